@@ -1,0 +1,86 @@
+# Thin on purpose: each target is the command that you would type.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+TOOLS  := $(CURDIR)/target/tools
+VENV   := $(CURDIR)/target/venv
+export PATH := $(TOOLS)/bin:$(VENV)/bin:$(PATH)
+
+# The emulators need Python 3.12 or newer; the system's may be older than one beside it.
+PYTHON = $(shell for p in python3.14 python3.13 python3.12 python3 $$HOME/.pyenv/versions/3.1[2-9]*/bin/python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && { echo $$p; break; }; done)
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
+
+.PHONY: run
+run: ## Rehearse the main job over the sample events (needs only Rust)
+	cargo run --quiet -- rehearse --world events/rehearsal/world.json events/rehearsal/*.event.json
+
+.PHONY: test
+test: tools emulators check check-aws isolation deny typos ## Set up what is needed and run everything, emulators included
+
+.PHONY: check
+check: ## Format, lints, tests and docs of the core, no cloud's client (the inner loop)
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	$(NEXTEST)
+	cargo test --quiet --doc
+	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --quiet
+
+# Without nextest installed, the inner loop still works.
+NEXTEST = if cargo nextest --version >/dev/null 2>&1; then cargo nextest run; else cargo test --lib --bins --tests; fi
+
+.PHONY: check-aws
+check-aws: tools emulators ## The same with the AWS client and host, against the emulators
+	cargo clippy --features aws --all-targets -- -D warnings
+	cargo build --features aws --bins
+	cargo nextest run --features aws
+	RUSTDOCFLAGS=-Dwarnings cargo doc --features aws --no-deps --quiet
+
+.PHONY: isolation
+isolation: ## Prove that the core depends on no AWS crate
+	@! cargo tree --no-default-features --edges normal --prefix none --format '{p}' | grep -E '^(aws-|lambda_runtime)'
+	@echo "the core depends on no AWS crate"
+
+# The advisory database is a network service of its own, so it has its own target.
+.PHONY: deny
+deny: tools ## Check licences, bans and sources of dependencies
+	cargo deny check bans licenses sources
+
+.PHONY: advisories
+advisories: tools ## Check dependencies against the advisory database (needs the network)
+	cargo deny check advisories
+
+.PHONY: typos
+typos: emulators ## Check spelling
+	typos
+
+.PHONY: bless
+bless: ## Accept what the program prints now as what it should print
+	INSTA_UPDATE=always cargo test --test it
+
+.PHONY: fuzz
+fuzz: tools-fuzz ## Throw bytes at the parser (FUZZ_SECONDS=600; needs a nightly toolchain)
+	mkdir -p fuzz/corpus/parse
+	cargo +nightly fuzz run parse fuzz/corpus/parse $(wildcard events/*) -- -max_len=65536 -max_total_time=$(or $(FUZZ_SECONDS),600)
+
+.PHONY: tools
+tools: ## Install the cargo tools that are missing, below target/
+	@cargo nextest --version >/dev/null 2>&1 || cargo install --quiet --locked --root $(TOOLS) cargo-nextest
+	@cargo deny --version >/dev/null 2>&1 || cargo install --quiet --locked --root $(TOOLS) cargo-deny
+
+.PHONY: tools-fuzz
+tools-fuzz:
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked --root $(TOOLS) cargo-fuzz
+
+.PHONY: emulators
+emulators: $(VENV)/ready ## Create the emulators' virtual environment, once
+
+$(VENV)/ready: tests/emulators/requirements.txt
+	@test -n "$(PYTHON)" || { echo "the emulators need Python 3.12 or newer, and none was found"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@

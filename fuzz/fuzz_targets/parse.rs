@@ -1,0 +1,24 @@
+//! Throws bytes at `parse`, which must answer with alarms or with an error, and never with a panic.
+//!
+//! The samples are the seeds. New inputs are written to the first folder, so it comes before `events`:
+//!
+//! ```text
+//! mkdir -p fuzz/corpus/parse
+//! cargo +nightly fuzz run parse fuzz/corpus/parse events -- -max_len=65536 -max_total_time=600
+//! ```
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use stepladder::source::{MAX_TARGETS, parse};
+
+fuzz_target!(|body: &[u8]| {
+    match parse(body) {
+        Ok(event) => {
+            assert!(!event.alarms.is_empty(), "a payload that could be read has an alarm");
+            let targets: usize = event.alarms.iter().map(|alarm| alarm.targets.len()).sum();
+            assert!(targets <= MAX_TARGETS, "{targets} targets");
+        }
+        Err(error) => assert!(!error.to_string().contains(char::is_control), "{error:?}"),
+    }
+});

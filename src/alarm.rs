@@ -1,0 +1,143 @@
+//! What happened, in our words: the one shape that every alarm source is read into.
+//!
+//! Knows no cloud's field names and decides nothing.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// What one payload said.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Event {
+    /// The alarms that could be read, in the payload's order.
+    pub alarms: Vec<Alarm>,
+    /// Records of the payload that could not be read. They never keep the others from being answered.
+    pub rejected: Vec<crate::source::Error>,
+}
+
+/// One alarm's notice about one or more deployments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alarm {
+    /// The cloud's own id of the alarm: an OCID or an ARN. Empty when the payload has none.
+    pub id: String,
+    /// The name that rules match on: alarm name (CloudWatch) or notification title (OCI).
+    pub name: String,
+    /// Which shape of payload it came in: the name of a row of [`crate::source::SOURCES`].
+    pub source: &'static str,
+    /// What the alarm says has happened.
+    pub transition: Transition,
+    /// The deployments it speaks of, each once. Empty when the alarm names none that can be recognised.
+    pub targets: Vec<TargetId>,
+    /// What was measured.
+    pub signal: Signal,
+    /// When the alarm changed state or repeated; `None` when the payload does not say.
+    pub at: Option<Timestamp>,
+}
+
+/// What an alarm says has happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transition {
+    /// The threshold has just been crossed.
+    Firing,
+    /// It is still crossed: the alarm says so again.
+    Repeat,
+    /// It is crossed no longer.
+    Cleared,
+    /// The metric has gone missing. Not zero and not fine.
+    NoData,
+    /// A person or the platform tries the path out.
+    Test,
+}
+
+impl Transition {
+    /// Only a breach that holds now is worth a look at the deployment.
+    pub fn is_firing(self) -> bool {
+        matches!(self, Self::Firing | Self::Repeat)
+    }
+}
+
+impl fmt::Display for Transition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Firing => "firing",
+            Self::Repeat => "repeat",
+            Self::Cleared => "cleared",
+            Self::NoData => "no_data",
+            Self::Test => "test",
+        })
+    }
+}
+
+/// What was measured, as far as the payload tells.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Signal {
+    /// The metric's name as the cloud spells it.
+    pub metric: Option<String>,
+    /// The latest value; with several streams the one furthest beyond the threshold.
+    pub value: Option<f64>,
+    /// The alarm's threshold.
+    pub threshold: Option<f64>,
+    /// How long the data reaches back that the alarm was evaluated on: `[5m]` of an OCI query, period ×
+    /// evaluation periods of CloudWatch.
+    pub window: Option<SignedDuration>,
+}
+
+/// The cloud's own full id of something that can be resized, and what kind of thing it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TargetId {
+    /// What it is. Decides which target file answers for it.
+    pub kind: TargetKind,
+    /// An OCID, or `endpoint/<name>/variant/<name>` as Application Auto Scaling writes it.
+    pub id: String,
+}
+
+/// What kinds of things alarms speak of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetKind {
+    /// An OCI Data Science model deployment.
+    OciModelDeployment,
+    /// One production variant of a SageMaker endpoint.
+    SagemakerVariant,
+    /// Something else: named by the alarm, but nothing that stepladder can resize.
+    Unknown,
+}
+
+impl TargetId {
+    /// An OCI Data Science model deployment.
+    pub fn oci_model_deployment(ocid: impl Into<String>) -> Self {
+        Self { kind: TargetKind::OciModelDeployment, id: ocid.into() }
+    }
+
+    /// One production variant of a SageMaker endpoint.
+    ///
+    /// ```
+    /// use stepladder::alarm::TargetId;
+    /// let target = TargetId::sagemaker_variant("churn", "AllTraffic");
+    /// assert_eq!(target.to_string(), "endpoint/churn/variant/AllTraffic");
+    /// assert_eq!(target.endpoint_and_variant(), Some(("churn", "AllTraffic")));
+    /// ```
+    pub fn sagemaker_variant(endpoint: &str, variant: &str) -> Self {
+        Self { kind: TargetKind::SagemakerVariant, id: format!("endpoint/{endpoint}/variant/{variant}") }
+    }
+
+    /// Something that nothing here resizes.
+    pub fn unknown(id: impl Into<String>) -> Self {
+        Self { kind: TargetKind::Unknown, id: id.into() }
+    }
+
+    /// The two names inside a SageMaker variant's id; `None` for any other id.
+    pub fn endpoint_and_variant(&self) -> Option<(&str, &str)> {
+        let (endpoint, variant) = self.id.strip_prefix("endpoint/")?.split_once("/variant/")?;
+        let plain = |name: &str| !name.is_empty() && !name.contains('/');
+        (plain(endpoint) && plain(variant)).then_some((endpoint, variant))
+    }
+}
+
+impl fmt::Display for TargetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.id)
+    }
+}

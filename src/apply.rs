@@ -1,0 +1,183 @@
+//! Sends a plan's calls in order and stops at the first that fails. Chooses nothing.
+
+use crate::alarm::{Alarm, TargetId};
+use crate::call::Call;
+use crate::cloud::{Cloud, Error};
+use crate::decide::{Decided, Decision, Hold, Question, Verdict};
+use crate::deployment::Deployment;
+use crate::plan::Plan;
+use crate::policy::Mode;
+
+/// All there is to say about one alarm and one target when everything is over.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What happened.
+    pub alarm: Alarm,
+    /// To which deployment; `None` when the alarm names none.
+    pub target: Option<TargetId>,
+    /// The deployment as it was seen; `None` when no look was needed or none was possible.
+    pub seen: Option<Deployment>,
+    /// What was decided.
+    pub decision: Decision,
+    /// Every guard that was asked, in order.
+    pub guards: Vec<Verdict>,
+    /// Every call of the plan, in order, and what became of it.
+    pub calls: Vec<Receipt>,
+    /// What an operator should know besides.
+    pub notes: Vec<String>,
+    /// What stopped it.
+    pub error: Option<Error>,
+    /// How it ended.
+    pub result: Ending,
+}
+
+/// One call and what became of it.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    /// The call.
+    pub call: Call,
+    /// What became of it.
+    pub status: Status,
+    /// What the API answered.
+    pub answer: Option<String>,
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The API accepted it.
+    Done,
+    /// The API refused it or did not answer.
+    Failed,
+    /// A call before it failed.
+    NotSent,
+    /// Nothing is sent in this mode.
+    DryRun,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// A resize was sent.
+    Applied,
+    /// Nothing was to be resized; the pair may have been repaired.
+    Held,
+    /// There were calls, and none was sent because the mode says so.
+    DryRun,
+    /// Something that should have happened did not.
+    Failed,
+}
+
+impl Outcome {
+    /// An alarm that needs no look at its deployment.
+    pub fn without_look(alarm: &Alarm, target: Option<&TargetId>, decided: Decided) -> Self {
+        let unknown = decided.decision == Decision::Hold(Hold::UnknownTarget);
+        Self {
+            alarm: alarm.clone(),
+            target: target.cloned(),
+            seen: None,
+            decision: decided.decision,
+            guards: decided.guards,
+            calls: Vec::new(),
+            notes: Vec::new(),
+            error: None,
+            result: if unknown { Ending::Failed } else { Ending::Held },
+        }
+    }
+
+    /// A deployment that could not be looked at.
+    pub fn blind(question: &Question, guards: Vec<Verdict>, error: Error) -> Self {
+        let decided = Decided { decision: Decision::Hold(Hold::NotObserved), guards };
+        let held = Self::without_look(question.alarm, Some(question.target), decided);
+        Self { error: Some(error), result: Ending::Failed, ..held }
+    }
+
+    /// Whether somebody else changed the deployment or its pair between the look and the call.
+    pub fn lost_race(&self) -> bool {
+        matches!(self.error, Some(Error::LostRace { .. }))
+    }
+
+    /// The same outcome, with the calls of an earlier attempt before its own: what was sent stays on record.
+    #[must_use]
+    pub fn after(mut self, earlier: Self) -> Self {
+        let sent = earlier.calls.into_iter().filter(|receipt| receipt.status != Status::NotSent);
+        self.calls.splice(0..0, sent);
+        self
+    }
+
+    /// Whether the platform should deliver the event again.
+    pub fn is_retryable(&self) -> bool {
+        self.error.as_ref().is_some_and(Error::is_retryable)
+    }
+}
+
+/// Carries a plan out.
+pub async fn apply(
+    question: &Question<'_>,
+    seen: Deployment,
+    plan: Plan,
+    cloud: &dyn Cloud,
+    mode: Mode,
+) -> Outcome {
+    let Plan { decided, calls, notes } = plan;
+    let (calls, error) = match mode {
+        Mode::Act => send_all(calls, cloud).await,
+        Mode::Observe => (calls.into_iter().map(|call| receipt(call, Status::DryRun)).collect(), None),
+    };
+    let result = ending(&decided.decision, &calls, error.as_ref());
+    let (decided, error) = refused_as_busy(decided, error);
+    Outcome {
+        alarm: question.alarm.clone(),
+        target: Some(question.target.clone()),
+        seen: Some(seen),
+        decision: decided.decision,
+        guards: decided.guards,
+        calls,
+        notes,
+        error,
+        result,
+    }
+}
+
+async fn send_all(calls: Vec<Call>, cloud: &dyn Cloud) -> (Vec<Receipt>, Option<Error>) {
+    let mut receipts = Vec::with_capacity(calls.len());
+    let mut stopped = None;
+    for call in calls {
+        if stopped.is_some() {
+            receipts.push(receipt(call, Status::NotSent));
+            continue;
+        }
+        match cloud.send(&call).await {
+            Ok(answer) => receipts.push(Receipt { call, status: Status::Done, answer: Some(answer) }),
+            Err(error) => {
+                receipts.push(Receipt { call, status: Status::Failed, answer: Some(error.to_string()) });
+                stopped = Some(error);
+            }
+        }
+    }
+    (receipts, stopped)
+}
+
+fn receipt(call: Call, status: Status) -> Receipt {
+    Receipt { call, status, answer: None }
+}
+
+fn ending(decision: &Decision, calls: &[Receipt], error: Option<&Error>) -> Ending {
+    match (error, decision) {
+        (Some(Error::InProgress { .. }), _) => Ending::Held,
+        (Some(_), _) => Ending::Failed,
+        (None, _) if calls.iter().any(|receipt| receipt.status == Status::DryRun) => Ending::DryRun,
+        (None, Decision::Resize { .. }) => Ending::Applied,
+        (None, Decision::Hold(_)) => Ending::Held,
+    }
+}
+
+/// The update API's own "in progress" is an answer, not a failure: somebody else got there first.
+fn refused_as_busy(mut decided: Decided, error: Option<Error>) -> (Decided, Option<Error>) {
+    let Some(Error::InProgress { message, .. }) = error else { return (decided, error) };
+    decided.guards.push(Verdict { guard: "busy", held: true, saw: message.clone() });
+    decided.decision = Decision::Hold(Hold::Busy { status: message });
+    (decided, None)
+}

@@ -1,0 +1,116 @@
+//! The AWS Lambda host: hands each event to the flow and tells what became of it.
+//!
+//! What would fail again is answered, logged and counted, never retried. What may succeed later is
+//! returned as an error, so that Lambda delivers the event again.
+
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn, tracing};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use stepladder::cloud::{self, Cloud};
+use stepladder::config;
+use stepladder::handle::{Answer, handle};
+use stepladder::policy::Policy;
+use stepladder::report;
+
+/// What is left of the invocation when work is given up, so that there is time to say so.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// The time that an invocation without a deadline is given: that of the template.
+const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    tracing::init_default_subscriber();
+    let cloud = cloud::aws()?;
+    let policy = config::policy_from_env().map_err(|error| report::chain(&error));
+    let (cloud, policy) = (cloud.as_ref(), &policy);
+    lambda_runtime::run(service_fn(move |event| invoked(event, cloud, policy))).await
+}
+
+/// Why an invocation fails. Lambda retries an asynchronous one whatever the type; the type tells an
+/// operator whether that can help.
+#[derive(Debug)]
+enum Failure {
+    /// The same event may succeed later.
+    Retryable(String),
+    /// Nothing will work until somebody mends the function's configuration.
+    Permanent(String),
+}
+
+impl From<Failure> for Diagnostic {
+    fn from(failure: Failure) -> Self {
+        let (error_type, error_message) = match failure {
+            Failure::Retryable(message) => ("Retryable", message),
+            Failure::Permanent(message) => ("Permanent", message),
+        };
+        Self { error_type: error_type.to_owned(), error_message }
+    }
+}
+
+async fn invoked(
+    event: LambdaEvent<Box<RawValue>>,
+    cloud: &dyn Cloud,
+    policy: &Result<Policy, String>,
+) -> Result<Value, Failure> {
+    let policy = policy.as_ref().map_err(|message| Failure::Permanent(message.clone()))?;
+    let now = wall_clock();
+    let work = handle(event.payload.get().as_bytes(), cloud, policy, now);
+    let Ok(done) = tokio::time::timeout(time_left(event.context.deadline, now), work).await else {
+        return Err(Failure::Retryable(
+            "the invocation's time is up: allow it more, or see what is slow".to_owned(),
+        ));
+    };
+    match done {
+        Ok(answer) => told(&answer),
+        Err(error) => {
+            tracing::error!(kind = error.kind(), "{error}");
+            print(&report::rejection_line(&error, now));
+            Ok(report::unreadable(&error))
+        }
+    }
+}
+
+/// Prints a record per outcome, and fails only where another delivery may help.
+fn told(answer: &Answer) -> Result<Value, Failure> {
+    let now = wall_clock();
+    for outcome in &answer.outcomes {
+        if outcome.error.is_some() {
+            tracing::error!(alarm = outcome.alarm.name, "{}", report::because(outcome));
+        }
+        print(&report::metric_line(outcome, now));
+    }
+    for error in &answer.rejected {
+        tracing::error!(kind = error.kind(), "{error}");
+        print(&report::rejection_line(error, now));
+    }
+    match answer.outcomes.iter().find(|outcome| outcome.is_retryable()) {
+        Some(outcome) => Err(Failure::Retryable(report::because(outcome))),
+        None => Ok(report::reply(answer)),
+    }
+}
+
+/// The time until the invocation must have answered. `cargo lambda watch` tells a deadline of 1970, which
+/// is as good as none.
+fn time_left(deadline_ms: u64, now: Timestamp) -> Duration {
+    let now = u64::try_from(now.as_millisecond()).unwrap_or_default();
+    match deadline_ms.checked_sub(now) {
+        Some(left) => Duration::from_millis(left).saturating_sub(MARGIN),
+        None => WITHOUT_DEADLINE,
+    }
+}
+
+/// One line of JSON on standard output, which Lambda hands to CloudWatch Logs as it is.
+fn print(line: &Value) {
+    if let Err(error) = writeln!(io::stdout(), "{line}") {
+        tracing::error!("a record could not be printed: {error}");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where time enters")]
+fn wall_clock() -> Timestamp {
+    Timestamp::now()
+}

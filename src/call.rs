@@ -1,0 +1,238 @@
+//! Everything that this program can ever send to an account. Nothing else is ever sent.
+//!
+//! A call is complete: names, numbers and texts are all in it. Sending one twice leaves the account as
+//! sending it once.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// One request that changes something.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Call {
+    /// Changes one leaf of a model deployment's configuration.
+    OciUpdateModelDeployment {
+        /// The deployment's OCID.
+        id: String,
+        /// Only if it is still as it was observed.
+        if_match: String,
+        /// The request's body.
+        body: Value,
+        /// What the body changes, for the reader.
+        change: String,
+    },
+    /// Creates the paired alarm.
+    OciCreateAlarm {
+        /// The whole alarm.
+        alarm: OciAlarm,
+        /// Equal for deliveries of one event: the second creates no second alarm.
+        retry_token: String,
+    },
+    /// Writes the paired alarm anew.
+    OciUpdateAlarm {
+        /// Its OCID.
+        id: String,
+        /// Only if it is still as it was observed.
+        if_match: Option<String>,
+        /// The whole alarm.
+        alarm: OciAlarm,
+    },
+    /// Deletes the paired alarm. Already gone is success.
+    OciDeleteAlarm {
+        /// Its OCID.
+        id: String,
+        /// Only if it is still as it was observed.
+        if_match: Option<String>,
+        /// Its name, for the reader.
+        name: String,
+    },
+    /// Sets the number of instances of one variant.
+    AwsUpdateEndpointWeightsAndCapacities {
+        /// The endpoint's name.
+        endpoint: String,
+        /// The variant's name.
+        variant: String,
+        /// How many instances there shall be.
+        instances: u32,
+    },
+    /// Writes the paired alarm whole, new or not.
+    AwsPutMetricAlarm(CloudwatchAlarm),
+    /// Deletes the paired alarm. Already gone is success.
+    AwsDeleteAlarms {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Every operation that a [`Call`] can be, in the APIs' own spelling, with the permission that it needs.
+/// The deployment templates are checked against this list.
+pub const PERMISSIONS: &[(&str, &str)] = &[
+    ("oci:UpdateModelDeployment", "manage data-science-model-deployments"),
+    ("oci:CreateAlarm", "manage alarms"),
+    ("oci:UpdateAlarm", "manage alarms"),
+    ("oci:DeleteAlarm", "manage alarms"),
+    ("aws:UpdateEndpointWeightsAndCapacities", "sagemaker:UpdateEndpointWeightsAndCapacities"),
+    ("aws:PutMetricAlarm", "cloudwatch:PutMetricAlarm"),
+    ("aws:DeleteAlarms", "cloudwatch:DeleteAlarms"),
+];
+
+impl Call {
+    /// `cloud:ApiOperation`, in the API's own spelling.
+    pub fn operation(&self) -> &'static str {
+        match self {
+            Self::OciUpdateModelDeployment { .. } => "oci:UpdateModelDeployment",
+            Self::OciCreateAlarm { .. } => "oci:CreateAlarm",
+            Self::OciUpdateAlarm { .. } => "oci:UpdateAlarm",
+            Self::OciDeleteAlarm { .. } => "oci:DeleteAlarm",
+            Self::AwsUpdateEndpointWeightsAndCapacities { .. } => "aws:UpdateEndpointWeightsAndCapacities",
+            Self::AwsPutMetricAlarm(_) => "aws:PutMetricAlarm",
+            Self::AwsDeleteAlarms { .. } => "aws:DeleteAlarms",
+        }
+    }
+
+    /// What the caller must be allowed to do: an IAM action, or an OCI verb and resource type.
+    pub fn permission(&self) -> &'static str {
+        let operation = self.operation();
+        PERMISSIONS.iter().find(|(name, _)| *name == operation).map_or("", |(_, permission)| permission)
+    }
+
+    /// Whether this call changes the deployment itself, not only an alarm.
+    pub fn resizes(&self) -> bool {
+        match self {
+            Self::OciUpdateModelDeployment { .. } | Self::AwsUpdateEndpointWeightsAndCapacities { .. } => {
+                true
+            }
+            Self::OciCreateAlarm { .. }
+            | Self::OciUpdateAlarm { .. }
+            | Self::OciDeleteAlarm { .. }
+            | Self::AwsPutMetricAlarm(_)
+            | Self::AwsDeleteAlarms { .. } => false,
+        }
+    }
+}
+
+/// What the call does, for an operator.
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OciUpdateModelDeployment { change, .. } => write!(f, "set {change}"),
+            Self::OciCreateAlarm { alarm, .. } => write!(f, "create {alarm}"),
+            Self::OciUpdateAlarm { alarm, .. } => write!(f, "rewrite {alarm}"),
+            Self::OciDeleteAlarm { name, .. } | Self::AwsDeleteAlarms { name } => {
+                write!(f, "delete `{name}`")
+            }
+            Self::AwsUpdateEndpointWeightsAndCapacities { variant, instances, .. } => {
+                write!(f, "set variant `{variant}` to {instances} instances")
+            }
+            Self::AwsPutMetricAlarm(alarm) => write!(f, "put {alarm}"),
+        }
+    }
+}
+
+/// An alarm in full, in its own cloud's terms.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlarmDefinition {
+    /// OCI Monitoring.
+    Oci(OciAlarm),
+    /// CloudWatch.
+    Cloudwatch(CloudwatchAlarm),
+}
+
+impl AlarmDefinition {
+    /// The alarm's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Oci(alarm) => &alarm.name,
+            Self::Cloudwatch(alarm) => &alarm.name,
+        }
+    }
+
+    /// What it notifies: topic OCIDs, or ARNs.
+    pub fn notifies(&self) -> &[String] {
+        match self {
+            Self::Oci(alarm) => &alarm.destinations,
+            Self::Cloudwatch(alarm) => &alarm.actions,
+        }
+    }
+}
+
+/// The alarm in one line: its name and when it fires.
+impl fmt::Display for AlarmDefinition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Oci(alarm) => alarm.fmt(f),
+            Self::Cloudwatch(alarm) => alarm.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for OciAlarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.name, self.query)
+    }
+}
+
+impl fmt::Display for CloudwatchAlarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, metric, statistic, comparison, threshold, .. } = self;
+        write!(f, "`{name}`: {statistic} {metric} {comparison} {threshold}")
+    }
+}
+
+/// What `CreateAlarm` and `UpdateAlarm` set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OciAlarm {
+    /// `displayName`. Not unique: an alarm of ours is known by its tags.
+    pub name: String,
+    /// `compartmentId`: where the alarm lives.
+    pub compartment: String,
+    /// `metricCompartmentId`: where the measured resource lives.
+    pub metric_compartment: String,
+    /// The metric's namespace.
+    pub namespace: String,
+    /// The MQL query with its threshold.
+    pub query: String,
+    /// `CRITICAL`, `ERROR`, `WARNING` or `INFO`.
+    pub severity: String,
+    /// Topic OCIDs.
+    pub destinations: Vec<String>,
+    /// `repeatNotificationDuration`, ISO 8601.
+    pub repeat: Option<String>,
+    /// `body`: what a person reads in the message.
+    pub body: Option<String>,
+    /// `freeformTags`: carry the marker that makes the alarm ours.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// What `PutMetricAlarm` sets.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CloudwatchAlarm {
+    /// Unique per region.
+    pub name: String,
+    /// For people, and a last line that makes the alarm ours.
+    pub description: String,
+    /// The metric's namespace.
+    pub namespace: String,
+    /// The metric's name. Empty for alarms on metric math, which are never ours.
+    pub metric: String,
+    /// `Average`, `Maximum`, …
+    pub statistic: String,
+    /// Name to value.
+    pub dimensions: BTreeMap<String, String>,
+    /// In seconds.
+    pub period: i32,
+    /// How many periods in a row.
+    pub evaluation_periods: i32,
+    /// The threshold.
+    pub threshold: f64,
+    /// `LessThanThreshold`, …
+    pub comparison: String,
+    /// `missing`, `breaching`, …
+    pub missing_data: String,
+    /// What to notify on ALARM.
+    pub actions: Vec<String>,
+}

@@ -1,0 +1,200 @@
+//! The command line: reads arguments, calls one verb, prints what it returns.
+//!
+//! Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 failed, 2 unusable input.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use stepladder::cloud::rehearsed::World;
+use stepladder::policy::{Mode, Policy};
+use stepladder::{config, report, source};
+
+mod explain;
+mod handle;
+mod parse;
+mod policy;
+mod rehearse;
+mod shapes;
+
+/// Turns alarms into the right change of size, and shows how.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Handle(handle::Options),
+    Explain(explain::Options),
+    Rehearse(rehearse::Options),
+    Parse(parse::Options),
+    Shapes(shapes::Options),
+    Policy(policy::Options),
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Which policy applies.
+#[derive(Debug, Args)]
+struct PolicyOption {
+    /// The policy file [default: the one that `STEPLADDER_POLICY` names, else the built-in rules]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
+impl PolicyOption {
+    fn load(&self) -> Result<Policy, Failure> {
+        let policy = match &self.policy {
+            Some(path) => config::policy_from_file(path),
+            None => config::policy_from_env(),
+        };
+        policy.map_err(|error| Failure::unusable("policy", report::chain(&error)))
+    }
+}
+
+/// What a verb returns: the text to print, and whether all went well.
+struct Printed {
+    text: String,
+    exit: u8,
+}
+
+impl Printed {
+    fn done(text: String) -> Self {
+        Self { text, exit: 0 }
+    }
+
+    fn json(value: &Value) -> Self {
+        Self::done(format!("{value:#}\n"))
+    }
+}
+
+/// Why a verb could not do its work.
+struct Failure {
+    kind: &'static str,
+    message: String,
+    exit: u8,
+}
+
+impl Failure {
+    /// The input is of no use, and the same input will be of no use again.
+    fn unusable(kind: &'static str, message: String) -> Self {
+        Self { kind, message, exit: 2 }
+    }
+
+    fn broken(kind: &'static str, message: String) -> Self {
+        Self { kind, message, exit: 1 }
+    }
+}
+
+impl From<source::Error> for Failure {
+    fn from(error: source::Error) -> Self {
+        Self::unusable(error.kind(), error.to_string())
+    }
+}
+
+/// Runs the command line that the process was started with.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let format = match &cli.command {
+        Command::Handle(options) => options.format,
+        Command::Parse(options) => options.format,
+        Command::Shapes(options) => options.format,
+        Command::Explain(_) | Command::Rehearse(_) | Command::Policy(_) => Format::Text,
+    };
+    let printed = match cli.command {
+        Command::Handle(options) => options.run(),
+        Command::Explain(options) => options.run(),
+        Command::Rehearse(options) => options.run(),
+        Command::Parse(options) => options.run(),
+        Command::Shapes(options) => options.run(),
+        Command::Policy(options) => options.run(),
+    };
+    let printed = printed.unwrap_or_else(|failure| told(&failure, format));
+    match io::stdout().write_all(printed.text.as_bytes()).and_then(|()| io::stdout().flush()) {
+        Ok(()) => ExitCode::from(printed.exit),
+        // The reader has gone, as `head` does; there is nobody left to tell.
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn told(failure: &Failure, format: Format) -> Printed {
+    let Failure { kind, message, exit } = failure;
+    let text = match format {
+        Format::Json => format!("{:#}\n", json!({ "error": { "kind": kind, "message": message } })),
+        Format::Text => {
+            let _ = writeln!(io::stderr(), "error: {message}");
+            String::new()
+        }
+    };
+    Printed { text, exit: *exit }
+}
+
+/// Reads an event from a file, or from standard input for `-`. Never more than one byte beyond what is
+/// accepted.
+fn read_event(path: &Path) -> Result<Vec<u8>, Failure> {
+    let limit = source::MAX_BYTES as u64 + 1;
+    let mut body = Vec::new();
+    let read = if path.as_os_str() == "-" {
+        io::stdin().take(limit).read_to_end(&mut body)
+    } else {
+        File::open(path).and_then(|file| file.take(limit).read_to_end(&mut body))
+    };
+    let shown = path.display();
+    read.map_err(|error| {
+        Failure::unusable("unreadable_file", format!("event `{shown}` cannot be read: {error}"))
+    })?;
+    Ok(body)
+}
+
+fn read_world(path: &Path) -> Result<World, Failure> {
+    let shown = path.display();
+    let unusable = |message: String| Failure::unusable("world", format!("world `{shown}`: {message}"));
+    let text = std::fs::read(path).map_err(|error| unusable(format!("it cannot be read: {error}")))?;
+    World::from_json(&text).map_err(|error| unusable(report::chain(&error)))
+}
+
+fn parse_time(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "expected a time such as `2026-03-02T09:00:00Z`".to_owned())
+}
+
+/// The wall clock. Only the command line and the hosts read it; everything below is given the time.
+#[expect(clippy::disallowed_methods, reason = "this is where time enters")]
+fn wall_clock() -> Timestamp {
+    Timestamp::now()
+}
+
+/// A duration as it is shown.
+fn whole_seconds(duration: SignedDuration) -> SignedDuration {
+    SignedDuration::from_secs(duration.as_secs())
+}
+
+fn observing(mut policy: Policy, dry_run: bool) -> Policy {
+    if dry_run {
+        policy.mode = Mode::Observe;
+    }
+    policy
+}
+
+/// A runtime for the one call that waits.
+fn wait<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::broken("runtime", format!("no runtime could be started: {error}")))?;
+    Ok(runtime.block_on(work))
+}

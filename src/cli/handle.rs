@@ -1,0 +1,121 @@
+//! `stepladder handle`: the whole flow, once, on one payload.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+use jiff::Timestamp;
+use stepladder::apply::Ending;
+use stepladder::cloud::rehearsed::{Rehearsed, World};
+use stepladder::cloud::{self, Kind};
+use stepladder::handle::{Answer, handle};
+use stepladder::policy::Policy;
+use stepladder::report;
+
+use super::{
+    Failure, Format, PolicyOption, Printed, observing, parse_time, read_event, read_world, wait, wall_clock,
+};
+
+/// Answer one alarm payload: parse, observe, decide, plan, apply
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 applied, held or dry run; 1 something failed; 2 unusable input or policy.
+
+Examples:
+  stepladder handle --event events/oci/high-cpu.firing.json
+  stepladder handle --event alarm.json --world world.json --save --now 2026-03-02T09:30:00Z
+  stepladder handle --event alarm.json --cloud aws --dry-run --format json"
+)]
+pub(super) struct Options {
+    /// A file that holds the payload, or `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    event: PathBuf,
+    #[command(flatten)]
+    policy: PolicyOption,
+    /// Where the deployment is
+    #[arg(long, value_enum, default_value_t = Kind::Rehearsed)]
+    cloud: Kind,
+    /// The rehearsed cloud's state to start from [default: whatever the event names is there]
+    #[arg(long, value_name = "FILE")]
+    world: Option<PathBuf>,
+    /// Write the rehearsed cloud's state back to the file of --world
+    #[arg(long, requires = "world")]
+    save: bool,
+    /// Do everything but send
+    #[arg(long)]
+    dry_run: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+    /// The time that it is [default: now]
+    #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
+    now: Option<Timestamp>,
+}
+
+impl Options {
+    pub(super) fn run(&self) -> Result<Printed, Failure> {
+        let policy = observing(self.policy.load()?, self.dry_run);
+        let body = read_event(&self.event)?;
+        let now = self.now.unwrap_or_else(wall_clock);
+        let answer = match self.cloud {
+            Kind::Rehearsed => self.rehearsed(&body, &policy, now)?,
+            Kind::Aws => self.on_aws(&body, &policy, now)?,
+        };
+        Ok(printed(&answer, self.format))
+    }
+
+    fn rehearsed(&self, body: &[u8], policy: &Policy, now: Timestamp) -> Result<Answer, Failure> {
+        let world = self.world.as_deref().map_or_else(|| Ok(World::default()), read_world)?;
+        let cloud = Rehearsed::new(world);
+        cloud.advance(now);
+        let answer = wait(handle(body, &cloud, policy, now))??;
+        if let (true, Some(path)) = (self.save, &self.world) {
+            let broken = |error: &dyn std::error::Error| {
+                let shown = path.display();
+                Failure::broken(
+                    "world",
+                    format!("world `{shown}` cannot be written: {}", report::chain(error)),
+                )
+            };
+            let text = cloud.snapshot().to_json().map_err(|error| broken(&error))?;
+            std::fs::write(path, text + "\n").map_err(|error| broken(&error))?;
+        }
+        Ok(answer)
+    }
+
+    fn on_aws(&self, body: &[u8], policy: &Policy, now: Timestamp) -> Result<Answer, Failure> {
+        if self.world.is_some() {
+            let message = "`--world` belongs to the rehearsed cloud: leave it out with `--cloud aws`";
+            return Err(Failure::unusable("usage", message.to_owned()));
+        }
+        let cloud = cloud::aws().map_err(|error| Failure::unusable("cloud", error.to_string()))?;
+        Ok(wait(handle(body, cloud.as_ref(), policy, now))??)
+    }
+}
+
+fn printed(answer: &Answer, format: Format) -> Printed {
+    let text = match format {
+        Format::Json => format!("{:#}\n", report::reply(answer)),
+        Format::Text => text(answer),
+    };
+    Printed { text, exit: exit(answer) }
+}
+
+pub(super) fn text(answer: &Answer) -> String {
+    let mut text = answer.outcomes.iter().map(report::text).collect::<Vec<_>>().join("\n");
+    for error in &answer.rejected {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "not read: {error}");
+    }
+    text
+}
+
+/// What broke counts more than what was of no use.
+pub(super) fn exit(answer: &Answer) -> u8 {
+    let failed = |outcome: &&stepladder::apply::Outcome| outcome.result == Ending::Failed;
+    let mut failures = answer.outcomes.iter().filter(failed).peekable();
+    if failures.peek().is_none() {
+        return if answer.rejected.is_empty() { 0 } else { 2 };
+    }
+    if failures.all(report::is_unusable_input) { 2 } else { 1 }
+}

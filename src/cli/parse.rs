@@ -1,0 +1,66 @@
+//! `stepladder parse`: what a payload says, and nothing else.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+use stepladder::alarm::{Alarm, Event};
+use stepladder::{report, source};
+
+use super::{Failure, Format, Printed, read_event, whole_seconds};
+
+/// Show what a payload says, and nothing else
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stepladder parse events/oci/high-cpu.firing.json
+  stepladder parse --format json - < event.json")]
+pub(super) struct Options {
+    /// A file that holds the payload, or `-` for standard input
+    #[arg(value_name = "EVENT")]
+    event: PathBuf,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+impl Options {
+    pub(super) fn run(&self) -> Result<Printed, Failure> {
+        let event = source::parse(&read_event(&self.event)?)?;
+        Ok(match self.format {
+            Format::Json => Printed::json(&report::parsed(&event)),
+            Format::Text => Printed::done(text(&event)),
+        })
+    }
+}
+
+fn text(event: &Event) -> String {
+    let mut text = event.alarms.iter().map(alarm_text).collect::<Vec<_>>().join("\n");
+    for error in &event.rejected {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "not read: {error}");
+    }
+    text
+}
+
+fn alarm_text(alarm: &Alarm) -> String {
+    let shown = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+    let targets: Vec<&str> = alarm.targets.iter().map(|target| target.id.as_str()).collect();
+    let number = |value: Option<f64>| value.map(|value| value.to_string());
+    let signal = &alarm.signal;
+    let rows = [
+        ("source", alarm.source.to_owned()),
+        ("transition", alarm.transition.to_string()),
+        ("targets", shown((!targets.is_empty()).then(|| targets.join(", ")))),
+        ("metric", shown(signal.metric.clone())),
+        ("value", shown(number(signal.value))),
+        ("threshold", shown(number(signal.threshold))),
+        ("window", shown(signal.window.map(|window| format!("{:#}", whole_seconds(window))))),
+        ("at", shown(alarm.at.map(|at| at.to_string()))),
+    ];
+    let mut text = format!("{}\n", report::plain(&alarm.name));
+    for (label, value) in rows {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {label:<10} {}", report::plain(&value));
+    }
+    text
+}

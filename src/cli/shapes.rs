@@ -1,0 +1,71 @@
+//! `stepladder shapes`: the ladders in force, as tables.
+
+use clap::Args;
+use comfy_table::{CellAlignment, Table, presets};
+use serde_json::{Value, json};
+use stepladder::ladder::{Ladder, Rung};
+
+use super::{Failure, Format, PolicyOption, Printed};
+
+/// List the ladders of shapes in force
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stepladder shapes
+  stepladder shapes ml.g5
+  stepladder shapes --policy stepladder.toml --format json")]
+pub(super) struct Options {
+    /// Only the ladders whose name begins so, or that hold this shape
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    #[command(flatten)]
+    policy: PolicyOption,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+impl Options {
+    pub(super) fn run(&self) -> Result<Printed, Failure> {
+        let policy = self.policy.load()?;
+        let ladders: Vec<&Ladder> = policy.ladders.iter().filter(|ladder| self.wants(ladder)).collect();
+        if let (true, Some(name)) = (ladders.is_empty(), &self.name) {
+            let near = policy.ladders.nearest(name);
+            let near = near.map_or_else(String::new, |ladder| format!("; the nearest is `{}`", ladder.name));
+            let message = format!("no ladder is called `{name}` or holds it{near}");
+            return Err(Failure::unusable("no_ladder", message));
+        }
+        Ok(match self.format {
+            Format::Json => {
+                Printed::json(&json!({ "ladders": ladders.iter().map(|l| value(l)).collect::<Vec<_>>() }))
+            }
+            Format::Text => Printed::done(ladders.iter().map(|l| table(l)).collect::<Vec<_>>().join("\n")),
+        })
+    }
+
+    fn wants(&self, ladder: &Ladder) -> bool {
+        self.name.as_deref().is_none_or(|name| ladder.name.starts_with(name) || ladder.rung(name).is_some())
+    }
+}
+
+fn value(ladder: &Ladder) -> Value {
+    let rung = |rung: &Rung| {
+        json!({ "shape": rung.shape, "vcpus": rung.vcpus, "memory_gib": rung.memory_gib,
+                "gpus": rung.gpus, "price": rung.price })
+    };
+    json!({ "name": ladder.name, "rungs": ladder.rungs.iter().map(rung).collect::<Vec<_>>() })
+}
+
+fn table(ladder: &Ladder) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["  shape", "vCPU", "GiB", "GPU", "USD/h"]);
+    for rung in &ladder.rungs {
+        let gpus = if rung.gpus == 0 { String::new() } else { rung.gpus.to_string() };
+        let price = rung.price.map_or_else(String::new, |price| format!("{price:.4}"));
+        let shape = format!("  {}", rung.shape);
+        table.add_row([shape, rung.vcpus.to_string(), rung.memory_gib.to_string(), gpus, price]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    format!("{}\n{}\n", ladder.name, table.trim_fmt())
+}

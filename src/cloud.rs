@@ -1,0 +1,167 @@
+//! The clouds behind one trait, and the only place that knows which of them are compiled in.
+
+use async_trait::async_trait;
+use thiserror::Error as ThisError;
+
+use crate::call::Call;
+use crate::decide::Question;
+use crate::deployment::Deployment;
+
+pub mod rehearsed;
+
+#[cfg(feature = "aws")]
+pub mod aws;
+
+/// A cloud as this program sees it: one way to look, one way to act.
+#[async_trait]
+pub trait Cloud: Send + Sync {
+    /// Reads the deployment, the alarm that called and the place of the paired alarm, in parallel where
+    /// the API allows. Changes nothing. [`Error::NotFound`] when there is no such deployment.
+    async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error>;
+
+    /// Sends one call and returns what the API answered, in a few words. Sending it twice leaves the
+    /// account as sending it once; deleting what is gone succeeds.
+    async fn send(&self, call: &Call) -> Result<String, Error>;
+}
+
+/// What a cloud may answer instead of doing as asked.
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+pub enum Error {
+    /// Too many requests. The same request may succeed later.
+    #[error("{operation} was throttled: {message}")]
+    Throttled {
+        /// The API operation.
+        operation: String,
+        /// The service's own words.
+        message: String,
+    },
+    /// The service failed, could not be reached or did not answer in time.
+    #[error("{operation} got no answer: {message}")]
+    Unavailable {
+        /// The API operation.
+        operation: String,
+        /// The service's own words, or the transport's.
+        message: String,
+    },
+    /// The caller lacks a permission.
+    #[error("{operation} was denied: {message}")]
+    Denied {
+        /// The API operation.
+        operation: String,
+        /// What the caller must be allowed to do.
+        permission: String,
+        /// The service's own words.
+        message: String,
+    },
+    /// There is no such thing.
+    #[error("{operation} found nothing: {message}")]
+    NotFound {
+        /// The API operation.
+        operation: String,
+        /// The service's own words.
+        message: String,
+    },
+    /// Somebody else changed it since it was observed.
+    #[error("{operation} came too late: {message}")]
+    LostRace {
+        /// The API operation.
+        operation: String,
+        /// The service's own words.
+        message: String,
+    },
+    /// The deployment is being changed and takes no update now.
+    #[error("{operation} was refused while a change is under way: {message}")]
+    InProgress {
+        /// The API operation.
+        operation: String,
+        /// The service's own words.
+        message: String,
+    },
+    /// A quota does not allow it. Asking again soon is of no use.
+    #[error("{operation} exceeds a quota: {message}")]
+    OverQuota {
+        /// The API operation.
+        operation: String,
+        /// The service's own words.
+        message: String,
+    },
+    /// The service will not have it for any other reason.
+    #[error("{operation} was refused: {message}")]
+    Refused {
+        /// The API operation.
+        operation: String,
+        /// The service's own words.
+        message: String,
+    },
+}
+
+impl Error {
+    /// The stable name in decision records and metrics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Throttled { .. } => "throttled",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Denied { .. } => "denied",
+            Self::NotFound { .. } => "not_found",
+            Self::LostRace { .. } => "lost_race",
+            Self::InProgress { .. } => "in_progress",
+            Self::OverQuota { .. } => "over_quota",
+            Self::Refused { .. } => "refused",
+        }
+    }
+
+    /// Whether the same event may succeed when it is delivered again.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Throttled { .. } | Self::Unavailable { .. } | Self::LostRace { .. } => true,
+            Self::Denied { .. }
+            | Self::NotFound { .. }
+            | Self::InProgress { .. }
+            | Self::OverQuota { .. }
+            | Self::Refused { .. } => false,
+        }
+    }
+
+    /// What the operator can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Denied { permission, .. } => Some(format!("allow `{permission}`")),
+            Self::OverQuota { .. } => Some("raise the quota, or lower the rule's bounds".to_owned()),
+            Self::NotFound { .. } => Some("check the name, the region and the account".to_owned()),
+            Self::Throttled { .. }
+            | Self::Unavailable { .. }
+            | Self::LostRace { .. }
+            | Self::InProgress { .. }
+            | Self::Refused { .. } => None,
+        }
+    }
+}
+
+/// The clouds that a command can be pointed at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// An in-memory cloud with the real semantics: needs no account.
+    Rehearsed,
+    /// Amazon Web Services.
+    Aws,
+}
+
+/// Why there is no connection to a cloud.
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+pub enum NotCompiled {
+    /// The cloud's client was left out of this build.
+    #[error("this build has no `{0}` client: build stepladder with `--features {0}`")]
+    Feature(&'static str),
+}
+
+/// AWS, with the environment's region and credentials. Connects when it is first asked something.
+#[cfg(feature = "aws")]
+pub fn aws() -> Result<Box<dyn Cloud>, NotCompiled> {
+    Ok(Box::new(aws::AwsCloud::default()))
+}
+
+/// AWS: not in this build.
+#[cfg(not(feature = "aws"))]
+pub fn aws() -> Result<Box<dyn Cloud>, NotCompiled> {
+    Err(NotCompiled::Feature("aws"))
+}

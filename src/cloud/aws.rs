@@ -1,0 +1,440 @@
+//! AWS: SageMaker endpoint variants, their scalable targets and CloudWatch alarms.
+//!
+//! Clients are built at the first question and kept. What is observed takes one round trip when the
+//! endpoint's configuration is known or guessed right, two otherwise.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::BehaviorVersion;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_applicationautoscaling::types::{ScalableDimension, ScalableTarget, ServiceNamespace};
+use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
+use aws_sdk_cloudwatch::types::{
+    AlarmType, ComparisonOperator, CompositeAlarm, Dimension, MetricAlarm, MetricStat, Statistic,
+};
+use aws_sdk_sagemaker::operation::describe_endpoint::DescribeEndpointOutput;
+use aws_sdk_sagemaker::operation::describe_endpoint_config::DescribeEndpointConfigOutput;
+use aws_sdk_sagemaker::primitives::DateTime;
+use aws_sdk_sagemaker::types::{
+    DesiredWeightAndCapacity, EndpointStatus, ManagedInstanceScalingStatus, ProductionVariantSummary,
+};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::OnceCell;
+
+use super::{Cloud, Error};
+use crate::alarm::TargetId;
+use crate::call::{AlarmDefinition, Call, CloudwatchAlarm};
+use crate::decide::Question;
+use crate::deployment::{Axis, Bounds, Deployment, Facts, SeenAlarm, Size};
+use crate::target::sagemaker_variant::{FIXED_SHAPE, Marker, TARGET, is_ours};
+
+mod errors;
+
+use errors::told;
+
+/// Four calls in a row must fit into the function's 30 seconds.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
+/// One try; a service that is well answers in a tenth of it.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2500);
+
+/// The AWS account and region that the environment names.
+#[derive(Debug, Default)]
+pub struct AwsCloud {
+    clients: OnceCell<Clients>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug)]
+struct Clients {
+    sagemaker: aws_sdk_sagemaker::Client,
+    scaling: aws_sdk_applicationautoscaling::Client,
+    cloudwatch: aws_sdk_cloudwatch::Client,
+}
+
+/// What a warm process remembers. Configurations never change under their name, and the endpoint's own
+/// answer always says which one is in force, so a memory can be outdated but not wrong.
+#[derive(Debug, Default)]
+struct Known {
+    /// The configuration that an endpoint had last.
+    configuration: HashMap<String, String>,
+    /// The shape of a variant in a configuration.
+    shape: HashMap<(String, String), String>,
+}
+
+impl Known {
+    fn shape(&self, configuration: &str, variant: &str) -> Option<String> {
+        self.shape.get(&(configuration.to_owned(), variant.to_owned())).cloned()
+    }
+
+    fn remember(&mut self, endpoint: &str, configuration: &str, variant: &str, shape: &str) {
+        self.configuration.insert(endpoint.to_owned(), configuration.to_owned());
+        self.shape.insert((configuration.to_owned(), variant.to_owned()), shape.to_owned());
+    }
+}
+
+#[async_trait]
+impl Cloud for AwsCloud {
+    async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error> {
+        let (endpoint, variant) = names(question.target)?;
+        let clients = self.clients().await;
+        let guess = self.guess(endpoint, variant);
+        let (described, configuration, scalable, alarms) = tokio::join!(
+            clients.describe_endpoint(endpoint),
+            clients.describe_guessed(guess.as_deref()),
+            clients.describe_scalable_target(question.target),
+            clients.describe_alarms(question),
+        );
+        let (described, scalable, alarms) = (described?, scalable?, alarms?);
+        let name = described.endpoint_config_name().unwrap_or_default();
+        let pair = pair_of(question, &alarms);
+        let shape = match self.shape_without_asking(name, variant, configuration.as_ref(), pair.as_ref()) {
+            Some(shape) => shape,
+            None => shape_in(&clients.describe_endpoint_config(name).await?, variant)?,
+        };
+        self.known().remember(endpoint, name, variant, &shape);
+        let summary = summary_of(&described, variant)?;
+        Ok(deployment(
+            question,
+            &described,
+            summary,
+            shape,
+            bounds(&scalable),
+            alarm_of(question, &alarms),
+            pair,
+        ))
+    }
+
+    async fn send(&self, call: &Call) -> Result<String, Error> {
+        let clients = self.clients().await;
+        match call {
+            Call::AwsUpdateEndpointWeightsAndCapacities { endpoint, variant, instances } => {
+                clients.set_count(endpoint, variant, *instances).await
+            }
+            Call::AwsPutMetricAlarm(alarm) => clients.put_alarm(alarm).await,
+            Call::AwsDeleteAlarms { name } => clients.delete_alarm(name).await,
+            Call::OciUpdateModelDeployment { .. }
+            | Call::OciCreateAlarm { .. }
+            | Call::OciUpdateAlarm { .. }
+            | Call::OciDeleteAlarm { .. } => Err(Error::Refused {
+                operation: call.operation().to_owned(),
+                message: "this is AWS: expected a call of its APIs".to_owned(),
+            }),
+        }
+    }
+}
+
+impl AwsCloud {
+    async fn clients(&self) -> &Clients {
+        self.clients.get_or_init(Clients::from_env).await
+    }
+
+    /// A panic elsewhere cannot leave a memory half written: every touch is one call.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The configuration to read along with the endpoint, before the endpoint has told its name: the one
+    /// it had last, or the one called like the endpoint, as the SageMaker Python SDK calls it. `None` when
+    /// what it had last is known already.
+    fn guess(&self, endpoint: &str, variant: &str) -> Option<String> {
+        let known = self.known();
+        match known.configuration.get(endpoint) {
+            Some(last) if known.shape(last, variant).is_some() => None,
+            Some(last) => Some(last.clone()),
+            None => Some(endpoint.to_owned()),
+        }
+    }
+
+    /// The variant's shape, if the memory, a lucky guess or the paired alarm's marker tells it.
+    fn shape_without_asking(
+        &self,
+        configuration: &str,
+        variant: &str,
+        guessed: Option<&DescribeEndpointConfigOutput>,
+        pair: Option<&SeenAlarm>,
+    ) -> Option<String> {
+        let lucky = || {
+            let guessed = guessed.filter(|guessed| guessed.endpoint_config_name() == Some(configuration))?;
+            shape_in(guessed, variant).ok()
+        };
+        let marked = || match &pair?.definition {
+            AlarmDefinition::Cloudwatch(alarm) => Marker::read(&alarm.description)
+                .filter(|marker| marker.configuration == configuration)
+                .map(|marker| marker.shape),
+            AlarmDefinition::Oci(_) => None,
+        };
+        self.known().shape(configuration, variant).or_else(lucky).or_else(marked)
+    }
+}
+
+fn names(target: &TargetId) -> Result<(&str, &str), Error> {
+    target.endpoint_and_variant().ok_or_else(|| Error::NotFound {
+        operation: "aws:DescribeEndpoint".to_owned(),
+        message: format!("`{target}` is not on AWS: expected `endpoint/<name>/variant/<name>`"),
+    })
+}
+
+impl Clients {
+    async fn from_env() -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .operation_timeout(OPERATION_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .build();
+        let config = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await;
+        Self {
+            sagemaker: aws_sdk_sagemaker::Client::new(&config),
+            scaling: aws_sdk_applicationautoscaling::Client::new(&config),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
+        }
+    }
+
+    async fn describe_endpoint(&self, endpoint: &str) -> Result<DescribeEndpointOutput, Error> {
+        let sent = self.sagemaker.describe_endpoint().endpoint_name(endpoint).send().await;
+        sent.map_err(|error| told("aws:DescribeEndpoint", &error))
+    }
+
+    async fn describe_endpoint_config(&self, name: &str) -> Result<DescribeEndpointConfigOutput, Error> {
+        let sent = self.sagemaker.describe_endpoint_config().endpoint_config_name(name).send().await;
+        sent.map_err(|error| told("aws:DescribeEndpointConfig", &error))
+    }
+
+    /// A guess that fails, for whatever reason, is no more than a wrong guess.
+    async fn describe_guessed(&self, guess: Option<&str>) -> Option<DescribeEndpointConfigOutput> {
+        self.describe_endpoint_config(guess?).await.ok()
+    }
+
+    async fn describe_scalable_target(&self, target: &TargetId) -> Result<Vec<ScalableTarget>, Error> {
+        let sent = self
+            .scaling
+            .describe_scalable_targets()
+            .service_namespace(ServiceNamespace::Sagemaker)
+            .resource_ids(&target.id)
+            .scalable_dimension(ScalableDimension::SageMakerVariantDesiredInstanceCount)
+            .send()
+            .await;
+        let found = sent.map_err(|error| told("aws:DescribeScalableTargets", &error))?;
+        Ok(found.scalable_targets.unwrap_or_default())
+    }
+
+    /// The alarm that called and the paired one, by their names. Without the types, composite alarms
+    /// would be left out.
+    async fn describe_alarms(&self, question: &Question<'_>) -> Result<DescribeAlarmsOutput, Error> {
+        let pair = question.matched.rule.pair.as_ref().map(|pair| pair.name_for(question.target));
+        let names = [Some(question.alarm.name.clone()), pair].into_iter().flatten().collect();
+        let sent = self
+            .cloudwatch
+            .describe_alarms()
+            .set_alarm_names(Some(names))
+            .alarm_types(AlarmType::MetricAlarm)
+            .alarm_types(AlarmType::CompositeAlarm)
+            .send()
+            .await;
+        sent.map_err(|error| told("aws:DescribeAlarms", &error))
+    }
+
+    async fn set_count(&self, endpoint: &str, variant: &str, instances: u32) -> Result<String, Error> {
+        let operation = "aws:UpdateEndpointWeightsAndCapacities";
+        let refused = |message: String| Error::Refused { operation: operation.to_owned(), message };
+        let count =
+            i32::try_from(instances).map_err(|_| refused(format!("`{instances}` instances are too many")))?;
+        let wanted =
+            DesiredWeightAndCapacity::builder().variant_name(variant).desired_instance_count(count).build();
+        let sent = self
+            .sagemaker
+            .update_endpoint_weights_and_capacities()
+            .endpoint_name(endpoint)
+            .desired_weights_and_capacities(wanted)
+            .send()
+            .await;
+        sent.map(|_| "accepted, Updating".to_owned()).map_err(|error| told(operation, &error))
+    }
+
+    async fn put_alarm(&self, alarm: &CloudwatchAlarm) -> Result<String, Error> {
+        let dimensions =
+            alarm.dimensions.iter().map(|(name, value)| Dimension::builder().name(name).value(value).build());
+        let sent = self
+            .cloudwatch
+            .put_metric_alarm()
+            .alarm_name(&alarm.name)
+            .alarm_description(&alarm.description)
+            .namespace(&alarm.namespace)
+            .metric_name(&alarm.metric)
+            .statistic(Statistic::from(alarm.statistic.as_str()))
+            .set_dimensions(Some(dimensions.collect()))
+            .period(alarm.period)
+            .evaluation_periods(alarm.evaluation_periods)
+            .threshold(alarm.threshold)
+            .comparison_operator(ComparisonOperator::from(alarm.comparison.as_str()))
+            .treat_missing_data(&alarm.missing_data)
+            .set_alarm_actions(Some(alarm.actions.clone()))
+            .send()
+            .await;
+        sent.map(|_| "written".to_owned()).map_err(|error| told("aws:PutMetricAlarm", &error))
+    }
+
+    async fn delete_alarm(&self, name: &str) -> Result<String, Error> {
+        let Err(error) = self.cloudwatch.delete_alarms().alarm_names(name).send().await else {
+            return Ok("deleted".to_owned());
+        };
+        let error = told("aws:DeleteAlarms", &error);
+        if matches!(error, Error::NotFound { .. }) { Ok("gone already".to_owned()) } else { Err(error) }
+    }
+}
+
+fn summary_of<'a>(
+    described: &'a DescribeEndpointOutput,
+    variant: &str,
+) -> Result<&'a ProductionVariantSummary, Error> {
+    let found = described.production_variants().iter().find(|found| found.variant_name() == Some(variant));
+    found.ok_or_else(|| Error::NotFound {
+        operation: "aws:DescribeEndpoint".to_owned(),
+        message: format!(
+            "endpoint `{}` has no variant `{variant}`",
+            described.endpoint_name().unwrap_or_default()
+        ),
+    })
+}
+
+fn shape_in(configuration: &DescribeEndpointConfigOutput, variant: &str) -> Result<String, Error> {
+    let found =
+        configuration.production_variants().iter().find(|found| found.variant_name() == Some(variant));
+    let Some(found) = found else {
+        return Err(Error::NotFound {
+            operation: "aws:DescribeEndpointConfig".to_owned(),
+            message: format!(
+                "configuration `{}` has no variant `{variant}`",
+                configuration.endpoint_config_name().unwrap_or_default()
+            ),
+        });
+    };
+    // A serverless variant has no instance type; its axes are marked as fixed.
+    Ok(found.instance_type().map_or_else(|| "serverless".to_owned(), |kind| kind.as_str().to_owned()))
+}
+
+/// A scalable target's own bounds. Capacity outside them would be pulled back in at once.
+fn bounds(targets: &[ScalableTarget]) -> Option<Bounds> {
+    let found = targets.first()?;
+    let min = u32::try_from(found.min_capacity()).ok()?;
+    let max = u32::try_from(found.max_capacity()).ok()?;
+    Some(Bounds { min, max })
+}
+
+fn deployment(
+    question: &Question,
+    described: &DescribeEndpointOutput,
+    summary: &ProductionVariantSummary,
+    shape: String,
+    bounds: Option<Bounds>,
+    alarm: Option<SeenAlarm>,
+    pair: Option<SeenAlarm>,
+) -> Deployment {
+    let count = |count: Option<i32>| count.and_then(|count| u32::try_from(count).ok());
+    let running = count(summary.current_instance_count()).unwrap_or_default();
+    let wanted = count(summary.desired_instance_count()).unwrap_or(running);
+    let status = described.endpoint_status().map_or("", EndpointStatus::as_str);
+    Deployment {
+        target: question.target.clone(),
+        size: Size { instances: running, shape: shape.clone() },
+        heading: Size { instances: wanted, shape },
+        lifecycle: TARGET.lifecycle(status),
+        status: status.to_owned(),
+        last_change: described.last_modified_time().and_then(timestamp),
+        bounds,
+        fixed: fixed(summary),
+        alarm,
+        pair,
+        facts: Facts::SagemakerVariant {
+            configuration: described.endpoint_config_name().unwrap_or_default().to_owned(),
+        },
+    }
+}
+
+/// Axes that somebody else owns, or that are not there.
+fn fixed(summary: &ProductionVariantSummary) -> BTreeMap<Axis, String> {
+    let mut fixed = BTreeMap::from([(Axis::Shape, FIXED_SHAPE.to_owned())]);
+    let managed = summary.managed_instance_scaling().and_then(|scaling| scaling.status());
+    if summary.current_serverless_config().is_some() {
+        fixed.insert(Axis::Instances, "the variant is serverless".to_owned());
+    } else if managed == Some(&ManagedInstanceScalingStatus::Enabled) {
+        fixed.insert(Axis::Instances, "its managed instance scaling owns the count".to_owned());
+    }
+    fixed
+}
+
+/// SageMaker writes times as decimal seconds; below the millisecond they are noise.
+fn timestamp(time: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_millisecond(time.to_millis().ok()?).ok()
+}
+
+fn alarm_of(question: &Question, found: &DescribeAlarmsOutput) -> Option<SeenAlarm> {
+    seen_alarm(found, &question.alarm.name, |_| false)
+}
+
+fn pair_of(question: &Question, found: &DescribeAlarmsOutput) -> Option<SeenAlarm> {
+    let pair = question.matched.rule.pair.as_ref()?;
+    let ours = |alarm: &CloudwatchAlarm| is_ours(alarm, question.target, &pair.alarm);
+    seen_alarm(found, &pair.name_for(question.target), ours)
+}
+
+fn seen_alarm(
+    found: &DescribeAlarmsOutput,
+    name: &str,
+    ours: impl Fn(&CloudwatchAlarm) -> bool,
+) -> Option<SeenAlarm> {
+    let metric = found.metric_alarms().iter().find(|alarm| alarm.alarm_name() == Some(name));
+    let composite = || found.composite_alarms().iter().find(|alarm| alarm.alarm_name() == Some(name));
+    let (definition, window) = match metric {
+        Some(alarm) => (metric_definition(alarm), window_of(alarm)),
+        None => (composite_definition(composite()?), None),
+    };
+    Some(SeenAlarm {
+        id: name.to_owned(),
+        etag: None,
+        ours: ours(&definition),
+        definition: AlarmDefinition::Cloudwatch(definition),
+        window,
+    })
+}
+
+fn metric_definition(alarm: &MetricAlarm) -> CloudwatchAlarm {
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    let dimensions = alarm.dimensions().iter();
+    CloudwatchAlarm {
+        name: text(alarm.alarm_name()),
+        description: text(alarm.alarm_description()),
+        namespace: text(alarm.namespace()),
+        metric: text(alarm.metric_name()),
+        statistic: text(alarm.statistic().map(Statistic::as_str)),
+        dimensions: dimensions.map(|d| (text(d.name()), text(d.value()))).collect(),
+        period: alarm.period().unwrap_or_default(),
+        evaluation_periods: alarm.evaluation_periods().unwrap_or_default(),
+        threshold: alarm.threshold().unwrap_or_default(),
+        comparison: text(alarm.comparison_operator().map(ComparisonOperator::as_str)),
+        missing_data: text(alarm.treat_missing_data()),
+        actions: alarm.alarm_actions().to_vec(),
+    }
+}
+
+/// A composite alarm measures nothing itself; only what it notifies is of use here.
+fn composite_definition(alarm: &CompositeAlarm) -> CloudwatchAlarm {
+    CloudwatchAlarm {
+        name: alarm.alarm_name().unwrap_or_default().to_owned(),
+        description: alarm.alarm_description().unwrap_or_default().to_owned(),
+        actions: alarm.alarm_actions().to_vec(),
+        ..CloudwatchAlarm::default()
+    }
+}
+
+/// Period × evaluation periods; for metric math the longest period of its metrics.
+fn window_of(alarm: &MetricAlarm) -> Option<SignedDuration> {
+    let of_metrics = alarm
+        .metrics()
+        .iter()
+        .filter_map(|query| query.metric_stat().and_then(MetricStat::period).or(query.period()));
+    let period = alarm.period().or_else(|| of_metrics.max())?;
+    let seconds = i64::from(period).checked_mul(i64::from(alarm.evaluation_periods()?))?;
+    Some(SignedDuration::from_secs(seconds))
+}

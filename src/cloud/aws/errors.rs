@@ -1,0 +1,115 @@
+//! What AWS answers instead of doing as asked, in our words.
+//!
+//! SageMaker models few of its errors: most arrive as a `ValidationException` whose message tells which.
+
+use aws_sdk_sagemaker::config::http::HttpResponse;
+use aws_sdk_sagemaker::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+use crate::call::PERMISSIONS;
+use crate::cloud::Error;
+use crate::target::TARGETS;
+
+/// Codes that ask to slow down, over the services' different protocols.
+const THROTTLING: [&str; 7] = [
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "ConcurrentUpdateException",
+    "RequestThrottled",
+];
+
+/// Codes that say that a permission or a valid identity is missing.
+const DENIED: [&str; 8] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "UnauthorizedOperation",
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "SignatureDoesNotMatch",
+];
+
+/// Codes for quotas.
+const OVER_QUOTA: [&str; 3] = ["ResourceLimitExceeded", "LimitExceeded", "LimitExceededException"];
+
+/// Codes for things that are not there.
+const NOT_FOUND: [&str; 3] = ["ResourceNotFound", "ResourceNotFoundException", "ObjectNotFoundException"];
+
+/// Reads an error of any of the services.
+pub(super) fn told<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let name = operation.to_owned();
+    let Some(answer) = error.as_service_error() else {
+        // No answer at all: a timeout, a broken connection, or no credentials to ask with.
+        return Error::Unavailable { operation: name, message: DisplayErrorContext(error).to_string() };
+    };
+    let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+    read(operation, answer.code().unwrap_or_default(), answer.message().unwrap_or_default(), status)
+}
+
+fn read(operation: &'static str, code: &str, text: &str, status: u16) -> Error {
+    let name = operation.to_owned();
+    let message = if code.is_empty() { format!("HTTP {status} {text}") } else { format!("{code}: {text}") };
+    let is = |codes: &[&str]| codes.contains(&code);
+    if is(&THROTTLING) || status == 429 {
+        Error::Throttled { operation: name, message }
+    } else if status >= 500 {
+        Error::Unavailable { operation: name, message }
+    } else if is(&DENIED) {
+        Error::Denied { operation: name, permission: permission(operation).to_owned(), message }
+    } else if is(&OVER_QUOTA) {
+        Error::OverQuota { operation: name, message }
+    } else if is(&NOT_FOUND) || text.starts_with("Could not find") {
+        Error::NotFound { operation: name, message }
+    } else if text.starts_with("Cannot update in-progress endpoint") {
+        Error::InProgress { operation: name, message }
+    } else {
+        Error::Refused { operation: name, message }
+    }
+}
+
+/// The permission that an operation takes, read or write.
+fn permission(operation: &str) -> &'static str {
+    let reads = TARGETS.iter().flat_map(|target| target.reads);
+    let all = reads.chain(PERMISSIONS);
+    all.into_iter().find(|(name, _)| *name == operation).map_or("", |(_, permission)| permission)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_told_apart() {
+        let update = "aws:UpdateEndpointWeightsAndCapacities";
+        let rows = [
+            // SageMaker answers throttling with 400
+            ("ThrottlingException", "Rate exceeded", 400, "throttled"),
+            // whatever the code, 429 asks to slow down
+            ("", "", 429, "throttled"),
+            // a failing service is worth another try
+            ("InternalFailure", "", 500, "unavailable"),
+            ("ServiceUnavailable", "", 503, "unavailable"),
+            ("AccessDeniedException", "User is not authorized", 400, "denied"),
+            ("ResourceLimitExceeded", "The account-level service limit", 400, "over_quota"),
+            // SageMaker has no typed not-found
+            ("ValidationException", "Could not find endpoint \"arn\".", 400, "not_found"),
+            ("ValidationException", "Cannot update in-progress endpoint \"arn\".", 400, "in_progress"),
+            ("ValidationException", "1 validation error detected", 400, "refused"),
+        ];
+        for (code, text, status, kind) in rows {
+            assert_eq!(read(update, code, text, status).kind(), kind, "{code} {text} {status}");
+        }
+    }
+
+    #[test]
+    fn a_denial_names_the_permission() {
+        let error = read("aws:DescribeAlarms", "AccessDenied", "no", 403);
+        assert_eq!(error.hint().as_deref(), Some("allow `cloudwatch:DescribeAlarms`"));
+    }
+}

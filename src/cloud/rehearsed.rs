@@ -1,0 +1,285 @@
+//! An in-memory cloud with the real clouds' semantics: updates take time and refuse company, etags
+//! change, alarms fire as their service makes them fire, and the clock is virtual.
+//!
+//! The default of the command line, and the ground for simulation. Its [`World`] is a small JSON file.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{Cloud, Error};
+use crate::alarm::{Alarm, TargetKind};
+use crate::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm};
+use crate::decide::Question;
+use crate::deployment::{Axis, Deployment, Facts, Lifecycle, SeenAlarm};
+use crate::target::{self, oci_model_deployment as oci, sagemaker_variant as sagemaker};
+
+mod alarms;
+mod world;
+
+pub use alarms::Notice;
+pub use world::{Change, Resource, World, WorldAlarm, WorldError};
+
+/// The rehearsed cloud.
+#[derive(Debug, Default)]
+pub struct Rehearsed {
+    world: Mutex<World>,
+}
+
+impl Rehearsed {
+    /// A cloud in this state.
+    pub fn new(world: World) -> Self {
+        Self { world: Mutex::new(world) }
+    }
+
+    /// Moves the clock: changes complete, alarms are evaluated once a minute. Returns what alarms sent
+    /// meanwhile, oldest first. The clock never runs backwards.
+    pub fn advance(&self, to: Timestamp) -> Vec<Notice> {
+        self.world().advance(to)
+    }
+
+    /// Its state as it is now.
+    pub fn snapshot(&self) -> World {
+        self.world().clone()
+    }
+
+    /// Looks at or changes its state directly, as an operator at a console would.
+    pub fn with<T>(&self, touch: impl FnOnce(&mut World) -> T) -> T {
+        touch(&mut self.world())
+    }
+
+    /// A panic elsewhere cannot leave a world half changed: every touch is one call.
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Cloud for Rehearsed {
+    async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error> {
+        let mut world = self.world();
+        world.furnish(question);
+        describe(&world, question)
+    }
+
+    async fn send(&self, call: &Call) -> Result<String, Error> {
+        let mut world = self.world();
+        match call {
+            Call::OciUpdateModelDeployment { id, if_match, body, .. } => {
+                update_model_deployment(&mut world, id, if_match, body)
+            }
+            Call::AwsUpdateEndpointWeightsAndCapacities { instances, endpoint, variant } => {
+                let id = crate::alarm::TargetId::sagemaker_variant(endpoint, variant).id;
+                update_variant(&mut world, &id, *instances)
+            }
+            Call::OciCreateAlarm { alarm, retry_token } => world.create_alarm(alarm, retry_token),
+            Call::OciUpdateAlarm { id, if_match, alarm } => {
+                world.update_alarm(id, if_match.as_deref(), alarm)
+            }
+            Call::OciDeleteAlarm { id, if_match, .. } => world.delete_alarm(id, if_match.as_deref()),
+            Call::AwsPutMetricAlarm(alarm) => Ok(world.put_metric_alarm(alarm)),
+            Call::AwsDeleteAlarms { name } => world.delete_alarm(name, None),
+        }
+    }
+}
+
+fn describe(world: &World, question: &Question) -> Result<Deployment, Error> {
+    let id = &question.target.id;
+    let found = world.deployments.get(id).ok_or_else(|| Error::NotFound {
+        operation: read_operation(question.target.kind).to_owned(),
+        message: format!("the rehearsed world holds no `{id}`"),
+    })?;
+    let status = found.status_of(question.target.kind);
+    let shape_is_fixed = question.target.kind == TargetKind::SagemakerVariant;
+    Ok(Deployment {
+        target: question.target.clone(),
+        size: found.size(),
+        heading: found.heading(),
+        lifecycle: lifecycle(question.target.kind, &status),
+        status,
+        last_change: found.last_change,
+        bounds: found.bounds,
+        fixed: shape_is_fixed.then(|| (Axis::Shape, sagemaker::FIXED_SHAPE.to_owned())).into_iter().collect(),
+        alarm: world.alarm_that_called(question.alarm).map(|alarm| seen(alarm, false)),
+        pair: world.pair_of(question),
+        facts: facts(question.target.kind, found),
+    })
+}
+
+fn lifecycle(kind: TargetKind, status: &str) -> Lifecycle {
+    target::of(kind).map_or(Lifecycle::Busy, |target| target.lifecycle(status))
+}
+
+fn read_operation(kind: TargetKind) -> &'static str {
+    match kind {
+        TargetKind::OciModelDeployment => "oci:GetModelDeployment",
+        TargetKind::SagemakerVariant | TargetKind::Unknown => "aws:DescribeEndpoint",
+    }
+}
+
+fn facts(kind: TargetKind, found: &Resource) -> Facts {
+    match kind {
+        TargetKind::OciModelDeployment => Facts::OciModelDeployment {
+            etag: found.etag(),
+            compartment: world::COMPARTMENT.to_owned(),
+            configuration: found.configuration(),
+        },
+        TargetKind::SagemakerVariant | TargetKind::Unknown => {
+            Facts::SagemakerVariant { configuration: found.endpoint_configuration() }
+        }
+    }
+}
+
+fn seen(alarm: &WorldAlarm, ours: bool) -> SeenAlarm {
+    SeenAlarm {
+        id: alarm.id.clone(),
+        etag: Some(alarm.revision.to_string()),
+        ours,
+        definition: alarm.definition.clone(),
+        window: alarms::window(&alarm.definition),
+    }
+}
+
+impl World {
+    /// The alarm that an event says has called.
+    fn alarm_that_called(&self, alarm: &Alarm) -> Option<&WorldAlarm> {
+        let by_id = self.alarms.iter().find(|known| !alarm.id.is_empty() && known.id == alarm.id);
+        by_id.or_else(|| self.alarms.iter().find(|known| known.definition.name() == alarm.name))
+    }
+
+    /// The alarm in the place of the paired one: by tags on OCI, by name on CloudWatch.
+    fn pair_of(&self, question: &Question) -> Option<SeenAlarm> {
+        let pair = question.matched.rule.pair.as_ref()?;
+        let target = question.target;
+        self.alarms.iter().find_map(|alarm| match &alarm.definition {
+            AlarmDefinition::Oci(found) => {
+                oci::is_ours(found, target, &pair.alarm).then(|| seen(alarm, true))
+            }
+            AlarmDefinition::Cloudwatch(found) => (found.name == pair.name_for(target))
+                .then(|| seen(alarm, sagemaker::is_ours(found, target, &pair.alarm))),
+        })
+    }
+
+    fn create_alarm(&mut self, alarm: &OciAlarm, retry_token: &str) -> Result<String, Error> {
+        if let Some(id) = self.tokens.get(retry_token) {
+            if self.alarms.iter().any(|known| known.id == *id) {
+                return Ok(format!("alarm {id} exists already"));
+            }
+            return Err(Error::Refused {
+                operation: "oci:CreateAlarm".to_owned(),
+                message: "409 InvalidatedRetryToken: its alarm has been deleted since".to_owned(),
+            });
+        }
+        let id = self.next_alarm_id();
+        self.tokens.insert(retry_token.to_owned(), id.clone());
+        self.alarms.push(WorldAlarm::new(&id, AlarmDefinition::Oci(alarm.clone())));
+        Ok(format!("alarm {id}"))
+    }
+
+    fn update_alarm(&mut self, id: &str, if_match: Option<&str>, alarm: &OciAlarm) -> Result<String, Error> {
+        // It stood when it was observed, so somebody has deleted it since.
+        let found = self.alarms.iter_mut().find(|known| known.id == id).ok_or_else(|| Error::LostRace {
+            operation: "oci:UpdateAlarm".to_owned(),
+            message: format!("404 NotAuthorizedOrNotFound: `{id}`"),
+        })?;
+        check_revision("oci:UpdateAlarm", &found.revision.to_string(), if_match)?;
+        found.definition = AlarmDefinition::Oci(alarm.clone());
+        found.revision += 1;
+        Ok(format!("alarm {id}"))
+    }
+
+    fn delete_alarm(&mut self, id: &str, if_match: Option<&str>) -> Result<String, Error> {
+        let Some(at) = self.alarms.iter().position(|known| known.id == id) else {
+            return Ok("gone already".to_owned());
+        };
+        if let Some(found) = self.alarms.get(at) {
+            check_revision("oci:DeleteAlarm", &found.revision.to_string(), if_match)?;
+        }
+        self.alarms.remove(at);
+        Ok("deleted".to_owned())
+    }
+
+    /// CloudWatch replaces the whole configuration and leaves the state as it is.
+    fn put_metric_alarm(&mut self, alarm: &CloudwatchAlarm) -> String {
+        let definition = AlarmDefinition::Cloudwatch(alarm.clone());
+        match self.alarms.iter_mut().find(|known| known.id == alarm.name) {
+            Some(known) => {
+                known.definition = definition;
+                known.revision += 1;
+            }
+            None => self.alarms.push(WorldAlarm::new(&alarm.name, definition)),
+        }
+        format!("alarm {}", alarm.name)
+    }
+}
+
+fn check_revision(operation: &str, found: &str, if_match: Option<&str>) -> Result<(), Error> {
+    match if_match {
+        Some(expected) if expected != found => Err(Error::LostRace {
+            operation: operation.to_owned(),
+            message: format!("412 NoEtagMatch: expected etag `{expected}`, found `{found}`"),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn update_model_deployment(
+    world: &mut World,
+    id: &str,
+    if_match: &str,
+    body: &serde_json::Value,
+) -> Result<String, Error> {
+    let operation = "oci:UpdateModelDeployment";
+    let now = world.clock;
+    let takes = world.update_takes();
+    let found = world.deployments.get_mut(id).ok_or_else(|| Error::NotFound {
+        operation: operation.to_owned(),
+        message: format!("404 NotAuthorizedOrNotFound: `{id}`"),
+    })?;
+    let status = found.status_of(TargetKind::OciModelDeployment);
+    if lifecycle(TargetKind::OciModelDeployment, &status) == Lifecycle::Busy {
+        let message = format!("409 IncorrectState: {status}");
+        return Err(Error::InProgress { operation: operation.to_owned(), message });
+    }
+    check_revision(operation, &found.etag(), Some(if_match))?;
+    let details = body.get("modelDeploymentConfigurationDetails");
+    let leaf = |path: &str| details.and_then(|details| details.pointer(path));
+    let count = leaf(oci::COUNT).and_then(serde_json::Value::as_u64).and_then(|n| u32::try_from(n).ok());
+    let shape = leaf(oci::SHAPE).and_then(serde_json::Value::as_str);
+    let to = Change {
+        instances: count.unwrap_or(found.instances),
+        shape: shape.unwrap_or(&found.shape).to_owned(),
+        completes: now.checked_add(takes).unwrap_or(now),
+    };
+    if to.instances != found.instances && to.shape != found.shape {
+        return Err(Error::Refused {
+            operation: operation.to_owned(),
+            message: "400 InvalidParameter: change the count or the shape, not both".to_owned(),
+        });
+    }
+    found.begin(to);
+    Ok("accepted, UPDATING".to_owned())
+}
+
+fn update_variant(world: &mut World, id: &str, instances: u32) -> Result<String, Error> {
+    let operation = "aws:UpdateEndpointWeightsAndCapacities";
+    let now = world.clock;
+    let takes = world.update_takes();
+    let refused = |message: String| Error::Refused { operation: operation.to_owned(), message };
+    let found = world
+        .deployments
+        .get_mut(id)
+        .ok_or_else(|| refused(format!("ValidationException: Could not find endpoint \"{id}\"")))?;
+    let status = found.status_of(TargetKind::SagemakerVariant);
+    if lifecycle(TargetKind::SagemakerVariant, &status) == Lifecycle::Busy {
+        let message = format!("ValidationException: Cannot update in-progress endpoint \"{id}\"");
+        return Err(Error::InProgress { operation: operation.to_owned(), message });
+    }
+    if instances == 0 {
+        return Err(refused("ValidationException: DesiredInstanceCount must be at least 1".to_owned()));
+    }
+    let completes = now.checked_add(takes).unwrap_or(now);
+    found.begin(Change { instances, shape: found.shape.clone(), completes });
+    Ok("accepted, Updating".to_owned())
+}

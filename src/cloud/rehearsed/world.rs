@@ -1,0 +1,343 @@
+//! The rehearsed cloud's state: deployments, alarms and a clock, as a small JSON file.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use thiserror::Error as ThisError;
+
+use crate::alarm::{TargetId, TargetKind};
+use crate::call::{AlarmDefinition, CloudwatchAlarm, OciAlarm};
+use crate::decide::Question;
+use crate::deployment::{Bounds, Size};
+use crate::policy::Pair;
+use crate::target::oci_model_deployment::{self as oci, NAMESPACE, TAG_PAIR};
+use crate::target::sagemaker_variant::{INSTANCE_NAMESPACE, Marker};
+
+/// The compartment of everything on the rehearsed OCI.
+pub(super) const COMPARTMENT: &str = "ocid1.compartment.oc1..rehearsed";
+
+/// The topics that rehearsed alarms notify.
+const TOPIC_OCID: &str = "ocid1.onstopic.oc1..rehearsed";
+const TOPIC_ARN: &str = "arn:aws:sns:us-east-1:111122223333:rehearsed";
+
+/// Both platforms take minutes to bring up an instance behind a load balancer.
+const UPDATE_TAKES: u32 = 300;
+
+/// What a furnished deployment starts with: one instance, one rung above the lowest, so that both
+/// directions can be tried.
+const OCI_SHAPE: &str = "VM.Standard2.2";
+const SAGEMAKER_SHAPE: &str = "ml.m5.xlarge";
+
+/// The state of a rehearsed cloud.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct World {
+    /// The virtual time.
+    #[serde(default)]
+    pub clock: Timestamp,
+    /// How long an update takes.
+    #[serde(default = "update_takes_default")]
+    pub update_seconds: u32,
+    /// Whether a deployment that an event names but the world does not hold is put there.
+    #[serde(default)]
+    pub furnish: bool,
+    /// By id: an OCID, or `endpoint/<name>/variant/<name>`.
+    #[serde(default)]
+    pub deployments: BTreeMap<String, Resource>,
+    /// Every alarm that stands.
+    #[serde(default)]
+    pub alarms: Vec<WorldAlarm>,
+    /// How many alarms were ever created; makes their ids.
+    #[serde(default)]
+    pub created: u64,
+    /// The retry tokens of OCI alarms, and the alarms that they created.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tokens: BTreeMap<String, String>,
+}
+
+fn update_takes_default() -> u32 {
+    UPDATE_TAKES
+}
+
+/// One deployment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resource {
+    /// What runs.
+    pub instances: u32,
+    /// On what.
+    pub shape: String,
+    /// A state other than the usual ones, in the platform's own word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// When the last change was completed.
+    #[serde(default)]
+    pub last_change: Option<Timestamp>,
+    /// The change under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+    /// The platform's own bounds on the count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bounds: Option<Bounds>,
+    /// Changes with every update; the etag.
+    #[serde(default)]
+    pub revision: u64,
+    /// What its metrics read, by the metric's name. A metric that is not here has no data.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, f64>,
+}
+
+/// A change under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// The count that was asked for.
+    pub instances: u32,
+    /// The shape that was asked for.
+    pub shape: String,
+    /// When it will be done.
+    pub completes: Timestamp,
+}
+
+/// One alarm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorldAlarm {
+    /// An OCID, or the name.
+    pub id: String,
+    /// Everything that was set.
+    pub definition: AlarmDefinition,
+    /// Changes with every update; the etag.
+    #[serde(default)]
+    pub revision: u64,
+    /// Since when its threshold is crossed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaching_since: Option<Timestamp>,
+    /// When it last notified that it fires; `None` while it does not fire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notified: Option<Timestamp>,
+}
+
+/// Why a world cannot be used.
+#[derive(Debug, ThisError)]
+pub enum WorldError {
+    /// The file is no world.
+    #[error(
+        "it is no world: expected JSON such as `{{\"deployments\": {{\"endpoint/a/variant/b\": {{\"instances\": 1, \"shape\": \"ml.m5.xlarge\"}}}}}}`"
+    )]
+    Unreadable(#[source] serde_json::Error),
+}
+
+impl Default for World {
+    /// An obliging world: whatever an event names is there, at one instance.
+    fn default() -> Self {
+        Self {
+            clock: Timestamp::UNIX_EPOCH,
+            update_seconds: UPDATE_TAKES,
+            furnish: true,
+            deployments: BTreeMap::new(),
+            alarms: Vec::new(),
+            created: 0,
+            tokens: BTreeMap::new(),
+        }
+    }
+}
+
+impl World {
+    /// Reads a world file.
+    pub fn from_json(text: &[u8]) -> Result<Self, WorldError> {
+        serde_json::from_slice(text).map_err(WorldError::Unreadable)
+    }
+
+    /// Writes a world file.
+    pub fn to_json(&self) -> Result<String, WorldError> {
+        serde_json::to_string_pretty(self).map_err(WorldError::Unreadable)
+    }
+
+    pub(super) fn update_takes(&self) -> SignedDuration {
+        SignedDuration::from_secs(i64::from(self.update_seconds))
+    }
+
+    pub(super) fn next_alarm_id(&mut self) -> String {
+        self.created += 1;
+        format!("ocid1.alarm.oc1..rehearsed{}", self.created)
+    }
+
+    /// Puts there what must be there for the event to have happened: the alarm that called always, the
+    /// deployment only in an obliging world.
+    pub(super) fn furnish(&mut self, question: &Question) {
+        let target = question.target;
+        if self.furnish {
+            let shape = match target.kind {
+                TargetKind::OciModelDeployment => OCI_SHAPE,
+                TargetKind::SagemakerVariant | TargetKind::Unknown => SAGEMAKER_SHAPE,
+            };
+            self.deployments.entry(target.id.clone()).or_insert_with(|| Resource::new(1, shape));
+        }
+        let alarm = question.alarm;
+        let known = |known: &WorldAlarm| known.id == alarm.id || known.definition.name() == alarm.name;
+        if !self.alarms.iter().any(known) {
+            let shape = self.deployments.get(&target.id);
+            let definition = caller(question, shape);
+            let id = match (&definition, alarm.id.as_str()) {
+                // CloudWatch addresses alarms by their name.
+                (AlarmDefinition::Cloudwatch(definition), _) => definition.name.clone(),
+                (AlarmDefinition::Oci(_), "") => self.next_alarm_id(),
+                (AlarmDefinition::Oci(_), id) => id.to_owned(),
+            };
+            self.alarms.push(WorldAlarm::new(&id, definition));
+        }
+    }
+}
+
+/// The alarm that must have called, as far as the event tells. When it has a paired alarm's own name it
+/// is taken for that one, and carries the marker.
+fn caller(question: &Question, found: Option<&Resource>) -> AlarmDefinition {
+    let (alarm, target) = (question.alarm, question.target);
+    let pair = question.matched.rule.pair.as_ref();
+    let pair = pair.filter(|pair| [pair.alarm.clone(), pair.name_for(target)].contains(&alarm.name));
+    let metric = alarm.signal.metric.clone().unwrap_or_default();
+    let threshold = alarm.signal.threshold.unwrap_or(80.0);
+    let window = alarm.signal.window.map_or(5, |window| window.as_mins());
+    let up = question.matched.step > 0;
+    match target.kind {
+        TargetKind::OciModelDeployment => AlarmDefinition::Oci(OciAlarm {
+            name: alarm.name.clone(),
+            compartment: COMPARTMENT.to_owned(),
+            metric_compartment: COMPARTMENT.to_owned(),
+            namespace: NAMESPACE.to_owned(),
+            query: format!(
+                "{metric}[{window}m]{{resourceId = \"{target}\"}}.max() {} {threshold}",
+                if up { ">" } else { "<" }
+            ),
+            severity: "INFO".to_owned(),
+            destinations: vec![TOPIC_OCID.to_owned()],
+            repeat: Some("PT5M".to_owned()),
+            body: None,
+            tags: pair.map(|pair| oci::marker(target, &pair.alarm)).unwrap_or_default(),
+        }),
+        TargetKind::SagemakerVariant | TargetKind::Unknown => {
+            let (endpoint, variant) = target.endpoint_and_variant().unwrap_or_default();
+            let dimensions = [("EndpointName", endpoint), ("VariantName", variant)];
+            AlarmDefinition::Cloudwatch(CloudwatchAlarm {
+                name: alarm.name.clone(),
+                description: pair.map(|pair| marker(target, pair, found)).unwrap_or_default(),
+                namespace: INSTANCE_NAMESPACE.to_owned(),
+                metric,
+                statistic: "Average".to_owned(),
+                dimensions: dimensions.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+                period: 60,
+                evaluation_periods: i32::try_from(window).unwrap_or(5),
+                threshold,
+                comparison: if up { "GreaterThanThreshold" } else { "LessThanThreshold" }.to_owned(),
+                missing_data: "missing".to_owned(),
+                actions: vec![TOPIC_ARN.to_owned()],
+            })
+        }
+    }
+}
+
+fn marker(target: &TargetId, pair: &Pair, found: Option<&Resource>) -> String {
+    let marker = Marker {
+        pair: pair.alarm.clone(),
+        target: target.id.clone(),
+        configuration: found.map(Resource::endpoint_configuration).unwrap_or_default(),
+        shape: found.map(|found| found.shape.clone()).unwrap_or_default(),
+    };
+    marker.to_string()
+}
+
+impl Resource {
+    /// A deployment at rest.
+    pub fn new(instances: u32, shape: &str) -> Self {
+        Self {
+            instances,
+            shape: shape.to_owned(),
+            status: None,
+            last_change: None,
+            change: None,
+            bounds: None,
+            revision: 0,
+            metrics: BTreeMap::new(),
+        }
+    }
+
+    /// What runs.
+    pub fn size(&self) -> Size {
+        Size { instances: self.instances, shape: self.shape.clone() }
+    }
+
+    /// What will run when the change under way is done.
+    pub fn heading(&self) -> Size {
+        self.change.as_ref().map_or_else(
+            || self.size(),
+            |change| Size { instances: change.instances, shape: change.shape.clone() },
+        )
+    }
+
+    pub(super) fn begin(&mut self, change: Change) {
+        self.revision += 1;
+        self.change = Some(change);
+    }
+
+    /// Completes the change under way if its time has come.
+    pub(super) fn settle(&mut self, now: Timestamp) {
+        if let Some(done) = self.change.take_if(|change| change.completes <= now) {
+            self.instances = done.instances;
+            self.shape = done.shape;
+            self.last_change = Some(done.completes);
+            self.revision += 1;
+        }
+    }
+
+    /// The state in the platform's own word.
+    pub fn status_of(&self, kind: TargetKind) -> String {
+        let (rest, updating) = match kind {
+            TargetKind::OciModelDeployment => ("ACTIVE", "UPDATING"),
+            TargetKind::SagemakerVariant | TargetKind::Unknown => ("InService", "Updating"),
+        };
+        if self.change.is_some() {
+            return updating.to_owned();
+        }
+        self.status.clone().unwrap_or_else(|| rest.to_owned())
+    }
+
+    pub(super) fn etag(&self) -> String {
+        format!("etag-{}", self.revision)
+    }
+
+    /// The name of the endpoint configuration: another shape takes another configuration.
+    pub(super) fn endpoint_configuration(&self) -> String {
+        format!("rehearsed-{}", self.shape.replace('.', "-"))
+    }
+
+    /// What `GetModelDeployment` would tell of its configuration.
+    pub(super) fn configuration(&self) -> Value {
+        json!({
+            "deploymentType": "SINGLE_MODEL",
+            "modelConfigurationDetails": {
+                "modelId": "ocid1.datasciencemodel.oc1..rehearsed",
+                "bandwidthMbps": 10,
+                "instanceConfiguration": { "instanceShapeName": self.shape },
+                "scalingPolicy": { "policyType": "FIXED_SIZE", "instanceCount": self.instances },
+            },
+        })
+    }
+}
+
+impl WorldAlarm {
+    /// Whether stepladder made it: whether it carries the marker of any pair.
+    pub fn is_ours(&self) -> bool {
+        match &self.definition {
+            AlarmDefinition::Oci(alarm) => alarm.tags.contains_key(TAG_PAIR),
+            AlarmDefinition::Cloudwatch(alarm) => Marker::read(&alarm.description).is_some(),
+        }
+    }
+
+    /// An alarm that does not fire.
+    pub fn new(id: &str, definition: AlarmDefinition) -> Self {
+        Self { id: id.to_owned(), definition, revision: 0, breaching_since: None, notified: None }
+    }
+}

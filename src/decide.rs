@@ -1,0 +1,401 @@
+//! What an alarm means for a deployment that was looked at: a resize, or a reason to hold.
+//!
+//! Guards are asked one after the other, in the order in which they stand in [`worth_a_look`] and
+//! [`decide`]; the first that objects holds. Pure: no clock, no cloud, no log.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::alarm::{Alarm, TargetId, TargetKind, Transition};
+use crate::deployment::{Axis, Bounds, Deployment, Lifecycle, Size};
+use crate::policy::{Fresh, Matched, Policy};
+
+/// The window that is assumed where neither the payload nor the alarm's own service tells one: that of
+/// the guide's alarms.
+const ASSUMED_WINDOW: SignedDuration = SignedDuration::from_mins(5);
+
+/// One alarm about one target, and the rule that answers it. What a cloud is asked to look at.
+#[derive(Debug, Clone)]
+pub struct Question<'a> {
+    /// What happened.
+    pub alarm: &'a Alarm,
+    /// To which deployment.
+    pub target: &'a TargetId,
+    /// The rule, and which way it goes.
+    pub matched: Matched<'a>,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// Change the size along one axis.
+    Resize {
+        /// Which one.
+        axis: Axis,
+        /// The observed size.
+        from: Size,
+        /// The size to ask for. Absolute: asking twice asks for the same.
+        to: Size,
+    },
+    /// Change nothing.
+    Hold(Hold),
+}
+
+/// Why nothing happens.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Hold {
+    /// The alarm says something else than that a threshold is crossed now.
+    NotFiring(Transition),
+    /// The alarm names nothing that can be resized.
+    UnknownTarget,
+    /// The policy keeps this target out of reach.
+    NotAllowed,
+    /// No rule matches the alarm's name.
+    NoRule,
+    /// The deployment could not be looked at.
+    NotObserved,
+    /// A change is under way, or the platform takes none now.
+    Busy {
+        /// The platform's word for it.
+        status: String,
+    },
+    /// The evidence is older than the last change.
+    Stale {
+        /// When the evidence begins; `None` when the alarm does not say when it fired.
+        since: Option<Timestamp>,
+        /// When the last change was completed.
+        changed: Timestamp,
+    },
+    /// This deployment cannot be changed along this axis.
+    Fixed {
+        /// Which one.
+        axis: Axis,
+        /// Why.
+        why: String,
+    },
+    /// It is as large as it may get.
+    AtCeiling {
+        /// Along which axis.
+        axis: Axis,
+        /// What bounds it.
+        limit: String,
+    },
+    /// It is as small as it may get.
+    AtFloor {
+        /// Along which axis.
+        axis: Axis,
+        /// What bounds it.
+        limit: String,
+    },
+    /// Its shape is on no ladder.
+    UnlistedShape {
+        /// The shape.
+        shape: String,
+        /// The ladder whose shapes are spelled most like it, if any is.
+        nearest: Option<String>,
+    },
+    /// The name of the paired alarm belongs to an alarm that is not ours.
+    PairTaken {
+        /// The name.
+        name: String,
+    },
+    /// The paired alarm would notify nobody, and what goes up would never come down.
+    NoPairAction,
+}
+
+impl Hold {
+    /// The stable name in decision records and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NotFiring(_) => "not_firing",
+            Self::UnknownTarget => "unknown_target",
+            Self::NotAllowed => "not_allowed",
+            Self::NoRule => "no_rule",
+            Self::NotObserved => "not_observed",
+            Self::Busy { .. } => "busy",
+            Self::Stale { .. } => "stale",
+            Self::Fixed { .. } => "not_resizable",
+            Self::AtCeiling { .. } => "at_ceiling",
+            Self::AtFloor { .. } => "at_floor",
+            Self::UnlistedShape { .. } => "unlisted_shape",
+            Self::PairTaken { .. } => "pair_taken",
+            Self::NoPairAction => "no_pair_action",
+        }
+    }
+}
+
+/// The hold as one sentence for an operator.
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFiring(transition) => {
+                write!(f, "the alarm is `{transition}`: only `firing` and `repeat` act")
+            }
+            Self::UnknownTarget => f.write_str(
+                "the alarm names nothing that stepladder resizes: expected an OCI model deployment's \
+                 `resourceId`, or the dimensions `EndpointName` and `VariantName`",
+            ),
+            Self::NotAllowed => f.write_str("the policy's `targets` do not include this one"),
+            Self::NoRule => f.write_str("no rule matches the alarm's name"),
+            Self::NotObserved => f.write_str("the deployment could not be looked at"),
+            Self::Busy { status } => write!(f, "the deployment is `{status}`: only a settled one is changed"),
+            Self::Stale { since: Some(since), changed } => write!(
+                f,
+                "the alarm speaks of a deployment that has changed: its data begins at {since}, the last change was \
+                 completed at {changed}"
+            ),
+            Self::Stale { since: None, changed } => {
+                write!(f, "the alarm does not say when it fired, and the deployment was changed at {changed}")
+            }
+            Self::Fixed { axis, why } => write!(f, "its {axis} cannot be changed: {why}"),
+            Self::AtCeiling { axis, limit } => write!(f, "its {axis} cannot go up: {limit}"),
+            Self::AtFloor { axis, limit } => write!(f, "its {axis} cannot go down: {limit}"),
+            Self::UnlistedShape { shape, nearest } => {
+                let near = nearest.as_ref().map(|name| format!(" (the nearest is `{name}`)"));
+                let near = near.unwrap_or_default();
+                write!(f, "shape `{shape}` is on no ladder{near}: add a `[[ladder]]` that holds it")
+            }
+            Self::PairTaken { name } => write!(
+                f,
+                "the paired alarm's name `{name}` belongs to an alarm that stepladder did not make: rename that \
+                 alarm, or the rule's `pair.alarm`"
+            ),
+            Self::NoPairAction => f.write_str(
+                "the paired alarm would notify nobody, so nothing would take the new capacity back: give the \
+                 firing alarm an action, or set `STEPLADDER_ALARM_ACTION`",
+            ),
+        }
+    }
+}
+
+/// One guard's answer, for the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The guard: the reason it would hold with.
+    pub guard: &'static str,
+    /// Whether it held.
+    pub held: bool,
+    /// What it looked at.
+    pub saw: String,
+}
+
+/// A decision, and how it came about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// The decision.
+    pub decision: Decision,
+    /// Every guard that was asked, in order.
+    pub guards: Vec<Verdict>,
+}
+
+impl Decided {
+    /// The answer to an alarm that names no target at all; only a firing one is worth a complaint.
+    pub fn unknown_target(alarm: &Alarm) -> Self {
+        let mut guards = Guards::default();
+        let transition = alarm.transition;
+        let not_firing = (!transition.is_firing()).then_some(Hold::NotFiring(transition));
+        let hold = guards
+            .ask("not_firing", transition.to_string(), not_firing)
+            .and_then(|()| guards.ask("unknown_target", "none".to_owned(), Some(Hold::UnknownTarget)));
+        let hold = hold.err().unwrap_or(Hold::UnknownTarget);
+        Self { decision: Decision::Hold(hold), guards: guards.0 }
+    }
+}
+
+/// Collects verdicts until one holds.
+#[derive(Default)]
+struct Guards(Vec<Verdict>);
+
+impl Guards {
+    fn ask(&mut self, guard: &'static str, saw: String, hold: Option<Hold>) -> Result<(), Hold> {
+        self.0.push(Verdict { guard, held: hold.is_some(), saw });
+        hold.map_or(Ok(()), Err)
+    }
+}
+
+/// The guards that need no look at the deployment: what they hold costs no call.
+pub fn worth_a_look<'a>(
+    alarm: &'a Alarm,
+    target: &'a TargetId,
+    policy: &'a Policy,
+) -> Result<(Question<'a>, Vec<Verdict>), Decided> {
+    let mut guards = Guards::default();
+    match first_guards(&mut guards, alarm, target, policy) {
+        Ok(matched) => Ok((Question { alarm, target, matched }, guards.0)),
+        Err(hold) => Err(Decided { decision: Decision::Hold(hold), guards: guards.0 }),
+    }
+}
+
+fn first_guards<'a>(
+    guards: &mut Guards,
+    alarm: &Alarm,
+    target: &TargetId,
+    policy: &'a Policy,
+) -> Result<Matched<'a>, Hold> {
+    let transition = alarm.transition;
+    let hold = (!transition.is_firing()).then_some(Hold::NotFiring(transition));
+    guards.ask("not_firing", transition.to_string(), hold)?;
+
+    let hold = (target.kind == TargetKind::Unknown).then_some(Hold::UnknownTarget);
+    guards.ask("unknown_target", target.to_string(), hold)?;
+
+    let hold = (!policy.allows(target)).then_some(Hold::NotAllowed);
+    guards.ask("not_allowed", target.to_string(), hold)?;
+
+    let matched = policy.rule_for(&alarm.name, target);
+    let saw = matched.as_ref().map_or_else(|| alarm.name.clone(), ToString::to_string);
+    guards.ask("no_rule", saw, matched.is_none().then_some(Hold::NoRule))?;
+    matched.ok_or(Hold::NoRule)
+}
+
+/// What the alarm means for the deployment as it was seen.
+pub fn decide(question: &Question, asked: Vec<Verdict>, seen: &Deployment, policy: &Policy) -> Decided {
+    let mut guards = Guards(asked);
+    let decision = match size_for(&mut guards, question, seen, policy) {
+        Ok(to) => Decision::Resize { axis: question.matched.rule.axis, from: seen.size.clone(), to },
+        Err(hold) => Decision::Hold(hold),
+    };
+    Decided { decision, guards: guards.0 }
+}
+
+fn size_for(
+    guards: &mut Guards,
+    question: &Question,
+    seen: &Deployment,
+    policy: &Policy,
+) -> Result<Size, Hold> {
+    settled(guards, seen)?;
+    fresh(guards, question, seen)?;
+    resizable(guards, question, seen)?;
+    let to = match question.matched.rule.axis {
+        Axis::Instances => within_bounds(guards, question, seen)?,
+        Axis::Shape => on_ladder(guards, question, seen, policy)?,
+    };
+    if question.matched.step > 0 {
+        taken_back(guards, question, seen, policy)?;
+    }
+    Ok(to)
+}
+
+/// Only a settled deployment is changed.
+fn settled(guards: &mut Guards, seen: &Deployment) -> Result<(), Hold> {
+    let busy = seen.lifecycle == Lifecycle::Busy;
+    guards.ask("busy", seen.status.clone(), busy.then(|| Hold::Busy { status: seen.status.clone() }))
+}
+
+/// Evidence must be newer than the last change.
+fn fresh(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result<(), Hold> {
+    let Some(changed) = seen.last_change else {
+        return guards.ask("stale", "no change on record".to_owned(), None);
+    };
+    let since = evidence_begins(question, seen);
+    let stale = since.is_none_or(|since| since < changed);
+    let begins = since.map_or_else(|| "at an unknown time".to_owned(), |since| since.to_string());
+    let saw = format!("data begins {begins}, last change completed {changed}");
+    guards.ask("stale", saw, stale.then_some(Hold::Stale { since, changed }))
+}
+
+/// When the data begins that the alarm was evaluated on.
+fn evidence_begins(question: &Question, seen: &Deployment) -> Option<Timestamp> {
+    let at = question.alarm.at?;
+    match question.matched.rule.fresh {
+        Fresh::Fired => Some(at),
+        Fresh::Window => {
+            let told = question.alarm.signal.window.or(seen.alarm.as_ref().and_then(|alarm| alarm.window));
+            at.checked_sub(told.unwrap_or(ASSUMED_WINDOW)).ok()
+        }
+    }
+}
+
+/// Some deployments cannot be changed along some axis.
+fn resizable(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result<(), Hold> {
+    let axis = question.matched.rule.axis;
+    let why = seen.fixed.get(&axis);
+    let saw = why.cloned().unwrap_or_else(|| axis.to_string());
+    guards.ask("not_resizable", saw, why.map(|why| Hold::Fixed { axis, why: why.clone() }))
+}
+
+/// The bounds on the count: the policy's, intersected with the platform's own.
+pub fn bounds(question: &Question, seen: &Deployment) -> Bounds {
+    question.matched.rule.instances.intersect(seen.bounds)
+}
+
+fn within_bounds(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result<Size, Hold> {
+    let bounds = bounds(question, seen);
+    let now = seen.size.instances;
+    let step = question.matched.step;
+    let saw = format!("{now} of {bounds}");
+    let axis = Axis::Instances;
+    // A count outside the bounds is never moved further out, nor against the alarm's direction.
+    let instances = if step > 0 {
+        let limit = || format!("it runs {now}, and {} is its ceiling", bounds.max);
+        let hold = (now >= bounds.max).then(|| Hold::AtCeiling { axis, limit: limit() });
+        guards.ask("at_ceiling", saw, hold)?;
+        now.saturating_add(step.unsigned_abs()).min(bounds.max)
+    } else {
+        let limit = || format!("it runs {now}, and {} is its floor", bounds.min);
+        let hold = (now <= bounds.min).then(|| Hold::AtFloor { axis, limit: limit() });
+        guards.ask("at_floor", saw, hold)?;
+        now.saturating_sub(step.unsigned_abs()).max(bounds.min)
+    };
+    Ok(Size { instances, shape: seen.size.shape.clone() })
+}
+
+fn on_ladder(
+    guards: &mut Guards,
+    question: &Question,
+    seen: &Deployment,
+    policy: &Policy,
+) -> Result<Size, Hold> {
+    let shape = &seen.size.shape;
+    let Some(ladder) = policy.ladders.holding(shape) else {
+        let nearest = policy.ladders.nearest(shape).map(|ladder| ladder.name.clone());
+        let hold = Hold::UnlistedShape { shape: shape.clone(), nearest };
+        guards.ask("unlisted_shape", shape.clone(), Some(hold.clone()))?;
+        return Err(hold);
+    };
+    guards.ask("unlisted_shape", format!("{shape} on {}", ladder.name), None)?;
+
+    let axis = Axis::Shape;
+    let (bottom, top) = ladder.ends();
+    let step = question.matched.step;
+    let to = ladder.climb(shape, step);
+    let (guard, end) = if step > 0 { ("at_ceiling", top) } else { ("at_floor", bottom) };
+    let limit = format!("`{shape}` is the last rung of ladder `{}`", ladder.name);
+    let at_end = if step > 0 { Hold::AtCeiling { axis, limit } } else { Hold::AtFloor { axis, limit } };
+    guards.ask(guard, format!("{shape}, the ladder ends at {end}"), to.is_none().then(|| at_end.clone()))?;
+    let to = to.ok_or(at_end)?;
+    Ok(Size { instances: seen.size.instances, shape: to.shape.clone() })
+}
+
+/// What goes up must have something that takes it back.
+fn taken_back(
+    guards: &mut Guards,
+    question: &Question,
+    seen: &Deployment,
+    policy: &Policy,
+) -> Result<(), Hold> {
+    let Some(pair) = &question.matched.rule.pair else { return Ok(()) };
+    let foreign = seen.pair.as_ref().filter(|found| !found.ours);
+    let saw = foreign
+        .map_or_else(|| format!("`{}` is ours to write", pair.alarm), |f| f.definition.name().to_owned());
+    let hold = foreign.map(|found| Hold::PairTaken { name: found.definition.name().to_owned() });
+    guards.ask("pair_taken", saw, hold)?;
+
+    let notified = pair_notifies(seen, policy);
+    let hold = notified.is_empty().then_some(Hold::NoPairAction);
+    guards.ask("no_pair_action", format!("it notifies {}", notified.len()), hold)
+}
+
+/// What the paired alarm notifies: what the function was told to, else what the alarm that called does, as
+/// its own service describes it. Never what a payload claims.
+pub fn pair_notifies(seen: &Deployment, policy: &Policy) -> Vec<String> {
+    if let Some(action) = &policy.alarm_action {
+        return vec![action.clone()];
+    }
+    let known = |alarm: &Option<crate::deployment::SeenAlarm>| {
+        alarm.as_ref().map(|alarm| alarm.definition.notifies().to_vec()).filter(|actions| !actions.is_empty())
+    };
+    known(&seen.alarm).or_else(|| known(&seen.pair)).unwrap_or_default()
+}

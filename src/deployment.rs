@@ -1,0 +1,145 @@
+//! What was seen of a deployment, once, before anything is decided.
+//!
+//! Filled by a cloud's `observe`, read by everything after it. Holds no way to look again.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::alarm::TargetId;
+use crate::call::AlarmDefinition;
+
+/// One deployment as its cloud described it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deployment {
+    /// Which one.
+    pub target: TargetId,
+    /// The size that runs now.
+    pub size: Size,
+    /// The size it is on its way to; equal to `size` when it is settled.
+    pub heading: Size,
+    /// Whether it may be changed.
+    pub lifecycle: Lifecycle,
+    /// The platform's own word for its state.
+    pub status: String,
+    /// When the last change was completed, as far as the resource itself knows.
+    pub last_change: Option<Timestamp>,
+    /// The platform's own bounds on the count, where it has some.
+    pub bounds: Option<Bounds>,
+    /// Axes that cannot be changed on this deployment, with the reason.
+    pub fixed: BTreeMap<Axis, String>,
+    /// The alarm that called, as its own service describes it; `None` when it could not be found.
+    pub alarm: Option<SeenAlarm>,
+    /// The alarm found where the paired alarm of the matching rule belongs.
+    pub pair: Option<SeenAlarm>,
+    /// What only this kind of target needs for its calls.
+    pub facts: Facts,
+}
+
+/// How much of a deployment there is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Size {
+    /// How many instances.
+    pub instances: u32,
+    /// What each of them is: an instance shape or type.
+    pub shape: String,
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} × {}", self.instances, self.shape)
+    }
+}
+
+/// The two ways to give a deployment more. One of them per update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Axis {
+    /// Horizontal: more of the same.
+    Instances,
+    /// Vertical: the next rung of the shape's ladder.
+    Shape,
+}
+
+impl fmt::Display for Axis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Instances => "instances",
+            Self::Shape => "shape",
+        })
+    }
+}
+
+/// Whether a deployment may be changed now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// At rest: the platform accepts an update.
+    Settled,
+    /// A change is under way, or the platform refuses updates for another reason of its own.
+    Busy,
+}
+
+/// Inclusive bounds on the number of instances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    /// The floor.
+    pub min: u32,
+    /// The ceiling.
+    pub max: u32,
+}
+
+impl Bounds {
+    /// The bounds that satisfy both. Where the two do not overlap the platform's (`other`) win, since
+    /// it would refuse anything else.
+    #[must_use]
+    pub fn intersect(self, other: Option<Self>) -> Self {
+        let Some(other) = other else { return self };
+        let both = Self { min: self.min.max(other.min), max: self.max.min(other.max) };
+        if both.min <= both.max { both } else { other }
+    }
+}
+
+impl fmt::Display for Bounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", self.min, self.max)
+    }
+}
+
+/// An alarm as its own service describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeenAlarm {
+    /// The id to address it by: an OCID, or the name where the name is the id.
+    pub id: String,
+    /// Its etag, where the service has one.
+    pub etag: Option<String>,
+    /// Whether it carries the marker of the paired alarm that was looked for. What is not ours is never
+    /// rewritten or deleted.
+    pub ours: bool,
+    /// Everything that a rewrite would set.
+    pub definition: AlarmDefinition,
+    /// How long the data reaches back that it is evaluated on.
+    pub window: Option<SignedDuration>,
+}
+
+/// What only one kind of target needs for its calls.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Facts {
+    /// An OCI model deployment.
+    OciModelDeployment {
+        /// For `if-match`.
+        etag: String,
+        /// Where it lives; its paired alarm lives there when the firing alarm cannot be read.
+        compartment: String,
+        /// `modelDeploymentConfigurationDetails` as it was read. An update is this with one leaf changed.
+        configuration: Value,
+    },
+    /// A production variant of a SageMaker endpoint.
+    SagemakerVariant {
+        /// The name of the endpoint configuration in force. Configurations never change under their name.
+        configuration: String,
+    },
+}

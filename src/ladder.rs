@@ -1,0 +1,140 @@
+//! Ordered tables of shapes. Vertical scaling is one step along one of them.
+//!
+//! Order is data, never computed: GPU sizes are not monotone. Families never mix.
+
+use serde::Deserialize;
+
+/// One shape, and what it offers.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rung {
+    /// The shape's name as the API spells it.
+    pub shape: String,
+    /// Virtual CPUs.
+    pub vcpus: u32,
+    /// Memory in GiB.
+    pub memory_gib: f64,
+    /// Accelerators.
+    #[serde(default)]
+    pub gpus: u32,
+    /// US dollars per hour on demand, where a source is known.
+    #[serde(default)]
+    pub price: Option<f64>,
+}
+
+/// Shapes of one family from small to large.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ladder {
+    /// The family's name.
+    pub name: String,
+    /// From small to large.
+    pub rungs: Vec<Rung>,
+}
+
+impl Ladder {
+    fn position(&self, shape: &str) -> Option<usize> {
+        self.rungs.iter().position(|rung| rung.shape == shape)
+    }
+
+    /// The rung of a shape.
+    pub fn rung(&self, shape: &str) -> Option<&Rung> {
+        self.rungs.get(self.position(shape)?)
+    }
+
+    /// The rung `steps` further up (or down, when negative), stopping at the ends. `None` when the shape is
+    /// not on this ladder or already at that end.
+    pub fn climb(&self, shape: &str, steps: i32) -> Option<&Rung> {
+        let from = self.position(shape)?;
+        let last = self.rungs.len().saturating_sub(1);
+        let wanted = i64::try_from(from).ok()? + i64::from(steps);
+        let to = usize::try_from(wanted.max(0)).ok()?.min(last);
+        (to != from).then(|| self.rungs.get(to)).flatten()
+    }
+
+    /// The next rung up.
+    ///
+    /// ```
+    /// use stepladder::ladder::Ladders;
+    /// let ladders = Ladders::built_in()?;
+    /// let ladder = ladders.holding("VM.Standard2.2").unwrap();
+    /// assert_eq!(ladder.up("VM.Standard2.2").unwrap().shape, "VM.Standard2.4");
+    /// assert_eq!(ladder.up("VM.Standard2.24"), None);
+    /// # Ok::<(), stepladder::policy::Error>(())
+    /// ```
+    pub fn up(&self, shape: &str) -> Option<&Rung> {
+        self.climb(shape, 1)
+    }
+
+    /// The next rung down.
+    pub fn down(&self, shape: &str) -> Option<&Rung> {
+        self.climb(shape, -1)
+    }
+
+    /// The smallest and the largest shape, for messages.
+    pub fn ends(&self) -> (&str, &str) {
+        (shape_of(self.rungs.first()), shape_of(self.rungs.last()))
+    }
+}
+
+fn shape_of(rung: Option<&Rung>) -> &str {
+    rung.map_or("", |rung| &rung.shape)
+}
+
+/// Shapes of one cloud share a prefix and little else: below this they only have letters in common.
+const ALIKE: f64 = 0.75;
+
+/// The ladders in force: a policy's own first, then the built-in ones.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Ladders(Vec<Ladder>);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    ladder: Vec<Ladder>,
+}
+
+/// The built-in tables, one file per cloud.
+const BUILT_IN: [&str; 2] = [include_str!("ladder/oci.toml"), include_str!("ladder/sagemaker.toml")];
+
+impl Ladders {
+    /// The tables that ship with the product.
+    pub fn built_in() -> Result<Self, crate::policy::Error> {
+        let mut ladders = Vec::new();
+        for text in BUILT_IN {
+            let file: File = toml::from_str(text).map_err(|e| crate::policy::Error::unreadable(text, &e))?;
+            ladders.extend(file.ladder);
+        }
+        Ok(Self(ladders))
+    }
+
+    /// Puts a policy's own ladders before these.
+    #[must_use]
+    pub fn after(self, own: Vec<Ladder>) -> Self {
+        Self(own.into_iter().chain(self.0).collect())
+    }
+
+    /// Every ladder, in the order in which they are searched.
+    pub fn iter(&self) -> impl Iterator<Item = &Ladder> {
+        self.0.iter()
+    }
+
+    /// The first ladder that holds the shape.
+    pub fn holding(&self, shape: &str) -> Option<&Ladder> {
+        self.iter().find(|ladder| ladder.rung(shape).is_some())
+    }
+
+    /// The rung of a shape, whichever ladder it is on.
+    pub fn rung(&self, shape: &str) -> Option<&Rung> {
+        self.iter().find_map(|ladder| ladder.rung(shape))
+    }
+
+    /// The ladder whose shapes are spelled most like this one, for messages; `None` when none is like it.
+    pub fn nearest(&self, shape: &str) -> Option<&Ladder> {
+        let likeness = |ladder: &Ladder| {
+            ladder.rungs.iter().map(|rung| strsim::jaro_winkler(&rung.shape, shape)).fold(0.0, f64::max)
+        };
+        let rated = self.iter().map(|ladder| (likeness(ladder), ladder));
+        rated.filter(|(rate, _)| *rate > ALIKE).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, ladder)| ladder)
+    }
+}

@@ -1,0 +1,114 @@
+//! Every call that a decision takes, in order, with every name and number in it.
+//!
+//! The paired alarm is written before the capacity that it will take back, and deleted only when the
+//! deployment is seen settled at its floor: stopping after any call strands nothing. Sends nothing.
+
+use crate::call::Call;
+use crate::decide::{Decided, Decision, Hold, Question, bounds, pair_notifies};
+use crate::deployment::{Axis, Deployment, Lifecycle, SeenAlarm, Size};
+use crate::policy::{Pair, Policy};
+use crate::target::{self, PairContext};
+
+/// A decision, and the calls that carry it out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// What was decided, and how.
+    pub decided: Decided,
+    /// What to send, in this order.
+    pub calls: Vec<Call>,
+    /// What an operator should know besides.
+    pub notes: Vec<String>,
+}
+
+/// What shall become of the paired alarm.
+enum Fate {
+    /// There is capacity to take back: it must stand as the policy says.
+    Keep,
+    /// The deployment rests at its floor: nothing is left to take back.
+    Delete,
+    /// It cannot be told, or it is nobody's business here.
+    Leave,
+}
+
+/// Turns a decision into calls.
+pub fn plan(question: &Question, seen: &Deployment, decided: Decided, policy: &Policy) -> Plan {
+    let Some(target) = target::of(seen.target.kind) else {
+        return Plan { decided, calls: Vec::new(), notes: Vec::new() };
+    };
+    let mut calls = Vec::new();
+    let mut notes = Vec::new();
+    if let Some(pair) = &question.matched.rule.pair {
+        match fate(question, seen, &decided.decision, policy) {
+            Fate::Keep => calls.extend(kept(target, pair, question, seen, policy, &mut notes)),
+            Fate::Delete => calls.extend(ours(seen).map(|alarm| (target.delete_pair)(alarm))),
+            Fate::Leave => {}
+        }
+    }
+    if let Decision::Resize { axis, to, .. } = &decided.decision {
+        calls.extend((target.resize)(seen, *axis, to));
+    }
+    Plan { decided, calls, notes }
+}
+
+/// The paired alarm's fate follows from where the deployment is and where it goes.
+fn fate(question: &Question, seen: &Deployment, decision: &Decision, policy: &Policy) -> Fate {
+    let rule = question.matched.rule;
+    if seen.fixed.contains_key(&rule.axis) {
+        return Fate::Leave;
+    }
+    let above = |sizes: &[&Size]| above_floor(question, seen, sizes, policy);
+    match decision {
+        Decision::Hold(Hold::PairTaken { .. } | Hold::NoPairAction) => Fate::Leave,
+        // On the last step down there is nothing left for a new alarm to take back; one that stands goes
+        // when the floor is observed.
+        Decision::Resize { to, .. } => match (above(&[to]), ours(seen)) {
+            (Some(true), _) | (_, Some(_)) => Fate::Keep,
+            (Some(false) | None, None) => Fate::Leave,
+        },
+        Decision::Hold(_) => match above(&[&seen.size, &seen.heading]) {
+            Some(true) => Fate::Keep,
+            Some(false) if seen.lifecycle == Lifecycle::Settled => Fate::Delete,
+            Some(false) | None => Fate::Leave,
+        },
+    }
+}
+
+/// Whether any of the sizes is above the floor. `None` when the shape's ladder is unknown.
+fn above_floor(question: &Question, seen: &Deployment, sizes: &[&Size], policy: &Policy) -> Option<bool> {
+    match question.matched.rule.axis {
+        Axis::Instances => {
+            let floor = bounds(question, seen).min;
+            Some(sizes.iter().any(|size| size.instances > floor))
+        }
+        Axis::Shape => {
+            let mut above = false;
+            for size in sizes {
+                above |= policy.ladders.holding(&size.shape)?.down(&size.shape).is_some();
+            }
+            Some(above)
+        }
+    }
+}
+
+fn ours(seen: &Deployment) -> Option<&SeenAlarm> {
+    seen.pair.as_ref().filter(|alarm| alarm.ours)
+}
+
+/// The call that makes the paired alarm what it should be; none when it already is.
+fn kept(
+    target: &target::Target,
+    pair: &Pair,
+    question: &Question,
+    seen: &Deployment,
+    policy: &Policy,
+    notes: &mut Vec<String>,
+) -> Option<Call> {
+    let notifies = pair_notifies(seen, policy);
+    let foreign = seen.pair.as_ref().is_some_and(|alarm| !alarm.ours);
+    if foreign || notifies.is_empty() {
+        return None;
+    }
+    let rung = policy.ladders.rung(&seen.size.shape);
+    let fired = question.alarm.at;
+    (target.keep_pair)(&PairContext { pair, seen, rung, notifies, fired }, ours(seen), notes)
+}

@@ -1,0 +1,371 @@
+//! The policy file: which alarm moves which deployment, how far, and what takes it back.
+//!
+//! Validated whole when it is loaded, so that nothing later has to doubt it. Reads no file and no
+//! environment: text in, policy out.
+
+use std::fmt;
+
+use jiff::SignedDuration;
+use serde::Deserialize;
+use wildmatch::WildMatch;
+
+use crate::alarm::TargetId;
+use crate::deployment::{Axis, Bounds};
+use crate::ladder::{Ladder, Ladders};
+
+mod error;
+
+pub use error::Error;
+
+/// The built-in rules, written as any policy is.
+const BUILT_IN: &str = include_str!("policy/built_in.toml");
+
+/// One to ten instances: what Oracle's guide allows a model deployment.
+const DEFAULT_INSTANCES: Bounds = Bounds { min: 1, max: 10 };
+
+/// CloudWatch evaluates at most a day of one-minute periods; OCI queries know windows up to a day.
+const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(24);
+
+/// OCI repeats a notification at most every minute and at least every thirty days.
+const LONGEST_REPEAT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Everything that may be configured, checked.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Whether calls are sent at all.
+    pub mode: Mode,
+    /// Globs on target ids; a target that matches none is never touched.
+    targets: Vec<WildMatch>,
+    /// The policy's rules, then the built-in ones. The first that matches counts.
+    rules: Vec<Rule>,
+    own_rules: usize,
+    /// Every shape table in force.
+    pub ladders: Ladders,
+    /// What paired alarms notify when it is fixed for the whole function; otherwise they notify what the
+    /// firing alarm does.
+    pub alarm_action: Option<String>,
+}
+
+/// Whether calls are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Calls are sent.
+    #[default]
+    Act,
+    /// Everything runs but the calls.
+    Observe,
+}
+
+/// How fresh the evidence must be, measured from the completion of the last change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fresh {
+    /// All the data that the alarm was evaluated on is newer.
+    #[default]
+    Window,
+    /// The moment it fired is newer.
+    Fired,
+}
+
+/// What to do about the alarms of one name.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Where it stands, for the record: `rule 2 of the policy`.
+    pub origin: String,
+    alarm: Vec<WildMatch>,
+    target: WildMatch,
+    /// What it changes.
+    pub axis: Axis,
+    /// How many instances or rungs; negative goes down.
+    pub step: i32,
+    /// The count stays inside these.
+    pub instances: Bounds,
+    /// How fresh the evidence must be.
+    pub fresh: Fresh,
+    /// The alarm that takes back what this rule adds.
+    pub pair: Option<Pair>,
+}
+
+/// The low alarm that takes back what a rule adds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pair {
+    /// Its name on OCI, and the last part of its name on CloudWatch.
+    pub alarm: String,
+    /// The metric, in either cloud's spelling.
+    pub metric: String,
+    /// It fires below this: percent of the capacity that there is.
+    pub below: f64,
+    /// How long it must stay below.
+    pub window: SignedDuration,
+    /// How often it says so again, where the service can repeat.
+    pub repeat: SignedDuration,
+}
+
+impl Pair {
+    /// The name under which the alarm of one target is kept where names are unique per region.
+    pub fn name_for(&self, target: &TargetId) -> String {
+        format!("stepladder/{target}/{}", self.alarm)
+    }
+}
+
+/// A rule that matches, and which way it goes for this alarm.
+#[derive(Debug, Clone)]
+pub struct Matched<'a> {
+    /// The rule.
+    pub rule: &'a Rule,
+    /// Its step for this alarm: positive goes up, negative goes down.
+    pub step: i32,
+    /// The glob or the name in it that matches the alarm's.
+    pub by: String,
+}
+
+impl Policy {
+    /// The built-in rules and ladders alone.
+    pub fn built_in() -> Result<Self, Error> {
+        Self::parse("")
+    }
+
+    /// Reads and checks a policy file. The built-in rules and ladders follow its own.
+    ///
+    /// ```
+    /// use stepladder::policy::Policy;
+    /// let error = Policy::parse("[defaults]\ninstanses = { min = 1, max = 3 }").unwrap_err();
+    /// assert!(error.to_string().contains("`instances`"), "{error}");
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let own = File::read(text)?;
+        let built_in = File::read(BUILT_IN)?;
+        let defaults = own.defaults;
+        check_bounds(defaults.instances.unwrap_or(DEFAULT_INSTANCES))
+            .map_err(|problem| Error::Invalid { place: "defaults".to_owned(), problem })?;
+        let ladders = Ladders::built_in()?.after(checked_ladders(own.ladder)?);
+        let mut rules = Vec::new();
+        for (i, rule) in own.rule.into_iter().enumerate() {
+            let origin = format!("rule {} of the policy", i + 1);
+            rules.push(rule.checked(origin, defaults)?);
+        }
+        let own_rules = rules.len();
+        for rule in built_in.rule {
+            rules.push(rule.checked("built-in rule".to_owned(), defaults)?);
+        }
+        let targets = own.targets.unwrap_or_else(|| vec!["*".to_owned()]);
+        if targets.iter().any(|glob| glob.trim().is_empty()) {
+            let problem = "a glob in it is empty: expected globs on targets".to_owned();
+            return Err(Error::Invalid { place: "`targets`".to_owned(), problem });
+        }
+        let targets = targets.iter().map(|glob| WildMatch::new(glob)).collect();
+        Ok(Self { mode: own.mode, targets, rules, own_rules, ladders, alarm_action: None })
+    }
+
+    /// Whether the policy lets this target be touched at all.
+    pub fn allows(&self, target: &TargetId) -> bool {
+        self.targets.iter().any(|glob| glob.matches(&target.id))
+    }
+
+    /// How many rules are the policy's own, and how many are built in.
+    pub fn rule_counts(&self) -> (usize, usize) {
+        (self.own_rules, self.rules.len() - self.own_rules)
+    }
+
+    /// The first rule for an alarm on a target.
+    ///
+    /// What is called like a paired alarm never adds anything, however wide a glob is: an endpoint may well
+    /// be called `high-cpu-model`, and its low alarm must not be taken for a high one.
+    pub fn rule_for(&self, alarm: &str, target: &TargetId) -> Option<Matched<'_>> {
+        let here = || self.rules.iter().filter(|rule| rule.target.matches(&target.id));
+        let takes_back = here().any(|rule| rule.is_taken_back_by(alarm, target));
+        here().find_map(|rule| {
+            if rule.is_taken_back_by(alarm, target) {
+                return Some(Matched { rule, step: -rule.step.abs(), by: alarm.to_owned() });
+            }
+            let glob = rule.alarm.iter().find(|glob| glob.matches(alarm))?;
+            let adds = rule.step > 0;
+            (!(adds && takes_back)).then(|| Matched { rule, step: rule.step, by: glob.to_string() })
+        })
+    }
+}
+
+impl Rule {
+    /// Whether the alarm has the name of this rule's paired alarm.
+    fn is_taken_back_by(&self, alarm: &str, target: &TargetId) -> bool {
+        self.pair.as_ref().is_some_and(|pair| alarm == pair.alarm || alarm == pair.name_for(target))
+    }
+}
+
+/// The file as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    mode: Mode,
+    targets: Option<Vec<String>>,
+    #[serde(default)]
+    defaults: Defaults,
+    #[serde(default)]
+    rule: Vec<RuleText>,
+    #[serde(default)]
+    ladder: Vec<Ladder>,
+}
+
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Defaults {
+    instances: Option<Bounds>,
+    #[serde(default)]
+    fresh: Fresh,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleText {
+    alarm: Globs,
+    target: Option<String>,
+    axis: Axis,
+    step: Option<i32>,
+    instances: Option<Bounds>,
+    fresh: Option<Fresh>,
+    pair: Option<PairText>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PairText {
+    alarm: String,
+    metric: String,
+    below: f64,
+    window: String,
+    repeat: Option<String>,
+}
+
+/// One glob or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a glob on the alarm's name, or a list of them")]
+enum Globs {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Globs {
+    fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(glob) => std::slice::from_ref(glob),
+            Self::Several(globs) => globs,
+        }
+    }
+}
+
+impl File {
+    fn read(text: &str) -> Result<Self, Error> {
+        toml::from_str(text).map_err(|error| Error::unreadable(text, &error))
+    }
+}
+
+impl RuleText {
+    fn checked(self, origin: String, defaults: Defaults) -> Result<Rule, Error> {
+        let invalid = |problem: String| Error::Invalid { place: origin.clone(), problem };
+        let step = self.step.unwrap_or(1);
+        if step == 0 {
+            return Err(invalid(
+                "`step = 0` changes nothing: expected a positive or a negative number".to_owned(),
+            ));
+        }
+        let globs = self.alarm.as_slice();
+        if globs.is_empty() || globs.iter().any(|glob| glob.trim().is_empty()) {
+            return Err(invalid("`alarm` is empty: expected a glob on the alarm's name".to_owned()));
+        }
+        if self.target.as_ref().is_some_and(|glob| glob.trim().is_empty()) {
+            return Err(invalid("`target` is empty: expected a glob on the target".to_owned()));
+        }
+        let instances = self.instances.or(defaults.instances).unwrap_or(DEFAULT_INSTANCES);
+        check_bounds(instances).map_err(invalid)?;
+        let pair = self.pair.map(PairText::checked).transpose().map_err(invalid)?;
+        Ok(Rule {
+            alarm: self.alarm.as_slice().iter().map(|g| WildMatch::new_case_insensitive(g)).collect(),
+            target: WildMatch::new(self.target.as_deref().unwrap_or("*")),
+            axis: self.axis,
+            step,
+            instances,
+            fresh: self.fresh.unwrap_or(defaults.fresh),
+            pair,
+            origin,
+        })
+    }
+}
+
+fn check_bounds(Bounds { min, max }: Bounds) -> Result<(), String> {
+    if min == 0 {
+        return Err(
+            "`instances.min = 0`: expected at least 1, no target here can be woken from nothing".into()
+        );
+    }
+    if min > max {
+        return Err(format!("`instances.min = {min}` is above `instances.max = {max}`"));
+    }
+    Ok(())
+}
+
+impl PairText {
+    fn checked(self) -> Result<Pair, String> {
+        // CloudWatch allows 255 characters for `stepladder/endpoint/<63>/variant/<63>/` and this.
+        if self.alarm.is_empty() || self.alarm.len() > 80 || self.alarm.contains(['/', '\n', ' ']) {
+            let shown = &self.alarm;
+            return Err(format!(
+                "`pair.alarm = \"{shown}\"`: expected 1 to 80 characters without `/` and spaces"
+            ));
+        }
+        if self.metric.is_empty() || !self.metric.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            return Err(format!("`pair.metric = \"{}\"`: expected a metric's plain name", self.metric));
+        }
+        if !self.below.is_finite() || self.below <= 0.0 {
+            return Err(format!("`pair.below = {}`: expected a number above 0", self.below));
+        }
+        let window = minutes("pair.window", &self.window, LONGEST_WINDOW)?;
+        let repeat = match &self.repeat {
+            Some(text) => minutes("pair.repeat", text, LONGEST_REPEAT)?,
+            None => window,
+        };
+        Ok(Pair { alarm: self.alarm, metric: self.metric, below: self.below, window, repeat })
+    }
+}
+
+/// A duration in whole minutes: what both alarm services can count in.
+fn minutes(key: &str, text: &str, longest: SignedDuration) -> Result<SignedDuration, String> {
+    let expected = format!("expected whole minutes from `1m` to `{}h`", longest.as_hours());
+    let duration: SignedDuration =
+        text.parse().map_err(|_| format!("`{key} = \"{text}\"` is no duration: {expected}"))?;
+    let whole = duration.as_secs() % 60 == 0 && duration.subsec_nanos() == 0;
+    if !whole || duration < SignedDuration::from_mins(1) || duration > longest {
+        return Err(format!("`{key} = \"{text}\"`: {expected}"));
+    }
+    Ok(duration)
+}
+
+fn checked_ladders(ladders: Vec<Ladder>) -> Result<Vec<Ladder>, Error> {
+    for ladder in &ladders {
+        let place = format!("ladder `{}`", ladder.name);
+        let invalid = |problem: String| Err(Error::Invalid { place: place.clone(), problem });
+        if ladder.rungs.is_empty() {
+            return invalid("it has no rungs: expected at least one".to_owned());
+        }
+        for (i, rung) in ladder.rungs.iter().enumerate() {
+            if ladder.rungs.iter().take(i).any(|below| below.shape == rung.shape) {
+                return invalid(format!("shape `{}` is on it twice", rung.shape));
+            }
+            if rung.vcpus == 0 || !rung.memory_gib.is_finite() || rung.memory_gib <= 0.0 {
+                return invalid(format!("shape `{}` needs `vcpus` and `memory_gib` above 0", rung.shape));
+            }
+            if rung.price.is_some_and(|price| !price.is_finite() || price < 0.0) {
+                return invalid(format!("shape `{}` has a `price` that is no amount", rung.shape));
+            }
+        }
+    }
+    Ok(ladders)
+}
+
+impl fmt::Display for Matched<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rule, step, by } = self;
+        write!(f, "{} for `{by}`: {} {step:+}", rule.origin, rule.axis)
+    }
+}

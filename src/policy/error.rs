@@ -1,0 +1,60 @@
+//! What can be wrong with a policy, told with the line and the nearest known name.
+
+use thiserror::Error as ThisError;
+
+/// Why a policy cannot be used.
+#[derive(Debug, Clone, PartialEq, ThisError)]
+pub enum Error {
+    /// It is no TOML, or a key or a value is none that exists.
+    #[error("line {line}: {problem}")]
+    Unreadable {
+        /// Counted from 1.
+        line: usize,
+        /// What was found and what was expected.
+        problem: String,
+    },
+    /// It can be read but makes no sense.
+    #[error("{place}: {problem}")]
+    Invalid {
+        /// Which rule or ladder.
+        place: String,
+        /// What was found and what was expected.
+        problem: String,
+    },
+}
+
+impl Error {
+    /// Turns the TOML reader's error into one with a line and a suggestion.
+    pub fn unreadable(text: &str, error: &toml::de::Error) -> Self {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let message = error.message().trim();
+        let problem = match (nearest_known(message), key_of_value(before)) {
+            (Some(known), _) => format!("{message}; did you mean `{known}`?"),
+            (None, Some(key)) => format!("`{key}`: {message}"),
+            (None, None) => message.to_owned(),
+        };
+        Self::Unreadable { line, problem }
+    }
+}
+
+/// The key whose value begins where the text ends: `step` for `step = `.
+fn key_of_value(before: &str) -> Option<&str> {
+    let line = before.lines().next_back()?;
+    let key = line.trim_end().strip_suffix('=')?.trim_end();
+    key.rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next().filter(|key| !key.is_empty())
+}
+
+/// The known name most like the unknown one. Both are in the message, in backticks, the unknown one first.
+fn nearest_known(message: &str) -> Option<&str> {
+    if !message.starts_with("unknown ") {
+        return None;
+    }
+    let mut names = message.split('`').skip(1).step_by(2);
+    let unknown = names.next()?;
+    names
+        .map(|known| (strsim::jaro_winkler(unknown, known), known))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
+}

@@ -1,0 +1,285 @@
+//! What is told about an outcome: the decision record, one sentence, the text an operator reads, metrics.
+//!
+//! The record's field names are a contract with other programs. Sends nothing, decides nothing.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::alarm::{Alarm, Event, Transition};
+use crate::apply::{Ending, Outcome, Receipt, Status};
+use crate::decide::{Decision, Hold};
+use crate::handle::Answer;
+use crate::source;
+
+/// The namespace of the metrics that stepladder publishes.
+pub const METRIC_NAMESPACE: &str = "stepladder";
+
+/// The reply of every host.
+pub fn reply(answer: &Answer) -> Value {
+    let mut reply = Map::new();
+    reply.insert("outcomes".to_owned(), answer.outcomes.iter().map(record).collect());
+    if !answer.rejected.is_empty() {
+        reply.insert("rejected".to_owned(), answer.rejected.iter().map(rejection).collect());
+    }
+    Value::Object(reply)
+}
+
+/// The reply to a payload that cannot be read.
+pub fn unreadable(error: &source::Error) -> Value {
+    json!({ "error": rejection(error) })
+}
+
+fn rejection(error: &source::Error) -> Value {
+    json!({ "kind": error.kind(), "message": error.to_string() })
+}
+
+/// The decision record of one alarm and target.
+pub fn record(outcome: &Outcome) -> Value {
+    // Destructured so that a new field cannot be forgotten here.
+    let Outcome { alarm, target, seen, decision, guards, calls, notes, error, result } = outcome;
+    let observed = seen.as_ref().map(|seen| {
+        json!({ "instances": seen.size.instances, "shape": seen.size.shape, "status": seen.status,
+                "last_change": seen.last_change })
+    });
+    let guards: Vec<Value> =
+        guards.iter().map(|v| json!({ "guard": v.guard, "held": v.held, "saw": v.saw })).collect();
+    let mut record = json!({
+        "alarm": {
+            "name": alarm.name,
+            "source": alarm.source,
+            "transition": alarm.transition,
+            "target": target.as_ref().map(|target| &target.id),
+            "at": alarm.at,
+        },
+        "observed": observed,
+        "decision": decision_value(decision),
+        "because": because(outcome),
+        "guards": guards,
+        "calls": calls.iter().map(call_value).collect::<Vec<_>>(),
+        "result": result,
+    });
+    if let Value::Object(record) = &mut record {
+        if !notes.is_empty() {
+            record.insert("notes".to_owned(), json!(notes));
+        }
+        if let Some(error) = error {
+            let value = json!({ "kind": error.kind(), "message": error.to_string(),
+                                "retryable": error.is_retryable(), "hint": error.hint() });
+            record.insert("error".to_owned(), value);
+        }
+    }
+    record
+}
+
+fn decision_value(decision: &Decision) -> Value {
+    match decision {
+        Decision::Resize { axis, from, to } => {
+            json!({ "kind": "resize", "axis": axis, "from": from, "to": to })
+        }
+        Decision::Hold(hold) => json!({ "kind": "hold", "reason": hold.reason() }),
+    }
+}
+
+fn call_value(receipt: &Receipt) -> Value {
+    let Receipt { call, status, answer } = receipt;
+    let detail = match answer {
+        Some(answer) => format!("{call}: {answer}"),
+        None => call.to_string(),
+    };
+    json!({ "call": call.operation(), "status": status, "detail": detail })
+}
+
+/// Why it was decided so, in one sentence.
+pub fn because(outcome: &Outcome) -> String {
+    if let Some(error) = &outcome.error {
+        return match error.hint() {
+            Some(hint) => format!("{error}; {hint}"),
+            None => error.to_string(),
+        };
+    }
+    match &outcome.decision {
+        Decision::Hold(hold) => hold.to_string(),
+        Decision::Resize { from, to, .. } => {
+            let rule = outcome.guards.iter().find(|verdict| verdict.guard == "no_rule");
+            let rule = rule.map_or("", |verdict| &verdict.saw);
+            format!("{}, so {from} becomes {to} ({rule})", measured(&outcome.alarm))
+        }
+    }
+}
+
+/// What the alarm measured, in words.
+fn measured(alarm: &Alarm) -> String {
+    let signal = &alarm.signal;
+    let metric = signal.metric.as_deref().unwrap_or("the alarm's metric");
+    // With several targets the value is that of the worst, whichever that is.
+    let value = signal.value.filter(|_| alarm.targets.len() == 1);
+    match (value, signal.threshold) {
+        (Some(value), Some(threshold)) => format!("{metric} is at {value} with a threshold of {threshold}"),
+        (Some(value), None) => format!("{metric} is at {value}"),
+        (None, Some(threshold)) => format!("{metric} has crossed its threshold of {threshold}"),
+        (None, None) => format!("{metric} has crossed its threshold"),
+    }
+}
+
+/// What a payload says, and nothing else.
+pub fn parsed(event: &Event) -> Value {
+    let alarms: Vec<Value> = event.alarms.iter().map(parsed_alarm).collect();
+    let mut value = json!({ "alarms": alarms });
+    if let (Value::Object(value), false) = (&mut value, event.rejected.is_empty()) {
+        value.insert("rejected".to_owned(), event.rejected.iter().map(rejection).collect());
+    }
+    value
+}
+
+fn parsed_alarm(alarm: &Alarm) -> Value {
+    json!({
+        "name": alarm.name,
+        "source": alarm.source,
+        "transition": alarm.transition,
+        "targets": alarm.targets.iter().map(|target| &target.id).collect::<Vec<_>>(),
+        "metric": alarm.signal.metric,
+        "value": alarm.signal.value,
+        "threshold": alarm.signal.threshold,
+        "at": alarm.at,
+    })
+}
+
+/// One outcome as an operator reads it.
+pub fn text(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: &str| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {label:<9} {}", plain(value));
+    };
+    line("alarm", &announced(&outcome.alarm));
+    if let Some(target) = &outcome.target {
+        line("target", &target.id);
+    }
+    if let Some(seen) = &outcome.seen {
+        let changed = seen.last_change.map_or_else(String::new, |at| format!(", last changed {at}"));
+        line("seen", &format!("{}, {}{changed}", seen.size, seen.status));
+    }
+    line("decision", &decision_text(&outcome.decision));
+    line("because", &because(outcome));
+    for (i, Receipt { call, status, .. }) in outcome.calls.iter().enumerate() {
+        let label = if i == 0 { "calls" } else { "" };
+        line(label, &format!("{} {}: {call}", call.operation(), status_text(*status)));
+    }
+    for note in &outcome.notes {
+        line("note", note);
+    }
+    line("result", ending_text(outcome.result));
+    text
+}
+
+/// What an alarm says has happened, as a sentence without its end.
+pub fn announced(alarm: &Alarm) -> String {
+    let verb = match alarm.transition {
+        Transition::Firing => "fires",
+        Transition::Repeat => "fires still",
+        Transition::Cleared => "is clear again",
+        Transition::NoData => "has no data",
+        Transition::Test => "is being tried out",
+    };
+    let at = alarm.at.map_or_else(String::new, |at| format!(" at {at}"));
+    format!("`{}` {verb}{at}", alarm.name)
+}
+
+/// Text that may come from a payload, as it may stand on a line of a terminal or a log: nothing in it can
+/// move the cursor, turn the writing around or forge another line.
+pub fn plain(text: &str) -> String {
+    let harmful = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if harmful(c) { shown.extend(c.escape_debug()) } else { shown.push(c) }
+    }
+    shown
+}
+
+fn decision_text(decision: &Decision) -> String {
+    match decision {
+        Decision::Resize { axis, from, to } => format!("resize {axis}: {from} → {to}"),
+        Decision::Hold(hold) => format!("hold: {}", hold.reason()),
+    }
+}
+
+fn status_text(status: Status) -> &'static str {
+    match status {
+        Status::Done => "done",
+        Status::Failed => "failed",
+        Status::NotSent => "not sent",
+        Status::DryRun => "not sent (dry run)",
+    }
+}
+
+/// The word for how it ended.
+pub fn ending_text(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Applied => "applied",
+        Ending::Held => "held",
+        Ending::DryRun => "dry run",
+        Ending::Failed => "failed",
+    }
+}
+
+/// The record as one line in CloudWatch's embedded metric format: the record itself, and the metrics
+/// `Decisions{result,reason}` and, where a resize was sent, `AlarmToCallSeconds`.
+pub fn metric_line(outcome: &Outcome, now: Timestamp) -> Value {
+    let mut line = record(outcome);
+    let mut metrics = vec![json!({ "Name": "Decisions", "Unit": "Count" })];
+    let resized = outcome.calls.iter().any(|sent| sent.status == Status::Done && sent.call.resizes());
+    let waited = outcome.alarm.at.filter(|_| resized).map(|at| now.duration_since(at).as_secs_f64());
+    if waited.is_some() {
+        metrics.push(json!({ "Name": "AlarmToCallSeconds", "Unit": "Seconds" }));
+    }
+    let reason = match &outcome.decision {
+        _ if outcome.error.is_some() => outcome.error.as_ref().map_or("", |error| error.kind()),
+        Decision::Resize { .. } => "resize",
+        Decision::Hold(hold) => hold.reason(),
+    };
+    if let Value::Object(line) = &mut line {
+        line.insert("reason".to_owned(), json!(reason));
+        line.insert("Decisions".to_owned(), json!(1));
+        if let Some(waited) = waited {
+            line.insert("AlarmToCallSeconds".to_owned(), json!(waited));
+        }
+        line.insert("_aws".to_owned(), embedded(&json!([["result", "reason"], []]), &metrics, now));
+    }
+    line
+}
+
+/// A payload that cannot be read, as one line with the metric `Rejected{kind}`.
+pub fn rejection_line(error: &source::Error, now: Timestamp) -> Value {
+    let metrics = [json!({ "Name": "Rejected", "Unit": "Count" })];
+    json!({
+        "error": rejection(error),
+        "kind": error.kind(),
+        "Rejected": 1,
+        "_aws": embedded(&json!([["kind"], []]), &metrics, now),
+    })
+}
+
+fn embedded(dimensions: &Value, metrics: &[Value], now: Timestamp) -> Value {
+    json!({
+        "Timestamp": now.as_millisecond(),
+        "CloudWatchMetrics": [{ "Namespace": METRIC_NAMESPACE, "Dimensions": dimensions, "Metrics": metrics }],
+    })
+}
+
+/// An error and everything that caused it, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Whether an outcome failed because the payload was of no use, not because something broke.
+pub fn is_unusable_input(outcome: &Outcome) -> bool {
+    outcome.decision == Decision::Hold(Hold::UnknownTarget)
+}

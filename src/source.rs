@@ -1,0 +1,106 @@
+//! The table of alarm sources, and the way from bytes to alarms.
+//!
+//! Every payload is hostile until read: size, depth and the number of targets are bounded, and no path
+//! or address in it is ever followed. Sends nothing.
+
+use serde_json::Value;
+
+use crate::alarm::Event;
+
+mod cloudwatch;
+mod cloudwatch_action;
+mod cloudwatch_event;
+mod cloudwatch_message;
+mod cloudwatch_state;
+mod error;
+mod field;
+mod limits;
+pub(crate) mod mql;
+mod not_an_alarm;
+mod oci_message;
+mod records;
+mod sns_envelope;
+mod state_reason;
+
+pub use error::Error;
+
+/// The largest payload that is looked at. SNS, ONS and EventBridge stop at 256 KiB; an asynchronous
+/// Lambda event may reach 1 MiB.
+pub const MAX_BYTES: usize = 1024 * 1024;
+
+/// The deepest nesting that is looked at. A genuine alarm nests about ten levels.
+pub const MAX_DEPTH: usize = 64;
+
+/// The most deployments that one payload may name, over all its alarms. OCI sends at most 100 streams.
+pub const MAX_TARGETS: usize = 100;
+
+/// The most records that one payload may hold: the largest batch that SQS hands to a function.
+pub const MAX_RECORDS: usize = 10_000;
+
+/// One shape of payload: how to know it, and how to read it.
+#[derive(Debug, Clone, Copy)]
+pub struct Source {
+    /// Its name in decision records.
+    pub name: &'static str,
+    /// Whether a payload has this shape. Cheap; the first row of the table that claims a payload reads it.
+    pub claims: fn(&Value) -> bool,
+    /// Reads a payload of this shape.
+    pub read: fn(&Value) -> Result<Event, Error>,
+}
+
+/// Every shape that is understood, outermost first: what an envelope carries is only offered to the rows
+/// below it, so envelopes nest no deeper than this table is long.
+pub const SOURCES: &[Source] = &[
+    records::SOURCE,
+    sns_envelope::SOURCE,
+    // Before the direct action: only here does the name of an event say which of the two it is.
+    cloudwatch_event::SOURCE,
+    cloudwatch_action::SOURCE,
+    cloudwatch_message::SOURCE,
+    oci_message::SOURCE,
+];
+
+/// Reads one payload.
+///
+/// Records that cannot be read stand in [`Event::rejected`] as long as at least one alarm could be read;
+/// otherwise the first failure is the error.
+///
+/// ```
+/// use stepladder::alarm::Transition;
+///
+/// let body = br#"{"title": "model_deployment_high_cpu", "type": "REPEAT", "alarmMetaData": [{
+///     "namespace": "oci_datascience_modeldeploy",
+///     "query": "CpuUtilization[5m].mean() > 80",
+///     "dimensions": [{"resourceId": "ocid1.datasciencemodeldeployment.oc1.iad.example"}]}]}"#;
+/// let event = stepladder::source::parse(body)?;
+/// assert_eq!(event.alarms[0].transition, Transition::Repeat);
+/// assert_eq!(event.alarms[0].signal.threshold, Some(80.0));
+/// # Ok::<(), stepladder::source::Error>(())
+/// ```
+pub fn parse(body: &[u8]) -> Result<Event, Error> {
+    limits::at_most("bytes", body.len(), MAX_BYTES)?;
+    let text = std::str::from_utf8(body).map_err(|error| Error::NotUtf8 { at: error.valid_up_to() })?;
+    read(&limits::decode(text)?, SOURCES)
+}
+
+/// Reads a payload by the first of `rows` that claims it.
+fn read(payload: &Value, rows: &[Source]) -> Result<Event, Error> {
+    match rows.iter().find(|row| (row.claims)(payload)) {
+        Some(row) => (row.read)(payload),
+        None => Err(Error::NotAnAlarm { seen: not_an_alarm::describe(payload) }),
+    }
+}
+
+/// Reads what the envelope of the row `outer` carries: a document written into a string, as the clouds
+/// send it, or the document itself, as people write it by hand.
+fn read_carried(outer: &str, carried: &Value) -> Result<Event, Error> {
+    let below = SOURCES.iter().position(|row| row.name == outer).map_or(SOURCES.len(), |at| at + 1);
+    let rows = SOURCES.get(below..).unwrap_or_default();
+    match carried.as_str() {
+        Some(text) if !limits::looks_like_json(text) => {
+            Err(Error::NotAnAlarm { seen: not_an_alarm::describe_text(text) })
+        }
+        Some(text) => read(&limits::decode(text)?, rows),
+        None => read(carried, rows),
+    }
+}

@@ -1,0 +1,207 @@
+//! What every form of a CloudWatch alarm shares: states, metrics, and the SageMaker variants they name.
+
+use serde_json::Value;
+
+use super::Error;
+use super::field::{malformed, number, required, text};
+use super::limits::Targets;
+use crate::alarm::{TargetId, Transition};
+
+/// What a state's name says has happened.
+pub(super) fn transition(
+    shape: &'static str,
+    object: &Value,
+    field: &'static str,
+) -> Result<Transition, Error> {
+    const STATES: &str = "`ALARM`, `OK` or `INSUFFICIENT_DATA`";
+    match required(shape, object, field, STATES)?.to_ascii_uppercase().as_str() {
+        "ALARM" => Ok(Transition::Firing),
+        "OK" => Ok(Transition::Cleared),
+        "INSUFFICIENT_DATA" => Ok(Transition::NoData),
+        _ => Err(malformed(shape, field, STATES, object.get(field))),
+    }
+}
+
+/// A field by its `camelCase` name, or by the `PascalCase` name that the same field has inside SNS messages.
+pub(super) fn field<'a>(object: &'a Value, camel: &str) -> Option<&'a Value> {
+    object.get(camel).or_else(|| {
+        let mut letters = camel.chars();
+        let first = letters.next()?.to_ascii_uppercase();
+        object.get(format!("{first}{}", letters.as_str()))
+    })
+}
+
+/// The two dimensions that name a SageMaker variant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Variant<'a> {
+    endpoint: Option<&'a str>,
+    variant: Option<&'a str>,
+}
+
+impl<'a> Variant<'a> {
+    /// Out of dimensions or contributor attributes: a map, or a list of `{name, value}` in either case.
+    pub(super) fn read(dimensions: Option<&'a Value>) -> Self {
+        let named = |wanted: &str| {
+            let dimensions = dimensions?;
+            let Some(list) = dimensions.as_array() else { return text(dimensions, &[wanted]) };
+            let entry = list.iter().find(|entry| text(entry, &["name", "Name"]) == Some(wanted))?;
+            text(entry, &["value", "Value"])
+        };
+        Self { endpoint: named("EndpointName"), variant: named("VariantName") }
+    }
+
+    /// What this does not name, the other may.
+    fn or(self, other: Self) -> Self {
+        Self { endpoint: self.endpoint.or(other.endpoint), variant: self.variant.or(other.variant) }
+    }
+
+    /// The target, when both names are there and are names that SageMaker gives.
+    fn target(self) -> Option<TargetId> {
+        let (endpoint, variant) = (self.endpoint?, self.variant?);
+        (is_name(endpoint) && is_name(variant)).then(|| TargetId::sagemaker_variant(endpoint, variant))
+    }
+}
+
+/// SageMaker's own pattern and length for names. Everything else would end up in paths and queries.
+fn is_name(name: &str) -> bool {
+    let ends_well = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    name.len() <= 63
+        && ends_well(name.chars().next())
+        && ends_well(name.chars().last())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
+/// One entry of an alarm's metrics: a metric, or an expression over others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Metric<'a> {
+    name: Option<&'a str>,
+    label: Option<&'a str>,
+    returned: bool,
+    period: Option<f64>,
+    variant: Variant<'a>,
+}
+
+impl<'a> Metric<'a> {
+    /// A metric that is the whole alarm: the fields stand in the SNS message's `Trigger` itself.
+    pub(super) fn alone(trigger: &'a Value) -> Option<Self> {
+        let name = text(trigger, &["MetricName"])?;
+        Some(Self {
+            name: Some(name),
+            label: None,
+            returned: true,
+            period: trigger.get("Period").and_then(number),
+            variant: Variant::read(trigger.get("Dimensions")),
+        })
+    }
+
+    /// The entries of `Metrics` (SNS) or `metrics` (direct action, EventBridge).
+    pub(super) fn list(list: &'a Value) -> Vec<Self> {
+        list.as_array().into_iter().flatten().map(Self::entry).collect()
+    }
+
+    fn entry(entry: &'a Value) -> Self {
+        let stat = field(entry, "metricStat");
+        let metric = stat.and_then(|stat| field(stat, "metric"));
+        let period = stat.and_then(|stat| field(stat, "period")).or_else(|| field(entry, "period"));
+        Self {
+            name: metric.and_then(|metric| text(metric, &["name", "MetricName"])),
+            label: text(entry, &["label", "Label", "id", "Id"]),
+            returned: field(entry, "returnData").and_then(Value::as_bool).unwrap_or(false),
+            period: period.and_then(number),
+            variant: Variant::read(metric.and_then(|metric| field(metric, "dimensions"))),
+        }
+    }
+}
+
+/// What an alarm on these metrics measures: the one metric behind it, or else what its expression is called.
+pub(super) fn measured(metrics: &[Metric<'_>]) -> Option<String> {
+    let mut names = metrics.iter().filter_map(|metric| metric.name);
+    let single = names.next().filter(|first| names.all(|other| other == *first));
+    let returned = || metrics.iter().find(|metric| metric.returned)?.label;
+    single.or_else(returned).map(str::to_owned)
+}
+
+/// The longest period of the metrics, in seconds.
+pub(super) fn longest_period(metrics: &[Metric<'_>]) -> Option<f64> {
+    metrics.iter().filter_map(|metric| metric.period).max_by(f64::total_cmp)
+}
+
+/// The SageMaker variants that an alarm speaks of, each once: that of the contributor when the notice is
+/// about one, otherwise those of the metrics, otherwise (a composite alarm) those of the description.
+pub(super) fn targets(
+    metrics: &[Metric<'_>],
+    contributor: Variant<'_>,
+    description: Option<&str>,
+) -> Result<Vec<TargetId>, Error> {
+    let mut targets = Targets::default();
+    if let Some(target) = contributor.target() {
+        targets.add(target)?;
+    } else if metrics.is_empty() {
+        for target in description.unwrap_or_default().lines().filter_map(described) {
+            targets.add(target)?;
+        }
+    } else {
+        for target in metrics.iter().filter_map(|metric| contributor.or(metric.variant).target()) {
+            targets.add(target)?;
+        }
+    }
+    Ok(targets.into_vec())
+}
+
+/// A composite alarm has no metrics, so a line of its description may name its target:
+/// `stepladder: target=endpoint/<name>/variant/<name>`. Anything else is other people's text.
+fn described(line: &str) -> Option<TargetId> {
+    let settings = line.trim().strip_prefix("stepladder:")?;
+    let id = settings.split_whitespace().find_map(|setting| setting.strip_prefix("target="))?;
+    let (endpoint, variant) = id.strip_prefix("endpoint/")?.split_once("/variant/")?;
+    Variant { endpoint: Some(endpoint), variant: Some(variant) }.target()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn names_are_those_that_sagemaker_gives() {
+        for good in ["churn", "a", "a--b", "0-1", &"a".repeat(63)] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in ["", "-a", "a-", "a_b", "a/b", "a b", "é", "a.b", &"a".repeat(64)] {
+            assert!(!is_name(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn dimensions_come_in_three_spellings() {
+        let both = Variant { endpoint: Some("churn"), variant: Some("blue") };
+        for dimensions in [
+            json!({"EndpointName": "churn", "VariantName": "blue"}),
+            json!([{"value": "churn", "name": "EndpointName"}, {"value": "blue", "name": "VariantName"}]),
+            json!([{"Name": "VariantName", "Value": "blue"}, {"Name": "EndpointName", "Value": "churn"}]),
+        ] {
+            assert_eq!(Variant::read(Some(&dimensions)), both, "{dimensions}");
+        }
+        for none in [json!(null), json!("churn"), json!([1, {}]), json!({"EndpointName": 5})] {
+            assert_eq!(Variant::read(Some(&none)), Variant::default(), "{none}");
+        }
+    }
+
+    #[test]
+    fn a_description_names_a_target_only_in_so_many_words() {
+        let target = |line: &str| described(line).map(|target| target.id);
+        let id = Some("endpoint/churn/variant/blue".to_owned());
+        assert_eq!(target("stepladder: target=endpoint/churn/variant/blue"), id);
+        assert_eq!(target("  stepladder:target=endpoint/churn/variant/blue owner=ml\r"), id);
+        for none in [
+            "target=endpoint/churn/variant/blue",
+            "see stepladder: target=endpoint/churn/variant/blue",
+            "stepladder: target=endpoint/churn/variant/blue/x",
+            "stepladder: target=endpoint/../variant/blue",
+            "stepladder: target=churn",
+            "stepladder:",
+        ] {
+            assert_eq!(target(none), None, "{none}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The message that a CloudWatch alarm publishes to SNS, in whatever envelope it arrives.
+
+use serde_json::Value;
+
+use super::cloudwatch::{Metric, Variant, longest_period, measured, targets, transition};
+use super::field::{moment, number, required, seconds, text};
+use super::{Error, Source, state_reason};
+use crate::alarm::{Alarm, Event, Signal};
+
+/// This shape's row.
+pub(super) const SOURCE: Source = Source { name: "cloudwatch-sns", claims, read };
+
+const SHAPE: &str = "CloudWatch alarm message";
+
+fn claims(payload: &Value) -> bool {
+    payload.get("AlarmName").is_some() && payload.get("NewStateValue").is_some()
+}
+
+fn read(payload: &Value) -> Result<Event, Error> {
+    let metrics = metrics(payload.get("Trigger"));
+    let contributor = Variant::read(payload.get("AlarmContributorAttributes"));
+    let alarm = Alarm {
+        id: text(payload, &["AlarmArn"]).unwrap_or_default().to_owned(),
+        name: required(SHAPE, payload, "AlarmName", "the alarm's name")?.to_owned(),
+        source: SOURCE.name,
+        transition: transition(SHAPE, payload, "NewStateValue")?,
+        targets: targets(&metrics, contributor, text(payload, &["AlarmDescription"]))?,
+        signal: signal(payload, &metrics),
+        at: moment(payload.get("StateChangeTime")),
+    };
+    Ok(Event { alarms: vec![alarm], rejected: Vec::new() })
+}
+
+/// A composite alarm has no trigger, metric math has a list, and any other alarm is one metric.
+fn metrics(trigger: Option<&Value>) -> Vec<Metric<'_>> {
+    let Some(trigger) = trigger else { return Vec::new() };
+    match trigger.get("Metrics") {
+        Some(list) if list.is_array() => Metric::list(list),
+        _ => Metric::alone(trigger).into_iter().collect(),
+    }
+}
+
+fn signal(payload: &Value, metrics: &[Metric<'_>]) -> Signal {
+    let of_trigger = |name: &str| payload.get("Trigger")?.get(name);
+    // The band of an anomaly detection moves: its threshold is no number, whatever stands beside it.
+    let has_band = of_trigger("ThresholdMetricId").is_some_and(Value::is_string);
+    let threshold = if has_band { None } else { of_trigger("Threshold").and_then(number) };
+    let period = [of_trigger("Period").and_then(number), longest_period(metrics)];
+    let period = period.into_iter().flatten().max_by(f64::total_cmp);
+    let periods = of_trigger("EvaluationPeriods").and_then(number);
+    Signal {
+        metric: measured(metrics),
+        value: text(payload, &["NewStateReason"]).and_then(state_reason::latest_value),
+        threshold,
+        window: period.zip(periods).and_then(|(period, periods)| seconds(period * periods)),
+    }
+}

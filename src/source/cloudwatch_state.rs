@@ -1,0 +1,52 @@
+//! The block `{alarmName, state, configuration}` that the direct Lambda action and EventBridge share.
+//!
+//! It has no threshold and no number of evaluation periods of its own: those are known only as far as the
+//! state's `reasonData` tells.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::Error;
+use super::cloudwatch::{Metric, Variant, field, measured, targets, transition};
+use super::field::{malformed, moment, required, text};
+use super::state_reason::{ReasonData, latest_value};
+use crate::alarm::{Alarm, Event, Signal};
+
+/// Reads the block. `stamped` is the envelope's own time, for a state without one.
+pub(super) fn read(
+    shape: &'static str,
+    source: &'static str,
+    id: Option<&str>,
+    block: &Value,
+    stamped: Option<Timestamp>,
+) -> Result<Event, Error> {
+    let name = required(shape, block, "alarmName", "the alarm's name")?.to_owned();
+    let state = block.get("state").filter(|state| state.is_object());
+    let state = state.ok_or_else(|| malformed(shape, "state", "the alarm's state", block.get("state")))?;
+    let configuration = block.get("configuration");
+    let metrics = configuration.and_then(|all| field(all, "metrics")).map(Metric::list).unwrap_or_default();
+    let contributor = block.get("alarmContributor").and_then(|contributor| contributor.get("attributes"));
+    let description = configuration.and_then(|all| text(all, &["description"]));
+    let at = moment(state.get("timestamp")).or(stamped);
+    let alarm = Alarm {
+        id: id.unwrap_or_default().to_owned(),
+        name,
+        source,
+        transition: transition(shape, state, "value")?,
+        targets: targets(&metrics, Variant::read(contributor), description)?,
+        signal: signal(state, &metrics, at),
+        at,
+    };
+    Ok(Event { alarms: vec![alarm], rejected: Vec::new() })
+}
+
+fn signal(state: &Value, metrics: &[Metric<'_>], at: Option<Timestamp>) -> Signal {
+    let data = ReasonData::read(state);
+    let said = || text(state, &["reason"]).and_then(latest_value);
+    Signal {
+        metric: measured(metrics),
+        value: data.value.or_else(said),
+        threshold: data.threshold,
+        window: data.window(at),
+    }
+}

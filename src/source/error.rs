@@ -1,0 +1,136 @@
+//! Why a payload could not be read. None of these is cured by sending the same payload again.
+
+use serde_json::Value;
+
+/// Why a payload, or one record of it, could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Nothing, or nothing but white space.
+    #[error("payload is empty, expected the JSON of an alarm; send the alarm's message as the body")]
+    Empty,
+    /// More than is ever looked at.
+    #[error("payload has more than {limit} {what}, more than any alarm has; send fewer alarms at once")]
+    TooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much is looked at.
+        limit: usize,
+    },
+    /// Nested deeper than is ever looked at.
+    #[error(
+        "payload nests deeper than {limit} levels, expected about ten; send the alarm's message unchanged"
+    )]
+    TooDeep {
+        /// The deepest level that is looked at.
+        limit: usize,
+    },
+    /// Bytes that are no UTF-8 text.
+    #[error("payload is not UTF-8 at byte {at}, expected JSON text; send it as UTF-8, not compressed")]
+    NotUtf8 {
+        /// How many bytes are good.
+        at: usize,
+    },
+    /// Text that is no JSON.
+    #[error("payload is not JSON: {detail}; send the alarm's message unchanged")]
+    NotJson {
+        /// What the JSON reader says, with line and column.
+        detail: String,
+    },
+    /// JSON, but of another kind.
+    #[error("expected an alarm of CloudWatch or OCI Monitoring, found {seen}; send only alarms here")]
+    NotAnAlarm {
+        /// What it looks like, in words.
+        seen: String,
+    },
+    /// An alarm by its shape, but with something wrong that matters.
+    #[error("the {shape} has {found} in `{field}`, expected {expected}; send the alarm's message unchanged")]
+    MalformedAlarm {
+        /// Which shape it was read as.
+        shape: &'static str,
+        /// Where the trouble is.
+        field: &'static str,
+        /// What should stand there.
+        expected: &'static str,
+        /// What stands there.
+        found: String,
+    },
+    /// More deployments than one payload may name.
+    #[error(
+        "payload names {found} or more deployments, expected at most {limit}; use an alarm per deployment"
+    )]
+    TooManyTargets {
+        /// How many were counted before the reading stopped.
+        found: usize,
+        /// How many one payload may name.
+        limit: usize,
+    },
+}
+
+impl Error {
+    /// A stable word for records, metrics and replies.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLarge { .. } => "too_large",
+            Self::TooDeep { .. } => "too_deep",
+            Self::NotUtf8 { .. } => "not_utf8",
+            Self::NotJson { .. } => "not_json",
+            Self::NotAnAlarm { .. } => "not_an_alarm",
+            Self::MalformedAlarm { .. } => "malformed_alarm",
+            Self::TooManyTargets { .. } => "too_many_targets",
+        }
+    }
+}
+
+/// How many characters of a payload's own text a message repeats.
+const SHOWN: usize = 60;
+
+/// Text of the payload as it may stand in a message: cut, with nothing that could forge a line of a log.
+pub(super) fn quoted(text: &str) -> String {
+    let mut shown = String::from("`");
+    for c in text.chars().take(SHOWN) {
+        match c {
+            '`' => shown.push('\''),
+            '"' | '\'' | '\\' => shown.push(c),
+            other => shown.extend(other.escape_debug()),
+        }
+    }
+    shown.push_str(if text.chars().nth(SHOWN).is_some() { "…`" } else { "`" });
+    shown
+}
+
+/// A value of the payload as it may stand in a message.
+pub(super) fn found(value: Option<&Value>) -> String {
+    match value {
+        None => "nothing".to_owned(),
+        Some(Value::String(text)) => quoted(text),
+        Some(Value::Array(items)) if items.is_empty() => "an empty array".to_owned(),
+        Some(Value::Array(_)) => "an array".to_owned(),
+        Some(Value::Object(_)) => "an object".to_owned(),
+        Some(scalar @ (Value::Null | Value::Bool(_) | Value::Number(_))) => quoted(&scalar.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_payloads_text_is_cut_and_cannot_forge_a_line() {
+        assert_eq!(quoted("a\nb\u{1b}[31m`c`"), "`a\\nb\\u{1b}[31m'c'`");
+        assert_eq!(quoted("\u{202e}"), "`\\u{202e}`", "text that would run backwards on a terminal");
+        let long = quoted(&"é".repeat(61));
+        assert_eq!(long, format!("`{}…`", "é".repeat(60)));
+    }
+
+    #[test]
+    fn a_value_is_named_by_its_kind() {
+        let shown = |json: &str| found(Some(&serde_json::from_str(json).unwrap()));
+        assert_eq!(found(None), "nothing");
+        assert_eq!(shown("null"), "`null`");
+        assert_eq!(shown("1.5"), "`1.5`");
+        assert_eq!(shown("[]"), "an empty array");
+        assert_eq!(shown("[1]"), "an array");
+        assert_eq!(shown("{}"), "an object");
+    }
+}

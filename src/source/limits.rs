@@ -1,0 +1,136 @@
+//! What keeps a payload small: length, depth, number of records and number of targets.
+
+use serde_json::Value;
+
+use super::{Error, MAX_DEPTH, MAX_RECORDS, MAX_TARGETS};
+use crate::alarm::{Event, TargetId};
+
+/// Refuses more than `limit` of something.
+pub(super) fn at_most(what: &'static str, found: usize, limit: usize) -> Result<(), Error> {
+    if found > limit { Err(Error::TooLarge { what, limit }) } else { Ok(()) }
+}
+
+/// Reads JSON, at any layer, once its depth is known to be harmless.
+pub(super) fn decode(text: &str) -> Result<Value, Error> {
+    let text = bare(text);
+    if text.is_empty() {
+        return Err(Error::Empty);
+    }
+    if depth(text.as_bytes()) > MAX_DEPTH {
+        return Err(Error::TooDeep { limit: MAX_DEPTH });
+    }
+    serde_json::from_str(text).map_err(|error| Error::NotJson { detail: error.to_string() })
+}
+
+/// Whether a text that an envelope carries was at least meant as JSON. A budget's warning, for one, is not.
+pub(super) fn looks_like_json(text: &str) -> bool {
+    let text = bare(text);
+    text.starts_with(['{', '[']) || serde_json::from_str::<Value>(text).is_ok()
+}
+
+/// The text without surrounding white space and byte order mark.
+fn bare(text: &str) -> &str {
+    text.trim_matches(|c: char| c == '\u{feff}' || c.is_whitespace())
+}
+
+/// How deep arrays and objects nest, counted without recursion.
+fn depth(json: &[u8]) -> usize {
+    let (mut now, mut deepest) = (0_usize, 0_usize);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'[' | b'{' => {
+                now += 1;
+                deepest = deepest.max(now);
+            }
+            b']' | b'}' => now = now.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// Distinct targets in the order of the payload, never more than one payload may name.
+#[derive(Debug, Default)]
+pub(super) struct Targets(Vec<TargetId>);
+
+impl Targets {
+    /// Adds a target once.
+    pub(super) fn add(&mut self, target: TargetId) -> Result<(), Error> {
+        if self.0.contains(&target) {
+            return Ok(());
+        }
+        if self.0.len() == MAX_TARGETS {
+            return Err(Error::TooManyTargets { found: MAX_TARGETS + 1, limit: MAX_TARGETS });
+        }
+        self.0.push(target);
+        Ok(())
+    }
+
+    /// The targets.
+    pub(super) fn into_vec(self) -> Vec<TargetId> {
+        self.0
+    }
+}
+
+/// Reads the parts of one payload. A part that cannot be read, or that names more targets than are left,
+/// is rejected and leaves the others alone; when nothing is left, the first failure is the error.
+pub(super) fn gather<'a>(
+    parts: &'a [Value],
+    read: impl Fn(&'a Value) -> Result<Event, Error>,
+) -> Result<Event, Error> {
+    at_most("records", parts.len(), MAX_RECORDS)?;
+    let mut all = Event::default();
+    let mut targets = 0;
+    for part in parts {
+        match read(part) {
+            Ok(event) => {
+                all.rejected.extend(event.rejected);
+                for alarm in event.alarms {
+                    if targets + alarm.targets.len() > MAX_TARGETS {
+                        let found = targets + alarm.targets.len();
+                        all.rejected.push(Error::TooManyTargets { found, limit: MAX_TARGETS });
+                    } else {
+                        targets += alarm.targets.len();
+                        all.alarms.push(alarm);
+                    }
+                }
+            }
+            Err(error) => all.rejected.push(error),
+        }
+    }
+    match all.rejected.first() {
+        Some(first) if all.alarms.is_empty() => Err(first.clone()),
+        _ => Ok(all),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_counts_brackets_outside_strings_only() {
+        assert_eq!(depth(br#"{"a": ["[[[[", "\"[[", {}]}"#), 3);
+        assert_eq!(depth(b"]]]][["), 2);
+        assert_eq!(depth(b"1"), 0);
+    }
+
+    #[test]
+    fn sixty_four_levels_are_read_and_one_more_is_not() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(decode(&nested(64)).is_ok());
+        assert_eq!(decode(&nested(65)), Err(Error::TooDeep { limit: 64 }));
+    }
+
+    #[test]
+    fn text_is_told_from_json() {
+        assert!(looks_like_json(" \u{feff}{\"broken"));
+        assert!(looks_like_json("null"));
+        assert!(!looks_like_json("Your budget has been exceeded"));
+    }
+}

@@ -1,0 +1,61 @@
+//! The table of what can be resized: how a decision becomes calls for one kind of target.
+//!
+//! Pure, and compiled for every cloud. A new target on a known cloud is one file and one line.
+
+use jiff::Timestamp;
+
+use crate::alarm::TargetKind;
+use crate::call::Call;
+use crate::deployment::{Axis, Deployment, Lifecycle, SeenAlarm, Size};
+use crate::ladder::Rung;
+use crate::policy::Pair;
+
+pub mod oci_model_deployment;
+pub mod sagemaker_variant;
+
+/// Every kind of target.
+pub const TARGETS: &[Target] = &[oci_model_deployment::TARGET, sagemaker_variant::TARGET];
+
+/// How one kind of target is changed.
+pub struct Target {
+    /// Which kind.
+    pub kind: TargetKind,
+    /// The platform's words for a deployment at rest, in which it takes an update.
+    pub settled: &'static [&'static str],
+    /// The reads that an observation of it takes: operation, and the permission that it needs.
+    pub reads: &'static [(&'static str, &'static str)],
+    /// The calls that bring it to a size, one axis at a time.
+    pub resize: fn(&Deployment, Axis, &Size) -> Vec<Call>,
+    /// The call that makes the paired alarm what the policy says, over the one that stands or new; none
+    /// when it is so already. The alarm depends on nothing but the first argument.
+    pub keep_pair: fn(&PairContext, Option<&SeenAlarm>, &mut Vec<String>) -> Option<Call>,
+    /// The call that deletes the paired alarm.
+    pub delete_pair: fn(&SeenAlarm) -> Call,
+}
+
+/// All that a paired alarm and its calls depend on.
+pub struct PairContext<'a> {
+    /// What the policy says about it.
+    pub pair: &'a Pair,
+    /// The deployment as it was seen.
+    pub seen: &'a Deployment,
+    /// The rung of its shape, where a ladder lists it.
+    pub rung: Option<&'a Rung>,
+    /// What it notifies.
+    pub notifies: Vec<String>,
+    /// When the alarm that called fired. Tells deliveries of one event from another event; the paired alarm
+    /// itself does not depend on it.
+    pub fired: Option<Timestamp>,
+}
+
+impl Target {
+    /// What a state in the platform's own word means.
+    pub fn lifecycle(&self, status: &str) -> Lifecycle {
+        if self.settled.contains(&status) { Lifecycle::Settled } else { Lifecycle::Busy }
+    }
+}
+
+/// The row for a kind; `None` for what nothing here resizes.
+pub fn of(kind: TargetKind) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.kind == kind)
+}

@@ -1,0 +1,410 @@
+"""SageMaker endpoints that take their time, laid over moto's backend.
+
+moto keeps the stores, the tags and everything that is not an endpoint. The operations here
+replace moto's, which resize at once, refuse most instance types and cannot UpdateEndpoint.
+"""
+
+import copy
+import json
+import threading
+import time
+from datetime import timedelta
+
+from moto.applicationautoscaling.models import applicationautoscaling_backends
+from moto.core.responses import ActionResult, EmptyResult
+from moto.core.utils import utcnow
+from moto.sagemaker.exceptions import AWSValidationException
+from moto.sagemaker.models import sagemaker_backends
+from moto.sagemaker.responses import SageMakerResponse
+from moto.sagemaker.utils import arn_formatter
+
+DIMENSION = "sagemaker:variant:DesiredInstanceCount"
+LOCK = threading.RLock()
+SETTINGS = {"update_seconds": 2.0}
+
+
+class EndpointConfig:
+    """Keeps the request whole, so that what was sent is what is described."""
+
+    def __init__(self, backend, request):
+        self.request = {name: value for name, value in request.items() if name != "Tags"}
+        self.tags = request.get("Tags", [])
+        self.endpoint_config_name = request["EndpointConfigName"]
+        self.endpoint_config_arn = config_arn(backend, self.endpoint_config_name)
+        self.arn = self.endpoint_config_arn
+        self.creation_time = utcnow()
+
+    @property
+    def response_object(self):
+        return {**self.request, **self.summary()}
+
+    def summary(self):
+        """What moto lists."""
+        return {
+            "EndpointConfigName": self.endpoint_config_name,
+            "EndpointConfigArn": self.endpoint_config_arn,
+            "CreationTime": self.creation_time,
+        }
+
+    def variant(self, name):
+        return next((v for v in self.variants if v["VariantName"] == name), None)
+
+    @property
+    def variants(self):
+        return self.request["ProductionVariants"]
+
+
+class Endpoint:
+    """An endpoint whose update is finished by whoever looks at it after its time is up."""
+
+    def __init__(self, backend, request, config):
+        self.endpoint_name = request["EndpointName"]
+        self.arn = endpoint_arn(backend, self.endpoint_name)
+        self.tags = request.get("Tags", [])
+        self.creation_time = self.last_modified_time = utcnow()
+        self.endpoint_status = "InService"
+        self.due = self.pending = self.deployment = None
+        self.adopt(config, sizes(config.variants), request.get("DeploymentConfig"))
+
+    def adopt(self, config, variants, deployment):
+        self.config = config
+        self.endpoint_config_name = config.endpoint_config_name
+        self.deployment = deployment
+        self.production_variants = variants
+
+    def start_update(self, pending=None):
+        """Goes to Updating; pending is what UpdateEndpoint will put in place, for adopt()."""
+        self.endpoint_status = "Updating"
+        self.pending = pending
+        self.started = utcnow()
+        self.due = time.monotonic() + SETTINGS["update_seconds"]
+
+    def settle(self):
+        """Finishes an update that is due. Nothing runs in the background."""
+        if self.due is None or time.monotonic() < self.due:
+            return self
+        if self.pending:
+            self.adopt(*self.pending)
+        for variant in self.production_variants:
+            reach_desired(variant)
+        self.endpoint_status = "InService"
+        self.last_modified_time = self.started + timedelta(seconds=SETTINGS["update_seconds"])
+        self.due = self.pending = None
+        return self
+
+    def shift(self, seconds):
+        """Makes the endpoint look that much older."""
+        self.creation_time -= timedelta(seconds=seconds)
+        self.last_modified_time -= timedelta(seconds=seconds)
+
+    def summary(self):
+        """What moto lists."""
+        return {
+            "EndpointName": self.endpoint_name,
+            "EndpointArn": self.arn,
+            "EndpointStatus": self.endpoint_status,
+            "CreationTime": self.creation_time,
+            "LastModifiedTime": self.last_modified_time,
+        }
+
+    @property
+    def response_object(self):
+        described = {
+            **self.summary(),
+            "EndpointConfigName": self.endpoint_config_name,
+            "ProductionVariants": self.production_variants,
+            "LastDeploymentConfig": self.deployment,
+            "PendingDeploymentSummary": self.pending and self.pending_summary(),
+        }
+        for name in ("AsyncInferenceConfig", "ExplainerConfig"):
+            described[name] = self.config.request.get(name)
+        shadows = self.config.request.get("ShadowProductionVariants")
+        described["ShadowProductionVariants"] = shadows and sizes(shadows)
+        return {name: value for name, value in described.items() if value is not None}
+
+    def pending_summary(self):
+        config, variants, _ = self.pending
+        types = {v["VariantName"]: v.get("InstanceType") for v in config.variants}
+        return {
+            "EndpointConfigName": config.endpoint_config_name,
+            "StartTime": self.started,
+            "ProductionVariants": [
+                {**v, "InstanceType": types[v["VariantName"]]} if types[v["VariantName"]] else v
+                for v in variants
+            ],
+        }
+
+
+def sizes(variants):
+    """The ProductionVariantSummary list of variants at the size their config gives them."""
+    return [size(variant) for variant in variants]
+
+
+def size(variant):
+    summary = {"VariantName": variant["VariantName"]}
+    set_both(summary, "Weight", variant.get("InitialVariantWeight", 1.0))
+    if "InitialInstanceCount" in variant:
+        set_both(summary, "InstanceCount", variant["InitialInstanceCount"])
+    if "ServerlessConfig" in variant:
+        set_both(summary, "ServerlessConfig", variant["ServerlessConfig"])
+    for name in ("ManagedInstanceScaling", "RoutingConfig"):
+        if name in variant:
+            summary[name] = variant[name]
+    return summary
+
+
+def set_both(summary, property_name, value):
+    summary[f"Current{property_name}"] = summary[f"Desired{property_name}"] = value
+
+
+def reach_desired(summary):
+    for name in ("Weight", "InstanceCount", "ServerlessConfig"):
+        if f"Desired{name}" in summary:
+            summary[f"Current{name}"] = summary[f"Desired{name}"]
+
+
+def config_arn(backend, name):
+    return arn_formatter("endpoint-config", name, backend.account_id, backend.region_name)
+
+
+def endpoint_arn(backend, name):
+    return arn_formatter("endpoint", name, backend.account_id, backend.region_name)
+
+
+def find_config(backend, name):
+    if name not in backend.endpoint_configs:
+        arn = config_arn(backend, name)
+        raise AWSValidationException(f'Could not find endpoint configuration "{arn}".')
+    return backend.endpoint_configs[name]
+
+
+def find_endpoint(backend, name):
+    if name not in backend.endpoints:
+        arn = endpoint_arn(backend, name)
+        raise AWSValidationException(f'Could not find endpoint "{arn}".')
+    return backend.endpoints[name].settle()
+
+
+def find_idle_endpoint(backend, name):
+    endpoint = find_endpoint(backend, name)
+    if endpoint.endpoint_status != "InService":
+        raise AWSValidationException(f'Cannot update in-progress endpoint "{endpoint.arn}".')
+    return endpoint
+
+
+def create_endpoint_config(backend, request):
+    name = request["EndpointConfigName"]
+    if name in backend.endpoint_configs:
+        arn = config_arn(backend, name)
+        raise AWSValidationException(
+            f'Cannot create already existing endpoint configuration "{arn}".'
+        )
+    variants = request["ProductionVariants"] + request.get("ShadowProductionVariants", [])
+    refuse_repeated_names(variants)
+    for variant in variants:
+        check_variant(backend, variant)
+    config = EndpointConfig(backend, request)
+    backend.endpoint_configs[name] = config
+    return {"EndpointConfigArn": config.endpoint_config_arn}
+
+
+def refuse_repeated_names(variants):
+    names = [variant["VariantName"] for variant in variants]
+    for name in names:
+        if names.count(name) > 1:
+            raise AWSValidationException(
+                f'The variant name "{name}" was non-unique within the request.'
+            )
+
+
+def check_variant(backend, variant):
+    model = variant.get("ModelName")
+    if model is not None and model not in backend._models:
+        arn = arn_formatter("model", model, backend.account_id, backend.region_name)
+        raise AWSValidationException(f'Could not find model "{arn}".')
+    instance_type = variant.get("InstanceType")
+    if instance_type and "VolumeSizeInGB" in variant and has_local_storage(instance_type):
+        raise AWSValidationException(f"VolumeSizeInGB is not supported for {instance_type}.")
+
+
+def has_local_storage(instance_type):
+    family = instance_type.split(".")[1]
+    return "d" in family or family.startswith(("g5", "g6", "trn1"))
+
+
+def describe_endpoint_config(backend, request):
+    return find_config(backend, request["EndpointConfigName"]).response_object
+
+
+def delete_endpoint_config(backend, request):
+    # The service lets go of a config that is in use, too.
+    find_config(backend, request["EndpointConfigName"])
+    del backend.endpoint_configs[request["EndpointConfigName"]]
+
+
+def create_endpoint(backend, request):
+    # In service at once: creating is the test's preparation, not its subject.
+    name = request["EndpointName"]
+    if name in backend.endpoints:
+        arn = endpoint_arn(backend, name)
+        raise AWSValidationException(f'Cannot create already existing endpoint "{arn}".')
+    config = find_config(backend, request["EndpointConfigName"])
+    backend.endpoints[name] = Endpoint(backend, request, config)
+    return {"EndpointArn": backend.endpoints[name].arn}
+
+
+def describe_endpoint(backend, request):
+    return find_endpoint(backend, request["EndpointName"]).response_object
+
+
+def delete_endpoint(backend, request):
+    endpoint = find_endpoint(backend, request["EndpointName"])
+    for target in registered(backend, endpoint):
+        del scalable_targets(backend)[target]
+    del backend.endpoints[request["EndpointName"]]
+
+
+def update_endpoint_weights_and_capacities(backend, request):
+    endpoint = find_idle_endpoint(backend, request["EndpointName"])
+    changes = request["DesiredWeightsAndCapacities"]
+    refuse_repeated_names(changes)
+    for change in changes:
+        check_change(endpoint, change)
+    if sum("DesiredInstanceCount" in change for change in changes) > 1:
+        raise AWSValidationException("Only one variant's capacity can be changed per request.")
+    for change in changes:
+        summary = find_variant(endpoint, change["VariantName"])
+        for name in ("DesiredWeight", "DesiredInstanceCount"):
+            if name in change:
+                summary[name] = change[name]
+    endpoint.start_update()
+    return {"EndpointArn": endpoint.arn}
+
+
+def find_variant(endpoint, name):
+    for summary in endpoint.production_variants:
+        if summary["VariantName"] == name:
+            return summary
+    raise AWSValidationException(
+        f'The variant name(s) "{name}" is/are not present within endpoint configuration '
+        f'"{endpoint.config.endpoint_config_arn}".'
+    )
+
+
+def check_change(endpoint, change):
+    name = change["VariantName"]
+    summary = find_variant(endpoint, name)
+    if "DesiredInstanceCount" not in change:
+        return
+    if "DesiredInstanceCount" not in summary:
+        raise AWSValidationException(f'Variant "{name}" has no instance count to change.')
+    # Only asynchronous endpoints may be scaled in to nothing.
+    if change["DesiredInstanceCount"] < 1 and "AsyncInferenceConfig" not in endpoint.config.request:
+        raise AWSValidationException(f'DesiredInstanceCount of "{name}" must be at least 1.')
+
+
+def update_endpoint(backend, request):
+    endpoint = find_idle_endpoint(backend, request["EndpointName"])
+    config = find_config(backend, request["EndpointConfigName"])
+    refuse_registered_changes(backend, endpoint, config)
+    variants = sizes(config.variants)
+    if request.get("RetainAllVariantProperties"):
+        dropped = {
+            entry["VariantPropertyType"]
+            for entry in request.get("ExcludeRetainedVariantProperties", [])
+        }
+        retain(endpoint, variants, {"DesiredInstanceCount", "DesiredWeight"} - dropped)
+    deployment = request.get("DeploymentConfig")
+    if deployment is None and request.get("RetainDeploymentConfig"):
+        deployment = endpoint.deployment
+    endpoint.start_update((config, variants, deployment))
+    return {"EndpointArn": endpoint.arn}
+
+
+def retain(endpoint, variants, names):
+    """Carries the named properties over to the new variants of the same name."""
+    now = {v["VariantName"]: v for v in endpoint.production_variants}
+    for variant in variants:
+        old = now.get(variant["VariantName"], {})
+        for name in names:
+            if name in old and name in variant:
+                set_both(variant, name.removeprefix("Desired"), old[name])
+
+
+def refuse_registered_changes(backend, endpoint, config):
+    """A variant under Application Auto Scaling keeps its type and cannot leave."""
+    for target in registered(backend, endpoint):
+        name = target.rsplit("/", 1)[1]
+        old, new = endpoint.config.variant(name), config.variant(name)
+        if old and (new is None or new.get("InstanceType") != old.get("InstanceType")):
+            raise AWSValidationException(
+                f'Variant "{name}" is registered as a scalable target: deregister it before '
+                "changing its instance type or removing it."
+            )
+
+
+def scalable_targets(backend):
+    scaling = applicationautoscaling_backends[backend.account_id][backend.region_name]
+    return scaling.targets.get(DIMENSION, {})
+
+
+def registered(backend, endpoint):
+    prefix = f"endpoint/{endpoint.endpoint_name}/variant/"
+    return [target for target in scalable_targets(backend) if target.startswith(prefix)]
+
+
+def moto_method(operation):
+    """Makes a method of moto's response class out of an operation, one call at a time."""
+
+    def method(self):
+        with LOCK:
+            answer = operation(self.sagemaker_backend, json.loads(self.body))
+            return EmptyResult() if answer is None else ActionResult(copy.deepcopy(answer))
+
+    return method
+
+
+def settled_first(moto_list):
+    """moto's own listing, after finishing the updates that are due."""
+
+    def method(self):
+        with LOCK:
+            for endpoint in self.sagemaker_backend.endpoints.values():
+                endpoint.settle()
+            return moto_list(self)
+
+    return method
+
+
+OPERATIONS = (
+    create_endpoint_config,
+    describe_endpoint_config,
+    delete_endpoint_config,
+    create_endpoint,
+    describe_endpoint,
+    delete_endpoint,
+    update_endpoint,
+    update_endpoint_weights_and_capacities,
+)
+
+
+def install(update_seconds):
+    """Puts the operations into moto; call it once, before the first request."""
+    SETTINGS["update_seconds"] = update_seconds
+    for operation in OPERATIONS:
+        setattr(SageMakerResponse, operation.__name__, moto_method(operation))
+    SageMakerResponse.list_endpoints = settled_first(SageMakerResponse.list_endpoints)
+
+
+def age(name, seconds):
+    """Moves every endpoint of that name into the past; tells whether there was one."""
+    with LOCK:
+        found = [
+            backend.endpoints[name].settle()
+            for regions in sagemaker_backends.values()
+            for backend in regions.values()
+            if name in backend.endpoints
+        ]
+        for endpoint in found:
+            endpoint.shift(seconds)
+        return bool(found)

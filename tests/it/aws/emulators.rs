@@ -1,0 +1,211 @@
+//! Starts the AWS emulators for one test, talks to their control server, and stops them with the test.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// Both emulators answer within seconds; the first start of a fresh environment compiles its modules.
+const START: Duration = Duration::from_secs(90);
+
+/// The account of both emulators.
+pub(super) const ALARM_ACTION: &str = "arn:aws:sns:us-east-1:000000000000:stepladder-alarms";
+
+/// Running emulators. They stop when their standard input closes.
+pub(super) struct Emulators {
+    child: Child,
+    sagemaker: String,
+    cloudwatch: String,
+    control: String,
+}
+
+/// One request that an emulator has answered.
+pub(super) struct Request {
+    pub(super) operation: String,
+    pub(super) start: f64,
+    pub(super) end: f64,
+}
+
+impl Emulators {
+    /// Starts them, or says why the test is skipped. A skipped emulator is a failure where the environment
+    /// says that none may be missing.
+    pub(super) fn start() -> Option<Self> {
+        match Self::try_start() {
+            Ok(emulators) => Some(emulators),
+            Err(why) => {
+                assert!(
+                    std::env::var_os("STEPLADDER_REQUIRE_EMULATORS").is_none(),
+                    "the emulators are required: {why}"
+                );
+                eprintln!("skipped: {why} (`make emulators` installs them)");
+                None
+            }
+        }
+    }
+
+    fn try_start() -> Result<Self, String> {
+        let python = virtual_environment().join("bin/python");
+        if !python.exists() {
+            return Err("the emulators are not installed".to_owned());
+        }
+        let mut child = Command::new(python)
+            .arg(root().join("tests/emulators/aws.py"))
+            .args(["--update-seconds", "1"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("the emulators do not start: {error}"))?;
+        let (send, line) = mpsc::channel();
+        let stdout = child.stdout.take().unwrap();
+        std::thread::spawn(move || {
+            let mut text = String::new();
+            let _ = BufReader::new(stdout).read_line(&mut text);
+            let _ = send.send(text);
+        });
+        let line = line.recv_timeout(START).map_err(|_| "the emulators do not get ready".to_owned())?;
+        let ready: Value = serde_json::from_str(&line).map_err(|error| format!("{error} in `{line}`"))?;
+        let address = |name: &str| ready[name].as_str().unwrap().to_owned();
+        Ok(Self {
+            sagemaker: address("sagemaker"),
+            cloudwatch: address("cloudwatch"),
+            control: address("control"),
+            child,
+        })
+    }
+
+    /// What a process needs in its environment to take the emulators for AWS.
+    pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AWS_ENDPOINT_URL", self.sagemaker.clone()),
+            ("AWS_ENDPOINT_URL_CLOUDWATCH", self.cloudwatch.clone()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+            ("STEPLADDER_ALARM_ACTION", ALARM_ACTION.to_owned()),
+        ]
+    }
+
+    /// A SageMaker client of the official SDK, for arranging and checking.
+    pub(super) fn sagemaker(&self) -> aws_sdk_sagemaker::Client {
+        let config = aws_sdk_sagemaker::Config::builder()
+            .behavior_version(aws_sdk_sagemaker::config::BehaviorVersion::latest())
+            .region(aws_sdk_sagemaker::config::Region::new("us-east-1"))
+            .credentials_provider(credentials())
+            .endpoint_url(&self.sagemaker)
+            .build();
+        aws_sdk_sagemaker::Client::from_conf(config)
+    }
+
+    /// A CloudWatch client of the official SDK, for arranging and checking.
+    pub(super) fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
+        let config = aws_sdk_cloudwatch::Config::builder()
+            .behavior_version(aws_sdk_cloudwatch::config::BehaviorVersion::latest())
+            .region(aws_sdk_cloudwatch::config::Region::new("us-east-1"))
+            .credentials_provider(credentials())
+            .endpoint_url(&self.cloudwatch)
+            .build();
+        aws_sdk_cloudwatch::Client::from_conf(config)
+    }
+
+    /// An Application Auto Scaling client of the official SDK, for arranging.
+    pub(super) fn scaling(&self) -> aws_sdk_applicationautoscaling::Client {
+        let config = aws_sdk_applicationautoscaling::Config::builder()
+            .behavior_version(aws_sdk_applicationautoscaling::config::BehaviorVersion::latest())
+            .region(aws_sdk_applicationautoscaling::config::Region::new("us-east-1"))
+            .credentials_provider(credentials())
+            .endpoint_url(&self.sagemaker)
+            .build();
+        aws_sdk_applicationautoscaling::Client::from_conf(config)
+    }
+
+    /// Moves an endpoint's last change into the past.
+    pub(super) fn age(&self, endpoint: &str, seconds: u32) {
+        self.control("POST", "/age", &json!({ "endpoint": endpoint, "seconds": seconds }));
+    }
+
+    /// Lets the next requests of an operation fail.
+    pub(super) fn fail(&self, operation: &str, status: u16, times: u32, code: &str) {
+        let body = json!({ "__type": code, "message": "injected by the test" });
+        let fault = json!({ "operation": operation, "status": status, "times": times, "body": body });
+        self.control("POST", "/fail", &fault);
+    }
+
+    /// Lets every request take as long as it would over a network, so that requests which are sent
+    /// together also show as such.
+    pub(super) fn slow_down(&self) {
+        self.control("POST", "/delay", &json!({ "seconds": 0.1 }));
+    }
+
+    /// Forgets the requests so far.
+    pub(super) fn forget_requests(&self) {
+        self.control("DELETE", "/requests", &Value::Null);
+    }
+
+    /// The requests since then.
+    pub(super) fn requests(&self) -> Vec<Request> {
+        let answer = self.control("GET", "/requests", &Value::Null);
+        let read = |request: &Value| Request {
+            operation: request["operation"].as_str().unwrap_or_default().to_owned(),
+            start: request["start"].as_f64().unwrap(),
+            end: request["end"].as_f64().unwrap(),
+        };
+        answer.as_array().unwrap().iter().map(read).collect()
+    }
+
+    fn control(&self, method: &str, path: &str, body: &Value) -> Value {
+        let host = self.control.strip_prefix("http://").unwrap();
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let mut stream = TcpStream::connect(host).unwrap();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{method} {path}: {answer}");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(body).unwrap()
+    }
+}
+
+impl Drop for Emulators {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// How many requests had to wait for one another: requests that overlap in time count as one.
+pub(super) fn sequential(requests: &[Request]) -> usize {
+    let mut spans: Vec<(f64, f64)> = requests.iter().map(|request| (request.start, request.end)).collect();
+    spans.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut trips, mut until) = (0, f64::MIN);
+    for (start, end) in spans {
+        if start >= until {
+            trips += 1;
+            until = end;
+        } else {
+            until = until.max(end);
+        }
+    }
+    trips
+}
+
+fn credentials() -> aws_sdk_sagemaker::config::Credentials {
+    aws_sdk_sagemaker::config::Credentials::new("test", "test", None, None, "test")
+}
+
+pub(super) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Where `make emulators` puts Python and cargo-lambda.
+pub(super) fn virtual_environment() -> PathBuf {
+    root().join("target/venv")
+}

@@ -1,0 +1,119 @@
+//! What goes wrong on AWS: what is retried, what is answered, and what an operator is told.
+
+use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace};
+use serde_json::Value;
+
+use super::function::Function;
+use super::horizontal::{Account, sample};
+
+fn only(reply: &Value) -> &Value {
+    &reply["outcomes"][0]
+}
+
+#[tokio::test]
+async fn faults_are_told_apart() {
+    let Some(account) = Account::with_endpoint("churn").await else { return };
+    let function = Function::start(&account.emulators);
+    let high = sample("sns.high-cpu.firing.json");
+
+    // A service that fails once is asked again within the invocation.
+    account.emulators.fail("DescribeEndpoint", 503, 1, "ServiceUnavailable");
+    // A denied call is answered with the permission that is missing, and not retried.
+    account.emulators.fail("PutMetricAlarm", 403, 1, "AccessDenied");
+    let reply = function.invoke(&high);
+    assert_eq!(only(&reply)["result"], "failed", "{reply:#}");
+    assert_eq!(only(&reply)["error"]["kind"], "denied");
+    assert_eq!(only(&reply)["error"]["hint"], "allow `cloudwatch:PutMetricAlarm`");
+    let statuses: Vec<&Value> =
+        only(&reply)["calls"].as_array().unwrap().iter().map(|c| &c["status"]).collect();
+    assert_eq!(statuses, ["failed", "not_sent"], "what was not paired is not added");
+    assert_eq!(account.settle().await, 1);
+
+    // A service that goes on failing is left to the platform's next delivery.
+    account.emulators.fail("UpdateEndpointWeightsAndCapacities", 503, 9, "ServiceUnavailable");
+    let error = function.invoke_failing(&high);
+    assert!(error.contains("Retryable") && error.contains("UpdateEndpointWeightsAndCapacities"), "{error}");
+    account.emulators.fail("UpdateEndpointWeightsAndCapacities", 503, 0, "ServiceUnavailable");
+
+    // So is one that throttles.
+    account.emulators.fail("DescribeAlarms", 400, 9, "ThrottlingException");
+    let error = function.invoke_failing(&high);
+    assert!(error.contains("Retryable") && error.contains("throttled"), "{error}");
+    account.emulators.fail("DescribeAlarms", 400, 0, "ThrottlingException");
+
+    // The same delivery succeeds when the service is well again.
+    assert_eq!(only(&function.invoke(&high))["result"], "applied");
+    assert_eq!(account.settle().await, 2);
+}
+
+#[tokio::test]
+async fn quotas_bounds_and_strangers() {
+    let Some(account) = Account::with_endpoint("churn").await else { return };
+    let function = Function::start(&account.emulators);
+    let high = sample("sns.high-cpu.firing.json");
+
+    // A quota is permanent until somebody raises it.
+    account.emulators.fail("UpdateEndpointWeightsAndCapacities", 400, 1, "ResourceLimitExceeded");
+    let reply = function.invoke(&high);
+    assert_eq!(only(&reply)["error"]["kind"], "over_quota", "{reply:#}");
+    assert_eq!(only(&reply)["error"]["retryable"], false);
+
+    // The platform's own bounds count.
+    let target = "endpoint/churn/variant/AllTraffic";
+    account
+        .emulators
+        .scaling()
+        .register_scalable_target()
+        .service_namespace(ServiceNamespace::Sagemaker)
+        .resource_id(target)
+        .scalable_dimension(ScalableDimension::SageMakerVariantDesiredInstanceCount)
+        .min_capacity(1)
+        .max_capacity(1)
+        .send()
+        .await
+        .unwrap();
+    let reply = function.invoke(&high);
+    assert_eq!(only(&reply)["decision"]["reason"], "at_ceiling", "{reply:#}");
+
+    // Shapes of variants stay as they are.
+    let text = String::from_utf8(high.clone()).unwrap().replace("_high_cpu", "_high_mem");
+    let reply = function.invoke(text.as_bytes());
+    assert_eq!(only(&reply)["decision"]["reason"], "not_resizable", "{reply:#}");
+
+    // An endpoint that is not there is told, not retried.
+    let text = String::from_utf8(high).unwrap().replace("\\\"churn\\\"", "\\\"nobody\\\"");
+    let reply = function.invoke(text.as_bytes());
+    assert_eq!(only(&reply)["error"]["kind"], "not_found", "{reply:#}");
+
+    // What is no alarm is answered, and nothing is called for it.
+    account.emulators.forget_requests();
+    let s3 = std::fs::read(super::emulators::root().join("events/rejected/s3.json")).unwrap();
+    assert_eq!(function.invoke(&s3)["error"]["kind"], "not_an_alarm");
+    assert!(account.emulators.requests().is_empty());
+}
+
+#[tokio::test]
+async fn the_command_sees_the_same_account() {
+    let Some(account) = Account::with_endpoint("churn").await else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    let event = scratch.path().join("event.json");
+    std::fs::write(&event, sample("sns.high-cpu.firing.json")).unwrap();
+    let run = |dry: &[&str]| -> Value {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_stepladder"))
+            .args(["handle", "--cloud", "aws", "--format", "json", "--event"])
+            .arg(&event)
+            .args(dry)
+            .env_clear()
+            .envs(account.emulators.environment())
+            .output()
+            .unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+
+    let reply = run(&["--dry-run"]);
+    assert_eq!(only(&reply)["result"], "dry_run", "{reply:#}");
+    let mutating = |name: &str| !name.starts_with("Describe");
+    assert!(!account.emulators.requests().iter().any(|request| mutating(&request.operation)));
+    assert_eq!(only(&run(&[]))["result"], "applied");
+    assert_eq!(account.settle().await, 2);
+}

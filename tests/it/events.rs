@@ -1,0 +1,127 @@
+//! Every payload below `events/`: what is read in it, and what it leads to with no policy file.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use stepladder::alarm::{Alarm, Event};
+use stepladder::apply::Outcome;
+use stepladder::cloud::rehearsed::{Rehearsed, World};
+use stepladder::decide::Decision;
+use stepladder::handle::handle;
+use stepladder::policy::Policy;
+use stepladder::report;
+use stepladder::source::parse;
+
+/// The time of payloads that do not tell their own.
+const NOON: &str = "2026-03-02T12:00:00Z";
+
+#[test]
+fn every_payload_is_read_and_answered() {
+    insta::glob!("../../events", "*/*.json", |path| {
+        // These belong to one story; `cli::the_rehearsal_tells_its_story` plays them in order.
+        if directory(path) != "rehearsal" {
+            insta::assert_snapshot!("payload", told(&fs::read(path).unwrap()));
+        }
+    });
+}
+
+#[test]
+fn everything_below_events_is_an_alarm_unless_its_directory_says_otherwise() {
+    let (rejected, alarms): (Vec<_>, Vec<_>) =
+        payloads().into_iter().partition(|p| directory(p) == "rejected");
+    assert!(alarms.len() >= 12, "only {} payloads", alarms.len());
+    for path in alarms {
+        let event =
+            parse(&fs::read(&path).unwrap()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(!event.alarms.is_empty(), "{} holds no alarm", path.display());
+    }
+    assert!(!rejected.is_empty(), "nothing shows what is no alarm");
+    for path in rejected {
+        assert!(parse(&fs::read(&path).unwrap()).is_err(), "{} is an alarm after all", path.display());
+    }
+}
+
+/// Every payload, but not the world that stands beside those of the rehearsal.
+fn payloads() -> Vec<PathBuf> {
+    let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("events");
+    let entries =
+        |dir: &Path| fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let mut files: Vec<PathBuf> = entries(&events).iter().flat_map(|dir| entries(dir)).collect();
+    files.retain(|file| !file.ends_with("world.json"));
+    files
+}
+
+fn directory(path: &Path) -> &str {
+    path.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap()
+}
+
+fn told(body: &[u8]) -> String {
+    let event = match parse(body) {
+        Ok(event) => event,
+        Err(error) => return format!("{}: {error}", error.kind()),
+    };
+    let mut text = String::new();
+    for alarm in &event.alarms {
+        writeln!(text, "{}", read(alarm)).unwrap();
+    }
+    for error in &event.rejected {
+        writeln!(text, "not read: {}: {error}\n", error.kind()).unwrap();
+    }
+    for outcome in answers(body, &event) {
+        writeln!(text, "{}", decided(&outcome)).unwrap();
+    }
+    text
+}
+
+fn read(alarm: &Alarm) -> String {
+    // Destructured so that a new field cannot be forgotten here.
+    let Alarm { id, name, source, transition, targets, signal, at } = alarm;
+    let mut text = format!("{name}\n");
+    let mut line =
+        |label: &str, value: &dyn std::fmt::Display| writeln!(text, "  {label:<10} {value}").unwrap();
+    line("says", &format!("{transition}, by {source}, at {}", shown(at.as_ref())));
+    line("id", id);
+    line("metric", &shown(signal.metric.as_ref()));
+    line("value", &format!("{} of {}", shown(signal.value.as_ref()), shown(signal.threshold.as_ref())));
+    line("window", &signal.window.map_or_else(|| "-".to_owned(), |window| format!("{window:#}")));
+    for target in targets {
+        line("target", &format!("{target} ({:?})", target.kind));
+    }
+    text
+}
+
+fn shown(value: Option<&impl ToString>) -> String {
+    value.map_or_else(|| "-".to_owned(), ToString::to_string)
+}
+
+fn answers(body: &[u8], event: &Event) -> Vec<Outcome> {
+    let told = event.alarms.iter().filter_map(|alarm| alarm.at).max();
+    let now: Timestamp = told.unwrap_or_else(|| NOON.parse().unwrap());
+    let cloud = Rehearsed::new(World::default());
+    cloud.advance(now);
+    let policy = Policy::built_in().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(handle(body, &cloud, &policy, now)).unwrap().outcomes
+}
+
+fn decided(outcome: &Outcome) -> String {
+    let target = outcome.target.as_ref().map_or("nothing", |target| &target.id);
+    let decision = match &outcome.decision {
+        Decision::Resize { axis, from, to } => format!("resize {axis} from {from} to {to}"),
+        Decision::Hold(hold) => format!("hold {}", hold.reason()),
+    };
+    let mut text = format!("{} on {target}\n  {decision}\n", outcome.alarm.name);
+    writeln!(text, "  because {}", report::because(outcome)).unwrap();
+    for receipt in &outcome.calls {
+        writeln!(text, "  call {}: {}", receipt.call.operation(), receipt.call).unwrap();
+    }
+    for note in &outcome.notes {
+        writeln!(text, "  note {note}").unwrap();
+    }
+    writeln!(text, "  {}", report::ending_text(outcome.result)).unwrap();
+    text
+}

@@ -1,0 +1,594 @@
+//! The policy file: what is refused and how it is told, what each key changes, and which rule answers whom.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
+
+use std::process::Command;
+
+use rstest::rstest;
+use serde_json::{Value, json};
+use stepladder::alarm::TargetId;
+use stepladder::apply::Outcome;
+use stepladder::call::{Call, CloudwatchAlarm, OciAlarm};
+use stepladder::cloud::rehearsed::Rehearsed;
+use stepladder::decide::Decision;
+use stepladder::deployment::Axis;
+use stepladder::policy::Policy;
+use stepladder::report;
+
+use crate::support::{
+    CHURN, HIGH_CPU, HIGH_MEM, LOW_CPU, LOW_MEM, Notice, VARIANT, at, built_in, cloud, cloud_with, notice,
+    on, policy, reason, tell,
+};
+
+// ---- what is refused ----
+
+#[rstest]
+// An unknown key: its line, its name, and the known one that is spelled most like it.
+#[case::top("mod = \"act\"", &["line 1", "`mod`", "did you mean `mode`?"])]
+#[case::rules("\n\n[[rules]]\nalarm = \"a\"", &["line 3", "`rules`", "did you mean `rule`?"])]
+#[case::defaults("[defaults]\ninstanses = { min = 1, max = 3 }", &["line 2", "did you mean `instances`?"])]
+#[case::bounds("[defaults]\ninstances = { min = 1, maks = 3 }", &["line 2", "`maks`", "did you mean `max`?"])]
+#[case::rule("[[rule]]\nalarm = \"a\"\naxis = \"shape\"\nsteps = 2", &["line 4", "`steps`", "did you mean `step`?"])]
+#[case::pair(
+    "[[rule]]\nalarm = \"a\"\naxis = \"shape\"\npair = { alarm = \"x\", metric = \"m\", bellow = 1, window = \"5m\" }",
+    &["line 4", "`bellow`", "did you mean `below`?"]
+)]
+#[case::ladder("[[ladder]]\nname = \"x\"\nrung = []", &["line 3", "`rung`", "did you mean `rungs`?"])]
+#[case::rung(
+    "[[ladder]]\nname = \"x\"\nrungs = [\n  { shape = \"a\", vcpu = 1, memory_gib = 1 },\n]",
+    &["line 4", "`vcpu`", "did you mean `vcpus`?"]
+)]
+// Nothing is spelled like it: what is known is listed.
+#[case::cooldown("[defaults]\ncooldown = { up = \"0s\" }", &["line 2", "`cooldown`", "`instances`", "`fresh`"])]
+// An unknown value.
+#[case::mode("mode = \"observed\"", &["line 1", "`observed`", "did you mean `observe`?"])]
+#[case::axis("[[rule]]\nalarm = \"a\"\naxis = \"instanses\"", &["line 3", "`instanses`", "did you mean `instances`?"])]
+#[case::fresh("[defaults]\nfresh = \"windows\"", &["line 2", "`windows`", "did you mean `window`?"])]
+// A value of another type: the key is told, not only the type.
+#[case::alarm_type("[[rule]]\naxis = \"shape\"\nalarm = 3", &["line 3", "`alarm`"])]
+#[case::step_type("[[rule]]\nalarm = \"a\"\naxis = \"shape\"\nstep = \"x\"", &["line 4", "`step`"])]
+#[case::targets_type("targets = \"*\"", &["line 1", "`targets`"])]
+#[case::below_type(
+    "[[rule]]\nalarm = \"a\"\naxis = \"shape\"\npair = { alarm = \"x\", metric = \"m\", below = \"low\", window = \"5m\" }",
+    &["line 4", "`below`"]
+)]
+#[case::negative_bound("[defaults]\ninstances = { min = -1, max = 3 }", &["line 2", "`min`"])]
+// A key that is needed.
+#[case::no_axis("[[rule]]\nalarm = \"a\"", &["line 1", "missing field `axis`"])]
+#[case::no_alarm("\n[[rule]]\naxis = \"shape\"", &["line 2", "missing field `alarm`"])]
+#[case::no_below(
+    "[[rule]]\nalarm = \"a\"\naxis = \"shape\"\npair = { alarm = \"x\", metric = \"m\", window = \"5m\" }",
+    &["line 4", "missing field `below`"]
+)]
+#[case::no_max("[defaults]\ninstances = { min = 1 }", &["line 2", "missing field `max`"])]
+// No TOML at all.
+#[case::no_toml("mode = \"act\"\nnot toml", &["line 2"])]
+fn what_cannot_be_read_is_told_with_its_line(#[case] text: &str, #[case] parts: &[&str]) {
+    refused_with(text, parts);
+}
+
+fn refused_with(text: &str, parts: &[&str]) {
+    let message = match Policy::parse(text) {
+        Ok(policy) => panic!("accepted: {policy:?}"),
+        Err(error) => error.to_string(),
+    };
+    for part in parts {
+        assert!(message.contains(part), "{message}");
+    }
+    assert!(!message.contains('\n'), "{message}");
+}
+
+/// A rule with something else in it.
+fn rule_with(key: &str) -> String {
+    format!(
+        "[[rule]]\nalarm = \"a\"\naxis = \"instances\"\n[[rule]]\nalarm = \"b\"\naxis = \"instances\"\n{key}"
+    )
+}
+
+/// A rule whose pair has one key replaced.
+fn pair_with(key: &str, value: &str) -> String {
+    let pair = [
+        ("alarm", "\"low\""),
+        ("metric", "\"m\""),
+        ("below", "10"),
+        ("window", "\"5m\""),
+        ("repeat", "\"5m\""),
+    ]
+    .map(|(known, good)| format!("{known} = {}", if known == key { value } else { good }));
+    rule_with(&format!("pair = {{ {} }}", pair.join(", ")))
+}
+
+#[rstest]
+#[case::floor_of_nothing("instances = { min = 0, max = 3 }", &["`instances.min = 0`", "at least 1"])]
+#[case::floor_above_ceiling("instances = { min = 5, max = 2 }", &["`instances.min = 5`", "`instances.max = 2`"])]
+#[case::step_of_nothing("step = 0", &["`step = 0`", "positive or a negative"])]
+fn a_rule_that_makes_no_sense_is_told_with_its_number(#[case] key: &str, #[case] parts: &[&str]) {
+    refused_with(&rule_with(key), &[&["rule 2 of the policy"], parts].concat());
+}
+
+#[rstest]
+// It ends up in paths and in a marker of words.
+#[case::slash("alarm", "\"a/b\"", "a/b")]
+#[case::space("alarm", "\"a b\"", "a b")]
+#[case::empty("alarm", "\"\"", "1 to 80 characters")]
+#[case::long("alarm", &format!("\"{}\"", "a".repeat(81)), "1 to 80 characters")]
+// It ends up in a query.
+#[case::metric("metric", "\"Cpu-Utilization\"", "plain name")]
+#[case::no_metric("metric", "\"\"", "plain name")]
+#[case::query("metric", "\"x[1m] || y\"", "plain name")]
+// Below nothing no alarm fires.
+#[case::zero("below", "0", "above 0")]
+#[case::negative("below", "-1.5", "above 0")]
+#[case::nan("below", "nan", "above 0")]
+#[case::infinite("below", "inf", "above 0")]
+// Both services count in minutes.
+#[case::seconds("window", "\"90s\"", "whole minutes")]
+#[case::no_time("window", "\"0m\"", "whole minutes")]
+#[case::more_than_a_day("window", "\"25h\"", "24h")]
+#[case::no_duration("window", "\"soon\"", "no duration")]
+#[case::rare("repeat", "\"721h\"", "720h")]
+fn a_pair_that_makes_no_sense_is_told_with_its_key(
+    #[case] key: &str,
+    #[case] value: &str,
+    #[case] part: &str,
+) {
+    refused_with(&pair_with(key, value), &["rule 2 of the policy", &format!("`pair.{key}"), part]);
+}
+
+#[rstest]
+#[case::longest_window("window", "\"24h\"")]
+#[case::shortest_window("window", "\"1m\"")]
+#[case::rarest_repeat("repeat", "\"720h\"")]
+#[case::longest_name("alarm", &format!("\"{}\"", "a".repeat(80)))]
+#[case::fraction("below", "0.5")]
+fn a_pair_at_the_limits_is_accepted(#[case] key: &str, #[case] value: &str) {
+    policy(&pair_with(key, value));
+}
+
+#[rstest]
+#[case::empty("alarm = \"\"")]
+#[case::blank("alarm = \" \"")]
+#[case::no_globs("alarm = []")]
+#[case::empty_globs("alarm = [\"\", \"\"]")]
+fn a_rule_for_no_alarm_is_refused(#[case] alarm: &str) {
+    refused_with(
+        &format!("[[rule]]\n{alarm}\naxis = \"shape\""),
+        &["rule 1 of the policy", "`alarm` is empty"],
+    );
+}
+
+#[test]
+fn bounds_that_make_no_sense_are_told_where_they_stand() {
+    refused_with("[defaults]\ninstances = { min = 0, max = 3 }", &["`instances.min = 0`", "defaults"]);
+}
+
+#[rstest]
+#[case::no_rungs("[]", "no rungs")]
+#[case::twice(
+    "[{ shape = \"a\", vcpus = 1, memory_gib = 1 }, { shape = \"a\", vcpus = 2, memory_gib = 2 }]",
+    "`a` is on it twice"
+)]
+#[case::no_vcpus("[{ shape = \"a\", vcpus = 0, memory_gib = 1 }]", "`vcpus`")]
+#[case::no_memory("[{ shape = \"a\", vcpus = 1, memory_gib = 0 }]", "`memory_gib`")]
+#[case::odd_memory("[{ shape = \"a\", vcpus = 1, memory_gib = nan }]", "`memory_gib`")]
+#[case::odd_price("[{ shape = \"a\", vcpus = 1, memory_gib = 1, price = -1 }]", "`price`")]
+fn a_ladder_that_makes_no_sense_is_told_with_its_name(#[case] rungs: &str, #[case] part: &str) {
+    refused_with(&format!("[[ladder]]\nname = \"mine\"\nrungs = {rungs}"), &["ladder `mine`", part]);
+}
+
+// ---- every key has an effect ----
+
+/// What a notice about the OCI deployment leads to.
+fn told(text: &str, notice: &Notice) -> Outcome {
+    tell(notice, &cloud(), &policy(text))
+}
+
+fn instances_after(outcome: &Outcome) -> u32 {
+    match &outcome.decision {
+        Decision::Resize { to, .. } => to.instances,
+        Decision::Hold(hold) => panic!("{hold:?}"),
+    }
+}
+
+#[test]
+fn mode() {
+    let result = |text| report::record(&told(text, &notice(HIGH_CPU, CHURN)))["result"].clone();
+    assert_eq!(
+        [result(""), result("mode = \"act\""), result("mode = \"observe\"")],
+        ["applied", "applied", "dry_run"]
+    );
+}
+
+#[rstest]
+#[case::everything("", "resize")]
+#[case::this_one("targets = [\"endpoint/*\", \"*churn\"]", "resize")]
+#[case::others("targets = [\"endpoint/*\"]", "not_allowed")]
+#[case::none("targets = []", "not_allowed")]
+fn targets(#[case] text: &str, #[case] expected: &str) {
+    assert_eq!(reason(&told(text, &notice(HIGH_CPU, CHURN))), expected);
+}
+
+#[rstest]
+#[case::one_to_ten("", "resize")]
+#[case::at_most_one("[defaults]\ninstances = { min = 1, max = 1 }", "at_ceiling")]
+// It is for the built-in rules and for those of the policy that have none of their own.
+#[case::own_rule(
+    "[defaults]\ninstances = { min = 1, max = 1 }\n[[rule]]\nalarm = \"*\"\naxis = \"instances\"",
+    "at_ceiling"
+)]
+fn defaults_instances(#[case] text: &str, #[case] expected: &str) {
+    assert_eq!(reason(&told(text, &notice(HIGH_CPU, CHURN))), expected);
+}
+
+/// A change was completed at the beginning, and the alarm fired a minute after it.
+fn a_minute_after_a_change(text: &str) -> &'static str {
+    let cloud = cloud();
+    on(&cloud, CHURN, |found| found.last_change = Some(at(0)));
+    reason(&tell(&notice(HIGH_CPU, CHURN).at(at(60)), &cloud, &policy(text)))
+}
+
+#[test]
+fn defaults_fresh() {
+    let reasons =
+        ["", "[defaults]\nfresh = \"window\"", "[defaults]\nfresh = \"fired\""].map(a_minute_after_a_change);
+    assert_eq!(reasons, ["stale", "stale", "resize"]);
+}
+
+#[test]
+fn rule_fresh() {
+    let with = |default: &str, own: &str| {
+        let rule = "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\n";
+        a_minute_after_a_change(&format!("[defaults]\nfresh = \"{default}\"\n{rule}{own}"))
+    };
+    assert_eq!(with("window", ""), "stale");
+    assert_eq!(with("window", "fresh = \"fired\""), "resize");
+    assert_eq!(with("fired", "fresh = \"window\""), "stale");
+}
+
+#[rstest]
+#[case::one("\"disk_*\"", "resize")]
+#[case::several("[\"queue_*\", \"disk_*\"]", "resize")]
+// Names are compared without regard to case.
+#[case::any_case("\"DISK_FULL\"", "resize")]
+// The whole name, not a part of it.
+#[case::part("\"disk\"", "no_rule")]
+#[case::others("[\"queue_*\"]", "no_rule")]
+fn rule_alarm(#[case] alarm: &str, #[case] expected: &str) {
+    let text = format!("[[rule]]\nalarm = {alarm}\naxis = \"instances\"");
+    assert_eq!(reason(&told(&text, &Notice::new("Disk_Full", CHURN))), expected);
+}
+
+#[rstest]
+#[case::this_one("*churn", "resize")]
+#[case::others("endpoint/*", "no_rule")]
+fn rule_target(#[case] target: &str, #[case] expected: &str) {
+    let text = format!("[[rule]]\nalarm = \"disk_full\"\ntarget = \"{target}\"\naxis = \"instances\"");
+    assert_eq!(reason(&told(&text, &Notice::new("disk_full", CHURN))), expected);
+}
+
+#[rstest]
+#[case("instances", Axis::Instances, 2, "VM.Standard2.1")]
+#[case("shape", Axis::Shape, 1, "VM.Standard2.2")]
+fn rule_axis(#[case] key: &str, #[case] axis: Axis, #[case] instances: u32, #[case] shape: &str) {
+    let text = format!("[[rule]]\nalarm = \"*high_cpu\"\naxis = \"{key}\"");
+    let outcome = told(&text, &notice(HIGH_CPU, CHURN));
+    let Decision::Resize { axis: along, to, .. } = &outcome.decision else {
+        panic!("{:?}", outcome.decision)
+    };
+    assert_eq!((*along, to.instances, to.shape.as_str()), (axis, instances, shape));
+}
+
+#[rstest]
+#[case("", 5)]
+#[case("step = 3", 7)]
+#[case("step = -2", 2)]
+fn rule_step(#[case] key: &str, #[case] expected: u32) {
+    let policy = policy(&format!("[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\n{key}"));
+    let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud_with(CHURN, 4, "VM.Standard2.1"), &policy);
+    assert_eq!(instances_after(&outcome), expected);
+}
+
+#[rstest]
+#[case::up("VM.Standard2.1", HIGH_MEM, Some("VM.Standard2.4"))]
+#[case::down("VM.Standard2.8", LOW_MEM, Some("VM.Standard2.2"))]
+// It stops at the ends.
+#[case::up_to_the_top("VM.Standard2.16", HIGH_MEM, Some("VM.Standard2.24"))]
+#[case::down_to_the_bottom("VM.Standard2.2", LOW_MEM, Some("VM.Standard2.1"))]
+#[case::at_the_top("VM.Standard2.24", HIGH_MEM, None)]
+fn a_step_of_several_rungs(#[case] from: &str, #[case] alarm: &str, #[case] expected: Option<&str>) {
+    let text = "[[rule]]\nalarm = \"*high_mem\"\naxis = \"shape\"\nstep = 2\n\
+                [[rule]]\nalarm = \"*low_mem\"\naxis = \"shape\"\nstep = -2";
+    let outcome = tell(&notice(alarm, CHURN), &cloud_with(CHURN, 1, from), &policy(text));
+    let to = match &outcome.decision {
+        Decision::Resize { to, .. } => Some(to.shape.as_str()),
+        Decision::Hold(_) => None,
+    };
+    assert_eq!(to, expected);
+}
+
+#[rstest]
+#[case("", "resize")]
+#[case("instances = { min = 1, max = 1 }", "at_ceiling")]
+fn rule_instances(#[case] key: &str, #[case] expected: &str) {
+    // It goes before the default.
+    let text = format!(
+        "[defaults]\ninstances = {{ min = 1, max = 5 }}\n[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\n{key}"
+    );
+    assert_eq!(reason(&told(&text, &notice(HIGH_CPU, CHURN))), expected);
+}
+
+/// The pair that is written on the way up, with one key of its own.
+fn oci_pair(key: &str, value: &str) -> OciAlarm {
+    let text = pair_with(key, value).replace("\"b\"", "\"*high_cpu\"");
+    let outcome = told(&text, &notice(HIGH_CPU, CHURN));
+    let Call::OciCreateAlarm { alarm, .. } = &outcome.calls[0].call else {
+        panic!("no alarm is created first")
+    };
+    alarm.clone()
+}
+
+fn variants_pair(key: &str, value: &str) -> CloudwatchAlarm {
+    let text = pair_with(key, value).replace("\"b\"", "\"*high_cpu\"");
+    let outcome = told(&text, &notice(HIGH_CPU, VARIANT));
+    let Call::AwsPutMetricAlarm(alarm) = &outcome.calls[0].call else { panic!("no alarm is put first") };
+    alarm.clone()
+}
+
+#[test]
+fn pair_alarm() {
+    assert_eq!(oci_pair("alarm", "\"calm\"").name, "calm");
+    assert_eq!(oci_pair("alarm", "\"calm\"").tags["stepladder:pair"], "calm");
+    assert_eq!(variants_pair("alarm", "\"calm\"").name, format!("stepladder/{VARIANT}/calm"));
+}
+
+#[test]
+fn pair_metric() {
+    // In either cloud's spelling.
+    for written in ["\"CpuUtilization\"", "\"CPUUtilization\""] {
+        assert!(oci_pair("metric", written).query.starts_with("CpuUtilization[5m]"));
+        let alarm = variants_pair("metric", written);
+        assert_eq!(
+            (alarm.metric.as_str(), alarm.namespace.as_str()),
+            ("CPUUtilization", "/aws/sagemaker/Endpoints")
+        );
+    }
+    let alarm = variants_pair("metric", "\"InvocationsPerInstance\"");
+    assert_eq!(
+        (alarm.metric.as_str(), alarm.namespace.as_str()),
+        ("InvocationsPerInstance", "AWS/SageMaker")
+    );
+    assert!(oci_pair("metric", "\"Mine\"").query.starts_with("Mine[5m]"));
+}
+
+#[test]
+fn pair_below() {
+    assert!(oci_pair("below", "12.5").query.ends_with("< 12.5"));
+    assert!((variants_pair("below", "12.5").threshold - 12.5).abs() < f64::EPSILON);
+}
+
+#[test]
+fn pair_window() {
+    assert!(oci_pair("window", "\"1h 30m\"").query.starts_with("m[90m]"));
+    let alarm = variants_pair("window", "\"15m\"");
+    assert_eq!(alarm.period * alarm.evaluation_periods, 900);
+}
+
+#[test]
+fn pair_repeat() {
+    assert_eq!(oci_pair("repeat", "\"20m\"").repeat.as_deref(), Some("PT20M"));
+    // Without it, as often as the window is long.
+    let text = "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\n\
+                pair = { alarm = \"low\", metric = \"m\", below = 1, window = \"7m\" }";
+    let outcome = told(text, &notice(HIGH_CPU, CHURN));
+    let Call::OciCreateAlarm { alarm, .. } = &outcome.calls[0].call else {
+        panic!("no alarm is created first")
+    };
+    assert_eq!(alarm.repeat.as_deref(), Some("PT7M"));
+}
+
+/// A ladder of two rungs, one key of the first set to this.
+fn ladder_with(key: &str, value: &str) -> String {
+    let rung =
+        [("shape", "\"mine.1\""), ("vcpus", "2"), ("memory_gib", "4"), ("gpus", "1"), ("price", "0.5")]
+            .map(|(known, usual)| format!("{known} = {}", if known == key { value } else { usual }));
+    let name = if key == "name" { value } else { "\"mine\"" };
+    let second = "{ shape = \"mine.2\", vcpus = 4, memory_gib = 8 }";
+    format!("[[ladder]]\nname = {name}\nrungs = [{{ {} }}, {second}]\n", rung.join(", "))
+}
+
+#[test]
+fn ladder_name() {
+    let policy = policy(&ladder_with("name", "\"yours\""));
+    let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud_with(CHURN, 1, "mine.2"), &policy);
+    assert!(
+        report::because(&outcome).contains("last rung of ladder `yours`"),
+        "{}",
+        report::because(&outcome)
+    );
+}
+
+#[test]
+fn ladder_rungs_shape() {
+    let up_from = |shape: &str, text: &str| {
+        let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud_with(CHURN, 1, shape), &policy(text));
+        report::record(&outcome)["decision"].clone()
+    };
+    assert_eq!(up_from("mine.1", "")["reason"], "unlisted_shape");
+    assert_eq!(up_from("mine.1", &ladder_with("", ""))["to"]["shape"], "mine.2");
+    assert_eq!(up_from("other", &ladder_with("shape", "\"other\""))["to"]["shape"], "mine.2");
+}
+
+/// The threshold of a variant's pair on the first rung of the ladder.
+fn threshold(metric: &str, ladder: &str) -> f64 {
+    let text = format!(
+        "{ladder}{}",
+        pair_with("metric", &format!("\"{metric}\"")).replace("\"b\"", "\"*high_cpu\"")
+    );
+    let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud_with(VARIANT, 1, "mine.1"), &policy(&text));
+    let Call::AwsPutMetricAlarm(alarm) = &outcome.calls[0].call else { panic!("no alarm is put first") };
+    alarm.threshold
+}
+
+#[rstest]
+#[case::vcpus("CPUUtilization", "vcpus", "16", 160.0)]
+#[case::gpus("GPUUtilization", "gpus", "8", 80.0)]
+fn ladder_rungs_of_thresholds(
+    #[case] metric: &str,
+    #[case] key: &str,
+    #[case] value: &str,
+    #[case] expected: f64,
+) {
+    assert!((threshold(metric, &ladder_with(key, value)) - expected).abs() < f64::EPSILON);
+    assert!((threshold(metric, &ladder_with("", "")) - expected).abs() > f64::EPSILON);
+}
+
+#[rstest]
+#[case("shape", "\"other\"", json!("other"))]
+#[case("vcpus", "6", json!(6))]
+#[case("memory_gib", "4.5", json!(4.5))]
+#[case("gpus", "3", json!(3))]
+#[case("price", "1.25", json!(1.25))]
+fn every_key_of_a_rung_is_listed(#[case] key: &str, #[case] value: &str, #[case] expected: Value) {
+    let listed = |text: &str| shapes(text)["ladders"][0]["rungs"][0][key].clone();
+    assert_eq!(listed(&ladder_with(key, value)), expected);
+    assert_ne!(listed(&ladder_with("", "")), expected);
+}
+
+/// What `stepladder shapes` lists of the policy's own ladder.
+fn shapes(text: &str) -> Value {
+    let run = Command::new(env!("CARGO_BIN_EXE_stepladder"))
+        .args(["shapes", "mine", "--format", "json"])
+        .env("STEPLADDER_POLICY", text)
+        .output()
+        .unwrap();
+    serde_json::from_slice(&run.stdout).unwrap()
+}
+
+// ---- which rule answers ----
+
+#[test]
+fn the_first_match_wins() {
+    let text = "[[rule]]\nalarm = \"*cpu\"\naxis = \"instances\"\nstep = 2\n\
+                [[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\nstep = 3";
+    assert_eq!(instances_after(&told(text, &notice(HIGH_CPU, CHURN))), 3);
+}
+
+#[test]
+fn a_rule_of_the_policy_goes_before_the_built_in_ones() {
+    let text = "[[rule]]\nalarm = \"*high_cpu\"\ntarget = \"endpoint/*\"\naxis = \"instances\"\nstep = 4";
+    assert_eq!(instances_after(&told(text, &notice(HIGH_CPU, VARIANT))), 5);
+    assert_eq!(instances_after(&told(text, &notice(HIGH_CPU, CHURN))), 2, "another target: the built-in one");
+    let (own, built_in) = policy(text).rule_counts();
+    assert_eq!((own, policy("").rule_counts()), (1, (0, built_in)));
+}
+
+const UP: i32 = 1;
+const DOWN: i32 = -1;
+
+#[rstest]
+// The guide's four names, exactly.
+#[case("model_deployment_high_cpu", Axis::Instances, UP)]
+#[case("model_deployment_low_cpu", Axis::Instances, DOWN)]
+#[case("model_deployment_high_mem", Axis::Shape, UP)]
+#[case("model_deployment_low_mem", Axis::Shape, DOWN)]
+// As suffixes.
+#[case("churn-model_deployment_high_cpu", Axis::Instances, UP)]
+#[case("churn-model_deployment_low_mem", Axis::Shape, DOWN)]
+// Even when the rest of the name says something else: a suffix goes before a word in between.
+#[case("low_mem_model_deployment_high_cpu", Axis::Instances, UP)]
+#[case("high_cpu_model_deployment_low_mem", Axis::Shape, DOWN)]
+// The usual spellings.
+#[case("churn-high-cpu", Axis::Instances, UP)]
+#[case("churn-cpu-high-5m", Axis::Instances, UP)]
+#[case("cpu_high", Axis::Instances, UP)]
+#[case("team/churn/low-cpu", Axis::Instances, DOWN)]
+#[case("cpu-low", Axis::Instances, DOWN)]
+#[case("churn-high-memory", Axis::Shape, UP)]
+#[case("memory-high", Axis::Shape, UP)]
+#[case("mem_low", Axis::Shape, DOWN)]
+#[case("churn-low-memory-warning", Axis::Shape, DOWN)]
+// In any case.
+#[case("MODEL_DEPLOYMENT_HIGH_CPU", Axis::Instances, UP)]
+#[case("Model_Deployment_Low_Mem", Axis::Shape, DOWN)]
+#[case("ChurnHighCPU", Axis::Instances, UP)]
+#[case("ChurnCpuLow", Axis::Instances, DOWN)]
+#[case("ChurnMemoryHigh", Axis::Shape, UP)]
+#[case("ChurnMemoryLow", Axis::Shape, DOWN)]
+fn the_built_in_rules_know_the_usual_names(#[case] alarm: &str, #[case] axis: Axis, #[case] step: i32) {
+    let policy = built_in();
+    let target = TargetId::oci_model_deployment(CHURN);
+    let matched = policy.rule_for(alarm, &target).unwrap();
+    assert_eq!((matched.rule.axis, matched.step), (axis, step));
+    let pair = matched.rule.pair.as_ref().unwrap();
+    let expected = match axis {
+        Axis::Instances => ("model_deployment_low_cpu", "CpuUtilization"),
+        Axis::Shape => ("model_deployment_low_mem", "MemoryUtilization"),
+    };
+    assert_eq!((pair.alarm.as_str(), pair.metric.as_str()), expected);
+    assert_eq!((pair.below.to_string().as_str(), pair.window.as_mins(), pair.repeat.as_mins()), ("10", 5, 5));
+    assert_eq!((matched.rule.instances.min, matched.rule.instances.max), (1, 10));
+}
+
+#[rstest]
+#[case("disk_full")]
+#[case("highest_cpus")]
+#[case("model_deployment_high_bandwith")]
+#[case("")]
+fn other_names_have_no_rule(#[case] alarm: &str) {
+    assert!(built_in().rule_for(alarm, &TargetId::oci_model_deployment(CHURN)).is_none());
+}
+
+#[rstest]
+#[case::built_in("")]
+// A pair whose own name says nothing about high or low.
+#[case::calm(
+    "[[rule]]\nalarm = \"*high?cpu*\"\naxis = \"instances\"\n\
+     pair = { alarm = \"calm\", metric = \"CpuUtilization\", below = 10, window = \"5m\" }"
+)]
+fn the_pair_of_an_endpoint_called_high_cpu_model_is_a_low_alarm(#[case] text: &str) {
+    let id = "endpoint/high-cpu-model/variant/AllTraffic";
+    let target = TargetId::sagemaker_variant("high-cpu-model", "AllTraffic");
+    let policy = policy(text);
+    let cloud = Rehearsed::new(stepladder::cloud::rehearsed::World::default());
+    // It goes up, and what is written on the way comes back as an alarm about the same endpoint.
+    let up = tell(&Notice::new("high_cpu", id), &cloud, &policy);
+    let Call::AwsPutMetricAlarm(pair) = &up.calls[0].call else { panic!("no alarm is put first") };
+    let matched = policy.rule_for(&pair.name, &target).unwrap();
+    assert_eq!((matched.rule.axis, matched.step), (Axis::Instances, DOWN));
+    crate::support::pass(&cloud, 60);
+    let down = tell(&Notice::new(&pair.name, id).at(at(3600)), &cloud, &policy);
+    assert_eq!(instances_after(&down), 1);
+}
+
+#[test]
+fn a_pair_takes_back_as_much_as_its_rule_adds() {
+    let text = "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\nstep = 3\n\
+                pair = { alarm = \"calm\", metric = \"CpuUtilization\", below = 10, window = \"5m\" }";
+    let policy = policy(text);
+    for (id, alarm) in [(CHURN, "calm".to_owned()), (VARIANT, format!("stepladder/{VARIANT}/calm"))] {
+        let shape = if id == CHURN { "VM.Standard2.1" } else { "ml.m5.xlarge" };
+        let outcome = tell(&Notice::new(&alarm, id), &cloud_with(id, 8, shape), &policy);
+        assert_eq!(instances_after(&outcome), 5, "{id}");
+    }
+}
+
+#[rstest]
+// A glob that is wider than it was meant to be: the rule's own pair must not make it grow.
+#[case::on_oci(CHURN, "calm_cpu")]
+#[case::on_sagemaker(VARIANT, "stepladder/endpoint/churn/variant/AllTraffic/calm_cpu")]
+fn a_rules_own_pair_never_adds(#[case] id: &str, #[case] alarm: &str) {
+    let policy = policy(
+        "[[rule]]\nalarm = \"*cpu*\"\naxis = \"instances\"\n\
+         pair = { alarm = \"calm_cpu\", metric = \"CpuUtilization\", below = 10, window = \"5m\" }",
+    );
+    let cloud = cloud();
+    on(&cloud, id, |found| found.instances = 3);
+    let outcome = tell(&Notice::new(alarm, id), &cloud, &policy);
+    assert_eq!(instances_after(&outcome), 2);
+}
+
+#[test]
+fn somebody_elses_low_alarm_goes_down_too() {
+    let outcome = tell(&notice(LOW_CPU, CHURN), &cloud_with(CHURN, 3, "VM.Standard2.1"), &built_in());
+    assert_eq!(instances_after(&outcome), 2);
+}

@@ -1,0 +1,367 @@
+//! What holds after any history of events: bounds, one change at a time, and a pair for all that went up.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::{Config, RngSeed};
+use stepladder::alarm::Transition;
+use stepladder::apply::{Ending, Outcome};
+use stepladder::cloud::rehearsed::{Rehearsed, World, WorldAlarm};
+use stepladder::decide::Decision;
+use stepladder::deployment::{Axis, Size};
+use stepladder::policy::Policy;
+
+use crate::support::{
+    CHURN, CPU_PAIR, HIGH_CPU, HIGH_MEM, LOW_CPU, LOW_MEM, MEM_PAIR, VARIANT, Watched, answer, cloud_with,
+    heading, notice, on, pairs, pass, policy, size, tell,
+};
+
+const OCI_RUNGS: &[&str] = &[
+    "VM.Standard2.1",
+    "VM.Standard2.2",
+    "VM.Standard2.4",
+    "VM.Standard2.8",
+    "VM.Standard2.16",
+    "VM.Standard2.24",
+];
+const VARIANT_RUNGS: &[&str] = &["ml.m5.xlarge"];
+
+/// The bounds on the count in all of these histories.
+const MIN: u32 = 1;
+const MAX: u32 = 4;
+
+fn config(seed: u64) -> Config {
+    Config { cases: 160, failure_persistence: None, rng_seed: RngSeed::Fixed(seed), ..Config::default() }
+}
+
+fn rungs(id: &str) -> &'static [&'static str] {
+    if id == CHURN { OCI_RUNGS } else { VARIANT_RUNGS }
+}
+
+/// One step of a history.
+#[derive(Debug, Clone)]
+enum Step {
+    /// An alarm says something, about a moment so many minutes ago.
+    Tell { alarm: &'static str, transition: Transition, minutes_ago: i64, twice: bool },
+    /// Time passes.
+    Pass(i64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let alarm = select(vec![HIGH_CPU, LOW_CPU, HIGH_MEM, LOW_MEM]);
+    // Most of what comes is a breach, and most of it comes at once.
+    let transition = prop_oneof![
+        4 => Just(Transition::Firing),
+        2 => Just(Transition::Repeat),
+        1 => Just(Transition::Cleared),
+        1 => Just(Transition::NoData),
+    ];
+    let ago = prop_oneof![3 => Just(0_i64), 1 => 0..40_i64];
+    let told = (alarm, transition, ago, any::<bool>()).prop_map(|(alarm, transition, minutes_ago, twice)| {
+        Step::Tell { alarm, transition, minutes_ago, twice }
+    });
+    let step = prop_oneof![3 => told, 2 => select(vec![1_i64, 4, 5, 6, 10, 30]).prop_map(Step::Pass)];
+    prop::collection::vec(step, 1..40)
+}
+
+/// Where a history begins.
+#[derive(Debug, Clone)]
+struct Start {
+    id: &'static str,
+    instances: u32,
+    shape: &'static str,
+    fresh: &'static str,
+}
+
+impl Start {
+    fn cloud(&self) -> Rehearsed {
+        cloud_with(self.id, self.instances, self.shape)
+    }
+
+    fn policy(&self, mode: &str) -> Policy {
+        let fresh = self.fresh;
+        policy(&format!(
+            "mode = \"{mode}\"\n[defaults]\nfresh = \"{fresh}\"\ninstances = {{ min = {MIN}, max = {MAX} }}"
+        ))
+    }
+}
+
+fn starts() -> impl Strategy<Value = Start> {
+    let place = select(vec![CHURN, VARIANT]).prop_flat_map(|id| (Just(id), select(rungs(id))));
+    (place, MIN..=MAX, select(vec!["window", "fired"])).prop_map(|((id, shape), instances, fresh)| Start {
+        id,
+        instances,
+        shape,
+        fresh,
+    })
+}
+
+/// How high a size stands on an axis; `None` when it has left its ladder.
+fn height(id: &str, size: &Size, axis: Axis) -> Option<usize> {
+    match axis {
+        Axis::Instances => usize::try_from(size.instances).ok(),
+        Axis::Shape => rungs(id).iter().position(|rung| *rung == size.shape),
+    }
+}
+
+fn floor(axis: Axis) -> usize {
+    match axis {
+        Axis::Instances => 1,
+        Axis::Shape => 0,
+    }
+}
+
+fn pair_of(axis: Axis) -> &'static str {
+    match axis {
+        Axis::Instances => CPU_PAIR,
+        Axis::Shape => MEM_PAIR,
+    }
+}
+
+fn sizes(world: &World, id: &str) -> [Size; 2] {
+    let found = &world.deployments[id];
+    [found.size(), found.heading()]
+}
+
+/// The lowest that a deployment has ever been: what is above it was added by us.
+struct Lowest {
+    instances: usize,
+    shape: usize,
+}
+
+impl Lowest {
+    fn of(&mut self, axis: Axis) -> &mut usize {
+        match axis {
+            Axis::Instances => &mut self.instances,
+            Axis::Shape => &mut self.shape,
+        }
+    }
+}
+
+/// What holds at every moment, also between the calls of one plan.
+fn at_any_moment(world: &World, id: &str, lowest: &mut Lowest) -> Result<(), TestCaseError> {
+    let sizes = sizes(world, id);
+    for size in &sizes {
+        prop_assert!((MIN..=MAX).contains(&size.instances), "{size}");
+    }
+    for axis in [Axis::Instances, Axis::Shape] {
+        let heights = sizes.each_ref().map(|size| height(id, size, axis));
+        let [Some(now), Some(then)] = heights else { return Err(TestCaseError::fail(format!("{sizes:?}"))) };
+        let lowest = lowest.of(axis);
+        *lowest = now.min(*lowest);
+        let standing = pairs(world, id, pair_of(axis)).len();
+        prop_assert!(standing <= 1, "{standing} pairs of {axis}");
+        prop_assert!(now.max(then) <= *lowest || standing == 1, "{axis} was added and nothing takes it back");
+    }
+    Ok(())
+}
+
+/// What one call may change.
+fn by_one_call(before: &World, after: &World, id: &str) -> Result<(), TestCaseError> {
+    let ([_, from], [_, to]) = (sizes(before, id), sizes(after, id));
+    prop_assert!(from.instances == to.instances || from.shape == to.shape, "{from} → {to}");
+    let pairs_of = |world: &World| [CPU_PAIR, MEM_PAIR].map(|pair| pairs(world, id, pair));
+    prop_assert!(from == to || pairs_of(before) == pairs_of(after), "a call changes the size or an alarm");
+    Ok(())
+}
+
+/// What holds when an event has been answered by a look at a settled deployment.
+fn once_answered(outcome: &Outcome, cloud: &Rehearsed, id: &str, axis: Axis) -> Result<(), TestCaseError> {
+    let world = cloud.snapshot();
+    let not_ours = id == VARIANT && axis == Axis::Shape;
+    if outcome.seen.is_none() || world.deployments[id].change.is_some() || not_ours {
+        return Ok(());
+    }
+    let above = height(id, &size(cloud, id), axis).is_some_and(|height| height > floor(axis));
+    prop_assert_eq!(
+        pairs(&world, id, pair_of(axis)).len(),
+        usize::from(above),
+        "settled, above the floor: {}",
+        above
+    );
+    Ok(())
+}
+
+/// A history as it is told: the events that have resized, and the lowest size so far.
+struct History<'a> {
+    start: &'a Start,
+    cloud: Rehearsed,
+    policy: Policy,
+    resized: BTreeSet<Vec<u8>>,
+    lowest: Lowest,
+}
+
+impl<'a> History<'a> {
+    fn new(start: &'a Start) -> Self {
+        let cloud = start.cloud();
+        let policy = start.policy("act");
+        let lowest = Lowest { instances: usize::MAX, shape: usize::MAX };
+        Self { start, cloud, policy, resized: BTreeSet::new(), lowest }
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), TestCaseError> {
+        match step {
+            Step::Pass(minutes) => pass(&self.cloud, *minutes),
+            Step::Tell { twice, .. } => {
+                self.tell(step)?;
+                if *twice {
+                    let before = heading(&self.cloud, self.start.id);
+                    let first = self.tell(step)?;
+                    prop_assert!(!first || before == heading(&self.cloud, self.start.id));
+                }
+            }
+        }
+        at_any_moment(&self.cloud.snapshot(), self.start.id, &mut self.lowest)
+    }
+
+    /// Tells one event and says whether it had resized before.
+    fn tell(&mut self, step: &Step) -> Result<bool, TestCaseError> {
+        let Some((notice, axis)) = notice_of(step, &self.cloud, self.start.id) else { return Ok(false) };
+        let watched = Watched::new(&self.cloud);
+        let outcome = tell(&notice, &watched, &self.policy);
+        for (before, after) in watched.steps() {
+            by_one_call(&before, &after, self.start.id)?;
+            at_any_moment(&after, self.start.id, &mut self.lowest)?;
+        }
+        prop_assert_ne!(outcome.result, Ending::Failed, "{:?}", outcome);
+        once_answered(&outcome, &self.cloud, self.start.id, axis)?;
+        let resizes = matches!(outcome.decision, Decision::Resize { .. });
+        let had_resized = self.resized.contains(&notice.body());
+        prop_assert!(!(resizes && had_resized), "one event has resized twice");
+        if resizes {
+            self.resized.insert(notice.body());
+        }
+        Ok(had_resized)
+    }
+}
+
+fn notice_of(step: &Step, cloud: &Rehearsed, id: &str) -> Option<(crate::support::Notice, Axis)> {
+    let Step::Tell { alarm, transition, minutes_ago, .. } = step else { return None };
+    let at = cloud.with(|world| world.clock) - jiff::SignedDuration::from_mins(*minutes_ago);
+    let axis = if alarm.contains("mem") { Axis::Shape } else { Axis::Instances };
+    Some((notice(alarm, id).says(*transition).at(at), axis))
+}
+
+/// The load on a deployment: what its metrics read.
+fn load(cloud: &Rehearsed, metrics: &[&str], percent: f64) {
+    on(cloud, CHURN, |found| {
+        found.metrics = metrics.iter().map(|metric| ((*metric).to_owned(), percent)).collect();
+    });
+}
+
+/// Nothing loads it, nothing changes, and there is nothing left to take back.
+fn idle(cloud: &Rehearsed) -> bool {
+    cloud.with(|world| {
+        let found = &world.deployments[CHURN];
+        found.instances == MIN
+            && found.shape == OCI_RUNGS[0]
+            && found.change.is_none()
+            && found.metrics.values().all(|percent| *percent < 10.0)
+            && !world.alarms.iter().any(WorldAlarm::is_ours)
+    })
+}
+
+/// Lets time pass minute by minute, and hands over what the alarms say as soon as they say it. Returns the
+/// largest size on the way.
+fn live(cloud: &Rehearsed, policy: &Policy, minutes: i64) -> Result<(u32, usize), TestCaseError> {
+    let mut peak = (0, 0);
+    for _ in 0..minutes {
+        if idle(cloud) {
+            break;
+        }
+        let next = cloud.with(|world| world.clock) + jiff::SignedDuration::from_mins(1);
+        for notice in cloud.advance(next) {
+            for outcome in answer(&notice.body, cloud, policy, notice.at).outcomes {
+                prop_assert_ne!(outcome.result, Ending::Failed, "{:?}", outcome);
+            }
+        }
+        let now = size(cloud, CHURN);
+        let rung = height(CHURN, &now, Axis::Shape).unwrap_or(usize::MAX);
+        peak = (now.instances.max(peak.0), rung.max(peak.1));
+    }
+    Ok(peak)
+}
+
+proptest! {
+    #![proptest_config(config(1))]
+
+    #[test]
+    fn any_history_stays_in_bounds_and_strands_nothing(start in starts(), steps in steps()) {
+        let mut history = History::new(&start);
+        for step in &steps {
+            history.step(step)?;
+        }
+    }
+
+    #[test]
+    fn a_dry_run_changes_nothing_at_all(start in starts(), steps in steps()) {
+        let cloud = start.cloud();
+        let (dry, real) = (start.policy("observe"), start.policy("act"));
+        for step in &steps {
+            if let Step::Pass(minutes) = step {
+                pass(&cloud, *minutes);
+            }
+            let Some((notice, _)) = notice_of(step, &cloud, start.id) else { continue };
+            let before = cloud.snapshot();
+            let shown = tell(&notice, &cloud, &dry);
+            prop_assert_eq!(cloud.snapshot(), before);
+            // And what it shows is what happens next.
+            let sent = tell(&notice, &cloud, &real);
+            let calls = |outcome: &Outcome| outcome.calls.iter().map(|sent| sent.call.clone()).collect::<Vec<_>>();
+            prop_assert_eq!(calls(&shown), calls(&sent));
+        }
+    }
+
+    #[test]
+    fn the_same_event_twice_in_a_row_resizes_at_most_once(start in starts(), steps in steps(), later in 0..90_i64) {
+        let (cloud, policy) = (start.cloud(), start.policy("act"));
+        for step in &steps {
+            if let Step::Pass(minutes) = step {
+                pass(&cloud, *minutes);
+            }
+            let Some((notice, _)) = notice_of(step, &cloud, start.id) else { continue };
+            let before = heading(&cloud, start.id);
+            tell(&notice, &cloud, &policy);
+            let once = heading(&cloud, start.id);
+            pass(&cloud, later);
+            tell(&notice, &cloud, &policy);
+            let twice = heading(&cloud, start.id);
+            prop_assert!(before == once || once == twice, "{} → {} → {}", before, once, twice);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(2))]
+
+    #[test]
+    fn what_goes_up_comes_down_again(
+        metrics in select(vec![
+            vec!["CpuUtilization"],
+            vec!["MemoryUtilization"],
+            vec!["CpuUtilization", "MemoryUtilization"],
+        ]),
+        busy_minutes in 12..180_i64,
+        update_seconds in 60..900_u32,
+    ) {
+        let cloud = cloud_with(CHURN, 1, OCI_RUNGS[0]);
+        cloud.with(|world| {
+            world.update_seconds = update_seconds;
+            world.alarms.retain(|alarm| !alarm.id.starts_with("variant-"));
+        });
+        let policy = policy("[defaults]\ninstances = { min = 1, max = 4 }");
+        load(&cloud, &metrics, 95.0);
+        let (instances, rung) = live(&cloud, &policy, busy_minutes)?;
+        load(&cloud, &metrics, 3.0);
+        // One change may still be under way.
+        let (late, later) = live(&cloud, &policy, 600)?;
+        let (instances, rung) = (instances.max(late), rung.max(later));
+        prop_assert!(instances > 1 || rung > 0, "it never went up");
+        let world = cloud.snapshot();
+        prop_assert_eq!(size(&cloud, CHURN), Size { instances: 1, shape: OCI_RUNGS[0].to_owned() });
+        prop_assert_eq!(heading(&cloud, CHURN), size(&cloud, CHURN));
+        prop_assert_eq!(pairs(&world, CHURN, CPU_PAIR), []);
+        prop_assert_eq!(pairs(&world, CHURN, MEM_PAIR), []);
+    }
+}

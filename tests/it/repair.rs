@@ -1,0 +1,201 @@
+//! Crashes: whatever call a plan ends at, and on whichever side of it, the next event puts things right.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+use rstest::rstest;
+use stepladder::apply::Ending;
+use stepladder::call::AlarmDefinition;
+use stepladder::cloud::rehearsed::{Rehearsed, World};
+
+use crate::support::{
+    CHURN, CPU_PAIR, HIGH_CPU, HIGH_MEM, Interrupted, LOW_CPU, LOW_MEM, MEM_PAIR, Side, VARIANT, built_in,
+    cloud, heading, minute, notice, operations, pairs, pass, size, tell,
+};
+
+/// Hours after the beginning at which things happen. Every change is long done when the next event comes.
+const CRASH: i64 = 10;
+const NEXT: i64 = 11;
+const LAST: i64 = 12;
+
+/// What had happened before the event that is cut short.
+type Past = &'static [&'static str];
+
+/// A deployment's past, replayed hour by hour.
+fn after(past: Past, id: &str) -> Rehearsed {
+    let cloud = cloud();
+    for (hour, event) in past.iter().enumerate() {
+        let hour = i64::try_from(hour).unwrap();
+        match *event {
+            EDITED => cloud.with(edit),
+            alarm => assert_ne!(hear(alarm, id, hour, &cloud).result, Ending::Failed),
+        }
+        pass(&cloud, 60);
+    }
+    cloud.advance(minute(CRASH * 60));
+    cloud
+}
+
+/// In a past: somebody edits the paired alarm at the console.
+const EDITED: &str = "edited";
+
+fn edit(world: &mut World) {
+    for alarm in world.alarms.iter_mut().filter(|alarm| alarm.is_ours()) {
+        alarm.revision += 1;
+        match &mut alarm.definition {
+            AlarmDefinition::Oci(found) => found.query = found.query.replace("< 10", "< 99"),
+            AlarmDefinition::Cloudwatch(found) => found.threshold = 399.0,
+        }
+    }
+}
+
+fn hear(alarm: &str, id: &str, hour: i64, cloud: &Rehearsed) -> stepladder::apply::Outcome {
+    tell(&notice(alarm, id).at(minute(hour * 60)), cloud, &built_in())
+}
+
+fn pair_for(alarm: &str) -> &'static str {
+    if alarm.contains("mem") { MEM_PAIR } else { CPU_PAIR }
+}
+
+/// How far a deployment is, or will be, above the floor along the axis of an alarm.
+fn above_floor(cloud: &Rehearsed, id: &str, alarm: &str) -> bool {
+    [size(cloud, id), heading(cloud, id)]
+        .iter()
+        .any(|size| if alarm.contains("mem") { size.shape != "VM.Standard2.1" } else { size.instances > 1 })
+}
+
+fn nothing_is_stranded(cloud: &Rehearsed, id: &str, alarm: &str, story: &str) {
+    let standing = pairs(&cloud.snapshot(), id, pair_for(alarm)).len();
+    assert!(standing <= 1, "{story}: {standing} pairs");
+    assert!(standing == 1 || !above_floor(cloud, id, alarm), "{story}: nothing takes the capacity back");
+}
+
+/// What must be so when an event has been answered and its change is done.
+fn all_is_as_it_should_be(cloud: &Rehearsed, id: &str, alarm: &str, story: &str) {
+    nothing_is_stranded(cloud, id, alarm, story);
+    for pair in pairs(&cloud.snapshot(), id, pair_for(alarm)) {
+        let edited = match &pair.definition {
+            AlarmDefinition::Oci(found) => !found.query.ends_with("< 10"),
+            AlarmDefinition::Cloudwatch(found) => (found.threshold - 40.0).abs() > f64::EPSILON,
+        };
+        assert!(!edited, "{story}: the pair is not as the policy says");
+    }
+}
+
+/// Cuts the answer to an alarm short at every call, on both sides of it.
+fn crashes(past: Past, id: &str, alarm: &str, then: impl Fn(&Rehearsed, &str)) {
+    let whole = hear(alarm, id, CRASH, &after(past, id)).calls.len();
+    assert!(whole > 0, "there is nothing to cut short");
+    for calls in 0..whole {
+        for side in [Side::Before, Side::After] {
+            let cloud = after(past, id);
+            let story = format!("{alarm} crashes {side:?} call {calls}");
+            let now = notice(alarm, id).at(minute(CRASH * 60));
+            let cut = tell(&now, &Interrupted::after(calls, side, &cloud), &built_in());
+            assert!(cut.result == Ending::Failed && cut.is_retryable(), "{story}");
+            nothing_is_stranded(&cloud, id, alarm, &story);
+            then(&cloud, &story);
+        }
+    }
+}
+
+#[rstest]
+// The first step up: the pair is new.
+#[case::first_up_by_cpu(&[], CHURN, HIGH_CPU)]
+#[case::first_up_by_mem(&[], CHURN, HIGH_MEM)]
+#[case::first_up_on_sagemaker(&[], VARIANT, HIGH_CPU)]
+// A further step up: the pair stands.
+#[case::second_up_by_cpu(&[HIGH_CPU], CHURN, HIGH_CPU)]
+#[case::second_up_on_sagemaker(&[HIGH_CPU], VARIANT, HIGH_CPU)]
+// Down, but not to the floor, and down to it.
+#[case::down_by_cpu(&[HIGH_CPU, HIGH_CPU], CHURN, LOW_CPU)]
+#[case::down_to_the_floor_by_cpu(&[HIGH_CPU], CHURN, LOW_CPU)]
+#[case::down_to_the_floor_by_mem(&[HIGH_MEM], CHURN, LOW_MEM)]
+#[case::down_on_sagemaker(&[HIGH_CPU], VARIANT, LOW_CPU)]
+// Settled at the floor: the pair goes.
+#[case::deletion_by_cpu(&[HIGH_CPU, LOW_CPU], CHURN, LOW_CPU)]
+#[case::deletion_by_mem(&[HIGH_MEM, LOW_MEM], CHURN, LOW_MEM)]
+#[case::deletion_on_sagemaker(&[HIGH_CPU, LOW_CPU], VARIANT, LOW_CPU)]
+// Somebody has edited the pair: it is written anew on the way.
+#[case::rewritten_going_up(&[HIGH_CPU, EDITED], CHURN, HIGH_CPU)]
+#[case::rewritten_going_down(&[HIGH_CPU, HIGH_CPU, EDITED], CHURN, LOW_CPU)]
+#[case::rewritten_by_mem(&[HIGH_MEM, EDITED], CHURN, HIGH_MEM)]
+#[case::rewritten_on_sagemaker(&[HIGH_CPU, EDITED], VARIANT, HIGH_CPU)]
+// Up again after it was all gone.
+#[case::up_again(&[HIGH_CPU, LOW_CPU, LOW_CPU], CHURN, HIGH_CPU)]
+#[case::up_again_on_sagemaker(&[HIGH_CPU, LOW_CPU, LOW_CPU], VARIANT, HIGH_CPU)]
+fn the_next_event_puts_a_crash_right(
+    #[case] past: Past,
+    #[case] id: &str,
+    #[case] alarm: &str,
+    #[values(true, false)] load_stays: bool,
+) {
+    let (high, low) = if alarm.contains("mem") { (HIGH_MEM, LOW_MEM) } else { (HIGH_CPU, LOW_CPU) };
+    let next = if load_stays { high } else { low };
+    crashes(past, id, alarm, |cloud, story| {
+        cloud.advance(minute(NEXT * 60));
+        let before = heading(cloud, id);
+        let outcome = hear(next, id, NEXT, cloud);
+        assert_ne!(outcome.result, Ending::Failed, "{story}, then {next}: {outcome:?}");
+        all_is_as_it_should_be(cloud, id, alarm, story);
+        // It goes the way the next alarm says, by one step, or is at that end.
+        assert_eq!(
+            heading(cloud, id) == before,
+            !load_stays && !above_floor(cloud, id, alarm),
+            "{story}, then {next}"
+        );
+        cloud.advance(minute(LAST * 60));
+        let last = hear(low, id, LAST, cloud);
+        assert_ne!(last.result, Ending::Failed, "{story}, then {next}, then {low}: {last:?}");
+        all_is_as_it_should_be(cloud, id, alarm, story);
+        comes_down_to_nothing(cloud, id, low, story);
+    });
+}
+
+/// However it went: low alarms bring it to the floor, and the pair goes with the last of them.
+fn comes_down_to_nothing(cloud: &Rehearsed, id: &str, low: &str, story: &str) {
+    for hour in LAST + 1..LAST + 6 {
+        cloud.advance(minute(hour * 60));
+        hear(low, id, hour, cloud);
+    }
+    assert!(!above_floor(cloud, id, low), "{story}: it never came down");
+    assert_eq!(pairs(&cloud.snapshot(), id, pair_for(low)), [], "{story}");
+}
+
+#[rstest]
+// The platform delivers the very same event again, at once: it is finished, never doubled.
+#[case::up_by_cpu(&[], CHURN, HIGH_CPU)]
+#[case::up_by_mem(&[], CHURN, HIGH_MEM)]
+#[case::up_on_sagemaker(&[], VARIANT, HIGH_CPU)]
+#[case::down_by_cpu(&[HIGH_CPU, HIGH_CPU], CHURN, LOW_CPU)]
+#[case::deletion(&[HIGH_CPU, LOW_CPU], CHURN, LOW_CPU)]
+#[case::deletion_on_sagemaker(&[HIGH_CPU, LOW_CPU], VARIANT, LOW_CPU)]
+#[case::rewritten(&[HIGH_CPU, EDITED], CHURN, HIGH_CPU)]
+#[case::rewritten_on_sagemaker(&[HIGH_CPU, EDITED], VARIANT, HIGH_CPU)]
+fn a_redelivery_finishes_what_was_cut_short(#[case] past: Past, #[case] id: &str, #[case] alarm: &str) {
+    let whole = after(past, id);
+    hear(alarm, id, CRASH, &whole);
+    crashes(past, id, alarm, |cloud, story| {
+        let again = hear(alarm, id, CRASH, cloud);
+        assert_ne!(again.result, Ending::Failed, "{story}: {again:?}");
+        let (done, wanted) = (cloud.snapshot(), whole.snapshot());
+        assert_eq!(done.deployments, wanted.deployments, "{story}");
+        assert_eq!(definitions(&done), definitions(&wanted), "{story}");
+    });
+}
+
+fn definitions(world: &World) -> Vec<&AlarmDefinition> {
+    world.alarms.iter().map(|alarm| &alarm.definition).collect()
+}
+
+#[test]
+fn a_crash_between_pair_and_capacity_leaves_a_pair_that_removes_itself() {
+    let cloud = cloud();
+    let cut = tell(&notice(HIGH_CPU, CHURN), &Interrupted::after(1, Side::Before, &cloud), &built_in());
+    assert_eq!(cut.result, Ending::Failed);
+    assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR).len(), 1);
+    // The load is gone before the next notice: the pair itself fires, under its own name.
+    let low = crate::support::Notice::new(CPU_PAIR, CHURN).at(minute(30));
+    let outcome = tell(&low, &cloud, &built_in());
+    assert_eq!(operations(&outcome), ["oci:DeleteAlarm"]);
+    assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR), []);
+}

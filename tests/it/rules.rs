@@ -1,0 +1,1297 @@
+//! Every rule of the design, one table each: what happens, what is sent, and what is told.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use rstest::rstest;
+use serde_json::{Value, json};
+use stepladder::alarm::{TargetId, Transition};
+use stepladder::apply::{Ending, Outcome, Receipt, Status};
+use stepladder::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm};
+use stepladder::cloud::Error;
+use stepladder::cloud::rehearsed::{Rehearsed, Resource, World};
+use stepladder::decide::{Decision, Hold, Question, decide, worth_a_look};
+use stepladder::deployment::{Axis, Bounds, Deployment, Facts, Lifecycle, Size};
+use stepladder::ladder::{Ladders, Rung};
+use stepladder::plan::plan;
+use stepladder::policy::Policy;
+use stepladder::report;
+
+use crate::support::{
+    Blind, CHURN, CPU_PAIR, HIGH_CPU, HIGH_MEM, Interrupted, LOW_CPU, LOW_MEM, MEM_PAIR, Notice, Racing,
+    Side, TOPIC_ARN, TOPIC_OCID, VARIANT, answer, at, built_in, cloud, cloud_with, heading, minute, notice,
+    on, operations, pairs, pass, policy, reason, size, standing, tell, world,
+};
+
+fn size_of(instances: u32, shape: &str) -> Size {
+    Size { instances, shape: shape.to_owned() }
+}
+
+fn held(outcome: &Outcome, reason: &str) -> bool {
+    outcome.result == Ending::Held && self::reason(outcome) == reason && outcome.error.is_none()
+}
+
+fn error(make: fn(String, String) -> Error) -> Error {
+    make("any".to_owned(), "as the service says".to_owned())
+}
+
+fn throttled() -> Error {
+    error(|operation, message| Error::Throttled { operation, message })
+}
+
+fn unavailable() -> Error {
+    error(|operation, message| Error::Unavailable { operation, message })
+}
+
+fn denied() -> Error {
+    let permission = "cloudwatch:PutMetricAlarm".to_owned();
+    Error::Denied { operation: "aws:PutMetricAlarm".to_owned(), permission, message: "no".to_owned() }
+}
+
+// ---- R1: only Firing and Repeat act ----
+
+#[rstest]
+// The threshold has just been crossed.
+#[case::oci_firing(CHURN, Transition::Firing, "resize")]
+// OCI says so again: the evidence counts as much.
+#[case::oci_repeat(CHURN, Transition::Repeat, "resize")]
+// All is well again.
+#[case::oci_cleared(CHURN, Transition::Cleared, "not_firing")]
+// The metric has gone missing: not zero, not fine, no reason for anything.
+#[case::oci_reset(CHURN, Transition::NoData, "not_firing")]
+#[case::cloudwatch_alarm(VARIANT, Transition::Firing, "resize")]
+#[case::cloudwatch_ok(VARIANT, Transition::Cleared, "not_firing")]
+#[case::cloudwatch_insufficient_data(VARIANT, Transition::NoData, "not_firing")]
+fn only_a_breach_that_holds_now_acts(
+    #[case] target: &str,
+    #[case] transition: Transition,
+    #[case] expected: &str,
+) {
+    let notice = notice(HIGH_CPU, target).says(transition);
+    assert_eq!(reason(&tell(&notice, &cloud(), &built_in())), expected);
+    // Whatever does not act is answered without a look.
+    let unseen = tell(&notice, &Blind(unavailable()), &built_in());
+    assert_eq!(reason(&unseen), if expected == "resize" { "not_observed" } else { expected });
+    assert!(unseen.calls.is_empty());
+}
+
+#[rstest]
+#[case(Transition::Firing, true)]
+#[case(Transition::Repeat, true)]
+#[case(Transition::Cleared, false)]
+#[case(Transition::NoData, false)]
+// A person tries the path out.
+#[case(Transition::Test, false)]
+fn every_transition_is_worth_a_look_or_not(#[case] transition: Transition, #[case] expected: bool) {
+    let mut event = stepladder::source::parse(&notice(HIGH_CPU, CHURN).body()).unwrap();
+    let mut alarm = event.alarms.remove(0);
+    alarm.transition = transition;
+    let asked = worth_a_look(&alarm, &alarm.targets[0], &built_in()).is_ok();
+    assert_eq!(asked, expected);
+}
+
+// ---- R2: only a settled deployment is changed ----
+
+#[rstest]
+#[case::oci_active(CHURN, None, false, "resize")]
+#[case::oci_updating(CHURN, None, true, "busy")]
+// Degraded but at rest: the platform takes an update.
+#[case::oci_needs_attention(CHURN, Some("NEEDS_ATTENTION"), false, "resize")]
+#[case::oci_inactive(CHURN, Some("INACTIVE"), false, "busy")]
+#[case::oci_failed(CHURN, Some("FAILED"), false, "busy")]
+#[case::sagemaker_in_service(VARIANT, None, false, "resize")]
+#[case::sagemaker_updating(VARIANT, None, true, "busy")]
+#[case::sagemaker_rolling_back(VARIANT, Some("RollingBack"), false, "busy")]
+fn only_a_settled_deployment_is_changed(
+    #[case] id: &str,
+    #[case] status: Option<&str>,
+    #[case] changing: bool,
+    #[case] expected: &str,
+) {
+    let cloud = cloud();
+    if changing {
+        tell(&notice(HIGH_CPU, id), &cloud, &built_in());
+    }
+    on(&cloud, id, |found| found.status = status.map(str::to_owned));
+    let before = heading(&cloud, id);
+    let outcome = tell(&notice(HIGH_CPU, id).at(minute(1)), &cloud, &built_in());
+    assert_eq!(reason(&outcome), expected);
+    assert_eq!(heading(&cloud, id) == before, expected == "busy");
+}
+
+#[test]
+fn a_busy_hold_tells_the_platforms_own_word() {
+    let cloud = cloud();
+    on(&cloud, VARIANT, |found| found.status = Some("SystemUpdating".to_owned()));
+    let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud, &built_in());
+    assert_eq!(outcome.decision, Decision::Hold(Hold::Busy { status: "SystemUpdating".to_owned() }));
+    assert!(report::because(&outcome).contains("`SystemUpdating`"));
+}
+
+// ---- R3: evidence must be newer than the last change ----
+
+/// When the last change of these stories was completed.
+const CHANGED: i64 = 0;
+
+#[rstest]
+// The five minutes of `[5m]` begin exactly when the change was completed.
+#[case::window_at_the_boundary(CHURN, "", Some(5), Some(5), Some(300), "resize")]
+// One second of the data is older than the change.
+#[case::window_a_second_early(CHURN, "", Some(5), Some(5), Some(299), "stale")]
+// The payload's own window counts, whatever the alarm's definition says by now.
+#[case::payload_before_observed(CHURN, "", Some(5), Some(10), Some(300), "resize")]
+#[case::payload_longer_than_observed(CHURN, "", Some(15), Some(5), Some(899), "stale")]
+// A payload without a window: that of the alarm as its service describes it.
+#[case::observed_at_the_boundary(CHURN, "", None, Some(10), Some(600), "resize")]
+#[case::observed_a_second_early(CHURN, "", None, Some(10), Some(599), "stale")]
+// Neither tells: five minutes are assumed.
+#[case::assumed_at_the_boundary(CHURN, "", None, None, Some(300), "resize")]
+#[case::assumed_a_second_early(CHURN, "", None, None, Some(299), "stale")]
+// CloudWatch: period times evaluation periods.
+#[case::periods_at_the_boundary(VARIANT, "", Some(3), Some(5), Some(180), "resize")]
+#[case::periods_a_second_early(VARIANT, "", Some(3), Some(5), Some(179), "stale")]
+#[case::cloudwatch_observed_at_the_boundary(VARIANT, "", None, Some(7), Some(420), "resize")]
+#[case::cloudwatch_observed_a_second_early(VARIANT, "", None, Some(7), Some(419), "stale")]
+// Only the moment of firing counts.
+#[case::fired_at_the_boundary(CHURN, "fired", Some(5), Some(5), Some(0), "resize")]
+#[case::fired_a_second_early(CHURN, "fired", Some(5), Some(5), Some(-1), "stale")]
+// An alarm that does not say when it fired proves nothing about what came after a change.
+#[case::no_time(CHURN, "", Some(5), Some(5), None, "stale")]
+#[case::no_time_fired(CHURN, "fired", Some(5), Some(5), None, "stale")]
+#[case::no_time_cloudwatch(VARIANT, "", Some(5), Some(5), None, "stale")]
+fn evidence_is_newer_than_the_last_change(
+    #[case] id: &str,
+    #[case] fresh: &str,
+    #[case] told: Option<i64>,
+    #[case] observed: Option<i64>,
+    #[case] fired: Option<i64>,
+    #[case] expected: &str,
+) {
+    let fresh = if fresh.is_empty() { "window" } else { fresh };
+    let policy = policy(&format!("[defaults]\nfresh = \"{fresh}\""));
+    let notice = notice(HIGH_CPU, id).window(told);
+    let notice = fired.map_or_else(|| notice.clone().without_time(), |fired| notice.clone().at(at(fired)));
+    let cloud = Rehearsed::new(World { alarms: Vec::new(), ..world() });
+    cloud.with(|world| world.alarms.push(standing(notice.name(), id, observed)));
+    on(&cloud, id, |found| found.last_change = Some(at(CHANGED)));
+    assert_eq!(reason(&tell(&notice, &cloud, &policy)), expected);
+}
+
+#[rstest]
+#[case::window("window")]
+#[case::fired("fired")]
+fn without_a_change_on_record_nothing_is_stale(#[case] fresh: &str) {
+    let policy = policy(&format!("[defaults]\nfresh = \"{fresh}\""));
+    let outcome = tell(&notice(HIGH_CPU, CHURN).without_time(), &cloud(), &policy);
+    assert_eq!(reason(&outcome), "resize");
+}
+
+// ---- R4: absolute targets, compare and set ----
+
+/// Somebody else has set the count and the change is done: what the alarm spoke of is no more.
+fn done_by_another(world: &mut World) {
+    let now = world.clock;
+    let found = world.deployments.get_mut(CHURN).unwrap();
+    found.instances += 3;
+    found.revision += 1;
+    found.last_change = Some(now);
+}
+
+/// Somebody else has touched the deployment without changing its size.
+fn touched_by_another(world: &mut World) {
+    world.deployments.get_mut(CHURN).unwrap().revision += 1;
+}
+
+/// Somebody else's update is under way on either deployment.
+fn begun_by_another(world: &mut World) {
+    for found in world.deployments.values_mut() {
+        found.change = Some(stepladder::cloud::rehearsed::Change {
+            instances: 5,
+            shape: found.shape.clone(),
+            completes: minute(10),
+        });
+    }
+}
+
+#[test]
+fn a_lost_race_is_decided_again_on_what_is_there_now() {
+    let cloud = cloud();
+    let late = notice(HIGH_CPU, CHURN).at(minute(5));
+    let outcome = tell(&late, &Racing::new(1, done_by_another, &cloud), &built_in());
+    let expected = Decision::Resize {
+        axis: Axis::Instances,
+        from: size_of(4, "VM.Standard2.1"),
+        to: size_of(5, "VM.Standard2.1"),
+    };
+    assert_eq!((outcome.decision, outcome.result, outcome.error), (expected, Ending::Applied, None));
+    assert_eq!(heading(&cloud, CHURN).instances, 5);
+}
+
+#[test]
+fn who_wins_the_race_may_have_done_what_was_asked() {
+    let cloud = cloud();
+    let outcome = tell(&notice(HIGH_CPU, CHURN), &Racing::new(1, done_by_another, &cloud), &built_in());
+    assert!(held(&outcome, "stale"), "{outcome:?}");
+    assert_eq!(heading(&cloud, CHURN).instances, 4);
+}
+
+#[test]
+fn a_race_lost_twice_fails_and_may_be_delivered_again() {
+    let cloud = cloud();
+    let outcome = tell(&notice(HIGH_CPU, CHURN), &Racing::new(2, touched_by_another, &cloud), &built_in());
+    assert_eq!(outcome.result, Ending::Failed);
+    assert_eq!(outcome.error.as_ref().map(Error::kind), Some("lost_race"));
+    assert!(outcome.is_retryable());
+    assert_eq!(heading(&cloud, CHURN).instances, 1);
+    assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR).len(), 1, "the pair that was written first stands");
+}
+
+#[rstest]
+#[case::oci(CHURN)]
+#[case::sagemaker(VARIANT)]
+fn a_refusal_while_a_change_is_under_way_is_busy(#[case] id: &str) {
+    let cloud = cloud();
+    let outcome = tell(&notice(HIGH_CPU, id), &Racing::new(1, begun_by_another, &cloud), &built_in());
+    assert!(held(&outcome, "busy"), "{outcome:?}");
+    assert!(!outcome.is_retryable());
+    assert_eq!(
+        outcome.calls.iter().map(|sent| sent.status).collect::<Vec<_>>(),
+        [Status::Done, Status::Failed]
+    );
+    assert_eq!(heading(&cloud, id).instances, 5, "the other's change goes on");
+}
+
+/// Somebody else has removed the paired alarm.
+fn pair_removed(world: &mut World) {
+    world.alarms.retain(|alarm| !alarm.is_ours());
+}
+
+#[test]
+fn a_pair_that_vanished_before_its_rewrite_is_a_lost_race() {
+    let cloud = cloud_with(CHURN, 3, "VM.Standard2.1");
+    tell(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
+    pass(&cloud, 60);
+    edit_pairs(&cloud);
+    let outcome =
+        tell(&notice(HIGH_CPU, CHURN).at(minute(60)), &Racing::new(1, pair_removed, &cloud), &built_in());
+    assert_eq!(outcome.result, Ending::Applied, "{outcome:?}");
+    assert_eq!(heading(&cloud, CHURN).instances, 5);
+    assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR).len(), 1);
+}
+
+/// Somebody else has edited the paired alarm.
+fn pair_touched(world: &mut World) {
+    world.alarms.iter_mut().filter(|alarm| alarm.is_ours()).for_each(|alarm| alarm.revision += 1);
+}
+
+#[test]
+fn a_pair_that_was_edited_before_its_deletion_is_a_lost_race() {
+    let cloud = with_a_pair(CHURN, HIGH_CPU);
+    floor(&cloud, CHURN);
+    let low = notice(LOW_CPU, CHURN).at(minute(120));
+    let outcome = tell(&low, &Racing::new(1, pair_touched, &cloud), &built_in());
+    assert!(held(&outcome, "at_floor"), "{outcome:?}");
+    assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR), []);
+}
+
+#[test]
+fn a_size_is_asked_for_in_absolute_numbers() {
+    let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud(), &built_in());
+    let Call::OciUpdateModelDeployment { if_match, body, .. } = &outcome.calls[1].call else {
+        panic!("no update")
+    };
+    assert_eq!(if_match, "etag-0");
+    let details = &body["modelDeploymentConfigurationDetails"]["modelConfigurationDetails"];
+    assert_eq!(details["scalingPolicy"]["instanceCount"], 2);
+    assert_eq!(details["instanceConfiguration"]["instanceShapeName"], "VM.Standard2.1", "one leaf changes");
+}
+
+// ---- R5: bounds ----
+
+const NONE: Option<(u32, u32)> = None;
+
+#[rstest]
+// The policy's bounds alone.
+#[case::up_inside((2, 6), NONE, 3, HIGH_CPU, Ok(4))]
+#[case::up_to_the_ceiling((2, 6), NONE, 5, HIGH_CPU, Ok(6))]
+#[case::at_the_ceiling((2, 6), NONE, 6, HIGH_CPU, Err("at_ceiling"))]
+#[case::down_inside((2, 6), NONE, 5, LOW_CPU, Ok(4))]
+#[case::down_to_the_floor((2, 6), NONE, 3, LOW_CPU, Ok(2))]
+#[case::at_the_floor((2, 6), NONE, 2, LOW_CPU, Err("at_floor"))]
+// The platform's bounds are narrower.
+#[case::platform_ceiling((1, 10), Some((2, 4)), 4, HIGH_CPU, Err("at_ceiling"))]
+#[case::platform_floor((1, 10), Some((2, 4)), 2, LOW_CPU, Err("at_floor"))]
+// They overlap: the higher floor and the lower ceiling count.
+#[case::overlap_ceiling((1, 5), Some((3, 9)), 5, HIGH_CPU, Err("at_ceiling"))]
+#[case::overlap_floor((1, 5), Some((3, 9)), 3, LOW_CPU, Err("at_floor"))]
+#[case::overlap_inside((1, 5), Some((3, 9)), 4, HIGH_CPU, Ok(5))]
+// They do not overlap: the platform would refuse anything but its own.
+#[case::disjoint_up((1, 4), Some((6, 9)), 6, HIGH_CPU, Ok(7))]
+#[case::disjoint_ceiling((1, 4), Some((6, 9)), 9, HIGH_CPU, Err("at_ceiling"))]
+#[case::disjoint_floor((1, 4), Some((6, 9)), 6, LOW_CPU, Err("at_floor"))]
+// Above the ceiling already: a high alarm must not shrink it, a low one may.
+#[case::above_up((1, 4), NONE, 7, HIGH_CPU, Err("at_ceiling"))]
+#[case::above_down((1, 4), NONE, 7, LOW_CPU, Ok(6))]
+// Below the floor already: a low alarm must not grow it, a high one may.
+#[case::below_down((3, 6), NONE, 1, LOW_CPU, Err("at_floor"))]
+#[case::below_up((3, 6), NONE, 1, HIGH_CPU, Ok(2))]
+fn the_count_stays_inside_the_bounds(
+    #[case] own: (u32, u32),
+    #[case] platform: Option<(u32, u32)>,
+    #[case] instances: u32,
+    #[case] alarm: &str,
+    #[case] expected: Result<u32, &str>,
+    #[values(CHURN, VARIANT)] id: &str,
+) {
+    let (min, max) = own;
+    let policy = policy(&format!("[defaults]\ninstances = {{ min = {min}, max = {max} }}"));
+    let cloud = cloud();
+    on(&cloud, id, |found| {
+        found.instances = instances;
+        found.bounds = platform.map(|(min, max)| Bounds { min, max });
+    });
+    let outcome = tell(&notice(alarm, id), &cloud, &policy);
+    assert_eq!(resized_to(&outcome), expected);
+    assert_eq!(heading(&cloud, id).instances, expected.unwrap_or(instances));
+}
+
+/// The count that was asked for, or why none was.
+fn resized_to(outcome: &Outcome) -> Result<u32, &'static str> {
+    match &outcome.decision {
+        Decision::Resize { to, .. } => Ok(to.instances),
+        Decision::Hold(hold) => Err(hold.reason()),
+    }
+}
+
+#[rstest]
+// A step of four stops at the bounds.
+#[case::up(8, HIGH_CPU, 10)]
+#[case::down(5, LOW_CPU, 3)]
+// And is taken whole where there is room.
+#[case::up_whole(4, HIGH_CPU, 8)]
+#[case::down_whole(9, LOW_CPU, 5)]
+fn a_long_step_stops_at_the_bounds(#[case] from: u32, #[case] alarm: &str, #[case] to: u32) {
+    let text = "[defaults]\ninstances = { min = 3, max = 10 }\n\
+                [[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\nstep = 4\n\
+                [[rule]]\nalarm = \"*low_cpu\"\naxis = \"instances\"\nstep = -4";
+    let outcome = tell(&notice(alarm, CHURN), &cloud_with(CHURN, from, "VM.Standard2.1"), &policy(text));
+    assert_eq!(resized_to(&outcome), Ok(to));
+}
+
+// ---- R6: ladders ----
+
+#[rstest]
+#[case::next_rung("VM.Standard2.4", HIGH_MEM, Ok("VM.Standard2.8"))]
+#[case::previous_rung("VM.Standard2.4", LOW_MEM, Ok("VM.Standard2.2"))]
+#[case::to_the_top("VM.Standard2.16", HIGH_MEM, Ok("VM.Standard2.24"))]
+// The top rung is an answer, never an error.
+#[case::top("VM.Standard2.24", HIGH_MEM, Err("at_ceiling"))]
+#[case::bottom("VM.Standard2.1", LOW_MEM, Err("at_floor"))]
+// In no built-in table: families never mix.
+#[case::flex("VM.Standard.E4.Flex", HIGH_MEM, Err("unlisted_shape"))]
+#[case::flex_down("VM.Standard.E4.Flex", LOW_MEM, Err("unlisted_shape"))]
+// Names are compared whole.
+#[case::longer_name("VM.Standard2.160", HIGH_MEM, Err("unlisted_shape"))]
+fn the_shape_moves_along_its_ladder(
+    #[case] shape: &str,
+    #[case] alarm: &str,
+    #[case] expected: Result<&'static str, &'static str>,
+) {
+    let cloud = cloud_with(CHURN, 2, shape);
+    let outcome = tell(&notice(alarm, CHURN), &cloud, &built_in());
+    let got = match &outcome.decision {
+        Decision::Resize { axis, to, .. } => Ok((*axis, to.clone())),
+        Decision::Hold(hold) => Err(hold.reason()),
+    };
+    assert_eq!(got, expected.map(|to| (Axis::Shape, size_of(2, to))));
+    assert_eq!(heading(&cloud, CHURN), size_of(2, expected.unwrap_or(shape)));
+    assert_ne!(outcome.result, Ending::Failed);
+}
+
+#[rstest]
+#[case("VM.Standard.E4.Flex", "VM.Standard2")]
+#[case("VM.Standard2.48", "VM.Standard2")]
+#[case("ml.g5.metal", "ml.g5")]
+#[case("ml.m5d.xlarge", "ml.m5")]
+fn an_unlisted_shape_is_told_with_the_nearest_ladder(#[case] shape: &str, #[case] nearest: &str) {
+    let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud_with(CHURN, 1, shape), &built_in());
+    let because = report::because(&outcome);
+    assert!(
+        because.contains(&format!("`{shape}`")) && because.contains(&format!("`{nearest}`")),
+        "{because}"
+    );
+}
+
+#[test]
+fn no_step_up_takes_anything_away() {
+    let ladders = Ladders::built_in().unwrap();
+    for ladder in ladders.iter() {
+        for step in ladder.rungs.windows(2) {
+            let [from, to] = step else { panic!("windows of two") };
+            let more = to.vcpus > from.vcpus || to.memory_gib > from.memory_gib || to.gpus > from.gpus;
+            let less = to.vcpus < from.vcpus || to.memory_gib < from.memory_gib || to.gpus < from.gpus;
+            assert!(more && !less, "{}: {} → {}", ladder.name, from.shape, to.shape);
+            assert_eq!(ladder.up(&from.shape).map(|rung| &rung.shape), Some(&to.shape));
+            assert_eq!(ladder.down(&to.shape).map(|rung| &rung.shape), Some(&from.shape));
+        }
+    }
+}
+
+#[test]
+fn a_shape_is_the_same_on_every_ladder() {
+    let ladders = Ladders::built_in().unwrap();
+    let mut known: BTreeMap<&str, &Rung> = BTreeMap::new();
+    for rung in ladders.iter().flat_map(|ladder| &ladder.rungs) {
+        assert_eq!(*known.entry(&rung.shape).or_insert(rung), rung);
+    }
+}
+
+#[test]
+fn the_gpus_of_a_family_are_not_monotone_and_its_ladders_are() {
+    // 16xlarge has a quarter of the GPUs of 12xlarge: it is on a ladder of its own.
+    for family in ["ml.g4dn", "ml.g5", "ml.g6", "ml.g6e"] {
+        let ladders = Ladders::built_in().unwrap();
+        let of = |size: &str| ladders.rung(&format!("{family}.{size}")).unwrap();
+        assert!(of("16xlarge").gpus < of("12xlarge").gpus);
+        let main = ladders.holding(&format!("{family}.8xlarge")).unwrap();
+        assert_eq!((main.name.as_str(), main.rung(&format!("{family}.16xlarge"))), (family, None));
+    }
+}
+
+const OWN_LADDER: &str = r#"
+[[ladder]]
+name  = "mine"
+rungs = [{ shape = "VM.Standard2.1", vcpus = 2, memory_gib = 15 }, { shape = "VM.Standard2.8", vcpus = 16, memory_gib = 120 }]
+"#;
+
+#[test]
+fn a_ladder_of_the_policy_comes_before_the_built_in_ones() {
+    let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud(), &policy(OWN_LADDER));
+    let Decision::Resize { to, .. } = &outcome.decision else { panic!("{:?}", outcome.decision) };
+    assert_eq!(to.shape, "VM.Standard2.8");
+    // What it does not hold is still found on the built-in one.
+    let other = tell(&notice(HIGH_MEM, CHURN), &cloud_with(CHURN, 1, "VM.Standard2.2"), &policy(OWN_LADDER));
+    let Decision::Resize { to, .. } = &other.decision else { panic!("{:?}", other.decision) };
+    assert_eq!(to.shape, "VM.Standard2.4");
+}
+
+#[test]
+fn a_variants_shape_is_fixed() {
+    let outcome = tell(&notice(HIGH_MEM, VARIANT), &cloud(), &built_in());
+    assert!(held(&outcome, "not_resizable"), "{outcome:?}");
+    assert_eq!(operations(&outcome), [""; 0]);
+    assert!(report::because(&outcome).contains("instance count"));
+}
+
+// ---- R13: the pair ----
+
+/// A deployment that went up once, by this alarm, and has settled. An hour has passed.
+fn with_a_pair(id: &str, alarm: &str) -> Rehearsed {
+    let cloud = cloud();
+    let outcome = tell(&notice(alarm, id), &cloud, &built_in());
+    assert_eq!(outcome.result, Ending::Applied);
+    pass(&cloud, 60);
+    cloud
+}
+
+/// Somebody brings a deployment back to the floor at the console, long ago.
+fn floor(cloud: &Rehearsed, id: &str) {
+    let start = world().deployments.remove(id).unwrap();
+    on(cloud, id, |found| *found = Resource { revision: found.revision + 1, ..start });
+}
+
+/// Somebody edits the paired alarms at the console: they would shrink a deployment under load.
+fn edit_pairs(cloud: &Rehearsed) {
+    cloud.with(|world| {
+        for alarm in world.alarms.iter_mut().filter(|alarm| alarm.is_ours()) {
+            alarm.revision += 1;
+            match &mut alarm.definition {
+                AlarmDefinition::Oci(found) => found.query = found.query.replace("< 10", "< 99"),
+                AlarmDefinition::Cloudwatch(found) => found.threshold = 399.0,
+            }
+        }
+    });
+}
+
+#[rstest]
+#[case::cpu(CHURN, HIGH_CPU, ["oci:CreateAlarm", "oci:UpdateModelDeployment"])]
+#[case::mem(CHURN, HIGH_MEM, ["oci:CreateAlarm", "oci:UpdateModelDeployment"])]
+#[case::sagemaker(VARIANT, HIGH_CPU, ["aws:PutMetricAlarm", "aws:UpdateEndpointWeightsAndCapacities"])]
+fn the_pair_is_written_before_the_capacity(#[case] id: &str, #[case] alarm: &str, #[case] calls: [&str; 2]) {
+    let outcome = tell(&notice(alarm, id), &cloud(), &built_in());
+    assert_eq!(operations(&outcome), calls);
+    assert_eq!(outcome.result, Ending::Applied);
+}
+
+#[rstest]
+// It stands as it should: only the size is set.
+#[case::oci(CHURN, HIGH_CPU, &["oci:UpdateModelDeployment"])]
+#[case::oci_mem(CHURN, HIGH_MEM, &["oci:UpdateModelDeployment"])]
+#[case::sagemaker(VARIANT, HIGH_CPU, &["aws:UpdateEndpointWeightsAndCapacities"])]
+fn the_pair_is_not_written_twice(#[case] id: &str, #[case] alarm: &str, #[case] calls: &[&str]) {
+    let cloud = with_a_pair(id, alarm);
+    let before = cloud.snapshot().alarms;
+    let outcome = tell(&notice(alarm, id).at(minute(60)), &cloud, &built_in());
+    assert_eq!(operations(&outcome), calls);
+    assert_eq!(cloud.snapshot().alarms, before);
+}
+
+#[rstest]
+#[case::oci_going_up(CHURN, HIGH_CPU, HIGH_CPU, &["oci:UpdateAlarm", "oci:UpdateModelDeployment"])]
+#[case::oci_going_down(CHURN, HIGH_CPU, LOW_CPU, &["oci:UpdateAlarm", "oci:UpdateModelDeployment"])]
+#[case::oci_mem(CHURN, HIGH_MEM, HIGH_MEM, &["oci:UpdateAlarm", "oci:UpdateModelDeployment"])]
+#[case::sagemaker(VARIANT, HIGH_CPU, HIGH_CPU, &["aws:PutMetricAlarm", "aws:UpdateEndpointWeightsAndCapacities"])]
+fn an_edited_pair_is_written_anew(
+    #[case] id: &str,
+    #[case] up: &str,
+    #[case] next: &str,
+    #[case] calls: &[&str],
+) {
+    let cloud = with_a_pair(id, up);
+    let pair = if up == HIGH_CPU { CPU_PAIR } else { MEM_PAIR };
+    let before = pairs(&cloud.snapshot(), id, pair);
+    edit_pairs(&cloud);
+    let outcome = tell(&notice(next, id).at(minute(60)), &cloud, &built_in());
+    assert_eq!(operations(&outcome), calls);
+    let after = pairs(&cloud.snapshot(), id, pair);
+    let definitions = |alarms: &[stepladder::cloud::rehearsed::WorldAlarm]| {
+        alarms.iter().map(|alarm| alarm.definition.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(definitions(&after), definitions(&before));
+}
+
+/// What keeps the deployment from being resized while it is above the floor.
+enum Kept {
+    Stale,
+    Busy,
+    AtCeiling,
+}
+
+#[rstest]
+#[case::stale(Kept::Stale, "stale")]
+#[case::busy(Kept::Busy, "busy")]
+#[case::at_ceiling(Kept::AtCeiling, "at_ceiling")]
+fn a_hold_above_the_floor_brings_a_lost_pair_back(
+    #[case] kept: Kept,
+    #[case] expected: &str,
+    #[values(CHURN, VARIANT)] id: &str,
+) {
+    let cloud = with_a_pair(id, HIGH_CPU);
+    let mut policy = built_in();
+    cloud.with(pair_removed);
+    let mut late = notice(HIGH_CPU, id).at(minute(60));
+    match kept {
+        Kept::Stale => late = late.at(minute(1)),
+        Kept::Busy => on(&cloud, id, |found| found.status = Some("Updating".to_owned())),
+        Kept::AtCeiling => policy = self::policy("[defaults]\ninstances = { min = 1, max = 2 }"),
+    }
+    let outcome = tell(&late, &cloud, &policy);
+    assert!(held(&outcome, expected), "{outcome:?}");
+    assert_eq!(outcome.calls.len(), 1);
+    assert_eq!(pairs(&cloud.snapshot(), id, CPU_PAIR).len(), 1);
+    assert_eq!(heading(&cloud, id).instances, 2);
+    assert_eq!(operations(&tell(&late, &cloud, &policy)), [""; 0], "it stands as it should");
+}
+
+#[test]
+fn a_deployment_on_its_way_up_has_its_pair_although_it_is_still_at_the_floor() {
+    let cloud = cloud();
+    tell(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
+    cloud.with(pair_removed);
+    let outcome = tell(&notice(HIGH_CPU, CHURN).at(minute(1)), &cloud, &built_in());
+    assert!(held(&outcome, "busy"), "{outcome:?}");
+    assert_eq!(operations(&outcome), ["oci:CreateAlarm"]);
+}
+
+#[test]
+fn a_deployment_on_its_way_down_has_its_pair_until_it_is_there() {
+    let cloud = with_a_pair(CHURN, HIGH_CPU);
+    tell(&notice(LOW_CPU, CHURN).at(minute(60)), &cloud, &built_in());
+    cloud.with(pair_removed);
+    let outcome = tell(&notice(LOW_CPU, CHURN).at(minute(61)), &cloud, &built_in());
+    assert!(held(&outcome, "busy"), "{outcome:?}");
+    assert_eq!(operations(&outcome), ["oci:CreateAlarm"]);
+}
+
+#[rstest]
+#[case::cpu(CHURN, HIGH_CPU, LOW_CPU, CPU_PAIR, "oci:DeleteAlarm")]
+#[case::mem(CHURN, HIGH_MEM, LOW_MEM, MEM_PAIR, "oci:DeleteAlarm")]
+#[case::sagemaker(VARIANT, HIGH_CPU, LOW_CPU, CPU_PAIR, "aws:DeleteAlarms")]
+fn the_pair_goes_when_the_deployment_is_seen_settled_at_the_floor(
+    #[case] id: &str,
+    #[case] up: &str,
+    #[case] down: &str,
+    #[case] pair: &str,
+    #[case] call: &str,
+) {
+    let cloud = with_a_pair(id, up);
+    let left = |cloud: &Rehearsed| pairs(&cloud.snapshot(), id, pair).len();
+    // Going down to the floor is no reason yet: the update may still fail.
+    let last = tell(&notice(down, id).at(minute(60)), &cloud, &built_in());
+    assert_eq!((last.result, last.calls.len(), left(&cloud)), (Ending::Applied, 1, 1));
+    // Neither is being on the way.
+    let moving = tell(&notice(down, id).at(minute(61)), &cloud, &built_in());
+    assert!(held(&moving, "busy"), "{moving:?}");
+    assert_eq!(left(&cloud), 1);
+    pass(&cloud, 60);
+    let outcome = tell(&notice(down, id).at(minute(120)), &cloud, &built_in());
+    assert!(held(&outcome, "at_floor"), "{outcome:?}");
+    assert_eq!((operations(&outcome), left(&cloud)), (vec![call], 0));
+}
+
+#[test]
+fn an_update_that_fell_back_to_the_floor_keeps_the_pair_while_it_lasts() {
+    // Settled at the floor in size, but the platform says otherwise: it is not known to be at rest.
+    let cloud = with_a_pair(CHURN, HIGH_CPU);
+    floor(&cloud, CHURN);
+    on(&cloud, CHURN, |found| found.status = Some("FAILED".to_owned()));
+    let outcome = tell(&notice(LOW_CPU, CHURN).at(minute(60)), &cloud, &built_in());
+    assert!(held(&outcome, "busy"), "{outcome:?}");
+    assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR).len(), 1);
+}
+
+/// Somebody's own alarm in the place of the paired one.
+fn with_a_foreign_pair(id: &str, instances: u32) -> Rehearsed {
+    let cloud = cloud();
+    let name = built_in_pair_name(id);
+    cloud.with(|world| world.alarms.push(standing(&name, id, Some(5))));
+    on(&cloud, id, |found| found.instances = instances);
+    cloud
+}
+
+fn built_in_pair_name(id: &str) -> String {
+    if id == CHURN { CPU_PAIR.to_owned() } else { format!("stepladder/{id}/{CPU_PAIR}") }
+}
+
+#[test]
+fn an_alarm_that_is_not_ours_keeps_a_variant_from_going_up() {
+    let cloud = with_a_foreign_pair(VARIANT, 1);
+    let before = cloud.snapshot();
+    let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud, &built_in());
+    assert!(held(&outcome, "pair_taken"), "{outcome:?}");
+    assert!(report::because(&outcome).contains(&built_in_pair_name(VARIANT)));
+    assert_eq!(cloud.snapshot(), before);
+}
+
+#[rstest]
+// Going down adds nothing that would have to be taken back.
+#[case::going_down(3, LOW_CPU, "resize")]
+// At the floor it would be deleted, were it ours.
+#[case::at_the_floor(1, LOW_CPU, "at_floor")]
+// Above the floor it would be overwritten, were it ours.
+#[case::at_the_ceiling(10, HIGH_CPU, "at_ceiling")]
+fn an_alarm_that_is_not_ours_is_left_alone(
+    #[case] instances: u32,
+    #[case] alarm: &str,
+    #[case] expected: &str,
+) {
+    let cloud = with_a_foreign_pair(VARIANT, instances);
+    let before = cloud.snapshot().alarms;
+    let outcome = tell(&notice(alarm, VARIANT), &cloud, &built_in());
+    assert_eq!(reason(&outcome), expected);
+    assert_eq!(cloud.snapshot().alarms, before);
+}
+
+#[test]
+fn on_oci_an_alarm_of_the_same_name_is_nobodys_business() {
+    // Display names are not unique: an alarm of ours is known by its tags.
+    let cloud = with_a_foreign_pair(CHURN, 1);
+    let foreign = cloud.snapshot().alarms.pop();
+    let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
+    assert_eq!(operations(&outcome), ["oci:CreateAlarm", "oci:UpdateModelDeployment"]);
+    assert!(cloud.snapshot().alarms.contains(&foreign.unwrap()));
+    floor(&cloud, CHURN);
+    let down = tell(&notice(LOW_CPU, CHURN), &cloud, &built_in());
+    assert_eq!(operations(&down), ["oci:DeleteAlarm"]);
+    assert_eq!(cloud.snapshot().alarms.iter().filter(|alarm| alarm.definition.name() == CPU_PAIR).count(), 1);
+}
+
+#[test]
+fn another_deployments_pair_is_nobodys_business() {
+    let cloud = with_a_pair(CHURN, HIGH_CPU);
+    let other = format!("{CHURN}2");
+    cloud.with(|world| world.deployments.insert(other.clone(), Resource::new(1, "VM.Standard2.1")));
+    tell(&Notice::new(HIGH_CPU, &other).at(minute(60)), &cloud, &built_in());
+    let world = cloud.snapshot();
+    assert_eq!((pairs(&world, CHURN, CPU_PAIR).len(), pairs(&world, &other, CPU_PAIR).len()), (1, 1));
+}
+
+#[rstest]
+// The built-in low threshold is 10 %: of 100 × vCPUs for `CPUUtilization`.
+#[case::two_vcpus("ml.m5.large", "CpuUtilization", "CPUUtilization", 20.0)]
+#[case::four_vcpus("ml.m5.xlarge", "CpuUtilization", "CPUUtilization", 40.0)]
+#[case::ninety_six_vcpus("ml.c5.18xlarge", "CpuUtilization", "CPUUtilization", 720.0)]
+// The other cloud's spelling is understood.
+#[case::own_spelling("ml.m5.xlarge", "CPUUtilization", "CPUUtilization", 40.0)]
+// Of 100 × GPUs for GPU metrics.
+#[case::four_gpus("ml.g5.12xlarge", "GPUUtilization", "GPUUtilization", 40.0)]
+#[case::one_gpu("ml.g5.xlarge", "GPUMemoryUtilization", "GPUMemoryUtilization", 10.0)]
+// Of 100 for memory and disk, however large the shape.
+#[case::memory("ml.m5.24xlarge", "MemoryUtilization", "MemoryUtilization", 10.0)]
+#[case::disk("ml.m5.24xlarge", "DiskUtilization", "DiskUtilization", 10.0)]
+// A shape on no ladder: taken of one core, which never shrinks too early.
+#[case::unlisted("ml.x9.xlarge", "CpuUtilization", "CPUUtilization", 10.0)]
+fn the_low_threshold_is_a_share_of_what_there_is(
+    #[case] shape: &str,
+    #[case] written: &str,
+    #[case] metric: &str,
+    #[case] threshold: f64,
+) {
+    let policy = policy(&format!(
+        "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\n\
+         pair = {{ alarm = \"low\", metric = \"{written}\", below = 10, window = \"7m\" }}"
+    ));
+    let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud_with(VARIANT, 1, shape), &policy);
+    let Call::AwsPutMetricAlarm(alarm) = &outcome.calls[0].call else { panic!("no alarm is put first") };
+    assert_eq!((alarm.metric.as_str(), alarm.threshold), (metric, threshold));
+    assert_eq!((alarm.period, alarm.evaluation_periods), (60, 7));
+    assert_eq!(outcome.notes.is_empty(), shape != "ml.x9.xlarge");
+}
+
+#[test]
+fn the_threshold_follows_the_shape() {
+    let cloud = with_a_pair(VARIANT, HIGH_CPU);
+    on(&cloud, VARIANT, |found| "ml.m5.4xlarge".clone_into(&mut found.shape));
+    let outcome = tell(&notice(HIGH_CPU, VARIANT).at(minute(60)), &cloud, &built_in());
+    let Call::AwsPutMetricAlarm(alarm) = &outcome.calls[0].call else { panic!("no alarm is put first") };
+    assert!((alarm.threshold - 160.0).abs() < f64::EPSILON, "{}", alarm.threshold);
+}
+
+#[test]
+fn the_pair_on_oci_is_grouped_over_instances_and_like_the_alarm_that_called() {
+    let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud(), &built_in());
+    let Call::OciCreateAlarm { alarm, .. } = &outcome.calls[0].call else {
+        panic!("no alarm is created first")
+    };
+    let expected = OciAlarm {
+        name: MEM_PAIR.to_owned(),
+        query: format!("MemoryUtilization[5m]{{resourceId = \"{CHURN}\"}}.groupBy(resourceId).mean() < 10"),
+        body: Some(format!("Takes back what stepladder added to {CHURN}.")),
+        tags: [("stepladder:target", CHURN), ("stepladder:pair", MEM_PAIR)]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+        ..standing_oci(HIGH_MEM)
+    };
+    assert_eq!(*alarm, expected);
+}
+
+fn standing_oci(name: &str) -> OciAlarm {
+    match standing(name, CHURN, Some(5)).definition {
+        AlarmDefinition::Oci(alarm) => alarm,
+        AlarmDefinition::Cloudwatch(alarm) => panic!("{alarm:?} stands on OCI"),
+    }
+}
+
+/// The token that the paired alarm would be created with.
+fn token(cloud: &Rehearsed, minutes: i64) -> String {
+    let plan = tell(&notice(HIGH_CPU, CHURN).at(minute(minutes)), cloud, &policy("mode = \"observe\""));
+    let Call::OciCreateAlarm { retry_token, .. } = &plan.calls[0].call else { panic!("no alarm is created") };
+    retry_token.clone()
+}
+
+#[test]
+fn two_deliveries_create_one_alarm_and_a_later_one_creates_another() {
+    let cloud = cloud();
+    let first = token(&cloud, 0);
+    assert_eq!(first, token(&cloud, 0), "a second delivery");
+    // Up, down, and the pair is gone. A token whose alarm was deleted is refused for a day.
+    for (alarm, minutes) in [(HIGH_CPU, 0), (LOW_CPU, 60), (LOW_CPU, 120)] {
+        tell(&notice(alarm, CHURN).at(minute(minutes)), &cloud, &built_in());
+        pass(&cloud, 60);
+    }
+    assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR), []);
+    assert_ne!(first, token(&cloud, 180));
+}
+
+#[test]
+fn a_pair_that_served_for_nothing_can_be_created_again() {
+    // The pair was created, the update failed, and at the floor the pair was deleted. The deployment has not
+    // changed at all, and a token whose alarm was deleted is refused for a day.
+    let cloud = cloud();
+    let first = token(&cloud, 0);
+    tell(&notice(HIGH_CPU, CHURN), &Interrupted::after(1, Side::Before, &cloud), &built_in());
+    tell(&notice(LOW_CPU, CHURN).at(minute(30)), &cloud, &built_in());
+    assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR), []);
+    assert_ne!(first, token(&cloud, 60));
+}
+
+/// Every standing alarm notifies nobody.
+fn mute(cloud: &Rehearsed) {
+    cloud.with(|world| {
+        for alarm in &mut world.alarms {
+            match &mut alarm.definition {
+                AlarmDefinition::Oci(found) => found.destinations.clear(),
+                AlarmDefinition::Cloudwatch(found) => found.actions.clear(),
+            }
+        }
+    });
+}
+
+#[rstest]
+#[case::oci(CHURN)]
+#[case::sagemaker(VARIANT)]
+fn a_pair_that_would_notify_nobody_keeps_it_from_going_up(#[case] id: &str) {
+    let cloud = cloud();
+    mute(&cloud);
+    let before = cloud.snapshot();
+    // The payload names an action, but only what the service itself tells is trusted.
+    let outcome = tell(&notice(HIGH_CPU, id), &cloud, &built_in());
+    assert!(held(&outcome, "no_pair_action"), "{outcome:?}");
+    assert_eq!(cloud.snapshot(), before);
+    // Going down needs no pair.
+    on(&cloud, id, |found| found.instances = 3);
+    assert_eq!(resized_to(&tell(&notice(LOW_CPU, id), &cloud, &built_in())), Ok(2));
+}
+
+#[rstest]
+// What the function was told to goes before what the alarm does.
+#[case::told(Some("arn:aws:sns:us-east-1:111122223333:mine"), "arn:aws:sns:us-east-1:111122223333:mine")]
+#[case::like_the_alarm(None, TOPIC_ARN)]
+fn the_pair_notifies(#[case] told: Option<&str>, #[case] expected: &str) {
+    let mut policy = built_in();
+    policy.alarm_action = told.map(str::to_owned);
+    let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud(), &policy);
+    let Call::AwsPutMetricAlarm(alarm) = &outcome.calls[0].call else { panic!("no alarm is put first") };
+    assert_eq!(alarm.actions, [expected]);
+}
+
+#[test]
+fn a_rule_without_a_pair_goes_up_alone() {
+    let cloud = cloud();
+    mute(&cloud);
+    let policy = policy("[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"");
+    let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud, &policy);
+    assert_eq!(operations(&outcome), ["oci:UpdateModelDeployment"]);
+}
+
+// ---- R15: dry run ----
+
+#[rstest]
+#[case::oci_cpu(CHURN, HIGH_CPU)]
+#[case::oci_mem(CHURN, HIGH_MEM)]
+#[case::sagemaker(VARIANT, HIGH_CPU)]
+fn a_dry_run_shows_the_calls_and_sends_none(#[case] id: &str, #[case] alarm: &str) {
+    let cloud = cloud();
+    let before = cloud.snapshot();
+    let dry = tell(&notice(alarm, id), &cloud, &policy("mode = \"observe\""));
+    assert_eq!(cloud.snapshot(), before);
+    assert_eq!(dry.result, Ending::DryRun);
+    assert!(dry.calls.iter().all(|sent| sent.status == Status::DryRun && sent.answer.is_none()));
+    // The same path: what it shows is what would be sent.
+    let real = tell(&notice(alarm, id), &cloud, &built_in());
+    let calls = |outcome: &Outcome| outcome.calls.iter().map(|sent| sent.call.clone()).collect::<Vec<_>>();
+    assert_eq!((calls(&dry), &dry.decision, &dry.guards), (calls(&real), &real.decision, &real.guards));
+    assert_eq!(report::record(&dry)["calls"][1]["status"], "dry_run");
+}
+
+#[test]
+fn a_dry_run_repairs_nothing() {
+    let cloud = with_a_pair(CHURN, HIGH_CPU);
+    edit_pairs(&cloud);
+    let before = cloud.snapshot();
+    let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud, &policy("mode = \"observe\""));
+    assert_eq!((reason(&outcome), outcome.result), ("stale", Ending::DryRun));
+    assert_eq!(operations(&outcome), ["oci:UpdateAlarm"]);
+    assert_eq!(cloud.snapshot(), before);
+}
+
+#[test]
+fn a_dry_run_with_nothing_to_send_is_held() {
+    let outcome = tell(&notice(LOW_CPU, CHURN), &cloud(), &policy("mode = \"observe\""));
+    assert!(held(&outcome, "at_floor"), "{outcome:?}");
+}
+
+// ---- R16: the decision record ----
+
+#[test]
+fn the_record_of_a_resize_is_a_contract() {
+    let answer = answer(&notice(HIGH_CPU, VARIANT).body(), &cloud(), &built_in(), at(0));
+    let outcome = &answer.outcomes[0];
+    // Sentences are for people and may be written better; what they must tell is fixed.
+    let because = report::because(outcome);
+    let details: Vec<String> =
+        outcome.calls.iter().map(|sent| format!("{}: {}", sent.call, answered(sent))).collect();
+    tells(&because, &["CPUUtilization", "187.34", "160", "1 × ml.m5.xlarge", "2", "high_cpu"]);
+    tells(&details[0], &[CPU_PAIR, "CPUUtilization", "40"]);
+    tells(&details[1], &["`AllTraffic`", "2 instances"]);
+    let expected = json!({"outcomes": [{
+        "alarm": {
+            "name": "variant-model_deployment_high_cpu",
+            "source": "cloudwatch-sns",
+            "transition": "firing",
+            "target": VARIANT,
+            "at": "2026-03-02T12:00:00Z",
+        },
+        "observed": {"instances": 1, "shape": "ml.m5.xlarge", "status": "InService", "last_change": null},
+        "decision": {
+            "kind": "resize",
+            "axis": "instances",
+            "from": {"instances": 1, "shape": "ml.m5.xlarge"},
+            "to": {"instances": 2, "shape": "ml.m5.xlarge"},
+        },
+        "because": because,
+        "guards": guards_on_the_way_up(outcome),
+        "calls": [
+            {"call": "aws:PutMetricAlarm", "status": "done", "detail": details[0]},
+            {"call": "aws:UpdateEndpointWeightsAndCapacities", "status": "done", "detail": details[1]},
+        ],
+        "result": "applied",
+    }]});
+    assert_eq!(report::reply(&answer), expected);
+}
+
+fn answered(sent: &Receipt) -> &str {
+    sent.answer.as_deref().unwrap()
+}
+
+fn tells(sentence: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(sentence.contains(part), "{sentence}");
+    }
+    assert!(!sentence.contains('\n'), "{sentence}");
+}
+
+/// Every guard, in the order in which they are asked, with what it saw.
+fn guards_on_the_way_up(outcome: &Outcome) -> Vec<Value> {
+    let names = [
+        "not_firing",
+        "unknown_target",
+        "not_allowed",
+        "no_rule",
+        "busy",
+        "stale",
+        "not_resizable",
+        "at_ceiling",
+        "pair_taken",
+        "no_pair_action",
+    ];
+    let saw = outcome.guards.iter().map(|verdict| &verdict.saw);
+    let told = names.iter().zip(saw);
+    told.map(|(guard, saw)| json!({"guard": guard, "held": false, "saw": saw})).collect()
+}
+
+#[test]
+fn a_hold_has_every_field_too() {
+    let outcome = tell(&notice(HIGH_CPU, CHURN).says(Transition::Cleared), &cloud(), &built_in());
+    let expected = json!({
+        "alarm": {
+            "name": HIGH_CPU,
+            "source": "oci",
+            "transition": "cleared",
+            "target": CHURN,
+            "at": "2026-03-02T12:00:00Z",
+        },
+        "observed": null,
+        "decision": {"kind": "hold", "reason": "not_firing"},
+        "because": "the alarm is `cleared`: only `firing` and `repeat` act",
+        "guards": [{"guard": "not_firing", "held": true, "saw": "cleared"}],
+        "calls": [],
+        "result": "held",
+    });
+    assert_eq!(report::record(&outcome), expected);
+}
+
+#[test]
+fn a_failure_has_every_field_and_its_error() {
+    let cloud = cloud();
+    let outcome = tell(&notice(HIGH_CPU, VARIANT), &Interrupted::by(denied(), &cloud), &built_in());
+    let record = report::record(&outcome);
+    assert_eq!(record["result"], "failed");
+    let statuses: Vec<_> = outcome.calls.iter().map(|sent| sent.status).collect();
+    assert_eq!(statuses, [Status::Failed, Status::NotSent]);
+    assert_eq!(record["calls"][1]["status"], "not_sent");
+    assert_eq!(
+        record["error"],
+        json!({
+            "kind": "denied",
+            "message": "aws:PutMetricAlarm was denied: no",
+            "retryable": false,
+            "hint": "allow `cloudwatch:PutMetricAlarm`",
+        })
+    );
+}
+
+#[test]
+fn every_guard_up_to_the_one_that_holds_is_on_record() {
+    let outcome = tell(&notice(LOW_CPU, CHURN), &cloud(), &built_in());
+    let asked: Vec<_> = outcome.guards.iter().map(|verdict| verdict.guard).collect();
+    let in_order = [
+        "not_firing",
+        "unknown_target",
+        "not_allowed",
+        "no_rule",
+        "busy",
+        "stale",
+        "not_resizable",
+        "at_floor",
+    ];
+    assert_eq!(asked, in_order);
+    assert_eq!(outcome.guards.iter().filter(|verdict| verdict.held).count(), 1);
+    assert!(outcome.guards.last().is_some_and(|last| last.held));
+}
+
+#[test]
+fn there_is_one_outcome_per_alarm_and_target() {
+    let mut message: Value = serde_json::from_slice(&notice(HIGH_CPU, CHURN).body()).unwrap();
+    let other = format!("{CHURN}2");
+    // Two streams of one deployment and one of another, and a second alarm about the first.
+    message["alarmMetaData"][0]["dimensions"] =
+        json!([{"resourceId": CHURN}, {"resourceId": other}, {"resourceId": CHURN}]);
+    let mut second = message["alarmMetaData"][0].clone();
+    second["dimensions"] = json!([{"resourceId": CHURN}]);
+    message["alarmMetaData"].as_array_mut().unwrap().push(second);
+    let cloud = cloud();
+    let answer = answer(message.to_string().as_bytes(), &cloud, &built_in(), at(0));
+    let told: Vec<_> =
+        answer.outcomes.iter().map(|o| (o.target.as_ref().unwrap().id.as_str(), reason(o))).collect();
+    // The unknown one keeps nobody from being answered, and the second alarm finds the first one's change.
+    assert_eq!(told, [(CHURN, "resize"), (other.as_str(), "not_observed"), (CHURN, "busy")]);
+    assert_eq!(heading(&cloud, CHURN).instances, 2);
+}
+
+#[test]
+fn the_same_story_has_the_same_record() {
+    let record = || report::record(&tell(&notice(HIGH_MEM, CHURN), &cloud(), &built_in())).to_string();
+    assert_eq!(record(), record());
+}
+
+// ---- R17: what goes wrong ----
+
+#[rstest]
+#[case::throttled(throttled(), "throttled", true)]
+#[case::unavailable(unavailable(), "unavailable", true)]
+#[case::denied(denied(), "denied", false)]
+#[case::quota(error(|operation, message| Error::OverQuota { operation, message }), "over_quota", false)]
+#[case::refused(error(|operation, message| Error::Refused { operation, message }), "refused", false)]
+#[case::not_found(error(|operation, message| Error::NotFound { operation, message }), "not_found", false)]
+fn what_may_succeed_later_is_delivered_again(#[case] error: Error, #[case] kind: &str, #[case] again: bool) {
+    // When it looks.
+    let blind = tell(&notice(HIGH_CPU, CHURN), &Blind(error.clone()), &built_in());
+    assert_eq!((reason(&blind), blind.result, blind.is_retryable()), ("not_observed", Ending::Failed, again));
+    assert_eq!(blind.error.as_ref().map(Error::kind), Some(kind));
+    assert_eq!(report::record(&blind)["error"]["retryable"], json!(again));
+    // When it acts.
+    let cloud = cloud();
+    let before = cloud.snapshot();
+    let stopped = tell(&notice(HIGH_CPU, CHURN), &Interrupted::by(error, &cloud), &built_in());
+    assert_eq!((reason(&stopped), stopped.result, stopped.is_retryable()), ("resize", Ending::Failed, again));
+    assert_eq!(cloud.snapshot(), before, "nothing is sent after a failure");
+}
+
+#[test]
+fn an_unknown_deployment_is_a_permanent_failure() {
+    let ghost = Notice::new(HIGH_CPU, "ocid1.datasciencemodeldeployment.oc1.iad.ghost");
+    let outcome = tell(&ghost, &cloud(), &built_in());
+    assert_eq!(
+        (reason(&outcome), outcome.result, outcome.is_retryable()),
+        ("not_observed", Ending::Failed, false)
+    );
+    assert!(report::because(&outcome).contains("ghost"), "{}", report::because(&outcome));
+}
+
+#[rstest]
+// Named, but nothing that can be resized.
+#[case::instance(Transition::Firing, json!([{"resourceId": "ocid1.instance.oc1.iad.x"}]), Ending::Failed)]
+// Not named at all.
+#[case::nameless(Transition::Firing, json!([]), Ending::Failed)]
+// Only a firing alarm is worth a complaint.
+#[case::nameless_and_cleared(Transition::Cleared, json!([]), Ending::Held)]
+fn an_unknown_target_is_a_permanent_failure(
+    #[case] transition: Transition,
+    #[case] dimensions: Value,
+    #[case] expected: Ending,
+) {
+    let body = notice(HIGH_CPU, CHURN).says(transition).body();
+    let mut message: Value = serde_json::from_slice(&body).unwrap();
+    let entry = message["alarmMetaData"][0].as_object_mut().unwrap();
+    entry.insert("dimensions".to_owned(), dimensions);
+    entry.insert("namespace".to_owned(), json!("oci_computeagent"));
+    entry.insert("query".to_owned(), json!("CpuUtilization[5m].mean() > 80"));
+    let mut answer = answer(message.to_string().as_bytes(), &Blind(unavailable()), &built_in(), at(0));
+    let outcome = answer.outcomes.remove(0);
+    let reason_expected = if expected == Ending::Failed { "unknown_target" } else { "not_firing" };
+    assert_eq!(
+        (reason(&outcome), outcome.result, outcome.is_retryable()),
+        (reason_expected, expected, false)
+    );
+    assert!(answer.outcomes.is_empty());
+}
+
+#[test]
+fn a_failure_after_the_pair_is_told_as_it_is() {
+    let cloud = cloud();
+    let interrupted = Interrupted::after(1, Side::Before, &cloud);
+    let outcome = tell(&notice(HIGH_CPU, CHURN), &interrupted, &built_in());
+    assert_eq!(
+        outcome.calls.iter().map(|sent| sent.status).collect::<Vec<_>>(),
+        [Status::Done, Status::Failed]
+    );
+    assert_eq!(size(&cloud, CHURN), heading(&cloud, CHURN));
+}
+
+// ---- every reason to hold ----
+
+/// One row of the table of holds: the reason, and a story that ends with it.
+struct Story {
+    reason: &'static str,
+    policy: Policy,
+    cloud: Box<dyn stepladder::cloud::Cloud>,
+    notice: Notice,
+}
+
+impl Story {
+    fn new(reason: &'static str) -> Self {
+        Self { reason, policy: built_in(), cloud: Box::new(cloud()), notice: notice(HIGH_CPU, CHURN) }
+    }
+
+    fn policy(self, text: &str) -> Self {
+        Self { policy: policy(text), ..self }
+    }
+
+    fn notice(self, notice: Notice) -> Self {
+        Self { notice, ..self }
+    }
+
+    fn cloud(self, cloud: Rehearsed) -> Self {
+        Self { cloud: Box::new(cloud), ..self }
+    }
+}
+
+fn changed_world(touch: impl FnOnce(&Rehearsed)) -> Rehearsed {
+    let cloud = cloud();
+    touch(&cloud);
+    cloud
+}
+
+fn stories() -> Vec<Story> {
+    vec![
+        // The threshold is crossed no longer.
+        Story::new("not_firing").notice(notice(HIGH_CPU, CHURN).says(Transition::Cleared)),
+        // A virtual machine is nothing to resize here.
+        Story::new("unknown_target").notice(Notice::new(HIGH_CPU, "ocid1.instance.oc1.iad.x").outside()),
+        // The policy lists other deployments.
+        Story::new("not_allowed").policy("targets = [\"endpoint/*\"]"),
+        // A name that no rule knows.
+        Story::new("no_rule").notice(Notice::new("disk_full", CHURN)),
+        // The world holds no such deployment.
+        Story::new("not_observed").notice(Notice::new(HIGH_CPU, &format!("{CHURN}9"))),
+        // The platform takes no update now.
+        Story::new("busy").cloud(changed_world(|cloud| {
+            on(cloud, CHURN, |found| found.status = Some("CREATING".to_owned()));
+        })),
+        // It was changed after the alarm's data began.
+        Story::new("stale")
+            .cloud(changed_world(|cloud| on(cloud, CHURN, |found| found.last_change = Some(at(0))))),
+        // A variant's shape stays as it is.
+        Story::new("not_resizable").notice(notice(HIGH_MEM, VARIANT)),
+        // Ten instances are the most.
+        Story::new("at_ceiling").cloud(cloud_with(CHURN, 10, "VM.Standard2.1")),
+        // One is the least.
+        Story::new("at_floor").notice(notice(LOW_CPU, CHURN)),
+        // No ladder holds it.
+        Story::new("unlisted_shape").notice(notice(HIGH_MEM, CHURN)).cloud(cloud_with(
+            CHURN,
+            1,
+            "VM.Standard.E4.Flex",
+        )),
+        // The pair's name is somebody else's.
+        Story::new("pair_taken").notice(notice(HIGH_CPU, VARIANT)).cloud(with_a_foreign_pair(VARIANT, 1)),
+        // The pair would notify nobody.
+        Story::new("no_pair_action").cloud(changed_world(mute)),
+    ]
+}
+
+/// A sample of the reason after this one: a new variant must find its place here, and a row above.
+fn after(hold: &Hold) -> Option<Hold> {
+    let text = String::new;
+    match hold {
+        Hold::NotFiring(_) => Some(Hold::UnknownTarget),
+        Hold::UnknownTarget => Some(Hold::NotAllowed),
+        Hold::NotAllowed => Some(Hold::NoRule),
+        Hold::NoRule => Some(Hold::NotObserved),
+        Hold::NotObserved => Some(Hold::Busy { status: text() }),
+        Hold::Busy { .. } => Some(Hold::Stale { since: None, changed: Timestamp::UNIX_EPOCH }),
+        Hold::Stale { .. } => Some(Hold::Fixed { axis: Axis::Shape, why: text() }),
+        Hold::Fixed { .. } => Some(Hold::AtCeiling { axis: Axis::Shape, limit: text() }),
+        Hold::AtCeiling { .. } => Some(Hold::AtFloor { axis: Axis::Shape, limit: text() }),
+        Hold::AtFloor { .. } => Some(Hold::UnlistedShape { shape: text(), nearest: None }),
+        Hold::UnlistedShape { .. } => Some(Hold::PairTaken { name: text() }),
+        Hold::PairTaken { .. } => Some(Hold::NoPairAction),
+        Hold::NoPairAction => None,
+    }
+}
+
+#[test]
+fn every_reason_to_hold_has_a_story() {
+    let every = std::iter::successors(Some(Hold::NotFiring(Transition::Cleared)), after);
+    let every: BTreeSet<&str> = every.map(|hold| hold.reason()).collect();
+    let mut told = BTreeSet::new();
+    for Story { reason, policy, cloud, notice } in stories() {
+        let outcome = tell(&notice, &*cloud, &policy);
+        assert_eq!(self::reason(&outcome), reason);
+        assert!(outcome.calls.iter().all(|sent| !sent.call.resizes()), "{reason} resizes");
+        assert_eq!(report::record(&outcome)["decision"], json!({"kind": "hold", "reason": reason}));
+        told.insert(reason);
+    }
+    assert_eq!(told, every);
+}
+
+// ---- purity: deciding and planning need nothing but their arguments ----
+
+fn variant_as_seen(pair: Option<CloudwatchAlarm>) -> Deployment {
+    let seen = |definition| stepladder::deployment::SeenAlarm {
+        id: "pair".to_owned(),
+        etag: None,
+        ours: true,
+        definition: AlarmDefinition::Cloudwatch(definition),
+        window: None,
+    };
+    Deployment {
+        target: TargetId::sagemaker_variant("churn", "AllTraffic"),
+        size: size_of(2, "ml.m5.large"),
+        heading: size_of(2, "ml.m5.large"),
+        lifecycle: Lifecycle::Settled,
+        status: "InService".to_owned(),
+        last_change: None,
+        bounds: None,
+        fixed: BTreeMap::new(),
+        alarm: None,
+        pair: pair.map(seen),
+        facts: Facts::SagemakerVariant { configuration: "churn-config-3".to_owned() },
+    }
+}
+
+#[test]
+fn a_plan_carried_out_has_nothing_left_to_write() {
+    let mut policy = built_in();
+    policy.alarm_action = Some(TOPIC_ARN.to_owned());
+    let mut event = stepladder::source::parse(&notice(HIGH_CPU, VARIANT).body()).unwrap();
+    let alarm = event.alarms.remove(0);
+    let planned = |seen: &Deployment| {
+        let (question, guards): (Question, _) = worth_a_look(&alarm, &alarm.targets[0], &policy).unwrap();
+        plan(&question, seen, decide(&question, guards, seen, &policy), &policy).calls
+    };
+    let first = planned(&variant_as_seen(None));
+    let [Call::AwsPutMetricAlarm(pair), Call::AwsUpdateEndpointWeightsAndCapacities { instances: 3, .. }] =
+        first.as_slice()
+    else {
+        panic!("{first:?}")
+    };
+    assert!(pair.description.ends_with(
+        "\nstepladder: pair=model_deployment_low_cpu target=endpoint/churn/variant/AllTraffic \
+         config=churn-config-3 shape=ml.m5.large"
+    ));
+    let second = planned(&variant_as_seen(Some(pair.clone())));
+    assert_eq!(second, first[1..], "the pair stands, only the size is set");
+}
+
+#[test]
+fn the_pair_on_oci_notifies_the_topic_of_the_alarm_that_called() {
+    let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud(), &built_in());
+    let Call::OciCreateAlarm { alarm, .. } = &outcome.calls[0].call else {
+        panic!("no alarm is created first")
+    };
+    assert_eq!(alarm.destinations, [TOPIC_OCID]);
+}

@@ -1,0 +1,464 @@
+//! What the tests share: payloads in the real formats, a small world, and clouds that go wrong.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use stepladder::alarm::Transition;
+use stepladder::apply::Outcome;
+use stepladder::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm};
+use stepladder::cloud::rehearsed::{Rehearsed, Resource, World, WorldAlarm};
+use stepladder::cloud::{Cloud, Error};
+use stepladder::decide::{Decision, Question};
+use stepladder::deployment::{Deployment, Size};
+use stepladder::handle::{Answer, handle};
+use stepladder::policy::Policy;
+
+/// The OCI model deployment of the small world.
+pub(crate) const CHURN: &str = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueidchurn";
+/// The SageMaker variant of the small world.
+pub(crate) const VARIANT: &str = "endpoint/churn/variant/AllTraffic";
+
+/// What the small world's alarms notify.
+pub(crate) const TOPIC_OCID: &str = "ocid1.onstopic.oc1.iad.exampleuniqueidtopic";
+pub(crate) const TOPIC_ARN: &str = "arn:aws:sns:us-east-1:111122223333:stepladder-alarms";
+
+const COMPARTMENT: &str = "ocid1.compartment.oc1..exampleuniqueidcompartment";
+
+/// The alarms that stand in the small world, under the names of the guide.
+pub(crate) const HIGH_CPU: &str = "churn-model_deployment_high_cpu";
+pub(crate) const LOW_CPU: &str = "churn-model_deployment_low_cpu";
+pub(crate) const HIGH_MEM: &str = "churn-model_deployment_high_mem";
+pub(crate) const LOW_MEM: &str = "churn-model_deployment_low_mem";
+const STANDING: [&str; 4] = [HIGH_CPU, LOW_CPU, HIGH_MEM, LOW_MEM];
+
+/// The pairs of the built-in rules.
+pub(crate) const CPU_PAIR: &str = "model_deployment_low_cpu";
+pub(crate) const MEM_PAIR: &str = "model_deployment_low_mem";
+
+/// A policy without rules of its own.
+pub(crate) fn built_in() -> Policy {
+    policy("")
+}
+
+/// A policy that must be valid.
+pub(crate) fn policy(text: &str) -> Policy {
+    Policy::parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+/// The moment at which every story here begins, and so many seconds after it.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_772_452_800 + seconds).unwrap()
+}
+
+/// So many minutes after the beginning.
+pub(crate) fn minute(minutes: i64) -> Timestamp {
+    at(minutes * 60)
+}
+
+/// One alarm's notice, before it is written as its service writes it.
+#[derive(Debug, Clone)]
+pub(crate) struct Notice {
+    name: String,
+    target: String,
+    transition: Transition,
+    at: Option<Timestamp>,
+    window: Option<i64>,
+    namespace: &'static str,
+}
+
+impl Notice {
+    /// A notice that fires at the beginning, with a window of five minutes.
+    pub(crate) fn new(name: &str, target: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            target: target.to_owned(),
+            transition: Transition::Firing,
+            at: Some(at(0)),
+            window: Some(5),
+            namespace: "oci_datascience_modeldeploy",
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn says(self, transition: Transition) -> Self {
+        Self { transition, ..self }
+    }
+
+    pub(crate) fn at(self, at: Timestamp) -> Self {
+        Self { at: Some(at), ..self }
+    }
+
+    pub(crate) fn without_time(self) -> Self {
+        Self { at: None, ..self }
+    }
+
+    /// About a compute instance's metric, not a model deployment's.
+    pub(crate) fn outside(self) -> Self {
+        Self { namespace: "oci_computeagent", ..self }
+    }
+
+    /// How many minutes of data it was evaluated on; `None` when the payload does not say.
+    pub(crate) fn window(self, minutes: Option<i64>) -> Self {
+        Self { window: minutes, ..self }
+    }
+
+    /// The payload: an OCI message, or a CloudWatch alarm in an SNS record.
+    pub(crate) fn body(&self) -> Vec<u8> {
+        let payload = if self.target.starts_with("endpoint/") { self.sns() } else { self.oci() };
+        payload.to_string().into_bytes()
+    }
+
+    fn is_low(&self) -> bool {
+        self.name.contains("low_")
+    }
+
+    fn oci(&self) -> Value {
+        let (kind, status) = match self.transition {
+            Transition::Firing => ("OK_TO_FIRING", "FIRING"),
+            Transition::Repeat => ("REPEAT", "FIRING"),
+            Transition::Cleared => ("FIRING_TO_OK", "OK"),
+            Transition::NoData | Transition::Test => ("RESET", "OK"),
+        };
+        let query = query(&self.name, &self.target, self.window);
+        json!({
+            "dedupeKey": "6513270e-269e-4d37-b2a7-4de452e6b438",
+            "title": self.name,
+            "type": kind,
+            "severity": "CRITICAL",
+            "timestampEpochMillis": self.at.map(Timestamp::as_millisecond),
+            "alarmMetaData": [{
+                "id": format!("ocid1.alarm.oc1.iad.{}", self.name),
+                "status": status,
+                "namespace": self.namespace,
+                "query": query,
+                "totalMetricsFiring": 1,
+                "dimensions": [{ "resourceId": self.target }],
+                "metricValues": [{ "CpuUtilization": if self.is_low() { "4.2" } else { "91.4" } }],
+            }],
+            "version": 1.5,
+        })
+    }
+
+    fn sns(&self) -> Value {
+        let state = match self.transition {
+            Transition::Firing | Transition::Repeat => "ALARM",
+            Transition::Cleared => "OK",
+            Transition::NoData | Transition::Test => "INSUFFICIENT_DATA",
+        };
+        let (endpoint, variant) = names(&self.target);
+        let mut trigger = json!({
+            "MetricName": metric(&self.name).replace("Cpu", "CPU"),
+            "Namespace": "/aws/sagemaker/Endpoints",
+            "Statistic": "AVERAGE",
+            "Dimensions": [
+                { "name": "EndpointName", "value": endpoint },
+                { "name": "VariantName", "value": variant },
+            ],
+            "ComparisonOperator": if self.is_low() { "LessThanThreshold" } else { "GreaterThanThreshold" },
+            "Threshold": if self.is_low() { 40.0 } else { 160.0 },
+        });
+        if let Some(minutes) = self.window {
+            trigger["Period"] = json!(60);
+            trigger["EvaluationPeriods"] = json!(minutes);
+        }
+        let message = json!({
+            "AlarmName": self.name,
+            "AlarmArn": format!("arn:aws:cloudwatch:us-east-1:111122223333:alarm:{}", self.name),
+            "NewStateValue": state,
+            "NewStateReason": "Threshold Crossed: 1 datapoint [187.34 (02/03/26 12:00:00)]",
+            "StateChangeTime": self.at,
+            "AlarmActions": [TOPIC_ARN],
+            "Trigger": trigger,
+        });
+        json!({ "Records": [{ "EventSource": "aws:sns", "Sns": { "Message": message.to_string() } }] })
+    }
+}
+
+fn metric(alarm: &str) -> &'static str {
+    if alarm.contains("mem") { "MemoryUtilization" } else { "CpuUtilization" }
+}
+
+fn names(variant: &str) -> (&str, &str) {
+    variant.strip_prefix("endpoint/").and_then(|rest| rest.split_once("/variant/")).unwrap_or_default()
+}
+
+fn query(alarm: &str, target: &str, window: Option<i64>) -> String {
+    let metric = metric(alarm);
+    let window = window.map(|minutes| format!("[{minutes}m]")).unwrap_or_default();
+    let threshold = if alarm.contains("low_") { "< 10" } else { "> 80" };
+    format!("{metric}{window}{{resourceId = \"{target}\"}}.groupBy(resourceId).mean() {threshold}")
+}
+
+/// An alarm that somebody made at the console. Without a window its service does not tell one either.
+pub(crate) fn standing(name: &str, target: &str, window: Option<i64>) -> WorldAlarm {
+    if target.starts_with("endpoint/") {
+        cloudwatch_alarm(name, target, window)
+    } else {
+        oci_alarm(name, target, window)
+    }
+}
+
+fn oci_alarm(name: &str, target: &str, window: Option<i64>) -> WorldAlarm {
+    let definition = OciAlarm {
+        name: name.to_owned(),
+        compartment: COMPARTMENT.to_owned(),
+        metric_compartment: COMPARTMENT.to_owned(),
+        namespace: "oci_datascience_modeldeploy".to_owned(),
+        query: query(name, target, window),
+        severity: "CRITICAL".to_owned(),
+        destinations: vec![TOPIC_OCID.to_owned()],
+        repeat: Some("PT5M".to_owned()),
+        body: None,
+        tags: BTreeMap::new(),
+    };
+    WorldAlarm::new(&format!("ocid1.alarm.oc1.iad.{name}"), AlarmDefinition::Oci(definition))
+}
+
+fn cloudwatch_alarm(name: &str, target: &str, window: Option<i64>) -> WorldAlarm {
+    let (endpoint, variant) = names(target);
+    let dimensions = [("EndpointName", endpoint), ("VariantName", variant)];
+    let definition = CloudwatchAlarm {
+        name: name.to_owned(),
+        description: "Somebody's own alarm.".to_owned(),
+        namespace: "/aws/sagemaker/Endpoints".to_owned(),
+        metric: "CPUUtilization".to_owned(),
+        statistic: "Average".to_owned(),
+        dimensions: dimensions.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        period: 60,
+        evaluation_periods: i32::try_from(window.unwrap_or(0)).unwrap(),
+        threshold: 160.0,
+        comparison: "GreaterThanThreshold".to_owned(),
+        missing_data: "missing".to_owned(),
+        actions: vec![TOPIC_ARN.to_owned()],
+    };
+    WorldAlarm::new(name, AlarmDefinition::Cloudwatch(definition))
+}
+
+/// A world with one deployment of each kind, both at the floor, and the four alarms of the guide on each.
+pub(crate) fn world() -> World {
+    let deployments = [(CHURN, "VM.Standard2.1"), (VARIANT, "ml.m5.xlarge")];
+    let alarms = |id| STANDING.map(|name| standing(&suffixed(name, id), id, Some(5)));
+    World {
+        clock: at(0),
+        furnish: false,
+        deployments: deployments.map(|(id, shape)| (id.to_owned(), Resource::new(1, shape))).into(),
+        alarms: [alarms(CHURN), alarms(VARIANT)].concat(),
+        ..World::default()
+    }
+}
+
+/// The two clouds' standing alarms have the same names: they are told apart by their cloud's own spelling.
+fn suffixed(name: &str, target: &str) -> String {
+    if target.starts_with("endpoint/") { name.replace("churn-", "variant-") } else { name.to_owned() }
+}
+
+/// A notice of one of the standing alarms about one of the two deployments.
+pub(crate) fn notice(name: &str, target: &str) -> Notice {
+    Notice::new(&suffixed(name, target), target)
+}
+
+/// The small world.
+pub(crate) fn cloud() -> Rehearsed {
+    Rehearsed::new(world())
+}
+
+/// The small world with one of its deployments at another size.
+pub(crate) fn cloud_with(id: &str, instances: u32, shape: &str) -> Rehearsed {
+    let cloud = cloud();
+    on(&cloud, id, |found| {
+        found.instances = instances;
+        shape.clone_into(&mut found.shape);
+    });
+    cloud
+}
+
+/// Looks at or changes one deployment, as an operator at a console would.
+pub(crate) fn on<T>(cloud: &Rehearsed, id: &str, touch: impl FnOnce(&mut Resource) -> T) -> T {
+    cloud.with(|world| touch(world.deployments.get_mut(id).unwrap()))
+}
+
+/// What runs.
+pub(crate) fn size(cloud: &Rehearsed, id: &str) -> Size {
+    on(cloud, id, |found| found.size())
+}
+
+/// What will run when the change under way is done.
+pub(crate) fn heading(cloud: &Rehearsed, id: &str) -> Size {
+    on(cloud, id, |found| found.heading())
+}
+
+/// Lets so many minutes pass.
+pub(crate) fn pass(cloud: &Rehearsed, minutes: i64) {
+    let now = cloud.with(|world| world.clock);
+    cloud.advance(now + SignedDuration::from_mins(minutes));
+}
+
+/// The paired alarms of ours that stand for one target, known by what their marker says.
+pub(crate) fn pairs(world: &World, id: &str, pair: &str) -> Vec<WorldAlarm> {
+    let marker = format!("\nstepladder: pair={pair} target={id} ");
+    let is_pair = |alarm: &&WorldAlarm| match &alarm.definition {
+        AlarmDefinition::Oci(found) => {
+            let tag = |key: &str| found.tags.get(key).map(String::as_str);
+            (tag("stepladder:target"), tag("stepladder:pair")) == (Some(id), Some(pair))
+        }
+        AlarmDefinition::Cloudwatch(found) => found.description.contains(&marker),
+    };
+    world.alarms.iter().filter(is_pair).cloned().collect()
+}
+
+/// Answers one payload.
+pub(crate) fn answer(body: &[u8], cloud: &dyn Cloud, policy: &Policy, now: Timestamp) -> Answer {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(handle(body, cloud, policy, now)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Answers a notice about one deployment.
+pub(crate) fn tell(notice: &Notice, cloud: &dyn Cloud, policy: &Policy) -> Outcome {
+    let mut answer = answer(&notice.body(), cloud, policy, at(0));
+    assert_eq!(answer.outcomes.len(), 1, "one alarm, one target");
+    answer.outcomes.remove(0)
+}
+
+/// The reason of a hold, or `resize`.
+pub(crate) fn reason(outcome: &Outcome) -> &'static str {
+    match &outcome.decision {
+        Decision::Resize { .. } => "resize",
+        Decision::Hold(hold) => hold.reason(),
+    }
+}
+
+/// The operations of a plan, in order.
+pub(crate) fn operations(outcome: &Outcome) -> Vec<&'static str> {
+    outcome.calls.iter().map(|receipt| receipt.call.operation()).collect()
+}
+
+/// On which side of the fatal call a crash is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The call never arrived.
+    Before,
+    /// The call took effect and its answer was lost.
+    After,
+}
+
+/// A cloud that lets some calls through and then fails, on either side of the next one.
+pub(crate) struct Interrupted<'a> {
+    cloud: &'a Rehearsed,
+    left: AtomicUsize,
+    side: Side,
+    error: Error,
+}
+
+impl<'a> Interrupted<'a> {
+    /// As if the process ended, or the network did.
+    pub(crate) fn after(calls: usize, side: Side, cloud: &'a Rehearsed) -> Self {
+        let error = Error::Unavailable { operation: "any".to_owned(), message: "interrupted".to_owned() };
+        Self { cloud, left: AtomicUsize::new(calls), side, error }
+    }
+
+    /// The first call is answered with this.
+    pub(crate) fn by(error: Error, cloud: &'a Rehearsed) -> Self {
+        Self { error, ..Self::after(0, Side::Before, cloud) }
+    }
+}
+
+#[async_trait]
+impl Cloud for Interrupted<'_> {
+    async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error> {
+        self.cloud.observe(question).await
+    }
+
+    async fn send(&self, call: &Call) -> Result<String, Error> {
+        if self.left.load(SeqCst) > 0 {
+            self.left.fetch_sub(1, SeqCst);
+            return self.cloud.send(call).await;
+        }
+        if self.side == Side::After {
+            self.cloud.send(call).await?;
+        }
+        Err(self.error.clone())
+    }
+}
+
+/// A cloud on which somebody else acts between the look and the first call, so many times.
+pub(crate) struct Racing<'a> {
+    cloud: &'a Rehearsed,
+    left: AtomicUsize,
+    meddle: fn(&mut World),
+}
+
+impl<'a> Racing<'a> {
+    pub(crate) fn new(times: usize, meddle: fn(&mut World), cloud: &'a Rehearsed) -> Self {
+        Self { cloud, left: AtomicUsize::new(times), meddle }
+    }
+}
+
+#[async_trait]
+impl Cloud for Racing<'_> {
+    async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error> {
+        let seen = self.cloud.observe(question).await;
+        if self.left.load(SeqCst) > 0 {
+            self.left.fetch_sub(1, SeqCst);
+            self.cloud.with(self.meddle);
+        }
+        seen
+    }
+
+    async fn send(&self, call: &Call) -> Result<String, Error> {
+        self.cloud.send(call).await
+    }
+}
+
+/// A cloud that answers every look with an error and takes no call.
+pub(crate) struct Blind(pub(crate) Error);
+
+#[async_trait]
+impl Cloud for Blind {
+    async fn observe(&self, _: &Question<'_>) -> Result<Deployment, Error> {
+        Err(self.0.clone())
+    }
+
+    async fn send(&self, call: &Call) -> Result<String, Error> {
+        panic!("nothing was seen, and yet it sends {call}")
+    }
+}
+
+/// A cloud that remembers the world before and after every call.
+pub(crate) struct Watched<'a> {
+    cloud: &'a Rehearsed,
+    steps: Mutex<Vec<(World, World)>>,
+}
+
+impl<'a> Watched<'a> {
+    pub(crate) fn new(cloud: &'a Rehearsed) -> Self {
+        Self { cloud, steps: Mutex::default() }
+    }
+
+    /// The worlds before and after each call, in order.
+    pub(crate) fn steps(self) -> Vec<(World, World)> {
+        self.steps.into_inner().unwrap()
+    }
+}
+
+#[async_trait]
+impl Cloud for Watched<'_> {
+    async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error> {
+        self.cloud.observe(question).await
+    }
+
+    async fn send(&self, call: &Call) -> Result<String, Error> {
+        let before = self.cloud.snapshot();
+        let answer = self.cloud.send(call).await;
+        self.steps.lock().unwrap().push((before, self.cloud.snapshot()));
+        answer
+    }
+}

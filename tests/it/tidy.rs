@@ -1,0 +1,468 @@
+//! The house rules, checked over the text of the repository.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot be set up has failed"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rstest::rstest;
+use stepladder::call::PERMISSIONS;
+use stepladder::target::TARGETS;
+
+/// Where nothing may wait, look at the clock or the environment, or know a cloud's client.
+const PURE: [&str; 12] = [
+    "alarm.rs",
+    "deployment.rs",
+    "ladder.rs",
+    "policy.rs",
+    "policy",
+    "decide.rs",
+    "call.rs",
+    "plan.rs",
+    "target.rs",
+    "target",
+    "source.rs",
+    "source",
+];
+
+/// What would make a file impure.
+const IMPURE: [&str; 11] = [
+    "async ",
+    "std::env",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "::now(",
+    "crate::cloud",
+    "tracing",
+    "println",
+    "random",
+];
+
+/// A longer file has more than one job.
+const LONGEST: usize = 600;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Every Rust file at or below a path, relative to the top.
+fn rust_files(path: &str) -> Vec<String> {
+    let full = root().join(path);
+    if full.is_file() {
+        return vec![path.to_owned()];
+    }
+    let entries = fs::read_dir(&full).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let below = names.map(|name| format!("{path}/{name}"));
+    let mut files: Vec<String> = below
+        .filter(|path| is_rust(Path::new(path)) || root().join(path).is_dir())
+        .flat_map(|p| rust_files(&p))
+        .collect();
+    files.sort();
+    files
+}
+
+fn is_rust(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "rs")
+}
+
+/// What ships of a file: no tests, no comments, and every text and character emptied.
+fn shipped(path: &str) -> String {
+    let text = read(path);
+    let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+    code(&text[..end])
+}
+
+fn code(text: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let skipped = comment(rest)
+            .or_else(|| raw_text(rest))
+            .or_else(|| quoted(rest, '"'))
+            .or_else(|| character(rest));
+        match skipped {
+            Some(_) => kept.push_str(if rest.starts_with('/') { "" } else { "\"\"" }),
+            None => kept.push(c),
+        }
+        rest = &rest[skipped.unwrap_or(c.len_utf8())..];
+    }
+    kept
+}
+
+/// The length of the comment that a text begins with. The line's end is not part of it.
+fn comment(text: &str) -> Option<usize> {
+    if text.starts_with("//") {
+        return Some(text.find('\n').unwrap_or(text.len()));
+    }
+    text.starts_with("/*").then(|| text.find("*/").map_or(text.len(), |end| end + 2))
+}
+
+/// The length of the raw text, as `r#"…"#`, that a text begins with.
+fn raw_text(text: &str) -> Option<usize> {
+    let after = text.strip_prefix("br").or_else(|| text.strip_prefix('r'))?;
+    let hashes = after.len() - after.trim_start_matches('#').len();
+    after[hashes..].strip_prefix('"')?;
+    let close = format!("\"{}", "#".repeat(hashes));
+    let opened = text.len() - after.len() + hashes + 1;
+    text[opened..].find(&close).map(|end| opened + end + close.len())
+}
+
+/// The length of the text in these quotes that a text begins with.
+fn quoted(text: &str, quote: char) -> Option<usize> {
+    let mut escaped = false;
+    for (at, c) in text.strip_prefix(quote)?.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            _ if c == quote => return Some(at + 2),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The length of the character in quotes that a text begins with; a lifetime is none.
+fn character(text: &str) -> Option<usize> {
+    let inside = text.strip_prefix('\'')?;
+    let mut chars = inside.chars();
+    let first = chars.next()?;
+    if first == '\\' {
+        return quoted(text, '\'');
+    }
+    (chars.next() == Some('\'')).then(|| first.len_utf8() + 2)
+}
+
+/// The words that names are made of: `fooBar_baz` has three.
+fn words(code: &str) -> BTreeSet<String> {
+    let mut apart = String::new();
+    let mut before = ' ';
+    for c in code.chars() {
+        if c.is_uppercase() && before.is_lowercase() {
+            apart.push(' ');
+        }
+        apart.push(if c.is_alphanumeric() { c } else { ' ' });
+        before = c;
+    }
+    apart.split_whitespace().map(str::to_lowercase).collect()
+}
+
+/// The files that hold any of the needles in what ships.
+fn offenders(files: impl IntoIterator<Item = String>, needles: &[&str]) -> Vec<String> {
+    let found = |file: &String| {
+        let code = shipped(file);
+        let held: Vec<&str> = needles.iter().filter(|needle| code.contains(**needle)).copied().collect();
+        (!held.is_empty()).then(|| format!("{file}: {}", held.join(", ")))
+    };
+    files.into_iter().filter_map(|file| found(&file)).collect()
+}
+
+fn none(offenders: &[String], rule: &str) {
+    assert!(offenders.is_empty(), "{rule}:\n  {}", offenders.join("\n  "));
+}
+
+#[test]
+fn what_decides_is_pure() {
+    let files = PURE.iter().flat_map(|path| rust_files(&format!("src/{path}")));
+    none(&offenders(files, &IMPURE), "no clock, environment, file, log or waiting here");
+}
+
+#[test]
+fn sources_and_targets_never_meet() {
+    let sources = rust_files("src/source").into_iter().chain(rust_files("src/source.rs"));
+    none(&offenders(sources, &["crate::target", "target::"]), "a source knows no target's file");
+    let targets = rust_files("src/target").into_iter().chain(rust_files("src/target.rs"));
+    none(&offenders(targets, &["crate::source", "source::"]), "a target knows no source");
+}
+
+#[test]
+fn decisions_know_no_cloud() {
+    let clouds = ["oci", "oracle", "aws", "sagemaker", "cloudwatch", "azure", "ray", "datarobot"];
+    let found: Vec<_> =
+        words(&shipped("src/decide.rs")).into_iter().filter(|w| clouds.contains(&w.as_str())).collect();
+    none(&found, "`decide.rs` names a cloud");
+}
+
+#[test]
+fn features_are_asked_for_in_one_place() {
+    let hosts =
+        |file: &String| file.starts_with("src/bin/") || file == "src/main.rs" || file == "src/cloud.rs";
+    let files = rust_files("src").into_iter().filter(|file| !hosts(file));
+    none(
+        &offenders(files, &["feature = \"\"", "feature=\"\""]),
+        "only `cloud.rs` and the hosts know what is compiled in",
+    );
+    assert!(shipped("src/cloud.rs").contains("feature = \"\""), "the search finds no feature at all");
+}
+
+#[rstest]
+#[case::sources("source", "SOURCE")]
+#[case::targets("target", "TARGET")]
+fn every_row_is_in_its_table(#[case] module: &str, #[case] row: &str) {
+    let table = shipped(&format!("src/{module}.rs"));
+    let (_, table) = table.split_once(&format!("const {row}S: ")).expect("a table");
+    let (table, _) = table.split_once("];").expect("its end");
+    let listed: BTreeSet<String> = table
+        .split(|c: char| !c.is_alphanumeric() && !"_:".contains(c))
+        .filter_map(|path| path.strip_suffix(&format!("::{row}")).map(str::to_owned))
+        .collect();
+    let defines = |file: &String| shipped(file).contains(&format!("const {row}: "));
+    let stem = |file: String| Path::new(&file).file_stem().unwrap().to_str().unwrap().to_owned();
+    let defined = rust_files(&format!("src/{module}")).into_iter().filter(defines).map(stem).collect();
+    assert_eq!(listed, defined);
+    assert!(!listed.is_empty(), "the table is empty");
+}
+
+#[test]
+fn every_file_says_its_job() {
+    let files = rust_files("src").into_iter().chain(rust_files("tests"));
+    let silent: Vec<_> = files.filter(|file| !read(file).starts_with("//! ")).collect();
+    none(&silent, "the first line says what the file is for");
+}
+
+#[test]
+fn nothing_panics_on_purpose() {
+    let panics =
+        [".unwrap()", ".expect(", ".unwrap_err()", "panic!", "todo!", "unimplemented!", "unreachable!"];
+    none(&offenders(rust_files("src"), &panics), "no input may bring this down");
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let long = |file: &String| read(file).lines().count() > LONGEST;
+    let files: Vec<_> = rust_files("src").into_iter().filter(long).collect();
+    none(&files, "too long for one job");
+}
+
+#[test]
+fn every_call_has_a_permission() {
+    let variants = shipped("src/call.rs");
+    let (_, operations) = variants.split_once("fn operation").expect("a function");
+    let (operations, _) = operations.split_once("\n    }\n").expect("its end");
+    // One arm per kind of call; the compiler sees to it that none is missing.
+    assert_eq!(operations.matches("=>").count(), PERMISSIONS.len(), "one row per operation");
+    for (operation, permission) in PERMISSIONS {
+        let told = read("src/call.rs").matches(&format!("=> \"{operation}\",")).count();
+        assert_eq!(told, 1, "`{operation}` is no call's operation");
+        assert!(!permission.is_empty(), "`{operation}` needs no permission");
+    }
+}
+
+#[test]
+fn the_template_grants_exactly_what_is_called() {
+    let reads = TARGETS.iter().flat_map(|target| target.reads);
+    let needed: BTreeSet<String> = PERMISSIONS
+        .iter()
+        .chain(reads)
+        .filter(|(operation, _)| operation.starts_with("aws:"))
+        .map(|(_, permission)| (*permission).to_owned())
+        .collect();
+    assert_eq!(granted(&read("template.yaml")), needed, "granted, needed");
+}
+
+/// The IAM actions that the functions of a template are granted by their own policies.
+fn granted(template: &str) -> BTreeSet<String> {
+    let lines: Vec<&str> = template.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+    let function = |at: usize| {
+        let resource = lines[..at].iter().rposition(|line| depth(line) == 2 && !line.trim().is_empty());
+        resource.is_some_and(|from| {
+            lines[from..at].iter().any(|line| line.trim() == "Type: AWS::Serverless::Function")
+        })
+    };
+    let policies = |at: &usize| lines[*at].trim().starts_with("Policies:") && function(*at);
+    (0..lines.len()).filter(policies).flat_map(|at| actions(&under(&lines, at))).collect()
+}
+
+fn depth(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+/// The lines that belong to a key: deeper ones, and list items at its own depth.
+fn under<'a>(lines: &[&'a str], at: usize) -> Vec<&'a str> {
+    let key = depth(lines[at]);
+    let belongs =
+        |line: &&&str| line.trim().is_empty() || depth(line) > key || (depth(line) == key && is_item(line));
+    lines[at + 1..].iter().take_while(belongs).copied().collect()
+}
+
+fn is_item(line: &str) -> bool {
+    line.trim_start().starts_with("- ")
+}
+
+fn actions(policies: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, line) in policies.iter().enumerate() {
+        let entry = line.trim().trim_start_matches("- ");
+        let unclear =
+            ["NotAction", "Effect: Deny", "AWS", "arn:aws"].iter().any(|start| entry.starts_with(start));
+        assert!(!unclear, "the policies grant more than their actions say: `{entry}`");
+        if let Some(inline) = entry.strip_prefix("Action:") {
+            found.extend(inline.split([',', '[', ']']).map(str::to_owned));
+            found.extend(
+                under(policies, at).iter().filter(|line| is_item(line)).map(|line| line.replacen('-', "", 1)),
+            );
+        }
+    }
+    let bare = |action: &String| action.trim_matches([' ', '"', '\'']).to_owned();
+    found.iter().map(bare).filter(|action| !action.is_empty()).collect()
+}
+
+#[test]
+fn only_the_functions_own_policies_count() {
+    let template = r#"
+Resources:
+  Alarms:
+    Type: AWS::SNS::TopicPolicy
+    Properties:
+      Policies:
+        - Action: sns:Publish
+  Function:
+    Type: AWS::Serverless::Function
+    Properties:
+      Policies:
+        - Version: "2012-10-17"
+          Statement:
+            - Effect: Allow
+              Action:
+                - sagemaker:DescribeEndpoint
+                # - sagemaker:DeleteEndpoint
+                - "cloudwatch:PutMetricAlarm"
+              Resource: !Sub arn:${AWS::Partition}:sagemaker:*:*:endpoint/*
+            - Effect: Allow
+              Action: [cloudwatch:DescribeAlarms, 'cloudwatch:DeleteAlarms']
+              Resource: "*"
+      Tags:
+        Action: ec2:RunInstances
+"#;
+    let expected = [
+        "cloudwatch:DeleteAlarms",
+        "cloudwatch:DescribeAlarms",
+        "cloudwatch:PutMetricAlarm",
+        "sagemaker:DescribeEndpoint",
+    ];
+    assert_eq!(granted(template), expected.map(str::to_owned).into());
+}
+
+/// Everything that is, or is about to be, in the repository.
+fn tracked() -> Vec<PathBuf> {
+    let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let output = Command::new("git").args(list).current_dir(root()).output().expect("git");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let listed = String::from_utf8(output.stdout).unwrap();
+    let files: Vec<PathBuf> = listed.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect();
+    assert!(files.iter().any(|file| file == Path::new("Cargo.toml")), "not the whole repository: {files:?}");
+    files
+}
+
+#[test]
+fn no_file_depends_on_one_machine() {
+    // Written apart, so that this file does not find itself.
+    let forbidden = [
+        concat!("/wo", "rk/"),
+        concat!("/ro", "ot/"),
+        concat!("/tmp/ba", "sh_jobs"),
+        concat!("--ind", "ex-url"),
+        concat!("--extra-ind", "ex-url"),
+        concat!("replace-", "with"),
+    ];
+    let mut found = Vec::new();
+    for file in tracked() {
+        // A file that is listed may have been deleted since.
+        let text = fs::read(root().join(&file)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        found.extend(
+            forbidden
+                .iter()
+                .filter(|word| text.contains(**word))
+                .map(|word| format!("{}: {word}", file.display())),
+        );
+    }
+    none(&found, "paths and hosts of one machine");
+}
+
+#[test]
+fn every_dependency_comes_from_the_public_registry() {
+    let lock = read("Cargo.lock");
+    let sources = lock.lines().filter_map(|line| line.strip_prefix("source = "));
+    let other: Vec<_> = sources
+        .filter(|source| *source != "\"registry+https://github.com/rust-lang/crates.io-index\"")
+        .map(str::to_owned)
+        .collect();
+    none(&other, "another registry");
+}
+
+#[test]
+fn every_make_command_of_the_documents_exists() {
+    let makefile = read("Makefile");
+    let targets: BTreeSet<&str> = makefile
+        .lines()
+        .filter(|line| !line.starts_with(['\t', '.', '#', ' ']) && !line.contains('='))
+        .filter_map(|line| line.split_once(':'))
+        .flat_map(|(names, _)| names.split_whitespace())
+        .collect();
+    let readme = made(&read("README.md"));
+    assert!(!readme.is_empty(), "README.md shows no command of the Makefile");
+    for document in tracked().iter().filter(|file| file.extension().is_some_and(|ending| ending == "md")) {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        for target in made(&text) {
+            assert!(
+                targets.contains(target.as_str()),
+                "{}: `make {target}` is no target",
+                document.display()
+            );
+        }
+    }
+}
+
+/// The targets of every `make …` in a document's code.
+fn made(markdown: &str) -> BTreeSet<String> {
+    let mut commands: Vec<&str> = Vec::new();
+    let mut fenced = false;
+    for line in markdown.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if fenced {
+            commands.push(line.trim().trim_start_matches("$ "));
+        } else {
+            commands.extend(line.split('`').skip(1).step_by(2));
+        }
+    }
+    let target = |word: &&str| !word.starts_with('-') && !word.contains('=');
+    commands
+        .iter()
+        .filter_map(|command| command.strip_prefix("make "))
+        .flat_map(|rest| {
+            rest.split_whitespace()
+                .take_while(|word| !["#", "&&", "|", ";", ">"].contains(word))
+                .filter(target)
+        })
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn commands_are_found_in_code_only() {
+    let text = "make sure of `make run`, and\n```sh\n$ make check V=1 size   # both\ncargo make no\n```\n`cargo test`";
+    assert_eq!(made(text), ["check", "run", "size"].map(str::to_owned).into());
+}
+
+#[test]
+fn code_has_no_comments_and_no_texts() {
+    let text = "//! async\nlet a = \"// \\\" b\"; /* x */ let b = r#\"a \"quoted\" async\"#; f::<'a>('\\'', '\"'); // end\nlet c";
+    assert_eq!(code(text), "\nlet a = \"\";  let b = \"\"; f::<'a>(\"\", \"\"); \nlet c");
+    assert!(words("OciModelDeployment array").contains("oci"));
+    assert!(!words("OciModelDeployment array").contains("ray"));
+}
