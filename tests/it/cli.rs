@@ -1,13 +1,5 @@
 //! The `stepladder` command as its user meets it: the real program, its output and its exit codes.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test that cannot be set up has failed"
-)]
-
 use std::fmt::{self, Write as _};
 use std::fs;
 use std::io::Write as _;

@@ -1,7 +1,5 @@
 //! Every payload below `events/`: what is read in it, and what it leads to with no policy file.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
-
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,15 @@
 //! The one test binary: everything outside the crate's own unit tests.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test that cannot be set up has failed, and tells so"
+)]
+
 #[cfg(feature = "aws")]
 mod aws;
 mod cli;

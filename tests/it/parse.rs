@@ -1,13 +1,5 @@
 //! Payloads in, alarms out: every shape, every known irregularity, and everything that is no alarm.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test that cannot be set up has failed"
-)]
-#![allow(clippy::disallowed_methods, reason = "only the caller knows where the shared fixtures are")]
-
 use std::path::PathBuf;
 
 use proptest::prelude::*;

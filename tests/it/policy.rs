@@ -1,7 +1,5 @@
 //! The policy file: what is refused and how it is told, what each key changes, and which rule answers whom.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
-
 use std::process::Command;
 
 use rstest::rstest;

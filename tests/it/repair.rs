@@ -1,7 +1,5 @@
 //! Crashes: whatever call a plan ends at, and on whichever side of it, the next event puts things right.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
-
 use rstest::rstest;
 use stepladder::apply::Ending;
 use stepladder::call::AlarmDefinition;

@@ -1,7 +1,5 @@
 //! Every rule of the design, one table each: what happens, what is sent, and what is told.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;

@@ -1,7 +1,5 @@
 //! What the tests share: payloads in the real formats, a small world, and clouds that go wrong.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
-
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::emulators::{Emulators, root, virtual_environment};
 
 /// `cargo lambda watch` builds before it serves; the tests have built already.
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_mins(2);
 
 /// A function that answers on a port of its own.
 pub(super) struct Function {
