@@ -42,8 +42,8 @@ check-aws: tools emulators ## The same with the AWS client and host, against the
 
 .PHONY: isolation
 isolation: ## Prove that the core depends on no AWS crate
-	@! cargo tree --no-default-features --edges normal --prefix none --format '{p}' | grep -E '^(aws-|lambda_runtime)'
-	@echo "the core depends on no AWS crate"
+	@tree=$$(cargo tree --no-default-features --edges normal --prefix none --format '{p}') && \
+		! grep -E '^(aws-|lambda_runtime)' <<< "$$tree" && echo "the core depends on no AWS crate"
 
 # The advisory database is a network service of its own, so it has its own target.
 .PHONY: deny

@@ -27,6 +27,9 @@ pub struct Alarm {
     pub source: &'static str,
     /// What the alarm says has happened.
     pub transition: Transition,
+    /// Whether its actions are muted or suppressed: then only services that listen to changes of state hear of
+    /// it at all.
+    pub muted: bool,
     /// The deployments it speaks of, each once. Empty when the alarm names none that can be recognised.
     pub targets: Vec<TargetId>,
     /// What was measured.

@@ -235,4 +235,17 @@ pub struct CloudwatchAlarm {
     pub missing_data: String,
     /// What to notify on ALARM.
     pub actions: Vec<String>,
+    /// Whether it notifies at all.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// How many of the periods must breach; `None` for all of them.
+    #[serde(default)]
+    pub datapoints: Option<i32>,
+    /// The metric's unit; `None` for any.
+    #[serde(default)]
+    pub unit: Option<String>,
+}
+
+fn yes() -> bool {
+    true
 }

@@ -85,6 +85,14 @@ pub enum Error {
         /// The service's own words.
         message: String,
     },
+    /// There is nobody to ask: a region or credentials are missing.
+    #[error("{operation} could not be sent: {message}")]
+    Unconfigured {
+        /// The API operation.
+        operation: String,
+        /// What the client says.
+        message: String,
+    },
     /// The service will not have it for any other reason.
     #[error("{operation} was refused: {message}")]
     Refused {
@@ -106,6 +114,7 @@ impl Error {
             Self::LostRace { .. } => "lost_race",
             Self::InProgress { .. } => "in_progress",
             Self::OverQuota { .. } => "over_quota",
+            Self::Unconfigured { .. } => "unconfigured",
             Self::Refused { .. } => "refused",
         }
     }
@@ -118,6 +127,7 @@ impl Error {
             | Self::NotFound { .. }
             | Self::InProgress { .. }
             | Self::OverQuota { .. }
+            | Self::Unconfigured { .. }
             | Self::Refused { .. } => false,
         }
     }
@@ -127,6 +137,7 @@ impl Error {
         match self {
             Self::Denied { permission, .. } => Some(format!("allow `{permission}`")),
             Self::OverQuota { .. } => Some("raise the quota, or lower the rule's bounds".to_owned()),
+            Self::Unconfigured { .. } => Some("set a region and credentials, as for the AWS CLI".to_owned()),
             Self::NotFound { .. } => Some("check the name, the region and the account".to_owned()),
             Self::Throttled { .. }
             | Self::Unavailable { .. }
@@ -137,22 +148,10 @@ impl Error {
     }
 }
 
-/// The clouds that a command can be pointed at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Kind {
-    /// An in-memory cloud with the real semantics: needs no account.
-    Rehearsed,
-    /// Amazon Web Services.
-    Aws,
-}
-
-/// Why there is no connection to a cloud.
+/// The cloud's client was left out of this build.
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
-pub enum NotCompiled {
-    /// The cloud's client was left out of this build.
-    #[error("this build has no `{0}` client: build stepladder with `--features {0}`")]
-    Feature(&'static str),
-}
+#[error("this build has no `{0}` client: build stepladder with `--features {0}`")]
+pub struct NotCompiled(pub &'static str);
 
 /// AWS, with the environment's region and credentials. Connects when it is first asked something.
 #[cfg(feature = "aws")]
@@ -163,5 +162,5 @@ pub fn aws() -> Result<Box<dyn Cloud>, NotCompiled> {
 /// AWS: not in this build.
 #[cfg(not(feature = "aws"))]
 pub fn aws() -> Result<Box<dyn Cloud>, NotCompiled> {
-    Err(NotCompiled::Feature("aws"))
+    Err(NotCompiled("aws"))
 }

@@ -24,6 +24,8 @@ pub struct Question<'a> {
     pub target: &'a TargetId,
     /// The rule, and which way it goes.
     pub matched: Matched<'a>,
+    /// The time that it is.
+    pub now: Timestamp,
 }
 
 /// What is to be done.
@@ -47,6 +49,8 @@ pub enum Decision {
 pub enum Hold {
     /// The alarm says something else than that a threshold is crossed now.
     NotFiring(Transition),
+    /// Somebody has muted it.
+    Muted,
     /// The alarm names nothing that can be resized.
     UnknownTarget,
     /// The policy keeps this target out of reach.
@@ -68,7 +72,7 @@ pub enum Hold {
         changed: Timestamp,
     },
     /// This deployment cannot be changed along this axis.
-    Fixed {
+    NotResizable {
         /// Which one.
         axis: Axis,
         /// Why.
@@ -109,13 +113,14 @@ impl Hold {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::NotFiring(_) => "not_firing",
+            Self::Muted => "muted",
             Self::UnknownTarget => "unknown_target",
             Self::NotAllowed => "not_allowed",
             Self::NoRule => "no_rule",
             Self::NotObserved => "not_observed",
             Self::Busy { .. } => "busy",
             Self::Stale { .. } => "stale",
-            Self::Fixed { .. } => "not_resizable",
+            Self::NotResizable { .. } => "not_resizable",
             Self::AtCeiling { .. } => "at_ceiling",
             Self::AtFloor { .. } => "at_floor",
             Self::UnlistedShape { .. } => "unlisted_shape",
@@ -132,6 +137,7 @@ impl fmt::Display for Hold {
             Self::NotFiring(transition) => {
                 write!(f, "the alarm is `{transition}`: only `firing` and `repeat` act")
             }
+            Self::Muted => f.write_str("the alarm's actions are muted or suppressed"),
             Self::UnknownTarget => f.write_str(
                 "the alarm names nothing that stepladder resizes: expected an OCI model deployment's \
                  `resourceId`, or the dimensions `EndpointName` and `VariantName`",
@@ -148,7 +154,7 @@ impl fmt::Display for Hold {
             Self::Stale { since: None, changed } => {
                 write!(f, "the alarm does not say when it fired, and the deployment was changed at {changed}")
             }
-            Self::Fixed { axis, why } => write!(f, "its {axis} cannot be changed: {why}"),
+            Self::NotResizable { axis, why } => write!(f, "its {axis} cannot be changed: {why}"),
             Self::AtCeiling { axis, limit } => write!(f, "its {axis} cannot go up: {limit}"),
             Self::AtFloor { axis, limit } => write!(f, "its {axis} cannot go down: {limit}"),
             Self::UnlistedShape { shape, nearest } => {
@@ -219,10 +225,11 @@ pub fn worth_a_look<'a>(
     alarm: &'a Alarm,
     target: &'a TargetId,
     policy: &'a Policy,
+    now: Timestamp,
 ) -> Result<(Question<'a>, Vec<Verdict>), Decided> {
     let mut guards = Guards::default();
     match first_guards(&mut guards, alarm, target, policy) {
-        Ok(matched) => Ok((Question { alarm, target, matched }, guards.0)),
+        Ok(matched) => Ok((Question { alarm, target, matched, now }, guards.0)),
         Err(hold) => Err(Decided { decision: Decision::Hold(hold), guards: guards.0 }),
     }
 }
@@ -236,6 +243,9 @@ fn first_guards<'a>(
     let transition = alarm.transition;
     let hold = (!transition.is_firing()).then_some(Hold::NotFiring(transition));
     guards.ask("not_firing", transition.to_string(), hold)?;
+
+    let saw = if alarm.muted { "muted" } else { "not muted" };
+    guards.ask("muted", saw.to_owned(), alarm.muted.then_some(Hold::Muted))?;
 
     let hold = (target.kind == TargetKind::Unknown).then_some(Hold::UnknownTarget);
     guards.ask("unknown_target", target.to_string(), hold)?;
@@ -280,7 +290,7 @@ fn size_for(
 
 /// Only a settled deployment is changed.
 fn settled(guards: &mut Guards, seen: &Deployment) -> Result<(), Hold> {
-    let busy = seen.lifecycle == Lifecycle::Busy;
+    let busy = seen.lifecycle != Lifecycle::Settled;
     guards.ask("busy", seen.status.clone(), busy.then(|| Hold::Busy { status: seen.status.clone() }))
 }
 
@@ -296,9 +306,9 @@ fn fresh(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result<
     guards.ask("stale", saw, stale.then_some(Hold::Stale { since, changed }))
 }
 
-/// When the data begins that the alarm was evaluated on.
+/// When the data begins that the alarm was evaluated on. Evidence from the future is as good as today's.
 fn evidence_begins(question: &Question, seen: &Deployment) -> Option<Timestamp> {
-    let at = question.alarm.at?;
+    let at = question.alarm.at?.min(question.now);
     match question.matched.rule.fresh {
         Fresh::Fired => Some(at),
         Fresh::Window => {
@@ -313,7 +323,7 @@ fn resizable(guards: &mut Guards, question: &Question, seen: &Deployment) -> Res
     let axis = question.matched.rule.axis;
     let why = seen.fixed.get(&axis);
     let saw = why.cloned().unwrap_or_else(|| axis.to_string());
-    guards.ask("not_resizable", saw, why.map(|why| Hold::Fixed { axis, why: why.clone() }))
+    guards.ask("not_resizable", saw, why.map(|why| Hold::NotResizable { axis, why: why.clone() }))
 }
 
 /// The bounds on the count: the policy's, intersected with the platform's own.
@@ -388,14 +398,21 @@ fn taken_back(
     guards.ask("no_pair_action", format!("it notifies {}", notified.len()), hold)
 }
 
-/// What the paired alarm notifies: what the function was told to, else what the alarm that called does, as
-/// its own service describes it. Never what a payload claims.
+/// What the paired alarm notifies: what the function was told to, else what it notifies already, else the
+/// topics and functions that the alarm which called notifies, as its own service describes it. Never what a
+/// payload claims, and never an Auto Scaling policy: that would add what the pair is there to take back.
 pub fn pair_notifies(seen: &Deployment, policy: &Policy) -> Vec<String> {
     if let Some(action) = &policy.alarm_action {
         return vec![action.clone()];
     }
-    let known = |alarm: &Option<crate::deployment::SeenAlarm>| {
-        alarm.as_ref().map(|alarm| alarm.definition.notifies().to_vec()).filter(|actions| !actions.is_empty())
-    };
-    known(&seen.alarm).or_else(|| known(&seen.pair)).unwrap_or_default()
+    let standing = seen.pair.as_ref().filter(|alarm| alarm.ours);
+    let known = [standing, seen.alarm.as_ref()].into_iter().flatten();
+    let notified =
+        known.map(|alarm| alarm.definition.notifies().iter().filter(|id| takes_events(id)).cloned());
+    notified.map(Iterator::collect).find(|actions: &Vec<String>| !actions.is_empty()).unwrap_or_default()
+}
+
+/// OCI alarms notify topics and nothing else; CloudWatch alarms may do many other things.
+fn takes_events(id: &str) -> bool {
+    !id.starts_with("arn:") || id.contains(":sns:") || id.contains(":lambda:")
 }

@@ -78,8 +78,10 @@ impl fmt::Display for Axis {
 pub enum Lifecycle {
     /// At rest: the platform accepts an update.
     Settled,
-    /// A change is under way, or the platform refuses updates for another reason of its own.
+    /// A change is under way, or the platform takes no update for another reason that will pass.
     Busy,
+    /// It is broken, stopped or being deleted: nothing here brings it back.
+    Gone,
 }
 
 /// Inclusive bounds on the number of instances.
@@ -93,13 +95,12 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// The bounds that satisfy both. Where the two do not overlap the platform's (`other`) win, since
-    /// it would refuse anything else.
+    /// The bounds that satisfy both. Where the two do not overlap, the floor lies above the ceiling: then
+    /// nothing may go up and nothing may go down.
     #[must_use]
     pub fn intersect(self, other: Option<Self>) -> Self {
         let Some(other) = other else { return self };
-        let both = Self { min: self.min.max(other.min), max: self.max.min(other.max) };
-        if both.min <= both.max { both } else { other }
+        Self { min: self.min.max(other.min), max: self.max.min(other.max) }
     }
 }
 
@@ -139,7 +140,9 @@ pub enum Facts {
     },
     /// A production variant of a SageMaker endpoint.
     SagemakerVariant {
-        /// The name of the endpoint configuration in force. Configurations never change under their name.
+        /// The name of the endpoint configuration in force.
         configuration: String,
+        /// When the endpoint was created: tells it from an earlier one of the same name.
+        created: Option<Timestamp>,
     },
 }

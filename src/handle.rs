@@ -17,8 +17,6 @@ pub struct Answer {
     pub outcomes: Vec<Outcome>,
     /// Records of the payload that could not be read.
     pub rejected: Vec<source::Error>,
-    /// When the payload was taken up.
-    pub taken_up: Timestamp,
 }
 
 /// Answers one payload.
@@ -28,22 +26,48 @@ pub async fn handle(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<Answer, source::Error> {
+    handle_each(body, cloud, policy, now, &mut |_| {}).await
+}
+
+/// Answers one payload, and tells each outcome as soon as it is there: what was done is known even when
+/// there is no time for the rest.
+pub async fn handle_each(
+    body: &[u8],
+    cloud: &dyn Cloud,
+    policy: &Policy,
+    now: Timestamp,
+    told: &mut (dyn FnMut(&Outcome) + Send),
+) -> Result<Answer, source::Error> {
     let event = source::parse(body)?;
     let mut outcomes = Vec::new();
     // One after the other: two alarms of a payload may well speak of one deployment.
-    for alarm in &event.alarms {
-        if alarm.targets.is_empty() {
-            outcomes.push(Outcome::without_look(alarm, None, Decided::unknown_target(alarm)));
-        }
-        for target in &alarm.targets {
-            outcomes.push(answer(alarm, target, cloud, policy).await);
-        }
+    for (alarm, target) in event.alarms.iter().flat_map(asks) {
+        let outcome = match target {
+            Some(target) => answer(alarm, target, cloud, policy, now).await,
+            None => Outcome::without_look(alarm, None, Decided::unknown_target(alarm)),
+        };
+        told(&outcome);
+        outcomes.push(outcome);
     }
-    Ok(Answer { outcomes, rejected: event.rejected, taken_up: now })
+    Ok(Answer { outcomes, rejected: event.rejected })
 }
 
-async fn answer(alarm: &Alarm, target: &TargetId, cloud: &dyn Cloud, policy: &Policy) -> Outcome {
-    let (question, guards) = match worth_a_look(alarm, target, policy) {
+/// Every target of an alarm; nobody once, when it names none.
+fn asks(alarm: &Alarm) -> Vec<(&Alarm, Option<&TargetId>)> {
+    if alarm.targets.is_empty() {
+        return vec![(alarm, None)];
+    }
+    alarm.targets.iter().map(|target| (alarm, Some(target))).collect()
+}
+
+async fn answer(
+    alarm: &Alarm,
+    target: &TargetId,
+    cloud: &dyn Cloud,
+    policy: &Policy,
+    now: Timestamp,
+) -> Outcome {
+    let (question, guards) = match worth_a_look(alarm, target, policy, now) {
         Ok(question) => question,
         Err(held) => return Outcome::without_look(alarm, Some(target), held),
     };

@@ -81,7 +81,8 @@ fn shape_of(rung: Option<&Rung>) -> &str {
     rung.map_or("", |rung| &rung.shape)
 }
 
-/// Shapes of one cloud share a prefix and little else: below this they only have letters in common.
+/// Jaro-Winkler likeness from 0 to 1. Unrelated names of one cloud, which share a prefix, stay below it; a
+/// letter too few or another size of the same family is above.
 const ALIKE: f64 = 0.75;
 
 /// The ladders in force: a policy's own first, then the built-in ones.

@@ -46,6 +46,12 @@ pub fn plan(question: &Question, seen: &Deployment, decided: Decided, policy: &P
     }
     if let Decision::Resize { axis, to, .. } = &decided.decision {
         calls.extend((target.resize)(seen, *axis, to));
+        if question.matched.step > 0 && question.matched.rule.pair.is_none() {
+            notes.push(format!(
+                "{} has no `pair`: nothing of ours takes this back",
+                question.matched.rule.origin
+            ));
+        }
     }
     Plan { decided, calls, notes }
 }
@@ -53,7 +59,7 @@ pub fn plan(question: &Question, seen: &Deployment, decided: Decided, policy: &P
 /// The paired alarm's fate follows from where the deployment is and where it goes.
 fn fate(question: &Question, seen: &Deployment, decision: &Decision, policy: &Policy) -> Fate {
     let rule = question.matched.rule;
-    if seen.fixed.contains_key(&rule.axis) {
+    if seen.fixed.contains_key(&rule.axis) || seen.lifecycle == Lifecycle::Gone {
         return Fate::Leave;
     }
     let above = |sizes: &[&Size]| above_floor(question, seen, sizes, policy);

@@ -26,6 +26,9 @@ const DEFAULT_INSTANCES: Bounds = Bounds { min: 1, max: 10 };
 /// CloudWatch evaluates at most a day of one-minute periods; OCI queries know windows up to a day.
 const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
+/// No deployment here can have a thousand instances.
+const LARGEST_STEP: u32 = 1000;
+
 /// OCI repeats a notification at most every minute and at least every thirty days.
 const LONGEST_REPEAT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
@@ -174,7 +177,8 @@ impl Policy {
     /// be called `high-cpu-model`, and its low alarm must not be taken for a high one.
     pub fn rule_for(&self, alarm: &str, target: &TargetId) -> Option<Matched<'_>> {
         let here = || self.rules.iter().filter(|rule| rule.target.matches(&target.id));
-        let takes_back = here().any(|rule| rule.is_taken_back_by(alarm, target));
+        let ours = alarm.starts_with(&format!("stepladder/{target}/"));
+        let takes_back = ours || here().any(|rule| rule.is_taken_back_by(alarm, target));
         here().find_map(|rule| {
             if rule.is_taken_back_by(alarm, target) {
                 return Some(Matched { rule, step: -rule.step.abs(), by: alarm.to_owned() });
@@ -265,10 +269,9 @@ impl RuleText {
     fn checked(self, origin: String, defaults: Defaults) -> Result<Rule, Error> {
         let invalid = |problem: String| Error::Invalid { place: origin.clone(), problem };
         let step = self.step.unwrap_or(1);
-        if step == 0 {
-            return Err(invalid(
-                "`step = 0` changes nothing: expected a positive or a negative number".to_owned(),
-            ));
+        if step == 0 || step.unsigned_abs() > LARGEST_STEP {
+            let expected = format!("expected -{LARGEST_STEP} to {LARGEST_STEP}, but not 0");
+            return Err(invalid(format!("`step = {step}`: {expected}")));
         }
         let globs = self.alarm.as_slice();
         if globs.is_empty() || globs.iter().any(|glob| glob.trim().is_empty()) {
@@ -321,6 +324,10 @@ impl PairText {
             return Err(format!("`pair.below = {}`: expected a number above 0", self.below));
         }
         let window = minutes("pair.window", &self.window, LONGEST_WINDOW)?;
+        // An interval of an OCI query is written in minutes up to an hour, and in hours after that.
+        if window.as_mins() > 60 && window.as_mins() % 60 != 0 {
+            return Err(format!("`pair.window = \"{}\"`: expected whole hours above `60m`", self.window));
+        }
         let repeat = match &self.repeat {
             Some(text) => minutes("pair.repeat", text, LONGEST_REPEAT)?,
             None => window,

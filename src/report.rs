@@ -68,6 +68,9 @@ pub fn record(outcome: &Outcome) -> Value {
             let value = json!({ "kind": error.kind(), "message": error.to_string(),
                                 "retryable": error.is_retryable(), "hint": error.hint() });
             record.insert("error".to_owned(), value);
+        } else if let Decision::Hold(hold @ Hold::UnknownTarget) = decision {
+            let value = json!({ "kind": hold.reason(), "message": hold.to_string(), "retryable": false });
+            record.insert("error".to_owned(), value);
         }
     }
     record
@@ -190,7 +193,11 @@ pub fn announced(alarm: &Alarm) -> String {
 /// Text that may come from a payload, as it may stand on a line of a terminal or a log: nothing in it can
 /// move the cursor, turn the writing around or forge another line.
 pub fn plain(text: &str) -> String {
-    let harmful = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let harmful = |c: char| {
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let breaks = matches!(c, '\u{2028}' | '\u{2029}');
+        c.is_control() || turns || breaks
+    };
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if harmful(c) { shown.extend(c.escape_debug()) } else { shown.push(c) }
@@ -251,11 +258,11 @@ pub fn metric_line(outcome: &Outcome, now: Timestamp) -> Value {
 }
 
 /// A payload that cannot be read, as one line with the metric `Rejected{kind}`.
-pub fn rejection_line(error: &source::Error, now: Timestamp) -> Value {
+pub fn rejection_line(kind: &str, message: &str, now: Timestamp) -> Value {
     let metrics = [json!({ "Name": "Rejected", "Unit": "Count" })];
     json!({
-        "error": rejection(error),
-        "kind": error.kind(),
+        "error": { "kind": kind, "message": message },
+        "kind": kind,
         "Rejected": 1,
         "_aws": embedded(&json!([["kind"], []]), &metrics, now),
     })

@@ -22,12 +22,14 @@ pub struct Target {
     pub kind: TargetKind,
     /// The platform's words for a deployment at rest, in which it takes an update.
     pub settled: &'static [&'static str],
+    /// The platform's words for a deployment that is broken, stopped or being deleted.
+    pub gone: &'static [&'static str],
     /// The reads that an observation of it takes: operation, and the permission that it needs.
     pub reads: &'static [(&'static str, &'static str)],
     /// The calls that bring it to a size, one axis at a time.
     pub resize: fn(&Deployment, Axis, &Size) -> Vec<Call>,
     /// The call that makes the paired alarm what the policy says, over the one that stands or new; none
-    /// when it is so already. The alarm depends on nothing but the first argument.
+    /// when it is so already.
     pub keep_pair: fn(&PairContext, Option<&SeenAlarm>, &mut Vec<String>) -> Option<Call>,
     /// The call that deletes the paired alarm.
     pub delete_pair: fn(&SeenAlarm) -> Call,
@@ -51,7 +53,13 @@ pub struct PairContext<'a> {
 impl Target {
     /// What a state in the platform's own word means.
     pub fn lifecycle(&self, status: &str) -> Lifecycle {
-        if self.settled.contains(&status) { Lifecycle::Settled } else { Lifecycle::Busy }
+        if self.settled.contains(&status) {
+            Lifecycle::Settled
+        } else if self.gone.contains(&status) {
+            Lifecycle::Gone
+        } else {
+            Lifecycle::Busy
+        }
     }
 }
 

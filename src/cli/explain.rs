@@ -11,6 +11,7 @@ use stepladder::decide::Decision;
 use stepladder::handle::handle;
 use stepladder::report;
 
+use super::handle::exit;
 use super::{
     Failure, PolicyOption, Printed, observing, parse_time, read_event, read_world, wait, wall_clock,
     whole_seconds,
@@ -54,7 +55,7 @@ impl Options {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "\nOne record cannot be read: {error}.");
         }
-        Ok(Printed::done(text))
+        Ok(Printed { text, exit: exit(&answer) })
     }
 }
 

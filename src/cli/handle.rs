@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use stepladder::apply::Ending;
+use stepladder::cloud;
 use stepladder::cloud::rehearsed::{Rehearsed, World};
-use stepladder::cloud::{self, Kind};
 use stepladder::handle::{Answer, handle};
 use stepladder::policy::Policy;
 use stepladder::report;
@@ -15,6 +15,15 @@ use stepladder::report;
 use super::{
     Failure, Format, PolicyOption, Printed, observing, parse_time, read_event, read_world, wait, wall_clock,
 };
+
+/// Where the deployment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// An in-memory cloud with the real semantics: needs no account
+    Rehearsed,
+    /// Amazon Web Services
+    Aws,
+}
 
 /// Answer one alarm payload: parse, observe, decide, plan, apply
 #[derive(Debug, Args)]

@@ -26,10 +26,11 @@ pub(super) struct Options {
 impl Options {
     pub(super) fn run(&self) -> Result<Printed, Failure> {
         let event = source::parse(&read_event(&self.event)?)?;
-        Ok(match self.format {
-            Format::Json => Printed::json(&report::parsed(&event)),
-            Format::Text => Printed::done(text(&event)),
-        })
+        let text = match self.format {
+            Format::Json => format!("{:#}\n", report::parsed(&event)),
+            Format::Text => text(&event),
+        };
+        Ok(Printed { text, exit: if event.rejected.is_empty() { 0 } else { 2 } })
     }
 }
 

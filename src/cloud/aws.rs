@@ -13,7 +13,8 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_applicationautoscaling::types::{ScalableDimension, ScalableTarget, ServiceNamespace};
 use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
 use aws_sdk_cloudwatch::types::{
-    AlarmType, ComparisonOperator, CompositeAlarm, Dimension, MetricAlarm, MetricStat, Statistic,
+    AlarmType, ComparisonOperator, CompositeAlarm, Dimension, MetricAlarm, MetricStat, StandardUnit,
+    Statistic,
 };
 use aws_sdk_sagemaker::operation::describe_endpoint::DescribeEndpointOutput;
 use aws_sdk_sagemaker::operation::describe_endpoint_config::DescribeEndpointConfigOutput;
@@ -49,29 +50,58 @@ pub struct AwsCloud {
 
 #[derive(Debug)]
 struct Clients {
+    region: String,
     sagemaker: aws_sdk_sagemaker::Client,
     scaling: aws_sdk_applicationautoscaling::Client,
     cloudwatch: aws_sdk_cloudwatch::Client,
 }
 
-/// What a warm process remembers. Configurations never change under their name, and the endpoint's own
-/// answer always says which one is in force, so a memory can be outdated but not wrong.
+/// What a warm process remembers of each endpoint. The endpoint's own answer always says which
+/// configuration is in force and when the endpoint was created, so a memory is used only where both match.
 #[derive(Debug, Default)]
-struct Known {
-    /// The configuration that an endpoint had last.
-    configuration: HashMap<String, String>,
-    /// The shape of a variant in a configuration.
-    shape: HashMap<(String, String), String>,
+struct Known(HashMap<String, Remembered>);
+
+#[derive(Debug)]
+struct Remembered {
+    configuration: String,
+    created: Option<Timestamp>,
+    /// By variant.
+    shapes: BTreeMap<String, String>,
 }
 
 impl Known {
-    fn shape(&self, configuration: &str, variant: &str) -> Option<String> {
-        self.shape.get(&(configuration.to_owned(), variant.to_owned())).cloned()
+    fn shape(&self, endpoint: &str, identity: &Identity, variant: &str) -> Option<String> {
+        let last = self.0.get(endpoint)?;
+        let same = last.configuration == identity.configuration && last.created == identity.created;
+        same.then(|| last.shapes.get(variant).cloned()).flatten()
     }
 
-    fn remember(&mut self, endpoint: &str, configuration: &str, variant: &str, shape: &str) {
-        self.configuration.insert(endpoint.to_owned(), configuration.to_owned());
-        self.shape.insert((configuration.to_owned(), variant.to_owned()), shape.to_owned());
+    fn remember(&mut self, endpoint: &str, identity: &Identity, variant: &str, shape: &str) {
+        let Identity { configuration, created } = identity.clone();
+        let fresh = Remembered { configuration, created, shapes: BTreeMap::new() };
+        let last = match self.0.remove(endpoint) {
+            Some(last) if last.configuration == fresh.configuration && last.created == fresh.created => last,
+            _ => fresh,
+        };
+        let last = self.0.entry(endpoint.to_owned()).or_insert(last);
+        last.shapes.insert(variant.to_owned(), shape.to_owned());
+    }
+}
+
+/// Which endpoint it is, and what it was configured with. A configuration's name may be used again once it
+/// is deleted, and so may an endpoint's; both at once for an endpoint that goes on existing may not.
+#[derive(Debug, Clone)]
+struct Identity {
+    configuration: String,
+    created: Option<Timestamp>,
+}
+
+impl Identity {
+    fn of(described: &DescribeEndpointOutput) -> Self {
+        Self {
+            configuration: described.endpoint_config_name().unwrap_or_default().to_owned(),
+            created: described.creation_time().and_then(timestamp),
+        }
     }
 }
 
@@ -80,6 +110,7 @@ impl Cloud for AwsCloud {
     async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error> {
         let (endpoint, variant) = names(question.target)?;
         let clients = self.clients().await;
+        clients.check_region(question)?;
         let guess = self.guess(endpoint, variant);
         let (described, configuration, scalable, alarms) = tokio::join!(
             clients.describe_endpoint(endpoint),
@@ -88,23 +119,18 @@ impl Cloud for AwsCloud {
             clients.describe_alarms(question),
         );
         let (described, scalable, alarms) = (described?, scalable?, alarms?);
-        let name = described.endpoint_config_name().unwrap_or_default();
+        let identity = Identity::of(&described);
         let pair = pair_of(question, &alarms);
-        let shape = match self.shape_without_asking(name, variant, configuration.as_ref(), pair.as_ref()) {
-            Some(shape) => shape,
-            None => shape_in(&clients.describe_endpoint_config(name).await?, variant)?,
-        };
-        self.known().remember(endpoint, name, variant, &shape);
+        let known = self.known().shape(endpoint, &identity, variant);
+        let shape =
+            match known.or_else(|| told_along(&identity, variant, configuration.as_ref(), pair.as_ref())) {
+                Some(shape) => shape,
+                None => shape_in(&clients.describe_endpoint_config(&identity.configuration).await?, variant)?,
+            };
+        self.known().remember(endpoint, &identity, variant, &shape);
         let summary = summary_of(&described, variant)?;
-        Ok(deployment(
-            question,
-            &described,
-            summary,
-            shape,
-            bounds(&scalable),
-            alarm_of(question, &alarms),
-            pair,
-        ))
+        let found = Found { described: &described, summary, identity, shape, bounds: bounds(&scalable) };
+        Ok(deployment(question, found, alarm_of(question, &alarms), pair))
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
@@ -140,34 +166,35 @@ impl AwsCloud {
     /// it had last, or the one called like the endpoint, as the SageMaker Python SDK calls it. `None` when
     /// what it had last is known already.
     fn guess(&self, endpoint: &str, variant: &str) -> Option<String> {
-        let known = self.known();
-        match known.configuration.get(endpoint) {
-            Some(last) if known.shape(last, variant).is_some() => None,
-            Some(last) => Some(last.clone()),
+        match self.known().0.get(endpoint) {
+            Some(last) if last.shapes.contains_key(variant) => None,
+            Some(last) => Some(last.configuration.clone()),
             None => Some(endpoint.to_owned()),
         }
     }
+}
 
-    /// The variant's shape, if the memory, a lucky guess or the paired alarm's marker tells it.
-    fn shape_without_asking(
-        &self,
-        configuration: &str,
-        variant: &str,
-        guessed: Option<&DescribeEndpointConfigOutput>,
-        pair: Option<&SeenAlarm>,
-    ) -> Option<String> {
-        let lucky = || {
-            let guessed = guessed.filter(|guessed| guessed.endpoint_config_name() == Some(configuration))?;
-            shape_in(guessed, variant).ok()
-        };
-        let marked = || match &pair?.definition {
-            AlarmDefinition::Cloudwatch(alarm) => Marker::read(&alarm.description)
-                .filter(|marker| marker.configuration == configuration)
-                .map(|marker| marker.shape),
-            AlarmDefinition::Oci(_) => None,
-        };
-        self.known().shape(configuration, variant).or_else(lucky).or_else(marked)
-    }
+/// The variant's shape, if a lucky guess or the paired alarm's marker tells it.
+fn told_along(
+    identity: &Identity,
+    variant: &str,
+    guessed: Option<&DescribeEndpointConfigOutput>,
+    pair: Option<&SeenAlarm>,
+) -> Option<String> {
+    let right = |found: &&DescribeEndpointConfigOutput| {
+        found.endpoint_config_name() == Some(identity.configuration.as_str())
+    };
+    let marked = || match &pair.filter(|pair| pair.ours)?.definition {
+        AlarmDefinition::Cloudwatch(alarm) => Marker::read(&alarm.description),
+        AlarmDefinition::Oci(_) => None,
+    };
+    let same = |marker: &Marker| {
+        marker.configuration == identity.configuration && marker.created == identity.created
+    };
+    guessed
+        .filter(right)
+        .and_then(|found| shape_in(found, variant).ok())
+        .or_else(|| marked().filter(same).map(|marker| marker.shape))
 }
 
 fn names(target: &TargetId) -> Result<(&str, &str), Error> {
@@ -185,9 +212,28 @@ impl Clients {
             .build();
         let config = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await;
         Self {
+            region: config.region().map(ToString::to_string).unwrap_or_default(),
             sagemaker: aws_sdk_sagemaker::Client::new(&config),
             scaling: aws_sdk_applicationautoscaling::Client::new(&config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
+        }
+    }
+
+    /// An alarm of another region speaks of another endpoint of the same name.
+    fn check_region(&self, question: &Question<'_>) -> Result<(), Error> {
+        // arn:partition:cloudwatch:region:account:alarm:name
+        let theirs = question.alarm.id.strip_prefix("arn:").and_then(|arn| arn.split(':').nth(2));
+        match theirs {
+            Some(theirs) if !theirs.is_empty() && !self.region.is_empty() && theirs != self.region => {
+                Err(Error::Refused {
+                    operation: "aws:DescribeEndpoint".to_owned(),
+                    message: format!(
+                        "the alarm is of region `{theirs}`, expected `{}`: send it to a function there",
+                        self.region
+                    ),
+                })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -223,6 +269,8 @@ impl Clients {
     /// would be left out.
     async fn describe_alarms(&self, question: &Question<'_>) -> Result<DescribeAlarmsOutput, Error> {
         let pair = question.matched.rule.pair.as_ref().map(|pair| pair.name_for(question.target));
+        // The paired alarm may well be the one that called.
+        let pair = pair.filter(|pair| *pair != question.alarm.name);
         let names = [Some(question.alarm.name.clone()), pair].into_iter().flatten().collect();
         let sent = self
             .cloudwatch
@@ -270,6 +318,9 @@ impl Clients {
             .comparison_operator(ComparisonOperator::from(alarm.comparison.as_str()))
             .treat_missing_data(&alarm.missing_data)
             .set_alarm_actions(Some(alarm.actions.clone()))
+            .actions_enabled(alarm.enabled)
+            .set_datapoints_to_alarm(alarm.datapoints)
+            .set_unit(alarm.unit.as_deref().map(StandardUnit::from))
             .send()
             .await;
         sent.map(|_| "written".to_owned()).map_err(|error| told("aws:PutMetricAlarm", &error))
@@ -310,8 +361,8 @@ fn shape_in(configuration: &DescribeEndpointConfigOutput, variant: &str) -> Resu
             ),
         });
     };
-    // A serverless variant has no instance type; its axes are marked as fixed.
-    Ok(found.instance_type().map_or_else(|| "serverless".to_owned(), |kind| kind.as_str().to_owned()))
+    // A serverless variant and one of several instance pools have none; their axes are marked as fixed.
+    Ok(found.instance_type().map_or_else(|| "none".to_owned(), |kind| kind.as_str().to_owned()))
 }
 
 /// A scalable target's own bounds. Capacity outside them would be pulled back in at once.
@@ -322,16 +373,24 @@ fn bounds(targets: &[ScalableTarget]) -> Option<Bounds> {
     Some(Bounds { min, max })
 }
 
-fn deployment(
-    question: &Question,
-    described: &DescribeEndpointOutput,
-    summary: &ProductionVariantSummary,
+/// What was found of the variant itself.
+struct Found<'a> {
+    described: &'a DescribeEndpointOutput,
+    summary: &'a ProductionVariantSummary,
+    identity: Identity,
     shape: String,
     bounds: Option<Bounds>,
+}
+
+fn deployment(
+    question: &Question,
+    found: Found,
     alarm: Option<SeenAlarm>,
     pair: Option<SeenAlarm>,
 ) -> Deployment {
+    let Found { described, summary, identity, shape, bounds } = found;
     let count = |count: Option<i32>| count.and_then(|count| u32::try_from(count).ok());
+    // Without a count the axis is marked as fixed, so that nothing is ever reckoned from this zero.
     let running = count(summary.current_instance_count()).unwrap_or_default();
     let wanted = count(summary.desired_instance_count()).unwrap_or(running);
     let status = described.endpoint_status().map_or("", EndpointStatus::as_str);
@@ -346,9 +405,7 @@ fn deployment(
         fixed: fixed(summary),
         alarm,
         pair,
-        facts: Facts::SagemakerVariant {
-            configuration: described.endpoint_config_name().unwrap_or_default().to_owned(),
-        },
+        facts: Facts::SagemakerVariant { configuration: identity.configuration, created: identity.created },
     }
 }
 
@@ -356,11 +413,16 @@ fn deployment(
 fn fixed(summary: &ProductionVariantSummary) -> BTreeMap<Axis, String> {
     let mut fixed = BTreeMap::from([(Axis::Shape, FIXED_SHAPE.to_owned())]);
     let managed = summary.managed_instance_scaling().and_then(|scaling| scaling.status());
-    if summary.current_serverless_config().is_some() {
-        fixed.insert(Axis::Instances, "the variant is serverless".to_owned());
+    let why = if summary.current_serverless_config().is_some() {
+        Some("the variant is serverless")
     } else if managed == Some(&ManagedInstanceScalingStatus::Enabled) {
-        fixed.insert(Axis::Instances, "its managed instance scaling owns the count".to_owned());
-    }
+        Some("its managed instance scaling owns the count")
+    } else if summary.current_instance_count().is_none() {
+        Some("SageMaker tells no instance count for it")
+    } else {
+        None
+    };
+    fixed.extend(why.map(|why| (Axis::Instances, why.to_owned())));
     fixed
 }
 
@@ -415,6 +477,10 @@ fn metric_definition(alarm: &MetricAlarm) -> CloudwatchAlarm {
         comparison: text(alarm.comparison_operator().map(ComparisonOperator::as_str)),
         missing_data: text(alarm.treat_missing_data()),
         actions: alarm.alarm_actions().to_vec(),
+        enabled: alarm.actions_enabled().unwrap_or(true),
+        // All of the periods is what leaving it out means.
+        datapoints: alarm.datapoints_to_alarm().filter(|n| Some(*n) != alarm.evaluation_periods()),
+        unit: alarm.unit().map(|unit| unit.as_str().to_owned()),
     }
 }
 
@@ -424,6 +490,7 @@ fn composite_definition(alarm: &CompositeAlarm) -> CloudwatchAlarm {
         name: alarm.alarm_name().unwrap_or_default().to_owned(),
         description: alarm.alarm_description().unwrap_or_default().to_owned(),
         actions: alarm.alarm_actions().to_vec(),
+        enabled: alarm.actions_enabled().unwrap_or(true),
         ..CloudwatchAlarm::default()
     }
 }

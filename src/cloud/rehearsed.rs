@@ -126,7 +126,7 @@ fn facts(kind: TargetKind, found: &Resource) -> Facts {
             configuration: found.configuration(),
         },
         TargetKind::SagemakerVariant | TargetKind::Unknown => {
-            Facts::SagemakerVariant { configuration: found.endpoint_configuration() }
+            Facts::SagemakerVariant { configuration: found.endpoint_configuration(), created: None }
         }
     }
 }

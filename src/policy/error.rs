@@ -45,6 +45,9 @@ fn key_of_value(before: &str) -> Option<&str> {
     key.rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next().filter(|key| !key.is_empty())
 }
 
+/// Jaro-Winkler likeness from 0 to 1: a letter wrong or missing is above it, another word is below.
+const ALIKE: f64 = 0.7;
+
 /// The known name most like the unknown one. Both are in the message, in backticks, the unknown one first.
 fn nearest_known(message: &str) -> Option<&str> {
     if !message.starts_with("unknown ") {
@@ -54,7 +57,7 @@ fn nearest_known(message: &str) -> Option<&str> {
     let unknown = names.next()?;
     names
         .map(|known| (strsim::jaro_winkler(unknown, known), known))
-        .filter(|(likeness, _)| *likeness > 0.7)
+        .filter(|(likeness, _)| *likeness > ALIKE)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, known)| known)
 }

@@ -7,6 +7,23 @@ use super::field::{malformed, number, required, text};
 use super::limits::Targets;
 use crate::alarm::{TargetId, Transition};
 
+/// CloudWatch's own limit. A name is copied into every record, so it must not be endless.
+const LONGEST_NAME: usize = 255;
+
+/// The alarm's name.
+pub(super) fn name<'a>(
+    shape: &'static str,
+    object: &'a Value,
+    field: &'static str,
+) -> Result<&'a str, Error> {
+    const EXPECTED: &str = "the alarm's name, of at most 255 characters";
+    let name = required(shape, object, field, EXPECTED)?;
+    if name.chars().nth(LONGEST_NAME).is_some() {
+        return Err(malformed(shape, field, EXPECTED, object.get(field)));
+    }
+    Ok(name)
+}
+
 /// What a state's name says has happened.
 pub(super) fn transition(
     shape: &'static str,

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::cloudwatch::{Metric, Variant, longest_period, measured, targets, transition};
-use super::field::{moment, number, required, seconds, text};
+use super::cloudwatch::{Metric, Variant, longest_period, measured, name, targets, transition};
+use super::field::{moment, number, seconds, text};
 use super::{Error, Source, state_reason};
 use crate::alarm::{Alarm, Event, Signal};
 
@@ -21,9 +21,10 @@ fn read(payload: &Value) -> Result<Event, Error> {
     let contributor = Variant::read(payload.get("AlarmContributorAttributes"));
     let alarm = Alarm {
         id: text(payload, &["AlarmArn"]).unwrap_or_default().to_owned(),
-        name: required(SHAPE, payload, "AlarmName", "the alarm's name")?.to_owned(),
+        name: name(SHAPE, payload, "AlarmName")?.to_owned(),
         source: SOURCE.name,
         transition: transition(SHAPE, payload, "NewStateValue")?,
+        muted: false,
         targets: targets(&metrics, contributor, text(payload, &["AlarmDescription"]))?,
         signal: signal(payload, &metrics),
         at: moment(payload.get("StateChangeTime")),

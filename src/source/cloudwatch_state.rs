@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Error;
-use super::cloudwatch::{Metric, Variant, field, measured, targets, transition};
-use super::field::{malformed, moment, required, text};
+use super::cloudwatch::{Metric, Variant, field, measured, name, targets, transition};
+use super::field::{malformed, moment, text};
 use super::state_reason::{ReasonData, latest_value};
 use crate::alarm::{Alarm, Event, Signal};
 
@@ -20,7 +20,7 @@ pub(super) fn read(
     block: &Value,
     stamped: Option<Timestamp>,
 ) -> Result<Event, Error> {
-    let name = required(shape, block, "alarmName", "the alarm's name")?.to_owned();
+    let name = name(shape, block, "alarmName")?.to_owned();
     let state = block.get("state").filter(|state| state.is_object());
     let state = state.ok_or_else(|| malformed(shape, "state", "the alarm's state", block.get("state")))?;
     let configuration = block.get("configuration");
@@ -33,6 +33,8 @@ pub(super) fn read(
         name,
         source,
         transition: transition(shape, state, "value")?,
+        muted: block.get("muteDetail").is_some_and(Value::is_object)
+            || text(state, &["actionsSuppressedBy"]).is_some(),
         targets: targets(&metrics, Variant::read(contributor), description)?,
         signal: signal(state, &metrics, at),
         at,

@@ -85,27 +85,35 @@ pub(super) fn gather<'a>(
 ) -> Result<Event, Error> {
     at_most("records", parts.len(), MAX_RECORDS)?;
     let mut all = Event::default();
+    // An alarm without a target is answered, too, and counts as if it had one.
     let mut targets = 0;
     for part in parts {
         match read(part) {
             Ok(event) => {
-                all.rejected.extend(event.rejected);
+                event.rejected.into_iter().for_each(|error| reject(&mut all, error));
                 for alarm in event.alarms {
-                    if targets + alarm.targets.len() > MAX_TARGETS {
-                        let found = targets + alarm.targets.len();
-                        all.rejected.push(Error::TooManyTargets { found, limit: MAX_TARGETS });
+                    let found = targets + alarm.targets.len().max(1);
+                    if found > MAX_TARGETS {
+                        reject(&mut all, Error::TooManyTargets { found, limit: MAX_TARGETS });
                     } else {
-                        targets += alarm.targets.len();
+                        targets = found;
                         all.alarms.push(alarm);
                     }
                 }
             }
-            Err(error) => all.rejected.push(error),
+            Err(error) => reject(&mut all, error),
         }
     }
     match all.rejected.first() {
         Some(first) if all.alarms.is_empty() => Err(first.clone()),
         _ => Ok(all),
+    }
+}
+
+/// Keeps the first failures; a batch of thousands needs no more to be mended.
+fn reject(event: &mut Event, error: Error) {
+    if event.rejected.len() < MAX_TARGETS {
+        event.rejected.push(error);
     }
 }
 

@@ -47,6 +47,7 @@ fn read(payload: &Value) -> Result<Event, Error> {
             name: name.to_owned(),
             source: SOURCE.name,
             transition: if is_ok(entry) && transition.is_firing() { Transition::Cleared } else { transition },
+            muted: false,
             targets,
             signal: signal(entry, shared_values),
             at,

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::{PairContext, Target};
@@ -16,6 +17,7 @@ use crate::deployment::{Axis, Deployment, Facts, SeenAlarm, Size};
 pub const TARGET: Target = Target {
     kind: TargetKind::OciModelDeployment,
     settled: &SETTLED,
+    gone: &GONE,
     reads: &[
         ("oci:GetModelDeployment", "manage data-science-model-deployments"),
         ("oci:GetAlarm", "manage alarms"),
@@ -36,6 +38,9 @@ pub const TAG_PAIR: &str = "stepladder:pair";
 
 /// The lifecycle states in which the service takes an update. See the reference of `UpdateModelDeployment`.
 const SETTLED: [&str; 2] = ["ACTIVE", "NEEDS_ATTENTION"];
+
+/// The lifecycle states out of which no alarm brings a deployment.
+const GONE: [&str; 4] = ["DELETING", "DELETED", "FAILED", "INACTIVE"];
 
 /// Where the count stands in a deployment's configuration.
 pub const COUNT: &str = "/modelConfigurationDetails/scalingPolicy/instanceCount";
@@ -76,11 +81,12 @@ fn keep_pair(context: &PairContext, standing: Option<&SeenAlarm>, _notes: &mut V
     }
 }
 
-/// The low alarm: grouped over instances, because one idle replica is not an idle deployment. Where the
-/// firing alarm could be read, compartments, severity and namespace are cloned from it.
+/// The low alarm: grouped over instances, because one idle replica is not an idle deployment. Compartments
+/// and severity are those of the firing alarm at first, and then stay what they are.
 fn pair(context: &PairContext) -> OciAlarm {
     let PairContext { pair, seen, notifies, .. } = context;
-    let like = seen.alarm.as_ref().or(seen.pair.as_ref()).and_then(|alarm| match &alarm.definition {
+    let standing = seen.pair.as_ref().filter(|alarm| alarm.ours);
+    let like = standing.or(seen.alarm.as_ref()).and_then(|alarm| match &alarm.definition {
         AlarmDefinition::Oci(definition) => Some(definition),
         AlarmDefinition::Cloudwatch(_) => None,
     });
@@ -98,10 +104,10 @@ fn pair(context: &PairContext) -> OciAlarm {
         name: pair.alarm.clone(),
         compartment: like.map_or(home, |alarm| &alarm.compartment).to_owned(),
         metric_compartment: like.map_or(home, |alarm| &alarm.metric_compartment).to_owned(),
-        namespace: like.map_or(NAMESPACE, |alarm| &alarm.namespace).to_owned(),
+        namespace: NAMESPACE.to_owned(),
         query: format!(
-            "{metric}[{}m]{{resourceId = \"{target}\"}}.groupBy(resourceId).mean() < {}",
-            pair.window.as_mins(),
+            "{metric}[{}]{{resourceId = \"{target}\"}}.groupBy(resourceId).mean() < {}",
+            interval(pair.window),
             pair.below
         ),
         severity: like.map_or("INFO", |alarm| &alarm.severity).to_owned(),
@@ -109,6 +115,15 @@ fn pair(context: &PairContext) -> OciAlarm {
         repeat: Some(format!("PT{}M", pair.repeat.as_mins())),
         body: Some(format!("Takes back what stepladder added to {target}.")),
         tags: marker(target, &pair.alarm),
+    }
+}
+
+/// An interval of a query: `1m` to `60m`, `1h` to `24h`, `1d`.
+/// See <https://docs.oracle.com/en-us/iaas/Content/Monitoring/Reference/mql.htm>.
+fn interval(window: SignedDuration) -> String {
+    match window.as_mins() {
+        minutes if minutes <= 60 => format!("{minutes}m"),
+        minutes => format!("{}h", minutes / 60),
     }
 }
 
@@ -133,6 +148,7 @@ fn retry_token(context: &PairContext) -> String {
         Facts::OciModelDeployment { etag, .. } => etag.as_str(),
         Facts::SagemakerVariant { .. } => "",
     };
+    // Equal in all processes of one build, which is as far as deliveries of one event are spread.
     let mut hasher = DefaultHasher::new();
     (&seen.target.id, &pair.alarm, etag, fired).hash(&mut hasher);
     format!("stepladder-{:016x}", hasher.finish())

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::{PairContext, Target};
 use crate::alarm::{TargetId, TargetKind};
 use crate::call::{AlarmDefinition, Call, CloudwatchAlarm};
@@ -15,6 +17,7 @@ use crate::ladder::Rung;
 pub const TARGET: Target = Target {
     kind: TargetKind::SagemakerVariant,
     settled: &SETTLED,
+    gone: &GONE,
     reads: &[
         ("aws:DescribeEndpoint", "sagemaker:DescribeEndpoint"),
         ("aws:DescribeEndpointConfig", "sagemaker:DescribeEndpointConfig"),
@@ -29,6 +32,9 @@ pub const TARGET: Target = Target {
 /// The endpoint states in which the service takes an update.
 const SETTLED: [&str; 1] = ["InService"];
 
+/// The endpoint states out of which no alarm brings an endpoint.
+const GONE: [&str; 4] = ["Deleting", "Failed", "OutOfService", "UpdateRollbackFailed"];
+
 /// Why a variant's shape stays as it is.
 pub const FIXED_SHAPE: &str = "stepladder changes the instance count of SageMaker variants only";
 
@@ -37,34 +43,71 @@ pub const INSTANCE_NAMESPACE: &str = "/aws/sagemaker/Endpoints";
 /// The namespace of the metrics that an endpoint's invocations publish.
 const INVOCATION_NAMESPACE: &str = "AWS/SageMaker";
 
-/// CloudWatch's period for instance metrics, which are published once a minute.
+/// CloudWatch's period for both namespaces, which are published once a minute.
 const PERIOD: i32 = 60;
 
-/// Instance metrics, and what their range grows with: `CPUUtilization` runs to 100 × vCPUs, GPU metrics
-/// to 100 × GPUs, the others to 100.
-/// See <https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html>.
-const INSTANCE_METRICS: [(&str, Range); 5] = [
-    ("CPUUtilization", Range::Vcpus),
-    ("MemoryUtilization", Range::Fixed),
-    ("DiskUtilization", Range::Fixed),
-    ("GPUUtilization", Range::Gpus),
-    ("GPUMemoryUtilization", Range::Gpus),
-];
+/// A metric of a variant: where it is published, how it is summed up, and what its range grows with.
+struct Metric {
+    name: &'static str,
+    namespace: &'static str,
+    statistic: &'static str,
+    range: Range,
+}
 
+/// What a metric's range grows with.
 #[derive(Clone, Copy, PartialEq)]
 enum Range {
-    Fixed,
+    /// 0 to 100.
+    Percent,
+    /// 0 to 100 × vCPUs.
     Vcpus,
+    /// 0 to 100 × GPUs.
     Gpus,
+    /// No range: a count or a time.
+    Open,
 }
+
+const fn instance(name: &'static str, range: Range) -> Metric {
+    // The average over all instances of the variant: one idle replica is not an idle deployment.
+    Metric { name, namespace: INSTANCE_NAMESPACE, statistic: "Average", range }
+}
+
+const fn invocation(name: &'static str, statistic: &'static str) -> Metric {
+    Metric { name, namespace: INVOCATION_NAMESPACE, statistic, range: Range::Open }
+}
+
+/// The metrics that a paired alarm may watch.
+/// See <https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html>.
+const METRICS: &[Metric] = &[
+    instance("CPUUtilization", Range::Vcpus),
+    instance("MemoryUtilization", Range::Percent),
+    instance("DiskUtilization", Range::Percent),
+    instance("GPUUtilization", Range::Gpus),
+    instance("GPUMemoryUtilization", Range::Gpus),
+    // Each request contributes one, or one over the number of instances: an average would say nothing.
+    invocation("Invocations", "Sum"),
+    invocation("InvocationsPerInstance", "Sum"),
+    invocation("ConcurrentRequestsPerModel", "Maximum"),
+    invocation("ModelLatency", "Average"),
+    invocation("OverheadLatency", "Average"),
+];
 
 impl Range {
     fn factor(self, rung: &Rung) -> u32 {
         match self {
-            Self::Fixed => 1,
+            Self::Percent | Self::Open => 1,
             Self::Vcpus => rung.vcpus,
             Self::Gpus => rung.gpus.max(1),
         }
+    }
+
+    /// Whether it can only be told with the shape's rung.
+    fn needs_rung(self) -> bool {
+        matches!(self, Self::Vcpus | Self::Gpus)
+    }
+
+    fn unit(self) -> &'static str {
+        if self == Self::Open { "" } else { " % of its capacity" }
     }
 }
 
@@ -91,10 +134,14 @@ fn keep_pair(context: &PairContext, standing: Option<&SeenAlarm>, notes: &mut Ve
 fn pair(context: &PairContext, notes: &mut Vec<String>) -> CloudwatchAlarm {
     let PairContext { pair, seen, rung, notifies, .. } = context;
     let target = &seen.target;
-    let known = INSTANCE_METRICS.iter().find(|(name, _)| name.eq_ignore_ascii_case(&pair.metric));
-    let (metric, range) = known.map_or((pair.metric.as_str(), Range::Fixed), |(name, range)| (*name, *range));
-    let namespace = if known.is_some() { INSTANCE_NAMESPACE } else { INVOCATION_NAMESPACE };
-    if range != Range::Fixed && rung.is_none() {
+    let known = METRICS.iter().find(|known| known.name.eq_ignore_ascii_case(&pair.metric));
+    let unknown = Metric { name: "", ..instance("", Range::Percent) };
+    let Metric { namespace, statistic, range, .. } = known.unwrap_or(&unknown);
+    let metric = known.map_or(pair.metric.as_str(), |known| known.name);
+    if known.is_none() {
+        notes.push(format!("`{metric}` is no metric of SageMaker that stepladder knows: see `pair.metric`"));
+    }
+    if range.needs_rung() && rung.is_none() {
         notes.push(format!(
             "shape `{}` is on no ladder, so `{metric}` below {} is taken of one core: add a `[[ladder]]` \
              that holds it",
@@ -105,15 +152,16 @@ fn pair(context: &PairContext, notes: &mut Vec<String>) -> CloudwatchAlarm {
     CloudwatchAlarm {
         name: pair.name_for(target),
         description: format!(
-            "Takes back what stepladder added to {target}: {metric} below {} % of its capacity for {} minutes.\n{}",
+            "Takes back what stepladder added to {target}: {metric} below {}{} for {} minutes.
+{}",
             pair.below,
+            range.unit(),
             pair.window.as_mins(),
             Marker::of(target, &pair.alarm, seen)
         ),
-        namespace: namespace.to_owned(),
+        namespace: (*namespace).to_owned(),
         metric: metric.to_owned(),
-        // Over all instances of the variant: one idle replica is not an idle deployment.
-        statistic: "Average".to_owned(),
+        statistic: (*statistic).to_owned(),
         dimensions: dimensions(target),
         period: PERIOD,
         evaluation_periods: i32::try_from(pair.window.as_mins()).unwrap_or(i32::MAX),
@@ -122,6 +170,9 @@ fn pair(context: &PairContext, notes: &mut Vec<String>) -> CloudwatchAlarm {
         // A metric that has gone missing is no reason to shrink.
         missing_data: "missing".to_owned(),
         actions: notifies.clone(),
+        enabled: true,
+        datapoints: None,
+        unit: None,
     }
 }
 
@@ -137,8 +188,8 @@ fn delete_pair(seen: &SeenAlarm) -> Call {
 }
 
 /// The last line of a paired alarm's description. It makes the alarm ours, and it remembers the endpoint
-/// configuration and the shape in it: configurations never change under their name, so an observation
-/// that finds the same name again need not read it.
+/// configuration and the shape in it, so that an observation which finds the same configuration of the same
+/// endpoint again need not read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marker {
     /// The pair's name in the policy.
@@ -149,20 +200,18 @@ pub struct Marker {
     pub configuration: String,
     /// The variant's shape in it.
     pub shape: String,
+    /// When the endpoint was created.
+    pub created: Option<Timestamp>,
 }
 
 impl Marker {
     fn of(target: &TargetId, pair: &str, seen: &Deployment) -> Self {
-        let configuration = match &seen.facts {
-            Facts::SagemakerVariant { configuration } => configuration.clone(),
-            Facts::OciModelDeployment { .. } => String::new(),
+        let (configuration, created) = match &seen.facts {
+            Facts::SagemakerVariant { configuration, created } => (configuration.clone(), *created),
+            Facts::OciModelDeployment { .. } => (String::new(), None),
         };
-        Self {
-            pair: pair.to_owned(),
-            target: target.id.clone(),
-            configuration,
-            shape: seen.size.shape.clone(),
-        }
+        let shape = seen.size.shape.clone();
+        Self { pair: pair.to_owned(), target: target.id.clone(), configuration, shape, created }
     }
 
     /// Reads the marker of an alarm's description; `None` when there is none.
@@ -176,6 +225,7 @@ impl Marker {
             target: field("target")?,
             configuration: field("config")?,
             shape: field("shape")?,
+            created: field("created").and_then(|time| time.parse().ok()),
         })
     }
 
@@ -187,8 +237,9 @@ impl Marker {
 
 impl std::fmt::Display for Marker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { pair, target, configuration, shape } = self;
-        write!(f, "stepladder: pair={pair} target={target} config={configuration} shape={shape}")
+        let Self { pair, target, configuration, shape, created } = self;
+        write!(f, "stepladder: pair={pair} target={target} config={configuration} shape={shape}")?;
+        created.map_or(Ok(()), |created| write!(f, " created={created}"))
     }
 }
 

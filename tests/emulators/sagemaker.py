@@ -93,9 +93,9 @@ class Endpoint:
         return self
 
     def shift(self, seconds):
-        """Makes the endpoint look that much older."""
-        self.creation_time -= timedelta(seconds=seconds)
+        """Makes the last change look that much older, and the endpoint at least as old as that."""
         self.last_modified_time -= timedelta(seconds=seconds)
+        self.creation_time = min(self.creation_time, self.last_modified_time)
 
     def summary(self):
         """What moto lists."""

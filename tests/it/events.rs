@@ -77,12 +77,15 @@ fn told(body: &[u8]) -> String {
 
 fn read(alarm: &Alarm) -> String {
     // Destructured so that a new field cannot be forgotten here.
-    let Alarm { id, name, source, transition, targets, signal, at } = alarm;
+    let Alarm { id, name, source, transition, muted, targets, signal, at } = alarm;
     let mut text = format!("{name}\n");
     let mut line =
         |label: &str, value: &dyn std::fmt::Display| writeln!(text, "  {label:<10} {value}").unwrap();
     line("says", &format!("{transition}, by {source}, at {}", shown(at.as_ref())));
     line("id", id);
+    if *muted {
+        line("muted", muted);
+    }
     line("metric", &shown(signal.metric.as_ref()));
     line("value", &format!("{} of {}", shown(signal.value.as_ref()), shown(signal.threshold.as_ref())));
     line("window", &signal.window.map_or_else(|| "-".to_owned(), |window| format!("{window:#}")));

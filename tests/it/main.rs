@@ -13,6 +13,7 @@
 #[cfg(feature = "aws")]
 mod aws;
 mod cli;
+mod distrust;
 mod events;
 mod parse;
 mod policy;

@@ -99,7 +99,8 @@ fn pair_with(key: &str, value: &str) -> String {
 #[rstest]
 #[case::floor_of_nothing("instances = { min = 0, max = 3 }", &["`instances.min = 0`", "at least 1"])]
 #[case::floor_above_ceiling("instances = { min = 5, max = 2 }", &["`instances.min = 5`", "`instances.max = 2`"])]
-#[case::step_of_nothing("step = 0", &["`step = 0`", "positive or a negative"])]
+#[case::step_of_nothing("step = 0", &["`step = 0`", "but not 0"])]
+#[case::step_too_far("step = -2147483648", &["`step = -2147483648`", "expected -1000 to 1000"])]
 fn a_rule_that_makes_no_sense_is_told_with_its_number(#[case] key: &str, #[case] parts: &[&str]) {
     refused_with(&rule_with(key), &[&["rule 2 of the policy"], parts].concat());
 }
@@ -366,7 +367,8 @@ fn pair_below() {
 
 #[test]
 fn pair_window() {
-    assert!(oci_pair("window", "\"1h 30m\"").query.starts_with("m[90m]"));
+    assert!(oci_pair("window", "\"60m\"").query.starts_with("m[60m]"));
+    assert!(oci_pair("window", "\"2h\"").query.starts_with("m[2h]"));
     let alarm = variants_pair("window", "\"15m\"");
     assert_eq!(alarm.period * alarm.evaluation_periods, 900);
 }

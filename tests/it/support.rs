@@ -237,6 +237,9 @@ fn cloudwatch_alarm(name: &str, target: &str, window: Option<i64>) -> WorldAlarm
         comparison: "GreaterThanThreshold".to_owned(),
         missing_data: "missing".to_owned(),
         actions: vec![TOPIC_ARN.to_owned()],
+        enabled: true,
+        datapoints: None,
+        unit: None,
     };
     WorldAlarm::new(name, AlarmDefinition::Cloudwatch(definition))
 }
@@ -319,9 +322,10 @@ pub(crate) fn answer(body: &[u8], cloud: &dyn Cloud, policy: &Policy, now: Times
     runtime.block_on(handle(body, cloud, policy, now)).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Answers a notice about one deployment.
+/// Answers a notice about one deployment, at the moment that it tells.
 pub(crate) fn tell(notice: &Notice, cloud: &dyn Cloud, policy: &Policy) -> Outcome {
-    let mut answer = answer(&notice.body(), cloud, policy, at(0));
+    let now = notice.at.unwrap_or(at(0));
+    let mut answer = answer(&notice.body(), cloud, policy, now);
     assert_eq!(answer.outcomes.len(), 1, "one alarm, one target");
     answer.outcomes.remove(0)
 }

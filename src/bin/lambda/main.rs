@@ -7,12 +7,13 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn, tracing};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use stepladder::apply::Outcome;
 use stepladder::cloud::{self, Cloud};
 use stepladder::config;
-use stepladder::handle::{Answer, handle};
+use stepladder::handle::{Answer, handle_each};
 use stepladder::policy::Policy;
 use stepladder::report;
 
@@ -24,7 +25,7 @@ const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    tracing::init_default_subscriber();
+    lambda_runtime::tracing::init_default_subscriber();
     let cloud = cloud::aws()?;
     let policy = config::policy_from_env().map_err(|error| report::chain(&error));
     let (cloud, policy) = (cloud.as_ref(), &policy);
@@ -56,36 +57,44 @@ async fn invoked(
     cloud: &dyn Cloud,
     policy: &Result<Policy, String>,
 ) -> Result<Value, Failure> {
-    let policy = policy.as_ref().map_err(|message| Failure::Permanent(message.clone()))?;
     let now = wall_clock();
-    let work = handle(event.payload.get().as_bytes(), cloud, policy, now);
+    let policy = policy.as_ref().map_err(|message| {
+        rejected("policy", message, now);
+        Failure::Permanent(message.clone())
+    })?;
+    let body = event.payload.get().as_bytes();
+    let mut told = told;
+    let work = handle_each(body, cloud, policy, now, &mut told);
     let Ok(done) = tokio::time::timeout(time_left(event.context.deadline, now), work).await else {
-        return Err(Failure::Retryable(
-            "the invocation's time is up: allow it more, or see what is slow".to_owned(),
-        ));
+        let message = "the invocation's time is up: allow it more, or see what is slow";
+        return Err(Failure::Retryable(message.to_owned()));
     };
     match done {
-        Ok(answer) => told(&answer),
+        Ok(answer) => reply(&answer, now),
         Err(error) => {
-            tracing::error!(kind = error.kind(), "{error}");
-            print(&report::rejection_line(&error, now));
+            rejected(error.kind(), &error.to_string(), now);
             Ok(report::unreadable(&error))
         }
     }
 }
 
-/// Prints a record per outcome, and fails only where another delivery may help.
-fn told(answer: &Answer) -> Result<Value, Failure> {
-    let now = wall_clock();
-    for outcome in &answer.outcomes {
-        if outcome.error.is_some() {
-            tracing::error!(alarm = outcome.alarm.name, "{}", report::because(outcome));
-        }
-        print(&report::metric_line(outcome, now));
+/// Prints an outcome's record.
+fn told(outcome: &Outcome) {
+    if outcome.error.is_some() {
+        tracing::error!(alarm = outcome.alarm.name, "{}", report::because(outcome));
     }
+    print(&report::metric_line(outcome, wall_clock()));
+}
+
+fn rejected(kind: &str, message: &str, now: Timestamp) {
+    tracing::error!(kind, "{message}");
+    print(&report::rejection_line(kind, message, now));
+}
+
+/// The reply; a failure only where another delivery may help.
+fn reply(answer: &Answer, now: Timestamp) -> Result<Value, Failure> {
     for error in &answer.rejected {
-        tracing::error!(kind = error.kind(), "{error}");
-        print(&report::rejection_line(error, now));
+        rejected(error.kind(), &error.to_string(), now);
     }
     match answer.outcomes.iter().find(|outcome| outcome.is_retryable()) {
         Some(outcome) => Err(Failure::Retryable(report::because(outcome))),

@@ -3,10 +3,11 @@
 //! SageMaker models few of its errors: most arrive as a `ValidationException` whose message tells which.
 
 use aws_sdk_sagemaker::config::http::HttpResponse;
-use aws_sdk_sagemaker::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sagemaker::error::{ProvideErrorMetadata, SdkError};
 
 use crate::call::PERMISSIONS;
 use crate::cloud::Error;
+use crate::report::chain;
 use crate::target::TARGETS;
 
 /// Codes that ask to slow down, over the services' different protocols.
@@ -45,11 +46,25 @@ where
 {
     let name = operation.to_owned();
     let Some(answer) = error.as_service_error() else {
-        // No answer at all: a timeout, a broken connection, or no credentials to ask with.
-        return Error::Unavailable { operation: name, message: DisplayErrorContext(error).to_string() };
+        return unanswered(name, error);
     };
     let status = error.raw_response().map_or(0, |response| response.status().as_u16());
     read(operation, answer.code().unwrap_or_default(), answer.message().unwrap_or_default(), status)
+}
+
+/// No answer at all: a timeout or a broken connection, or nobody to ask in the first place.
+fn unanswered<E>(operation: String, error: &SdkError<E, HttpResponse>) -> Error
+where
+    E: std::error::Error + 'static,
+{
+    let message = chain(error);
+    let unconfigured = ["Missing Region", "credential", "no providers in chain"];
+    let never_sent = matches!(error, SdkError::ConstructionFailure(_));
+    if never_sent || unconfigured.iter().any(|sign| message.contains(sign)) {
+        Error::Unconfigured { operation, message }
+    } else {
+        Error::Unavailable { operation, message }
+    }
 }
 
 fn read(operation: &'static str, code: &str, text: &str, status: u16) -> Error {
@@ -60,7 +75,7 @@ fn read(operation: &'static str, code: &str, text: &str, status: u16) -> Error {
         Error::Throttled { operation: name, message }
     } else if status >= 500 {
         Error::Unavailable { operation: name, message }
-    } else if is(&DENIED) {
+    } else if is(&DENIED) || status == 403 {
         Error::Denied { operation: name, permission: permission(operation).to_owned(), message }
     } else if is(&OVER_QUOTA) {
         Error::OverQuota { operation: name, message }

@@ -11,6 +11,9 @@ use crate::source::mql;
 /// Both services evaluate alarms once a minute.
 const TICK: SignedDuration = SignedDuration::from_mins(1);
 
+/// The clock may be moved by years; alarms are evaluated over the last week of it at most.
+const LONGEST_WATCH: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 /// What an alarm sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notice {
@@ -30,9 +33,10 @@ enum Change {
 impl World {
     pub(super) fn advance(&mut self, to: Timestamp) -> Vec<Notice> {
         let mut notices = Vec::new();
-        // Without metrics there is nothing to evaluate, and a first event may lie years after the epoch.
-        let measured = self.deployments.values().any(|found| !found.metrics.is_empty());
-        while measured && let Some(next) = self.clock.checked_add(TICK).ok().filter(|next| *next <= to) {
+        if let Some(begin) = to.checked_sub(LONGEST_WATCH).ok().filter(|begin| *begin > self.clock) {
+            self.set_clock(begin);
+        }
+        while let Some(next) = self.clock.checked_add(TICK).ok().filter(|next| *next <= to) {
             self.set_clock(next);
             self.evaluate(&mut notices);
         }

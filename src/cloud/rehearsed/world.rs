@@ -234,6 +234,9 @@ fn caller(question: &Question, found: Option<&Resource>) -> AlarmDefinition {
                 comparison: if up { "GreaterThanThreshold" } else { "LessThanThreshold" }.to_owned(),
                 missing_data: "missing".to_owned(),
                 actions: vec![TOPIC_ARN.to_owned()],
+                enabled: true,
+                datapoints: None,
+                unit: None,
             })
         }
     }
@@ -245,6 +248,7 @@ fn marker(target: &TargetId, pair: &Pair, found: Option<&Resource>) -> String {
         target: target.id.clone(),
         configuration: found.map(Resource::endpoint_configuration).unwrap_or_default(),
         shape: found.map(|found| found.shape.clone()).unwrap_or_default(),
+        created: None,
     };
     marker.to_string()
 }

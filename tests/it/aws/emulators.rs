@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// Both emulators answer within seconds; the first start of a fresh environment compiles its modules.
 const START: Duration = Duration::from_secs(90);
 
-/// The account of both emulators.
+/// A topic in the account of both emulators.
 pub(super) const ALARM_ACTION: &str = "arn:aws:sns:us-east-1:000000000000:stepladder-alarms";
 
 /// Running emulators. They stop when their standard input closes.
@@ -31,34 +31,27 @@ pub(super) struct Request {
 }
 
 impl Emulators {
-    /// Starts them, or says why the test is skipped. A skipped emulator is a failure where the environment
-    /// says that none may be missing.
+    /// Starts them; where they are not installed, says that the test is skipped. A skipped test is a failure
+    /// where the environment says that no emulator may be missing.
     pub(super) fn start() -> Option<Self> {
-        match Self::try_start() {
-            Ok(emulators) => Some(emulators),
-            Err(why) => {
-                assert!(
-                    std::env::var_os("STEPLADDER_REQUIRE_EMULATORS").is_none(),
-                    "the emulators are required: {why}"
-                );
-                eprintln!("skipped: {why} (`make emulators` installs them)");
-                None
-            }
+        let python = virtual_environment().join("bin/python");
+        if python.exists() {
+            return Some(Self::run(&python));
         }
+        let required = std::env::var_os("STEPLADDER_REQUIRE_EMULATORS").is_some();
+        assert!(!required, "the emulators are required and not installed: `make emulators`");
+        eprintln!("skipped: the emulators are not installed (`make emulators` does it)");
+        None
     }
 
-    fn try_start() -> Result<Self, String> {
-        let python = virtual_environment().join("bin/python");
-        if !python.exists() {
-            return Err("the emulators are not installed".to_owned());
-        }
+    fn run(python: &Path) -> Self {
         let mut child = Command::new(python)
             .arg(root().join("tests/emulators/aws.py"))
             .args(["--update-seconds", "1"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("the emulators do not start: {error}"))?;
+            .unwrap();
         let (send, line) = mpsc::channel();
         let stdout = child.stdout.take().unwrap();
         std::thread::spawn(move || {
@@ -66,15 +59,15 @@ impl Emulators {
             let _ = BufReader::new(stdout).read_line(&mut text);
             let _ = send.send(text);
         });
-        let line = line.recv_timeout(START).map_err(|_| "the emulators do not get ready".to_owned())?;
-        let ready: Value = serde_json::from_str(&line).map_err(|error| format!("{error} in `{line}`"))?;
+        let line = line.recv_timeout(START).expect("the emulators get ready");
+        let ready: Value = serde_json::from_str(&line).expect("the emulators say where they listen");
         let address = |name: &str| ready[name].as_str().unwrap().to_owned();
-        Ok(Self {
+        Self {
             sagemaker: address("sagemaker"),
             cloudwatch: address("cloudwatch"),
             control: address("control"),
             child,
-        })
+        }
     }
 
     /// What a process needs in its environment to take the emulators for AWS.

@@ -53,7 +53,7 @@ impl Account {
         Some(Self { emulators, sagemaker, cloudwatch })
     }
 
-    /// Waits for the change under way, then lets it lie an hour back, so that new evidence is fresh.
+    /// Waits for the change under way, and returns how many instances run then.
     pub(super) async fn settle(&self) -> i32 {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
@@ -67,6 +67,7 @@ impl Account {
         }
     }
 
+    /// Lets the last change lie an hour back, so that new evidence is fresh.
     pub(super) fn age(&self) {
         self.emulators.age(ENDPOINT, AN_HOUR);
     }

@@ -3,6 +3,7 @@
 use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace};
 use serde_json::Value;
 
+use super::emulators::root;
 use super::function::Function;
 use super::horizontal::{Account, sample};
 
@@ -87,9 +88,23 @@ async fn quotas_bounds_and_strangers() {
 
     // What is no alarm is answered, and nothing is called for it.
     account.emulators.forget_requests();
-    let s3 = std::fs::read(super::emulators::root().join("events/rejected/s3.json")).unwrap();
+    let s3 = std::fs::read(root().join("events/rejected/s3.json")).unwrap();
     assert_eq!(function.invoke(&s3)["error"]["kind"], "not_an_alarm");
     assert!(account.emulators.requests().is_empty());
+}
+
+/// Every sample is answered: with outcomes, or with an error that a retry would not cure.
+#[tokio::test]
+async fn every_sample_gets_a_reply() {
+    let Some(account) = Account::with_endpoint("churn").await else { return };
+    let function = Function::start(&account.emulators);
+    for (folder, field) in [("cloudwatch", "outcomes"), ("oci", "outcomes"), ("rejected", "error")] {
+        let files = std::fs::read_dir(root().join("events").join(folder)).unwrap();
+        for file in files.map(|file| file.unwrap().path()) {
+            let reply = function.invoke(&std::fs::read(&file).unwrap());
+            assert!(reply.get(field).is_some(), "{}: {reply:#}", file.display());
+        }
+    }
 }
 
 #[tokio::test]
@@ -116,4 +131,34 @@ async fn the_command_sees_the_same_account() {
     assert!(!account.emulators.requests().iter().any(|request| mutating(&request.operation)));
     assert_eq!(only(&run(&[]))["result"], "applied");
     assert_eq!(account.settle().await, 2);
+}
+
+#[tokio::test]
+async fn an_alarm_of_another_region_speaks_of_another_endpoint() {
+    let Some(account) = Account::with_endpoint("churn").await else { return };
+    let function = Function::start(&account.emulators);
+    let high = String::from_utf8(sample("sns.high-cpu.firing.json")).unwrap();
+    let reply = function.invoke(high.replace("us-east-1", "eu-west-1").as_bytes());
+    assert_eq!(only(&reply)["error"]["kind"], "refused", "{reply:#}");
+    let message = only(&reply)["error"]["message"].as_str().unwrap();
+    assert!(message.contains("`eu-west-1`") && message.contains("`us-east-1`"), "{message}");
+    assert!(account.emulators.requests().is_empty());
+}
+
+#[test]
+fn without_a_region_or_credentials_it_says_what_to_set() {
+    for environment in [vec![], vec![("AWS_REGION", "us-east-1"), ("AWS_EC2_METADATA_DISABLED", "true")]] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_stepladder"))
+            .args(["handle", "--cloud", "aws", "--format", "json", "--event"])
+            .arg(root().join("events/cloudwatch/sns.high-cpu.firing.json"))
+            .env_clear()
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(environment.clone())
+            .output()
+            .unwrap();
+        let reply: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(only(&reply)["error"]["kind"], "unconfigured", "{environment:?}: {reply:#}");
+        assert_eq!(only(&reply)["error"]["hint"], "set a region and credentials, as for the AWS CLI");
+    }
 }

@@ -1,0 +1,115 @@
+//! What is not taken at its word: clocks, names, mutes, and alarms that somebody has edited.
+
+use serde_json::{Value, json};
+use stepladder::call::{AlarmDefinition, Call, CloudwatchAlarm};
+use stepladder::cloud::rehearsed::Rehearsed;
+
+use crate::support::{
+    CHURN, CPU_PAIR, HIGH_CPU, LOW_CPU, Notice, TOPIC_ARN, VARIANT, answer, at, built_in, cloud, cloud_with,
+    minute, notice, on, operations, pairs, pass, policy, reason, tell,
+};
+
+#[test]
+fn evidence_from_the_future_is_as_good_as_todays() {
+    // A clock that goes wrong, or a payload made by hand: told in an hour, it would outlive any change.
+    let cloud = cloud();
+    on(&cloud, CHURN, |found| found.last_change = Some(at(-60)));
+    let body = notice(HIGH_CPU, CHURN).at(minute(60)).body();
+    let answer = answer(&body, &cloud, &built_in(), at(0));
+    assert_eq!(reason(&answer.outcomes[0]), "stale");
+}
+
+#[test]
+fn a_muted_alarm_is_left_alone() {
+    // EventBridge hears of every change of state, muted or not; the alarm's own actions do not run.
+    let text = include_str!("../../events/cloudwatch/event.high-cpu.firing.json");
+    let mutes = [
+        ("/detail", "muteDetail", json!({ "mutedByArn": "arn:aws:cloudwatch:us-east-1:111122223333:rule" })),
+        ("/detail/state", "actionsSuppressedBy", json!("WaitPeriod")),
+    ];
+    let answered = |event: &Value| {
+        let cloud = Rehearsed::default();
+        answer(event.to_string().as_bytes(), &cloud, &built_in(), at(0)).outcomes.remove(0)
+    };
+    let event: Value = serde_json::from_str(text).unwrap();
+    assert_eq!(reason(&answered(&event)), "resize");
+    for (place, field, value) in mutes {
+        let mut silent = event.clone();
+        silent.pointer_mut(place).unwrap()[field] = value;
+        let outcome = answered(&silent);
+        assert_eq!(reason(&outcome), "muted", "{field}");
+        assert!(outcome.seen.is_none(), "nothing is even looked at");
+    }
+}
+
+#[test]
+fn nothing_under_our_own_prefix_ever_adds() {
+    // A pair that an earlier policy called otherwise, on an endpoint whose name looks like a high alarm.
+    let target = "endpoint/high-cpu-model/variant/x";
+    let outcome = tell(
+        &Notice::new("stepladder/endpoint/high-cpu-model/variant/x/low_a", target),
+        &Rehearsed::default(),
+        &built_in(),
+    );
+    assert_eq!(reason(&outcome), "no_rule");
+}
+
+#[test]
+fn what_is_broken_or_going_gets_no_pair() {
+    for (id, status) in [(CHURN, "DELETING"), (CHURN, "FAILED"), (VARIANT, "Deleting"), (VARIANT, "Failed")] {
+        let cloud = cloud_with(id, 3, if id == CHURN { "VM.Standard2.1" } else { "ml.m5.xlarge" });
+        on(&cloud, id, |found| found.status = Some(status.to_owned()));
+        let outcome = tell(&notice(HIGH_CPU, id), &cloud, &built_in());
+        assert_eq!((reason(&outcome), operations(&outcome)), ("busy", vec![]), "{status}");
+    }
+}
+
+#[test]
+fn a_pair_that_was_switched_off_is_switched_on_again() {
+    let edits: [fn(&mut CloudwatchAlarm); 3] = [
+        |alarm| alarm.enabled = false,
+        |alarm| alarm.datapoints = Some(1),
+        |alarm| alarm.unit = Some("Count".to_owned()),
+    ];
+    for edit in edits {
+        let cloud = cloud();
+        tell(&notice(HIGH_CPU, VARIANT), &cloud, &built_in());
+        pass(&cloud, 60);
+        let wanted = pairs(&cloud.snapshot(), VARIANT, CPU_PAIR);
+        cloud.with(|world| {
+            for alarm in world.alarms.iter_mut().filter(|alarm| alarm.is_ours()) {
+                if let AlarmDefinition::Cloudwatch(definition) = &mut alarm.definition {
+                    edit(definition);
+                }
+            }
+        });
+        let outcome = tell(&notice(LOW_CPU, VARIANT).at(at(0)), &cloud, &built_in());
+        assert_eq!(operations(&outcome), ["aws:PutMetricAlarm"]);
+        let repaired = pairs(&cloud.snapshot(), VARIANT, CPU_PAIR);
+        assert_eq!(repaired[0].definition, wanted[0].definition);
+    }
+}
+
+#[test]
+fn the_pair_never_calls_an_auto_scaling_policy() {
+    let scale_out = "arn:aws:autoscaling:us-east-1:111122223333:scalingPolicy:1:policyName/out";
+    let cloud = cloud();
+    cloud.with(|world| {
+        for alarm in &mut world.alarms {
+            if let AlarmDefinition::Cloudwatch(definition) = &mut alarm.definition {
+                definition.actions = vec![scale_out.to_owned(), TOPIC_ARN.to_owned()];
+            }
+        }
+    });
+    let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud, &built_in());
+    let Call::AwsPutMetricAlarm(pair) = &outcome.calls[0].call else { panic!("{outcome:?}") };
+    assert_eq!(pair.actions, [TOPIC_ARN]);
+}
+
+#[test]
+fn a_step_up_that_nothing_takes_back_says_so() {
+    let without_pair = policy("[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"");
+    let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud(), &without_pair);
+    assert_eq!(operations(&outcome), ["oci:UpdateModelDeployment"]);
+    assert_eq!(outcome.notes, ["rule 1 of the policy has no `pair`: nothing of ours takes this back"]);
+}
