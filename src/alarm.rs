@@ -12,6 +12,11 @@ use serde::{Deserialize, Serialize};
 pub struct Event {
     /// The alarms that could be read, in the payload's order.
     pub alarms: Vec<Alarm>,
+    /// Deployments that have come to rest, when a platform told of a change of state; empty while one is
+    /// still changing.
+    pub settled: Option<Vec<TargetId>>,
+    /// Whether the clock has called: everything that fires is to be looked at.
+    pub tick: bool,
     /// Records of the payload that could not be read. They never keep the others from being answered.
     pub rejected: Vec<crate::source::Error>,
 }
@@ -36,6 +41,20 @@ pub struct Alarm {
     pub signal: Signal,
     /// When the alarm changed state or repeated; `None` when the payload does not say.
     pub at: Option<Timestamp>,
+}
+
+impl Event {
+    /// Whether it calls for the alarms that fire now.
+    pub fn asks_for_repeats(&self) -> bool {
+        self.tick || self.settled.as_ref().is_some_and(|settled| !settled.is_empty())
+    }
+}
+
+impl Alarm {
+    /// Every target; nobody once, when it names none.
+    pub fn asked_about(&self) -> Vec<Option<&TargetId>> {
+        if self.targets.is_empty() { vec![None] } else { self.targets.iter().map(Some).collect() }
+    }
 }
 
 /// What an alarm says has happened.
@@ -124,6 +143,17 @@ impl TargetId {
     /// ```
     pub fn sagemaker_variant(endpoint: &str, variant: &str) -> Self {
         Self { kind: TargetKind::SagemakerVariant, id: format!("endpoint/{endpoint}/variant/{variant}") }
+    }
+
+    /// A SageMaker endpoint with all its variants.
+    pub fn sagemaker_endpoint(endpoint: &str) -> Self {
+        Self { kind: TargetKind::SagemakerVariant, id: format!("endpoint/{endpoint}") }
+    }
+
+    /// Whether the other is this very target, or one of its variants.
+    pub fn covers(&self, other: &Self) -> bool {
+        let rest = other.id.strip_prefix(&self.id);
+        self.kind == other.kind && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("/variant/"))
     }
 
     /// Something that nothing here resizes.

@@ -116,7 +116,7 @@ impl Outcome {
 /// Carries a plan out.
 pub async fn apply(
     question: &Question<'_>,
-    seen: Deployment,
+    seen: Option<Deployment>,
     plan: Plan,
     cloud: &dyn Cloud,
     mode: Mode,
@@ -131,7 +131,7 @@ pub async fn apply(
     Outcome {
         alarm: question.alarm.clone(),
         target: Some(question.target.clone()),
-        seen: Some(seen),
+        seen,
         decision: decided.decision,
         guards: decided.guards,
         calls,

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -244,6 +245,14 @@ pub struct CloudwatchAlarm {
     /// The metric's unit; `None` for any.
     #[serde(default)]
     pub unit: Option<String>,
+}
+
+impl CloudwatchAlarm {
+    /// How long the data reaches back that it is evaluated on: period × evaluation periods.
+    pub fn window(&self) -> Option<SignedDuration> {
+        let period = SignedDuration::from_secs(i64::from(self.period));
+        period.checked_mul(self.evaluation_periods).filter(SignedDuration::is_positive)
+    }
 }
 
 fn yes() -> bool {

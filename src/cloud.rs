@@ -1,11 +1,13 @@
 //! The clouds behind one trait, and the only place that knows which of them are compiled in.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use thiserror::Error as ThisError;
 
 use crate::call::Call;
 use crate::decide::Question;
 use crate::deployment::Deployment;
+use crate::repeat::Standing;
 
 pub mod rehearsed;
 
@@ -18,6 +20,10 @@ pub trait Cloud: Send + Sync {
     /// Reads the deployment, the alarm that called and the place of the paired alarm, in parallel where
     /// the API allows. Changes nothing. [`Error::NotFound`] when there is no such deployment.
     async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error>;
+
+    /// The alarms that call this function, whatever their state: those that notify `action`. One round trip
+    /// per hundred.
+    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<Standing>, Error>;
 
     /// Sends one call and returns what the API answered, in a few words. Sending it twice leaves the
     /// account as sending it once; deleting what is gone succeeds.

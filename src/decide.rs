@@ -59,6 +59,8 @@ pub enum Hold {
     NoRule,
     /// The deployment could not be looked at.
     NotObserved,
+    /// There is no such deployment any more.
+    TargetGone,
     /// A change is under way, or the platform takes none now.
     Busy {
         /// The platform's word for it.
@@ -118,6 +120,7 @@ impl Hold {
             Self::NotAllowed => "not_allowed",
             Self::NoRule => "no_rule",
             Self::NotObserved => "not_observed",
+            Self::TargetGone => "target_gone",
             Self::Busy { .. } => "busy",
             Self::Stale { .. } => "stale",
             Self::NotResizable { .. } => "not_resizable",
@@ -145,6 +148,7 @@ impl fmt::Display for Hold {
             Self::NotAllowed => f.write_str("the policy's `targets` do not include this one"),
             Self::NoRule => f.write_str("no rule matches the alarm's name"),
             Self::NotObserved => f.write_str("the deployment could not be looked at"),
+            Self::TargetGone => f.write_str("the deployment is gone, and its paired alarm goes with it"),
             Self::Busy { status } => write!(f, "the deployment is `{status}`: only a settled one is changed"),
             Self::Stale { since: Some(since), changed } => write!(
                 f,
@@ -234,6 +238,19 @@ pub fn worth_a_look<'a>(
     }
 }
 
+/// The question about a deployment whose paired alarm does not fire, and is only to be looked after.
+pub fn worth_mending<'a>(
+    alarm: &'a Alarm,
+    target: &'a TargetId,
+    policy: &'a Policy,
+    now: Timestamp,
+) -> Option<(Question<'a>, Vec<Verdict>)> {
+    let matched = policy.rule_for(&alarm.name, target).filter(|_| policy.allows(target))?;
+    let held = !alarm.transition.is_firing();
+    let verdict = Verdict { guard: "not_firing", held, saw: alarm.transition.to_string() };
+    Some((Question { alarm, target, matched, now }, vec![verdict]))
+}
+
 fn first_guards<'a>(
     guards: &mut Guards,
     alarm: &Alarm,
@@ -262,7 +279,13 @@ fn first_guards<'a>(
 /// What the alarm means for the deployment as it was seen.
 pub fn decide(question: &Question, asked: Vec<Verdict>, seen: &Deployment, policy: &Policy) -> Decided {
     let mut guards = Guards(asked);
-    let decision = match size_for(&mut guards, question, seen, policy) {
+    let transition = question.alarm.transition;
+    let size = if transition.is_firing() {
+        size_for(&mut guards, question, seen, policy)
+    } else {
+        Err(Hold::NotFiring(transition))
+    };
+    let decision = match size {
         Ok(to) => Decision::Resize { axis: question.matched.rule.axis, from: seen.size.clone(), to },
         Err(hold) => Decision::Hold(hold),
     };

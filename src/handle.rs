@@ -2,21 +2,24 @@
 
 use jiff::Timestamp;
 
-use crate::alarm::{Alarm, TargetId};
+use crate::alarm::{Event, TargetId};
 use crate::apply::{Outcome, apply};
-use crate::cloud::Cloud;
-use crate::decide::{Decided, Question, Verdict, decide, worth_a_look};
-use crate::plan::plan;
+use crate::cloud::{self, Cloud};
+use crate::decide::{Decided, Question, Verdict, decide, worth_a_look, worth_mending};
+use crate::plan::{farewell, plan};
 use crate::policy::Policy;
+use crate::repeat::{Standing, due};
 use crate::source;
 
 /// What became of one payload.
 #[derive(Debug)]
 pub struct Answer {
-    /// One per alarm and target, in the payload's order.
+    /// One per alarm and target, in the order in which they were answered.
     pub outcomes: Vec<Outcome>,
     /// Records of the payload that could not be read.
     pub rejected: Vec<source::Error>,
+    /// Why the alarms that fire could not be asked for.
+    pub error: Option<cloud::Error>,
 }
 
 /// Answers one payload.
@@ -38,58 +41,99 @@ pub async fn handle_each(
     now: Timestamp,
     told: &mut (dyn FnMut(&Outcome) + Send),
 ) -> Result<Answer, source::Error> {
-    let event = source::parse(body)?;
+    let mut event = source::parse(body)?;
+    let (repeats, error) = match repeats(&event, cloud, policy, now).await {
+        Ok(repeats) => (repeats, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    let own = std::mem::take(&mut event.alarms).into_iter().map(Standing::from);
     let mut outcomes = Vec::new();
-    // One after the other: two alarms of a payload may well speak of one deployment.
-    for (alarm, target) in event.alarms.iter().flat_map(asks) {
-        let outcome = match target {
-            Some(target) => answer(alarm, target, cloud, policy, now).await,
-            None => Outcome::without_look(alarm, None, Decided::unknown_target(alarm)),
-        };
-        told(&outcome);
-        outcomes.push(outcome);
+    // One after the other: two alarms may well speak of one deployment.
+    for one in own.chain(repeats) {
+        for target in one.alarm.asked_about() {
+            if let Some(outcome) = take_up(&one, target, cloud, policy, now).await {
+                told(&outcome);
+                outcomes.push(outcome);
+            }
+        }
     }
-    Ok(Answer { outcomes, rejected: event.rejected })
+    Ok(Answer { outcomes, rejected: event.rejected, error })
 }
 
-/// Every target of an alarm; nobody once, when it names none.
-fn asks(alarm: &Alarm) -> Vec<(&Alarm, Option<&TargetId>)> {
-    if alarm.targets.is_empty() {
-        return vec![(alarm, None)];
+/// The alarms that a tick, or a deployment at rest, calls for.
+async fn repeats(
+    event: &Event,
+    cloud: &dyn Cloud,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Vec<Standing>, cloud::Error> {
+    if !event.asks_for_repeats() {
+        return Ok(Vec::new());
     }
-    alarm.targets.iter().map(|target| (alarm, Some(target))).collect()
+    let standing = cloud.standing(policy.alarm_action.as_deref(), now).await?;
+    Ok(due(event, standing, now))
+}
+
+/// An alarm is answered; a paired alarm of ours that does not fire is mended, which is worth a record only
+/// where there was something to do. A pair whose deployment is gone goes with it.
+async fn take_up(
+    one: &Standing,
+    target: Option<&TargetId>,
+    cloud: &dyn Cloud,
+    policy: &Policy,
+    now: Timestamp,
+) -> Option<Outcome> {
+    let alarm = &one.alarm;
+    let Some(target) = target else {
+        return Some(Outcome::without_look(alarm, None, Decided::unknown_target(alarm)));
+    };
+    let Some(pair) = &one.pair else {
+        return Some(answer(one, target, cloud, policy, now).await);
+    };
+    let (question, to_mend) = worth_mending(alarm, target, policy, now)?;
+    let outcome = if alarm.transition.is_firing() {
+        answer(one, target, cloud, policy, now).await
+    } else {
+        attempt(&question, to_mend, cloud, policy).await
+    };
+    if let Some(cloud::Error::NotFound { .. }) = outcome.error {
+        let plan = farewell(&question, pair, outcome.guards);
+        return Some(apply(&question, None, plan, cloud, policy.mode).await);
+    }
+    let worth_telling = alarm.transition.is_firing() || !outcome.calls.is_empty() || outcome.error.is_some();
+    worth_telling.then_some(outcome)
 }
 
 async fn answer(
-    alarm: &Alarm,
+    one: &Standing,
     target: &TargetId,
     cloud: &dyn Cloud,
     policy: &Policy,
     now: Timestamp,
 ) -> Outcome {
-    let (question, guards) = match worth_a_look(alarm, target, policy, now) {
+    let (question, asked) = match worth_a_look(&one.alarm, target, policy, now) {
         Ok(question) => question,
-        Err(held) => return Outcome::without_look(alarm, Some(target), held),
+        Err(held) => return Outcome::without_look(&one.alarm, Some(target), held),
     };
-    let outcome = attempt(&question, guards.clone(), cloud, policy).await;
+    let outcome = attempt(&question, asked.clone(), cloud, policy).await;
     if outcome.lost_race() {
         // Whoever won may have done what was asked: look again, decide again, once.
-        return attempt(&question, guards, cloud, policy).await.after(outcome);
+        return attempt(&question, asked, cloud, policy).await.after(outcome);
     }
     outcome
 }
 
 async fn attempt(
     question: &Question<'_>,
-    guards: Vec<Verdict>,
+    asked: Vec<Verdict>,
     cloud: &dyn Cloud,
     policy: &Policy,
 ) -> Outcome {
     let seen = match cloud.observe(question).await {
         Ok(seen) => seen,
-        Err(error) => return Outcome::blind(question, guards, error),
+        Err(error) => return Outcome::blind(question, asked, error),
     };
-    let decided = decide(question, guards, &seen, policy);
+    let decided = decide(question, asked, &seen, policy);
     let plan = plan(question, &seen, decided, policy);
-    apply(question, seen, plan, cloud, policy.mode).await
+    apply(question, Some(seen), plan, cloud, policy.mode).await
 }

@@ -22,6 +22,7 @@
 //! | [`target`] | one file per kind of target, and their table |
 //! | [`apply`](mod@apply) | sends a plan, stops at the first failure |
 //! | [`cloud`] | the clouds behind one trait |
+//! | [`repeat`] | what the clock and an endpoint at rest call for |
 //! | [`report`] | records, sentences, metrics |
 //! | [`config`] | the only reader of environment variables |
 //!
@@ -46,6 +47,7 @@ pub mod handle;
 pub mod ladder;
 pub mod plan;
 pub mod policy;
+pub mod repeat;
 pub mod report;
 pub mod source;
 pub mod target;

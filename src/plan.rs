@@ -4,7 +4,7 @@
 //! deployment is seen settled at its floor: stopping after any call strands nothing. Sends nothing.
 
 use crate::call::Call;
-use crate::decide::{Decided, Decision, Hold, Question, bounds, pair_notifies};
+use crate::decide::{Decided, Decision, Hold, Question, Verdict, bounds, pair_notifies};
 use crate::deployment::{Axis, Deployment, Lifecycle, SeenAlarm, Size};
 use crate::policy::{Pair, Policy};
 use crate::target::{self, PairContext};
@@ -54,6 +54,13 @@ pub fn plan(question: &Question, seen: &Deployment, decided: Decided, policy: &P
         }
     }
     Plan { decided, calls, notes }
+}
+
+/// What is left to do about a deployment that is gone: its paired alarm goes, too.
+pub fn farewell(question: &Question, pair: &SeenAlarm, guards: Vec<Verdict>) -> Plan {
+    let calls = target::of(question.target.kind).map(|target| (target.delete_pair)(pair));
+    let decided = Decided { decision: Decision::Hold(Hold::TargetGone), guards };
+    Plan { decided, calls: calls.into_iter().collect(), notes: Vec::new() }
 }
 
 /// The paired alarm's fate follows from where the deployment is and where it goes.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::alarm::{Alarm, Event, Transition};
 use crate::apply::{Ending, Outcome, Receipt, Status};
+use crate::cloud;
 use crate::decide::{Decision, Hold};
 use crate::handle::Answer;
 use crate::source;
@@ -20,6 +21,9 @@ pub const METRIC_NAMESPACE: &str = "stepladder";
 pub fn reply(answer: &Answer) -> Value {
     let mut reply = Map::new();
     reply.insert("outcomes".to_owned(), answer.outcomes.iter().map(record).collect());
+    if let Some(error) = &answer.error {
+        reply.insert("error".to_owned(), failure(error));
+    }
     if !answer.rejected.is_empty() {
         reply.insert("rejected".to_owned(), answer.rejected.iter().map(rejection).collect());
     }
@@ -65,15 +69,18 @@ pub fn record(outcome: &Outcome) -> Value {
             record.insert("notes".to_owned(), json!(notes));
         }
         if let Some(error) = error {
-            let value = json!({ "kind": error.kind(), "message": error.to_string(),
-                                "retryable": error.is_retryable(), "hint": error.hint() });
-            record.insert("error".to_owned(), value);
+            record.insert("error".to_owned(), failure(error));
         } else if let Decision::Hold(hold @ Hold::UnknownTarget) = decision {
             let value = json!({ "kind": hold.reason(), "message": hold.to_string(), "retryable": false });
             record.insert("error".to_owned(), value);
         }
     }
     record
+}
+
+fn failure(error: &cloud::Error) -> Value {
+    json!({ "kind": error.kind(), "message": error.to_string(), "retryable": error.is_retryable(),
+            "hint": error.hint() })
 }
 
 fn decision_value(decision: &Decision) -> Value {
@@ -128,12 +135,19 @@ fn measured(alarm: &Alarm) -> String {
 
 /// What a payload says, and nothing else.
 pub fn parsed(event: &Event) -> Value {
-    let alarms: Vec<Value> = event.alarms.iter().map(parsed_alarm).collect();
-    let mut value = json!({ "alarms": alarms });
-    if let (Value::Object(value), false) = (&mut value, event.rejected.is_empty()) {
-        value.insert("rejected".to_owned(), event.rejected.iter().map(rejection).collect());
+    let Event { alarms, settled, tick, rejected } = event;
+    let mut value = Map::new();
+    value.insert("alarms".to_owned(), alarms.iter().map(parsed_alarm).collect());
+    if let Some(settled) = settled {
+        value.insert("settled".to_owned(), settled.iter().map(|target| target.id.clone()).collect());
     }
-    value
+    if *tick {
+        value.insert("tick".to_owned(), json!(true));
+    }
+    if !rejected.is_empty() {
+        value.insert("rejected".to_owned(), rejected.iter().map(rejection).collect());
+    }
+    Value::Object(value)
 }
 
 fn parsed_alarm(alarm: &Alarm) -> Value {

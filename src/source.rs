@@ -5,13 +5,14 @@
 
 use serde_json::Value;
 
-use crate::alarm::Event;
+use crate::alarm::{Event, TargetId};
 
 mod cloudwatch;
 mod cloudwatch_action;
 mod cloudwatch_event;
 mod cloudwatch_message;
 mod cloudwatch_state;
+mod endpoint_state;
 mod error;
 mod field;
 mod limits;
@@ -21,6 +22,7 @@ mod oci_message;
 mod records;
 mod sns_envelope;
 mod state_reason;
+mod tick;
 
 pub use error::Error;
 
@@ -57,8 +59,15 @@ pub const SOURCES: &[Source] = &[
     cloudwatch_event::SOURCE,
     cloudwatch_action::SOURCE,
     cloudwatch_message::SOURCE,
+    endpoint_state::SOURCE,
     oci_message::SOURCE,
+    tick::SOURCE,
 ];
+
+/// The target that a description names for an alarm that measures nothing itself.
+pub fn target_in(description: &str) -> Option<TargetId> {
+    description.lines().find_map(cloudwatch::described)
+}
 
 /// Reads one payload.
 ///

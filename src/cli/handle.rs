@@ -112,6 +112,13 @@ fn printed(answer: &Answer, format: Format) -> Printed {
 
 pub(super) fn text(answer: &Answer) -> String {
     let mut text = answer.outcomes.iter().map(report::text).collect::<Vec<_>>().join("\n");
+    if let Some(error) = &answer.error {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "not asked for: {error}");
+    }
+    if answer.outcomes.is_empty() && answer.error.is_none() && answer.rejected.is_empty() {
+        text.push_str("  nothing is due\n");
+    }
     for error in &answer.rejected {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "not read: {error}");
@@ -121,6 +128,9 @@ pub(super) fn text(answer: &Answer) -> String {
 
 /// What broke counts more than what was of no use.
 pub(super) fn exit(answer: &Answer) -> u8 {
+    if answer.error.is_some() {
+        return 1;
+    }
     let failed = |outcome: &&stepladder::apply::Outcome| outcome.result == Ending::Failed;
     let mut failures = answer.outcomes.iter().filter(failed).peekable();
     if failures.peek().is_none() {

@@ -36,8 +36,17 @@ impl Options {
 
 fn text(event: &Event) -> String {
     let mut text = event.alarms.iter().map(alarm_text).collect::<Vec<_>>().join("\n");
+    // Writing to a string cannot fail.
+    for target in event.settled.iter().flatten() {
+        let _ = writeln!(text, "{} has come to rest", report::plain(&target.id));
+    }
+    if event.settled.as_ref().is_some_and(Vec::is_empty) {
+        let _ = writeln!(text, "an endpoint is changing");
+    }
+    if event.tick {
+        let _ = writeln!(text, "the clock calls");
+    }
     for error in &event.rejected {
-        // Writing to a string cannot fail.
         let _ = writeln!(text, "not read: {error}");
     }
     text

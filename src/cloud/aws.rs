@@ -13,8 +13,8 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_applicationautoscaling::types::{ScalableDimension, ScalableTarget, ServiceNamespace};
 use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
 use aws_sdk_cloudwatch::types::{
-    AlarmType, ComparisonOperator, CompositeAlarm, Dimension, MetricAlarm, MetricStat, StandardUnit,
-    Statistic,
+    AlarmType, ComparisonOperator, CompositeAlarm, Dimension, Metric, MetricAlarm, MetricStat, StandardUnit,
+    StateValue, Statistic,
 };
 use aws_sdk_sagemaker::operation::describe_endpoint::DescribeEndpointOutput;
 use aws_sdk_sagemaker::operation::describe_endpoint_config::DescribeEndpointConfigOutput;
@@ -22,7 +22,7 @@ use aws_sdk_sagemaker::primitives::DateTime;
 use aws_sdk_sagemaker::types::{
     DesiredWeightAndCapacity, EndpointStatus, ManagedInstanceScalingStatus, ProductionVariantSummary,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use super::{Cloud, Error};
@@ -30,6 +30,7 @@ use crate::alarm::TargetId;
 use crate::call::{AlarmDefinition, Call, CloudwatchAlarm};
 use crate::decide::Question;
 use crate::deployment::{Axis, Bounds, Deployment, Facts, SeenAlarm, Size};
+use crate::repeat::{Standing, called};
 use crate::target::sagemaker_variant::{FIXED_SHAPE, Marker, TARGET, is_ours};
 
 mod errors;
@@ -40,6 +41,11 @@ use errors::told;
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
 /// One try; a service that is well answers in a tenth of it.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2500);
+
+/// The most alarms that `DescribeAlarms` returns at once.
+const PAGE: i32 = 100;
+/// How many pages are read at the most: two thousand alarms, in a good two seconds at the API's nine a second.
+const MOST_PAGES: usize = 20;
 
 /// The AWS account and region that the environment names.
 #[derive(Debug, Default)]
@@ -122,15 +128,45 @@ impl Cloud for AwsCloud {
         let identity = Identity::of(&described);
         let pair = pair_of(question, &alarms);
         let known = self.known().shape(endpoint, &identity, variant);
-        let shape =
-            match known.or_else(|| told_along(&identity, variant, configuration.as_ref(), pair.as_ref())) {
-                Some(shape) => shape,
-                None => shape_in(&clients.describe_endpoint_config(&identity.configuration).await?, variant)?,
-            };
+        let told = known.or_else(|| told_along(&identity, variant, configuration.as_ref(), pair.as_ref()));
+        let shape = if let Some(shape) = told {
+            shape
+        } else {
+            let found = clients.describe_endpoint_config(&identity.configuration).await;
+            shape_in(&found.map_err(not_the_endpoint)?, variant)?
+        };
         self.known().remember(endpoint, &identity, variant, &shape);
         let summary = summary_of(&described, variant)?;
         let found = Found { described: &described, summary, identity, shape, bounds: bounds(&scalable) };
         Ok(deployment(question, found, alarm_of(question, &alarms), pair))
+    }
+
+    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<Standing>, Error> {
+        let Some(action) = action else {
+            return Err(Error::Refused {
+                operation: "aws:DescribeAlarms".to_owned(),
+                message:
+                    "`STEPLADDER_ALARM_ACTION` is not set: expected the ARN that alarms call this function by"
+                        .to_owned(),
+            });
+        };
+        let found = self.clients().await.describe_calling_alarms(action).await?;
+        let metric = found.metric_alarms().iter().map(|alarm| {
+            let fires = alarm.state_value() == Some(&StateValue::Alarm);
+            standing(
+                metric_definition(alarm),
+                alarm.alarm_arn(),
+                fires,
+                alarm.state_transitioned_timestamp(),
+                now,
+            )
+        });
+        let composite = found.composite_alarms().iter().map(|alarm| {
+            let fires = alarm.state_value() == Some(&StateValue::Alarm);
+            let since = alarm.state_transitioned_timestamp();
+            standing(composite_definition(alarm), alarm.alarm_arn(), fires, since, now)
+        });
+        Ok(metric.chain(composite).collect())
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
@@ -195,6 +231,14 @@ fn told_along(
         .filter(right)
         .and_then(|found| shape_in(found, variant).ok())
         .or_else(|| marked().filter(same).map(|marker| marker.shape))
+}
+
+/// A configuration that is gone does not mean that the endpoint is.
+fn not_the_endpoint(error: Error) -> Error {
+    if let Error::NotFound { operation, message } = error {
+        return Error::Refused { operation, message };
+    }
+    error
 }
 
 fn names(target: &TargetId) -> Result<(&str, &str), Error> {
@@ -283,6 +327,32 @@ impl Clients {
         sent.map_err(|error| told("aws:DescribeAlarms", &error))
     }
 
+    /// Every alarm that notifies the action, page by page.
+    async fn describe_calling_alarms(&self, action: &str) -> Result<DescribeAlarmsOutput, Error> {
+        let mut all = DescribeAlarmsOutput::builder().build();
+        let mut next = None;
+        for _ in 0..MOST_PAGES {
+            let sent = self
+                .cloudwatch
+                .describe_alarms()
+                .action_prefix(action)
+                .alarm_types(AlarmType::MetricAlarm)
+                .alarm_types(AlarmType::CompositeAlarm)
+                .max_records(PAGE)
+                .set_next_token(next)
+                .send()
+                .await;
+            let page = sent.map_err(|error| told("aws:DescribeAlarms", &error))?;
+            all.metric_alarms.get_or_insert_default().extend(page.metric_alarms.unwrap_or_default());
+            all.composite_alarms.get_or_insert_default().extend(page.composite_alarms.unwrap_or_default());
+            next = page.next_token;
+            if next.is_none() {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
     async fn set_count(&self, endpoint: &str, variant: &str, instances: u32) -> Result<String, Error> {
         let operation = "aws:UpdateEndpointWeightsAndCapacities";
         let refused = |message: String| Error::Refused { operation: operation.to_owned(), message };
@@ -353,7 +423,7 @@ fn shape_in(configuration: &DescribeEndpointConfigOutput, variant: &str) -> Resu
     let found =
         configuration.production_variants().iter().find(|found| found.variant_name() == Some(variant));
     let Some(found) = found else {
-        return Err(Error::NotFound {
+        return Err(Error::Refused {
             operation: "aws:DescribeEndpointConfig".to_owned(),
             message: format!(
                 "configuration `{}` has no variant `{variant}`",
@@ -441,6 +511,25 @@ fn pair_of(question: &Question, found: &DescribeAlarmsOutput) -> Option<SeenAlar
     seen_alarm(found, &pair.name_for(question.target), ours)
 }
 
+/// An alarm of the account, as if it had called now.
+fn standing(
+    definition: CloudwatchAlarm,
+    arn: Option<&str>,
+    fires: bool,
+    since: Option<&DateTime>,
+    now: Timestamp,
+) -> Standing {
+    let alarm = called(&definition, arn.unwrap_or_default(), fires, now);
+    let pair = Marker::read(&definition.description).map(|_| SeenAlarm {
+        id: definition.name.clone(),
+        etag: None,
+        ours: true,
+        definition: AlarmDefinition::Cloudwatch(definition),
+        window: None,
+    });
+    Standing { alarm, since: since.and_then(timestamp), pair }
+}
+
 fn seen_alarm(
     found: &DescribeAlarmsOutput,
     name: &str,
@@ -448,30 +537,36 @@ fn seen_alarm(
 ) -> Option<SeenAlarm> {
     let metric = found.metric_alarms().iter().find(|alarm| alarm.alarm_name() == Some(name));
     let composite = || found.composite_alarms().iter().find(|alarm| alarm.alarm_name() == Some(name));
-    let (definition, window) = match metric {
-        Some(alarm) => (metric_definition(alarm), window_of(alarm)),
-        None => (composite_definition(composite()?), None),
+    let definition = match metric {
+        Some(alarm) => metric_definition(alarm),
+        None => composite_definition(composite()?),
     };
     Some(SeenAlarm {
         id: name.to_owned(),
         etag: None,
         ours: ours(&definition),
+        window: definition.window(),
         definition: AlarmDefinition::Cloudwatch(definition),
-        window,
     })
 }
 
 fn metric_definition(alarm: &MetricAlarm) -> CloudwatchAlarm {
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-    let dimensions = alarm.dimensions().iter();
+    // Metric math has its metrics, dimensions and periods in a list; the longest period is what it takes.
+    let stats = || alarm.metrics().iter().filter_map(|query| query.metric_stat());
+    let of_math =
+        || stats().filter_map(MetricStat::metric).map(Metric::dimensions).find(|all| !all.is_empty());
+    let dimensions =
+        Some(alarm.dimensions()).filter(|all| !all.is_empty()).or_else(of_math).unwrap_or_default();
+    let period = alarm.period().or_else(|| stats().filter_map(MetricStat::period).max());
     CloudwatchAlarm {
         name: text(alarm.alarm_name()),
         description: text(alarm.alarm_description()),
         namespace: text(alarm.namespace()),
         metric: text(alarm.metric_name()),
         statistic: text(alarm.statistic().map(Statistic::as_str)),
-        dimensions: dimensions.map(|d| (text(d.name()), text(d.value()))).collect(),
-        period: alarm.period().unwrap_or_default(),
+        dimensions: dimensions.iter().map(|d| (text(d.name()), text(d.value()))).collect(),
+        period: period.unwrap_or_default(),
         evaluation_periods: alarm.evaluation_periods().unwrap_or_default(),
         threshold: alarm.threshold().unwrap_or_default(),
         comparison: text(alarm.comparison_operator().map(ComparisonOperator::as_str)),
@@ -493,15 +588,4 @@ fn composite_definition(alarm: &CompositeAlarm) -> CloudwatchAlarm {
         enabled: alarm.actions_enabled().unwrap_or(true),
         ..CloudwatchAlarm::default()
     }
-}
-
-/// Period × evaluation periods; for metric math the longest period of its metrics.
-fn window_of(alarm: &MetricAlarm) -> Option<SignedDuration> {
-    let of_metrics = alarm
-        .metrics()
-        .iter()
-        .filter_map(|query| query.metric_stat().and_then(MetricStat::period).or(query.period()));
-    let period = alarm.period().or_else(|| of_metrics.max())?;
-    let seconds = i64::from(period).checked_mul(i64::from(alarm.evaluation_periods()?))?;
-    Some(SignedDuration::from_secs(seconds))
 }

@@ -13,6 +13,7 @@ use crate::alarm::{Alarm, TargetKind};
 use crate::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm};
 use crate::decide::Question;
 use crate::deployment::{Axis, Deployment, Facts, Lifecycle, SeenAlarm};
+use crate::repeat::{Standing, called};
 use crate::target::{self, oci_model_deployment as oci, sagemaker_variant as sagemaker};
 
 mod alarms;
@@ -61,6 +62,11 @@ impl Cloud for Rehearsed {
         let mut world = self.world();
         world.furnish(question);
         describe(&world, question)
+    }
+
+    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<Standing>, Error> {
+        let world = self.world();
+        Ok(world.alarms.iter().filter_map(|alarm| standing(alarm, action, now)).collect())
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
@@ -212,6 +218,19 @@ impl World {
         }
         format!("alarm {}", alarm.name)
     }
+}
+
+/// Only CloudWatch has to be asked: OCI alarms repeat by themselves.
+fn standing(known: &WorldAlarm, action: Option<&str>, now: Timestamp) -> Option<Standing> {
+    let AlarmDefinition::Cloudwatch(alarm) = &known.definition else { return None };
+    let calls_us = action.is_none_or(|action| alarm.actions.iter().any(|ours| ours == action));
+    let fires = known.notified.is_some();
+    let pair = known.is_ours().then(|| seen(known, true));
+    calls_us.then(|| Standing {
+        alarm: called(alarm, &known.id, fires, now),
+        since: known.breaching_since,
+        pair,
+    })
 }
 
 fn check_revision(operation: &str, found: &str, if_match: Option<&str>) -> Result<(), Error> {

@@ -79,8 +79,13 @@ impl<'a> Variant<'a> {
     }
 }
 
+/// The variant of these two names, when both are names that SageMaker gives.
+pub(super) fn variant_named(endpoint: &str, variant: &str) -> Option<TargetId> {
+    Variant { endpoint: Some(endpoint), variant: Some(variant) }.target()
+}
+
 /// SageMaker's own pattern and length for names. Everything else would end up in paths and queries.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let ends_well = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     name.len() <= 63
         && ends_well(name.chars().next())
@@ -167,11 +172,11 @@ pub(super) fn targets(
 
 /// A composite alarm has no metrics, so a line of its description may name its target:
 /// `stepladder: target=endpoint/<name>/variant/<name>`. Anything else is other people's text.
-fn described(line: &str) -> Option<TargetId> {
+pub(super) fn described(line: &str) -> Option<TargetId> {
     let settings = line.trim().strip_prefix("stepladder:")?;
     let id = settings.split_whitespace().find_map(|setting| setting.strip_prefix("target="))?;
     let (endpoint, variant) = id.strip_prefix("endpoint/")?.split_once("/variant/")?;
-    Variant { endpoint: Some(endpoint), variant: Some(variant) }.target()
+    variant_named(endpoint, variant)
 }
 
 #[cfg(test)]

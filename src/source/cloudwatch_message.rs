@@ -29,7 +29,7 @@ fn read(payload: &Value) -> Result<Event, Error> {
         signal: signal(payload, &metrics),
         at: moment(payload.get("StateChangeTime")),
     };
-    Ok(Event { alarms: vec![alarm], rejected: Vec::new() })
+    Ok(Event { alarms: vec![alarm], ..Event::default() })
 }
 
 /// A composite alarm has no trigger, metric math has a list, and any other alarm is one metric.

@@ -39,7 +39,7 @@ pub(super) fn read(
         signal: signal(state, &metrics, at),
         at,
     };
-    Ok(Event { alarms: vec![alarm], rejected: Vec::new() })
+    Ok(Event { alarms: vec![alarm], ..Event::default() })
 }
 
 fn signal(state: &Value, metrics: &[Metric<'_>], at: Option<Timestamp>) -> Signal {

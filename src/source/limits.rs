@@ -90,6 +90,10 @@ pub(super) fn gather<'a>(
     for part in parts {
         match read(part) {
             Ok(event) => {
+                all.tick |= event.tick;
+                if let Some(settled) = event.settled {
+                    all.settled.get_or_insert_default().extend(settled);
+                }
                 event.rejected.into_iter().for_each(|error| reject(&mut all, error));
                 for alarm in event.alarms {
                     let found = targets + alarm.targets.len().max(1);
@@ -105,7 +109,7 @@ pub(super) fn gather<'a>(
         }
     }
     match all.rejected.first() {
-        Some(first) if all.alarms.is_empty() => Err(first.clone()),
+        Some(first) if all.alarms.is_empty() && all.settled.is_none() && !all.tick => Err(first.clone()),
         _ => Ok(all),
     }
 }

@@ -90,9 +90,6 @@ fn eventbridge(payload: &Value) -> Option<String> {
             "a CloudWatch alarm's edit (`CloudWatch Alarm Configuration Change`), not a change of its state"
                 .to_owned()
         }
-        ("SageMaker Endpoint State Change", "`aws.sagemaker`") => {
-            "a SageMaker endpoint's change of state (`SageMaker Endpoint State Change`)".to_owned()
-        }
         _ => format!("an EventBridge event {} from {from}", quoted(name)),
     })
 }

@@ -52,7 +52,7 @@ fn read(payload: &Value) -> Result<Event, Error> {
             signal: signal(entry, shared_values),
             at,
         };
-        Ok(Event { alarms: vec![alarm], rejected })
+        Ok(Event { alarms: vec![alarm], rejected, ..Event::default() })
     })
 }
 

@@ -19,6 +19,7 @@ mod parse;
 mod policy;
 mod properties;
 mod repair;
+mod repeat;
 mod rules;
 mod support;
 mod tidy;

@@ -1212,7 +1212,8 @@ fn after(hold: &Hold) -> Option<Hold> {
         Hold::UnknownTarget => Some(Hold::NotAllowed),
         Hold::NotAllowed => Some(Hold::NoRule),
         Hold::NoRule => Some(Hold::NotObserved),
-        Hold::NotObserved => Some(Hold::Busy { status: text() }),
+        Hold::NotObserved => Some(Hold::TargetGone),
+        Hold::TargetGone => Some(Hold::Busy { status: text() }),
         Hold::Busy { .. } => Some(Hold::Stale { since: None, changed: Timestamp::UNIX_EPOCH }),
         Hold::Stale { .. } => Some(Hold::NotResizable { axis: Axis::Shape, why: text() }),
         Hold::NotResizable { .. } => Some(Hold::AtCeiling { axis: Axis::Shape, limit: text() }),
@@ -1236,8 +1237,9 @@ fn every_reason_to_hold_has_a_story() {
         assert_eq!(report::record(&outcome)["decision"], json!({"kind": "hold", "reason": reason}));
         told.insert(reason);
     }
-    // Its story is `a_muted_alarm_is_left_alone`: only events tell of it.
-    told.insert("muted");
+    // Only events tell of a muted alarm, and only the clock finds a target gone: their stories are
+    // `a_muted_alarm_is_left_alone` and `a_pair_whose_endpoint_is_gone_goes_too`.
+    told.extend(["muted", "target_gone"]);
     assert_eq!(told, every);
 }
 

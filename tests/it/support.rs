@@ -16,6 +16,7 @@ use stepladder::decide::{Decision, Question};
 use stepladder::deployment::{Deployment, Size};
 use stepladder::handle::{Answer, handle};
 use stepladder::policy::Policy;
+use stepladder::repeat::Standing;
 
 /// The OCI model deployment of the small world.
 pub(crate) const CHURN: &str = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueidchurn";
@@ -379,6 +380,10 @@ impl Cloud for Interrupted<'_> {
         self.cloud.observe(question).await
     }
 
+    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<Standing>, Error> {
+        self.cloud.standing(action, now).await
+    }
+
     async fn send(&self, call: &Call) -> Result<String, Error> {
         if self.left.load(SeqCst) > 0 {
             self.left.fetch_sub(1, SeqCst);
@@ -415,6 +420,10 @@ impl Cloud for Racing<'_> {
         seen
     }
 
+    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<Standing>, Error> {
+        self.cloud.standing(action, now).await
+    }
+
     async fn send(&self, call: &Call) -> Result<String, Error> {
         self.cloud.send(call).await
     }
@@ -426,6 +435,10 @@ pub(crate) struct Blind(pub(crate) Error);
 #[async_trait]
 impl Cloud for Blind {
     async fn observe(&self, _: &Question<'_>) -> Result<Deployment, Error> {
+        Err(self.0.clone())
+    }
+
+    async fn standing(&self, _: Option<&str>, _: Timestamp) -> Result<Vec<Standing>, Error> {
         Err(self.0.clone())
     }
 
@@ -455,6 +468,10 @@ impl<'a> Watched<'a> {
 impl Cloud for Watched<'_> {
     async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error> {
         self.cloud.observe(question).await
+    }
+
+    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<Standing>, Error> {
+        self.cloud.standing(action, now).await
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {

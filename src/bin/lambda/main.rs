@@ -96,8 +96,13 @@ fn reply(answer: &Answer, now: Timestamp) -> Result<Value, Failure> {
     for error in &answer.rejected {
         rejected(error.kind(), &error.to_string(), now);
     }
-    match answer.outcomes.iter().find(|outcome| outcome.is_retryable()) {
-        Some(outcome) => Err(Failure::Retryable(report::because(outcome))),
+    if let Some(error) = &answer.error {
+        rejected(error.kind(), &error.to_string(), now);
+    }
+    let unasked = answer.error.as_ref().filter(|error| error.is_retryable()).map(ToString::to_string);
+    let failed = || answer.outcomes.iter().find(|outcome| outcome.is_retryable()).map(report::because);
+    match unasked.or_else(failed) {
+        Some(message) => Err(Failure::Retryable(message)),
         None => Ok(report::reply(answer)),
     }
 }

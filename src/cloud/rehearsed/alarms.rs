@@ -148,9 +148,7 @@ impl<'a> Measured<'a> {
 pub(super) fn window(definition: &AlarmDefinition) -> Option<SignedDuration> {
     match definition {
         AlarmDefinition::Oci(alarm) => mql::window(&alarm.query),
-        AlarmDefinition::Cloudwatch(alarm) => Some(SignedDuration::from_secs(
-            i64::from(alarm.period).saturating_mul(i64::from(alarm.evaluation_periods)),
-        )),
+        AlarmDefinition::Cloudwatch(alarm) => alarm.window(),
     }
 }
 

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use super::emulators::{ALARM_ACTION, Emulators, sequential};
 use super::function::Function;
 
-const ENDPOINT: &str = "churn";
+pub(super) const ENDPOINT: &str = "churn";
 const VARIANT: &str = "AllTraffic";
-const PAIR: &str = "stepladder/endpoint/churn/variant/AllTraffic/model_deployment_low_cpu";
+pub(super) const PAIR: &str = "stepladder/endpoint/churn/variant/AllTraffic/model_deployment_low_cpu";
 
 /// Longer ago than any alarm of these tests looks back.
 const AN_HOUR: u32 = 3600;
@@ -18,7 +18,7 @@ const AN_HOUR: u32 = 3600;
 pub(super) struct Account {
     pub(super) emulators: Emulators,
     pub(super) sagemaker: aws_sdk_sagemaker::Client,
-    cloudwatch: aws_sdk_cloudwatch::Client,
+    pub(super) cloudwatch: aws_sdk_cloudwatch::Client,
 }
 
 impl Account {
@@ -72,7 +72,8 @@ impl Account {
         self.emulators.age(ENDPOINT, AN_HOUR);
     }
 
-    async fn low_alarms(&self) -> Vec<aws_sdk_cloudwatch::types::MetricAlarm> {
+    /// Every metric alarm of the account.
+    pub(super) async fn alarms(&self) -> Vec<aws_sdk_cloudwatch::types::MetricAlarm> {
         self.cloudwatch.describe_alarms().send().await.unwrap().metric_alarms.unwrap_or_default()
     }
 
@@ -120,7 +121,7 @@ async fn up_once_with_a_pair_then_down_to_the_floor_and_the_pair_is_gone() {
     assert_eq!(account.settle().await, 2);
 
     // Exactly one low alarm, and it is marked as ours.
-    let alarms = account.low_alarms().await;
+    let alarms = account.alarms().await;
     assert_eq!(alarms.len(), 1, "{alarms:?}");
     assert_eq!(alarms[0].alarm_name(), Some(PAIR));
     assert_eq!(alarms[0].threshold(), Some(40.0), "10 % of four vCPUs");
@@ -135,14 +136,14 @@ async fn up_once_with_a_pair_then_down_to_the_floor_and_the_pair_is_gone() {
     let reply = function.invoke(&low);
     assert_eq!(outcome(&reply)["decision"]["to"]["instances"], 1, "{reply:#}");
     assert!(account.round_trips() <= 2, "{} round trips", account.round_trips());
-    assert_eq!(account.low_alarms().await.len(), 1, "the floor is not yet observed");
+    assert_eq!(account.alarms().await.len(), 1, "the floor is not yet observed");
     assert_eq!(account.settle().await, 1);
 
     // Seen at the floor: the pair goes, and nothing else happens.
     let reply = function.invoke(&low);
     assert_eq!(outcome(&reply)["decision"]["reason"], "stale", "{reply:#}");
     assert_eq!(outcome(&reply)["calls"][0]["call"], "aws:DeleteAlarms");
-    assert!(account.low_alarms().await.is_empty());
+    assert!(account.alarms().await.is_empty());
     assert_eq!(account.settle().await, 1);
 }
 

@@ -4,3 +4,4 @@ mod emulators;
 mod function;
 mod horizontal;
 mod refusals;
+mod repeat;

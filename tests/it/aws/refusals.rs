@@ -98,7 +98,9 @@ async fn quotas_bounds_and_strangers() {
 async fn every_sample_gets_a_reply() {
     let Some(account) = Account::with_endpoint("churn").await else { return };
     let function = Function::start(&account.emulators);
-    for (folder, field) in [("cloudwatch", "outcomes"), ("oci", "outcomes"), ("rejected", "error")] {
+    for (folder, field) in
+        [("cloudwatch", "outcomes"), ("oci", "outcomes"), ("signals", "outcomes"), ("rejected", "error")]
+    {
         let files = std::fs::read_dir(root().join("events").join(folder)).unwrap();
         for file in files.map(|file| file.unwrap().path()) {
             let reply = function.invoke(&std::fs::read(&file).unwrap());

@@ -1,0 +1,42 @@
+//! The EventBridge event by which SageMaker says that an endpoint has changed its state.
+//!
+//! Only an endpoint that has come to rest matters; on its way there is nothing to do.
+
+use serde_json::Value;
+
+use super::cloudwatch::{is_name, variant_named};
+use super::field::{malformed, required, text};
+use super::{Error, Source};
+use crate::alarm::{Event, TargetId};
+
+/// This shape's row.
+pub(super) const SOURCE: Source = Source { name: "endpoint-state", claims, read };
+
+const SHAPE: &str = "SageMaker endpoint event";
+
+/// The states in which an endpoint takes an update again.
+const AT_REST: [&str; 1] = ["IN_SERVICE"];
+
+fn claims(payload: &Value) -> bool {
+    text(payload, &["detail-type"]) == Some("SageMaker Endpoint State Change")
+        && text(payload, &["source"]) == Some("aws.sagemaker")
+}
+
+fn read(payload: &Value) -> Result<Event, Error> {
+    let detail = payload.get("detail").unwrap_or(&Value::Null);
+    let endpoint = required(SHAPE, detail, "EndpointName", "the endpoint's name")?;
+    if !is_name(endpoint) {
+        return Err(malformed(SHAPE, "EndpointName", "the endpoint's name", detail.get("EndpointName")));
+    }
+    let status = required(SHAPE, detail, "EndpointStatus", "the endpoint's state")?;
+    let settled = if AT_REST.contains(&status) { variants(endpoint, detail) } else { Vec::new() };
+    Ok(Event { settled: Some(settled), ..Event::default() })
+}
+
+/// The variants that the event names; the endpoint as a whole when it names none, as it may.
+fn variants(endpoint: &str, detail: &Value) -> Vec<TargetId> {
+    let listed = detail.get("ProductionVariants").and_then(Value::as_array).into_iter().flatten();
+    let named: Vec<TargetId> =
+        listed.filter_map(|variant| variant_named(endpoint, text(variant, &["VariantName"])?)).collect();
+    if named.is_empty() { vec![TargetId::sagemaker_endpoint(endpoint)] } else { named }
+}
