@@ -35,6 +35,7 @@ NEXTEST = if cargo nextest --version >/dev/null 2>&1; then cargo nextest run; el
 
 .PHONY: check-aws
 check-aws: tools emulators ## The same with the AWS client and host, against the emulators
+	cfn-lint template.yaml
 	cargo clippy --features aws --all-targets -- -D warnings
 	cargo build --features aws --bins
 	cargo nextest run --features aws

@@ -266,7 +266,10 @@ pub fn metric_line(outcome: &Outcome, now: Timestamp) -> Value {
         if let Some(waited) = waited {
             line.insert("AlarmToCallSeconds".to_owned(), json!(waited));
         }
-        line.insert("_aws".to_owned(), embedded(&json!([["result", "reason"], []]), &metrics, now));
+        line.insert(
+            "_aws".to_owned(),
+            embedded(&json!([["result", "reason"], ["result"], []]), &metrics, now),
+        );
     }
     line
 }

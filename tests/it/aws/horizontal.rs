@@ -163,7 +163,11 @@ async fn every_outcome_is_one_record_with_metrics() {
     assert_eq!(record["result"], "applied");
     assert_eq!(record["reason"], "resize");
     assert!(record["AlarmToCallSeconds"].is_f64());
-    assert_eq!(record["_aws"]["CloudWatchMetrics"][0]["Namespace"], "stepladder");
+    let metrics = &record["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!(metrics["Namespace"], "stepladder");
+    // The template's alarm on failed decisions watches the second of these.
+    let dimensions = serde_json::json!([["result", "reason"], ["result"], []]);
+    assert_eq!(metrics["Dimensions"], dimensions);
 }
 
 #[tokio::test]
