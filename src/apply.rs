@@ -94,6 +94,11 @@ impl Outcome {
         Self { error: Some(error), result: Ending::Failed, ..held }
     }
 
+    /// Whether a change of the deployment itself was sent.
+    pub fn resized(&self) -> bool {
+        self.calls.iter().any(|sent| sent.status == Status::Done && sent.call.resizes())
+    }
+
     /// Whether somebody else changed the deployment or its pair between the look and the call.
     pub fn lost_race(&self) -> bool {
         matches!(self.error, Some(Error::LostRace { .. }))

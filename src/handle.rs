@@ -47,10 +47,15 @@ pub async fn handle_each(
         Err(error) => (Vec::new(), Some(error)),
     };
     let own = std::mem::take(&mut event.alarms).into_iter().map(Standing::from);
-    let mut outcomes = Vec::new();
+    let mut outcomes: Vec<Outcome> = Vec::new();
     // One after the other: two alarms may well speak of one deployment.
     for one in own.chain(repeats) {
         for target in one.alarm.asked_about() {
+            // What has just been resized has just been looked at, and its pair with it.
+            let resized = |earlier: &Outcome| earlier.target.as_ref() == target && earlier.resized();
+            if one.is_at_rest() && outcomes.iter().any(resized) {
+                continue;
+            }
             if let Some(outcome) = take_up(&one, target, cloud, policy, now).await {
                 told(&outcome);
                 outcomes.push(outcome);
@@ -91,16 +96,16 @@ async fn take_up(
         return Some(answer(one, target, cloud, policy, now).await);
     };
     let (question, to_mend) = worth_mending(alarm, target, policy, now)?;
-    let outcome = if alarm.transition.is_firing() {
-        answer(one, target, cloud, policy, now).await
-    } else {
+    let outcome = if one.is_at_rest() {
         attempt(&question, to_mend, cloud, policy).await
+    } else {
+        answer(one, target, cloud, policy, now).await
     };
-    if let Some(cloud::Error::NotFound { .. }) = outcome.error {
+    if let (Some(cloud::Error::NotFound { .. }), None) = (&outcome.error, &outcome.seen) {
         let plan = farewell(&question, pair, outcome.guards);
         return Some(apply(&question, None, plan, cloud, policy.mode).await);
     }
-    let worth_telling = alarm.transition.is_firing() || !outcome.calls.is_empty() || outcome.error.is_some();
+    let worth_telling = !one.is_at_rest() || !outcome.calls.is_empty() || outcome.error.is_some();
     worth_telling.then_some(outcome)
 }
 

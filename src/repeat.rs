@@ -7,16 +7,19 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::{Alarm, Event, Signal, TargetId, Transition};
-use crate::call::CloudwatchAlarm;
+use crate::call::{AlarmDefinition, CloudwatchAlarm};
 use crate::deployment::SeenAlarm;
-use crate::source::target_in;
+use crate::target::sagemaker_variant::Marker;
 
-/// The most alarms that fire which one tick answers. Each takes up to four calls; at five of these a second
+/// The most alarms that fire which one event answers. Each takes up to four calls; at five of these a second
 /// they fit into half of the function's 30 seconds.
 pub const MOST_FIRING: usize = 20;
 
-/// The most paired alarms at rest that one tick looks after.
+/// The most paired alarms at rest that one event looks after.
 pub const MOST_QUIET: usize = 5;
+
+/// What decision records call alarms that were asked for.
+pub const SOURCE: &str = "tick";
 
 /// An alarm that calls this function, whatever its state.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,40 +39,79 @@ impl From<Alarm> for Standing {
     }
 }
 
-/// A CloudWatch alarm as if it had called now. Its state is that of its last evaluation, up to a period ago.
-pub fn called(alarm: &CloudwatchAlarm, id: &str, fires: bool, now: Timestamp) -> Alarm {
-    let period = SignedDuration::from_secs(i64::from(alarm.period));
-    Alarm {
-        id: id.to_owned(),
-        name: alarm.name.clone(),
-        source: "tick",
-        transition: if fires { Transition::Repeat } else { Transition::Cleared },
-        muted: !alarm.enabled,
-        targets: targets(alarm),
-        signal: Signal {
-            metric: Some(alarm.metric.clone()).filter(|metric| !metric.is_empty()),
-            value: None,
-            threshold: Some(alarm.threshold).filter(|_| !alarm.metric.is_empty()),
-            window: alarm.window(),
-        },
-        at: now.checked_sub(period).ok(),
+/// What a service tells of an alarm that calls this function.
+#[derive(Debug)]
+pub struct Told {
+    /// Its ARN, or its name.
+    pub id: String,
+    /// Its state: a repeat when it fires.
+    pub transition: Transition,
+    /// Since when it is in that state.
+    pub since: Option<Timestamp>,
+    /// Whether its actions are suppressed.
+    pub suppressed: bool,
+    /// The deployments it speaks of.
+    pub targets: Vec<TargetId>,
+}
+
+impl Standing {
+    /// Whether it is a paired alarm of ours that does not fire, and is only looked after.
+    pub fn is_at_rest(&self) -> bool {
+        self.pair.is_some() && !self.alarm.transition.is_firing()
+    }
+
+    /// A CloudWatch alarm as if it had called now.
+    pub fn new(definition: CloudwatchAlarm, told: Told, now: Timestamp) -> Self {
+        let Told { id, transition, since, suppressed, targets } = told;
+        let measured = !definition.metric.is_empty();
+        let alarm = Alarm {
+            id,
+            name: definition.name.clone(),
+            source: SOURCE,
+            transition,
+            muted: suppressed || !definition.enabled,
+            signal: Signal {
+                metric: measured.then(|| definition.metric.clone()),
+                value: None,
+                threshold: measured.then_some(definition.threshold),
+                window: definition.window(),
+            },
+            at: spoken_at(&definition, since, now),
+            targets,
+        };
+        let pair = is_a_pair(&definition, &alarm.targets).then(|| SeenAlarm {
+            id: definition.name.clone(),
+            etag: None,
+            ours: true,
+            window: definition.window(),
+            definition: AlarmDefinition::Cloudwatch(definition),
+        });
+        Self { alarm, since, pair }
     }
 }
 
-/// The variant of its dimensions; for an alarm that measures nothing itself, that of its description.
-fn targets(alarm: &CloudwatchAlarm) -> Vec<TargetId> {
-    let named = |name: &str| alarm.dimensions.get(name);
-    match (named("EndpointName"), named("VariantName")) {
-        (Some(endpoint), Some(variant)) => vec![TargetId::sagemaker_variant(endpoint, variant)],
-        _ if alarm.metric.is_empty() => target_in(&alarm.description).into_iter().collect(),
-        _ => Vec::new(),
+/// When an alarm's state was last found to be so: at its last evaluation, up to a period ago. Where that
+/// cannot be told, because it keeps its state without data or measures nothing itself, only the moment
+/// counts at which it took its state.
+fn spoken_at(alarm: &CloudwatchAlarm, since: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    let period = SignedDuration::from_secs(i64::from(alarm.period));
+    if alarm.missing_data == "ignore" || !period.is_positive() {
+        return since;
     }
+    now.checked_sub(period).ok()
+}
+
+/// Whether it is the paired alarm of the very target that it speaks of: by its marker and by its name.
+fn is_a_pair(alarm: &CloudwatchAlarm, targets: &[TargetId]) -> bool {
+    Marker::read(&alarm.description).is_some_and(|marker| {
+        let name = format!("stepladder/{}/{}", marker.target, marker.pair);
+        alarm.name == name && matches!(targets, [only] if only.id == marker.target)
+    })
 }
 
 /// What an event calls for: alarms that fire, the longest-firing first, then pairs of ours that do not.
 ///
-/// A tick takes a bounded number of each. Where there are more, each minute goes on where the last one
-/// stopped.
+/// A bounded number of each. Where there are more, each minute goes on where the last one stopped.
 pub fn due(event: &Event, standing: Vec<Standing>, now: Timestamp) -> Vec<Standing> {
     let mut called: Vec<Standing> =
         standing.into_iter().filter(|one| concerns(event, &one.alarm.targets)).collect();
@@ -77,9 +119,6 @@ pub fn due(event: &Event, standing: Vec<Standing>, now: Timestamp) -> Vec<Standi
     let (firing, quiet): (Vec<_>, Vec<_>) =
         called.into_iter().partition(|one| one.alarm.transition.is_firing());
     let quiet: Vec<Standing> = quiet.into_iter().filter(|one| one.pair.is_some()).collect();
-    if !event.tick {
-        return firing.into_iter().chain(quiet).collect();
-    }
     let minute = usize::try_from(now.as_second() / 60).unwrap_or_default();
     portion(firing, MOST_FIRING, minute).chain(portion(quiet, MOST_QUIET, minute)).collect()
 }
@@ -104,7 +143,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::call::AlarmDefinition;
 
     fn standing(number: i64, fires: bool) -> Standing {
         let name = format!("alarm-{number:04}");
@@ -167,6 +205,64 @@ mod tests {
         let mut nobody = standing(1, true);
         nobody.alarm.targets.clear();
         assert!(due(&tick(), vec![nobody], minute(0)).is_empty());
+    }
+
+    fn told() -> Told {
+        Told {
+            id: "arn".to_owned(),
+            transition: Transition::Repeat,
+            since: Timestamp::from_second(1_000).ok(),
+            suppressed: false,
+            targets: vec![TargetId::sagemaker_variant("churn", "v")],
+        }
+    }
+
+    fn low_alarm() -> CloudwatchAlarm {
+        CloudwatchAlarm {
+            name: "stepladder/endpoint/churn/variant/v/low".to_owned(),
+            description: "x\nstepladder: pair=low target=endpoint/churn/variant/v config=c shape=s"
+                .to_owned(),
+            metric: "CPUUtilization".to_owned(),
+            period: 60,
+            evaluation_periods: 5,
+            missing_data: "missing".to_owned(),
+            enabled: true,
+            ..CloudwatchAlarm::default()
+        }
+    }
+
+    #[test]
+    fn an_alarm_speaks_as_of_its_last_evaluation_where_that_can_be_told() {
+        let at = |definition| Standing::new(definition, told(), minute(100)).alarm.at;
+        // evaluated every minute
+        assert_eq!(at(low_alarm()), Some(minute(99)));
+        // keeps its state when the metric stops: only when it took the state is sure
+        let keeps = CloudwatchAlarm { missing_data: "ignore".to_owned(), ..low_alarm() };
+        assert_eq!(at(keeps), told().since);
+        // a composite alarm evaluates nothing itself
+        assert_eq!(at(CloudwatchAlarm { period: 0, ..low_alarm() }), told().since);
+    }
+
+    #[test]
+    fn a_pair_is_known_by_its_marker_and_its_name_and_its_target() {
+        let is_a_pair = |definition, told| Standing::new(definition, told, minute(0)).pair.is_some();
+        assert!(is_a_pair(low_alarm(), told()));
+        // copied with its description, under another name
+        let copied = CloudwatchAlarm { name: "churn_low".to_owned(), ..low_alarm() };
+        assert!(!is_a_pair(copied, told()));
+        // pointed at another variant
+        let elsewhere = Told { targets: vec![TargetId::sagemaker_variant("churn", "w")], ..told() };
+        assert!(!is_a_pair(low_alarm(), elsewhere));
+        // no marker
+        assert!(!is_a_pair(CloudwatchAlarm { description: "x".to_owned(), ..low_alarm() }, told()));
+    }
+
+    #[test]
+    fn what_is_switched_off_or_suppressed_is_muted() {
+        let muted = |definition, told| Standing::new(definition, told, minute(0)).alarm.muted;
+        assert!(!muted(low_alarm(), told()));
+        assert!(muted(CloudwatchAlarm { enabled: false, ..low_alarm() }, told()));
+        assert!(muted(low_alarm(), Told { suppressed: true, ..told() }));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::apply::{Ending, Outcome, Receipt, Status};
 use crate::cloud;
 use crate::decide::{Decision, Hold};
 use crate::handle::Answer;
-use crate::source;
+use crate::{repeat, source};
 
 /// The namespace of the metrics that stepladder publishes.
 pub const METRIC_NAMESPACE: &str = "stepladder";
@@ -250,8 +250,9 @@ pub fn ending_text(ending: Ending) -> &'static str {
 pub fn metric_line(outcome: &Outcome, now: Timestamp) -> Value {
     let mut line = record(outcome);
     let mut metrics = vec![json!({ "Name": "Decisions", "Unit": "Count" })];
-    let resized = outcome.calls.iter().any(|sent| sent.status == Status::Done && sent.call.resizes());
-    let waited = outcome.alarm.at.filter(|_| resized).map(|at| now.duration_since(at).as_secs_f64());
+    // What was asked for has not called, so there is nothing to measure from.
+    let called = outcome.resized() && outcome.alarm.source != repeat::SOURCE;
+    let waited = outcome.alarm.at.filter(|_| called).map(|at| now.duration_since(at).as_secs_f64());
     if waited.is_some() {
         metrics.push(json!({ "Name": "AlarmToCallSeconds", "Unit": "Seconds" }));
     }

@@ -64,6 +64,11 @@ pub const SOURCES: &[Source] = &[
     tick::SOURCE,
 ];
 
+/// The SageMaker variant of these two names, when both are names that SageMaker gives.
+pub fn variant_named(endpoint: &str, variant: &str) -> Option<TargetId> {
+    cloudwatch::variant_named(endpoint, variant)
+}
+
 /// The target that a description names for an alarm that measures nothing itself.
 pub fn target_in(description: &str) -> Option<TargetId> {
     description.lines().find_map(cloudwatch::described)

@@ -51,6 +51,9 @@ impl Options {
         cloud.advance(now);
         let answer = wait(handle(&body, &cloud, &policy, now))??;
         let mut text = answer.outcomes.iter().map(prose).collect::<Vec<_>>().join("\n");
+        if answer.outcomes.is_empty() && answer.rejected.is_empty() {
+            text.push_str("No alarm fires that would be answered now, and no pair is to be mended.\n");
+        }
         for error in &answer.rejected {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "\nOne record cannot be read: {error}.");

@@ -12,10 +12,7 @@ use aws_config::BehaviorVersion;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_applicationautoscaling::types::{ScalableDimension, ScalableTarget, ServiceNamespace};
 use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
-use aws_sdk_cloudwatch::types::{
-    AlarmType, ComparisonOperator, CompositeAlarm, Dimension, Metric, MetricAlarm, MetricStat, StandardUnit,
-    StateValue, Statistic,
-};
+use aws_sdk_cloudwatch::types::{AlarmType, ComparisonOperator, Dimension, StandardUnit, Statistic};
 use aws_sdk_sagemaker::operation::describe_endpoint::DescribeEndpointOutput;
 use aws_sdk_sagemaker::operation::describe_endpoint_config::DescribeEndpointConfigOutput;
 use aws_sdk_sagemaker::primitives::DateTime;
@@ -29,12 +26,14 @@ use super::{Cloud, Error};
 use crate::alarm::TargetId;
 use crate::call::{AlarmDefinition, Call, CloudwatchAlarm};
 use crate::decide::Question;
-use crate::deployment::{Axis, Bounds, Deployment, Facts, SeenAlarm, Size};
-use crate::repeat::{Standing, called};
-use crate::target::sagemaker_variant::{FIXED_SHAPE, Marker, TARGET, is_ours};
+use crate::deployment::{Axis, Bounds, Deployment, Facts, Lifecycle, SeenAlarm, Size};
+use crate::repeat::Standing;
+use crate::target::sagemaker_variant::{FIXED_SHAPE, Marker, TARGET};
 
+mod alarms;
 mod errors;
 
+use alarms::{alarm_of, composite_definition, composite_told, metric_definition, metric_told, pair_of};
 use errors::told;
 
 /// Four calls in a row must fit into the function's 30 seconds.
@@ -151,22 +150,13 @@ impl Cloud for AwsCloud {
             });
         };
         let found = self.clients().await.describe_calling_alarms(action).await?;
-        let metric = found.metric_alarms().iter().map(|alarm| {
-            let fires = alarm.state_value() == Some(&StateValue::Alarm);
-            standing(
-                metric_definition(alarm),
-                alarm.alarm_arn(),
-                fires,
-                alarm.state_transitioned_timestamp(),
-                now,
-            )
-        });
-        let composite = found.composite_alarms().iter().map(|alarm| {
-            let fires = alarm.state_value() == Some(&StateValue::Alarm);
-            let since = alarm.state_transitioned_timestamp();
-            standing(composite_definition(alarm), alarm.alarm_arn(), fires, since, now)
-        });
-        Ok(metric.chain(composite).collect())
+        let metric = found.metric_alarms().iter().map(|alarm| (metric_definition(alarm), metric_told(alarm)));
+        let composite =
+            found.composite_alarms().iter().map(|alarm| (composite_definition(alarm), composite_told(alarm)));
+        // The filter is a prefix, and another function's action may begin like ours.
+        let calls_us = |definition: &CloudwatchAlarm| definition.actions.iter().any(|one| one == action);
+        let ours = metric.chain(composite).filter(|(definition, _)| calls_us(definition));
+        Ok(ours.map(|(definition, told)| Standing::new(definition, told, now)).collect())
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
@@ -410,12 +400,18 @@ fn summary_of<'a>(
     variant: &str,
 ) -> Result<&'a ProductionVariantSummary, Error> {
     let found = described.production_variants().iter().find(|found| found.variant_name() == Some(variant));
-    found.ok_or_else(|| Error::NotFound {
-        operation: "aws:DescribeEndpoint".to_owned(),
-        message: format!(
-            "endpoint `{}` has no variant `{variant}`",
+    found.ok_or_else(|| {
+        let status = described.endpoint_status().map_or("", EndpointStatus::as_str);
+        let operation = "aws:DescribeEndpoint".to_owned();
+        let message = format!(
+            "endpoint `{}` is `{status}` and has no variant `{variant}`",
             described.endpoint_name().unwrap_or_default()
-        ),
+        );
+        // While an endpoint is being made its variants are not listed yet.
+        match TARGET.lifecycle(status) {
+            Lifecycle::Settled => Error::NotFound { operation, message },
+            Lifecycle::Busy | Lifecycle::Gone => Error::Refused { operation, message },
+        }
     })
 }
 
@@ -499,93 +495,4 @@ fn fixed(summary: &ProductionVariantSummary) -> BTreeMap<Axis, String> {
 /// SageMaker writes times as decimal seconds; below the millisecond they are noise.
 fn timestamp(time: &DateTime) -> Option<Timestamp> {
     Timestamp::from_millisecond(time.to_millis().ok()?).ok()
-}
-
-fn alarm_of(question: &Question, found: &DescribeAlarmsOutput) -> Option<SeenAlarm> {
-    seen_alarm(found, &question.alarm.name, |_| false)
-}
-
-fn pair_of(question: &Question, found: &DescribeAlarmsOutput) -> Option<SeenAlarm> {
-    let pair = question.matched.rule.pair.as_ref()?;
-    let ours = |alarm: &CloudwatchAlarm| is_ours(alarm, question.target, &pair.alarm);
-    seen_alarm(found, &pair.name_for(question.target), ours)
-}
-
-/// An alarm of the account, as if it had called now.
-fn standing(
-    definition: CloudwatchAlarm,
-    arn: Option<&str>,
-    fires: bool,
-    since: Option<&DateTime>,
-    now: Timestamp,
-) -> Standing {
-    let alarm = called(&definition, arn.unwrap_or_default(), fires, now);
-    let pair = Marker::read(&definition.description).map(|_| SeenAlarm {
-        id: definition.name.clone(),
-        etag: None,
-        ours: true,
-        definition: AlarmDefinition::Cloudwatch(definition),
-        window: None,
-    });
-    Standing { alarm, since: since.and_then(timestamp), pair }
-}
-
-fn seen_alarm(
-    found: &DescribeAlarmsOutput,
-    name: &str,
-    ours: impl Fn(&CloudwatchAlarm) -> bool,
-) -> Option<SeenAlarm> {
-    let metric = found.metric_alarms().iter().find(|alarm| alarm.alarm_name() == Some(name));
-    let composite = || found.composite_alarms().iter().find(|alarm| alarm.alarm_name() == Some(name));
-    let definition = match metric {
-        Some(alarm) => metric_definition(alarm),
-        None => composite_definition(composite()?),
-    };
-    Some(SeenAlarm {
-        id: name.to_owned(),
-        etag: None,
-        ours: ours(&definition),
-        window: definition.window(),
-        definition: AlarmDefinition::Cloudwatch(definition),
-    })
-}
-
-fn metric_definition(alarm: &MetricAlarm) -> CloudwatchAlarm {
-    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-    // Metric math has its metrics, dimensions and periods in a list; the longest period is what it takes.
-    let stats = || alarm.metrics().iter().filter_map(|query| query.metric_stat());
-    let of_math =
-        || stats().filter_map(MetricStat::metric).map(Metric::dimensions).find(|all| !all.is_empty());
-    let dimensions =
-        Some(alarm.dimensions()).filter(|all| !all.is_empty()).or_else(of_math).unwrap_or_default();
-    let period = alarm.period().or_else(|| stats().filter_map(MetricStat::period).max());
-    CloudwatchAlarm {
-        name: text(alarm.alarm_name()),
-        description: text(alarm.alarm_description()),
-        namespace: text(alarm.namespace()),
-        metric: text(alarm.metric_name()),
-        statistic: text(alarm.statistic().map(Statistic::as_str)),
-        dimensions: dimensions.iter().map(|d| (text(d.name()), text(d.value()))).collect(),
-        period: period.unwrap_or_default(),
-        evaluation_periods: alarm.evaluation_periods().unwrap_or_default(),
-        threshold: alarm.threshold().unwrap_or_default(),
-        comparison: text(alarm.comparison_operator().map(ComparisonOperator::as_str)),
-        missing_data: text(alarm.treat_missing_data()),
-        actions: alarm.alarm_actions().to_vec(),
-        enabled: alarm.actions_enabled().unwrap_or(true),
-        // All of the periods is what leaving it out means.
-        datapoints: alarm.datapoints_to_alarm().filter(|n| Some(*n) != alarm.evaluation_periods()),
-        unit: alarm.unit().map(|unit| unit.as_str().to_owned()),
-    }
-}
-
-/// A composite alarm measures nothing itself; only what it notifies is of use here.
-fn composite_definition(alarm: &CompositeAlarm) -> CloudwatchAlarm {
-    CloudwatchAlarm {
-        name: alarm.alarm_name().unwrap_or_default().to_owned(),
-        description: alarm.alarm_description().unwrap_or_default().to_owned(),
-        actions: alarm.alarm_actions().to_vec(),
-        enabled: alarm.actions_enabled().unwrap_or(true),
-        ..CloudwatchAlarm::default()
-    }
 }

@@ -9,11 +9,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{Cloud, Error};
-use crate::alarm::{Alarm, TargetKind};
+use crate::alarm::{Alarm, TargetKind, Transition};
 use crate::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm};
 use crate::decide::Question;
 use crate::deployment::{Axis, Deployment, Facts, Lifecycle, SeenAlarm};
-use crate::repeat::{Standing, called};
+use crate::repeat::{Standing, Told};
+use crate::source::variant_named;
 use crate::target::{self, oci_model_deployment as oci, sagemaker_variant as sagemaker};
 
 mod alarms;
@@ -224,13 +225,19 @@ impl World {
 fn standing(known: &WorldAlarm, action: Option<&str>, now: Timestamp) -> Option<Standing> {
     let AlarmDefinition::Cloudwatch(alarm) = &known.definition else { return None };
     let calls_us = action.is_none_or(|action| alarm.actions.iter().any(|ours| ours == action));
-    let fires = known.notified.is_some();
-    let pair = known.is_ours().then(|| seen(known, true));
-    calls_us.then(|| Standing {
-        alarm: called(alarm, &known.id, fires, now),
+    let named = |name: &str| alarm.dimensions.get(name);
+    let target = named("EndpointName").zip(named("VariantName"));
+    let told = Told {
+        id: known.id.clone(),
+        transition: if known.notified.is_some() { Transition::Repeat } else { Transition::Cleared },
         since: known.breaching_since,
-        pair,
-    })
+        suppressed: false,
+        targets: target
+            .and_then(|(endpoint, variant)| variant_named(endpoint, variant))
+            .into_iter()
+            .collect(),
+    };
+    calls_us.then(|| Standing::new(alarm.clone(), told, now))
 }
 
 fn check_revision(operation: &str, found: &str, if_match: Option<&str>) -> Result<(), Error> {

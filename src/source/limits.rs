@@ -92,7 +92,12 @@ pub(super) fn gather<'a>(
             Ok(event) => {
                 all.tick |= event.tick;
                 if let Some(settled) = event.settled {
-                    all.settled.get_or_insert_default().extend(settled);
+                    let known = all.settled.get_or_insert_default();
+                    for target in settled {
+                        if known.len() < MAX_TARGETS && !known.contains(&target) {
+                            known.push(target);
+                        }
+                    }
                 }
                 event.rejected.into_iter().for_each(|error| reject(&mut all, error));
                 for alarm in event.alarms {

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use stepladder::apply::Outcome;
 use stepladder::cloud::{self, Cloud};
 use stepladder::config;
 use stepladder::handle::{Answer, handle_each};
 use stepladder::policy::Policy;
-use stepladder::report;
+use stepladder::{report, source};
 
 /// What is left of the invocation when work is given up, so that there is time to say so.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -52,7 +52,23 @@ impl From<Failure> for Diagnostic {
     }
 }
 
+/// A tick never fails: the next one asks for the same, and retries of the last would only be in its way.
 async fn invoked(
+    event: LambdaEvent<Box<RawValue>>,
+    cloud: &dyn Cloud,
+    policy: &Result<Policy, String>,
+) -> Result<Value, Failure> {
+    let is_tick = source::parse(event.payload.get().as_bytes()).is_ok_and(|event| event.tick);
+    match answered(event, cloud, policy).await {
+        Err(Failure::Retryable(message) | Failure::Permanent(message)) if is_tick => {
+            tracing::error!("{message}");
+            Ok(json!({ "error": { "kind": "tick", "message": message } }))
+        }
+        answered => answered,
+    }
+}
+
+async fn answered(
     event: LambdaEvent<Box<RawValue>>,
     cloud: &dyn Cloud,
     policy: &Result<Policy, String>,

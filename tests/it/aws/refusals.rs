@@ -42,6 +42,12 @@ async fn faults_are_told_apart() {
     assert!(error.contains("Retryable") && error.contains("throttled"), "{error}");
     account.emulators.fail("DescribeAlarms", 400, 0, "ThrottlingException");
 
+    // A tick is never retried: the next one asks for the same.
+    account.emulators.fail("DescribeAlarms", 503, 9, "ServiceUnavailable");
+    let tick = std::fs::read(root().join("events/signals/tick.json")).unwrap();
+    assert_eq!(function.invoke(&tick)["error"]["kind"], "tick");
+    account.emulators.fail("DescribeAlarms", 503, 0, "ServiceUnavailable");
+
     // The same delivery succeeds when the service is well again.
     assert_eq!(only(&function.invoke(&high))["result"], "applied");
     assert_eq!(account.settle().await, 2);

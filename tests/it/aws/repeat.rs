@@ -20,13 +20,13 @@ fn reasons(reply: &Value) -> Vec<&str> {
     reply["outcomes"].as_array().unwrap().iter().map(|outcome| field(outcome).as_str().unwrap()).collect()
 }
 
-/// A high alarm that calls the function.
-async fn put_high_alarm(account: &Account) {
+/// A high alarm that calls somebody.
+async fn put_high_alarm(account: &Account, name: &str, action: &str) {
     let dimension = |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
     account
         .cloudwatch
         .put_metric_alarm()
-        .alarm_name(HIGH)
+        .alarm_name(name)
         .namespace("/aws/sagemaker/Endpoints")
         .metric_name("CPUUtilization")
         .statistic(Statistic::Average)
@@ -36,7 +36,7 @@ async fn put_high_alarm(account: &Account) {
         .evaluation_periods(3)
         .threshold(320.0)
         .comparison_operator(ComparisonOperator::GreaterThanThreshold)
-        .alarm_actions(ALARM_ACTION)
+        .alarm_actions(action)
         .send()
         .await
         .unwrap();
@@ -61,8 +61,10 @@ async fn what_fires_on_is_answered_again_until_nothing_is_left() {
     account.emulators.slow_down();
     let tick = signal("tick.json");
 
-    // Nothing fires: one call, and nothing to tell.
-    put_high_alarm(&account).await;
+    // Nothing fires: one call, and nothing to tell. An alarm whose action only begins like ours is not ours.
+    put_high_alarm(&account, HIGH, ALARM_ACTION).await;
+    put_high_alarm(&account, "other-high-cpu", &format!("{ALARM_ACTION}-of-others")).await;
+    set(&account, "other-high-cpu", StateValue::Alarm).await;
     account.emulators.forget_requests();
     assert_eq!(reasons(&function.invoke(&tick)), Vec::<&str>::new());
     assert_eq!(sequential(&account.emulators.requests()), 1);
@@ -88,14 +90,14 @@ async fn what_fires_on_is_answered_again_until_nothing_is_left() {
     // At rest at the floor: the pair has served.
     assert_eq!(reasons(&function.invoke(&signal("endpoint-at-rest.json"))), ["stale"]);
     let names: Vec<_> = account.alarms().await.into_iter().filter_map(|alarm| alarm.alarm_name).collect();
-    assert_eq!(names, [HIGH]);
+    assert_eq!(names, [HIGH, "other-high-cpu"]);
 }
 
 #[tokio::test]
 async fn a_pair_whose_endpoint_is_deleted_goes_with_it() {
     let Some(account) = Account::with_endpoint("churn").await else { return };
     let function = Function::start(&account.emulators);
-    put_high_alarm(&account).await;
+    put_high_alarm(&account, HIGH, ALARM_ACTION).await;
     set(&account, HIGH, StateValue::Alarm).await;
     assert_eq!(reasons(&function.invoke(&signal("tick.json"))), ["applied"]);
     account.settle().await;

@@ -1,0 +1,135 @@
+//! What CloudWatch answers of alarms, in our words.
+
+use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
+use aws_sdk_cloudwatch::types::{
+    ComparisonOperator, CompositeAlarm, Dimension, EvaluationState, Metric, MetricAlarm, MetricDataQuery,
+    MetricStat, StateValue, Statistic,
+};
+
+use super::timestamp;
+use crate::alarm::{TargetId, Transition};
+use crate::call::{AlarmDefinition, CloudwatchAlarm};
+use crate::decide::Question;
+use crate::deployment::SeenAlarm;
+use crate::repeat::Told;
+use crate::source::{target_in, variant_named};
+use crate::target::sagemaker_variant::is_ours;
+
+/// The alarm that called.
+pub(super) fn alarm_of(question: &Question, found: &DescribeAlarmsOutput) -> Option<SeenAlarm> {
+    seen_alarm(found, &question.alarm.name, |_| false)
+}
+
+/// The alarm in the place of the paired one.
+pub(super) fn pair_of(question: &Question, found: &DescribeAlarmsOutput) -> Option<SeenAlarm> {
+    let pair = question.matched.rule.pair.as_ref()?;
+    let ours = |alarm: &CloudwatchAlarm| is_ours(alarm, question.target, &pair.alarm);
+    seen_alarm(found, &pair.name_for(question.target), ours)
+}
+
+/// What the service tells of a metric alarm.
+pub(super) fn metric_told(alarm: &MetricAlarm) -> Told {
+    // An evaluation that fails keeps the state; it is no evidence.
+    let failed = matches!(
+        alarm.evaluation_state(),
+        Some(EvaluationState::EvaluationError | EvaluationState::EvaluationFailure)
+    );
+    let stats = || alarm.metrics().iter().filter_map(|query| query.metric_stat());
+    let of_math = stats().filter_map(MetricStat::metric).map(Metric::dimensions);
+    let mut targets: Vec<TargetId> =
+        std::iter::once(alarm.dimensions()).chain(of_math).filter_map(variant_of).collect();
+    targets.dedup();
+    Told {
+        id: alarm.alarm_arn().unwrap_or_default().to_owned(),
+        transition: if failed { Transition::NoData } else { transition(alarm.state_value()) },
+        since: alarm.state_transitioned_timestamp().and_then(timestamp),
+        suppressed: false,
+        targets,
+    }
+}
+
+/// What the service tells of a composite alarm.
+pub(super) fn composite_told(alarm: &CompositeAlarm) -> Told {
+    Told {
+        id: alarm.alarm_arn().unwrap_or_default().to_owned(),
+        transition: transition(alarm.state_value()),
+        since: alarm.state_transitioned_timestamp().and_then(timestamp),
+        suppressed: alarm.actions_suppressed_by().is_some(),
+        targets: target_in(alarm.alarm_description().unwrap_or_default()).into_iter().collect(),
+    }
+}
+
+fn transition(state: Option<&StateValue>) -> Transition {
+    match state {
+        Some(StateValue::Alarm) => Transition::Repeat,
+        Some(StateValue::Ok) => Transition::Cleared,
+        _ => Transition::NoData,
+    }
+}
+
+fn variant_of(dimensions: &[Dimension]) -> Option<TargetId> {
+    let named = |name: &str| dimensions.iter().find(|one| one.name() == Some(name))?.value();
+    variant_named(named("EndpointName")?, named("VariantName")?)
+}
+
+fn seen_alarm(
+    found: &DescribeAlarmsOutput,
+    name: &str,
+    ours: impl Fn(&CloudwatchAlarm) -> bool,
+) -> Option<SeenAlarm> {
+    let metric = found.metric_alarms().iter().find(|alarm| alarm.alarm_name() == Some(name));
+    let composite = || found.composite_alarms().iter().find(|alarm| alarm.alarm_name() == Some(name));
+    let definition = match metric {
+        Some(alarm) => metric_definition(alarm),
+        None => composite_definition(composite()?),
+    };
+    Some(SeenAlarm {
+        id: name.to_owned(),
+        etag: None,
+        ours: ours(&definition),
+        window: definition.window(),
+        definition: AlarmDefinition::Cloudwatch(definition),
+    })
+}
+
+/// Everything of a metric alarm that a rewrite would set.
+pub(super) fn metric_definition(alarm: &MetricAlarm) -> CloudwatchAlarm {
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    // Metric math has its metrics, dimensions and periods in a list; the longest period is what it takes.
+    let stats = || alarm.metrics().iter().filter_map(|query| query.metric_stat());
+    let of_math =
+        || stats().filter_map(MetricStat::metric).map(Metric::dimensions).find(|all| !all.is_empty());
+    let dimensions =
+        Some(alarm.dimensions()).filter(|all| !all.is_empty()).or_else(of_math).unwrap_or_default();
+    let of_queries = || alarm.metrics().iter().filter_map(MetricDataQuery::period);
+    let period = alarm.period().or_else(|| stats().filter_map(MetricStat::period).chain(of_queries()).max());
+    CloudwatchAlarm {
+        name: text(alarm.alarm_name()),
+        description: text(alarm.alarm_description()),
+        namespace: text(alarm.namespace()),
+        metric: text(alarm.metric_name()),
+        statistic: text(alarm.statistic().map(Statistic::as_str)),
+        dimensions: dimensions.iter().map(|d| (text(d.name()), text(d.value()))).collect(),
+        period: period.unwrap_or_default(),
+        evaluation_periods: alarm.evaluation_periods().unwrap_or_default(),
+        threshold: alarm.threshold().unwrap_or_default(),
+        comparison: text(alarm.comparison_operator().map(ComparisonOperator::as_str)),
+        missing_data: text(alarm.treat_missing_data()),
+        actions: alarm.alarm_actions().to_vec(),
+        enabled: alarm.actions_enabled().unwrap_or(true),
+        // All of the periods is what leaving it out means.
+        datapoints: alarm.datapoints_to_alarm().filter(|n| Some(*n) != alarm.evaluation_periods()),
+        unit: alarm.unit().map(|unit| unit.as_str().to_owned()),
+    }
+}
+
+/// A composite alarm measures nothing itself; only what it notifies is of use here.
+pub(super) fn composite_definition(alarm: &CompositeAlarm) -> CloudwatchAlarm {
+    CloudwatchAlarm {
+        name: alarm.alarm_name().unwrap_or_default().to_owned(),
+        description: alarm.alarm_description().unwrap_or_default().to_owned(),
+        actions: alarm.alarm_actions().to_vec(),
+        enabled: alarm.actions_enabled().unwrap_or(true),
+        ..CloudwatchAlarm::default()
+    }
+}
