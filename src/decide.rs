@@ -3,6 +3,7 @@
 //! Guards are asked one after the other, in the order in which they stand in [`worth_a_look`] and
 //! [`decide`]; the first that objects holds. Pure: no clock, no cloud, no log.
 
+use std::convert::Infallible;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
@@ -205,10 +206,10 @@ impl Decided {
         let mut guards = Guards::default();
         let transition = alarm.transition;
         let not_firing = (!transition.is_firing()).then_some(Hold::NotFiring(transition));
-        let hold = guards
+        let nobody = || Err::<Infallible, _>(Hold::UnknownTarget);
+        let Err(hold) = guards
             .ask("not_firing", transition.to_string(), not_firing)
-            .and_then(|()| guards.ask("unknown_target", "none".to_owned(), Some(Hold::UnknownTarget)));
-        let hold = hold.err().unwrap_or(Hold::UnknownTarget);
+            .and_then(|()| guards.ask_for("unknown_target", "none".to_owned(), nobody()));
         Self { decision: Decision::Hold(hold), guards: guards.0 }
     }
 }
@@ -219,8 +220,13 @@ struct Guards(Vec<Verdict>);
 
 impl Guards {
     fn ask(&mut self, guard: &'static str, saw: String, hold: Option<Hold>) -> Result<(), Hold> {
-        self.0.push(Verdict { guard, held: hold.is_some(), saw });
-        hold.map_or(Ok(()), Err)
+        self.ask_for(guard, saw, hold.map_or(Ok(()), Err))
+    }
+
+    /// A guard that hands on what it found.
+    fn ask_for<T>(&mut self, guard: &'static str, saw: String, found: Result<T, Hold>) -> Result<T, Hold> {
+        self.0.push(Verdict { guard, held: found.is_err(), saw });
+        found
     }
 }
 
@@ -272,8 +278,7 @@ fn first_guards<'a>(
 
     let matched = policy.rule_for(&alarm.name, target);
     let saw = matched.as_ref().map_or_else(|| alarm.name.clone(), ToString::to_string);
-    guards.ask("no_rule", saw, matched.is_none().then_some(Hold::NoRule))?;
-    matched.ok_or(Hold::NoRule)
+    guards.ask_for("no_rule", saw, matched.ok_or(Hold::NoRule))
 }
 
 /// What the alarm means for the deployment as it was seen.
@@ -382,13 +387,13 @@ fn on_ladder(
     policy: &Policy,
 ) -> Result<Size, Hold> {
     let shape = &seen.size.shape;
-    let Some(ladder) = policy.ladders.holding(shape) else {
+    let found = policy.ladders.holding(shape);
+    let on = found.map_or_else(String::new, |ladder| format!(" on {}", ladder.name));
+    let unlisted = || {
         let nearest = policy.ladders.nearest(shape).map(|ladder| ladder.name.clone());
-        let hold = Hold::UnlistedShape { shape: shape.clone(), nearest };
-        guards.ask("unlisted_shape", shape.clone(), Some(hold.clone()))?;
-        return Err(hold);
+        Hold::UnlistedShape { shape: shape.clone(), nearest }
     };
-    guards.ask("unlisted_shape", format!("{shape} on {}", ladder.name), None)?;
+    let ladder = guards.ask_for("unlisted_shape", format!("{shape}{on}"), found.ok_or_else(unlisted))?;
 
     let axis = Axis::Shape;
     let (bottom, top) = ladder.ends();
@@ -397,8 +402,7 @@ fn on_ladder(
     let (guard, end) = if step > 0 { ("at_ceiling", top) } else { ("at_floor", bottom) };
     let limit = format!("`{shape}` is the last rung of ladder `{}`", ladder.name);
     let at_end = if step > 0 { Hold::AtCeiling { axis, limit } } else { Hold::AtFloor { axis, limit } };
-    guards.ask(guard, format!("{shape}, the ladder ends at {end}"), to.is_none().then(|| at_end.clone()))?;
-    let to = to.ok_or(at_end)?;
+    let to = guards.ask_for(guard, format!("{shape}, the ladder ends at {end}"), to.ok_or(at_end))?;
     Ok(Size { instances: seen.size.instances, shape: to.shape.clone() })
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::alarm::TargetId;
-use crate::call::AlarmDefinition;
+use crate::call::{AlarmDefinition, CloudwatchAlarm};
 
 /// One deployment as its cloud described it.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,6 +124,19 @@ pub struct SeenAlarm {
     pub definition: AlarmDefinition,
     /// How long the data reaches back that it is evaluated on.
     pub window: Option<SignedDuration>,
+}
+
+impl SeenAlarm {
+    /// A CloudWatch alarm, whose id is its name.
+    pub fn cloudwatch(definition: CloudwatchAlarm, ours: bool) -> Self {
+        Self {
+            id: definition.name.clone(),
+            etag: None,
+            ours,
+            window: definition.window(),
+            definition: AlarmDefinition::Cloudwatch(definition),
+        }
+    }
 }
 
 /// What only one kind of target needs for its calls.

@@ -108,8 +108,13 @@ pub struct Pair {
 impl Pair {
     /// The name under which the alarm of one target is kept where names are unique per region.
     pub fn name_for(&self, target: &TargetId) -> String {
-        format!("stepladder/{target}/{}", self.alarm)
+        pair_name(target, &self.alarm)
     }
+}
+
+/// The name of a paired alarm of a target where names are unique per region.
+pub fn pair_name(target: &TargetId, pair: &str) -> String {
+    format!("stepladder/{target}/{pair}")
 }
 
 /// A rule that matches, and which way it goes for this alarm.
@@ -177,7 +182,7 @@ impl Policy {
     /// be called `high-cpu-model`, and its low alarm must not be taken for a high one.
     pub fn rule_for(&self, alarm: &str, target: &TargetId) -> Option<Matched<'_>> {
         let here = || self.rules.iter().filter(|rule| rule.target.matches(&target.id));
-        let ours = alarm.starts_with(&format!("stepladder/{target}/"));
+        let ours = alarm.starts_with(&pair_name(target, ""));
         let takes_back = ours || here().any(|rule| rule.is_taken_back_by(alarm, target));
         here().find_map(|rule| {
             if rule.is_taken_back_by(alarm, target) {

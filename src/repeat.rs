@@ -7,8 +7,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::{Alarm, Event, Signal, TargetId, Transition};
-use crate::call::{AlarmDefinition, CloudwatchAlarm};
+use crate::call::CloudwatchAlarm;
 use crate::deployment::SeenAlarm;
+use crate::policy::pair_name;
 use crate::target::sagemaker_variant::Marker;
 
 /// The most alarms that fire which one event answers. Each takes up to four calls; at five of these a second
@@ -79,13 +80,7 @@ impl Standing {
             at: spoken_at(&definition, since, now),
             targets,
         };
-        let pair = is_a_pair(&definition, &alarm.targets).then(|| SeenAlarm {
-            id: definition.name.clone(),
-            etag: None,
-            ours: true,
-            window: definition.window(),
-            definition: AlarmDefinition::Cloudwatch(definition),
-        });
+        let pair = is_a_pair(&definition, &alarm.targets).then(|| SeenAlarm::cloudwatch(definition, true));
         Self { alarm, since, pair }
     }
 }
@@ -104,8 +99,9 @@ fn spoken_at(alarm: &CloudwatchAlarm, since: Option<Timestamp>, now: Timestamp) 
 /// Whether it is the paired alarm of the very target that it speaks of: by its marker and by its name.
 fn is_a_pair(alarm: &CloudwatchAlarm, targets: &[TargetId]) -> bool {
     Marker::read(&alarm.description).is_some_and(|marker| {
-        let name = format!("stepladder/{}/{}", marker.target, marker.pair);
-        alarm.name == name && matches!(targets, [only] if only.id == marker.target)
+        let own =
+            |target: &TargetId| marker.target == target.id && alarm.name == pair_name(target, &marker.pair);
+        matches!(targets, [only] if own(only))
     })
 }
 
@@ -146,8 +142,8 @@ mod tests {
 
     fn standing(number: i64, fires: bool) -> Standing {
         let name = format!("alarm-{number:04}");
-        let definition = AlarmDefinition::Cloudwatch(CloudwatchAlarm::default());
-        let pair = SeenAlarm { id: name.clone(), etag: None, ours: true, definition, window: None };
+        let definition = CloudwatchAlarm { name: name.clone(), ..CloudwatchAlarm::default() };
+        let pair = SeenAlarm::cloudwatch(definition, true);
         Standing {
             alarm: Alarm {
                 id: String::new(),

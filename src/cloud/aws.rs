@@ -68,34 +68,29 @@ struct Known(HashMap<String, Remembered>);
 
 #[derive(Debug)]
 struct Remembered {
-    configuration: String,
-    created: Option<Timestamp>,
+    identity: Identity,
     /// By variant.
     shapes: BTreeMap<String, String>,
 }
 
 impl Known {
     fn shape(&self, endpoint: &str, identity: &Identity, variant: &str) -> Option<String> {
-        let last = self.0.get(endpoint)?;
-        let same = last.configuration == identity.configuration && last.created == identity.created;
-        same.then(|| last.shapes.get(variant).cloned()).flatten()
+        let last = self.0.get(endpoint).filter(|last| last.identity == *identity)?;
+        last.shapes.get(variant).cloned()
     }
 
     fn remember(&mut self, endpoint: &str, identity: &Identity, variant: &str, shape: &str) {
-        let Identity { configuration, created } = identity.clone();
-        let fresh = Remembered { configuration, created, shapes: BTreeMap::new() };
-        let last = match self.0.remove(endpoint) {
-            Some(last) if last.configuration == fresh.configuration && last.created == fresh.created => last,
-            _ => fresh,
-        };
-        let last = self.0.entry(endpoint.to_owned()).or_insert(last);
+        let last = self.0.remove(endpoint).filter(|last| last.identity == *identity);
+        let mut last =
+            last.unwrap_or_else(|| Remembered { identity: identity.clone(), shapes: BTreeMap::new() });
         last.shapes.insert(variant.to_owned(), shape.to_owned());
+        self.0.insert(endpoint.to_owned(), last);
     }
 }
 
 /// Which endpoint it is, and what it was configured with. A configuration's name may be used again once it
 /// is deleted, and so may an endpoint's; both at once for an endpoint that goes on existing may not.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Identity {
     configuration: String,
     created: Option<Timestamp>,
@@ -194,7 +189,7 @@ impl AwsCloud {
     fn guess(&self, endpoint: &str, variant: &str) -> Option<String> {
         match self.known().0.get(endpoint) {
             Some(last) if last.shapes.contains_key(variant) => None,
-            Some(last) => Some(last.configuration.clone()),
+            Some(last) => Some(last.identity.configuration.clone()),
             None => Some(endpoint.to_owned()),
         }
     }

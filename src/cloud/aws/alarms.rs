@@ -1,14 +1,16 @@
 //! What CloudWatch answers of alarms, in our words.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
 use aws_sdk_cloudwatch::types::{
-    ComparisonOperator, CompositeAlarm, Dimension, EvaluationState, Metric, MetricAlarm, MetricDataQuery,
-    MetricStat, StateValue, Statistic,
+    ComparisonOperator, CompositeAlarm, Dimension, EvaluationState, MetricAlarm, MetricDataQuery, StateValue,
+    Statistic,
 };
 
 use super::timestamp;
 use crate::alarm::{TargetId, Transition};
-use crate::call::{AlarmDefinition, CloudwatchAlarm};
+use crate::call::CloudwatchAlarm;
 use crate::decide::Question;
 use crate::deployment::SeenAlarm;
 use crate::repeat::Told;
@@ -34,17 +36,17 @@ pub(super) fn metric_told(alarm: &MetricAlarm) -> Told {
         alarm.evaluation_state(),
         Some(EvaluationState::EvaluationError | EvaluationState::EvaluationFailure)
     );
-    let stats = || alarm.metrics().iter().filter_map(|query| query.metric_stat());
-    let of_math = stats().filter_map(MetricStat::metric).map(Metric::dimensions);
-    let mut targets: Vec<TargetId> =
-        std::iter::once(alarm.dimensions()).chain(of_math).filter_map(variant_of).collect();
-    targets.dedup();
+    let of_math =
+        alarm.metrics().iter().filter_map(|query| Some(query.metric_stat()?.metric()?.dimensions()));
+    let named = std::iter::once(alarm.dimensions()).chain(of_math).filter_map(variant_of);
+    // A set, because metric math may well name one variant several times.
+    let targets: BTreeSet<TargetId> = named.collect();
     Told {
         id: alarm.alarm_arn().unwrap_or_default().to_owned(),
         transition: if failed { Transition::NoData } else { transition(alarm.state_value()) },
         since: alarm.state_transitioned_timestamp().and_then(timestamp),
         suppressed: false,
-        targets,
+        targets: targets.into_iter().collect(),
     }
 }
 
@@ -83,33 +85,24 @@ fn seen_alarm(
         Some(alarm) => metric_definition(alarm),
         None => composite_definition(composite()?),
     };
-    Some(SeenAlarm {
-        id: name.to_owned(),
-        etag: None,
-        ours: ours(&definition),
-        window: definition.window(),
-        definition: AlarmDefinition::Cloudwatch(definition),
-    })
+    let ours = ours(&definition);
+    Some(SeenAlarm::cloudwatch(definition, ours))
 }
 
 /// Everything of a metric alarm that a rewrite would set.
 pub(super) fn metric_definition(alarm: &MetricAlarm) -> CloudwatchAlarm {
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-    // Metric math has its metrics, dimensions and periods in a list; the longest period is what it takes.
-    let stats = || alarm.metrics().iter().filter_map(|query| query.metric_stat());
-    let of_math =
-        || stats().filter_map(MetricStat::metric).map(Metric::dimensions).find(|all| !all.is_empty());
-    let dimensions =
-        Some(alarm.dimensions()).filter(|all| !all.is_empty()).or_else(of_math).unwrap_or_default();
-    let of_queries = || alarm.metrics().iter().filter_map(MetricDataQuery::period);
-    let period = alarm.period().or_else(|| stats().filter_map(MetricStat::period).chain(of_queries()).max());
+    // Metric math has its periods in a list; the longest is what it takes.
+    let of_stats = alarm.metrics().iter().filter_map(|query| query.metric_stat()?.period());
+    let of_queries = alarm.metrics().iter().filter_map(MetricDataQuery::period);
+    let period = alarm.period().or_else(|| of_stats.chain(of_queries).max());
     CloudwatchAlarm {
         name: text(alarm.alarm_name()),
         description: text(alarm.alarm_description()),
         namespace: text(alarm.namespace()),
         metric: text(alarm.metric_name()),
         statistic: text(alarm.statistic().map(Statistic::as_str)),
-        dimensions: dimensions.iter().map(|d| (text(d.name()), text(d.value()))).collect(),
+        dimensions: alarm.dimensions().iter().map(|d| (text(d.name()), text(d.value()))).collect(),
         period: period.unwrap_or_default(),
         evaluation_periods: alarm.evaluation_periods().unwrap_or_default(),
         threshold: alarm.threshold().unwrap_or_default(),
