@@ -4,7 +4,7 @@ use crate::alarm::{Alarm, TargetId};
 use crate::call::Call;
 use crate::cloud::{Cloud, Error};
 use crate::decide::{Decided, Decision, Hold, Question, Verdict};
-use crate::deployment::Deployment;
+use crate::deployment::{Axis, Deployment, Size};
 use crate::plan::Plan;
 use crate::policy::Mode;
 
@@ -40,6 +40,17 @@ pub struct Receipt {
     pub status: Status,
     /// What the API answered.
     pub answer: Option<String>,
+}
+
+/// A change of shape that a quota does not allow.
+#[derive(Debug)]
+pub struct Refused<'a> {
+    /// The deployment as it was seen.
+    pub seen: &'a Deployment,
+    /// The size that was asked for.
+    pub to: &'a Size,
+    /// What the service said.
+    pub why: &'a str,
 }
 
 /// What became of a call.
@@ -112,6 +123,18 @@ impl Outcome {
         self
     }
 
+    /// The change of shape that a quota did not allow, if that is how it ended.
+    pub fn refused_shape(&self) -> Option<Refused<'_>> {
+        match (&self.error, &self.decision, &self.seen) {
+            (
+                Some(Error::OverQuota { message, .. }),
+                Decision::Resize { axis: Axis::Shape, to, .. },
+                Some(seen),
+            ) => Some(Refused { seen, to, why: message }),
+            _ => None,
+        }
+    }
+
     /// Whether the platform should deliver the event again.
     pub fn is_retryable(&self) -> bool {
         self.error.as_ref().is_some_and(Error::is_retryable)
@@ -144,6 +167,13 @@ pub async fn apply(
         error,
         result,
     }
+}
+
+/// Sends one call more after a plan that failed. Its own failure is on record and changes nothing else.
+pub async fn follow_up(mut outcome: Outcome, call: Call, cloud: &dyn Cloud) -> Outcome {
+    let (receipts, _) = send_all(vec![call], cloud).await;
+    outcome.calls.extend(receipts);
+    outcome
 }
 
 async fn send_all(calls: Vec<Call>, cloud: &dyn Cloud) -> (Vec<Receipt>, Option<Error>) {

@@ -58,6 +58,71 @@ pub enum Call {
         /// How many instances there shall be.
         instances: u32,
     },
+    /// Creates an endpoint configuration: a copy with another instance type. Already there is success, because
+    /// its name tells what is in it.
+    AwsCreateEndpointConfig {
+        /// The request's body, name and tags included.
+        body: Value,
+        /// What the copy changes, for the reader.
+        change: String,
+    },
+    /// Puts another configuration in force; counts, weights and the way of deploying stay as they are.
+    AwsUpdateEndpoint {
+        /// The endpoint's name.
+        endpoint: String,
+        /// The configuration's name.
+        configuration: String,
+        /// What it changes, for the reader.
+        change: String,
+    },
+    /// Deletes an endpoint configuration of ours. Already gone is success.
+    AwsDeleteEndpointConfig {
+        /// Its name.
+        name: String,
+    },
+    /// Puts tags on an endpoint.
+    AwsAddTags {
+        /// The endpoint's ARN.
+        arn: String,
+        /// What to remember.
+        tags: BTreeMap<String, String>,
+    },
+    /// Takes tags off an endpoint. Already gone is success.
+    AwsDeleteTags {
+        /// The endpoint's ARN.
+        arn: String,
+        /// Which ones.
+        keys: Vec<String>,
+    },
+    /// Takes a variant out of Application Auto Scaling for the time of a change. Already out is success.
+    AwsDeregisterScalableTarget {
+        /// The variant's id.
+        target: String,
+    },
+    /// Puts a variant back under Application Auto Scaling.
+    AwsRegisterScalableTarget {
+        /// The request's body.
+        body: Value,
+    },
+    /// Puts a scaling policy back.
+    AwsPutScalingPolicy {
+        /// The request's body.
+        body: Value,
+    },
+    /// Puts a scheduled action back.
+    AwsPutScheduledAction {
+        /// The request's body.
+        body: Value,
+    },
+    /// Lets an alarm call a scaling policy by its new ARN; nothing else of the alarm changes.
+    AwsRepointAlarm {
+        /// The alarm's name.
+        name: String,
+        /// The ARN that it calls.
+        from: String,
+        /// The ARN that it shall call.
+        to: String,
+    },
     /// Writes the paired alarm whole, new or not.
     AwsPutMetricAlarm(CloudwatchAlarm),
     /// Deletes the paired alarm. Already gone is success.
@@ -75,8 +140,25 @@ pub const PERMISSIONS: &[(&str, &str)] = &[
     ("oci:UpdateAlarm", "manage alarms"),
     ("oci:DeleteAlarm", "manage alarms"),
     ("aws:UpdateEndpointWeightsAndCapacities", "sagemaker:UpdateEndpointWeightsAndCapacities"),
+    ("aws:CreateEndpointConfig", "sagemaker:CreateEndpointConfig"),
+    ("aws:UpdateEndpoint", "sagemaker:UpdateEndpoint"),
+    ("aws:DeleteEndpointConfig", "sagemaker:DeleteEndpointConfig"),
+    ("aws:AddTags", "sagemaker:AddTags"),
+    ("aws:DeleteTags", "sagemaker:DeleteTags"),
+    ("aws:DeregisterScalableTarget", "application-autoscaling:DeregisterScalableTarget"),
+    ("aws:RegisterScalableTarget", "application-autoscaling:RegisterScalableTarget"),
+    ("aws:PutScalingPolicy", "application-autoscaling:PutScalingPolicy"),
+    ("aws:PutScheduledAction", "application-autoscaling:PutScheduledAction"),
     ("aws:PutMetricAlarm", "cloudwatch:PutMetricAlarm"),
     ("aws:DeleteAlarms", "cloudwatch:DeleteAlarms"),
+];
+
+/// What an operation takes besides its own permission.
+pub const FURTHER_PERMISSIONS: &[(&str, &str)] = &[
+    // A configuration may name a role that its containers run under.
+    ("aws:CreateEndpointConfig", "iam:PassRole"),
+    // Application Auto Scaling's own role is made with the account's first scalable target of a service.
+    ("aws:RegisterScalableTarget", "iam:CreateServiceLinkedRole"),
 ];
 
 impl Call {
@@ -88,7 +170,16 @@ impl Call {
             Self::OciUpdateAlarm { .. } => "oci:UpdateAlarm",
             Self::OciDeleteAlarm { .. } => "oci:DeleteAlarm",
             Self::AwsUpdateEndpointWeightsAndCapacities { .. } => "aws:UpdateEndpointWeightsAndCapacities",
-            Self::AwsPutMetricAlarm(_) => "aws:PutMetricAlarm",
+            Self::AwsCreateEndpointConfig { .. } => "aws:CreateEndpointConfig",
+            Self::AwsUpdateEndpoint { .. } => "aws:UpdateEndpoint",
+            Self::AwsDeleteEndpointConfig { .. } => "aws:DeleteEndpointConfig",
+            Self::AwsAddTags { .. } => "aws:AddTags",
+            Self::AwsDeleteTags { .. } => "aws:DeleteTags",
+            Self::AwsDeregisterScalableTarget { .. } => "aws:DeregisterScalableTarget",
+            Self::AwsRegisterScalableTarget { .. } => "aws:RegisterScalableTarget",
+            Self::AwsPutScalingPolicy { .. } => "aws:PutScalingPolicy",
+            Self::AwsPutScheduledAction { .. } => "aws:PutScheduledAction",
+            Self::AwsPutMetricAlarm(_) | Self::AwsRepointAlarm { .. } => "aws:PutMetricAlarm",
             Self::AwsDeleteAlarms { .. } => "aws:DeleteAlarms",
         }
     }
@@ -102,12 +193,21 @@ impl Call {
     /// Whether this call changes the deployment itself, not only an alarm.
     pub fn resizes(&self) -> bool {
         match self {
-            Self::OciUpdateModelDeployment { .. } | Self::AwsUpdateEndpointWeightsAndCapacities { .. } => {
-                true
-            }
+            Self::OciUpdateModelDeployment { .. }
+            | Self::AwsUpdateEndpointWeightsAndCapacities { .. }
+            | Self::AwsUpdateEndpoint { .. } => true,
             Self::OciCreateAlarm { .. }
             | Self::OciUpdateAlarm { .. }
             | Self::OciDeleteAlarm { .. }
+            | Self::AwsCreateEndpointConfig { .. }
+            | Self::AwsDeleteEndpointConfig { .. }
+            | Self::AwsAddTags { .. }
+            | Self::AwsDeleteTags { .. }
+            | Self::AwsDeregisterScalableTarget { .. }
+            | Self::AwsRegisterScalableTarget { .. }
+            | Self::AwsPutScalingPolicy { .. }
+            | Self::AwsPutScheduledAction { .. }
+            | Self::AwsRepointAlarm { .. }
             | Self::AwsPutMetricAlarm(_)
             | Self::AwsDeleteAlarms { .. } => false,
         }
@@ -127,9 +227,35 @@ impl fmt::Display for Call {
             Self::AwsUpdateEndpointWeightsAndCapacities { variant, instances, .. } => {
                 write!(f, "set variant `{variant}` to {instances} instances")
             }
+            Self::AwsCreateEndpointConfig { body, change } => {
+                write!(f, "create `{}`: {change}", named(body, "EndpointConfigName"))
+            }
+            Self::AwsUpdateEndpoint { configuration, change, .. } => {
+                write!(f, "put `{configuration}` in force: {change}")
+            }
+            Self::AwsDeleteEndpointConfig { name } => write!(f, "delete `{name}`"),
+            Self::AwsAddTags { tags, .. } => write!(f, "remember {}", list(tags.keys())),
+            Self::AwsDeleteTags { keys, .. } => write!(f, "forget {}", list(keys.iter())),
+            Self::AwsDeregisterScalableTarget { target } => write!(f, "park `{target}`"),
+            Self::AwsRegisterScalableTarget { body } => {
+                write!(f, "put `{}` back", named(body, "ResourceId"))
+            }
+            Self::AwsPutScalingPolicy { body } => write!(f, "put `{}` back", named(body, "PolicyName")),
+            Self::AwsPutScheduledAction { body } => {
+                write!(f, "put `{}` back", named(body, "ScheduledActionName"))
+            }
+            Self::AwsRepointAlarm { name, to, .. } => write!(f, "let `{name}` call `{to}`"),
             Self::AwsPutMetricAlarm(alarm) => write!(f, "put {alarm}"),
         }
     }
+}
+
+fn named<'a>(body: &'a Value, field: &str) -> &'a str {
+    body.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn list<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// An alarm in full, in its own cloud's terms.

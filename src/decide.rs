@@ -9,8 +9,8 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::{Alarm, TargetId, TargetKind, Transition};
-use crate::deployment::{Axis, Bounds, Deployment, Lifecycle, Size};
-use crate::policy::{Fresh, Matched, Policy};
+use crate::deployment::{Axis, Bounds, Deployment, Infeasible, Lifecycle, Owner, Pause, Size};
+use crate::policy::{Fresh, Matched, Native, Policy};
 
 /// The window that is assumed where neither the payload nor the alarm's own service tells one: that of
 /// the guide's alarms.
@@ -81,6 +81,29 @@ pub enum Hold {
         /// Why.
         why: String,
     },
+    /// Somebody else changes it along this axis.
+    OwnedElsewhere {
+        /// Which one.
+        axis: Axis,
+        /// Who does.
+        who: String,
+        /// Whether the policy could have it parked.
+        can_be_parked: bool,
+    },
+    /// Somebody has paused scaling in this direction.
+    Paused {
+        /// Where it says so.
+        by: String,
+    },
+    /// The shape could not be had a short while ago.
+    Infeasible {
+        /// The shape.
+        shape: String,
+        /// When it may be asked for again.
+        until: Timestamp,
+        /// What happened.
+        why: String,
+    },
     /// It is as large as it may get.
     AtCeiling {
         /// Along which axis.
@@ -125,6 +148,9 @@ impl Hold {
             Self::Busy { .. } => "busy",
             Self::Stale { .. } => "stale",
             Self::NotResizable { .. } => "not_resizable",
+            Self::OwnedElsewhere { .. } => "owned_elsewhere",
+            Self::Paused { .. } => "paused",
+            Self::Infeasible { .. } => "infeasible",
             Self::AtCeiling { .. } => "at_ceiling",
             Self::AtFloor { .. } => "at_floor",
             Self::UnlistedShape { .. } => "unlisted_shape",
@@ -160,6 +186,15 @@ impl fmt::Display for Hold {
                 write!(f, "the alarm does not say when it fired, and the deployment was changed at {changed}")
             }
             Self::NotResizable { axis, why } => write!(f, "its {axis} cannot be changed: {why}"),
+            Self::OwnedElsewhere { axis, who, can_be_parked } => {
+                let way_out = ", or allow it to be parked with `native = \"park\"`";
+                let way_out = if *can_be_parked { way_out } else { "" };
+                write!(f, "its {axis} belongs to {who}: take it out there{way_out}")
+            }
+            Self::Paused { by } => write!(f, "scaling this way is paused by {by}"),
+            Self::Infeasible { shape, until, why } => {
+                write!(f, "`{shape}` could not be had and is not asked for again before {until}: {why}")
+            }
             Self::AtCeiling { axis, limit } => write!(f, "its {axis} cannot go up: {limit}"),
             Self::AtFloor { axis, limit } => write!(f, "its {axis} cannot go down: {limit}"),
             Self::UnlistedShape { shape, nearest } => {
@@ -306,10 +341,13 @@ fn size_for(
     settled(guards, seen)?;
     fresh(guards, question, seen)?;
     resizable(guards, question, seen)?;
+    ours_to_change(guards, question, seen)?;
+    not_paused(guards, question, seen)?;
     let to = match question.matched.rule.axis {
         Axis::Instances => within_bounds(guards, question, seen)?,
         Axis::Shape => on_ladder(guards, question, seen, policy)?,
     };
+    feasible(guards, question, seen, &to)?;
     if question.matched.step > 0 {
         taken_back(guards, question, seen, policy)?;
     }
@@ -352,6 +390,47 @@ fn resizable(guards: &mut Guards, question: &Question, seen: &Deployment) -> Res
     let why = seen.fixed.get(&axis);
     let saw = why.cloned().unwrap_or_else(|| axis.to_string());
     guards.ask("not_resizable", saw, why.map(|why| Hold::NotResizable { axis, why: why.clone() }))
+}
+
+/// Another owner is reported, never fought.
+fn ours_to_change(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result<(), Hold> {
+    let rule = question.matched.rule;
+    let owner = seen.owners.get(&rule.axis);
+    let saw = owner.map_or_else(|| "nobody else".to_owned(), |owner| owner.who.clone());
+    let parked = |owner: &&Owner| owner.can_be_parked && rule.native == Native::Park;
+    let hold = owner.filter(|owner| !parked(owner)).map(|owner| Hold::OwnedElsewhere {
+        axis: rule.axis,
+        who: owner.who.clone(),
+        can_be_parked: owner.can_be_parked,
+    });
+    guards.ask("owned_elsewhere", saw, hold)
+}
+
+/// What an operator has paused stays as it is.
+fn not_paused(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result<(), Hold> {
+    let Matched { rule, step, .. } = &question.matched;
+    let stops = |pause: &&Pause| pause.axis == rule.axis && if *step > 0 { pause.up } else { pause.down };
+    let pause = seen.pauses.iter().find(stops);
+    let saw = pause.map_or_else(|| "no pause".to_owned(), |pause| pause.by.clone());
+    guards.ask("paused", saw, pause.map(|pause| Hold::Paused { by: pause.by.clone() }))
+}
+
+/// A shape that could not be had is not asked for again at once.
+fn feasible(guards: &mut Guards, question: &Question, seen: &Deployment, to: &Size) -> Result<(), Hold> {
+    if question.matched.rule.axis != Axis::Shape {
+        return Ok(());
+    }
+    let until = |known: &Infeasible| known.since.checked_add(question.matched.rule.infeasible_for).ok();
+    let known = seen.infeasible.iter().filter(|known| known.shape == to.shape);
+    let hold =
+        known.filter_map(|known| Some((until(known)?, known))).find(|(until, _)| *until > question.now);
+    let saw = hold.map_or_else(|| format!("{} was not refused lately", to.shape), |(_, one)| one.why.clone());
+    let hold = hold.map(|(until, known)| Hold::Infeasible {
+        shape: known.shape.clone(),
+        until,
+        why: known.why.clone(),
+    });
+    guards.ask("infeasible", saw, hold)
 }
 
 /// The bounds on the count: the policy's, intersected with the platform's own.

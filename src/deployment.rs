@@ -31,6 +31,12 @@ pub struct Deployment {
     pub bounds: Option<Bounds>,
     /// Axes that cannot be changed on this deployment, with the reason.
     pub fixed: BTreeMap<Axis, String>,
+    /// Axes that somebody else changes.
+    pub owners: BTreeMap<Axis, Owner>,
+    /// Directions in which somebody has paused scaling.
+    pub pauses: Vec<Pause>,
+    /// Shapes that could not be had lately.
+    pub infeasible: Vec<Infeasible>,
     /// The alarm that called, as its own service describes it; `None` when it could not be found.
     pub alarm: Option<SeenAlarm>,
     /// The alarm found where the paired alarm of the matching rule belongs.
@@ -110,6 +116,39 @@ impl fmt::Display for Bounds {
     }
 }
 
+/// Who else changes a deployment along an axis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// Its name and what it is.
+    pub who: String,
+    /// Whether it can be taken out for the time of a change, and put back.
+    pub can_be_parked: bool,
+}
+
+/// Scaling along an axis that somebody has paused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// Along which axis.
+    pub axis: Axis,
+    /// Whether nothing may go up.
+    pub up: bool,
+    /// Whether nothing may go down.
+    pub down: bool,
+    /// Where it says so.
+    pub by: String,
+}
+
+/// A shape that the platform would not give.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Infeasible {
+    /// The shape.
+    pub shape: String,
+    /// Since when that is known.
+    pub since: Timestamp,
+    /// What happened.
+    pub why: String,
+}
+
 /// An alarm as its own service describes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeenAlarm {
@@ -157,5 +196,41 @@ pub enum Facts {
         configuration: String,
         /// When the endpoint was created: tells it from an earlier one of the same name.
         created: Option<Timestamp>,
+        /// All that a change of type depends on; read only where the question is about the shape.
+        endpoint: Option<Box<Endpoint>>,
     },
+}
+
+/// Names and values, as a resource is tagged with them.
+pub type Tags = BTreeMap<String, String>;
+
+/// A SageMaker endpoint as a change of type needs to know it. Documents are what the APIs answered, whole, so
+/// that members which nobody here has heard of survive being copied.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Endpoint {
+    /// Its ARN.
+    pub arn: String,
+    /// Its own tags: what stepladder remembers of it.
+    pub tags: Tags,
+    /// The configuration in force.
+    pub configuration: Value,
+    /// The tags of that configuration.
+    pub configuration_tags: Tags,
+    /// The configuration that the one in force goes back to, when it is of ours and that one still exists.
+    pub original: Option<Value>,
+    /// Configurations of ours for this endpoint that are not in force, and when they were created.
+    pub superseded: Vec<(String, Option<Timestamp>)>,
+    /// The variant's place in Application Auto Scaling.
+    pub native: Native,
+}
+
+/// What Application Auto Scaling knows of a variant, in its own documents.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Native {
+    /// The scalable target; `None` when the variant is not registered.
+    pub target: Option<Value>,
+    /// Its scaling policies.
+    pub policies: Vec<Value>,
+    /// Its scheduled actions.
+    pub scheduled: Vec<Value>,
 }

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use crate::alarm::{Event, TargetId};
-use crate::apply::{Outcome, apply};
+use crate::apply::{Outcome, apply, follow_up};
 use crate::cloud::{self, Cloud};
 use crate::decide::{Decided, Question, Verdict, decide, worth_a_look, worth_mending};
-use crate::plan::{farewell, plan};
+use crate::plan::{farewell, memory, plan};
 use crate::policy::Policy;
 use crate::repeat::{Standing, due};
 use crate::source;
@@ -140,5 +140,9 @@ async fn attempt(
     };
     let decided = decide(question, asked, &seen, policy);
     let plan = plan(question, &seen, decided, policy);
-    apply(question, Some(seen), plan, cloud, policy.mode).await
+    let outcome = apply(question, Some(seen), plan, cloud, policy.mode).await;
+    match outcome.refused_shape().and_then(|refused| memory(question, &refused)) {
+        Some(call) => follow_up(outcome, call, cloud).await,
+        None => outcome,
+    }
 }

@@ -3,11 +3,12 @@
 //! The paired alarm is written before the capacity that it will take back, and deleted only when the
 //! deployment is seen settled at its floor: stopping after any call strands nothing. Sends nothing.
 
+use crate::apply::Refused;
 use crate::call::Call;
 use crate::decide::{Decided, Decision, Hold, Question, Verdict, bounds, pair_notifies};
-use crate::deployment::{Axis, Deployment, Lifecycle, SeenAlarm, Size};
-use crate::policy::{Pair, Policy};
-use crate::target::{self, PairContext};
+use crate::deployment::{Axis, Deployment, Infeasible, Lifecycle, SeenAlarm, Size};
+use crate::policy::Policy;
+use crate::target::{self, Finish, PairContext, Resize, Rest};
 
 /// A decision, and the calls that carry it out.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +22,7 @@ pub struct Plan {
 }
 
 /// What shall become of the paired alarm.
+#[derive(PartialEq)]
 enum Fate {
     /// There is capacity to take back: it must stand as the policy says.
     Keep,
@@ -30,30 +32,63 @@ enum Fate {
     Leave,
 }
 
-/// Turns a decision into calls.
+/// Turns a decision into calls: the pair that must stand, then the change or what earlier changes have left to
+/// do, and only when nothing is left the end of a pair that has served.
 pub fn plan(question: &Question, seen: &Deployment, decided: Decided, policy: &Policy) -> Plan {
     let Some(target) = target::of(seen.target.kind) else {
         return Plan { decided, calls: Vec::new(), notes: Vec::new() };
     };
     let mut calls = Vec::new();
     let mut notes = Vec::new();
-    if let Some(pair) = &question.matched.rule.pair {
-        match fate(question, seen, &decided.decision, policy) {
-            Fate::Keep => calls.extend(kept(target, pair, question, seen, policy, &mut notes)),
-            Fate::Delete => calls.extend(ours(seen).map(|alarm| (target.delete_pair)(alarm))),
-            Fate::Leave => {}
-        }
+    let fate = fate(question, seen, &decided.decision, policy);
+    if fate == Fate::Keep {
+        calls.extend(kept(target, question, seen, policy, &mut notes));
     }
-    if let Decision::Resize { axis, to, .. } = &decided.decision {
-        calls.extend((target.resize)(seen, *axis, to));
-        if question.matched.step > 0 && question.matched.rule.pair.is_none() {
-            notes.push(format!(
-                "{} has no `pair`: nothing of ours takes this back",
-                question.matched.rule.origin
-            ));
+    let left = match &decided.decision {
+        Decision::Resize { axis, to, .. } => {
+            calls.extend(resized(target, question, seen, (*axis, to), policy, &mut notes));
+            Finish::default()
         }
+        Decision::Hold(_) => left_over(target, question, seen),
+    };
+    calls.extend(left.calls);
+    if fate == Fate::Delete && !left.goes_on {
+        calls.extend(ours(seen).map(|alarm| (target.delete_pair)(alarm)));
     }
     Plan { decided, calls, notes }
+}
+
+fn resized(
+    target: &target::Target,
+    question: &Question,
+    seen: &Deployment,
+    (axis, to): (Axis, &Size),
+    policy: &Policy,
+    notes: &mut Vec<String>,
+) -> Vec<Call> {
+    let rungs = (policy.ladders.rung(&seen.size.shape), policy.ladders.rung(&to.shape));
+    let calls = (target.resize)(&Resize { seen, axis, to, rungs, now: question.now }, notes);
+    let rule = question.matched.rule;
+    if question.matched.step > 0 && rule.pair.is_none() {
+        notes.push(format!("{} has no `pair`: nothing of ours takes this back", rule.origin));
+    }
+    calls
+}
+
+/// Only at rest is it certain that earlier changes are over.
+fn left_over(target: &target::Target, question: &Question, seen: &Deployment) -> Finish {
+    if seen.lifecycle != Lifecycle::Settled {
+        return Finish::default();
+    }
+    let infeasible_for = question.matched.rule.infeasible_for;
+    (target.finish)(&Rest { seen, infeasible_for, now: question.now })
+}
+
+/// What is worth remembering of a change that the platform would not make: a shape that could not be had.
+pub fn memory(question: &Question, refused: &Refused) -> Option<Call> {
+    let Refused { seen, to, why } = refused;
+    let infeasible = Infeasible { shape: to.shape.clone(), since: question.now, why: (*why).to_owned() };
+    (target::of(question.target.kind)?.remember)(seen, &infeasible)
 }
 
 /// What is left to do about a deployment that is gone: its paired alarm goes, too.
@@ -66,7 +101,8 @@ pub fn farewell(question: &Question, pair: &SeenAlarm, guards: Vec<Verdict>) -> 
 /// The paired alarm's fate follows from where the deployment is and where it goes.
 fn fate(question: &Question, seen: &Deployment, decision: &Decision, policy: &Policy) -> Fate {
     let rule = question.matched.rule;
-    if seen.fixed.contains_key(&rule.axis) || seen.lifecycle == Lifecycle::Gone {
+    let untouched = seen.fixed.contains_key(&rule.axis) || seen.lifecycle == Lifecycle::Gone;
+    if rule.pair.is_none() || untouched {
         return Fate::Leave;
     }
     let above = |sizes: &[&Size]| above_floor(question, seen, sizes, policy);
@@ -110,12 +146,12 @@ fn ours(seen: &Deployment) -> Option<&SeenAlarm> {
 /// The call that makes the paired alarm what it should be; none when it already is.
 fn kept(
     target: &target::Target,
-    pair: &Pair,
     question: &Question,
     seen: &Deployment,
     policy: &Policy,
     notes: &mut Vec<String>,
 ) -> Option<Call> {
+    let pair = question.matched.rule.pair.as_ref()?;
     let notifies = pair_notifies(seen, policy);
     let foreign = seen.pair.as_ref().is_some_and(|alarm| !alarm.ours);
     if foreign || notifies.is_empty() {

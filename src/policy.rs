@@ -29,6 +29,12 @@ const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 /// No deployment here can have a thousand instances.
 const LARGEST_STEP: u32 = 1000;
 
+/// A quota is raised, or a capacity comes back, in hours rather than minutes; an hour keeps the attempts few.
+const DEFAULT_INFEASIBLE_FOR: SignedDuration = SignedDuration::from_hours(1);
+
+/// A month of not trying is giving up, which is better said with another ladder.
+const LONGEST_INFEASIBLE: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 /// OCI repeats a notification at most every minute and at least every thirty days.
 const LONGEST_REPEAT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
@@ -71,6 +77,17 @@ pub enum Fresh {
     Fired,
 }
 
+/// What to do where the platform's own autoscaling is in the way of a change of shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Native {
+    /// Leave it alone, and say so.
+    #[default]
+    Hold,
+    /// Take it out for the time of the change, and put it back.
+    Park,
+}
+
 /// What to do about the alarms of one name.
 #[derive(Debug, Clone)]
 pub struct Rule {
@@ -86,6 +103,10 @@ pub struct Rule {
     pub instances: Bounds,
     /// How fresh the evidence must be.
     pub fresh: Fresh,
+    /// What to do where the platform's own autoscaling is in the way.
+    pub native: Native,
+    /// How long a shape that could not be had is not asked for again.
+    pub infeasible_for: SignedDuration,
     /// The alarm that takes back what this rule adds.
     pub pair: Option<Pair>,
 }
@@ -147,15 +168,20 @@ impl Policy {
         let defaults = own.defaults;
         check_bounds(defaults.instances.unwrap_or(DEFAULT_INSTANCES))
             .map_err(|problem| Error::Invalid { place: "defaults".to_owned(), problem })?;
+        let infeasible_for = defaults.infeasible_for.as_deref();
+        infeasible_for
+            .map(checked_infeasible_for)
+            .transpose()
+            .map_err(|problem| Error::Invalid { place: "defaults".to_owned(), problem })?;
         let ladders = Ladders::built_in()?.after(checked_ladders(own.ladder)?);
         let mut rules = Vec::new();
         for (i, rule) in own.rule.into_iter().enumerate() {
             let origin = format!("rule {} of the policy", i + 1);
-            rules.push(rule.checked(origin, defaults)?);
+            rules.push(rule.checked(origin, &defaults)?);
         }
         let own_rules = rules.len();
         for rule in built_in.rule {
-            rules.push(rule.checked("built-in rule".to_owned(), defaults)?);
+            rules.push(rule.checked("built-in rule".to_owned(), &defaults)?);
         }
         let targets = own.targets.unwrap_or_else(|| vec!["*".to_owned()]);
         if targets.iter().any(|glob| glob.trim().is_empty()) {
@@ -217,12 +243,15 @@ struct File {
     ladder: Vec<Ladder>,
 }
 
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Defaults {
     instances: Option<Bounds>,
     #[serde(default)]
     fresh: Fresh,
+    #[serde(default)]
+    native: Native,
+    infeasible_for: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -234,6 +263,8 @@ struct RuleText {
     step: Option<i32>,
     instances: Option<Bounds>,
     fresh: Option<Fresh>,
+    native: Option<Native>,
+    infeasible_for: Option<String>,
     pair: Option<PairText>,
 }
 
@@ -271,7 +302,7 @@ impl File {
 }
 
 impl RuleText {
-    fn checked(self, origin: String, defaults: Defaults) -> Result<Rule, Error> {
+    fn checked(self, origin: String, defaults: &Defaults) -> Result<Rule, Error> {
         let invalid = |problem: String| Error::Invalid { place: origin.clone(), problem };
         let step = self.step.unwrap_or(1);
         if step == 0 || step.unsigned_abs() > LARGEST_STEP {
@@ -288,6 +319,8 @@ impl RuleText {
         let instances = self.instances.or(defaults.instances).unwrap_or(DEFAULT_INSTANCES);
         check_bounds(instances).map_err(invalid)?;
         let pair = self.pair.map(PairText::checked).transpose().map_err(invalid)?;
+        let infeasible_for = self.infeasible_for.as_deref().or(defaults.infeasible_for.as_deref());
+        let infeasible_for = infeasible_for.map(checked_infeasible_for).transpose().map_err(invalid)?;
         Ok(Rule {
             alarm: self.alarm.as_slice().iter().map(|g| WildMatch::new_case_insensitive(g)).collect(),
             target: WildMatch::new(self.target.as_deref().unwrap_or("*")),
@@ -295,10 +328,16 @@ impl RuleText {
             step,
             instances,
             fresh: self.fresh.unwrap_or(defaults.fresh),
+            native: self.native.unwrap_or(defaults.native),
+            infeasible_for: infeasible_for.unwrap_or(DEFAULT_INFEASIBLE_FOR),
             pair,
             origin,
         })
     }
+}
+
+fn checked_infeasible_for(text: &str) -> Result<SignedDuration, String> {
+    minutes("infeasible_for", text, LONGEST_INFEASIBLE)
 }
 
 fn check_bounds(Bounds { min, max }: Bounds) -> Result<(), String> {

@@ -2,11 +2,11 @@
 //!
 //! Pure, and compiled for every cloud. A new target on a known cloud is one file and one line.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::TargetKind;
 use crate::call::Call;
-use crate::deployment::{Axis, Deployment, Lifecycle, SeenAlarm, Size};
+use crate::deployment::{Axis, Deployment, Infeasible, Lifecycle, SeenAlarm, Size};
 use crate::ladder::Rung;
 use crate::policy::Pair;
 
@@ -27,12 +27,62 @@ pub struct Target {
     /// The reads that an observation of it takes: operation, and the permission that it needs.
     pub reads: &'static [(&'static str, &'static str)],
     /// The calls that bring it to a size, one axis at a time.
-    pub resize: fn(&Deployment, Axis, &Size) -> Vec<Call>,
+    pub resize: fn(&Resize, &mut Vec<String>) -> Vec<Call>,
+    /// What earlier changes have left to do on a deployment at rest, such as what must not be done before a
+    /// change is completed.
+    pub finish: fn(&Rest) -> Finish,
+    /// The call that writes down that a shape could not be had, where that is remembered.
+    pub remember: fn(&Deployment, &Infeasible) -> Option<Call>,
     /// The call that makes the paired alarm what the policy says, over the one that stands or new; none
     /// when it is so already.
     pub keep_pair: fn(&PairContext, Option<&SeenAlarm>, &mut Vec<String>) -> Option<Call>,
     /// The call that deletes the paired alarm.
     pub delete_pair: fn(&SeenAlarm) -> Call,
+}
+
+/// All that a change of size depends on.
+#[derive(Debug)]
+pub struct Resize<'a> {
+    /// The deployment as it was seen.
+    pub seen: &'a Deployment,
+    /// Along which axis.
+    pub axis: Axis,
+    /// The size to ask for.
+    pub to: &'a Size,
+    /// The rungs of the shapes before and after, where a ladder lists them.
+    pub rungs: (Option<&'a Rung>, Option<&'a Rung>),
+    /// The time that it is.
+    pub now: Timestamp,
+}
+
+/// All that the work left over from earlier changes depends on.
+#[derive(Debug)]
+pub struct Rest<'a> {
+    /// The deployment as it was seen, at rest.
+    pub seen: &'a Deployment,
+    /// How long a shape that could not be had is not asked for again.
+    pub infeasible_for: SignedDuration,
+    /// The time that it is.
+    pub now: Timestamp,
+}
+
+/// Work left over from earlier changes.
+#[derive(Debug, Default)]
+pub struct Finish {
+    /// What to send now.
+    pub calls: Vec<Call>,
+    /// Whether another look will find more to do.
+    pub goes_on: bool,
+}
+
+/// Nothing is ever left over.
+fn nothing_left(_: &Rest) -> Finish {
+    Finish::default()
+}
+
+/// Nothing is remembered.
+fn forgetful(_: &Deployment, _: &Infeasible) -> Option<Call> {
+    None
 }
 
 /// All that a paired alarm and its calls depend on.

@@ -10,41 +10,36 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_config::BehaviorVersion;
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_applicationautoscaling::types::{ScalableDimension, ScalableTarget, ServiceNamespace};
-use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
-use aws_sdk_cloudwatch::types::{AlarmType, ComparisonOperator, Dimension, StandardUnit, Statistic};
 use aws_sdk_sagemaker::operation::describe_endpoint::DescribeEndpointOutput;
-use aws_sdk_sagemaker::operation::describe_endpoint_config::DescribeEndpointConfigOutput;
 use aws_sdk_sagemaker::primitives::DateTime;
-use aws_sdk_sagemaker::types::{
-    DesiredWeightAndCapacity, EndpointStatus, ManagedInstanceScalingStatus, ProductionVariantSummary,
-};
+use aws_sdk_sagemaker::types::{EndpointStatus, ManagedInstanceScalingStatus, ProductionVariantSummary};
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::{Cloud, Error};
 use crate::alarm::TargetId;
 use crate::call::{AlarmDefinition, Call, CloudwatchAlarm};
 use crate::decide::Question;
-use crate::deployment::{Axis, Bounds, Deployment, Facts, Lifecycle, SeenAlarm, Size};
+use crate::deployment::{Axis, Deployment, Endpoint, Facts, Lifecycle, Native, SeenAlarm, Size, Tags};
+use crate::policy;
 use crate::repeat::Standing;
-use crate::target::sagemaker_variant::{FIXED_SHAPE, Marker, TARGET};
+use crate::target::sagemaker_variant::configuration::{find, name, shape_of, why_fixed};
+use crate::target::sagemaker_variant::{Marker, TARGET, memory, native};
 
 mod alarms;
+mod cloudwatch;
+mod document;
 mod errors;
+mod sagemaker;
+mod scaling;
 
 use alarms::{alarm_of, composite_definition, composite_told, metric_definition, metric_told, pair_of};
-use errors::told;
 
 /// Four calls in a row must fit into the function's 30 seconds.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
 /// One try; a service that is well answers in a tenth of it.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2500);
-
-/// The most alarms that `DescribeAlarms` returns at once.
-const PAGE: i32 = 100;
-/// How many pages are read at the most: two thousand alarms, in a good two seconds at the API's nine a second.
-const MOST_PAGES: usize = 20;
 
 /// The AWS account and region that the environment names.
 #[derive(Debug, Default)]
@@ -111,27 +106,44 @@ impl Cloud for AwsCloud {
         let (endpoint, variant) = names(question.target)?;
         let clients = self.clients().await;
         clients.check_region(question)?;
-        let guess = self.guess(endpoint, variant);
-        let (described, configuration, scalable, alarms) = tokio::join!(
-            clients.describe_endpoint(endpoint),
-            clients.describe_guessed(guess.as_deref()),
-            clients.describe_scalable_target(question.target),
-            clients.describe_alarms(question),
+        let retypes = question.matched.rule.axis == Axis::Shape;
+        let guess = self.guess(endpoint, variant, retypes);
+        let (described, along, native, alarms) = tokio::join!(
+            sagemaker::describe_endpoint(&clients.sagemaker, endpoint),
+            clients.read_along(question, endpoint, guess.as_deref()),
+            scaling::describe(&clients.scaling, question.target, retypes),
+            cloudwatch::describe(&clients.cloudwatch, question),
         );
-        let (described, scalable, alarms) = (described?, scalable?, alarms?);
+        let (described, along, native, alarms) = (described?, along?, native?, alarms?);
+        let summary = summary_of(&described, variant)?;
         let identity = Identity::of(&described);
         let pair = pair_of(question, &alarms);
-        let known = self.known().shape(endpoint, &identity, variant);
-        let told = known.or_else(|| told_along(&identity, variant, configuration.as_ref(), pair.as_ref()));
-        let shape = if let Some(shape) = told {
-            shape
-        } else {
-            let found = clients.describe_endpoint_config(&identity.configuration).await;
-            shape_in(&found.map_err(not_the_endpoint)?, variant)?
+        let right = along.configuration.as_ref().filter(|found| name(found) == identity.configuration);
+        let known = self.known().shape(endpoint, &identity, variant).filter(|_| !retypes);
+        let marked = || marked(&identity, pair.as_ref()).filter(|_| !retypes);
+        let shape =
+            right.and_then(|found| shape_of(found, variant).map(str::to_owned)).or(known).or_else(marked);
+        let configuration = match (right, &shape) {
+            (Some(found), _) => Some(found.clone()),
+            (None, Some(_)) => None,
+            (None, None) => Some(clients.configuration(&identity.configuration).await?),
+        };
+        let shape = match (shape, &configuration) {
+            (Some(shape), _) => shape,
+            (None, Some(found)) => shape_in(found, variant)?,
+            (None, None) => NO_SHAPE.to_owned(),
         };
         self.known().remember(endpoint, &identity, variant, &shape);
-        let summary = summary_of(&described, variant)?;
-        let found = Found { described: &described, summary, identity, shape, bounds: bounds(&scalable) };
+        let whole = match configuration.filter(|_| retypes) {
+            Some(found) => {
+                let parks = question.matched.rule.native == policy::Native::Park;
+                let native = native.clone();
+                let native = if parks { clients.with_callers(native).await? } else { native };
+                Some(sagemaker::whole(&clients.sagemaker, &described, found, along, native).await?)
+            }
+            None => None,
+        };
+        let found = Found { described: &described, summary, identity, shape, native, whole };
         Ok(deployment(question, found, alarm_of(question, &alarms), pair))
     }
 
@@ -144,7 +156,7 @@ impl Cloud for AwsCloud {
                         .to_owned(),
             });
         };
-        let found = self.clients().await.describe_calling_alarms(action).await?;
+        let found = cloudwatch::describe_calling(&self.clients().await.cloudwatch, action).await?;
         let metric = found.metric_alarms().iter().map(|alarm| (metric_definition(alarm), metric_told(alarm)));
         let composite =
             found.composite_alarms().iter().map(|alarm| (composite_definition(alarm), composite_told(alarm)));
@@ -155,13 +167,25 @@ impl Cloud for AwsCloud {
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
-        let clients = self.clients().await;
+        let Clients { sagemaker: client, scaling: native, cloudwatch: alarms, .. } = self.clients().await;
         match call {
             Call::AwsUpdateEndpointWeightsAndCapacities { endpoint, variant, instances } => {
-                clients.set_count(endpoint, variant, *instances).await
+                sagemaker::set_count(client, endpoint, variant, *instances).await
             }
-            Call::AwsPutMetricAlarm(alarm) => clients.put_alarm(alarm).await,
-            Call::AwsDeleteAlarms { name } => clients.delete_alarm(name).await,
+            Call::AwsCreateEndpointConfig { body, .. } => sagemaker::create_configuration(client, body).await,
+            Call::AwsUpdateEndpoint { endpoint, configuration, .. } => {
+                sagemaker::put_in_force(client, endpoint, configuration).await
+            }
+            Call::AwsDeleteEndpointConfig { name } => sagemaker::delete_configuration(client, name).await,
+            Call::AwsAddTags { arn, tags } => sagemaker::add_tags(client, arn, tags).await,
+            Call::AwsDeleteTags { arn, keys } => sagemaker::delete_tags(client, arn, keys).await,
+            Call::AwsDeregisterScalableTarget { target } => scaling::deregister(native, target).await,
+            Call::AwsRegisterScalableTarget { body } => scaling::register(native, body).await,
+            Call::AwsPutScalingPolicy { body } => scaling::put_policy(native, body).await,
+            Call::AwsPutScheduledAction { body } => scaling::put_scheduled_action(native, body).await,
+            Call::AwsRepointAlarm { name, from, to } => cloudwatch::repoint(alarms, name, from, to).await,
+            Call::AwsPutMetricAlarm(alarm) => cloudwatch::put(alarms, alarm).await,
+            Call::AwsDeleteAlarms { name } => cloudwatch::delete(alarms, name).await,
             Call::OciUpdateModelDeployment { .. }
             | Call::OciCreateAlarm { .. }
             | Call::OciUpdateAlarm { .. }
@@ -185,45 +209,22 @@ impl AwsCloud {
 
     /// The configuration to read along with the endpoint, before the endpoint has told its name: the one
     /// it had last, or the one called like the endpoint, as the SageMaker Python SDK calls it. `None` when
-    /// what it had last is known already.
-    fn guess(&self, endpoint: &str, variant: &str) -> Option<String> {
+    /// the type is known already and nothing but the type is needed.
+    fn guess(&self, endpoint: &str, variant: &str, whole: bool) -> Option<String> {
         match self.known().0.get(endpoint) {
-            Some(last) if last.shapes.contains_key(variant) => None,
+            Some(last) if !whole && last.shapes.contains_key(variant) => None,
             Some(last) => Some(last.identity.configuration.clone()),
             None => Some(endpoint.to_owned()),
         }
     }
 }
 
-/// The variant's shape, if a lucky guess or the paired alarm's marker tells it.
-fn told_along(
-    identity: &Identity,
-    variant: &str,
-    guessed: Option<&DescribeEndpointConfigOutput>,
-    pair: Option<&SeenAlarm>,
-) -> Option<String> {
-    let right = |found: &&DescribeEndpointConfigOutput| {
-        found.endpoint_config_name() == Some(identity.configuration.as_str())
-    };
-    let marked = || match &pair.filter(|pair| pair.ours)?.definition {
-        AlarmDefinition::Cloudwatch(alarm) => Marker::read(&alarm.description),
-        AlarmDefinition::Oci(_) => None,
-    };
-    let same = |marker: &Marker| {
-        marker.configuration == identity.configuration && marker.created == identity.created
-    };
-    guessed
-        .filter(right)
-        .and_then(|found| shape_in(found, variant).ok())
-        .or_else(|| marked().filter(same).map(|marker| marker.shape))
-}
-
-/// A configuration that is gone does not mean that the endpoint is.
-fn not_the_endpoint(error: Error) -> Error {
-    if let Error::NotFound { operation, message } = error {
-        return Error::Refused { operation, message };
-    }
-    error
+/// The variant's shape, if the paired alarm's marker tells it.
+fn marked(identity: &Identity, pair: Option<&SeenAlarm>) -> Option<String> {
+    let AlarmDefinition::Cloudwatch(alarm) = &pair.filter(|pair| pair.ours)?.definition else { return None };
+    let marker = Marker::read(&alarm.description)?;
+    let same = marker.configuration == identity.configuration && marker.created == identity.created;
+    same.then_some(marker.shape)
 }
 
 fn names(target: &TargetId) -> Result<(&str, &str), Error> {
@@ -231,6 +232,13 @@ fn names(target: &TargetId) -> Result<(&str, &str), Error> {
         operation: "aws:DescribeEndpoint".to_owned(),
         message: format!("`{target}` is not on AWS: expected `endpoint/<name>/variant/<name>`"),
     })
+}
+
+/// The fields of an ARN that stand before the resource: `arn:partition:service:region:account`.
+fn arn_fields(arn: &str) -> Option<[&str; 3]> {
+    let mut fields = arn.strip_prefix("arn:")?.split(':');
+    let (partition, _service) = (fields.next()?, fields.next()?);
+    Some([partition, fields.next()?, fields.next()?])
 }
 
 impl Clients {
@@ -250,10 +258,10 @@ impl Clients {
 
     /// An alarm of another region speaks of another endpoint of the same name.
     fn check_region(&self, question: &Question<'_>) -> Result<(), Error> {
-        // arn:partition:cloudwatch:region:account:alarm:name
-        let theirs = question.alarm.id.strip_prefix("arn:").and_then(|arn| arn.split(':').nth(2));
-        match theirs {
-            Some(theirs) if !theirs.is_empty() && !self.region.is_empty() && theirs != self.region => {
+        match arn_fields(&question.alarm.id) {
+            Some([_, theirs, _])
+                if !theirs.is_empty() && !self.region.is_empty() && theirs != self.region =>
+            {
                 Err(Error::Refused {
                     operation: "aws:DescribeEndpoint".to_owned(),
                     message: format!(
@@ -266,127 +274,40 @@ impl Clients {
         }
     }
 
-    async fn describe_endpoint(&self, endpoint: &str) -> Result<DescribeEndpointOutput, Error> {
-        let sent = self.sagemaker.describe_endpoint().endpoint_name(endpoint).send().await;
-        sent.map_err(|error| told("aws:DescribeEndpoint", &error))
-    }
-
-    async fn describe_endpoint_config(&self, name: &str) -> Result<DescribeEndpointConfigOutput, Error> {
-        let sent = self.sagemaker.describe_endpoint_config().endpoint_config_name(name).send().await;
-        sent.map_err(|error| told("aws:DescribeEndpointConfig", &error))
-    }
-
-    /// A guess that fails, for whatever reason, is no more than a wrong guess.
-    async fn describe_guessed(&self, guess: Option<&str>) -> Option<DescribeEndpointConfigOutput> {
-        self.describe_endpoint_config(guess?).await.ok()
-    }
-
-    async fn describe_scalable_target(&self, target: &TargetId) -> Result<Vec<ScalableTarget>, Error> {
-        let sent = self
-            .scaling
-            .describe_scalable_targets()
-            .service_namespace(ServiceNamespace::Sagemaker)
-            .resource_ids(&target.id)
-            .scalable_dimension(ScalableDimension::SageMakerVariantDesiredInstanceCount)
-            .send()
-            .await;
-        let found = sent.map_err(|error| told("aws:DescribeScalableTargets", &error))?;
-        Ok(found.scalable_targets.unwrap_or_default())
-    }
-
-    /// The alarm that called and the paired one, by their names. Without the types, composite alarms
-    /// would be left out.
-    async fn describe_alarms(&self, question: &Question<'_>) -> Result<DescribeAlarmsOutput, Error> {
-        let pair = question.matched.rule.pair.as_ref().map(|pair| pair.name_for(question.target));
-        // The paired alarm may well be the one that called.
-        let pair = pair.filter(|pair| *pair != question.alarm.name);
-        let names = [Some(question.alarm.name.clone()), pair].into_iter().flatten().collect();
-        let sent = self
-            .cloudwatch
-            .describe_alarms()
-            .set_alarm_names(Some(names))
-            .alarm_types(AlarmType::MetricAlarm)
-            .alarm_types(AlarmType::CompositeAlarm)
-            .send()
-            .await;
-        sent.map_err(|error| told("aws:DescribeAlarms", &error))
-    }
-
-    /// Every alarm that notifies the action, page by page.
-    async fn describe_calling_alarms(&self, action: &str) -> Result<DescribeAlarmsOutput, Error> {
-        let mut all = DescribeAlarmsOutput::builder().build();
-        let mut next = None;
-        for _ in 0..MOST_PAGES {
-            let sent = self
-                .cloudwatch
-                .describe_alarms()
-                .action_prefix(action)
-                .alarm_types(AlarmType::MetricAlarm)
-                .alarm_types(AlarmType::CompositeAlarm)
-                .max_records(PAGE)
-                .set_next_token(next)
-                .send()
-                .await;
-            let page = sent.map_err(|error| told("aws:DescribeAlarms", &error))?;
-            all.metric_alarms.get_or_insert_default().extend(page.metric_alarms.unwrap_or_default());
-            all.composite_alarms.get_or_insert_default().extend(page.composite_alarms.unwrap_or_default());
-            next = page.next_token;
-            if next.is_none() {
-                break;
-            }
+    /// What can be read of the endpoint's configurations before the endpoint has told which it has.
+    async fn read_along(
+        &self,
+        question: &Question<'_>,
+        endpoint: &str,
+        guess: Option<&str>,
+    ) -> Result<sagemaker::Along, Error> {
+        if question.matched.rule.axis != Axis::Shape {
+            return Ok(sagemaker::guessed(&self.sagemaker, guess).await);
         }
-        Ok(all)
+        // SageMaker writes names in its ARNs in lower case.
+        let resource = endpoint.to_lowercase();
+        let arn = arn_fields(&question.alarm.id).map(|[partition, region, account]| {
+            format!("arn:{partition}:sagemaker:{region}:{account}:endpoint/{resource}")
+        });
+        sagemaker::guessed_whole(&self.sagemaker, endpoint, guess, arn.as_deref()).await
     }
 
-    async fn set_count(&self, endpoint: &str, variant: &str, instances: u32) -> Result<String, Error> {
-        let operation = "aws:UpdateEndpointWeightsAndCapacities";
-        let refused = |message: String| Error::Refused { operation: operation.to_owned(), message };
-        let count =
-            i32::try_from(instances).map_err(|_| refused(format!("`{instances}` instances are too many")))?;
-        let wanted =
-            DesiredWeightAndCapacity::builder().variant_name(variant).desired_instance_count(count).build();
-        let sent = self
-            .sagemaker
-            .update_endpoint_weights_and_capacities()
-            .endpoint_name(endpoint)
-            .desired_weights_and_capacities(wanted)
-            .send()
-            .await;
-        sent.map(|_| "accepted, Updating".to_owned()).map_err(|error| told(operation, &error))
+    /// The policies with the alarms that call them now: those have to be told when a policy gets a new ARN.
+    async fn with_callers(&self, mut native: Native) -> Result<Native, Error> {
+        for policy in &mut native.policies {
+            let arn = policy.get("PolicyARN").and_then(Value::as_str).unwrap_or_default();
+            let names = cloudwatch::calling(&self.cloudwatch, arn).await?;
+            policy["Alarms"] = names.into_iter().map(|name| json!({ "AlarmName": name })).collect();
+        }
+        Ok(native)
     }
 
-    async fn put_alarm(&self, alarm: &CloudwatchAlarm) -> Result<String, Error> {
-        let dimensions =
-            alarm.dimensions.iter().map(|(name, value)| Dimension::builder().name(name).value(value).build());
-        let sent = self
-            .cloudwatch
-            .put_metric_alarm()
-            .alarm_name(&alarm.name)
-            .alarm_description(&alarm.description)
-            .namespace(&alarm.namespace)
-            .metric_name(&alarm.metric)
-            .statistic(Statistic::from(alarm.statistic.as_str()))
-            .set_dimensions(Some(dimensions.collect()))
-            .period(alarm.period)
-            .evaluation_periods(alarm.evaluation_periods)
-            .threshold(alarm.threshold)
-            .comparison_operator(ComparisonOperator::from(alarm.comparison.as_str()))
-            .treat_missing_data(&alarm.missing_data)
-            .set_alarm_actions(Some(alarm.actions.clone()))
-            .actions_enabled(alarm.enabled)
-            .set_datapoints_to_alarm(alarm.datapoints)
-            .set_unit(alarm.unit.as_deref().map(StandardUnit::from))
-            .send()
-            .await;
-        sent.map(|_| "written".to_owned()).map_err(|error| told("aws:PutMetricAlarm", &error))
-    }
-
-    async fn delete_alarm(&self, name: &str) -> Result<String, Error> {
-        let Err(error) = self.cloudwatch.delete_alarms().alarm_names(name).send().await else {
-            return Ok("deleted".to_owned());
-        };
-        let error = told("aws:DeleteAlarms", &error);
-        if matches!(error, Error::NotFound { .. }) { Ok("gone already".to_owned()) } else { Err(error) }
+    /// The configuration in force. That it is gone does not mean that the endpoint is.
+    async fn configuration(&self, name: &str) -> Result<Value, Error> {
+        match sagemaker::describe_configuration(&self.sagemaker, name).await {
+            Err(Error::NotFound { operation, message }) => Err(Error::Refused { operation, message }),
+            found => found,
+        }
     }
 }
 
@@ -410,28 +331,17 @@ fn summary_of<'a>(
     })
 }
 
-fn shape_in(configuration: &DescribeEndpointConfigOutput, variant: &str) -> Result<String, Error> {
-    let found =
-        configuration.production_variants().iter().find(|found| found.variant_name() == Some(variant));
-    let Some(found) = found else {
+/// What stands for the type of a variant that has none; its axes are marked as fixed.
+const NO_SHAPE: &str = "none";
+
+fn shape_in(configuration: &Value, variant: &str) -> Result<String, Error> {
+    if find(configuration, variant).is_none() {
         return Err(Error::Refused {
             operation: "aws:DescribeEndpointConfig".to_owned(),
-            message: format!(
-                "configuration `{}` has no variant `{variant}`",
-                configuration.endpoint_config_name().unwrap_or_default()
-            ),
+            message: format!("configuration `{}` has no variant `{variant}`", name(configuration)),
         });
-    };
-    // A serverless variant and one of several instance pools have none; their axes are marked as fixed.
-    Ok(found.instance_type().map_or_else(|| "none".to_owned(), |kind| kind.as_str().to_owned()))
-}
-
-/// A scalable target's own bounds. Capacity outside them would be pulled back in at once.
-fn bounds(targets: &[ScalableTarget]) -> Option<Bounds> {
-    let found = targets.first()?;
-    let min = u32::try_from(found.min_capacity()).ok()?;
-    let max = u32::try_from(found.max_capacity()).ok()?;
-    Some(Bounds { min, max })
+    }
+    Ok(shape_of(configuration, variant).unwrap_or(NO_SHAPE).to_owned())
 }
 
 /// What was found of the variant itself.
@@ -440,7 +350,8 @@ struct Found<'a> {
     summary: &'a ProductionVariantSummary,
     identity: Identity,
     shape: String,
-    bounds: Option<Bounds>,
+    native: Native,
+    whole: Option<Endpoint>,
 }
 
 fn deployment(
@@ -449,30 +360,47 @@ fn deployment(
     alarm: Option<SeenAlarm>,
     pair: Option<SeenAlarm>,
 ) -> Deployment {
-    let Found { described, summary, identity, shape, bounds } = found;
+    let Found { described, summary, identity, shape, native, whole } = found;
     let count = |count: Option<i32>| count.and_then(|count| u32::try_from(count).ok());
     // Without a count the axis is marked as fixed, so that nothing is ever reckoned from this zero.
     let running = count(summary.current_instance_count()).unwrap_or_default();
     let wanted = count(summary.desired_instance_count()).unwrap_or(running);
     let status = described.endpoint_status().map_or("", EndpointStatus::as_str);
+    let lifecycle = TARGET.lifecycle(status);
+    let last_change = described.last_modified_time().and_then(timestamp);
+    let (_, variant) = question.target.endpoint_and_variant().unwrap_or_default();
+    let nothing = Tags::new();
+    let tags = whole.as_ref().map_or(&nothing, |whole| &whole.tags);
+    let rest = memory::Rest { configuration: &identity.configuration, instances: running, last_change };
+    let rest = (lifecycle == Lifecycle::Settled).then_some(rest);
     Deployment {
         target: question.target.clone(),
         size: Size { instances: running, shape: shape.clone() },
         heading: Size { instances: wanted, shape },
-        lifecycle: TARGET.lifecycle(status),
+        lifecycle,
         status: status.to_owned(),
-        last_change: described.last_modified_time().and_then(timestamp),
-        bounds,
-        fixed: fixed(summary),
+        last_change,
+        bounds: native::bounds(&native),
+        fixed: fixed(summary, whole.as_ref(), variant),
+        owners: native::owners(&native, tags, variant),
+        pauses: native::pauses(&native),
+        infeasible: memory::infeasible(tags, variant, rest),
         alarm,
         pair,
-        facts: Facts::SagemakerVariant { configuration: identity.configuration, created: identity.created },
+        facts: Facts::SagemakerVariant {
+            configuration: identity.configuration.clone(),
+            created: identity.created,
+            endpoint: whole.map(Box::new),
+        },
     }
 }
 
-/// Axes that somebody else owns, or that are not there.
-fn fixed(summary: &ProductionVariantSummary) -> BTreeMap<Axis, String> {
-    let mut fixed = BTreeMap::from([(Axis::Shape, FIXED_SHAPE.to_owned())]);
+/// Axes that are not there, or that something in the endpoint's own configuration moves.
+fn fixed(
+    summary: &ProductionVariantSummary,
+    whole: Option<&Endpoint>,
+    variant: &str,
+) -> BTreeMap<Axis, String> {
     let managed = summary.managed_instance_scaling().and_then(|scaling| scaling.status());
     let why = if summary.current_serverless_config().is_some() {
         Some("the variant is serverless")
@@ -483,8 +411,9 @@ fn fixed(summary: &ProductionVariantSummary) -> BTreeMap<Axis, String> {
     } else {
         None
     };
-    fixed.extend(why.map(|why| (Axis::Instances, why.to_owned())));
-    fixed
+    let why = why.map(|why| (Axis::Instances, why.to_owned()));
+    let type_stays = whole.and_then(|whole| why_fixed(&whole.configuration, variant));
+    why.into_iter().chain(type_stays.map(|why| (Axis::Shape, why))).collect()
 }
 
 /// SageMaker writes times as decimal seconds; below the millisecond they are noise.

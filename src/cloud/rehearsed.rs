@@ -12,16 +12,18 @@ use super::{Cloud, Error};
 use crate::alarm::{Alarm, TargetKind, Transition};
 use crate::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm};
 use crate::decide::Question;
-use crate::deployment::{Axis, Deployment, Facts, Lifecycle, SeenAlarm};
+use crate::deployment::{Axis, Deployment, Endpoint, Facts, Lifecycle, SeenAlarm};
 use crate::repeat::{Standing, Told};
 use crate::source::variant_named;
-use crate::target::{self, oci_model_deployment as oci, sagemaker_variant as sagemaker};
+use crate::target::sagemaker_variant::{self as sagemaker, configuration, memory, native};
+use crate::target::{self, oci_model_deployment as oci};
 
 mod alarms;
+mod endpoints;
 mod world;
 
 pub use alarms::Notice;
-pub use world::{Change, Resource, World, WorldAlarm, WorldError};
+pub use world::{Change, Resource, World, WorldAlarm, WorldConfiguration, WorldEndpoint, WorldError};
 
 /// The rehearsed cloud.
 #[derive(Debug, Default)]
@@ -85,6 +87,20 @@ impl Cloud for Rehearsed {
                 world.update_alarm(id, if_match.as_deref(), alarm)
             }
             Call::OciDeleteAlarm { id, if_match, .. } => world.delete_alarm(id, if_match.as_deref()),
+            Call::AwsCreateEndpointConfig { body, .. } => Ok(world.create_endpoint_config(body)),
+            Call::AwsUpdateEndpoint { endpoint, configuration, .. } => {
+                world.update_endpoint(endpoint, configuration)
+            }
+            Call::AwsDeleteEndpointConfig { name } => Ok(world.delete_endpoint_config(name)),
+            Call::AwsAddTags { arn, tags } => Ok(world.retag(arn, |known| known.extend(tags.clone()))),
+            Call::AwsDeleteTags { arn, keys } => {
+                Ok(world.retag(arn, |known| known.retain(|key, _| !keys.contains(key))))
+            }
+            Call::AwsDeregisterScalableTarget { target } => Ok(world.deregister(target)),
+            Call::AwsRegisterScalableTarget { body } => Ok(world.register(body)),
+            Call::AwsPutScalingPolicy { body } => Ok(world.put_scaling_policy(body)),
+            Call::AwsPutScheduledAction { body } => Ok(world.put_scheduled_action(body)),
+            Call::AwsRepointAlarm { name, from, to } => Ok(world.repoint_alarm(name, from, to)),
             Call::AwsPutMetricAlarm(alarm) => Ok(world.put_metric_alarm(alarm)),
             Call::AwsDeleteAlarms { name } => world.delete_alarm(name, None),
         }
@@ -98,19 +114,32 @@ fn describe(world: &World, question: &Question) -> Result<Deployment, Error> {
         message: format!("the rehearsed world holds no `{id}`"),
     })?;
     let status = found.status_of(question.target.kind);
-    let shape_is_fixed = question.target.kind == TargetKind::SagemakerVariant;
+    let lifecycle = lifecycle(question.target.kind, &status);
+    let (_, variant) = question.target.endpoint_and_variant().unwrap_or_default();
+    let endpoint = world.whole_endpoint(question.target);
+    let native = world.native(question.target);
+    let whole = endpoint.as_ref();
+    let why_fixed = whole.and_then(|known| configuration::why_fixed(&known.configuration, variant));
+    let rest = whole.filter(|_| lifecycle == Lifecycle::Settled).map(|known| memory::Rest {
+        configuration: configuration::name(&known.configuration),
+        instances: found.instances,
+        last_change: found.last_change,
+    });
     Ok(Deployment {
         target: question.target.clone(),
         size: found.size(),
         heading: found.heading(),
-        lifecycle: lifecycle(question.target.kind, &status),
+        lifecycle,
         status,
         last_change: found.last_change,
-        bounds: found.bounds,
-        fixed: shape_is_fixed.then(|| (Axis::Shape, sagemaker::FIXED_SHAPE.to_owned())).into_iter().collect(),
+        bounds: found.bounds.or_else(|| native::bounds(&native)),
+        fixed: why_fixed.map(|why| (Axis::Shape, why)).into_iter().collect(),
+        owners: whole.map(|known| native::owners(&native, &known.tags, variant)).unwrap_or_default(),
+        pauses: native::pauses(&native),
+        infeasible: whole.map(|known| memory::infeasible(&known.tags, variant, rest)).unwrap_or_default(),
         alarm: world.alarm_that_called(question.alarm).map(|alarm| seen(alarm, false)),
         pair: world.pair_of(question),
-        facts: facts(question.target.kind, found),
+        facts: facts(question.target.kind, found, endpoint),
     })
 }
 
@@ -125,16 +154,21 @@ fn read_operation(kind: TargetKind) -> &'static str {
     }
 }
 
-fn facts(kind: TargetKind, found: &Resource) -> Facts {
+fn facts(kind: TargetKind, found: &Resource, endpoint: Option<Endpoint>) -> Facts {
     match kind {
         TargetKind::OciModelDeployment => Facts::OciModelDeployment {
             etag: found.etag(),
             compartment: world::COMPARTMENT.to_owned(),
             configuration: found.configuration(),
         },
-        TargetKind::SagemakerVariant | TargetKind::Unknown => {
-            Facts::SagemakerVariant { configuration: found.endpoint_configuration(), created: None }
-        }
+        TargetKind::SagemakerVariant | TargetKind::Unknown => Facts::SagemakerVariant {
+            configuration: endpoint
+                .as_ref()
+                .map(|known| configuration::name(&known.configuration).to_owned())
+                .unwrap_or_default(),
+            created: None,
+            endpoint: endpoint.map(Box::new),
+        },
     }
 }
 
@@ -205,6 +239,18 @@ impl World {
         }
         self.alarms.remove(at);
         Ok("deleted".to_owned())
+    }
+
+    fn repoint_alarm(&mut self, name: &str, from: &str, to: &str) -> String {
+        let Some(known) = self.alarms.iter_mut().find(|known| known.id == name) else {
+            return "gone already".to_owned();
+        };
+        if let AlarmDefinition::Cloudwatch(alarm) = &mut known.definition {
+            for action in alarm.actions.iter_mut().filter(|action| *action == from) {
+                to.clone_into(action);
+            }
+        }
+        "calls it".to_owned()
     }
 
     /// CloudWatch replaces the whole configuration and leaves the state as it is.

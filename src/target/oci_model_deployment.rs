@@ -8,10 +8,10 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::{PairContext, Target};
+use super::{PairContext, Resize, Target, forgetful, nothing_left};
 use crate::alarm::{TargetId, TargetKind};
 use crate::call::{AlarmDefinition, Call, OciAlarm};
-use crate::deployment::{Axis, Deployment, Facts, SeenAlarm, Size};
+use crate::deployment::{Axis, Facts, SeenAlarm};
 
 /// Its row in the table.
 pub const TARGET: Target = Target {
@@ -24,6 +24,8 @@ pub const TARGET: Target = Target {
         ("oci:ListAlarms", "manage alarms"),
     ],
     resize,
+    finish: nothing_left,
+    remember: forgetful,
     keep_pair,
     delete_pair,
 };
@@ -50,7 +52,8 @@ pub const SHAPE: &str = "/modelConfigurationDetails/instanceConfiguration/instan
 /// Metric names as this namespace spells them; policies may write them in either cloud's way.
 const METRICS: [&str; 3] = ["CpuUtilization", "MemoryUtilization", "PredictBandwidth"];
 
-fn resize(seen: &Deployment, axis: Axis, to: &Size) -> Vec<Call> {
+fn resize(change: &Resize, _notes: &mut Vec<String>) -> Vec<Call> {
+    let Resize { seen, axis, to, .. } = change;
     let Facts::OciModelDeployment { etag, configuration, .. } = &seen.facts else { return Vec::new() };
     let (leaf, value, change) = match axis {
         Axis::Instances => {

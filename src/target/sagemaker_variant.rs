@@ -1,17 +1,24 @@
 //! SageMaker endpoint variants: decisions as requests of the SageMaker and CloudWatch APIs.
 //!
-//! The paired alarm carries its marker in the last line of its description, which the reading call
+//! Another count is one call. Another type is a copy of the endpoint's configuration, put in force; what that
+//! leaves behind is cleared away when the endpoint is at rest again. The paired alarm carries its marker in the last line of its description, which the reading call
 //! returns anyway.
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{PairContext, Target};
+use super::{Finish, PairContext, Resize, Rest, Target};
 use crate::alarm::{TargetId, TargetKind};
 use crate::call::{AlarmDefinition, Call, CloudwatchAlarm};
-use crate::deployment::{Axis, Deployment, Facts, SeenAlarm, Size};
+use crate::deployment::{Axis, Deployment, Facts, Infeasible, SeenAlarm, Tags};
 use crate::ladder::Rung;
+
+pub mod configuration;
+pub mod memory;
+pub mod native;
+
+use memory::Step;
 
 /// Its row in the table.
 pub const TARGET: Target = Target {
@@ -21,10 +28,16 @@ pub const TARGET: Target = Target {
     reads: &[
         ("aws:DescribeEndpoint", "sagemaker:DescribeEndpoint"),
         ("aws:DescribeEndpointConfig", "sagemaker:DescribeEndpointConfig"),
+        ("aws:ListEndpointConfigs", "sagemaker:ListEndpointConfigs"),
+        ("aws:ListTags", "sagemaker:ListTags"),
         ("aws:DescribeScalableTargets", "application-autoscaling:DescribeScalableTargets"),
+        ("aws:DescribeScalingPolicies", "application-autoscaling:DescribeScalingPolicies"),
+        ("aws:DescribeScheduledActions", "application-autoscaling:DescribeScheduledActions"),
         ("aws:DescribeAlarms", "cloudwatch:DescribeAlarms"),
     ],
     resize,
+    finish,
+    remember,
     keep_pair,
     delete_pair,
 };
@@ -35,8 +48,8 @@ const SETTLED: [&str; 1] = ["InService"];
 /// The endpoint states out of which no alarm brings an endpoint.
 const GONE: [&str; 4] = ["Deleting", "Failed", "OutOfService", "UpdateRollbackFailed"];
 
-/// Why a variant's shape stays as it is.
-pub const FIXED_SHAPE: &str = "stepladder changes the instance count of SageMaker variants only";
+/// How long a copy that was never put in force is left alone: longer than any function that made it runs.
+const ABANDONED: SignedDuration = SignedDuration::from_mins(15);
 
 /// The namespace of the metrics that an endpoint's instances publish.
 pub const INSTANCE_NAMESPACE: &str = "/aws/sagemaker/Endpoints";
@@ -111,17 +124,114 @@ impl Range {
     }
 }
 
-fn resize(seen: &Deployment, axis: Axis, to: &Size) -> Vec<Call> {
-    let Some((endpoint, variant)) = seen.target.endpoint_and_variant() else { return Vec::new() };
-    match axis {
+fn resize(change: &Resize, notes: &mut Vec<String>) -> Vec<Call> {
+    let Some((endpoint, variant)) = change.seen.target.endpoint_and_variant() else { return Vec::new() };
+    match change.axis {
         Axis::Instances => vec![Call::AwsUpdateEndpointWeightsAndCapacities {
             endpoint: endpoint.to_owned(),
             variant: variant.to_owned(),
-            instances: to.instances,
+            instances: change.to.instances,
         }],
-        // An observation marks this axis as fixed, so no decision asks for it.
-        Axis::Shape => Vec::new(),
+        Axis::Shape => retyped(change, (endpoint, variant), notes),
     }
+}
+
+/// The copy first, then a note of what is tried, and only then the change itself: each can be repeated, and
+/// none before the last changes the endpoint.
+fn retyped(change: &Resize, names: (&str, &str), notes: &mut Vec<String>) -> Vec<Call> {
+    let Resize { seen, to, now, .. } = change;
+    let Facts::SagemakerVariant { configuration, endpoint: Some(endpoint), .. } = &seen.facts else {
+        return Vec::new();
+    };
+    let next = configuration::next(endpoint, names, &to.shape);
+    let (endpoint_name, variant) = names;
+    let summary = format!("variant `{variant}` {} → {}", seen.size.shape, to.shape);
+    let step = Step {
+        from: configuration.clone(),
+        to: next.name.clone(),
+        shape: to.shape.clone(),
+        instances: seen.size.instances,
+        at: *now,
+    };
+    let mut tags: Tags = [memory::begun(variant, &step)].into();
+    let parked = native::chunks(&endpoint.native, variant);
+    let parks = parked.is_some();
+    tags.extend(parked.into_iter().flatten());
+
+    notes.extend(next.notes);
+    notes.extend(thresholds_stay(change));
+    let mut calls = Vec::new();
+    calls.extend(next.body.map(|body| Call::AwsCreateEndpointConfig { body, change: summary.clone() }));
+    calls.push(Call::AwsAddTags { arn: endpoint.arn.clone(), tags });
+    if parks {
+        calls.push(Call::AwsDeregisterScalableTarget { target: seen.target.id.clone() });
+    }
+    calls.push(Call::AwsUpdateEndpoint {
+        endpoint: endpoint_name.to_owned(),
+        configuration: next.name,
+        change: summary,
+    });
+    calls
+}
+
+/// Alarms of ours are written anew for another type; those of other people are theirs to change.
+fn thresholds_stay(change: &Resize) -> Option<String> {
+    let (Some(from), Some(to)) = change.rungs else { return None };
+    let grown = |what: &str, from: u32, to: u32| {
+        (from != to).then(|| format!("{what} runs to {} instead of {}", 100 * to, 100 * from))
+    };
+    let changed: Vec<String> =
+        [grown("CPUUtilization", from.vcpus, to.vcpus), grown("GPUUtilization", from.gpus, to.gpus)]
+            .into_iter()
+            .flatten()
+            .collect();
+    (!changed.is_empty()).then(|| {
+        format!(
+            "on `{}`, {}: alarms that stepladder did not make keep their thresholds",
+            to.shape,
+            changed.join(" and ")
+        )
+    })
+}
+
+/// What a change of type leaves to do: to write down how it ended, to put back what was parked, and to delete
+/// the copies that are not in force any more.
+fn finish(rest: &Rest) -> Finish {
+    let seen = rest.seen;
+    let Facts::SagemakerVariant { configuration, endpoint: Some(endpoint), .. } = &seen.facts else {
+        return Finish::default();
+    };
+    let Some((_, variant)) = seen.target.endpoint_and_variant() else { return Finish::default() };
+    let (write, forget) =
+        memory::settle(&endpoint.tags, variant, seen, configuration, rest.now, rest.infeasible_for);
+    let restoring = native::restore(endpoint, variant);
+    let arn = &endpoint.arn;
+    let mut calls = Vec::new();
+    if !write.is_empty() {
+        calls.push(Call::AwsAddTags { arn: arn.clone(), tags: write });
+    }
+    if !forget.is_empty() {
+        calls.push(Call::AwsDeleteTags { arn: arn.clone(), keys: forget });
+    }
+    calls.extend(restoring.calls);
+    let (served, young): (Vec<_>, Vec<_>) =
+        endpoint.superseded.iter().partition(|(_, created)| has_served(rest, *created));
+    calls.extend(served.iter().map(|(name, _)| Call::AwsDeleteEndpointConfig { name: name.clone() }));
+    Finish { calls, goes_on: restoring.goes_on || !young.is_empty() }
+}
+
+/// A copy that is younger than the endpoint's last change may be about to be put in force.
+fn has_served(rest: &Rest, created: Option<Timestamp>) -> bool {
+    let Some(created) = created else { return false };
+    let changed_since = rest.seen.last_change.is_some_and(|changed| changed > created);
+    changed_since || rest.now.duration_since(created) >= ABANDONED
+}
+
+fn remember(seen: &Deployment, infeasible: &Infeasible) -> Option<Call> {
+    let Facts::SagemakerVariant { endpoint: Some(endpoint), .. } = &seen.facts else { return None };
+    let (_, variant) = seen.target.endpoint_and_variant()?;
+    let tags = [memory::note(variant, infeasible)].into();
+    Some(Call::AwsAddTags { arn: endpoint.arn.clone(), tags })
 }
 
 fn keep_pair(context: &PairContext, standing: Option<&SeenAlarm>, notes: &mut Vec<String>) -> Option<Call> {
@@ -207,7 +317,7 @@ pub struct Marker {
 impl Marker {
     fn of(target: &TargetId, pair: &str, seen: &Deployment) -> Self {
         let (configuration, created) = match &seen.facts {
-            Facts::SagemakerVariant { configuration, created } => (configuration.clone(), *created),
+            Facts::SagemakerVariant { configuration, created, .. } => (configuration.clone(), *created),
             Facts::OciModelDeployment { .. } => (String::new(), None),
         };
         let shape = seen.size.shape.clone();

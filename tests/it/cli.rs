@@ -146,8 +146,8 @@ fn the_version_is_that_of_the_package() {
     "explain events/cloudwatch/sns.high-cpu.firing.json --now 2026-03-02T09:19:00Z"
 )]
 #[case::explain_hold("explain_hold", "explain events/oci/high-cpu.cleared.json --now 2026-03-02T09:56:00Z")]
-#[case::explain_fixed(
-    "explain_fixed",
+#[case::explain_vertical(
+    "explain_vertical",
     "explain events/cloudwatch/action.high-mem.firing.json --now 2026-03-02T09:19:00Z"
 )]
 #[case::shapes_text("shapes_text", "shapes VM.Standard2")]

@@ -23,3 +23,4 @@ mod repeat;
 mod rules;
 mod support;
 mod tidy;
+mod vertical;

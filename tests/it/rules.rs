@@ -19,8 +19,9 @@ use stepladder::report;
 
 use crate::support::{
     Blind, CHURN, CPU_PAIR, HIGH_CPU, HIGH_MEM, Interrupted, LOW_CPU, LOW_MEM, MEM_PAIR, Notice, Racing,
-    Side, TOPIC_ARN, TOPIC_OCID, VARIANT, answer, at, built_in, cloud, cloud_with, heading, minute, notice,
-    on, operations, pairs, pass, policy, reason, size, standing, tell, world,
+    Side, TOPIC_ARN, TOPIC_OCID, VARIANT, answer, at, built_in, cloud, cloud_with, configured, heading,
+    minute, notice, on, operations, pairs, pass, policy, reason, scaled_natively, size, standing, tell,
+    world,
 };
 
 fn size_of(instances: u32, shape: &str) -> Size {
@@ -473,14 +474,6 @@ fn a_ladder_of_the_policy_comes_before_the_built_in_ones() {
     let other = tell(&notice(HIGH_MEM, CHURN), &cloud_with(CHURN, 1, "VM.Standard2.2"), &policy(OWN_LADDER));
     let Decision::Resize { to, .. } = &other.decision else { panic!("{:?}", other.decision) };
     assert_eq!(to.shape, "VM.Standard2.4");
-}
-
-#[test]
-fn a_variants_shape_is_fixed() {
-    let outcome = tell(&notice(HIGH_MEM, VARIANT), &cloud(), &built_in());
-    assert!(held(&outcome, "not_resizable"), "{outcome:?}");
-    assert_eq!(operations(&outcome), [""; 0]);
-    assert!(report::because(&outcome).contains("instance count"));
 }
 
 // ---- R13: the pair ----
@@ -962,6 +955,8 @@ fn guards_on_the_way_up(outcome: &Outcome) -> Vec<Value> {
         "busy",
         "stale",
         "not_resizable",
+        "owned_elsewhere",
+        "paused",
         "at_ceiling",
         "pair_taken",
         "no_pair_action",
@@ -1025,6 +1020,8 @@ fn every_guard_up_to_the_one_that_holds_is_on_record() {
         "busy",
         "stale",
         "not_resizable",
+        "owned_elsewhere",
+        "paused",
         "at_floor",
     ];
     assert_eq!(asked, in_order);
@@ -1184,8 +1181,24 @@ fn stories() -> Vec<Story> {
         // It was changed after the alarm's data began.
         Story::new("stale")
             .cloud(changed_world(|cloud| on(cloud, CHURN, |found| found.last_change = Some(at(0))))),
-        // A variant's shape stays as it is.
-        Story::new("not_resizable").notice(notice(HIGH_MEM, VARIANT)),
+        // A serverless variant has no shape.
+        Story::new("not_resizable").notice(notice(HIGH_MEM, VARIANT)).cloud(changed_world(|cloud| {
+            configured(cloud, &json!({ "ServerlessConfig": { "MaxConcurrency": 5 } }));
+        })),
+        // Somebody else changes its count.
+        Story::new("owned_elsewhere").notice(notice(HIGH_CPU, VARIANT)).cloud(changed_world(|cloud| {
+            scaled_natively(cloud, &json!({}), 1);
+        })),
+        // Somebody has suspended scaling out.
+        Story::new("paused").notice(notice(HIGH_CPU, VARIANT)).cloud(changed_world(|cloud| {
+            scaled_natively(cloud, &json!({ "DynamicScalingOutSuspended": true }), 0);
+        })),
+        // The account may not have the next rung, which was found out a minute ago.
+        Story::new("infeasible").notice(notice(HIGH_MEM, VARIANT)).cloud(changed_world(|cloud| {
+            cloud.with(|world| world.unavailable.push("ml.m5.2xlarge".to_owned()));
+            let outcome = tell(&notice(HIGH_MEM, VARIANT).at(at(-60)), cloud, &built_in());
+            assert_eq!(outcome.error.as_ref().map(Error::kind), Some("over_quota"));
+        })),
         // Ten instances are the most.
         Story::new("at_ceiling").cloud(cloud_with(CHURN, 10, "VM.Standard2.1")),
         // One is the least.
@@ -1216,7 +1229,14 @@ fn after(hold: &Hold) -> Option<Hold> {
         Hold::TargetGone => Some(Hold::Busy { status: text() }),
         Hold::Busy { .. } => Some(Hold::Stale { since: None, changed: Timestamp::UNIX_EPOCH }),
         Hold::Stale { .. } => Some(Hold::NotResizable { axis: Axis::Shape, why: text() }),
-        Hold::NotResizable { .. } => Some(Hold::AtCeiling { axis: Axis::Shape, limit: text() }),
+        Hold::NotResizable { .. } => {
+            Some(Hold::OwnedElsewhere { axis: Axis::Shape, who: text(), can_be_parked: true })
+        }
+        Hold::OwnedElsewhere { .. } => Some(Hold::Paused { by: text() }),
+        Hold::Paused { .. } => {
+            Some(Hold::Infeasible { shape: text(), until: Timestamp::UNIX_EPOCH, why: text() })
+        }
+        Hold::Infeasible { .. } => Some(Hold::AtCeiling { axis: Axis::Shape, limit: text() }),
         Hold::AtCeiling { .. } => Some(Hold::AtFloor { axis: Axis::Shape, limit: text() }),
         Hold::AtFloor { .. } => Some(Hold::UnlistedShape { shape: text(), nearest: None }),
         Hold::UnlistedShape { .. } => Some(Hold::PairTaken { name: text() }),
@@ -1262,9 +1282,16 @@ fn variant_as_seen(pair: Option<CloudwatchAlarm>) -> Deployment {
         last_change: None,
         bounds: None,
         fixed: BTreeMap::new(),
+        owners: BTreeMap::new(),
+        pauses: Vec::new(),
+        infeasible: Vec::new(),
         alarm: None,
         pair: pair.map(seen),
-        facts: Facts::SagemakerVariant { configuration: "churn-config-3".to_owned(), created: None },
+        facts: Facts::SagemakerVariant {
+            configuration: "churn-config-3".to_owned(),
+            created: None,
+            endpoint: None,
+        },
     }
 }
 

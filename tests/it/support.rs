@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use stepladder::alarm::Transition;
 use stepladder::apply::Outcome;
 use stepladder::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm};
-use stepladder::cloud::rehearsed::{Rehearsed, Resource, World, WorldAlarm};
+use stepladder::cloud::rehearsed::{Rehearsed, Resource, World, WorldAlarm, WorldConfiguration};
 use stepladder::cloud::{Cloud, Error};
 use stepladder::decide::{Decision, Question};
-use stepladder::deployment::{Deployment, Size};
+use stepladder::deployment::{Deployment, Native, Size};
 use stepladder::handle::{Answer, handle};
 use stepladder::policy::Policy;
 use stepladder::repeat::Standing;
@@ -286,6 +286,32 @@ pub(crate) fn cloud_with(id: &str, instances: u32, shape: &str) -> Rehearsed {
 /// Looks at or changes one deployment, as an operator at a console would.
 pub(crate) fn on<T>(cloud: &Rehearsed, id: &str, touch: impl FnOnce(&mut Resource) -> T) -> T {
     cloud.with(|world| touch(world.deployments.get_mut(id).unwrap()))
+}
+
+/// Gives the variant's entry in its endpoint's configuration further members.
+pub(crate) fn configured(cloud: &Rehearsed, members: &Value) {
+    let (endpoint, variant) = names(VARIANT);
+    let mut entry = json!({ "VariantName": variant, "ModelName": "model", "InitialInstanceCount": 1,
+        "InstanceType": size(cloud, VARIANT).shape });
+    entry.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    let document = json!({ "EndpointConfigName": endpoint, "ProductionVariants": [entry] });
+    let known = WorldConfiguration { document, tags: BTreeMap::new(), created: Timestamp::UNIX_EPOCH };
+    cloud.with(|world| world.configurations.insert(endpoint.to_owned(), known));
+}
+
+/// Registers the variant with Application Auto Scaling, with so many policies.
+pub(crate) fn scaled_natively(cloud: &Rehearsed, suspended: &Value, policies: usize) {
+    let policy = |number: usize| {
+        let (name, arn) = (format!("policy-{number}"), format!("arn:aws:autoscaling:old:{number}"));
+        json!({ "PolicyName": name, "PolicyARN": arn, "PolicyType": "StepScaling", "ResourceId": VARIANT })
+    };
+    let native = Native {
+        target: Some(json!({ "ResourceId": VARIANT, "MinCapacity": 1, "MaxCapacity": 4,
+            "SuspendedState": suspended })),
+        policies: (0..policies).map(policy).collect(),
+        scheduled: vec![json!({ "ScheduledActionName": "night", "ResourceId": VARIANT })],
+    };
+    cloud.with(|world| world.scalable.insert(VARIANT.to_owned(), native));
 }
 
 /// What runs.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rstest::rstest;
-use stepladder::call::PERMISSIONS;
+use stepladder::call::{FURTHER_PERMISSIONS, PERMISSIONS};
 use stepladder::target::TARGETS;
 
 /// Where nothing may wait, look at the clock or the environment, or know a cloud's client.
@@ -259,6 +259,7 @@ fn the_template_grants_exactly_what_is_called() {
     let reads = TARGETS.iter().flat_map(|target| target.reads);
     let needed: BTreeSet<String> = PERMISSIONS
         .iter()
+        .chain(FURTHER_PERMISSIONS)
         .chain(reads)
         .filter(|(operation, _)| operation.starts_with("aws:"))
         .map(|(_, permission)| (*permission).to_owned())

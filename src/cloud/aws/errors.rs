@@ -39,6 +39,9 @@ const OVER_QUOTA: [&str; 3] = ["ResourceLimitExceeded", "LimitExceeded", "LimitE
 /// Codes for things that are not there.
 const NOT_FOUND: [&str; 3] = ["ResourceNotFound", "ResourceNotFoundException", "ObjectNotFoundException"];
 
+/// How SageMaker's messages begin about things that are not there.
+const MISSING: [&str; 2] = ["Could not find", "Resource does not exist"];
+
 /// Reads an error of any of the services.
 pub(super) fn told<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Error
 where
@@ -79,7 +82,7 @@ fn read(operation: &'static str, code: &str, text: &str, status: u16) -> Error {
         Error::Denied { operation: name, permission: permission(operation).to_owned(), message }
     } else if is(&OVER_QUOTA) {
         Error::OverQuota { operation: name, message }
-    } else if is(&NOT_FOUND) || text.starts_with("Could not find") {
+    } else if is(&NOT_FOUND) || MISSING.iter().any(|start| text.starts_with(start)) {
         Error::NotFound { operation: name, message }
     } else if text.starts_with("Cannot update in-progress endpoint") {
         Error::InProgress { operation: name, message }
@@ -114,6 +117,8 @@ mod tests {
             ("ResourceLimitExceeded", "The account-level service limit", 400, "over_quota"),
             // SageMaker has no typed not-found
             ("ValidationException", "Could not find endpoint \"arn\".", 400, "not_found"),
+            // nor has its tagging
+            ("ValidationException", "Resource does not exist.", 400, "not_found"),
             ("ValidationException", "Cannot update in-progress endpoint \"arn\".", 400, "in_progress"),
             ("ValidationException", "1 validation error detected", 400, "refused"),
         ];

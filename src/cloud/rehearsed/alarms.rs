@@ -51,6 +51,7 @@ impl World {
         for found in self.deployments.values_mut() {
             found.settle(now);
         }
+        self.settle_endpoints(now);
     }
 
     fn evaluate(&mut self, notices: &mut Vec<Notice>) {

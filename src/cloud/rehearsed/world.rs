@@ -10,7 +10,7 @@ use thiserror::Error as ThisError;
 use crate::alarm::{TargetId, TargetKind};
 use crate::call::{AlarmDefinition, CloudwatchAlarm, OciAlarm};
 use crate::decide::Question;
-use crate::deployment::{Bounds, Size};
+use crate::deployment::{Bounds, Native, Size, Tags};
 use crate::policy::Pair;
 use crate::target::oci_model_deployment::{self as oci, NAMESPACE, TAG_PAIR};
 use crate::target::sagemaker_variant::{INSTANCE_NAMESPACE, Marker};
@@ -52,6 +52,19 @@ pub struct World {
     /// How many alarms were ever created; makes their ids.
     #[serde(default)]
     pub created: u64,
+    /// Endpoints whose configuration has been changed, by name. One that is not here has the configuration
+    /// that its variants make up, under its own name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub endpoints: BTreeMap<String, WorldEndpoint>,
+    /// Endpoint configurations, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub configurations: BTreeMap<String, WorldConfiguration>,
+    /// What Application Auto Scaling knows, by the variant's id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub scalable: BTreeMap<String, Native>,
+    /// Shapes that the account may not have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unavailable: Vec<String>,
     /// The retry tokens of OCI alarms, and the alarms that they created.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tokens: BTreeMap<String, String>,
@@ -87,6 +100,34 @@ pub struct Resource {
     /// What its metrics read, by the metric's name. A metric that is not here has no data.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metrics: BTreeMap<String, f64>,
+}
+
+/// A SageMaker endpoint.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorldEndpoint {
+    /// The configuration in force.
+    pub configuration: String,
+    /// The one that is being put in force, and when that is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<(String, Timestamp)>,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: Tags,
+}
+
+/// An endpoint configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorldConfiguration {
+    /// What `DescribeEndpointConfig` tells.
+    pub document: Value,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: Tags,
+    /// When it was created.
+    #[serde(default)]
+    pub created: Timestamp,
 }
 
 /// A change under way.
@@ -140,6 +181,10 @@ impl Default for World {
             deployments: BTreeMap::new(),
             alarms: Vec::new(),
             created: 0,
+            endpoints: BTreeMap::new(),
+            configurations: BTreeMap::new(),
+            scalable: BTreeMap::new(),
+            unavailable: Vec::new(),
             tokens: BTreeMap::new(),
         }
     }
@@ -179,8 +224,7 @@ impl World {
         let alarm = question.alarm;
         let known = |known: &WorldAlarm| known.id == alarm.id || known.definition.name() == alarm.name;
         if !self.alarms.iter().any(known) {
-            let shape = self.deployments.get(&target.id);
-            let definition = caller(question, shape);
+            let definition = caller(question, self);
             let id = match (&definition, alarm.id.as_str()) {
                 // CloudWatch addresses alarms by their name.
                 (AlarmDefinition::Cloudwatch(definition), _) => definition.name.clone(),
@@ -194,7 +238,7 @@ impl World {
 
 /// The alarm that must have called, as far as the event tells. When it has a paired alarm's own name it
 /// is taken for that one, and carries the marker.
-fn caller(question: &Question, found: Option<&Resource>) -> AlarmDefinition {
+fn caller(question: &Question, world: &World) -> AlarmDefinition {
     let (alarm, target) = (question.alarm, question.target);
     let pair = question.matched.rule.pair.as_ref();
     let pair = pair.filter(|pair| [pair.alarm.clone(), pair.name_for(target)].contains(&alarm.name));
@@ -223,7 +267,7 @@ fn caller(question: &Question, found: Option<&Resource>) -> AlarmDefinition {
             let dimensions = [("EndpointName", endpoint), ("VariantName", variant)];
             AlarmDefinition::Cloudwatch(CloudwatchAlarm {
                 name: alarm.name.clone(),
-                description: pair.map(|pair| marker(target, pair, found)).unwrap_or_default(),
+                description: pair.map(|pair| marker(target, pair, world)).unwrap_or_default(),
                 namespace: INSTANCE_NAMESPACE.to_owned(),
                 metric,
                 statistic: "Average".to_owned(),
@@ -242,12 +286,13 @@ fn caller(question: &Question, found: Option<&Resource>) -> AlarmDefinition {
     }
 }
 
-fn marker(target: &TargetId, pair: &Pair, found: Option<&Resource>) -> String {
+fn marker(target: &TargetId, pair: &Pair, world: &World) -> String {
+    let (endpoint, _) = target.endpoint_and_variant().unwrap_or_default();
     let marker = Marker {
         pair: pair.alarm.clone(),
         target: target.id.clone(),
-        configuration: found.map(Resource::endpoint_configuration).unwrap_or_default(),
-        shape: found.map(|found| found.shape.clone()).unwrap_or_default(),
+        configuration: world.endpoint(endpoint).configuration,
+        shape: world.deployments.get(&target.id).map(|found| found.shape.clone()).unwrap_or_default(),
         created: None,
     };
     marker.to_string()
@@ -310,11 +355,6 @@ impl Resource {
 
     pub(super) fn etag(&self) -> String {
         format!("etag-{}", self.revision)
-    }
-
-    /// The name of the endpoint configuration: another shape takes another configuration.
-    pub(super) fn endpoint_configuration(&self) -> String {
-        format!("rehearsed-{}", self.shape.replace('.', "-"))
     }
 
     /// What `GetModelDeployment` would tell of its configuration.

@@ -1,0 +1,159 @@
+//! CloudWatch's part: the alarms that are asked for, and the alarms that are written.
+
+use aws_sdk_cloudwatch::Client;
+use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
+use aws_sdk_cloudwatch::types::{
+    AlarmType, ComparisonOperator, Dimension, MetricAlarm, StandardUnit, Statistic,
+};
+
+use super::errors::told;
+use super::sagemaker::deleted;
+use crate::call::CloudwatchAlarm;
+use crate::cloud::Error;
+use crate::decide::Question;
+
+/// The most alarms that `DescribeAlarms` returns at once.
+const PAGE: i32 = 100;
+/// How many pages are read at the most: two thousand alarms, in a good two seconds at the API's nine a second.
+const MOST_PAGES: usize = 20;
+
+/// The alarm that called and the paired one, by their names. Without the types, composite alarms would be left
+/// out.
+pub(super) async fn describe(
+    client: &Client,
+    question: &Question<'_>,
+) -> Result<DescribeAlarmsOutput, Error> {
+    let pair = question.matched.rule.pair.as_ref().map(|pair| pair.name_for(question.target));
+    // The paired alarm may well be the one that called.
+    let pair = pair.filter(|pair| *pair != question.alarm.name);
+    let names = [Some(question.alarm.name.clone()), pair].into_iter().flatten().collect();
+    named(client, names).await
+}
+
+async fn named(client: &Client, names: Vec<String>) -> Result<DescribeAlarmsOutput, Error> {
+    let sent = client
+        .describe_alarms()
+        .set_alarm_names(Some(names))
+        .alarm_types(AlarmType::MetricAlarm)
+        .alarm_types(AlarmType::CompositeAlarm)
+        .send()
+        .await;
+    sent.map_err(|error| told("aws:DescribeAlarms", &error))
+}
+
+/// Every alarm that notifies the action, page by page.
+pub(super) async fn describe_calling(client: &Client, action: &str) -> Result<DescribeAlarmsOutput, Error> {
+    let mut all = DescribeAlarmsOutput::builder().build();
+    let mut next = None;
+    for _ in 0..MOST_PAGES {
+        let sent = client
+            .describe_alarms()
+            .action_prefix(action)
+            .alarm_types(AlarmType::MetricAlarm)
+            .alarm_types(AlarmType::CompositeAlarm)
+            .max_records(PAGE)
+            .set_next_token(next)
+            .send()
+            .await;
+        let page = sent.map_err(|error| told("aws:DescribeAlarms", &error))?;
+        all.metric_alarms.get_or_insert_default().extend(page.metric_alarms.unwrap_or_default());
+        all.composite_alarms.get_or_insert_default().extend(page.composite_alarms.unwrap_or_default());
+        next = page.next_token;
+        if next.is_none() {
+            break;
+        }
+    }
+    Ok(all)
+}
+
+/// The names of the alarms that call a scaling policy, whoever made them.
+pub(super) async fn calling(client: &Client, policy: &str) -> Result<Vec<String>, Error> {
+    let found = describe_calling(client, policy).await?;
+    let calls = |alarm: &MetricAlarm| repointed(alarm.clone(), policy, "").is_some();
+    Ok(found
+        .metric_alarms()
+        .iter()
+        .filter(|alarm| calls(alarm))
+        .filter_map(|a| a.alarm_name.clone())
+        .collect())
+}
+
+pub(super) async fn put(client: &Client, alarm: &CloudwatchAlarm) -> Result<String, Error> {
+    let dimensions =
+        alarm.dimensions.iter().map(|(name, value)| Dimension::builder().name(name).value(value).build());
+    let sent = client
+        .put_metric_alarm()
+        .alarm_name(&alarm.name)
+        .alarm_description(&alarm.description)
+        .namespace(&alarm.namespace)
+        .metric_name(&alarm.metric)
+        .statistic(Statistic::from(alarm.statistic.as_str()))
+        .set_dimensions(Some(dimensions.collect()))
+        .period(alarm.period)
+        .evaluation_periods(alarm.evaluation_periods)
+        .threshold(alarm.threshold)
+        .comparison_operator(ComparisonOperator::from(alarm.comparison.as_str()))
+        .treat_missing_data(&alarm.missing_data)
+        .set_alarm_actions(Some(alarm.actions.clone()))
+        .actions_enabled(alarm.enabled)
+        .set_datapoints_to_alarm(alarm.datapoints)
+        .set_unit(alarm.unit.as_deref().map(StandardUnit::from))
+        .send()
+        .await;
+    sent.map(|_| "written".to_owned()).map_err(|error| told("aws:PutMetricAlarm", &error))
+}
+
+/// Writes an alarm back as it is, but for one action: the API replaces an alarm whole.
+pub(super) async fn repoint(client: &Client, name: &str, from: &str, to: &str) -> Result<String, Error> {
+    let found = named(client, vec![name.to_owned()]).await?;
+    let standing = found.metric_alarms.unwrap_or_default().into_iter().next();
+    let Some(standing) = standing else { return Ok("gone already".to_owned()) };
+    let Some(alarm) = repointed(standing, from, to) else { return Ok("calls it no more".to_owned()) };
+    let sent = client
+        .put_metric_alarm()
+        .set_alarm_name(alarm.alarm_name)
+        .set_alarm_description(alarm.alarm_description)
+        .set_actions_enabled(alarm.actions_enabled)
+        .set_ok_actions(alarm.ok_actions)
+        .set_alarm_actions(alarm.alarm_actions)
+        .set_insufficient_data_actions(alarm.insufficient_data_actions)
+        .set_metric_name(alarm.metric_name)
+        .set_namespace(alarm.namespace)
+        .set_statistic(alarm.statistic)
+        .set_extended_statistic(alarm.extended_statistic)
+        .set_dimensions(alarm.dimensions)
+        .set_period(alarm.period)
+        .set_unit(alarm.unit)
+        .set_evaluation_periods(alarm.evaluation_periods)
+        .set_datapoints_to_alarm(alarm.datapoints_to_alarm)
+        .set_threshold(alarm.threshold)
+        .set_comparison_operator(alarm.comparison_operator)
+        .set_treat_missing_data(alarm.treat_missing_data)
+        .set_evaluate_low_sample_count_percentile(alarm.evaluate_low_sample_count_percentile)
+        .set_metrics(alarm.metrics)
+        .set_threshold_metric_id(alarm.threshold_metric_id)
+        .set_evaluation_window(alarm.evaluation_window)
+        .set_warm_up_configuration(alarm.warm_up_configuration)
+        .set_evaluation_criteria(alarm.evaluation_criteria)
+        .set_evaluation_interval(alarm.evaluation_interval)
+        .set_action_configuration(alarm.action_configuration)
+        .send()
+        .await;
+    sent.map(|_| "written".to_owned()).map_err(|error| told("aws:PutMetricAlarm", &error))
+}
+
+/// The alarm with its calls of one action changed into calls of another; `None` when it has none.
+fn repointed(mut alarm: MetricAlarm, from: &str, to: &str) -> Option<MetricAlarm> {
+    let lists = [&mut alarm.alarm_actions, &mut alarm.ok_actions, &mut alarm.insufficient_data_actions];
+    let mut changed = false;
+    for action in lists.into_iter().flatten().flatten().filter(|action| *action == from) {
+        to.clone_into(action);
+        changed = true;
+    }
+    changed.then_some(alarm)
+}
+
+pub(super) async fn delete(client: &Client, name: &str) -> Result<String, Error> {
+    let sent = client.delete_alarms().alarm_names(name).send().await;
+    deleted(sent.map_err(|error| told("aws:DeleteAlarms", &error)))
+}

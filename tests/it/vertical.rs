@@ -1,0 +1,456 @@
+//! Changes of a SageMaker variant's type: copies of its configuration, what they leave behind, what is
+//! remembered, and what the platform's own autoscaling has to say. Cut short at every call.
+
+use jiff::Timestamp;
+use rstest::rstest;
+use serde_json::json;
+use stepladder::apply::{Ending, Outcome};
+use stepladder::call::AlarmDefinition;
+use stepladder::cloud::rehearsed::{Notice, Rehearsed, World};
+use stepladder::policy::Policy;
+use stepladder::report;
+
+use crate::support::{
+    self, HIGH_CPU, HIGH_MEM, Interrupted, LOW_MEM, MEM_PAIR, Side, TOPIC_ARN, VARIANT, answer, cloud_with,
+    minute, on, operations, pairs, reason, scaled_natively, size, standing, tell,
+};
+
+const TICK: &[u8] = br#"{"stepladder": "tick"}"#;
+
+/// The alarm of one's own that calls a scaling policy of one's own.
+const BUSY: &str = "busy";
+
+const PARK: &str = "[defaults]\nnative = \"park\"";
+
+fn policy(text: &str) -> Policy {
+    let mut policy = support::policy(text);
+    policy.alarm_action = Some(TOPIC_ARN.to_owned());
+    policy
+}
+
+/// A variant on the lowest rung, under no alarm that fires.
+fn low() -> Rehearsed {
+    let cloud = cloud_with(VARIANT, 2, "ml.m5.large");
+    cloud.with(|world| world.alarms.clear());
+    cloud
+}
+
+/// The same, with a policy of Application Auto Scaling that an alarm of its own calls.
+fn low_and_registered() -> Rehearsed {
+    let cloud = low();
+    scaled_natively(&cloud, &json!({ "DynamicScalingInSuspended": true }), 2);
+    cloud.with(|world| {
+        let mut busy = standing(BUSY, VARIANT, Some(5));
+        if let AlarmDefinition::Cloudwatch(alarm) = &mut busy.definition {
+            alarm.actions = vec!["arn:aws:autoscaling:old:0".to_owned()];
+        }
+        world.alarms.push(busy);
+    });
+    cloud
+}
+
+fn hear(alarm: &str, at: i64, cloud: &dyn stepladder::cloud::Cloud, policy: &Policy) -> Outcome {
+    tell(&support::Notice::new(alarm, VARIANT).at(minute(at)), cloud, policy)
+}
+
+fn tick(at: i64, cloud: &Rehearsed, policy: &Policy) -> Vec<Outcome> {
+    cloud.advance(minute(at));
+    answer(TICK, cloud, policy, minute(at)).outcomes
+}
+
+fn shape(cloud: &Rehearsed) -> String {
+    size(cloud, VARIANT).shape
+}
+
+/// The names of our copies that still stand.
+fn copies(world: &World) -> Vec<&String> {
+    world.configurations.keys().filter(|name| name.starts_with("stepladder-")).collect()
+}
+
+fn tags(world: &World) -> Vec<&String> {
+    world.endpoints.get("churn").map(|known| known.tags.keys().collect()).unwrap_or_default()
+}
+
+/// At rest on the lowest rung: no copy, no tag, no pair, and the original in force.
+fn nothing_is_left_over(cloud: &Rehearsed, story: &str) {
+    let world = cloud.snapshot();
+    assert_eq!(shape(cloud), "ml.m5.large", "{story}");
+    assert_eq!(copies(&world), Vec::<&String>::new(), "{story}");
+    assert_eq!(tags(&world), Vec::<&String>::new(), "{story}");
+    assert_eq!(pairs(&world, VARIANT, MEM_PAIR), [], "{story}");
+    assert!(world.endpoints.get("churn").is_none_or(|known| known.configuration == "churn"), "{story}");
+}
+
+#[test]
+fn a_step_up_writes_the_pair_then_a_copy_then_a_note_and_only_then_changes_the_endpoint() {
+    let (cloud, policy) = (low(), policy(""));
+    let outcome = hear(HIGH_MEM, 0, &cloud, &policy);
+    let calls = ["aws:PutMetricAlarm", "aws:CreateEndpointConfig", "aws:AddTags", "aws:UpdateEndpoint"];
+    assert_eq!(operations(&outcome), calls);
+    assert_eq!(outcome.result, Ending::Applied);
+    // The old configuration stays until the update has completed.
+    assert_eq!(copies(&cloud.snapshot()).len(), 1);
+    assert_eq!(reason(&hear(HIGH_MEM, 1, &cloud, &policy)), "busy");
+    cloud.advance(minute(10));
+    assert_eq!(
+        size(&cloud, VARIANT),
+        stepladder::deployment::Size { instances: 2, shape: "ml.m5.xlarge".into() }
+    );
+    // The next step leaves a copy behind, which goes once the endpoint is at rest again.
+    assert_eq!(hear(HIGH_MEM, 30, &cloud, &policy).result, Ending::Applied);
+    assert_eq!(copies(&cloud.snapshot()).len(), 2);
+    let mended = tick(40, &cloud, &policy);
+    let calls = ["aws:PutMetricAlarm", "aws:DeleteTags", "aws:DeleteEndpointConfig"];
+    assert_eq!(mended.iter().flat_map(operations).collect::<Vec<_>>(), calls, "the pair is of another type");
+    assert_eq!((shape(&cloud).as_str(), copies(&cloud.snapshot()).len()), ("ml.m5.2xlarge", 1));
+}
+
+#[test]
+fn what_went_up_comes_back_to_the_original_and_leaves_nothing() {
+    let (cloud, policy) = (low(), policy(""));
+    for at in [0, 30, 60] {
+        assert_eq!(hear(HIGH_MEM, at, &cloud, &policy).result, Ending::Applied);
+        cloud.advance(minute(at + 20));
+    }
+    assert_eq!(shape(&cloud), "ml.m5.4xlarge");
+    for at in [90, 120, 150] {
+        assert_eq!(hear(LOW_MEM, at, &cloud, &policy).result, Ending::Applied);
+        tick(at + 20, &cloud, &policy);
+    }
+    nothing_is_left_over(&cloud, "three up, three down");
+}
+
+#[test]
+fn a_load_that_stays_climbs_by_itself_and_one_that_goes_is_followed_down() {
+    let (cloud, policy) = (low(), policy(""));
+    let memory = |gib: f64| {
+        on(&cloud, VARIANT, |found| {
+            let ladders = stepladder::ladder::Ladders::built_in().unwrap();
+            let used = 100.0 * gib / ladders.rung(&found.shape).unwrap().memory_gib;
+            found.metrics.insert("MemoryUtilization".to_owned(), used);
+        });
+    };
+    cloud.with(|world| {
+        let mut high = standing("high-memory", VARIANT, Some(5));
+        if let AlarmDefinition::Cloudwatch(alarm) = &mut high.definition {
+            (alarm.metric, alarm.threshold) = ("MemoryUtilization".to_owned(), 80.0);
+        }
+        world.alarms.push(high);
+    });
+    let live = |gib: f64, minutes: std::ops::Range<i64>| {
+        for at in minutes {
+            memory(gib);
+            for Notice { body, .. } in cloud.advance(minute(at)) {
+                answer(&body, &cloud, &policy, minute(at));
+            }
+            answer(TICK, &cloud, &policy, minute(at));
+        }
+    };
+    live(20.0, 0..60);
+    assert_eq!(shape(&cloud), "ml.m5.2xlarge", "one notice, and the clock does the rest");
+    live(0.5, 60..180);
+    nothing_is_left_over(&cloud, "up and down by itself");
+}
+
+#[test]
+fn other_peoples_thresholds_are_told_about_once() {
+    let (cloud, policy) = (low(), policy(""));
+    let told = hear(HIGH_MEM, 0, &cloud, &policy).notes.join("\n");
+    assert!(told.contains("CPUUtilization runs to 400 instead of 200"), "{told}");
+    cloud.advance(minute(30));
+    assert_eq!(tick(30, &cloud, &policy).iter().flat_map(|one| &one.notes).count(), 0);
+}
+
+#[test]
+fn the_pair_of_the_other_axis_is_written_anew_for_another_type() {
+    let (cloud, policy) = (low(), policy(""));
+    let threshold =
+        |cloud: &Rehearsed| match &pairs(&cloud.snapshot(), VARIANT, support::CPU_PAIR)[0].definition {
+            AlarmDefinition::Cloudwatch(alarm) => alarm.threshold,
+            AlarmDefinition::Oci(_) => panic!("an OCI alarm"),
+        };
+    hear(HIGH_CPU, 0, &cloud, &policy);
+    cloud.advance(minute(30));
+    assert!((threshold(&cloud) - 20.0).abs() < 1e-9, "10 % of two vCPUs");
+    hear(HIGH_MEM, 30, &cloud, &policy);
+    tick(60, &cloud, &policy);
+    assert!((threshold(&cloud) - 40.0).abs() < 1e-9, "10 % of four vCPUs");
+}
+
+#[test]
+fn variants_of_one_endpoint_climb_each_on_its_own() {
+    let (cloud, policy) = (low(), policy(""));
+    let other = "endpoint/churn/variant/Canary";
+    cloud.with(|world| {
+        let twin = world.deployments[VARIANT].clone();
+        world.deployments.insert(other.to_owned(), twin);
+    });
+    let hear = |alarm: &str, id: &str, at: i64| {
+        cloud.advance(minute(at));
+        let outcome = tell(&support::Notice::new(alarm, id).at(minute(at)), &cloud, &policy);
+        assert_eq!(outcome.result, Ending::Applied, "{outcome:?}");
+        cloud.advance(minute(at + 20));
+        (size(&cloud, VARIANT).shape, size(&cloud, other).shape)
+    };
+    let (small, large) = ("ml.m5.large".to_owned(), "ml.m5.xlarge".to_owned());
+    assert_eq!(hear(HIGH_MEM, VARIANT, 0), (large.clone(), small.clone()));
+    assert_eq!(hear(HIGH_MEM, other, 30), (large.clone(), large.clone()));
+    assert_eq!(hear(LOW_MEM, VARIANT, 60), (small.clone(), large));
+    assert_eq!(hear(LOW_MEM, other, 90), (small.clone(), small));
+    tick(120, &cloud, &policy);
+    tick(150, &cloud, &policy);
+    nothing_is_left_over(&cloud, "both up, both down");
+}
+
+// ---- what is remembered ----
+
+/// The platform gives an update up and puts everything back.
+fn roll_back(cloud: &Rehearsed, at: i64) {
+    cloud.advance(minute(at));
+    on(cloud, VARIANT, |found| {
+        found.change = None;
+        found.last_change = Some(minute(at));
+    });
+    cloud.with(|world| world.endpoints.get_mut("churn").unwrap().next = None);
+}
+
+#[test]
+fn a_rolled_back_step_is_told_and_not_tried_again_for_an_hour() {
+    let (cloud, policy) = (low(), policy(""));
+    hear(HIGH_MEM, 0, &cloud, &policy);
+    roll_back(&cloud, 3);
+    let outcome = hear(HIGH_MEM, 20, &cloud, &policy);
+    assert_eq!(reason(&outcome), "infeasible");
+    assert!(report::because(&outcome).contains("rolled back"), "{}", report::because(&outcome));
+    // At once it is written down, the note of the step goes, and so do the copy and the pair.
+    let calls = ["aws:AddTags", "aws:DeleteTags", "aws:DeleteEndpointConfig", "aws:DeleteAlarms"];
+    assert_eq!(operations(&outcome), calls);
+    assert_eq!(tags(&cloud.snapshot()), ["stepladder:infeasible/AllTraffic/ml.m5.xlarge"]);
+    // It counts from the rollback, not from the last look.
+    assert_eq!(reason(&hear(HIGH_MEM, 62, &cloud, &policy)), "infeasible");
+    assert_eq!(hear(HIGH_MEM, 63, &cloud, &policy).result, Ending::Applied);
+    cloud.advance(minute(90));
+    assert_eq!(hear(LOW_MEM, 120, &cloud, &policy).result, Ending::Applied);
+    tick(150, &cloud, &policy);
+    nothing_is_left_over(&cloud, "rolled back, then up and down");
+}
+
+#[test]
+fn a_type_beyond_the_quota_fails_once_and_is_not_asked_for_again() {
+    let (cloud, policy) = (low(), policy("[defaults]\ninfeasible_for = \"30m\""));
+    cloud.with(|world| world.unavailable.push("ml.m5.xlarge".to_owned()));
+    let outcome = hear(HIGH_MEM, 0, &cloud, &policy);
+    assert_eq!(outcome.error.as_ref().map(stepladder::cloud::Error::kind), Some("over_quota"));
+    assert!(!outcome.is_retryable(), "the quota will not be raised within minutes");
+    assert_eq!(operations(&outcome).last(), Some(&"aws:AddTags"));
+    assert_eq!(reason(&hear(HIGH_MEM, 29, &cloud, &policy)), "infeasible");
+    cloud.with(|world| world.unavailable.clear());
+    assert_eq!(hear(HIGH_MEM, 30, &cloud, &policy).result, Ending::Applied);
+}
+
+#[test]
+fn a_copy_that_may_be_about_to_serve_is_left_alone() {
+    let (cloud, policy) = (low(), policy(""));
+    // cut short between the copy and the change
+    let cut = hear(HIGH_MEM, 0, &Interrupted::after(3, Side::Before, &cloud), &policy);
+    assert_eq!(cut.result, Ending::Failed);
+    tick(14, &cloud, &policy);
+    assert_eq!(copies(&cloud.snapshot()).len(), 1, "another event may be at work on it");
+    tick(16, &cloud, &policy);
+    nothing_is_left_over(&cloud, "abandoned");
+}
+
+#[test]
+fn what_only_looks_like_ours_is_never_deleted() {
+    let (cloud, policy) = (low(), policy(""));
+    hear(HIGH_MEM, 0, &cloud, &policy);
+    let foreign = "stepladder-churn-of-somebody-else".to_owned();
+    cloud.with(|world| {
+        let mut copy = world.configurations.values().next().unwrap().clone();
+        copy.tags = [("stepladder:endpoint".to_owned(), "ranking".to_owned())].into();
+        copy.created = Timestamp::UNIX_EPOCH;
+        world.configurations.insert(foreign.clone(), copy);
+    });
+    cloud.advance(minute(20));
+    hear(LOW_MEM, 40, &cloud, &policy);
+    tick(60, &cloud, &policy);
+    assert_eq!(copies(&cloud.snapshot()), [&foreign]);
+}
+
+// ---- the platform's own autoscaling ----
+
+#[test]
+fn a_registered_variant_keeps_its_type_unless_it_may_be_parked() {
+    let cloud = low_and_registered();
+    let outcome = hear(HIGH_MEM, 0, &cloud, &policy(""));
+    assert_eq!(reason(&outcome), "owned_elsewhere");
+    assert!(report::because(&outcome).contains("native = \"park\""));
+    assert_eq!(operations(&outcome), [""; 0]);
+    let outcome = hear(HIGH_MEM, 0, &cloud, &policy(PARK));
+    let calls = [
+        "aws:PutMetricAlarm",
+        "aws:CreateEndpointConfig",
+        "aws:AddTags",
+        "aws:DeregisterScalableTarget",
+        "aws:UpdateEndpoint",
+    ];
+    assert_eq!((outcome.result, operations(&outcome)), (Ending::Applied, calls.to_vec()));
+}
+
+#[test]
+fn a_suspended_direction_is_honoured_and_the_other_is_free() {
+    let cloud = cloud_with(VARIANT, 2, "ml.m5.large");
+    scaled_natively(&cloud, &json!({ "DynamicScalingInSuspended": true }), 0);
+    let low = hear(support::LOW_CPU, 0, &cloud, &policy(""));
+    assert_eq!(reason(&low), "paused");
+    assert_eq!(hear(HIGH_CPU, 0, &cloud, &policy("")).result, Ending::Applied);
+}
+
+/// Everything of Application Auto Scaling is as it was, and the alarm calls a policy that exists.
+fn all_is_put_back(cloud: &Rehearsed, story: &str) {
+    let (world, before) = (cloud.snapshot(), low_and_registered().snapshot());
+    let names = |world: &World| {
+        let native = &world.scalable[VARIANT];
+        let mut names: Vec<String> =
+            native.policies.iter().map(|policy| policy["PolicyName"].to_string()).collect();
+        names.sort();
+        (native.target.clone(), names, native.scheduled.clone())
+    };
+    assert!(world.scalable.contains_key(VARIANT), "{story}: it is registered no more");
+    assert_eq!(names(&world), names(&before), "{story}");
+    let busy = world.alarms.iter().find(|alarm| alarm.id == BUSY).unwrap();
+    let AlarmDefinition::Cloudwatch(alarm) = &busy.definition else { panic!("an OCI alarm") };
+    let called =
+        world.scalable[VARIANT].policies.iter().find(|policy| policy["PolicyARN"] == alarm.actions[0]);
+    assert_eq!(called.map(|policy| &policy["PolicyName"]), Some(&json!("policy-0")), "{story}");
+}
+
+#[test]
+fn what_was_parked_is_put_back_when_the_endpoint_is_at_rest() {
+    let (cloud, policy) = (low_and_registered(), policy(PARK));
+    hear(HIGH_MEM, 0, &cloud, &policy);
+    assert_eq!(cloud.snapshot().scalable, [].into());
+    tick(2, &cloud, &policy);
+    assert_eq!(cloud.snapshot().scalable, [].into(), "it is changing still");
+    tick(10, &cloud, &policy);
+    tick(11, &cloud, &policy);
+    all_is_put_back(&cloud, "up");
+    assert_eq!(tags(&cloud.snapshot()), Vec::<&String>::new());
+    hear(LOW_MEM, 30, &cloud, &policy);
+    tick(40, &cloud, &policy);
+    tick(41, &cloud, &policy);
+    all_is_put_back(&cloud, "up and down");
+    nothing_is_left_over(&cloud, "up and down");
+}
+
+// ---- cut short ----
+
+/// How a story begins, and the policy that it is told under.
+#[derive(Debug, Clone, Copy)]
+enum Ground {
+    Plain,
+    Parked,
+}
+
+impl Ground {
+    fn cloud(self) -> Rehearsed {
+        match self {
+            Self::Plain => low(),
+            Self::Parked => low_and_registered(),
+        }
+    }
+
+    fn policy(self) -> Policy {
+        match self {
+            Self::Plain => policy(""),
+            Self::Parked => policy(PARK),
+        }
+    }
+}
+
+/// What happens at so many minutes; the last is the one that is cut short.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    Alarm(&'static str),
+    Tick,
+}
+
+fn happen(
+    event: Event,
+    at: i64,
+    cloud: &Rehearsed,
+    seen: &dyn stepladder::cloud::Cloud,
+    policy: &Policy,
+) -> Vec<Outcome> {
+    cloud.advance(minute(at));
+    match event {
+        Event::Alarm(name) => vec![hear(name, at, seen, policy)],
+        Event::Tick => answer(TICK, seen, policy, minute(at)).outcomes,
+    }
+}
+
+fn replay(ground: Ground, past: &[Event]) -> (Rehearsed, i64) {
+    let (cloud, policy) = (ground.cloud(), ground.policy());
+    let mut at = 0;
+    for event in past {
+        happen(*event, at, &cloud, &cloud, &policy);
+        at += 30;
+    }
+    cloud.advance(minute(at));
+    (cloud, at)
+}
+
+#[rstest]
+#[case::first_up(&[], Event::Alarm(HIGH_MEM))]
+#[case::second_up(&[Event::Alarm(HIGH_MEM), Event::Tick, Event::Tick], Event::Alarm(HIGH_MEM))]
+#[case::down(
+    &[Event::Alarm(HIGH_MEM), Event::Tick, Event::Tick, Event::Alarm(HIGH_MEM), Event::Tick, Event::Tick],
+    Event::Alarm(LOW_MEM)
+)]
+#[case::down_to_the_original(&[Event::Alarm(HIGH_MEM), Event::Tick, Event::Tick], Event::Alarm(LOW_MEM))]
+// The second half of a change: notes, copies, parked targets, the pair.
+#[case::finish_up(&[Event::Alarm(HIGH_MEM)], Event::Tick)]
+#[case::finish_up_further(&[Event::Alarm(HIGH_MEM), Event::Tick], Event::Tick)]
+#[case::finish_down(&[Event::Alarm(HIGH_MEM), Event::Tick, Event::Tick, Event::Alarm(LOW_MEM)], Event::Tick)]
+fn the_next_events_put_a_crash_right(
+    #[case] past: &[Event],
+    #[case] event: Event,
+    #[values(Ground::Plain, Ground::Parked)] ground: Ground,
+    #[values(Side::Before, Side::After)] side: Side,
+    #[values(true, false)] load_stays: bool,
+) {
+    let policy = ground.policy();
+    let (whole, at) = replay(ground, past);
+    let done = happen(event, at, &whole, &whole, &policy);
+    let calls = done.iter().map(|outcome| outcome.calls.len()).sum();
+    for call in 0..calls {
+        let (cloud, at) = replay(ground, past);
+        let story = format!("{past:?}, then {event:?} crashes {side:?} call {call}");
+        happen(event, at, &cloud, &Interrupted::after(call, side, &cloud), &policy);
+        let world = cloud.snapshot();
+        let above = world.deployments[VARIANT].heading().shape != "ml.m5.large";
+        assert!(!above || pairs(&world, VARIANT, MEM_PAIR).len() == 1, "{story}: nothing takes it back");
+        let mut at = at + 30;
+        if load_stays {
+            tick(at, &cloud, &policy);
+            tick(at + 1, &cloud, &policy);
+            let before = shape(&cloud);
+            hear(HIGH_MEM, at + 20, &cloud, &policy);
+            assert_ne!(support::heading(&cloud, VARIANT).shape, before, "{story}: it is stuck");
+            at += 60;
+        }
+        // The load goes: the pair brings it down to nothing.
+        for _ in 0..6 {
+            tick(at, &cloud, &policy);
+            tick(at + 1, &cloud, &policy);
+            if !pairs(&cloud.snapshot(), VARIANT, MEM_PAIR).is_empty() {
+                hear(LOW_MEM, at + 2, &cloud, &policy);
+            }
+            at += 30;
+        }
+        nothing_is_left_over(&cloud, &story);
+        if matches!(ground, Ground::Parked) {
+            all_is_put_back(&cloud, &story);
+        }
+    }
+}
