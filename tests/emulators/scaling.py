@@ -19,7 +19,11 @@ INSTANCES = "sagemaker:variant:DesiredInstanceCount"
 TARGET = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 POLICY = (*TARGET, "PolicyName")
 ACTION = (*TARGET, "ScheduledActionName")
-SUSPENSIONS = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
+SUSPENSIONS = (
+    "DynamicScalingInSuspended",
+    "DynamicScalingOutSuspended",
+    "ScheduledScalingSuspended",
+)
 ROLE = (
     "role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com"
     "/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"

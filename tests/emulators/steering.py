@@ -1,10 +1,17 @@
 """What a test may do to the emulated SageMaker behind its back, for the control server."""
 
+import os
+
+from moto.sagemaker.exceptions import AWSValidationException
 from moto.sagemaker.models import sagemaker_backends
 
+import every_member
 from operations import LOCK
-from sagemaker import SETTINGS
+from sagemaker import SETTINGS, create_endpoint_config, has_local_storage
 from tags import merged
+from validation import refusal
+
+ACCOUNT = os.environ["MOTO_ACCOUNT_ID"]
 
 
 def backends():
@@ -55,6 +62,28 @@ def tag(arn, key, value):
         resource.tags = merged(resource.tags, [{"Key": key, "Value": value}])
 
 
+def create_with_every_member(name, variant, type, shadows=True, region="us-east-1"):
+    """Creates a config and its models; tells which members of the API it has and which not."""
+    request = every_member.request(name, variant, type, has_local_storage(type), shadows)
+    message = refusal("sagemaker", "CreateEndpointConfig", request)
+    if message:
+        raise ValueError(message)
+    backend = sagemaker_backends[ACCOUNT][region]
+    for model in every_member.models(request):
+        backend.create_model(model, f"arn:aws:iam::{ACCOUNT}:role/model", {}, None, None, None)
+    try:
+        arn = create_endpoint_config(backend, request)["EndpointConfigArn"]
+    except AWSValidationException as error:
+        raise ValueError(error.message) from None
+    covered, known = every_member.members(request), every_member.all_members()
+    return {"arn": arn, "covered": sorted(covered), "missing": sorted(known - covered)}
+
+
+def differences(left, right):
+    one, other = (every("endpoint_configs", name)[0].response_object for name in (left, right))
+    return every_member.differences(one, other)
+
+
 def locked(action):
     def method(**arguments):
         with LOCK:
@@ -69,4 +98,6 @@ ROUTES = {
     ("POST", "/quota"): locked(set_quota),
     ("POST", "/visibility"): locked(hide),
     ("POST", "/tag"): locked(tag),
+    ("POST", "/every-member"): locked(create_with_every_member),
+    ("POST", "/differences"): locked(differences),
 }
