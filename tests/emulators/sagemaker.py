@@ -35,7 +35,9 @@ class EndpointConfig:
         self.endpoint_config_name = request["EndpointConfigName"]
         self.endpoint_config_arn = config_arn(backend, self.endpoint_config_name)
         self.arn = self.endpoint_config_arn
-        self.creation_time = utcnow()
+        # As precise as clients send it back to filter by.
+        now = utcnow()
+        self.creation_time = now.replace(microsecond=now.microsecond // 1000 * 1000)
         self.created = time.monotonic()
 
     @property

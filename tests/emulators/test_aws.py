@@ -582,9 +582,12 @@ class EveryMember(WithAws):
             [scalable] = [v for v in found["ProductionVariants"] if "InstanceType" in v]
             self.assertEqual(scalable["VariantName"], "AllTraffic")
             self.assertEqual(scalable["InstanceType"], type)
-            self.assertEqual("VolumeSizeInGB" in scalable, has_volume)
+            lacks = {"InstancePools", "ServerlessConfig"}
+            lacks |= set() if has_volume else {"VolumeSizeInGB"}
+            model = self.sagemaker.meta.service_model.shape_for("ProductionVariant")
+            self.assertEqual(model.members.keys() - scalable.keys(), lacks)
             self.assertEqual(scalable["ManagedInstanceScaling"]["Status"], "DISABLED")
-            self.assertFalse({"InstancePools", "ServerlessConfig"} & scalable.keys())
+            self.assertEqual(scalable["InitialInstanceCount"], 2)
             tops = {path.split("[")[0] for path in made["missing"]}
             self.assertEqual(tops, {"ShadowProductionVariants"})
 
