@@ -31,12 +31,13 @@ VALIDATED = ("sagemaker", "application-autoscaling")
 
 
 def moto_backend(update_seconds):
-    """moto with the SageMaker extension, called in this process."""
+    """moto with our operations, called in this process, and the routes that steer them."""
     os.environ["MOTO_ACCOUNT_ID"] = ACCOUNT
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.test import EnvironBuilder, run_wsgi_app
 
     import sagemaker
+    import steering
     from validation import refusal
 
     sagemaker.install(update_seconds)
@@ -58,7 +59,7 @@ def moto_backend(update_seconds):
         chunks, status, headers = run_wsgi_app(application, builder.get_environ(), buffered=True)
         return Answer(int(status.split()[0]), list(headers), b"".join(chunks))
 
-    return backend, sagemaker.age
+    return backend, steering.ROUTES
 
 
 def start_localstack(listener, public_port, root):
@@ -164,7 +165,7 @@ def run(update_seconds, stop, say):
         cleanup.callback(stop_localstack, localstack)
         listener.close()
 
-        moto, age = moto_backend(update_seconds)
+        moto, steering = moto_backend(update_seconds)
 
         def alive():
             return localstack.poll() is None and not stop.is_set()
@@ -175,7 +176,7 @@ def run(update_seconds, stop, say):
             {
                 "sagemaker": proxy.serve(proxy.proxy(desk, moto)),
                 "cloudwatch": proxy.serve(cloudwatch_proxy),
-                "control": proxy.serve(proxy.control(desk, age)),
+                "control": proxy.serve(proxy.control(desk, steering)),
             }
         )
         stop.wait()

@@ -220,18 +220,17 @@ def ask(backend, request):
         return error_answer(request, 500, {"__type": "InternalFailure", "message": repr(error)})
 
 
-def control(desk, age):
-    """The server by which a test reads the log and arranges the next fault."""
+def control(desk, steering):
+    """The server by which a test reads the log and arranges the next fault.
+
+    steering holds further routes: functions by method and path.
+    """
 
     def requests():
         return desk.finished()
 
     def forget():
         desk.forget()
-
-    def make_older(endpoint, seconds):
-        if not age(endpoint, seconds):
-            raise LookupError(f"no endpoint {endpoint}")
 
     def fail(operation, status=503, times=1, body=None):
         desk.fail(
@@ -247,9 +246,9 @@ def control(desk, age):
     routes = {
         ("GET", "/requests"): requests,
         ("DELETE", "/requests"): forget,
-        ("POST", "/age"): make_older,
         ("POST", "/fail"): fail,
         ("POST", "/delay"): delay,
+        **steering,
     }
 
     class ControlHandler(Handler):

@@ -1,26 +1,29 @@
 """SageMaker endpoints that take their time, laid over moto's backend.
 
-moto keeps the stores, the tags and everything that is not an endpoint. The operations here
-replace moto's, which resize at once, refuse most instance types and cannot UpdateEndpoint.
+moto keeps the stores and everything that is not an endpoint. The operations here replace moto's,
+which resize at once, refuse most instance types and cannot UpdateEndpoint.
 """
 
-import copy
-import json
-import threading
 import time
+from collections import Counter
 from datetime import timedelta
 
-from moto.applicationautoscaling.models import applicationautoscaling_backends
-from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
 from moto.sagemaker.exceptions import AWSValidationException
 from moto.sagemaker.models import sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemaker.utils import arn_formatter
 
-DIMENSION = "sagemaker:variant:DesiredInstanceCount"
-LOCK = threading.RLock()
-SETTINGS = {"update_seconds": 2.0}
+import operations
+import scaling
+import tags
+from operations import LOCK, page, refusal
+
+# quotas: instances of a type for all endpoints together; hidden_seconds: how long UpdateEndpoint
+# does not find a new config.
+SETTINGS = {"update_seconds": 2.0, "quotas": {}, "hidden_seconds": 0.0}
+# What the service says of an update that it took back.
+ROLLED_BACK = "The update failed and was rolled back: the new fleet did not pass its health check."
 
 
 class EndpointConfig:
@@ -28,18 +31,21 @@ class EndpointConfig:
 
     def __init__(self, backend, request):
         self.request = {name: value for name, value in request.items() if name != "Tags"}
-        self.tags = request.get("Tags", [])
+        self.tags = tags.given(request)
         self.endpoint_config_name = request["EndpointConfigName"]
         self.endpoint_config_arn = config_arn(backend, self.endpoint_config_name)
         self.arn = self.endpoint_config_arn
-        self.creation_time = utcnow()
+        # As precise as clients send it back to filter by.
+        now = utcnow()
+        self.creation_time = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        self.created = time.monotonic()
 
     @property
     def response_object(self):
         return {**self.request, **self.summary()}
 
     def summary(self):
-        """What moto lists."""
+        """What is listed."""
         return {
             "EndpointConfigName": self.endpoint_config_name,
             "EndpointConfigArn": self.endpoint_config_arn,
@@ -53,6 +59,15 @@ class EndpointConfig:
     def variants(self):
         return self.request["ProductionVariants"]
 
+    @property
+    def shadows(self):
+        return self.request.get("ShadowProductionVariants", [])
+
+    def types(self):
+        """The instance type of each variant that names one, by variant name."""
+        variants = self.variants + self.shadows
+        return {v["VariantName"]: v["InstanceType"] for v in variants if "InstanceType" in v}
+
 
 class Endpoint:
     """An endpoint whose update is finished by whoever looks at it after its time is up."""
@@ -60,10 +75,12 @@ class Endpoint:
     def __init__(self, backend, request, config):
         self.endpoint_name = request["EndpointName"]
         self.arn = endpoint_arn(backend, self.endpoint_name)
-        self.tags = request.get("Tags", [])
+        self.tags = tags.given(request)
         self.creation_time = self.last_modified_time = utcnow()
         self.endpoint_status = "InService"
-        self.due = self.pending = self.deployment = None
+        self.failure_reason = self.due = self.pending = self.deployment = None
+        # Whether the next UpdateEndpoint is to be taken back, and whether the one under way is.
+        self.spoiled = self.failing = False
         self.adopt(config, sizes(config.variants), request.get("DeploymentConfig"))
 
     def adopt(self, config, variants, deployment):
@@ -76,21 +93,39 @@ class Endpoint:
         """Goes to Updating; pending is what UpdateEndpoint will put in place, for adopt()."""
         self.endpoint_status = "Updating"
         self.pending = pending
+        self.failure_reason = None
+        if pending:
+            self.failing, self.spoiled = self.spoiled, False
         self.started = utcnow()
         self.due = time.monotonic() + SETTINGS["update_seconds"]
 
     def settle(self):
         """Finishes an update that is due. Nothing runs in the background."""
-        if self.due is None or time.monotonic() < self.due:
+        if self.due is None:
             return self
-        if self.pending:
+        left = self.due - time.monotonic()
+        if self.failing and left <= SETTINGS["update_seconds"] / 2:
+            self.endpoint_status = "RollingBack"
+            self.failure_reason = ROLLED_BACK
+        if left > 0:
+            return self
+        if self.pending and not self.failing:
             self.adopt(*self.pending)
         for variant in self.production_variants:
             reach_desired(variant)
         self.endpoint_status = "InService"
         self.last_modified_time = self.started + timedelta(seconds=SETTINGS["update_seconds"])
         self.due = self.pending = None
+        self.failing = False
         return self
+
+    def instances(self):
+        """How many instances of each type run, or are on their way, for the quota."""
+        running = Counter()
+        count(running, self.config, self.production_variants)
+        if self.pending:
+            count(running, *self.pending[:2])
+        return running
 
     def shift(self, seconds):
         """Makes the last change look that much older, and the endpoint at least as old as that."""
@@ -115,21 +150,21 @@ class Endpoint:
             "ProductionVariants": self.production_variants,
             "LastDeploymentConfig": self.deployment,
             "PendingDeploymentSummary": self.pending and self.pending_summary(),
+            "FailureReason": self.failure_reason,
         }
         for name in ("AsyncInferenceConfig", "ExplainerConfig"):
             described[name] = self.config.request.get(name)
-        shadows = self.config.request.get("ShadowProductionVariants")
-        described["ShadowProductionVariants"] = shadows and sizes(shadows)
+        described["ShadowProductionVariants"] = sizes(self.config.shadows) or None
         return {name: value for name, value in described.items() if value is not None}
 
     def pending_summary(self):
         config, variants, _ = self.pending
-        types = {v["VariantName"]: v.get("InstanceType") for v in config.variants}
+        types = config.types()
         return {
             "EndpointConfigName": config.endpoint_config_name,
             "StartTime": self.started,
             "ProductionVariants": [
-                {**v, "InstanceType": types[v["VariantName"]]} if types[v["VariantName"]] else v
+                {**v, "InstanceType": types[v["VariantName"]]} if v["VariantName"] in types else v
                 for v in variants
             ],
         }
@@ -163,6 +198,14 @@ def reach_desired(summary):
             summary[f"Current{name}"] = summary[f"Desired{name}"]
 
 
+def count(running, config, variants):
+    """Adds the instances of the variants, and of the config's shadows, to those that run."""
+    types = config.types()
+    for summary in variants + sizes(config.shadows):
+        instances = (summary.get(f"{when}InstanceCount", 0) for when in ("Current", "Desired"))
+        running[types.get(summary["VariantName"])] += max(instances)
+
+
 def config_arn(backend, name):
     return arn_formatter("endpoint-config", name, backend.account_id, backend.region_name)
 
@@ -173,9 +216,21 @@ def endpoint_arn(backend, name):
 
 def find_config(backend, name):
     if name not in backend.endpoint_configs:
-        arn = config_arn(backend, name)
-        raise AWSValidationException(f'Could not find endpoint configuration "{arn}".')
+        raise missing_config(backend, name)
     return backend.endpoint_configs[name]
+
+
+def find_visible_config(backend, name):
+    """A config that is old enough for UpdateEndpoint to see it."""
+    config = find_config(backend, name)
+    if time.monotonic() < config.created + SETTINGS["hidden_seconds"]:
+        raise missing_config(backend, name)
+    return config
+
+
+def missing_config(backend, name):
+    arn = config_arn(backend, name)
+    return AWSValidationException(f'Could not find endpoint configuration "{arn}".')
 
 
 def find_endpoint(backend, name):
@@ -242,6 +297,27 @@ def delete_endpoint_config(backend, request):
     del backend.endpoint_configs[request["EndpointConfigName"]]
 
 
+def list_endpoint_configs(backend, request):
+    by_name = request.get("SortBy", "CreationTime") == "Name"
+
+    def key(config):
+        name, created = config.endpoint_config_name, config.creation_time.timestamp()
+        return [name] if by_name else [created, name]
+
+    def wanted(config):
+        created = config.creation_time.timestamp()
+        return (
+            request.get("NameContains", "") in config.endpoint_config_name
+            and request.get("CreationTimeAfter", created) <= created
+            and created < request.get("CreationTimeBefore", created + 1)
+        )
+
+    configs = [config for config in backend.endpoint_configs.values() if wanted(config)]
+    descending = request.get("SortOrder", "Descending") == "Descending"
+    shown, more = page(configs, key, request, 10, descending)
+    return {"EndpointConfigs": [config.summary() for config in shown], **more}
+
+
 def create_endpoint(backend, request):
     # In service at once: creating is the test's preparation, not its subject.
     name = request["EndpointName"]
@@ -259,8 +335,8 @@ def describe_endpoint(backend, request):
 
 def delete_endpoint(backend, request):
     endpoint = find_endpoint(backend, request["EndpointName"])
-    for target in registered(backend, endpoint):
-        del scalable_targets(backend)[target]
+    for target in scaling.variants_of(backend, endpoint.endpoint_name).values():
+        scaling.register_of(backend).forget(target)
     del backend.endpoints[request["EndpointName"]]
 
 
@@ -272,6 +348,7 @@ def update_endpoint_weights_and_capacities(backend, request):
         check_change(endpoint, change)
     if sum("DesiredInstanceCount" in change for change in changes) > 1:
         raise AWSValidationException("Only one variant's capacity can be changed per request.")
+    refuse_beyond_quota(backend, added(endpoint, changes))
     for change in changes:
         summary = find_variant(endpoint, change["VariantName"])
         for name in ("DesiredWeight", "DesiredInstanceCount"):
@@ -279,6 +356,31 @@ def update_endpoint_weights_and_capacities(backend, request):
                 summary[name] = change[name]
     endpoint.start_update()
     return {"EndpointArn": endpoint.arn}
+
+
+def added(endpoint, changes):
+    """How many instances of each type the changes ask for on top of those that run."""
+    more, types = Counter(), endpoint.config.types()
+    for change in changes:
+        now = find_variant(endpoint, change["VariantName"]).get("CurrentInstanceCount", 0)
+        more[types.get(change["VariantName"])] += change.get("DesiredInstanceCount", now) - now
+    return more
+
+
+def refuse_beyond_quota(backend, more):
+    running = Counter()
+    for endpoint in backend.endpoints.values():
+        running += endpoint.settle().instances()
+    for instance_type, quota in SETTINGS["quotas"].items():
+        used, delta = running[instance_type], more[instance_type]
+        if delta > 0 and used + delta > quota:
+            raise refusal(
+                "ResourceLimitExceeded",
+                f"The account-level service limit '{instance_type} for endpoint usage' is "
+                f"{quota} Instances, with current utilization of {used} Instances and a request "
+                f"delta of {delta} Instances. Please contact AWS support to request an increase "
+                "for this limit.",
+            )
 
 
 def find_variant(endpoint, name):
@@ -305,7 +407,9 @@ def check_change(endpoint, change):
 
 def update_endpoint(backend, request):
     endpoint = find_idle_endpoint(backend, request["EndpointName"])
-    config = find_config(backend, request["EndpointConfigName"])
+    # Without its present config the service can neither leave it nor come back to it.
+    find_config(backend, endpoint.endpoint_config_name)
+    config = find_visible_config(backend, request["EndpointConfigName"])
     refuse_registered_changes(backend, endpoint, config)
     variants = sizes(config.variants)
     if request.get("RetainAllVariantProperties"):
@@ -314,6 +418,10 @@ def update_endpoint(backend, request):
             for entry in request.get("ExcludeRetainedVariantProperties", [])
         }
         retain(endpoint, variants, {"DesiredInstanceCount", "DesiredWeight"} - dropped)
+    # The new fleet is complete before the old one goes.
+    fleet = Counter()
+    count(fleet, config, variants)
+    refuse_beyond_quota(backend, fleet)
     deployment = request.get("DeploymentConfig")
     if deployment is None and request.get("RetainDeploymentConfig"):
         deployment = endpoint.deployment
@@ -333,8 +441,7 @@ def retain(endpoint, variants, names):
 
 def refuse_registered_changes(backend, endpoint, config):
     """A variant under Application Auto Scaling keeps its type and cannot leave."""
-    for target in registered(backend, endpoint):
-        name = target.rsplit("/", 1)[1]
+    for name in scaling.variants_of(backend, endpoint.endpoint_name):
         old, new = endpoint.config.variant(name), config.variant(name)
         if old and (new is None or new.get("InstanceType") != old.get("InstanceType")):
             raise AWSValidationException(
@@ -343,25 +450,24 @@ def refuse_registered_changes(backend, endpoint, config):
             )
 
 
-def scalable_targets(backend):
-    scaling = applicationautoscaling_backends[backend.account_id][backend.region_name]
-    return scaling.targets.get(DIMENSION, {})
+def pull_into_bounds(backend, target):
+    """Application Auto Scaling resizes a variant that is outside the bounds it registers."""
+    _, endpoint_name, _, variant_name = target["ResourceId"].split("/")
+    endpoint = sagemaker_backend(backend).endpoints.get(endpoint_name)
+    if endpoint is None or endpoint.settle().endpoint_status != "InService":
+        return
+    for summary in endpoint.production_variants:
+        now = summary.get("DesiredInstanceCount")
+        if summary["VariantName"] == variant_name and now is not None:
+            fitting = min(max(now, target["MinCapacity"]), target["MaxCapacity"])
+            if fitting != now:
+                summary["DesiredInstanceCount"] = fitting
+                endpoint.start_update()
 
 
-def registered(backend, endpoint):
-    prefix = f"endpoint/{endpoint.endpoint_name}/variant/"
-    return [target for target in scalable_targets(backend) if target.startswith(prefix)]
-
-
-def moto_method(operation):
-    """Makes a method of moto's response class out of an operation, one call at a time."""
-
-    def method(self):
-        with LOCK:
-            answer = operation(self.sagemaker_backend, json.loads(self.body))
-            return EmptyResult() if answer is None else ActionResult(copy.deepcopy(answer))
-
-    return method
+def sagemaker_backend(backend):
+    """The SageMaker of the account and region of another service's backend."""
+    return sagemaker_backends[backend.account_id][backend.region_name]
 
 
 def settled_first(moto_list):
@@ -380,6 +486,7 @@ OPERATIONS = (
     create_endpoint_config,
     describe_endpoint_config,
     delete_endpoint_config,
+    list_endpoint_configs,
     create_endpoint,
     describe_endpoint,
     delete_endpoint,
@@ -391,20 +498,10 @@ OPERATIONS = (
 def install(update_seconds):
     """Puts the operations into moto; call it once, before the first request."""
     SETTINGS["update_seconds"] = update_seconds
-    for operation in OPERATIONS:
-        setattr(SageMakerResponse, operation.__name__, moto_method(operation))
+    operations.install(
+        SageMakerResponse, lambda response: response.sagemaker_backend, OPERATIONS
+    )
     SageMakerResponse.list_endpoints = settled_first(SageMakerResponse.list_endpoints)
-
-
-def age(name, seconds):
-    """Moves every endpoint of that name into the past; tells whether there was one."""
-    with LOCK:
-        found = [
-            backend.endpoints[name].settle()
-            for regions in sagemaker_backends.values()
-            for backend in regions.values()
-            if name in backend.endpoints
-        ]
-        for endpoint in found:
-            endpoint.shift(seconds)
-        return bool(found)
+    tags.install()
+    scaling.PULL[scaling.INSTANCES] = pull_into_bounds
+    scaling.install()

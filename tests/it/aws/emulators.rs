@@ -30,6 +30,13 @@ pub(super) struct Request {
     pub(super) end: f64,
 }
 
+/// What an endpoint configuration with every member has, as paths like `ProductionVariants[].ModelName`.
+pub(super) struct EveryMember {
+    pub(super) arn: String,
+    pub(super) covered: Vec<String>,
+    pub(super) missing: Vec<String>,
+}
+
 impl Emulators {
     /// Starts them; where they are not installed, says that the test is skipped. A skipped test is a failure
     /// where the environment says that no emulator may be missing.
@@ -149,6 +156,50 @@ impl Emulators {
         answer.as_array().unwrap().iter().map(read).collect()
     }
 
+    /// Lets the next `UpdateEndpoint` of an endpoint fail half-way and be taken back.
+    pub(super) fn rollback(&self, endpoint: &str) {
+        self.control("POST", "/rollback", &json!({ "endpoint": endpoint }));
+    }
+
+    /// Limits how many instances of a type all endpoints may have together; `None` lifts the limit.
+    pub(super) fn quota(&self, instance_type: &str, instances: Option<u32>) {
+        self.control("POST", "/quota", &json!({ "type": instance_type, "instances": instances }));
+    }
+
+    /// Lets `UpdateEndpoint` not find an endpoint configuration before it is that old.
+    pub(super) fn visibility(&self, seconds: f64) {
+        self.control("POST", "/visibility", &json!({ "seconds": seconds }));
+    }
+
+    /// Puts a tag on an endpoint or its configuration as AWS does it: its keys may begin with `aws:`.
+    pub(super) fn tag(&self, arn: &str, key: &str, value: &str) {
+        self.control("POST", "/tag", &json!({ "arn": arn, "key": key, "value": value }));
+    }
+
+    /// Creates an endpoint configuration, and its models, with every member that the API knows. One variant
+    /// of it may change its type: the named one, of the given type, at two instances.
+    pub(super) fn every_member(
+        &self,
+        name: &str,
+        variant: &str,
+        instance_type: &str,
+        shadows: bool,
+    ) -> EveryMember {
+        let wanted = json!({ "name": name, "variant": variant, "type": instance_type, "shadows": shadows });
+        let made = self.control("POST", "/every-member", &wanted);
+        EveryMember {
+            arn: made["arn"].as_str().unwrap().to_owned(),
+            covered: texts(&made["covered"]),
+            missing: texts(&made["missing"]),
+        }
+    }
+
+    /// The paths of the members in which two endpoint configurations differ, like
+    /// `ProductionVariants[1].InstanceType`; name, ARN and age do not count, and tags are no members.
+    pub(super) fn differences(&self, left: &str, right: &str) -> Vec<String> {
+        texts(&self.control("POST", "/differences", &json!({ "left": left, "right": right })))
+    }
+
     fn control(&self, method: &str, path: &str, body: &Value) -> Value {
         let host = self.control.strip_prefix("http://").unwrap();
         let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -165,6 +216,10 @@ impl Emulators {
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
         serde_json::from_str(body).unwrap()
     }
+}
+
+fn texts(list: &Value) -> Vec<String> {
+    list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
 }
 
 impl Drop for Emulators {
