@@ -5,9 +5,11 @@ SHELL := /bin/bash
 
 TOOLS  := $(CURDIR)/target/tools
 VENV   := $(CURDIR)/target/venv
+SAM    := $(CURDIR)/target/sam
 export PATH := $(TOOLS)/bin:$(VENV)/bin:$(PATH)
+export SAM_CLI_TELEMETRY := 0
 
-# The emulators need Python 3.12 or newer; the system's may be older than one beside it.
+# The emulators and SAM need Python 3.12 or newer; the system's may be older than one beside it.
 PYTHON = $(shell for p in python3.14 python3.13 python3.12 python3 $$HOME/.pyenv/versions/3.1[2-9]*/bin/python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && { echo $$p; break; }; done)
 
@@ -20,7 +22,7 @@ run: ## Rehearse the main job over the sample events (needs only Rust)
 	cargo run --quiet -- rehearse --world events/rehearsal/world.json events/rehearsal/*.event.json
 
 .PHONY: test
-test: tools emulators check check-aws isolation deny typos ## Set up what is needed and run everything, emulators included
+test: tools emulators check check-aws isolation deny typos size ## Set up what is needed and run everything, emulators included
 
 .PHONY: check
 check: ## Format, lints, tests and docs of the core, no cloud's client (the inner loop)
@@ -34,8 +36,7 @@ check: ## Format, lints, tests and docs of the core, no cloud's client (the inne
 NEXTEST = if cargo nextest --version >/dev/null 2>&1; then cargo nextest run; else cargo test --lib --bins --tests; fi
 
 .PHONY: check-aws
-check-aws: tools emulators ## The same with the AWS client and host, against the emulators
-	cfn-lint template.yaml
+check-aws: tools emulators validate ## The same with the AWS client and host, against the emulators
 	cargo clippy --features aws --all-targets -- -D warnings
 	cargo build --features aws --bins
 	cargo nextest run --features aws
@@ -59,6 +60,33 @@ advisories: tools ## Check dependencies against the advisory database (needs the
 typos: emulators ## Check spelling
 	typos
 
+.PHONY: validate
+validate: emulators sam ## Check template.yaml, without an account
+	cfn-lint template.yaml
+	AWS_DEFAULT_REGION=us-east-1 $(SAM)/bin/sam validate --lint
+	$(VENV)/bin/python tests/packaging/test_template.py
+
+# This machine's own kind needs nothing more; the other one needs its Rust target.
+ARCHITECTURE ?= $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
+BOOTSTRAP    := .aws-sam/build/AlarmFunction/bootstrap
+
+.PHONY: package
+package: emulators sam ## Build the function for Lambda (ARCHITECTURE=arm64; this machine's own by default)
+	$(SAM)/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
+	@test -x $(BOOTSTRAP) || { echo "expected $(BOOTSTRAP), found none: see what sam build says"; exit 1; }
+
+.PHONY: size
+size: package ## Tell the size of the function's package; more than 5 MB is a failure
+	$(VENV)/bin/python tests/packaging/size.py $(BOOTSTRAP)
+
+STACK      ?= stepladder
+PARAMETERS ?=
+
+.PHONY: deploy
+deploy: package ## Deploy to the account of the environment (STACK=stepladder PARAMETERS="EndpointName=churn")
+	$(SAM)/bin/sam deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM \
+		--no-fail-on-empty-changeset --parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
+
 .PHONY: bless
 bless: ## Accept what the program prints now as what it should print
 	INSTA_UPDATE=always cargo test --test it
@@ -81,7 +109,18 @@ tools-fuzz:
 emulators: $(VENV)/ready ## Create the emulators' virtual environment, once
 
 $(VENV)/ready: tests/emulators/requirements.txt
-	@test -n "$(PYTHON)" || { echo "the emulators need Python 3.12 or newer, and none was found"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
-	touch $@
+	$(call environment,$(VENV))
+
+.PHONY: sam
+sam: $(SAM)/ready ## Create the environment of the SAM command, once
+
+$(SAM)/ready: tests/packaging/requirements.txt
+	$(call environment,$(SAM))
+
+# A virtual environment with what the first prerequisite lists.
+define environment
+@test -n "$(PYTHON)" || { echo "Python 3.12 or newer is needed, and none was found"; exit 1; }
+$(PYTHON) -m venv $(1)
+$(1)/bin/pip install --quiet --disable-pip-version-check -r $<
+touch $@
+endef
