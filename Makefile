@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 TOOLS  := $(CURDIR)/target/tools
 VENV   := $(CURDIR)/target/venv
+BENCH  := $(CURDIR)/target/bench
 export PATH := $(TOOLS)/bin:$(VENV)/bin:$(PATH)
 
 # The emulators need Python 3.12 or newer; the system's may be older than one beside it.
@@ -63,6 +64,16 @@ typos: emulators ## Check spelling
 bless: ## Accept what the program prints now as what it should print
 	INSTA_UPDATE=always cargo test --test it
 
+# What is measured when it is there already; remove it, or name another, after a change.
+BENCH_BINARY ?= target/lambda/stepladder-lambda/bootstrap
+
+.PHONY: bench
+bench: $(BENCH)/ready $(BENCH_BINARY) ## Measure the Lambda function's start next to boto3 (BENCH_FLAGS=--help)
+	$(BENCH)/bin/python benches/lambda/bench.py --binary $(BENCH_BINARY) $(BENCH_FLAGS)
+
+target/lambda/stepladder-lambda/bootstrap: | emulators
+	cargo lambda build --release --bin stepladder-lambda
+
 .PHONY: fuzz
 fuzz: tools-fuzz ## Throw bytes at the parser (FUZZ_SECONDS=600; needs a nightly toolchain)
 	mkdir -p fuzz/corpus/parse
@@ -84,4 +95,10 @@ $(VENV)/ready: tests/emulators/requirements.txt
 	@test -n "$(PYTHON)" || { echo "the emulators need Python 3.12 or newer, and none was found"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+$(BENCH)/ready: benches/lambda/requirements.txt
+	@test -n "$(PYTHON)" || { echo "the benchmark needs Python 3.12 or newer, and none was found"; exit 1; }
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@

@@ -28,9 +28,9 @@ class Aws:
         self.called = []
 
     @contextlib.asynccontextmanager
-    async def serving(self):
-        async with serving(self.answer) as address:
-            self.url = f"http://{address}"
+    async def serving(self, tls=None):
+        async with serving(self.answer, tls) as address:
+            self.url = f"{'https' if tls else 'http'}://{address}"
             yield self
 
     async def answer(self, request):

@@ -41,11 +41,13 @@ class Runtime:
         if request.path.endswith("/response"):
             self.replies.put_nowait((request.arrived, request.body))
         else:
-            failed = FunctionFailed(f"{request.path}: {request.body.decode(errors='replace')}")
-            # Whichever is being waited for.
-            self.asked.put_nowait(failed)
-            self.replies.put_nowait((request.arrived, failed))
+            self.end(FunctionFailed(f"{request.path}: {request.body.decode(errors='replace')}"))
         return Answer(202)
+
+    def end(self, failed):
+        """Whatever is being waited for will not come."""
+        self.asked.put_nowait(failed)
+        self.replies.put_nowait((0, failed))
 
     def invocation(self):
         return {

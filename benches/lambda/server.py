@@ -28,25 +28,26 @@ class Answer:
 
 
 @contextlib.asynccontextmanager
-async def serving(answer):
+async def serving(answer, tls=None):
     """Answers each request with what the coroutine returns for it; gives host and port."""
     conversations = set()
+    ends = (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError)
 
     async def converse(reader, writer):
         conversations.add(asyncio.current_task())
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        with contextlib.suppress(*ends):
             while True:
                 writer.write((await answer(await read(reader))).encoded())
         writer.close()
 
-    server = await asyncio.start_server(converse, "127.0.0.1", 0)
+    server = await asyncio.start_server(converse, "127.0.0.1", 0, ssl=tls)
     try:
         yield "%s:%d" % server.sockets[0].getsockname()
     finally:
         server.close()
         for conversation in conversations:
             conversation.cancel()
-        await asyncio.gather(*conversations, return_exceptions=True)
+        await asyncio.gather(*conversations)
 
 
 async def read(reader):
