@@ -6,6 +6,7 @@ SHELL := /bin/bash
 TOOLS  := $(CURDIR)/target/tools
 VENV   := $(CURDIR)/target/venv
 SAM    := $(CURDIR)/target/sam
+BENCH  := $(CURDIR)/target/bench
 export PATH := $(TOOLS)/bin:$(VENV)/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
@@ -91,6 +92,16 @@ deploy: package ## Deploy to the account of the environment (STACK=stepladder PA
 bless: ## Accept what the program prints now as what it should print
 	INSTA_UPDATE=always cargo test --test it
 
+# What is measured when it is there already; remove it, or name another, after a change.
+BENCH_BINARY ?= target/lambda/stepladder-lambda/bootstrap
+
+.PHONY: bench
+bench: $(BENCH)/ready $(BENCH_BINARY) ## Measure the Lambda function's start next to boto3 (BENCH_FLAGS=--help)
+	$(BENCH)/bin/python benches/lambda/bench.py --binary $(BENCH_BINARY) $(BENCH_FLAGS)
+
+target/lambda/stepladder-lambda/bootstrap: | emulators
+	cargo lambda build --release --bin stepladder-lambda
+
 .PHONY: fuzz
 fuzz: tools-fuzz ## Throw bytes at the parser (FUZZ_SECONDS=600; needs a nightly toolchain)
 	mkdir -p fuzz/corpus/parse
@@ -116,6 +127,9 @@ sam: $(SAM)/ready ## Create the environment of the SAM command, once
 
 $(SAM)/ready: tests/packaging/requirements.txt
 	$(call environment,$(SAM))
+
+$(BENCH)/ready: benches/lambda/requirements.txt
+	$(call environment,$(BENCH))
 
 # A virtual environment with what the first prerequisite lists.
 define environment
