@@ -31,6 +31,7 @@ mod alarms;
 mod cloudwatch;
 mod document;
 mod errors;
+mod pace;
 mod sagemaker;
 mod scaling;
 
@@ -53,7 +54,7 @@ struct Clients {
     region: String,
     sagemaker: aws_sdk_sagemaker::Client,
     scaling: aws_sdk_applicationautoscaling::Client,
-    cloudwatch: aws_sdk_cloudwatch::Client,
+    alarms: cloudwatch::Alarms,
 }
 
 /// What a warm process remembers of each endpoint. The endpoint's own answer always says which
@@ -112,7 +113,7 @@ impl Cloud for AwsCloud {
             sagemaker::describe_endpoint(&clients.sagemaker, endpoint),
             clients.read_along(question, endpoint, guess.as_deref()),
             scaling::describe(&clients.scaling, question.target, retypes),
-            cloudwatch::describe(&clients.cloudwatch, question),
+            cloudwatch::describe(&clients.alarms, question),
         );
         let (described, along, native, alarms) = (described?, along?, native?, alarms?);
         let summary = summary_of(&described, variant)?;
@@ -156,7 +157,7 @@ impl Cloud for AwsCloud {
                         .to_owned(),
             });
         };
-        let found = cloudwatch::describe_calling(&self.clients().await.cloudwatch, action).await?;
+        let found = cloudwatch::describe_calling(&self.clients().await.alarms, action).await?;
         let metric = found.metric_alarms().iter().map(|alarm| (metric_definition(alarm), metric_told(alarm)));
         let composite =
             found.composite_alarms().iter().map(|alarm| (composite_definition(alarm), composite_told(alarm)));
@@ -167,7 +168,7 @@ impl Cloud for AwsCloud {
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
-        let Clients { sagemaker: client, scaling: native, cloudwatch: alarms, .. } = self.clients().await;
+        let Clients { sagemaker: client, scaling: native, alarms, .. } = self.clients().await;
         match call {
             Call::AwsUpdateEndpointWeightsAndCapacities { endpoint, variant, instances } => {
                 sagemaker::set_count(client, endpoint, variant, *instances).await
@@ -252,7 +253,7 @@ impl Clients {
             region: config.region().map(ToString::to_string).unwrap_or_default(),
             sagemaker: aws_sdk_sagemaker::Client::new(&config),
             scaling: aws_sdk_applicationautoscaling::Client::new(&config),
-            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
+            alarms: cloudwatch::Alarms::new(aws_sdk_cloudwatch::Client::new(&config)),
         }
     }
 
@@ -296,7 +297,7 @@ impl Clients {
     async fn with_callers(&self, mut native: Native) -> Result<Native, Error> {
         for policy in &mut native.policies {
             let arn = policy.get("PolicyARN").and_then(Value::as_str).unwrap_or_default();
-            let names = cloudwatch::calling(&self.cloudwatch, arn).await?;
+            let names = cloudwatch::calling(&self.alarms, arn).await?;
             policy["Alarms"] = names.into_iter().map(|name| json!({ "AlarmName": name })).collect();
         }
         Ok(native)

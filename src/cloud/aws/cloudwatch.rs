@@ -1,12 +1,12 @@
 //! CloudWatch's part: the alarms that are asked for, and the alarms that are written.
 
-use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
 use aws_sdk_cloudwatch::types::{
     AlarmType, ComparisonOperator, Dimension, MetricAlarm, StandardUnit, Statistic,
 };
 
 use super::errors::told;
+use super::pace::{DESCRIBE_ALARMS, Pace, WRITE_ALARMS};
 use super::sagemaker::deleted;
 use crate::call::CloudwatchAlarm;
 use crate::cloud::Error;
@@ -17,21 +17,54 @@ const PAGE: i32 = 100;
 /// How many pages are read at the most: two thousand alarms, in a good two seconds at the API's nine a second.
 const MOST_PAGES: usize = 20;
 
+/// The client, and when it may be used next.
+#[derive(Debug)]
+pub(super) struct Alarms {
+    client: aws_sdk_cloudwatch::Client,
+    describes: Pace,
+    puts: Pace,
+    deletes: Pace,
+}
+
+impl Alarms {
+    pub(super) fn new(client: aws_sdk_cloudwatch::Client) -> Self {
+        let (describes, puts) = (Pace::new(DESCRIBE_ALARMS), Pace::new(WRITE_ALARMS));
+        Self { client, describes, puts, deletes: Pace::new(WRITE_ALARMS) }
+    }
+
+    async fn to_describe(&self) -> &aws_sdk_cloudwatch::Client {
+        self.describes.turn().await;
+        &self.client
+    }
+
+    async fn to_put(&self) -> &aws_sdk_cloudwatch::Client {
+        self.puts.turn().await;
+        &self.client
+    }
+
+    async fn to_delete(&self) -> &aws_sdk_cloudwatch::Client {
+        self.deletes.turn().await;
+        &self.client
+    }
+}
+
 /// The alarm that called and the paired one, by their names. Without the types, composite alarms would be left
 /// out.
 pub(super) async fn describe(
-    client: &Client,
+    alarms: &Alarms,
     question: &Question<'_>,
 ) -> Result<DescribeAlarmsOutput, Error> {
     let pair = question.matched.rule.pair.as_ref().map(|pair| pair.name_for(question.target));
     // The paired alarm may well be the one that called.
     let pair = pair.filter(|pair| *pair != question.alarm.name);
     let names = [Some(question.alarm.name.clone()), pair].into_iter().flatten().collect();
-    named(client, names).await
+    named(alarms, names).await
 }
 
-async fn named(client: &Client, names: Vec<String>) -> Result<DescribeAlarmsOutput, Error> {
-    let sent = client
+async fn named(alarms: &Alarms, names: Vec<String>) -> Result<DescribeAlarmsOutput, Error> {
+    let sent = alarms
+        .to_describe()
+        .await
         .describe_alarms()
         .set_alarm_names(Some(names))
         .alarm_types(AlarmType::MetricAlarm)
@@ -42,11 +75,13 @@ async fn named(client: &Client, names: Vec<String>) -> Result<DescribeAlarmsOutp
 }
 
 /// Every alarm that notifies the action, page by page.
-pub(super) async fn describe_calling(client: &Client, action: &str) -> Result<DescribeAlarmsOutput, Error> {
+pub(super) async fn describe_calling(alarms: &Alarms, action: &str) -> Result<DescribeAlarmsOutput, Error> {
     let mut all = DescribeAlarmsOutput::builder().build();
     let mut next = None;
     for _ in 0..MOST_PAGES {
-        let sent = client
+        let sent = alarms
+            .to_describe()
+            .await
             .describe_alarms()
             .action_prefix(action)
             .alarm_types(AlarmType::MetricAlarm)
@@ -67,8 +102,8 @@ pub(super) async fn describe_calling(client: &Client, action: &str) -> Result<De
 }
 
 /// The names of the alarms that call a scaling policy, whoever made them.
-pub(super) async fn calling(client: &Client, policy: &str) -> Result<Vec<String>, Error> {
-    let found = describe_calling(client, policy).await?;
+pub(super) async fn calling(alarms: &Alarms, policy: &str) -> Result<Vec<String>, Error> {
+    let found = describe_calling(alarms, policy).await?;
     let calls = |alarm: &MetricAlarm| repointed(alarm.clone(), policy, "").is_some();
     Ok(found
         .metric_alarms()
@@ -78,10 +113,12 @@ pub(super) async fn calling(client: &Client, policy: &str) -> Result<Vec<String>
         .collect())
 }
 
-pub(super) async fn put(client: &Client, alarm: &CloudwatchAlarm) -> Result<String, Error> {
+pub(super) async fn put(alarms: &Alarms, alarm: &CloudwatchAlarm) -> Result<String, Error> {
     let dimensions =
         alarm.dimensions.iter().map(|(name, value)| Dimension::builder().name(name).value(value).build());
-    let sent = client
+    let sent = alarms
+        .to_put()
+        .await
         .put_metric_alarm()
         .alarm_name(&alarm.name)
         .alarm_description(&alarm.description)
@@ -104,12 +141,14 @@ pub(super) async fn put(client: &Client, alarm: &CloudwatchAlarm) -> Result<Stri
 }
 
 /// Writes an alarm back as it is, but for one action: the API replaces an alarm whole.
-pub(super) async fn repoint(client: &Client, name: &str, from: &str, to: &str) -> Result<String, Error> {
-    let found = named(client, vec![name.to_owned()]).await?;
+pub(super) async fn repoint(alarms: &Alarms, name: &str, from: &str, to: &str) -> Result<String, Error> {
+    let found = named(alarms, vec![name.to_owned()]).await?;
     let standing = found.metric_alarms.unwrap_or_default().into_iter().next();
     let Some(standing) = standing else { return Ok("gone already".to_owned()) };
     let Some(alarm) = repointed(standing, from, to) else { return Ok("calls it no more".to_owned()) };
-    let sent = client
+    let sent = alarms
+        .to_put()
+        .await
         .put_metric_alarm()
         .set_alarm_name(alarm.alarm_name)
         .set_alarm_description(alarm.alarm_description)
@@ -153,7 +192,7 @@ fn repointed(mut alarm: MetricAlarm, from: &str, to: &str) -> Option<MetricAlarm
     changed.then_some(alarm)
 }
 
-pub(super) async fn delete(client: &Client, name: &str) -> Result<String, Error> {
-    let sent = client.delete_alarms().alarm_names(name).send().await;
+pub(super) async fn delete(alarms: &Alarms, name: &str) -> Result<String, Error> {
+    let sent = alarms.to_delete().await.delete_alarms().alarm_names(name).send().await;
     deleted(sent.map_err(|error| told("aws:DeleteAlarms", &error)))
 }

@@ -24,6 +24,11 @@ pub(super) struct Function {
 impl Function {
     /// Starts it with the emulators for AWS, and waits until it answers.
     pub(super) fn start(emulators: &Emulators) -> Self {
+        Self::start_with(emulators, "")
+    }
+
+    /// The same, with a policy.
+    pub(super) fn start_with(emulators: &Emulators, policy: &str) -> Self {
         let port = free_port();
         let scratch = tempfile::tempdir().unwrap();
         let log = File::create(scratch.path().join("watch.log")).unwrap();
@@ -31,6 +36,7 @@ impl Function {
             .args(["--features", "aws", "--ignore-changes", "--invoke-address", "127.0.0.1"])
             .args(["--invoke-port", &port.to_string()])
             .envs(emulators.environment())
+            .env("STEPLADDER_POLICY", policy)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

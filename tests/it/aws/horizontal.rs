@@ -9,7 +9,7 @@ use super::emulators::{ALARM_ACTION, Emulators, sequential};
 use super::function::Function;
 
 pub(super) const ENDPOINT: &str = "churn";
-const VARIANT: &str = "AllTraffic";
+pub(super) const VARIANT: &str = "AllTraffic";
 pub(super) const PAIR: &str = "stepladder/endpoint/churn/variant/AllTraffic/model_deployment_low_cpu";
 
 /// Longer ago than any alarm of these tests looks back.
@@ -24,8 +24,8 @@ pub(super) struct Account {
 impl Account {
     /// An account with one endpoint, whose last change is an hour ago.
     pub(super) async fn with_endpoint(configuration: &str) -> Option<Self> {
-        let emulators = Emulators::start()?;
-        let (sagemaker, cloudwatch) = (emulators.sagemaker(), emulators.cloudwatch());
+        let account = Self::empty()?;
+        let sagemaker = &account.sagemaker;
         let role = "arn:aws:iam::000000000000:role/model";
         sagemaker.create_model().model_name("model").execution_role_arn(role).send().await.unwrap();
         let variant = ProductionVariant::builder()
@@ -41,16 +41,23 @@ impl Account {
             .send()
             .await
             .unwrap();
-        sagemaker
-            .create_endpoint()
-            .endpoint_name(ENDPOINT)
-            .endpoint_config_name(configuration)
-            .send()
-            .await
-            .unwrap();
-        emulators.age(ENDPOINT, AN_HOUR);
-        emulators.forget_requests();
+        account.create_endpoint(configuration).await;
+        Some(account)
+    }
+
+    /// An account with nothing in it.
+    pub(super) fn empty() -> Option<Self> {
+        let emulators = Emulators::start()?;
+        let (sagemaker, cloudwatch) = (emulators.sagemaker(), emulators.cloudwatch());
         Some(Self { emulators, sagemaker, cloudwatch })
+    }
+
+    /// Creates the endpoint, an hour ago.
+    pub(super) async fn create_endpoint(&self, configuration: &str) {
+        let create = self.sagemaker.create_endpoint().endpoint_name(ENDPOINT);
+        create.endpoint_config_name(configuration).send().await.unwrap();
+        self.age();
+        self.emulators.forget_requests();
     }
 
     /// Waits for the change under way, and returns how many instances run then.
@@ -77,7 +84,7 @@ impl Account {
         self.cloudwatch.describe_alarms().send().await.unwrap().metric_alarms.unwrap_or_default()
     }
 
-    fn round_trips(&self) -> usize {
+    pub(super) fn round_trips(&self) -> usize {
         sequential(&self.emulators.requests())
     }
 }
@@ -93,7 +100,7 @@ pub(super) fn sample(name: &str) -> Vec<u8> {
     event.to_string().into_bytes()
 }
 
-fn outcome(reply: &Value) -> &Value {
+pub(super) fn outcome(reply: &Value) -> &Value {
     let outcomes = reply["outcomes"].as_array().unwrap();
     assert_eq!(outcomes.len(), 1, "{reply:#}");
     &outcomes[0]

@@ -5,3 +5,4 @@ mod function;
 mod horizontal;
 mod refusals;
 mod repeat;
+mod vertical;
