@@ -160,6 +160,8 @@ fn parsed_alarm(alarm: &Alarm) -> Value {
         "value": alarm.signal.value,
         "threshold": alarm.signal.threshold,
         "at": alarm.at,
+        "topic": alarm.topic,
+        "account": alarm.account,
     })
 }
 

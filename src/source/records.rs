@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::field::{malformed, text};
 use super::limits::gather;
+use super::sns_envelope::through;
 use super::{Error, Source, not_an_alarm, read_carried};
 use crate::alarm::Event;
 
@@ -38,13 +39,17 @@ fn carrier(record: &Value) -> Option<Carrier> {
 }
 
 fn read_record(record: &Value) -> Result<Event, Error> {
-    let (shape, field, carried) = match carrier(record) {
-        Some(Carrier::Sns) => ("SNS record", "Sns.Message", record.pointer("/Sns/Message")),
-        Some(Carrier::Sqs) => ("SQS record", "body", record.get("body")),
-        None => return Err(Error::NotAnAlarm { seen: not_an_alarm::describe_record(record) }),
-    };
-    match carried {
-        Some(carried) => read_carried(SOURCE.name, carried),
-        None => Err(malformed(shape, field, "an alarm's message", None)),
+    match carrier(record) {
+        Some(Carrier::Sns) => {
+            let event = inside("SNS record", "Sns.Message", record.pointer("/Sns/Message"))?;
+            Ok(through(record.pointer("/Sns/TopicArn"), event))
+        }
+        Some(Carrier::Sqs) => inside("SQS record", "body", record.get("body")),
+        None => Err(Error::NotAnAlarm { seen: not_an_alarm::describe_record(record) }),
     }
+}
+
+fn inside(shape: &'static str, field: &'static str, carried: Option<&Value>) -> Result<Event, Error> {
+    let carried = carried.ok_or_else(|| malformed(shape, field, "an alarm's message", None))?;
+    read_carried(SOURCE.name, carried)
 }
