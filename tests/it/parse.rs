@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
 use stepladder::alarm::{Alarm, Event, TargetId, TargetKind, Transition};
-use stepladder::source::{Error, MAX_BYTES, MAX_TARGETS, SOURCES, parse};
+use stepladder::source::{Error, MAX_BYTES, MAX_TARGETS, SOURCES, messages, parse};
 
 const CHURN: &str = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueidchurn";
 const RANKING: &str = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueidranking";
@@ -356,7 +356,7 @@ fn a_byte_order_mark_and_white_space_do_no_harm() {
     let marked = [b"\xef\xbb\xbf \r\n".as_slice(), &plain, b"\n\n"].concat();
     assert_eq!(parse(&marked), parse(&plain));
     let carried = format!("\u{feff}{}", message("cloudwatch/sns.high-cpu.firing.json"));
-    let record = json!({"Records": [{"eventSource": "aws:sqs", "body": carried}]});
+    let record = json!({"Records": [{"eventSource": "aws:sqs", "messageId": "m", "body": carried}]});
     assert_eq!(told(&one(&record)), HIGH);
 }
 
@@ -442,6 +442,7 @@ fn envelopes(depth: usize) -> Vec<u8> {
 #[case::deep_body(json!({"Records": [{"eventSource": "aws:sqs", "body": "[".repeat(10_000)}]}).to_string().into_bytes(), "too_deep", "deeper")]
 #[case::two_mebibytes(vec![b' '; 2 * MAX_BYTES], "too_large", "more than 1048576 bytes")]
 #[case::a_swarm_of_records(json!({"Records": vec![json!({"eventSource": "aws:sqs"}); 10_001]}).to_string().into_bytes(), "too_large", "more than 10000 records")]
+#[case::message_without_id(json!({"Records": [{"eventSource": "aws:sqs", "body": "{\"stepladder\":\"tick\"}"}]}).to_string().into_bytes(), "malformed_alarm", "the SQS record has nothing in `messageId`")]
 #[case::two_accounts(json!({"AlarmName": "a", "NewStateValue": "OK", "AWSAccountId": "444455556666", "AlarmArn": ARN}).to_string().into_bytes(), "malformed_alarm", "has `444455556666` in `AWSAccountId`, expected the account of the alarm's ARN")]
 #[case::two_accounts_in_an_action(json!({"alarmData": {"alarmName": "a", "state": {"value": "OK"}}, "accountId": "444455556666", "alarmArn": ARN}).to_string().into_bytes(), "malformed_alarm", "has `444455556666` in `accountId`")]
 #[case::two_accounts_in_an_event(json!({"source": "aws.cloudwatch", "detail-type": "CloudWatch Alarm State Change", "detail": {"alarmName": "a", "state": {"value": "OK"}}, "account": "444455556666", "resources": [ARN]}).to_string().into_bytes(), "malformed_alarm", "has `444455556666` in `account`")]
@@ -515,6 +516,12 @@ fn the_test_messages_of_the_oci_guide_are_read() {
 
 /// What holds for every payload there is.
 fn holds(body: &[u8]) -> Result<(), TestCaseError> {
+    for message in messages(body).into_iter().flatten() {
+        let harmless = |id: &String| id.chars().count() <= 100 && !id.contains(char::is_control);
+        prop_assert!(message.id.as_ref().is_none_or(harmless), "{:?}", message.id);
+        // Without an id nothing of it is answered: nobody could be told that it failed.
+        prop_assert!(message.id.is_some() || parse(&message.payload).is_err());
+    }
     let event = match parse(body) {
         Ok(event) => event,
         Err(error) => return in_style(&error).map_err(TestCaseError::fail),
@@ -545,7 +552,7 @@ fn words(known: &'static str) -> impl Strategy<Value = String> + Clone {
 /// Any JSON, also inside strings.
 fn any_json() -> impl Strategy<Value = Value> {
     let keys = words(
-        "Records Sns Message TopicArn body EventSource eventSource Type detail-type source detail alarmData alarmName \
+        "Records Sns Message TopicArn body messageId EventSource eventSource Type detail-type source detail alarmData alarmName \
          state value reasonData configuration metrics AlarmName NewStateValue NewStateReason Trigger Metrics \
          Dimensions Period type title dedupeKey alarmMetaData dimensions resourceId query metricValues",
     );
