@@ -41,6 +41,11 @@ pub struct Alarm {
     pub signal: Signal,
     /// When the alarm changed state or repeated; `None` when the payload does not say.
     pub at: Option<Timestamp>,
+    /// The topic that it came through: empty when its envelope does not say which, `None` when it came through
+    /// none that is known of.
+    pub topic: Option<String>,
+    /// The account that it belongs to: empty when the payload does not say, `None` where alarms tell none.
+    pub account: Option<String>,
 }
 
 impl Event {

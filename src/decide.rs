@@ -54,8 +54,13 @@ pub enum Hold {
     Muted,
     /// The alarm names nothing that can be resized.
     UnknownTarget,
-    /// The policy keeps this target out of reach.
-    NotAllowed,
+    /// The policy keeps this target out of reach, or does not listen to this alarm.
+    NotAllowed {
+        /// Which of its lists leaves it out.
+        list: &'static str,
+        /// What is not on that list; empty when the alarm does not say.
+        value: String,
+    },
     /// No rule matches the alarm's name.
     NoRule,
     /// The deployment could not be looked at.
@@ -141,7 +146,7 @@ impl Hold {
             Self::NotFiring(_) => "not_firing",
             Self::Muted => "muted",
             Self::UnknownTarget => "unknown_target",
-            Self::NotAllowed => "not_allowed",
+            Self::NotAllowed { .. } => "not_allowed",
             Self::NoRule => "no_rule",
             Self::NotObserved => "not_observed",
             Self::TargetGone => "target_gone",
@@ -172,7 +177,10 @@ impl fmt::Display for Hold {
                 "the alarm names nothing that stepladder resizes: expected an OCI model deployment's \
                  `resourceId`, or the dimensions `EndpointName` and `VariantName`",
             ),
-            Self::NotAllowed => f.write_str("the policy's `targets` do not include this one"),
+            Self::NotAllowed { list, value } if value.is_empty() => {
+                write!(f, "the policy's `{list}` do not include an alarm that names none")
+            }
+            Self::NotAllowed { list, value } => write!(f, "the policy's `{list}` do not include `{value}`"),
             Self::NoRule => f.write_str("no rule matches the alarm's name"),
             Self::NotObserved => f.write_str("the deployment could not be looked at"),
             Self::TargetGone => f.write_str("the deployment is gone, and its paired alarm goes with it"),
@@ -308,8 +316,11 @@ fn first_guards<'a>(
     let hold = (target.kind == TargetKind::Unknown).then_some(Hold::UnknownTarget);
     guards.ask("unknown_target", target.to_string(), hold)?;
 
-    let hold = (!policy.allows(target)).then_some(Hold::NotAllowed);
-    guards.ask("not_allowed", target.to_string(), hold)?;
+    let left_out = policy.leaves_out(alarm, target);
+    let (list, saw) = left_out.unwrap_or(("targets", &target.id));
+    let hold = left_out.map(|_| Hold::NotAllowed { list, value: saw.to_owned() });
+    let saw = if saw.is_empty() { "none" } else { saw };
+    guards.ask("not_allowed", saw.to_owned(), hold)?;
 
     let matched = policy.rule_for(&alarm.name, target);
     let saw = matched.as_ref().map_or_else(|| alarm.name.clone(), ToString::to_string);

@@ -12,7 +12,7 @@ use crate::repeat::{Standing, due};
 use crate::source;
 
 /// What became of one payload.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Answer {
     /// One per alarm and target, in the order in which they were answered.
     pub outcomes: Vec<Outcome>,

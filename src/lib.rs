@@ -21,6 +21,7 @@
 //! | [`plan`](mod@plan) | every call that a decision takes, in order |
 //! | [`target`] | one file per kind of target, and their table |
 //! | [`apply`](mod@apply) | sends a plan, stops at the first failure |
+//! | [`batch`] | a queue's batch, message by message |
 //! | [`cloud`] | the clouds behind one trait |
 //! | [`repeat`] | what the clock and an endpoint at rest call for |
 //! | [`report`] | records, sentences, metrics |
@@ -38,6 +39,7 @@
 
 pub mod alarm;
 pub mod apply;
+pub mod batch;
 pub mod call;
 pub mod cloud;
 pub mod config;

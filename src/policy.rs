@@ -9,13 +9,15 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use wildmatch::WildMatch;
 
-use crate::alarm::TargetId;
+use crate::alarm::{Alarm, TargetId};
 use crate::deployment::{Axis, Bounds};
 use crate::ladder::{Ladder, Ladders};
 
 mod error;
+mod lists;
 
 pub use error::Error;
+use lists::Lists;
 
 /// The built-in rules, written as any policy is.
 const BUILT_IN: &str = include_str!("policy/built_in.toml");
@@ -43,8 +45,8 @@ const LONGEST_REPEAT: SignedDuration = SignedDuration::from_hours(30 * 24);
 pub struct Policy {
     /// Whether calls are sent at all.
     pub mode: Mode,
-    /// Globs on target ids; a target that matches none is never touched.
-    targets: Vec<WildMatch>,
+    /// Which targets are ever touched, and whose alarms may ask for it.
+    lists: Lists,
     /// The policy's rules, then the built-in ones. The first that matches counts.
     rules: Vec<Rule>,
     own_rules: usize,
@@ -183,18 +185,18 @@ impl Policy {
         for rule in built_in.rule {
             rules.push(rule.checked("built-in rule".to_owned(), &defaults)?);
         }
-        let targets = own.targets.unwrap_or_else(|| vec!["*".to_owned()]);
-        if targets.iter().any(|glob| glob.trim().is_empty()) {
-            let problem = "a glob in it is empty: expected globs on targets".to_owned();
-            return Err(Error::Invalid { place: "`targets`".to_owned(), problem });
-        }
-        let targets = targets.iter().map(|glob| WildMatch::new(glob)).collect();
-        Ok(Self { mode: own.mode, targets, rules, own_rules, ladders, alarm_action: None })
+        let lists = Lists::checked(own.targets, own.topics, own.accounts)?;
+        Ok(Self { mode: own.mode, lists, rules, own_rules, ladders, alarm_action: None })
     }
 
     /// Whether the policy lets this target be touched at all.
     pub fn allows(&self, target: &TargetId) -> bool {
-        self.targets.iter().any(|glob| glob.matches(&target.id))
+        self.lists.hold_target(target)
+    }
+
+    /// The first of its lists that leaves out an alarm about a target, and what is not on it.
+    pub fn leaves_out<'a>(&self, alarm: &'a Alarm, target: &'a TargetId) -> Option<(&'static str, &'a str)> {
+        self.lists.leaving_out(alarm, target)
     }
 
     /// How many rules are the policy's own, and how many are built in.
@@ -235,6 +237,8 @@ struct File {
     #[serde(default)]
     mode: Mode,
     targets: Option<Vec<String>>,
+    topics: Option<Vec<String>>,
+    accounts: Option<Vec<String>>,
     #[serde(default)]
     defaults: Defaults,
     #[serde(default)]

@@ -79,6 +79,8 @@ impl Standing {
             },
             at: spoken_at(&definition, since, now),
             targets,
+            topic: None,
+            account: None,
         };
         let pair = is_a_pair(&definition, &alarm.targets).then(|| SeenAlarm::cloudwatch(definition, true));
         Self { alarm, since, pair }
@@ -154,6 +156,8 @@ mod tests {
                 targets: vec![TargetId::sagemaker_variant(&format!("e{number}"), "v")],
                 signal: Signal::default(),
                 at: None,
+                topic: None,
+                account: None,
             },
             since: Timestamp::from_second(1_000_000 - number).ok(),
             pair: (!fires).then_some(pair),

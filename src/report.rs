@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::alarm::{Alarm, Event, Transition};
 use crate::apply::{Ending, Outcome, Receipt, Status};
+use crate::batch::Batch;
 use crate::cloud;
 use crate::decide::{Decision, Hold};
 use crate::handle::Answer;
@@ -28,6 +29,24 @@ pub fn reply(answer: &Answer) -> Value {
         reply.insert("rejected".to_owned(), answer.rejected.iter().map(rejection).collect());
     }
     Value::Object(reply)
+}
+
+/// The reply about a queue's batch: besides, the messages that are to be delivered again, as SQS wants to be
+/// told.
+pub fn batch_reply(batch: &Batch) -> Value {
+    let mut told = reply(&batch.answer);
+    if let Value::Object(told) = &mut told {
+        let again = batch.to_deliver_again().into_iter().map(|id| json!({ "itemIdentifier": id }));
+        told.insert("batchItemFailures".to_owned(), again.collect());
+    }
+    told
+}
+
+/// Why a payload should be delivered again; `None` where that would not help.
+pub fn worth_another_delivery(answer: &Answer) -> Option<String> {
+    let unasked = answer.error.as_ref().filter(|error| error.is_retryable()).map(ToString::to_string);
+    let failed = || answer.outcomes.iter().find(|outcome| outcome.is_retryable()).map(because);
+    unasked.or_else(failed)
 }
 
 /// The reply to a payload that cannot be read.
@@ -160,6 +179,8 @@ fn parsed_alarm(alarm: &Alarm) -> Value {
         "value": alarm.signal.value,
         "threshold": alarm.signal.threshold,
         "at": alarm.at,
+        "topic": alarm.topic,
+        "account": alarm.account,
     })
 }
 

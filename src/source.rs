@@ -39,6 +39,18 @@ pub const MAX_TARGETS: usize = 100;
 /// The most records that one payload may hold: the largest batch that SQS hands to a function.
 pub const MAX_RECORDS: usize = 10_000;
 
+/// The largest batch of a queue that is looked at: all that Lambda hands to a function at once.
+pub const MAX_BATCH_BYTES: usize = 6 * 1024 * 1024;
+
+/// One message of a queue's batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// By which the queue knows it; `None` when that is no id that a queue gives.
+    pub id: Option<String>,
+    /// The message as a payload of its own.
+    pub payload: Vec<u8>,
+}
+
 /// One shape of payload: how to know it, and how to read it.
 #[derive(Debug, Clone, Copy)]
 pub struct Source {
@@ -95,6 +107,13 @@ pub fn parse(body: &[u8]) -> Result<Event, Error> {
     limits::at_most("bytes", body.len(), MAX_BYTES)?;
     let text = std::str::from_utf8(body).map_err(|error| Error::NotUtf8 { at: error.valid_up_to() })?;
     read(&limits::decode(text)?, SOURCES)
+}
+
+/// The messages of a queue's batch, each of which may be delivered again by itself; `None` for every other
+/// payload.
+pub fn messages(body: &[u8]) -> Option<Vec<Message>> {
+    let text = std::str::from_utf8(body).ok().filter(|text| text.len() <= MAX_BATCH_BYTES)?;
+    records::messages(&limits::decode(text).ok()?)
 }
 
 /// Reads a payload by the first of `rows` that claims it.

@@ -66,6 +66,8 @@ fn alarm_text(alarm: &Alarm) -> String {
         ("threshold", shown(number(signal.threshold))),
         ("window", shown(signal.window.map(|window| format!("{:#}", whole_seconds(window))))),
         ("at", shown(alarm.at.map(|at| at.to_string()))),
+        ("topic", shown(alarm.topic.clone().filter(|topic| !topic.is_empty()))),
+        ("account", shown(alarm.account.clone().filter(|account| !account.is_empty()))),
     ];
     let mut text = format!("{}\n", report::plain(&alarm.name));
     for (label, value) in rows {

@@ -24,6 +24,29 @@ pub(super) fn name<'a>(
     Ok(name)
 }
 
+/// The account that an alarm belongs to: by the field beside it, or by its ARN; empty when neither says. Two
+/// that differ are one too many: whoever wrote that has made it up.
+pub(super) fn account(
+    shape: &'static str,
+    object: &Value,
+    field: &'static str,
+    arn: &str,
+) -> Result<String, Error> {
+    let told = text(object, &[field]).filter(|told| is_account(told));
+    let of_arn = arn.split(':').nth(4).filter(|told| is_account(told));
+    match (told, of_arn) {
+        (Some(told), Some(other)) if told != other => {
+            Err(malformed(shape, field, "the account of the alarm's ARN", object.get(field)))
+        }
+        (told, of_arn) => Ok(told.or(of_arn).unwrap_or_default().to_owned()),
+    }
+}
+
+/// The number of an AWS account.
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// What a state's name says has happened.
 pub(super) fn transition(
     shape: &'static str,

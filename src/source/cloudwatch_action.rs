@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::cloudwatch::account;
 use super::field::{moment, text};
 use super::{Error, Source, cloudwatch_state};
 use crate::alarm::Event;
@@ -9,12 +10,15 @@ use crate::alarm::Event;
 /// This shape's row.
 pub(super) const SOURCE: Source = Source { name: "cloudwatch-action", claims, read };
 
+const SHAPE: &str = "CloudWatch alarm action";
+
 fn claims(payload: &Value) -> bool {
     payload.get("alarmData").is_some()
 }
 
 fn read(payload: &Value) -> Result<Event, Error> {
     let block = payload.get("alarmData").unwrap_or(&Value::Null);
-    let id = text(payload, &["alarmArn"]);
-    cloudwatch_state::read("CloudWatch alarm action", SOURCE.name, id, block, moment(payload.get("time")))
+    let id = text(payload, &["alarmArn"]).unwrap_or_default();
+    let account = account(SHAPE, payload, "accountId", id)?;
+    cloudwatch_state::read(SHAPE, SOURCE.name, id, account, block, moment(payload.get("time")))
 }

@@ -2,12 +2,15 @@
 
 use serde_json::Value;
 
+use super::cloudwatch::account;
 use super::field::{moment, text};
 use super::{Error, Source, cloudwatch_state};
 use crate::alarm::Event;
 
 /// This shape's row.
 pub(super) const SOURCE: Source = Source { name: "cloudwatch-event", claims, read };
+
+const SHAPE: &str = "CloudWatch alarm event";
 
 /// An alarm's edit comes as an event too, under another name: that is no change of state.
 const CHANGES: [&str; 2] = ["CloudWatch Alarm State Change", "CloudWatch Alarm Contributor State Change"];
@@ -21,6 +24,7 @@ fn claims(payload: &Value) -> bool {
 
 fn read(payload: &Value) -> Result<Event, Error> {
     let detail = payload.get("detail").unwrap_or(&Value::Null);
-    let id = payload.pointer("/resources/0").and_then(Value::as_str);
-    cloudwatch_state::read("CloudWatch alarm event", SOURCE.name, id, detail, moment(payload.get("time")))
+    let id = payload.pointer("/resources/0").and_then(Value::as_str).unwrap_or_default();
+    let account = account(SHAPE, payload, "account", id)?;
+    cloudwatch_state::read(SHAPE, SOURCE.name, id, account, detail, moment(payload.get("time")))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::cloudwatch::{Metric, Variant, longest_period, measured, name, targets, transition};
+use super::cloudwatch::{Metric, Variant, account, longest_period, measured, name, targets, transition};
 use super::field::{moment, number, seconds, text};
 use super::{Error, Source, state_reason};
 use crate::alarm::{Alarm, Event, Signal};
@@ -19,8 +19,9 @@ fn claims(payload: &Value) -> bool {
 fn read(payload: &Value) -> Result<Event, Error> {
     let metrics = metrics(payload.get("Trigger"));
     let contributor = Variant::read(payload.get("AlarmContributorAttributes"));
+    let id = text(payload, &["AlarmArn"]).unwrap_or_default();
     let alarm = Alarm {
-        id: text(payload, &["AlarmArn"]).unwrap_or_default().to_owned(),
+        id: id.to_owned(),
         name: name(SHAPE, payload, "AlarmName")?.to_owned(),
         source: SOURCE.name,
         transition: transition(SHAPE, payload, "NewStateValue")?,
@@ -28,6 +29,8 @@ fn read(payload: &Value) -> Result<Event, Error> {
         targets: targets(&metrics, contributor, text(payload, &["AlarmDescription"]))?,
         signal: signal(payload, &metrics),
         at: moment(payload.get("StateChangeTime")),
+        topic: None,
+        account: Some(account(SHAPE, payload, "AWSAccountId", id)?),
     };
     Ok(Event { alarms: vec![alarm], ..Event::default() })
 }

@@ -16,7 +16,8 @@ use crate::alarm::{Alarm, Event, Signal};
 pub(super) fn read(
     shape: &'static str,
     source: &'static str,
-    id: Option<&str>,
+    id: &str,
+    account: String,
     block: &Value,
     stamped: Option<Timestamp>,
 ) -> Result<Event, Error> {
@@ -29,7 +30,7 @@ pub(super) fn read(
     let description = configuration.and_then(|all| text(all, &["description"]));
     let at = moment(state.get("timestamp")).or(stamped);
     let alarm = Alarm {
-        id: id.unwrap_or_default().to_owned(),
+        id: id.to_owned(),
         name,
         source,
         transition: transition(shape, state, "value")?,
@@ -38,6 +39,8 @@ pub(super) fn read(
         targets: targets(&metrics, Variant::read(contributor), description)?,
         signal: signal(state, &metrics, at),
         at,
+        topic: None,
+        account: Some(account),
     };
     Ok(Event { alarms: vec![alarm], ..Event::default() })
 }

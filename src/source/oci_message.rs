@@ -51,6 +51,8 @@ fn read(payload: &Value) -> Result<Event, Error> {
             targets,
             signal: signal(entry, shared_values),
             at,
+            topic: None,
+            account: None,
         };
         Ok(Event { alarms: vec![alarm], rejected, ..Event::default() })
     })

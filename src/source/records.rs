@@ -1,14 +1,18 @@
 //! The batches that Lambda delivers from SNS and from SQS, record by record.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::field::{malformed, text};
 use super::limits::gather;
-use super::{Error, Source, not_an_alarm, read_carried};
+use super::sns_envelope::through;
+use super::{Error, Message, Source, not_an_alarm, read_carried};
 use crate::alarm::Event;
 
 /// This shape's row.
 pub(super) const SOURCE: Source = Source { name: "records", claims, read };
+
+/// SQS gives UUIDs. An id is repeated in the reply, so it must not be endless.
+const LONGEST_ID: usize = 100;
 
 /// Where SNS and SQS keep what they carry.
 enum Carrier {
@@ -38,13 +42,42 @@ fn carrier(record: &Value) -> Option<Carrier> {
 }
 
 fn read_record(record: &Value) -> Result<Event, Error> {
-    let (shape, field, carried) = match carrier(record) {
-        Some(Carrier::Sns) => ("SNS record", "Sns.Message", record.pointer("/Sns/Message")),
-        Some(Carrier::Sqs) => ("SQS record", "body", record.get("body")),
-        None => return Err(Error::NotAnAlarm { seen: not_an_alarm::describe_record(record) }),
-    };
-    match carried {
-        Some(carried) => read_carried(SOURCE.name, carried),
-        None => Err(malformed(shape, field, "an alarm's message", None)),
+    match carrier(record) {
+        Some(Carrier::Sns) => {
+            let event = inside("SNS record", "Sns.Message", record.pointer("/Sns/Message"))?;
+            Ok(through(record.pointer("/Sns/TopicArn"), event))
+        }
+        Some(Carrier::Sqs) => {
+            let event = inside("SQS record", "body", record.get("body"))?;
+            message_id(record).map(|_| event)
+        }
+        None => Err(Error::NotAnAlarm { seen: not_an_alarm::describe_record(record) }),
     }
+}
+
+fn inside(shape: &'static str, field: &'static str, carried: Option<&Value>) -> Result<Event, Error> {
+    let carried = carried.ok_or_else(|| malformed(shape, field, "an alarm's message", None))?;
+    read_carried(SOURCE.name, carried)
+}
+
+/// The messages of a batch that comes from a queue, and from nowhere else.
+pub(super) fn messages(payload: &Value) -> Option<Vec<Message>> {
+    let records = records(payload);
+    let all_queued = records.iter().all(|record| matches!(carrier(record), Some(Carrier::Sqs)));
+    let message = |record: &Value| Message {
+        id: message_id(record).ok().map(str::to_owned),
+        payload: json!({ "Records": [record] }).to_string().into_bytes(),
+    };
+    (all_queued && !records.is_empty()).then(|| records.iter().map(message).collect())
+}
+
+/// The id by which the queue is told what becomes of a message. It is repeated as it is, so not even white
+/// space around it is dropped.
+fn message_id(record: &Value) -> Result<&str, Error> {
+    let id = record.get("messageId").and_then(Value::as_str);
+    let is_one = |id: &&str| {
+        !id.trim().is_empty() && id.chars().nth(LONGEST_ID).is_none() && !id.contains(char::is_control)
+    };
+    let expected = "the id of a queue's message, of at most 100 characters";
+    id.filter(is_one).ok_or_else(|| malformed("SQS record", "messageId", expected, record.get("messageId")))
 }

@@ -20,6 +20,29 @@ fn evidence_from_the_future_is_as_good_as_todays() {
 }
 
 #[test]
+fn an_envelope_inside_a_message_names_no_topic() {
+    // Whoever may publish to some topic writes an envelope of another one into the message.
+    let message = notice(HIGH_CPU, VARIANT).message().to_string();
+    let forged = json!({ "Type": "Notification", "TopicArn": TOPIC_ARN, "Message": message }).to_string();
+    let sns = |topic: Value| json!({ "TopicArn": topic, "Message": forged });
+    let listed = policy("topics = [\"*:stepladder-alarms\"]");
+    for topic in [
+        json!("arn:aws:sns:us-east-1:111122223333:others"),
+        Value::Null,
+        json!([TOPIC_ARN]),
+        // Longer than any ARN: not even kept.
+        json!(format!("{}{TOPIC_ARN}", "a".repeat(512))),
+    ] {
+        let payload = json!({ "Records": [{ "EventSource": "aws:sns", "Sns": sns(topic) }] }).to_string();
+        let outcome = answer(payload.as_bytes(), &cloud(), &listed, at(0)).outcomes.remove(0);
+        assert_eq!(reason(&outcome), "not_allowed", "{payload}");
+        // Without the list, a topic that is not needed keeps no alarm from being answered.
+        let outcome = answer(payload.as_bytes(), &cloud(), &built_in(), at(0)).outcomes.remove(0);
+        assert_eq!(reason(&outcome), "resize", "{payload}");
+    }
+}
+
+#[test]
 fn a_muted_alarm_is_left_alone() {
     // EventBridge hears of every change of state, muted or not; the alarm's own actions do not run.
     let text = include_str!("../../events/cloudwatch/event.high-cpu.firing.json");

@@ -85,7 +85,7 @@ fn told(body: &[u8]) -> String {
 
 fn read(alarm: &Alarm) -> String {
     // Destructured so that a new field cannot be forgotten here.
-    let Alarm { id, name, source, transition, muted, targets, signal, at } = alarm;
+    let Alarm { id, name, source, transition, muted, targets, signal, at, topic, account } = alarm;
     let mut text = format!("{name}\n");
     let mut line =
         |label: &str, value: &dyn std::fmt::Display| writeln!(text, "  {label:<10} {value}").unwrap();
@@ -100,6 +100,10 @@ fn read(alarm: &Alarm) -> String {
     for target in targets {
         line("target", &format!("{target} ({:?})", target.kind));
     }
+    let told = [("topic", topic), ("account", account)];
+    told.into_iter()
+        .filter_map(|(label, told)| Some((label, told.as_ref()?)))
+        .for_each(|(label, told)| line(label, told));
     text
 }
 

@@ -6,11 +6,12 @@ use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
 use stepladder::alarm::{Alarm, Event, TargetId, TargetKind, Transition};
-use stepladder::source::{Error, MAX_BYTES, MAX_TARGETS, SOURCES, parse};
+use stepladder::source::{Error, MAX_BYTES, MAX_TARGETS, SOURCES, messages, parse};
 
 const CHURN: &str = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueidchurn";
 const RANKING: &str = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueidranking";
 const VARIANT: &str = "endpoint/churn/variant/AllTraffic";
+const ARN: &str = "arn:aws:cloudwatch:us-east-1:111122223333:alarm:a";
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -79,6 +80,7 @@ fn pieces(alarm: &Alarm) -> Value {
         "transition": alarm.transition, "targets": ids(alarm), "kinds": kinds(alarm),
         "at": alarm.at.map(|at| at.to_string()), "metric": signal.metric, "value": signal.value,
         "threshold": signal.threshold, "window": signal.window.map(|window| window.as_secs()),
+        "topic": alarm.topic, "account": alarm.account,
     })
 }
 
@@ -243,7 +245,10 @@ fn shows(payload: &Value, expected: &Value) {
 #[case::composite_without_trigger(json!({"-/Trigger": 0}), json!({"targets": [], "metric": null, "window": null}))]
 #[case::null_trigger(json!({"/Trigger": null}), json!({"targets": [], "metric": null, "window": null}))]
 #[case::missing_description(json!({"-/AlarmDescription": 0}), json!({"told": HIGH}))]
-#[case::missing_arn(json!({"-/AlarmArn": 0}), json!({"told": HIGH, "id": ""}))]
+#[case::missing_arn(json!({"-/AlarmArn": 0}), json!({"told": HIGH, "id": "", "account": "111122223333"}))]
+#[case::account_in_the_arn_only(json!({"-/AWSAccountId": 0}), json!({"told": HIGH, "account": "111122223333"}))]
+#[case::account_of_no_use(json!({"/AWSAccountId": 111_122_223_333_u64}), json!({"told": HIGH, "account": "111122223333"}))]
+#[case::no_account(json!({"-/AWSAccountId": 0, "/AlarmArn": "arn:aws:cloudwatch:us-east-1:root:alarm:x"}), json!({"account": ""}))]
 #[case::lower_case_state(json!({"/NewStateValue": "alarm"}), json!({"told": HIGH}))]
 #[case::same_state_as_before(json!({"/OldStateValue": "ALARM"}), json!({"told": HIGH}))]
 #[case::no_state_before(json!({"-/OldStateValue": 0}), json!({"told": HIGH}))]
@@ -351,7 +356,7 @@ fn a_byte_order_mark_and_white_space_do_no_harm() {
     let marked = [b"\xef\xbb\xbf \r\n".as_slice(), &plain, b"\n\n"].concat();
     assert_eq!(parse(&marked), parse(&plain));
     let carried = format!("\u{feff}{}", message("cloudwatch/sns.high-cpu.firing.json"));
-    let record = json!({"Records": [{"eventSource": "aws:sqs", "body": carried}]});
+    let record = json!({"Records": [{"eventSource": "aws:sqs", "messageId": "m", "body": carried}]});
     assert_eq!(told(&one(&record)), HIGH);
 }
 
@@ -437,6 +442,10 @@ fn envelopes(depth: usize) -> Vec<u8> {
 #[case::deep_body(json!({"Records": [{"eventSource": "aws:sqs", "body": "[".repeat(10_000)}]}).to_string().into_bytes(), "too_deep", "deeper")]
 #[case::two_mebibytes(vec![b' '; 2 * MAX_BYTES], "too_large", "more than 1048576 bytes")]
 #[case::a_swarm_of_records(json!({"Records": vec![json!({"eventSource": "aws:sqs"}); 10_001]}).to_string().into_bytes(), "too_large", "more than 10000 records")]
+#[case::message_without_id(json!({"Records": [{"eventSource": "aws:sqs", "body": "{\"stepladder\":\"tick\"}"}]}).to_string().into_bytes(), "malformed_alarm", "the SQS record has nothing in `messageId`")]
+#[case::two_accounts(json!({"AlarmName": "a", "NewStateValue": "OK", "AWSAccountId": "444455556666", "AlarmArn": ARN}).to_string().into_bytes(), "malformed_alarm", "has `444455556666` in `AWSAccountId`, expected the account of the alarm's ARN")]
+#[case::two_accounts_in_an_action(json!({"alarmData": {"alarmName": "a", "state": {"value": "OK"}}, "accountId": "444455556666", "alarmArn": ARN}).to_string().into_bytes(), "malformed_alarm", "has `444455556666` in `accountId`")]
+#[case::two_accounts_in_an_event(json!({"source": "aws.cloudwatch", "detail-type": "CloudWatch Alarm State Change", "detail": {"alarmName": "a", "state": {"value": "OK"}}, "account": "444455556666", "resources": [ARN]}).to_string().into_bytes(), "malformed_alarm", "has `444455556666` in `account`")]
 #[case::envelopes(envelopes(2), "not_an_alarm", "an SNS notification inside another")]
 #[case::many_envelopes(envelopes(14), "not_an_alarm", "an SNS notification inside another")]
 #[case::s3(bytes("rejected/s3.json"), "not_an_alarm", "found an S3 event")]
@@ -507,6 +516,12 @@ fn the_test_messages_of_the_oci_guide_are_read() {
 
 /// What holds for every payload there is.
 fn holds(body: &[u8]) -> Result<(), TestCaseError> {
+    for message in messages(body).into_iter().flatten() {
+        let harmless = |id: &String| id.chars().count() <= 100 && !id.contains(char::is_control);
+        prop_assert!(message.id.as_ref().is_none_or(harmless), "{:?}", message.id);
+        // Without an id nothing of it is answered: nobody could be told that it failed.
+        prop_assert!(message.id.is_some() || parse(&message.payload).is_err());
+    }
     let event = match parse(body) {
         Ok(event) => event,
         Err(error) => return in_style(&error).map_err(TestCaseError::fail),
@@ -537,7 +552,7 @@ fn words(known: &'static str) -> impl Strategy<Value = String> + Clone {
 /// Any JSON, also inside strings.
 fn any_json() -> impl Strategy<Value = Value> {
     let keys = words(
-        "Records Sns Message body EventSource eventSource Type detail-type source detail alarmData alarmName \
+        "Records Sns Message TopicArn body messageId EventSource eventSource Type detail-type source detail alarmData alarmName \
          state value reasonData configuration metrics AlarmName NewStateValue NewStateReason Trigger Metrics \
          Dimensions Period type title dedupeKey alarmMetaData dimensions resourceId query metricValues",
     );

@@ -14,8 +14,8 @@ use stepladder::policy::Policy;
 use stepladder::report;
 
 use crate::support::{
-    CHURN, HIGH_CPU, HIGH_MEM, LOW_CPU, LOW_MEM, Notice, VARIANT, at, built_in, cloud, cloud_with, notice,
-    on, policy, reason, tell,
+    CHURN, HIGH_CPU, HIGH_MEM, LOW_CPU, LOW_MEM, Notice, TOPIC_ARN, VARIANT, answer, at, batch, built_in,
+    cloud, cloud_with, minute, notice, on, policy, reason, tell,
 };
 
 // ---- what is refused ----
@@ -46,6 +46,10 @@ use crate::support::{
 #[case::alarm_type("[[rule]]\naxis = \"shape\"\nalarm = 3", &["line 3", "`alarm`"])]
 #[case::step_type("[[rule]]\nalarm = \"a\"\naxis = \"shape\"\nstep = \"x\"", &["line 4", "`step`"])]
 #[case::targets_type("targets = \"*\"", &["line 1", "`targets`"])]
+#[case::topics_type("topics = \"*\"", &["line 1", "`topics`"])]
+// As a number, an account would lose the zeros that it begins with.
+#[case::accounts_type("accounts = [111122223333]", &["line 1", "`111122223333`", "expected a string"])]
+#[case::topic("topic = []", &["line 1", "`topic`", "did you mean `topics`?"])]
 #[case::below_type(
     "[[rule]]\nalarm = \"a\"\naxis = \"shape\"\npair = { alarm = \"x\", metric = \"m\", below = \"low\", window = \"5m\" }",
     &["line 4", "`below`"]
@@ -162,6 +166,19 @@ fn bounds_that_make_no_sense_are_told_where_they_stand() {
 }
 
 #[rstest]
+#[case::targets("targets = [\"endpoint/*\", \"\"]", &["`targets`", "a glob in it is empty", "expected globs on targets"])]
+#[case::topics("topics = [\" \"]", &["`topics`", "a glob in it is empty", "expected globs on the ARNs of topics"])]
+#[case::short("accounts = [\"11112222333\"]", &["`accounts`", "`11112222333` is no account", "expected 12 digits"])]
+#[case::long("accounts = [\"1111222233334\"]", &["`1111222233334` is no account"])]
+#[case::glob("accounts = [\"111122223333\", \"11112222*\"]", &["`11112222*` is no account"])]
+#[case::empty("accounts = [\"\"]", &["`` is no account"])]
+// Twelve digits, but none that an account is written in.
+#[case::other_digits("accounts = [\"١١١١٢٢٢٢٣٣٣٣\"]", &["is no account"])]
+fn a_list_that_makes_no_sense_is_told_with_its_key(#[case] text: &str, #[case] parts: &[&str]) {
+    refused_with(text, parts);
+}
+
+#[rstest]
 #[case::no_rungs("[]", "no rungs")]
 #[case::twice(
     "[{ shape = \"a\", vcpus = 1, memory_gib = 1 }, { shape = \"a\", vcpus = 2, memory_gib = 2 }]",
@@ -205,6 +222,128 @@ fn mode() {
 #[case::none("targets = []", "not_allowed")]
 fn targets(#[case] text: &str, #[case] expected: &str) {
     assert_eq!(reason(&told(text, &notice(HIGH_CPU, CHURN))), expected);
+}
+
+/// The ways on which one alarm message may arrive.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// In an SNS record, through this topic.
+    Sns(&'static str),
+    /// In an SNS record that does not say through which.
+    SnsOfNoTopic,
+    /// In an SNS envelope, as an SQS body or an HTTP delivery.
+    Envelope(&'static str),
+    Queued(&'static str),
+    /// In SQS without an envelope.
+    Raw,
+    /// By the alarm's own action on the function, or through EventBridge.
+    Action,
+    Event,
+}
+
+fn arriving(way: Way) -> Value {
+    let message = notice(HIGH_CPU, VARIANT).message().to_string();
+    let envelope = |topic| json!({ "Type": "Notification", "TopicArn": topic, "Message": message });
+    let record = |sns| json!({ "Records": [{ "EventSource": "aws:sns", "Sns": sns }] });
+    let sample = |text: &str| serde_json::from_str(text).unwrap();
+    match way {
+        Way::Sns(topic) => record(json!({ "TopicArn": topic, "Message": message })),
+        Way::SnsOfNoTopic => record(json!({ "Message": message })),
+        Way::Envelope(topic) => envelope(topic),
+        Way::Queued(topic) => batch(&[("m", envelope(topic).to_string().as_bytes())]),
+        Way::Raw => batch(&[("m", message.as_bytes())]),
+        Way::Action => sample(include_str!("../../events/cloudwatch/action.high-cpu.firing.json")),
+        Way::Event => sample(include_str!("../../events/cloudwatch/event.high-cpu.firing.json")),
+    }
+}
+
+/// What becomes of a payload, and why.
+fn outcome_of(payload: &Value, text: &str) -> (&'static str, String) {
+    let mut answer = answer(payload.to_string().as_bytes(), &cloud(), &policy(text), at(0));
+    let outcome = answer.outcomes.remove(0);
+    (reason(&outcome), report::because(&outcome))
+}
+
+const OTHERS: &str = "arn:aws:sns:us-east-1:111122223333:others";
+
+#[rstest]
+#[case::everything("", Way::Sns(OTHERS), "resize")]
+#[case::this_one("topics = [\"*:others\", \"*:stepladder-*\"]", Way::Sns(TOPIC_ARN), "resize")]
+#[case::other("topics = [\"*:stepladder-*\"]", Way::Sns(OTHERS), "not_allowed")]
+#[case::none("topics = []", Way::Sns(TOPIC_ARN), "not_allowed")]
+// The whole ARN, not a part of it, and as it is spelled.
+#[case::part("topics = [\"stepladder-alarms\"]", Way::Sns(TOPIC_ARN), "not_allowed")]
+#[case::any_case("topics = [\"*:STEPLADDER-*\"]", Way::Sns(TOPIC_ARN), "not_allowed")]
+#[case::queued("topics = [\"*:stepladder-*\"]", Way::Queued(TOPIC_ARN), "resize")]
+#[case::queued_other("topics = [\"*:stepladder-*\"]", Way::Queued(OTHERS), "not_allowed")]
+#[case::envelope("topics = [\"*:stepladder-*\"]", Way::Envelope(TOPIC_ARN), "resize")]
+#[case::envelope_other("topics = [\"*:stepladder-*\"]", Way::Envelope(OTHERS), "not_allowed")]
+// It came through a topic and does not say which.
+#[case::unnamed("topics = [\"arn:*\"]", Way::SnsOfNoTopic, "not_allowed")]
+// What came through no topic that is known of is not subject to the list.
+#[case::raw("topics = []", Way::Raw, "resize")]
+#[case::action("topics = []", Way::Action, "resize")]
+#[case::event("topics = []", Way::Event, "resize")]
+fn topics(#[case] text: &str, #[case] way: Way, #[case] expected: &str) {
+    assert_eq!(outcome_of(&arriving(way), text).0, expected);
+}
+
+#[rstest]
+#[case::everything("", Way::Sns(TOPIC_ARN), "resize")]
+#[case::this_one("accounts = [\"444455556666\", \"111122223333\"]", Way::Sns(TOPIC_ARN), "resize")]
+#[case::none("accounts = []", Way::Sns(TOPIC_ARN), "not_allowed")]
+#[case::sns("accounts = [\"444455556666\"]", Way::Sns(TOPIC_ARN), "not_allowed")]
+#[case::queued("accounts = [\"444455556666\"]", Way::Queued(TOPIC_ARN), "not_allowed")]
+#[case::raw("accounts = [\"444455556666\"]", Way::Raw, "not_allowed")]
+#[case::action("accounts = [\"444455556666\"]", Way::Action, "not_allowed")]
+#[case::event("accounts = [\"444455556666\"]", Way::Event, "not_allowed")]
+#[case::allowed_raw("accounts = [\"111122223333\"]", Way::Raw, "resize")]
+#[case::allowed_action("accounts = [\"111122223333\"]", Way::Action, "resize")]
+#[case::allowed_event("accounts = [\"111122223333\"]", Way::Event, "resize")]
+fn accounts(#[case] text: &str, #[case] way: Way, #[case] expected: &str) {
+    assert_eq!(outcome_of(&arriving(way), text).0, expected);
+}
+
+#[test]
+fn an_alarm_of_no_account_is_of_none_that_is_listed() {
+    let mut message = notice(HIGH_CPU, VARIANT).message();
+    message["AlarmArn"] = Value::Null;
+    assert_eq!(outcome_of(&message, "").0, "resize");
+    let (reason, because) = outcome_of(&message, "accounts = [\"111122223333\"]");
+    assert_eq!(reason, "not_allowed");
+    assert_eq!(because, "the policy's `accounts` do not include an alarm that names none");
+    // OCI's alarms tell no account and are not subject to the list.
+    let oci = notice(HIGH_CPU, CHURN).message();
+    assert_eq!(outcome_of(&oci, "accounts = []").0, "resize");
+}
+
+#[rstest]
+#[case::targets(
+    "targets = [\"x\"]",
+    "the policy's `targets` do not include `endpoint/churn/variant/AllTraffic`"
+)]
+#[case::topics(
+    "topics = []",
+    "the policy's `topics` do not include `arn:aws:sns:us-east-1:111122223333:stepladder-alarms`"
+)]
+#[case::accounts("accounts = []", "the policy's `accounts` do not include `111122223333`")]
+fn what_is_not_allowed_is_told_with_its_list(#[case] text: &str, #[case] expected: &str) {
+    let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud(), &policy(text));
+    assert_eq!(report::because(&outcome), expected);
+    assert!(outcome.seen.is_none(), "nothing is even looked at");
+    let last = outcome.guards.last().unwrap();
+    assert!(last.held && expected.contains(&last.saw), "{last:?}");
+}
+
+#[test]
+fn the_clock_is_subject_to_neither_list() {
+    // It asks for the alarms of the function's own account.
+    let cloud = cloud();
+    on(&cloud, VARIANT, |found| found.metrics.insert("CPUUtilization".to_owned(), 390.0));
+    cloud.advance(minute(30));
+    let tick = br#"{"stepladder": "tick"}"#;
+    let outcomes = answer(tick, &cloud, &policy("topics = []\naccounts = []"), minute(30)).outcomes;
+    assert!(outcomes.iter().any(|outcome| reason(outcome) == "resize"), "{outcomes:?}");
 }
 
 #[rstest]

@@ -185,7 +185,7 @@ fn alarms_that_cannot_be_asked_for_are_told() {
 // As a queue delivers it, beside something that is no alarm.
 #[case::queued(
     json!({ "Records": [
-        { "eventSource": "aws:sqs", "body": settled("churn", "IN_SERVICE", &json!([])).to_string() },
+        { "eventSource": "aws:sqs", "messageId": "m", "body": settled("churn", "IN_SERVICE", &json!([])).to_string() },
     ] }),
     json!({ "alarms": [], "settled": ["endpoint/churn"] })
 )]

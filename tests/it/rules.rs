@@ -1170,6 +1170,10 @@ fn stories() -> Vec<Story> {
         Story::new("unknown_target").notice(Notice::new(HIGH_CPU, "ocid1.instance.oc1.iad.x").outside()),
         // The policy lists other deployments.
         Story::new("not_allowed").policy("targets = [\"endpoint/*\"]"),
+        // It listens to other topics.
+        Story::new("not_allowed").policy("topics = []").notice(notice(HIGH_CPU, VARIANT)),
+        // It listens to other accounts.
+        Story::new("not_allowed").policy("accounts = []").notice(notice(HIGH_CPU, VARIANT)),
         // A name that no rule knows.
         Story::new("no_rule").notice(Notice::new("disk_full", CHURN)),
         // The world holds no such deployment.
@@ -1222,8 +1226,8 @@ fn after(hold: &Hold) -> Option<Hold> {
     match hold {
         Hold::NotFiring(_) => Some(Hold::Muted),
         Hold::Muted => Some(Hold::UnknownTarget),
-        Hold::UnknownTarget => Some(Hold::NotAllowed),
-        Hold::NotAllowed => Some(Hold::NoRule),
+        Hold::UnknownTarget => Some(Hold::NotAllowed { list: "targets", value: text() }),
+        Hold::NotAllowed { .. } => Some(Hold::NoRule),
         Hold::NoRule => Some(Hold::NotObserved),
         Hold::NotObserved => Some(Hold::TargetGone),
         Hold::TargetGone => Some(Hold::Busy { status: text() }),

@@ -116,6 +116,11 @@ impl Notice {
         payload.to_string().into_bytes()
     }
 
+    /// The message itself, as it is published.
+    pub(crate) fn message(&self) -> Value {
+        if self.target.starts_with("endpoint/") { self.cloudwatch() } else { self.oci() }
+    }
+
     fn is_low(&self) -> bool {
         self.name.contains("low_")
     }
@@ -147,7 +152,7 @@ impl Notice {
         })
     }
 
-    fn sns(&self) -> Value {
+    fn cloudwatch(&self) -> Value {
         let state = match self.transition {
             Transition::Firing | Transition::Repeat => "ALARM",
             Transition::Cleared => "OK",
@@ -169,7 +174,7 @@ impl Notice {
             trigger["Period"] = json!(60);
             trigger["EvaluationPeriods"] = json!(minutes);
         }
-        let message = json!({
+        json!({
             "AlarmName": self.name,
             "AlarmArn": format!("arn:aws:cloudwatch:us-east-1:111122223333:alarm:{}", self.name),
             "NewStateValue": state,
@@ -177,9 +182,22 @@ impl Notice {
             "StateChangeTime": self.at,
             "AlarmActions": [TOPIC_ARN],
             "Trigger": trigger,
-        });
-        json!({ "Records": [{ "EventSource": "aws:sns", "Sns": { "Message": message.to_string() } }] })
+        })
     }
+
+    fn sns(&self) -> Value {
+        let sns = json!({ "TopicArn": TOPIC_ARN, "Message": self.cloudwatch().to_string() });
+        json!({ "Records": [{ "EventSource": "aws:sns", "Sns": sns }] })
+    }
+}
+
+/// A batch of messages, as a queue hands it to a function.
+pub(crate) fn batch(messages: &[(&str, &[u8])]) -> Value {
+    let record = |(id, body): &(&str, &[u8])| {
+        let body = String::from_utf8_lossy(body);
+        json!({ "eventSource": "aws:sqs", "messageId": id, "receiptHandle": "handle", "body": body })
+    };
+    json!({ "Records": messages.iter().map(record).collect::<Vec<_>>() })
 }
 
 fn metric(alarm: &str) -> &'static str {

@@ -1,7 +1,8 @@
 //! The AWS Lambda host: hands each event to the flow and tells what became of it.
 //!
 //! What would fail again is answered, logged and counted, never retried. What may succeed later is
-//! returned as an error, so that Lambda delivers the event again.
+//! returned as an error, so that Lambda delivers the event again; of a queue's batch, only the messages that
+//! may succeed later are named, and the others are done with.
 
 use std::io::{self, Write as _};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use stepladder::apply::Outcome;
+use stepladder::batch::Batch;
 use stepladder::cloud::{self, Cloud};
 use stepladder::config;
 use stepladder::handle::{Answer, handle_each};
@@ -22,6 +24,9 @@ const MARGIN: Duration = Duration::from_millis(500);
 
 /// The time that an invocation without a deadline is given: that of the template.
 const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// What is told when work is given up.
+const TIME_IS_UP: &str = "the invocation's time is up: allow it more, or see what is slow";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -58,7 +63,11 @@ async fn invoked(
     cloud: &dyn Cloud,
     policy: &Result<Policy, String>,
 ) -> Result<Value, Failure> {
-    let is_tick = source::parse(event.payload.get().as_bytes()).is_ok_and(|event| event.tick);
+    let body = event.payload.get().as_bytes();
+    if let Some(batch) = Batch::read(body) {
+        return batch_answered(batch, event.context.deadline, cloud, policy).await;
+    }
+    let is_tick = source::parse(body).is_ok_and(|event| event.tick);
     match answered(event, cloud, policy).await {
         Err(Failure::Retryable(message) | Failure::Permanent(message)) if is_tick => {
             tracing::error!("{message}");
@@ -74,16 +83,12 @@ async fn answered(
     policy: &Result<Policy, String>,
 ) -> Result<Value, Failure> {
     let now = wall_clock();
-    let policy = policy.as_ref().map_err(|message| {
-        rejected("policy", message, now);
-        Failure::Permanent(message.clone())
-    })?;
+    let policy = usable(policy, now)?;
     let body = event.payload.get().as_bytes();
     let mut told = told;
     let work = handle_each(body, cloud, policy, now, &mut told);
     let Ok(done) = tokio::time::timeout(time_left(event.context.deadline, now), work).await else {
-        let message = "the invocation's time is up: allow it more, or see what is slow";
-        return Err(Failure::Retryable(message.to_owned()));
+        return Err(Failure::Retryable(TIME_IS_UP.to_owned()));
     };
     match done {
         Ok(answer) => reply(&answer, now),
@@ -92,6 +97,32 @@ async fn answered(
             Ok(report::unreadable(&error))
         }
     }
+}
+
+/// Of a batch, no message is delivered again that is answered for good, even when there was no time for the
+/// rest.
+async fn batch_answered(
+    mut batch: Batch,
+    deadline_ms: u64,
+    cloud: &dyn Cloud,
+    policy: &Result<Policy, String>,
+) -> Result<Value, Failure> {
+    let now = wall_clock();
+    let policy = usable(policy, now)?;
+    let mut told = told;
+    let work = batch.answer(cloud, policy, now, &mut told);
+    if tokio::time::timeout(time_left(deadline_ms, now), work).await.is_err() {
+        tracing::error!("{TIME_IS_UP}");
+    }
+    tell_rejected(&batch.answer, now);
+    Ok(report::batch_reply(&batch))
+}
+
+fn usable(policy: &Result<Policy, String>, now: Timestamp) -> Result<&Policy, Failure> {
+    policy.as_ref().map_err(|message| {
+        rejected("policy", message, now);
+        Failure::Permanent(message.clone())
+    })
 }
 
 /// Prints an outcome's record.
@@ -107,17 +138,19 @@ fn rejected(kind: &str, message: &str, now: Timestamp) {
     print(&report::rejection_line(kind, message, now));
 }
 
-/// The reply; a failure only where another delivery may help.
-fn reply(answer: &Answer, now: Timestamp) -> Result<Value, Failure> {
+fn tell_rejected(answer: &Answer, now: Timestamp) {
     for error in &answer.rejected {
         rejected(error.kind(), &error.to_string(), now);
     }
     if let Some(error) = &answer.error {
         rejected(error.kind(), &error.to_string(), now);
     }
-    let unasked = answer.error.as_ref().filter(|error| error.is_retryable()).map(ToString::to_string);
-    let failed = || answer.outcomes.iter().find(|outcome| outcome.is_retryable()).map(report::because);
-    match unasked.or_else(failed) {
+}
+
+/// The reply; a failure only where another delivery may help.
+fn reply(answer: &Answer, now: Timestamp) -> Result<Value, Failure> {
+    tell_rejected(answer, now);
+    match report::worth_another_delivery(answer) {
         Some(message) => Err(Failure::Retryable(message)),
         None => Ok(report::reply(answer)),
     }

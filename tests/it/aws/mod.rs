@@ -1,5 +1,6 @@
 //! The real function and command against real parts: `cargo lambda watch`, moto and LocalStack.
 
+mod batch;
 mod emulators;
 mod function;
 mod horizontal;
