@@ -67,12 +67,12 @@ validate: emulators sam ## Check template.yaml, without an account
 	AWS_DEFAULT_REGION=us-east-1 $(SAM)/bin/sam validate --lint
 	$(VENV)/bin/python tests/packaging/test_template.py
 
-# This machine's own kind needs nothing more; the other one needs its Rust target.
+# The other kind needs its Rust target; this one is there.
 ARCHITECTURE ?= $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 BOOTSTRAP    := .aws-sam/build/AlarmFunction/bootstrap
 
 .PHONY: package
-package: emulators sam ## Build the function for Lambda (ARCHITECTURE=arm64; this machine's own by default)
+package: emulators sam ## Build the function for Lambda, for ARCHITECTURE or else this kind of machine
 	$(SAM)/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 	@test -x $(BOOTSTRAP) || { echo "expected $(BOOTSTRAP), found none: see what sam build says"; exit 1; }
 
@@ -84,7 +84,7 @@ STACK      ?= stepladder
 PARAMETERS ?=
 
 .PHONY: deploy
-deploy: package ## Deploy to the account of the environment (STACK=stepladder PARAMETERS="EndpointName=churn")
+deploy: package ## Deploy STACK with PARAMETERS to the account of the environment
 	$(SAM)/bin/sam deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM \
 		--no-fail-on-empty-changeset --parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
 

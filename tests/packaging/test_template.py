@@ -1,7 +1,7 @@
-"""Checks what cfn-lint and SAM do not look into: the dashboard's body and the rule for alarm events.
+"""Checks what cfn-lint and SAM do not look into: the dashboard and the rule for alarm events.
 
-Run it with the interpreter that has tests/emulators/requirements.txt installed; it exits non-zero on
-failure.
+Run it with the interpreter that has tests/emulators/requirements.txt installed; it exits non-zero
+on failure.
 """
 
 import json
@@ -17,7 +17,7 @@ RESOURCES = load(ROOT / "template.yaml")["Resources"]
 
 
 def text(value, conditions, names=None):
-    """A text of the template as CloudFormation would write it; a name stands for what it refers to."""
+    """A text of the template as CloudFormation would write it; names stand for what they mean."""
     if isinstance(value, str):
         return re.sub(r"\$\{([^}]+)\}", lambda name: (names or {}).get(name[1], name[1]), value)
     ((function, argument),) = value.items()
