@@ -257,7 +257,7 @@ async fn what_is_parked_for_a_change_of_type_is_put_back() {
     let held = function.invoke(&memory("high"));
     assert_eq!(outcome(&held)["decision"]["reason"], "owned_elsewhere", "{held:#}");
 
-    let function = Function::start_with(&account.emulators, PARK);
+    let function = Function::start_with(&account.emulators, &[("STEPLADDER_POLICY", PARK)]);
     let reply = function.invoke(&memory("high"));
     assert_eq!(outcome(&reply)["result"], "applied", "{reply:#}");
     account.rest().await;
