@@ -82,10 +82,10 @@ async fn quotas_bounds_and_strangers() {
     let reply = function.invoke(&high);
     assert_eq!(only(&reply)["decision"]["reason"], "at_ceiling", "{reply:#}");
 
-    // Shapes of variants stay as they are.
+    // A registered variant keeps its type.
     let text = String::from_utf8(high.clone()).unwrap().replace("_high_cpu", "_high_mem");
     let reply = function.invoke(text.as_bytes());
-    assert_eq!(only(&reply)["decision"]["reason"], "not_resizable", "{reply:#}");
+    assert_eq!(only(&reply)["decision"]["reason"], "owned_elsewhere", "{reply:#}");
 
     // An endpoint that is not there is told, not retried.
     let text = String::from_utf8(high).unwrap().replace("\\\"churn\\\"", "\\\"nobody\\\"");

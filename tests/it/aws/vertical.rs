@@ -122,16 +122,17 @@ async fn a_copy_differs_in_nothing_but_the_type_and_the_way_back_leaves_nothing(
 
     // Another step: both the original and the copy in force stay until it is completed.
     assert_eq!(outcome(&function.invoke(&memory("high")))["result"], "applied");
-    account.rest().await;
+    account.settle().await;
     assert_eq!(account.shape().await, "ml.m5.2xlarge");
     assert_eq!(account.configurations().await.len(), 3);
     function.invoke(&tick());
     assert_eq!(account.configurations().await.len(), 2, "a copy that has served is gone");
 
     for (shape, left) in [("ml.m5.xlarge", 2), ("ml.m5.large", 1)] {
+        account.age();
         let reply = function.invoke(&memory("low"));
         assert_eq!(outcome(&reply)["result"], "applied", "{reply:#}");
-        account.rest().await;
+        account.settle().await;
         assert_eq!(account.shape().await, shape);
         function.invoke(&tick());
         assert_eq!(account.configurations().await.len(), left);
