@@ -82,6 +82,11 @@ impl Emulators {
         ]
     }
 
+    /// Where CloudWatch is, and SNS and SQS with it.
+    pub(super) fn cloudwatch_url(&self) -> &str {
+        &self.cloudwatch
+    }
+
     /// A SageMaker client of the official SDK, for arranging and checking.
     pub(super) fn sagemaker(&self) -> aws_sdk_sagemaker::Client {
         let config = aws_sdk_sagemaker::Config::builder()

@@ -24,6 +24,11 @@ pub(super) struct Function {
 impl Function {
     /// Starts it with the emulators for AWS, and waits until it answers.
     pub(super) fn start(emulators: &Emulators) -> Self {
+        Self::start_with(emulators, &[])
+    }
+
+    /// Starts it so with more in its environment.
+    pub(super) fn start_with(emulators: &Emulators, environment: &[(&str, &str)]) -> Self {
         let port = free_port();
         let scratch = tempfile::tempdir().unwrap();
         let log = File::create(scratch.path().join("watch.log")).unwrap();
@@ -31,6 +36,7 @@ impl Function {
             .args(["--features", "aws", "--ignore-changes", "--invoke-address", "127.0.0.1"])
             .args(["--invoke-port", &port.to_string()])
             .envs(emulators.environment())
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -51,6 +57,11 @@ impl Function {
             assert!(Instant::now() < deadline, "the function does not answer:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(100));
         }
+    }
+
+    /// Where it is invoked over HTTP, as Lambda itself would be.
+    pub(super) fn invoke_url(&self) -> String {
+        format!("http://127.0.0.1:{}/2015-03-31/functions/stepladder-lambda/invocations", self.port)
     }
 
     /// Invokes it, and returns its reply.

@@ -1,6 +1,6 @@
 //! The main job on AWS: up by an instance with a paired alarm, nothing twice, down again, pair gone.
 
-use aws_sdk_sagemaker::types::{EndpointStatus, ProductionVariant, ProductionVariantInstanceType};
+use aws_sdk_sagemaker::types::{EndpointStatus, ProductionVariant};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -24,6 +24,11 @@ pub(super) struct Account {
 impl Account {
     /// An account with one endpoint, whose last change is an hour ago.
     pub(super) async fn with_endpoint(configuration: &str) -> Option<Self> {
+        Self::with_endpoint_on(configuration, "ml.m5.xlarge").await
+    }
+
+    /// The same with an instance of another shape.
+    pub(super) async fn with_endpoint_on(configuration: &str, shape: &str) -> Option<Self> {
         let emulators = Emulators::start()?;
         let (sagemaker, cloudwatch) = (emulators.sagemaker(), emulators.cloudwatch());
         let role = "arn:aws:iam::000000000000:role/model";
@@ -32,7 +37,7 @@ impl Account {
             .variant_name(VARIANT)
             .model_name("model")
             .initial_instance_count(1)
-            .instance_type(ProductionVariantInstanceType::MlM5Xlarge)
+            .instance_type(shape.into())
             .build();
         sagemaker
             .create_endpoint_config()

@@ -1,0 +1,50 @@
+//! The closed loop with nothing stubbed between the parts: metric, alarm, topic, queue, function, endpoint,
+//! and the metric again. A load rises and falls; the size follows it up and all the way back.
+//!
+//! It runs in real time. `make demo-aws` tells it as it happens.
+
+use stepladder::deployment::Axis;
+
+use super::horizontal::{ENDPOINT, PAIR};
+use super::story::{Act, Ending, How, Script, play};
+
+#[tokio::test]
+async fn horizontal() {
+    let script = Script {
+        name: "horizontal",
+        policy: r#"
+[[rule]]
+alarm     = "*model_deployment_high_cpu"
+axis      = "instances"
+instances = { min = 1, max = 3 }
+pair      = { alarm = "model_deployment_low_cpu", metric = "CpuUtilization", below = 30, window = "1m" }
+"#,
+        axis: Axis::Instances,
+        shape: "ml.m5.xlarge",
+        metric: "CPUUtilization",
+        alarm: "churn-model_deployment_high_cpu",
+        above: 320.0,
+        pair: PAIR,
+        load: "busy vCPUs",
+        // Of one instance, on average: to 100 × its vCPUs.
+        measured: |load, size, rung| 100.0 * (load / f64::from(size.instances)).min(f64::from(rung.vcpus)),
+        acts: [
+            Act { name: "quiet", load: 2.0, until: |now| now.is_quiet() },
+            // More than one or two instances can bear, and less than 80 % of three.
+            Act { name: "rush", load: 9.0, until: |now| now.size.instances == 3 && now.is_quiet() },
+            Act { name: "evening", load: 1.0, until: |now| now.size.instances == 1 && now.is_tidy() },
+        ],
+    };
+    let Some(ending) = play(&script).await else { return };
+    assert_eq!(ending.sizes, ["1", "2", "3", "2", "1"]);
+    back_to_the_start_by_themselves(&script, &ending);
+}
+
+fn back_to_the_start_by_themselves(script: &Script, ending: &Ending) {
+    assert_eq!(ending.called, [script.alarm, script.pair], "both called through the topic and the queue");
+    // CloudWatch calls once per transition: the second step of each way is the clock's.
+    let [_, up, _, down] = ending.resizes[..] else { panic!("four resizes, not {:?}", ending.resizes) };
+    assert_eq!([up, down], [How::Tick, How::Tick]);
+    assert_eq!(ending.alarms, [script.alarm], "no pair is left");
+    assert_eq!(ending.configurations, [ENDPOINT], "no other endpoint configuration is left");
+}

@@ -1,0 +1,114 @@
+//! Tells a story on standard output as it happens, and on a terminal also how it stands.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, stderr};
+use std::sync::Mutex;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::story::{How, Sample, Script};
+
+/// The teller of one story. Several may speak at once.
+pub(super) struct Narrator {
+    name: &'static str,
+    begun: Instant,
+    /// The last answer to each alarm, so that the same is not told at every tick.
+    answers: BTreeMap<String, String>,
+}
+
+impl Narrator {
+    pub(super) fn new(name: &'static str) -> Self {
+        Self { name, begun: Instant::now(), answers: BTreeMap::new() }
+    }
+
+    /// Seconds since the story began.
+    pub(super) fn at(&self) -> f64 {
+        self.begun.elapsed().as_secs_f64()
+    }
+
+    pub(super) fn say(&self, text: &str) {
+        let clock = clock(self.at());
+        clear_progress();
+        for (i, line) in text.lines().enumerate() {
+            let clock = if i == 0 { &clock } else { "" };
+            println!("{:<10} {clock:>5}  {line}", self.name);
+        }
+    }
+
+    /// Which alarms and which size are not what they were.
+    pub(super) fn changes(&self, script: &Script, before: Option<&Sample>, now: &Sample) {
+        let Sample { load, measured, size, .. } = now;
+        let metric = format!("{} at {measured:.0}", script.metric);
+        if before.is_none_or(|before| before.size != *size) {
+            self.say(&format!("runs {size}, {metric}"));
+        }
+        let none = BTreeMap::new();
+        let stood = before.map_or(&none, |before| &before.alarms);
+        for (name, alarm) in &now.alarms {
+            if stood.get(name).is_none_or(|stood| stood.state != alarm.state) {
+                self.say(&format!("{} `{name}`", alarm.state.as_str()));
+            }
+        }
+        for name in stood.keys().filter(|name| !now.alarms.contains_key(*name)) {
+            self.say(&format!("deleted `{name}`"));
+        }
+        self.progress(&format!("{load} {}, {metric}, {size}", script.load));
+    }
+
+    /// What was decided, why, and what was sent, where that is news.
+    pub(super) fn outcome(&mut self, how: How, outcome: &Value) {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let decision = &outcome["decision"];
+        let sent: Vec<String> =
+            outcome["calls"].as_array().into_iter().flatten().map(|call| text(&call["detail"])).collect();
+        let answer = format!("{decision}{sent:?}");
+        let last = self.answers.insert(text(&outcome["alarm"]["name"]), answer.clone());
+        let looked_after_only = decision["reason"] == "not_firing" && sent.is_empty();
+        if last == Some(answer) || looked_after_only {
+            return;
+        }
+        let by = match how {
+            How::Called => "the alarm calls",
+            How::Tick => "a tick",
+            How::AtRest => "the endpoint is at rest",
+        };
+        let decided = decision["reason"].as_str().map_or("resize".to_owned(), |why| format!("hold, {why}"));
+        let mut told = vec![format!("{by}: {decided}"), format!("  because {}", text(&outcome["because"]))];
+        told.extend(sent.iter().map(|call| format!("  sent: {call}")));
+        self.say(&told.join("\n"));
+    }
+
+    fn progress(&self, line: &str) {
+        let line = format!("{} {} {line}", self.name, clock(self.at()));
+        progress(|lines| lines.insert(self.name, line));
+    }
+}
+
+impl Drop for Narrator {
+    fn drop(&mut self) {
+        progress(|lines| lines.remove(self.name));
+    }
+}
+
+/// Seconds as minutes and seconds.
+pub(super) fn clock(seconds: f64) -> String {
+    format!("{}:{:02}", (seconds / 60.0).floor(), (seconds % 60.0).floor())
+}
+
+/// The last line of a terminal, for all the stories that are being told.
+fn progress<T>(change: impl FnOnce(&mut BTreeMap<&'static str, String>) -> T) {
+    static LINES: Mutex<BTreeMap<&str, String>> = Mutex::new(BTreeMap::new());
+    if stderr().is_terminal() {
+        let mut lines = LINES.lock().unwrap();
+        change(&mut lines);
+        let all: Vec<&str> = lines.values().map(String::as_str).collect();
+        eprint!("\r\x1b[K{}", all.join(" │ "));
+    }
+}
+
+fn clear_progress() {
+    if stderr().is_terminal() {
+        eprint!("\r\x1b[K");
+    }
+}

@@ -1,0 +1,314 @@
+//! Plays a load on the whole loop in real time, tells what happens as it happens, and draws it at the end.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use aws_sdk_cloudwatch::types::{
+    ComparisonOperator, Dimension, MetricAlarm, MetricDatum, StateValue, Statistic,
+};
+use aws_sdk_sagemaker::types::EndpointStatus;
+use serde_json::Value;
+use stepladder::deployment::{Axis, Size};
+use stepladder::ladder::{Ladders, Rung};
+use tokio::time::MissedTickBehavior;
+
+use super::chart;
+use super::emulators::{ALARM_ACTION, root};
+use super::forwarder::Forwarder;
+use super::function::Function;
+use super::horizontal::{Account, ENDPOINT};
+use super::narrator::Narrator;
+
+const VARIANT: &str = "AllTraffic";
+const NAMESPACE: &str = "/aws/sagemaker/Endpoints";
+
+/// The account is looked at so often.
+const LOOK: Duration = Duration::from_secs(1);
+/// Every so many looks the metric is published, and the clock ticks. An endpoint publishes once a minute, and
+/// the template's schedule ticks as often: the story is in a hurry.
+const BEAT: u64 = 5;
+/// What an act waits for must be seen so often in a row.
+const SURE: usize = 5;
+/// The longest that an act may take: a low alarm looks at two whole minutes after a change before it is
+/// believed, and again for the next step.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// A load, and what is to bear it.
+pub(super) struct Script<'a> {
+    pub(super) name: &'static str,
+    pub(super) policy: &'a str,
+    /// What is expected to change.
+    pub(super) axis: Axis,
+    /// The shape to begin with, once.
+    pub(super) shape: &'a str,
+    pub(super) metric: &'a str,
+    /// The operator's own high alarm: its name and its threshold.
+    pub(super) alarm: &'a str,
+    pub(super) above: f64,
+    /// The low alarm that stepladder is expected to make.
+    pub(super) pair: &'a str,
+    /// What the load is counted in.
+    pub(super) load: &'a str,
+    /// The metric of a load on a size.
+    pub(super) measured: fn(f64, &Size, &Rung) -> f64,
+    pub(super) acts: [Act; 3],
+}
+
+/// A load that lasts until something is seen.
+pub(super) struct Act {
+    pub(super) name: &'static str,
+    pub(super) load: f64,
+    pub(super) until: fn(&Sample) -> bool,
+}
+
+/// What was seen at one moment.
+pub(super) struct Sample {
+    /// Seconds since the story began.
+    pub(super) at: f64,
+    pub(super) act: &'static str,
+    pub(super) load: f64,
+    pub(super) measured: f64,
+    pub(super) size: Size,
+    pub(super) configurations: Vec<String>,
+    pub(super) alarms: BTreeMap<String, Alarm>,
+    at_rest: bool,
+}
+
+/// An alarm at one moment.
+pub(super) struct Alarm {
+    pub(super) state: StateValue,
+    pub(super) threshold: f64,
+}
+
+impl Alarm {
+    pub(super) fn fires(&self) -> bool {
+        self.state == StateValue::Alarm
+    }
+}
+
+impl Sample {
+    /// Alarms have been evaluated, and none fires.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.alarms.values().all(|alarm| alarm.state == StateValue::Ok)
+    }
+
+    /// The operator's own alarm is the only one, and it is quiet; so is the configuration.
+    pub(super) fn is_tidy(&self) -> bool {
+        self.is_quiet() && self.alarms.len() == 1 && self.configurations.len() == 1
+    }
+}
+
+/// How a reply of the function came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// The alarm itself called, through the topic and the queue.
+    Called,
+    /// A tick asked for what fires.
+    Tick,
+    /// The endpoint came to rest.
+    AtRest,
+}
+
+/// How it ended.
+pub(super) struct Ending {
+    /// The sizes along the axis, one after the other.
+    pub(super) sizes: Vec<String>,
+    /// The alarms that called the function by themselves, in the order in which they first did.
+    pub(super) called: Vec<String>,
+    /// What each resize answered.
+    pub(super) resizes: Vec<How>,
+    /// The alarms that are left.
+    pub(super) alarms: Vec<String>,
+    /// The endpoint configurations that are left.
+    pub(super) configurations: Vec<String>,
+}
+
+/// Plays a script to its end. `None` where the emulators are not installed.
+pub(super) async fn play(script: &Script<'_>) -> Option<Ending> {
+    let account = Account::with_endpoint_on(ENDPOINT, script.shape).await?;
+    let function = Function::start_with(&account.emulators, &[("STEPLADDER_POLICY", script.policy)]);
+    let forwarder = Forwarder::start(&account.emulators, &function);
+    let mut stage = Stage {
+        script,
+        forwarder,
+        function,
+        account,
+        narrator: Narrator::new(script.name),
+        samples: Vec::new(),
+        called: Vec::new(),
+        resizes: Vec::new(),
+    };
+    stage.put_high_alarm().await;
+    for act in &script.acts {
+        stage.play(act).await;
+    }
+    Some(stage.end())
+}
+
+/// Everything that takes part, and what was seen of it.
+struct Stage<'a> {
+    script: &'a Script<'a>,
+    // They stop in this order, each before what it talks to.
+    forwarder: Forwarder,
+    function: Function,
+    account: Account,
+    narrator: Narrator,
+    samples: Vec<Sample>,
+    called: Vec<String>,
+    resizes: Vec<How>,
+}
+
+impl Stage<'_> {
+    async fn play(&mut self, act: &Act) {
+        self.narrator.say(&format!("── {}: {} {}", act.name, act.load, self.script.load));
+        let deadline = Instant::now() + PATIENCE;
+        let mut clock = tokio::time::interval(LOOK);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut beat, mut sure) = (0, 0);
+        while sure < SURE {
+            assert!(Instant::now() < deadline, "`{}` does not end\n{}", act.name, self.function.log());
+            clock.tick().await;
+            sure = if self.beat(beat, act).await { sure + 1 } else { 0 };
+            beat += 1;
+        }
+    }
+
+    /// A look, and what is due at that moment. Whether the act's end is seen.
+    async fn beat(&mut self, beat: u64, act: &Act) -> bool {
+        let sample = self.look(act).await;
+        if beat.is_multiple_of(BEAT) {
+            self.publish(sample.measured).await;
+        }
+        self.narrator.changes(self.script, self.samples.last(), &sample);
+        for reply in self.forwarder.replies() {
+            self.hear(How::Called, &reply);
+        }
+        let was_changing = self.samples.last().is_some_and(|last| !last.at_rest);
+        if was_changing && sample.at_rest {
+            self.signal(How::AtRest, "endpoint-at-rest.json");
+        } else if beat % BEAT == BEAT / 2 {
+            self.signal(How::Tick, "tick.json");
+        }
+        let done = (act.until)(&sample);
+        self.samples.push(sample);
+        done
+    }
+
+    /// The high alarm, as an operator would make it.
+    async fn put_high_alarm(&self) {
+        let Script { metric, alarm, above, .. } = self.script;
+        self.account
+            .cloudwatch
+            .put_metric_alarm()
+            .alarm_name(*alarm)
+            .namespace(NAMESPACE)
+            .metric_name(*metric)
+            .statistic(Statistic::Average)
+            .set_dimensions(Some(dimensions()))
+            .period(10)
+            .evaluation_periods(1)
+            .threshold(*above)
+            .comparison_operator(ComparisonOperator::GreaterThanThreshold)
+            .alarm_actions(ALARM_ACTION)
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// What the endpoint's instances publish.
+    async fn publish(&self, measured: f64) {
+        let datum = MetricDatum::builder()
+            .metric_name(self.script.metric)
+            .set_dimensions(Some(dimensions()))
+            .value(measured)
+            .build();
+        let put = self.account.cloudwatch.put_metric_data().namespace(NAMESPACE).metric_data(datum);
+        put.send().await.unwrap();
+    }
+
+    async fn look(&self, act: &Act) -> Sample {
+        let sagemaker = &self.account.sagemaker;
+        let endpoint = sagemaker.describe_endpoint().endpoint_name(ENDPOINT).send().await.unwrap();
+        let name = endpoint.endpoint_config_name().unwrap();
+        let configuration =
+            sagemaker.describe_endpoint_config().endpoint_config_name(name).send().await.unwrap();
+        let shape = configuration.production_variants()[0].instance_type().unwrap().as_str().to_owned();
+        let instances = endpoint.production_variants()[0].current_instance_count().unwrap();
+        let size = Size { instances: u32::try_from(instances).unwrap(), shape };
+        let listed = sagemaker.list_endpoint_configs().send().await.unwrap();
+        let name_of = |found: &aws_sdk_sagemaker::types::EndpointConfigSummary| {
+            found.endpoint_config_name().unwrap_or_default().to_owned()
+        };
+        let rung = Ladders::built_in().unwrap().rung(&size.shape).cloned().unwrap();
+        Sample {
+            at: self.narrator.at(),
+            act: act.name,
+            load: act.load,
+            measured: (self.script.measured)(act.load, &size, &rung),
+            size,
+            configurations: listed.endpoint_configs().iter().map(name_of).collect(),
+            alarms: self.account.alarms().await.into_iter().map(named).collect(),
+            at_rest: endpoint.endpoint_status() == Some(&EndpointStatus::InService),
+        }
+    }
+
+    /// What EventBridge would send.
+    fn signal(&mut self, how: How, name: &str) {
+        let payload = std::fs::read(root().join("events/signals").join(name)).unwrap();
+        let reply = self.function.invoke(&payload);
+        self.hear(how, &reply);
+    }
+
+    /// Keeps what a reply tells.
+    fn hear(&mut self, how: How, reply: &Value) {
+        assert!(reply["error"].is_null() && reply["rejected"].is_null(), "{reply:#}");
+        for outcome in reply["outcomes"].as_array().unwrap() {
+            assert_ne!(outcome["result"], "failed", "{outcome:#}");
+            let alarm = outcome["alarm"]["name"].as_str().unwrap();
+            if how == How::Called && !self.called.iter().any(|called| called == alarm) {
+                self.called.push(alarm.to_owned());
+            }
+            if outcome["result"] == "applied" {
+                self.resizes.push(how);
+            }
+            self.narrator.outcome(how, outcome);
+        }
+    }
+
+    fn end(self) -> Ending {
+        let file = chart::draw(self.script, &self.samples);
+        self.narrator.say(&format!("drawn in {}", file.strip_prefix(root()).unwrap().display()));
+        let mut sizes: Vec<String> =
+            self.samples.iter().map(|sample| self.script.level(&sample.size)).collect();
+        sizes.dedup();
+        let last = self.samples.into_iter().next_back().unwrap();
+        Ending {
+            sizes,
+            called: self.called,
+            resizes: self.resizes,
+            alarms: last.alarms.into_keys().collect(),
+            configurations: last.configurations,
+        }
+    }
+}
+
+impl Script<'_> {
+    /// What a size is along the axis that changes.
+    pub(super) fn level(&self, size: &Size) -> String {
+        match self.axis {
+            Axis::Instances => size.instances.to_string(),
+            Axis::Shape => size.shape.clone(),
+        }
+    }
+}
+
+fn dimensions() -> Vec<Dimension> {
+    let dimension = |(name, value)| Dimension::builder().name(name).value(value).build();
+    [("EndpointName", ENDPOINT), ("VariantName", VARIANT)].map(dimension).into()
+}
+
+fn named(alarm: MetricAlarm) -> (String, Alarm) {
+    let threshold = alarm.threshold().unwrap_or_default();
+    let state = alarm.state_value().cloned().unwrap_or(StateValue::InsufficientData);
+    (alarm.alarm_name.unwrap_or_default(), Alarm { state, threshold })
+}
