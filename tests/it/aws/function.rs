@@ -1,9 +1,11 @@
 //! The real `stepladder-lambda` under `cargo lambda watch`, invoked by `cargo lambda invoke`.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,9 @@ use super::emulators::{Emulators, root, virtual_environment};
 
 /// `cargo lambda watch` builds before it serves; the tests have built already.
 const START: Duration = Duration::from_mins(2);
+
+/// Runs a command until standard input ends, however the test may end, and then stops its whole group.
+const UNTIL_INPUT_ENDS: &str = r#""$@" & cat; kill 0"#;
 
 /// A function that answers on a port of its own.
 pub(super) struct Function {
@@ -32,12 +37,22 @@ impl Function {
         let port = free_port();
         let scratch = tempfile::tempdir().unwrap();
         let log = File::create(scratch.path().join("watch.log")).unwrap();
-        let child = cargo_lambda("watch")
-            .args(["--features", "aws", "--ignore-changes", "--invoke-address", "127.0.0.1"])
+        let child = in_a_clean_shell("sh")
+            .args(["-c", UNTIL_INPUT_ENDS, "sh"])
+            .arg(cargo_lambda_path())
+            .args([
+                "lambda",
+                "watch",
+                "--features",
+                "aws",
+                "--ignore-changes",
+                "--invoke-address",
+                "127.0.0.1",
+            ])
             .args(["--invoke-port", &port.to_string()])
             .envs(emulators.environment())
             .envs(environment.iter().copied())
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             // `watch` starts cargo, which starts the function: they stop together, as one group.
@@ -80,8 +95,8 @@ impl Function {
     fn send(&self, payload: &[u8]) -> Result<Value, String> {
         let mut file = tempfile::NamedTempFile::new_in(self.scratch.path()).unwrap();
         file.write_all(payload).unwrap();
-        let Output { status, stdout, stderr } = cargo_lambda("invoke")
-            .arg("stepladder-lambda")
+        let Output { status, stdout, stderr } = in_a_clean_shell(cargo_lambda_path())
+            .args(["lambda", "invoke", "stepladder-lambda"])
             .args(["--invoke-address", "127.0.0.1", "--invoke-port", &self.port.to_string()])
             .arg("--data-file")
             .arg(file.path())
@@ -102,17 +117,20 @@ impl Function {
 
 impl Drop for Function {
     fn drop(&mut self) {
-        let group = format!("-{}", self.child.id());
-        let _ = Command::new("kill").args(["-TERM", "--", &group]).status();
+        drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
 }
 
+fn cargo_lambda_path() -> PathBuf {
+    virtual_environment().join("bin/cargo-lambda")
+}
+
 /// With the compiler's environment as a shell would have it, so that nothing is built anew.
-fn cargo_lambda(verb: &str) -> Command {
-    let mut command = Command::new(virtual_environment().join("bin/cargo-lambda"));
+fn in_a_clean_shell(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
     let path = std::env::var("PATH").unwrap_or_default();
-    command.args(["lambda", verb]).current_dir(root()).env_clear().env("PATH", path);
+    command.current_dir(root()).env_clear().env("PATH", path);
     for kept in ["HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_TARGET_DIR", "RUSTFLAGS"] {
         if let Some(value) = std::env::var_os(kept) {
             command.env(kept, value);
