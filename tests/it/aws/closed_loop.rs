@@ -40,6 +40,40 @@ pair      = { alarm = "model_deployment_low_cpu", metric = "CpuUtilization", bel
     back_to_the_start_by_themselves(&script, &ending);
 }
 
+#[tokio::test]
+async fn vertical() {
+    let script = Script {
+        name: "vertical",
+        policy: r#"
+[[rule]]
+alarm = "*model_deployment_high_mem"
+axis  = "shape"
+pair  = { alarm = "model_deployment_low_mem", metric = "MemoryUtilization", below = 30, window = "1m" }
+"#,
+        axis: Axis::Shape,
+        shape: "ml.m5.large",
+        metric: "MemoryUtilization",
+        alarm: "churn-model_deployment_high_mem",
+        above: 80.0,
+        pair: "stepladder/endpoint/churn/variant/AllTraffic/model_deployment_low_mem",
+        load: "GiB in use",
+        measured: |load, _, rung| (100.0 * load / rung.memory_gib).min(100.0),
+        acts: [
+            Act { name: "quiet", load: 4.0, until: |now| now.is_quiet() },
+            // More than 80 % of 8 or 16 GiB, and not even half of 32.
+            Act {
+                name: "rush",
+                load: 14.0,
+                until: |now| now.size.shape == "ml.m5.2xlarge" && now.is_quiet(),
+            },
+            Act { name: "evening", load: 2.0, until: |now| now.size.shape == "ml.m5.large" && now.is_tidy() },
+        ],
+    };
+    let Some(ending) = play(&script).await else { return };
+    assert_eq!(ending.sizes, ["ml.m5.large", "ml.m5.xlarge", "ml.m5.2xlarge", "ml.m5.xlarge", "ml.m5.large"]);
+    back_to_the_start_by_themselves(&script, &ending);
+}
+
 fn back_to_the_start_by_themselves(script: &Script, ending: &Ending) {
     assert_eq!(ending.called, [script.alarm, script.pair], "both called through the topic and the queue");
     // CloudWatch calls once per transition: the second step of each way is the clock's.
