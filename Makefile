@@ -22,8 +22,9 @@ help: ## Show this list
 run: ## Rehearse the main job over the sample events (needs only Rust)
 	cargo run --quiet -- rehearse --world events/rehearsal/world.json events/rehearsal/*.event.json
 
+# One of the two: make demo-aws STORY=horizontal
 .PHONY: demo-aws
-demo-aws: emulators ## Tell and draw two loads on AWS's emulators, in real time (STORY=horizontal for one)
+demo-aws: emulators ## Tell and draw two loads on AWS's emulators, in real time
 	cargo build --features aws --bins
 	cargo test --quiet --features aws --test it -- closed_loop::$(STORY) --nocapture
 

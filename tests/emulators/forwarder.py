@@ -31,9 +31,8 @@ def subscribed_queue(sns, sqs, topic_arn):
     name = topic_arn.rsplit(":", 1)[1]
     if sns.create_topic(Name=name)["TopicArn"] != topic_arn:
         sys.exit(f"`{topic_arn}` is not a topic that can be made here")
-    url = sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": VISIBILITY_SECONDS})[
-        "QueueUrl"
-    ]
+    attributes = {"VisibilityTimeout": VISIBILITY_SECONDS}
+    url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
     found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     arn = found["Attributes"]["QueueArn"]
     sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=arn)
@@ -62,17 +61,18 @@ def invoke(url, payload):
     request.add_header("Content-Type", "application/json")
     try:
         with urllib.request.urlopen(request, timeout=INVOCATION_SECONDS) as answer:
-            failed = "X-Amz-Function-Error" in answer.headers
-            return json.load(answer), failed
-    except (OSError, ValueError) as error:
-        # An answer other than 200 is an error here too: `cargo lambda watch` tells failures so.
-        return {"errorMessage": str(error)}, True
+            return json.load(answer), "X-Amz-Function-Error" in answer.headers
+    except urllib.error.HTTPError as error:
+        # Lambda answers a function error with 200 and a header, `cargo lambda watch` with 500.
+        return json.load(error), True
 
 
 def is_done_with(message, reply, failed):
     """Whether the message need not be delivered again."""
+    if failed:
+        return False
     again = [one.get("itemIdentifier") for one in reply.get("batchItemFailures") or []]
-    return not failed and message["MessageId"] not in again
+    return message["MessageId"] not in again
 
 
 def forward(sqs, queue_url, queue_arn, function_url):
@@ -105,7 +105,8 @@ def main():
 
     region = arguments.topic_arn.split(":")[3]
     session = boto3.Session("test", "test", region_name=region)
-    sns, sqs = (session.client(name, endpoint_url=arguments.endpoint_url) for name in ("sns", "sqs"))
+    sns = session.client("sns", endpoint_url=arguments.endpoint_url)
+    sqs = session.client("sqs", endpoint_url=arguments.endpoint_url)
     url, arn = subscribed_queue(sns, sqs, arguments.topic_arn)
     say({"queue": arn})
     while starter.is_alive():
