@@ -205,22 +205,44 @@ impl Emulators {
         texts(&self.control("POST", "/differences", &json!({ "left": left, "right": right })))
     }
 
+    /// Creates the topic that alarms notify, with no one to hear it.
+    pub(super) fn create_topic(&self) {
+        let host = self.cloudwatch.strip_prefix("http://").unwrap();
+        let name = ALARM_ACTION.rsplit(':').next().unwrap();
+        let body = format!("Action=CreateTopic&Version=2010-03-31&Name={name}");
+        let signed = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sns/aws4_request";
+        let answer = exchange(
+            host,
+            &format!(
+                "POST / HTTP/1.1\r\nHost: {host}\r\nAuthorization: {signed}\r\n\
+                 Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\
+                 Connection: close\r\n\r\n{body}",
+                body.len()
+            ),
+        );
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
     fn control(&self, method: &str, path: &str, body: &Value) -> Value {
         let host = self.control.strip_prefix("http://").unwrap();
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let mut stream = TcpStream::connect(host).unwrap();
-        write!(
-            stream,
+        let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
             body.len()
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        );
+        let answer = exchange(host, &request);
         assert!(answer.starts_with("HTTP/1.1 200"), "{method} {path}: {answer}");
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
         serde_json::from_str(body).unwrap()
     }
+}
+
+fn exchange(host: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(host).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 fn texts(list: &Value) -> Vec<String> {
