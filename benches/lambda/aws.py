@@ -127,6 +127,7 @@ ANSWERS = {
     "DescribeEndpoint": described_endpoint,
     "DescribeEndpointConfig": described_configuration,
     "DescribeScalableTargets": lambda: {"ScalableTargets": []},
+    "DescribeScalingPolicies": lambda: {"ScalingPolicies": []},
     "DescribeAlarms": described_alarms,
     "PutMetricAlarm": dict,
     "UpdateEndpointWeightsAndCapacities": lambda: {

@@ -32,6 +32,7 @@ def answer(alarm):
     seen = sagemaker.describe_endpoint(EndpointName=endpoint)
     shape = shapes(seen["EndpointConfigName"])[variant]
     least, most = bounds(endpoint, variant)
+    owned = policies(endpoint, variant)
     pair = f"stepladder/endpoint/{endpoint}/variant/{variant}/model_deployment_low_cpu"
     standing = cloudwatch.describe_alarms(
         AlarmNames=[alarm["AlarmName"], pair], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
@@ -42,6 +43,8 @@ def answer(alarm):
         return held(alarm, "busy")
     if evidence_since(alarm) < seen["LastModifiedTime"]:
         return held(alarm, "stale")
+    if owned:
+        return held(alarm, "owned_elsewhere")
     if not least <= count < most:
         return held(alarm, "at_ceiling")
     if all(one["AlarmName"] != pair for one in standing["MetricAlarms"]):
@@ -83,6 +86,14 @@ def bounds(endpoint, variant):
         return MIN_INSTANCES, MAX_INSTANCES
     native = found[0]
     return max(MIN_INSTANCES, native["MinCapacity"]), min(MAX_INSTANCES, native["MaxCapacity"])
+
+
+def policies(endpoint, variant):
+    return scaling.describe_scaling_policies(
+        ServiceNamespace="sagemaker",
+        ResourceId=f"endpoint/{endpoint}/variant/{variant}",
+        ScalableDimension="sagemaker:variant:DesiredInstanceCount",
+    )["ScalingPolicies"]
 
 
 def put_pair(name, endpoint, variant, shape):
