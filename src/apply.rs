@@ -4,7 +4,7 @@ use crate::alarm::{Alarm, TargetId};
 use crate::call::Call;
 use crate::cloud::{Cloud, Error};
 use crate::decide::{Decided, Decision, Hold, Question, Verdict};
-use crate::deployment::{Axis, Deployment, Size};
+use crate::deployment::{Axis, Deployment};
 use crate::plan::Plan;
 use crate::policy::Mode;
 
@@ -42,15 +42,13 @@ pub struct Receipt {
     pub answer: Option<String>,
 }
 
-/// A change of shape that a quota does not allow.
+/// A change that was sent and not accepted.
 #[derive(Debug)]
 pub struct Refused<'a> {
     /// The deployment as it was seen.
     pub seen: &'a Deployment,
-    /// The size that was asked for.
-    pub to: &'a Size,
-    /// What the service said.
-    pub why: &'a str,
+    /// Why the shape cannot be had, and which; `None` when somebody else's change was in the way.
+    pub shape: Option<(&'a str, &'a str)>,
 }
 
 /// What became of a call.
@@ -123,14 +121,21 @@ impl Outcome {
         self
     }
 
-    /// The change of shape that a quota did not allow, if that is how it ended.
-    pub fn refused_shape(&self) -> Option<Refused<'_>> {
-        match (&self.error, &self.decision, &self.seen) {
+    /// The change that was sent and surely not accepted, if that is how it ended. What may have been accepted, or
+    /// may be the next time, is none.
+    pub fn refused(&self) -> Option<Refused<'_>> {
+        let failed = self.calls.iter().find(|receipt| receipt.status == Status::Failed)?;
+        let seen = self.seen.as_ref().filter(|_| failed.call.resizes())?;
+        match (&self.error, &self.decision) {
             (
-                Some(Error::OverQuota { message, .. }),
+                Some(
+                    Error::OverQuota { message, .. }
+                    | Error::Refused { message, .. }
+                    | Error::Denied { message, .. },
+                ),
                 Decision::Resize { axis: Axis::Shape, to, .. },
-                Some(seen),
-            ) => Some(Refused { seen, to, why: message }),
+            ) => Some(Refused { seen, shape: Some((&to.shape, message)) }),
+            (None, Decision::Hold(Hold::Busy { .. })) => Some(Refused { seen, shape: None }),
             _ => None,
         }
     }
@@ -169,9 +174,9 @@ pub async fn apply(
     }
 }
 
-/// Sends one call more after a plan that failed. Its own failure is on record and changes nothing else.
-pub async fn follow_up(mut outcome: Outcome, call: Call, cloud: &dyn Cloud) -> Outcome {
-    let (receipts, _) = send_all(vec![call], cloud).await;
+/// Sends what a plan that failed leaves to do. Its own failure is on record and changes nothing else.
+pub async fn follow_up(mut outcome: Outcome, calls: Vec<Call>, cloud: &dyn Cloud) -> Outcome {
+    let (receipts, _) = send_all(calls, cloud).await;
     outcome.calls.extend(receipts);
     outcome
 }

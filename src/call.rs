@@ -118,7 +118,9 @@ pub enum Call {
     AwsRepointAlarm {
         /// The alarm's name.
         name: String,
-        /// The ARN that it calls.
+        /// The lists of actions that name the policy: `AlarmActions`, `OKActions`, `InsufficientDataActions`.
+        on: Vec<String>,
+        /// The ARN that it called, if it still does.
         from: String,
         /// The ARN that it shall call.
         to: String,
@@ -157,6 +159,8 @@ pub const PERMISSIONS: &[(&str, &str)] = &[
 pub const FURTHER_PERMISSIONS: &[(&str, &str)] = &[
     // A configuration may name a role that its containers run under.
     ("aws:CreateEndpointConfig", "iam:PassRole"),
+    // A configuration may name a key for its instances' volumes.
+    ("aws:UpdateEndpoint", "kms:CreateGrant"),
     // Application Auto Scaling's own role is made with the account's first scalable target of a service.
     ("aws:RegisterScalableTarget", "iam:CreateServiceLinkedRole"),
 ];

@@ -9,7 +9,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::{Alarm, TargetId, TargetKind, Transition};
-use crate::deployment::{Axis, Bounds, Deployment, Infeasible, Lifecycle, Owner, Pause, Size};
+use crate::deployment::{Axis, Bounds, Deployment, Infeasible, Lifecycle, Pause, Size};
 use crate::policy::{Fresh, Matched, Native, Policy};
 
 /// The window that is assumed where neither the payload nor the alarm's own service tells one: that of
@@ -27,6 +27,20 @@ pub struct Question<'a> {
     pub matched: Matched<'a>,
     /// The time that it is.
     pub now: Timestamp,
+}
+
+impl Question<'_> {
+    /// Whether no rule knows the alarm, so that only what was begun is finished.
+    pub fn is_caretaking(&self) -> bool {
+        self.matched.step == 0
+    }
+
+    /// Whether a paired alarm of ours calls, which takes back what was added and nothing else. Other low alarms
+    /// are somebody's own, and mean what they say.
+    pub fn is_taking_back(&self) -> bool {
+        let pair = self.matched.rule.pair.as_ref();
+        pair.is_some_and(|pair| self.alarm.name == pair.name_for(self.target))
+    }
 }
 
 /// What is to be done.
@@ -195,9 +209,10 @@ impl fmt::Display for Hold {
             }
             Self::NotResizable { axis, why } => write!(f, "its {axis} cannot be changed: {why}"),
             Self::OwnedElsewhere { axis, who, can_be_parked } => {
-                let way_out = ", or allow it to be parked with `native = \"park\"`";
+                let way_out = ": take it out there, or let it be parked with `native = \"park\"` and \
+                               `STEPLADDER_ALARM_ACTION`";
                 let way_out = if *can_be_parked { way_out } else { "" };
-                write!(f, "its {axis} belongs to {who}: take it out there{way_out}")
+                write!(f, "its {axis} belongs to {who}{way_out}")
             }
             Self::Paused { by } => write!(f, "scaling this way is paused by {by}"),
             Self::Infeasible { shape, until, why } => {
@@ -287,16 +302,20 @@ pub fn worth_a_look<'a>(
     }
 }
 
-/// The question about a deployment whose paired alarm does not fire, and is only to be looked after.
+/// The question about a deployment whose paired alarm is only to be looked after: it does not fire, or no rule
+/// knows it any more.
 pub fn worth_mending<'a>(
     alarm: &'a Alarm,
     target: &'a TargetId,
     policy: &'a Policy,
     now: Timestamp,
 ) -> Option<(Question<'a>, Vec<Verdict>)> {
-    let matched = policy.rule_for(&alarm.name, target).filter(|_| policy.allows(target))?;
+    if !policy.allows(target) {
+        return None;
+    }
     let held = !alarm.transition.is_firing();
     let verdict = Verdict { guard: "not_firing", held, saw: alarm.transition.to_string() };
+    let matched = policy.rule_for(&alarm.name, target).unwrap_or_else(|| policy.caretaker());
     Some((Question { alarm, target, matched, now }, vec![verdict]))
 }
 
@@ -331,10 +350,13 @@ fn first_guards<'a>(
 pub fn decide(question: &Question, asked: Vec<Verdict>, seen: &Deployment, policy: &Policy) -> Decided {
     let mut guards = Guards(asked);
     let transition = question.alarm.transition;
-    let size = if transition.is_firing() {
-        size_for(&mut guards, question, seen, policy)
-    } else {
+    let size = if !transition.is_firing() {
         Err(Hold::NotFiring(transition))
+    } else if question.is_caretaking() {
+        let saw = question.alarm.name.clone();
+        guards.ask_for("no_rule", saw, Err(Hold::NoRule))
+    } else {
+        size_for(&mut guards, question, seen, policy)
     };
     let decision = match size {
         Ok(to) => Decision::Resize { axis: question.matched.rule.axis, from: seen.size.clone(), to },
@@ -352,14 +374,14 @@ fn size_for(
     settled(guards, seen)?;
     fresh(guards, question, seen)?;
     resizable(guards, question, seen)?;
-    ours_to_change(guards, question, seen)?;
+    ours_to_change(guards, question, seen, policy)?;
     not_paused(guards, question, seen)?;
     let to = match question.matched.rule.axis {
         Axis::Instances => within_bounds(guards, question, seen)?,
         Axis::Shape => on_ladder(guards, question, seen, policy)?,
     };
     feasible(guards, question, seen, &to)?;
-    if question.matched.step > 0 {
+    if question.matched.step > 0 || parks(question, seen) {
         taken_back(guards, question, seen, policy)?;
     }
     Ok(to)
@@ -403,13 +425,25 @@ fn resizable(guards: &mut Guards, question: &Question, seen: &Deployment) -> Res
     guards.ask("not_resizable", saw, why.map(|why| Hold::NotResizable { axis, why: why.clone() }))
 }
 
-/// Another owner is reported, never fought.
-fn ours_to_change(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result<(), Hold> {
+/// Whether a change is one for which another owner is parked.
+fn parks(question: &Question, seen: &Deployment) -> bool {
+    let rule = question.matched.rule;
+    rule.native == Native::Park && seen.owners.get(&rule.axis).is_some_and(|owner| owner.can_be_parked)
+}
+
+/// Another owner is reported, never fought. It is parked only where the clock is sure to bring the look that
+/// puts it back.
+fn ours_to_change(
+    guards: &mut Guards,
+    question: &Question,
+    seen: &Deployment,
+    policy: &Policy,
+) -> Result<(), Hold> {
     let rule = question.matched.rule;
     let owner = seen.owners.get(&rule.axis);
     let saw = owner.map_or_else(|| "nobody else".to_owned(), |owner| owner.who.clone());
-    let parked = |owner: &&Owner| owner.can_be_parked && rule.native == Native::Park;
-    let hold = owner.filter(|owner| !parked(owner)).map(|owner| Hold::OwnedElsewhere {
+    let parked = parks(question, seen) && rule.pair.is_some() && policy.alarm_action.is_some();
+    let hold = owner.filter(|_| !parked).map(|owner| Hold::OwnedElsewhere {
         axis: rule.axis,
         who: owner.who.clone(),
         can_be_parked: owner.can_be_parked,
@@ -488,6 +522,10 @@ fn on_ladder(
     let axis = Axis::Shape;
     let (bottom, top) = ladder.ends();
     let step = question.matched.step;
+    if question.is_taking_back() && !ladder.is_above(shape, seen.floor.as_deref()) {
+        let limit = format!("`{shape}` is what it was deployed with, or less");
+        return guards.ask_for("at_floor", shape.clone(), Err(Hold::AtFloor { axis, limit }));
+    }
     let to = ladder.climb(shape, step);
     let (guard, end) = if step > 0 { ("at_ceiling", top) } else { ("at_floor", bottom) };
     let limit = format!("`{shape}` is the last rung of ladder `{}`", ladder.name);

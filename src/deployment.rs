@@ -37,6 +37,9 @@ pub struct Deployment {
     pub pauses: Vec<Pause>,
     /// Shapes that could not be had lately.
     pub infeasible: Vec<Infeasible>,
+    /// The shape that its operator gave it, where that is known: what is above it was added here. Elsewhere
+    /// the ladder's lowest counts as such.
+    pub floor: Option<String>,
     /// The alarm that called, as its own service describes it; `None` when it could not be found.
     pub alarm: Option<SeenAlarm>,
     /// The alarm found where the paired alarm of the matching rule belongs.
@@ -213,6 +216,7 @@ pub struct Endpoint {
     /// Its own tags: what stepladder remembers of it.
     pub tags: Tags,
     /// The configuration in force.
+    /// Null when somebody has deleted it, which leaves the endpoint running.
     pub configuration: Value,
     /// The tags of that configuration.
     pub configuration_tags: Tags,
@@ -229,7 +233,7 @@ pub struct Endpoint {
 pub struct Native {
     /// The scalable target; `None` when the variant is not registered.
     pub target: Option<Value>,
-    /// Its scaling policies.
+    /// Its scaling policies; `Alarms` lists the alarms that call one, and `On` the lists in which each does.
     pub policies: Vec<Value>,
     /// Its scheduled actions.
     pub scheduled: Vec<Value>,

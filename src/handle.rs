@@ -6,7 +6,7 @@ use crate::alarm::{Event, TargetId};
 use crate::apply::{Outcome, apply, follow_up};
 use crate::cloud::{self, Cloud};
 use crate::decide::{Decided, Question, Verdict, decide, worth_a_look, worth_mending};
-use crate::plan::{farewell, memory, plan};
+use crate::plan::{farewell, plan, undone};
 use crate::policy::Policy;
 use crate::repeat::{Standing, due};
 use crate::source;
@@ -96,7 +96,7 @@ async fn take_up(
         return Some(answer(one, target, cloud, policy, now).await);
     };
     let (question, to_mend) = worth_mending(alarm, target, policy, now)?;
-    let outcome = if one.is_at_rest() {
+    let outcome = if one.is_at_rest() || question.is_caretaking() {
         attempt(&question, to_mend, cloud, policy).await
     } else {
         answer(one, target, cloud, policy, now).await
@@ -141,8 +141,6 @@ async fn attempt(
     let decided = decide(question, asked, &seen, policy);
     let plan = plan(question, &seen, decided, policy);
     let outcome = apply(question, Some(seen), plan, cloud, policy.mode).await;
-    match outcome.refused_shape().and_then(|refused| memory(question, &refused)) {
-        Some(call) => follow_up(outcome, call, cloud).await,
-        None => outcome,
-    }
+    let undone = outcome.refused().map(|refused| undone(question, &refused)).unwrap_or_default();
+    follow_up(outcome, undone, cloud).await
 }

@@ -71,6 +71,12 @@ impl Ladder {
         self.climb(shape, -1)
     }
 
+    /// Whether a shape stands above the floor; above the lowest rung where this ladder does not hold the floor.
+    pub fn is_above(&self, shape: &str, floor: Option<&str>) -> bool {
+        let floor = floor.and_then(|floor| self.position(floor)).unwrap_or_default();
+        self.position(shape).is_some_and(|position| position > floor)
+    }
+
     /// The smallest and the largest shape, for messages.
     pub fn ends(&self) -> (&str, &str) {
         (shape_of(self.rungs.first()), shape_of(self.rungs.last()))

@@ -40,7 +40,7 @@ pub fn plan(question: &Question, seen: &Deployment, decided: Decided, policy: &P
     };
     let mut calls = Vec::new();
     let mut notes = Vec::new();
-    let fate = fate(question, seen, &decided.decision, policy);
+    let fate = fate(target, question, seen, &decided.decision, policy);
     if fate == Fate::Keep {
         calls.extend(kept(target, question, seen, policy, &mut notes));
     }
@@ -52,6 +52,7 @@ pub fn plan(question: &Question, seen: &Deployment, decided: Decided, policy: &P
         Decision::Hold(_) => left_over(target, question, seen),
     };
     calls.extend(left.calls);
+    notes.extend(left.notes);
     if fate == Fate::Delete && !left.goes_on {
         calls.extend(ours(seen).map(|alarm| (target.delete_pair)(alarm)));
     }
@@ -84,11 +85,17 @@ fn left_over(target: &target::Target, question: &Question, seen: &Deployment) ->
     (target.finish)(&Rest { seen, infeasible_for, now: question.now })
 }
 
-/// What is worth remembering of a change that the platform would not make: a shape that could not be had.
-pub fn memory(question: &Question, refused: &Refused) -> Option<Call> {
-    let Refused { seen, to, why } = refused;
-    let infeasible = Infeasible { shape: to.shape.clone(), since: question.now, why: (*why).to_owned() };
-    (target::of(question.target.kind)?.remember)(seen, &infeasible)
+/// What a change of shape that was not accepted leaves to do: nothing is to be taken for a change that was tried,
+/// and a shape that could not be had is remembered.
+pub fn undone(question: &Question, refused: &Refused) -> Vec<Call> {
+    let shape = question.matched.rule.axis == Axis::Shape;
+    let Some(target) = target::of(question.target.kind).filter(|_| shape) else { return Vec::new() };
+    let infeasible = refused.shape.map(|(shape, why)| Infeasible {
+        shape: shape.to_owned(),
+        since: question.now,
+        why: why.to_owned(),
+    });
+    (target.undone)(refused.seen, infeasible.as_ref())
 }
 
 /// What is left to do about a deployment that is gone: its paired alarm goes, too.
@@ -99,7 +106,13 @@ pub fn farewell(question: &Question, pair: &SeenAlarm, guards: Vec<Verdict>) -> 
 }
 
 /// The paired alarm's fate follows from where the deployment is and where it goes.
-fn fate(question: &Question, seen: &Deployment, decision: &Decision, policy: &Policy) -> Fate {
+fn fate(
+    target: &target::Target,
+    question: &Question,
+    seen: &Deployment,
+    decision: &Decision,
+    policy: &Policy,
+) -> Fate {
     let rule = question.matched.rule;
     let untouched = seen.fixed.contains_key(&rule.axis) || seen.lifecycle == Lifecycle::Gone;
     if rule.pair.is_none() || untouched {
@@ -108,6 +121,8 @@ fn fate(question: &Question, seen: &Deployment, decision: &Decision, policy: &Po
     let above = |sizes: &[&Size]| above_floor(question, seen, sizes, policy);
     match decision {
         Decision::Hold(Hold::PairTaken { .. } | Hold::NoPairAction) => Fate::Leave,
+        // It brings the look that finishes what the change leaves to do, and goes with it.
+        Decision::Resize { axis, .. } if target.unfinished.contains(axis) => Fate::Keep,
         // On the last step down there is nothing left for a new alarm to take back; one that stands goes
         // when the floor is observed.
         Decision::Resize { to, .. } => match (above(&[to]), ours(seen)) {
@@ -132,7 +147,7 @@ fn above_floor(question: &Question, seen: &Deployment, sizes: &[&Size], policy: 
         Axis::Shape => {
             let mut above = false;
             for size in sizes {
-                above |= policy.ladders.holding(&size.shape)?.down(&size.shape).is_some();
+                above |= policy.ladders.holding(&size.shape)?.is_above(&size.shape, seen.floor.as_deref());
             }
             Some(above)
         }

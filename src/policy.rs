@@ -50,6 +50,8 @@ pub struct Policy {
     /// The policy's rules, then the built-in ones. The first that matches counts.
     rules: Vec<Rule>,
     own_rules: usize,
+    /// For paired alarms whose rule has left the policy.
+    caretaker: Rule,
     /// Every shape table in force.
     pub ladders: Ladders,
     /// What paired alarms notify when it is fixed for the whole function; otherwise they notify what the
@@ -186,7 +188,15 @@ impl Policy {
             rules.push(rule.checked("built-in rule".to_owned(), &defaults)?);
         }
         let lists = Lists::checked(own.targets, own.topics, own.accounts)?;
-        Ok(Self { mode: own.mode, lists, rules, own_rules, ladders, alarm_action: None })
+        Ok(Self {
+            mode: own.mode,
+            lists,
+            rules,
+            own_rules,
+            caretaker: Rule::caretaker(),
+            ladders,
+            alarm_action: None,
+        })
     }
 
     /// Whether the policy lets this target be touched at all.
@@ -197,6 +207,12 @@ impl Policy {
     /// The first of its lists that leaves out an alarm about a target, and what is not on it.
     pub fn leaves_out<'a>(&self, alarm: &'a Alarm, target: &'a TargetId) -> Option<(&'static str, &'a str)> {
         self.lists.leaving_out(alarm, target)
+    }
+
+    /// What is left to do about a deployment whose paired alarm no rule knows any more: to finish what was begun,
+    /// and to change nothing else. Its step is none.
+    pub fn caretaker(&self) -> Matched<'_> {
+        Matched { rule: &self.caretaker, step: 0, by: String::new() }
     }
 
     /// How many rules are the policy's own, and how many are built in.
@@ -224,6 +240,24 @@ impl Policy {
 }
 
 impl Rule {
+    /// A rule that no alarm matches.
+    fn caretaker() -> Self {
+        Self {
+            origin: "no rule".to_owned(),
+            alarm: Vec::new(),
+            target: WildMatch::new("*"),
+            // Only changes of shape leave something to finish.
+            axis: Axis::Shape,
+            step: 0,
+            instances: DEFAULT_INSTANCES,
+            fresh: Fresh::default(),
+            // What was parked under another policy is put back all the same.
+            native: Native::Park,
+            infeasible_for: DEFAULT_INFEASIBLE_FOR,
+            pair: None,
+        }
+    }
+
     /// Whether the alarm has the name of this rule's paired alarm.
     fn is_taken_back_by(&self, alarm: &str, target: &TargetId) -> bool {
         self.pair.as_ref().is_some_and(|pair| alarm == pair.alarm || alarm == pair.name_for(target))
@@ -323,6 +357,14 @@ impl RuleText {
         let instances = self.instances.or(defaults.instances).unwrap_or(DEFAULT_INSTANCES);
         check_bounds(instances).map_err(invalid)?;
         let pair = self.pair.map(PairText::checked).transpose().map_err(invalid)?;
+        let native = self.native.unwrap_or(defaults.native);
+        if native == Native::Park && self.axis == Axis::Shape && pair.is_none() {
+            return Err(invalid(
+                "`native = \"park\"` without a `pair`: expected one, because the looks at it \
+                                bring back what was parked"
+                    .to_owned(),
+            ));
+        }
         let infeasible_for = self.infeasible_for.as_deref().or(defaults.infeasible_for.as_deref());
         let infeasible_for = infeasible_for.map(checked_infeasible_for).transpose().map_err(invalid)?;
         Ok(Rule {
@@ -332,7 +374,7 @@ impl RuleText {
             step,
             instances,
             fresh: self.fresh.unwrap_or(defaults.fresh),
-            native: self.native.unwrap_or(defaults.native),
+            native,
             infeasible_for: infeasible_for.unwrap_or(DEFAULT_INFEASIBLE_FOR),
             pair,
             origin,

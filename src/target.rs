@@ -28,11 +28,14 @@ pub struct Target {
     pub reads: &'static [(&'static str, &'static str)],
     /// The calls that bring it to a size, one axis at a time.
     pub resize: fn(&Resize, &mut Vec<String>) -> Vec<Call>,
+    /// The axes along which a change leaves something to finish when the deployment is at rest again.
+    pub unfinished: &'static [Axis],
     /// What earlier changes have left to do on a deployment at rest, such as what must not be done before a
     /// change is completed.
     pub finish: fn(&Rest) -> Finish,
-    /// The call that writes down that a shape could not be had, where that is remembered.
-    pub remember: fn(&Deployment, &Infeasible) -> Option<Call>,
+    /// What to do about a change that was not accepted: to take back the note of it, and to write down a
+    /// shape that could not be had.
+    pub undone: fn(&Deployment, Option<&Infeasible>) -> Vec<Call>,
     /// The call that makes the paired alarm what the policy says, over the one that stands or new; none
     /// when it is so already.
     pub keep_pair: fn(&PairContext, Option<&SeenAlarm>, &mut Vec<String>) -> Option<Call>,
@@ -71,6 +74,8 @@ pub struct Rest<'a> {
 pub struct Finish {
     /// What to send now.
     pub calls: Vec<Call>,
+    /// What an operator should know of how they ended.
+    pub notes: Vec<String>,
     /// Whether another look will find more to do.
     pub goes_on: bool,
 }
@@ -81,8 +86,8 @@ fn nothing_left(_: &Rest) -> Finish {
 }
 
 /// Nothing is remembered.
-fn forgetful(_: &Deployment, _: &Infeasible) -> Option<Call> {
-    None
+fn forgetful(_: &Deployment, _: Option<&Infeasible>) -> Vec<Call> {
+    Vec::new()
 }
 
 /// All that a paired alarm and its calls depend on.

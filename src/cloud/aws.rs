@@ -14,7 +14,7 @@ use aws_sdk_sagemaker::operation::describe_endpoint::DescribeEndpointOutput;
 use aws_sdk_sagemaker::primitives::DateTime;
 use aws_sdk_sagemaker::types::{EndpointStatus, ManagedInstanceScalingStatus, ProductionVariantSummary};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::{Cloud, Error};
@@ -24,7 +24,7 @@ use crate::decide::Question;
 use crate::deployment::{Axis, Deployment, Endpoint, Facts, Lifecycle, Native, SeenAlarm, Size, Tags};
 use crate::policy;
 use crate::repeat::Standing;
-use crate::target::sagemaker_variant::configuration::{find, name, shape_of, why_fixed};
+use crate::target::sagemaker_variant::configuration::{find, floor, name, shape_of, why_fixed};
 use crate::target::sagemaker_variant::{Marker, TARGET, memory, native};
 
 mod alarms;
@@ -115,36 +115,38 @@ impl Cloud for AwsCloud {
             scaling::describe(&clients.scaling, question.target, retypes),
             cloudwatch::describe(&clients.alarms, question),
         );
-        let (described, along, native, alarms) = (described?, along?, native?, alarms?);
+        let (described, mut along, native, alarms) = (described?, along?, native?, alarms?);
         let summary = summary_of(&described, variant)?;
         let identity = Identity::of(&described);
         let pair = pair_of(question, &alarms);
-        let right = along.configuration.as_ref().filter(|found| name(found) == identity.configuration);
-        let known = self.known().shape(endpoint, &identity, variant).filter(|_| !retypes);
-        let marked = || marked(&identity, pair.as_ref()).filter(|_| !retypes);
-        let shape =
-            right.and_then(|found| shape_of(found, variant).map(str::to_owned)).or(known).or_else(marked);
-        let configuration = match (right, &shape) {
-            (Some(found), _) => Some(found.clone()),
-            (None, Some(_)) => None,
-            (None, None) => Some(clients.configuration(&identity.configuration).await?),
+        let told = along.configuration.take().filter(|found| name(found) == identity.configuration);
+        let known = || {
+            let warm = self.known().shape(endpoint, &identity, variant);
+            warm.or_else(|| marked(&identity, pair.as_ref()))
         };
-        let shape = match (shape, &configuration) {
-            (Some(shape), _) => shape,
-            (None, Some(found)) => shape_in(found, variant)?,
-            (None, None) => NO_SHAPE.to_owned(),
+        let (shape, whole) = if retypes {
+            let document = match told {
+                Some(found) => found,
+                None => clients.configuration(&identity.configuration).await?.unwrap_or_default(),
+            };
+            // One that is deleted tells nothing, and leaves its endpoint running.
+            let shape = if document.is_null() { known() } else { Some(shape_in(&document, variant)?) };
+            (shape, Some(clients.whole(question, &described, document, along, &native).await?))
+        } else {
+            let shape = told.and_then(|found| shape_of(&found, variant).map(str::to_owned)).or_else(known);
+            let shape = match shape {
+                Some(shape) => shape,
+                None => shape_in(&clients.configuration_in_force(&identity.configuration).await?, variant)?,
+            };
+            (Some(shape), None)
         };
+        let shape = shape.unwrap_or_else(|| NO_SHAPE.to_owned());
         self.known().remember(endpoint, &identity, variant, &shape);
-        let whole = match configuration.filter(|_| retypes) {
-            Some(found) => {
-                let parks = question.matched.rule.native == policy::Native::Park;
-                let native = native.clone();
-                let native = if parks { clients.with_callers(native).await? } else { native };
-                Some(sagemaker::whole(&clients.sagemaker, &described, found, along, native).await?)
-            }
-            None => None,
+        let tags = match &whole {
+            Some(whole) => whole.tags.clone(),
+            None => clients.notes(question, &described).await?,
         };
-        let found = Found { described: &described, summary, identity, shape, native, whole };
+        let found = Found { described: &described, summary, identity, shape, native, tags, whole };
         Ok(deployment(question, found, alarm_of(question, &alarms), pair))
     }
 
@@ -184,7 +186,9 @@ impl Cloud for AwsCloud {
             Call::AwsRegisterScalableTarget { body } => scaling::register(native, body).await,
             Call::AwsPutScalingPolicy { body } => scaling::put_policy(native, body).await,
             Call::AwsPutScheduledAction { body } => scaling::put_scheduled_action(native, body).await,
-            Call::AwsRepointAlarm { name, from, to } => cloudwatch::repoint(alarms, name, from, to).await,
+            Call::AwsRepointAlarm { name, on, from, to } => {
+                cloudwatch::repoint(alarms, name, on, from, to).await
+            }
             Call::AwsPutMetricAlarm(alarm) => cloudwatch::put(alarms, alarm).await,
             Call::AwsDeleteAlarms { name } => cloudwatch::delete(alarms, name).await,
             Call::OciUpdateModelDeployment { .. }
@@ -297,19 +301,57 @@ impl Clients {
     async fn with_callers(&self, mut native: Native) -> Result<Native, Error> {
         for policy in &mut native.policies {
             let arn = policy.get("PolicyARN").and_then(Value::as_str).unwrap_or_default();
-            let names = cloudwatch::calling(&self.alarms, arn).await?;
-            policy["Alarms"] = names.into_iter().map(|name| json!({ "AlarmName": name })).collect();
+            let callers = cloudwatch::calling(&self.alarms, arn).await?;
+            policy["Alarms"] = callers.into();
         }
         Ok(native)
     }
 
-    /// The configuration in force. That it is gone does not mean that the endpoint is.
-    async fn configuration(&self, name: &str) -> Result<Value, Error> {
+    /// A configuration; `None` when it has been deleted.
+    async fn configuration(&self, name: &str) -> Result<Option<Value>, Error> {
         match sagemaker::describe_configuration(&self.sagemaker, name).await {
-            Err(Error::NotFound { operation, message }) => Err(Error::Refused { operation, message }),
-            found => found,
+            Err(Error::NotFound { .. }) => Ok(None),
+            found => found.map(Some),
         }
     }
+
+    /// The configuration in force. That it is gone does not mean that the endpoint is.
+    async fn configuration_in_force(&self, name: &str) -> Result<Value, Error> {
+        self.configuration(name).await?.ok_or_else(|| Error::Refused {
+            operation: "aws:DescribeEndpointConfig".to_owned(),
+            message: format!("the configuration `{name}` that is in force has been deleted"),
+        })
+    }
+
+    /// All that a change of type depends on.
+    async fn whole(
+        &self,
+        question: &Question<'_>,
+        described: &DescribeEndpointOutput,
+        document: Value,
+        along: sagemaker::Along,
+        native: &Native,
+    ) -> Result<Endpoint, Error> {
+        let native = native.clone();
+        let native = if parks(question) { self.with_callers(native).await? } else { native };
+        sagemaker::whole(&self.sagemaker, described, document, along, native).await
+    }
+
+    /// The endpoint's tags, where they may say that Application Auto Scaling is parked.
+    async fn notes(
+        &self,
+        question: &Question<'_>,
+        described: &DescribeEndpointOutput,
+    ) -> Result<Tags, Error> {
+        if !parks(question) {
+            return Ok(Tags::new());
+        }
+        sagemaker::list_tags(&self.sagemaker, described.endpoint_arn().unwrap_or_default()).await
+    }
+}
+
+fn parks(question: &Question) -> bool {
+    question.matched.rule.native == policy::Native::Park
 }
 
 fn summary_of<'a>(
@@ -352,6 +394,8 @@ struct Found<'a> {
     identity: Identity,
     shape: String,
     native: Native,
+    /// The endpoint's, where they were read.
+    tags: Tags,
     whole: Option<Endpoint>,
 }
 
@@ -361,7 +405,7 @@ fn deployment(
     alarm: Option<SeenAlarm>,
     pair: Option<SeenAlarm>,
 ) -> Deployment {
-    let Found { described, summary, identity, shape, native, whole } = found;
+    let Found { described, summary, identity, shape, native, tags, whole } = found;
     let count = |count: Option<i32>| count.and_then(|count| u32::try_from(count).ok());
     // Without a count the axis is marked as fixed, so that nothing is ever reckoned from this zero.
     let running = count(summary.current_instance_count()).unwrap_or_default();
@@ -370,8 +414,6 @@ fn deployment(
     let lifecycle = TARGET.lifecycle(status);
     let last_change = described.last_modified_time().and_then(timestamp);
     let (_, variant) = question.target.endpoint_and_variant().unwrap_or_default();
-    let nothing = Tags::new();
-    let tags = whole.as_ref().map_or(&nothing, |whole| &whole.tags);
     let rest = memory::Rest { configuration: &identity.configuration, instances: running, last_change };
     let rest = (lifecycle == Lifecycle::Settled).then_some(rest);
     Deployment {
@@ -383,9 +425,10 @@ fn deployment(
         last_change,
         bounds: native::bounds(&native),
         fixed: fixed(summary, whole.as_ref(), variant),
-        owners: native::owners(&native, tags, variant),
+        owners: native::owners(&native, &tags, variant),
         pauses: native::pauses(&native),
-        infeasible: memory::infeasible(tags, variant, rest),
+        floor: whole.as_ref().and_then(|whole| floor(whole, variant)).map(str::to_owned),
+        infeasible: memory::infeasible(&tags, variant, rest),
         alarm,
         pair,
         facts: Facts::SagemakerVariant {
@@ -413,7 +456,7 @@ fn fixed(
         None
     };
     let why = why.map(|why| (Axis::Instances, why.to_owned()));
-    let type_stays = whole.and_then(|whole| why_fixed(&whole.configuration, variant));
+    let type_stays = whole.and_then(|whole| why_fixed(whole, variant));
     why.into_iter().chain(type_stays.map(|why| (Axis::Shape, why))).collect()
 }
 

@@ -100,7 +100,7 @@ impl Cloud for Rehearsed {
             Call::AwsRegisterScalableTarget { body } => Ok(world.register(body)),
             Call::AwsPutScalingPolicy { body } => Ok(world.put_scaling_policy(body)),
             Call::AwsPutScheduledAction { body } => Ok(world.put_scheduled_action(body)),
-            Call::AwsRepointAlarm { name, from, to } => Ok(world.repoint_alarm(name, from, to)),
+            Call::AwsRepointAlarm { name, from, to, .. } => Ok(world.repoint_alarm(name, from, to)),
             Call::AwsPutMetricAlarm(alarm) => Ok(world.put_metric_alarm(alarm)),
             Call::AwsDeleteAlarms { name } => world.delete_alarm(name, None),
         }
@@ -119,7 +119,7 @@ fn describe(world: &World, question: &Question) -> Result<Deployment, Error> {
     let endpoint = world.whole_endpoint(question.target);
     let native = world.native(question.target);
     let whole = endpoint.as_ref();
-    let why_fixed = whole.and_then(|known| configuration::why_fixed(&known.configuration, variant));
+    let why_fixed = whole.and_then(|known| configuration::why_fixed(known, variant));
     let rest = whole.filter(|_| lifecycle == Lifecycle::Settled).map(|known| memory::Rest {
         configuration: configuration::name(&known.configuration),
         instances: found.instances,
@@ -137,6 +137,7 @@ fn describe(world: &World, question: &Question) -> Result<Deployment, Error> {
         owners: whole.map(|known| native::owners(&native, &known.tags, variant)).unwrap_or_default(),
         pauses: native::pauses(&native),
         infeasible: whole.map(|known| memory::infeasible(&known.tags, variant, rest)).unwrap_or_default(),
+        floor: whole.and_then(|known| configuration::floor(known, variant)).map(str::to_owned),
         alarm: world.alarm_that_called(question.alarm).map(|alarm| seen(alarm, false)),
         pair: world.pair_of(question),
         facts: facts(question.target.kind, found, endpoint),
@@ -246,9 +247,8 @@ impl World {
             return "gone already".to_owned();
         };
         if let AlarmDefinition::Cloudwatch(alarm) = &mut known.definition {
-            for action in alarm.actions.iter_mut().filter(|action| *action == from) {
-                to.clone_into(action);
-            }
+            alarm.actions.retain(|action| action != from && action != to);
+            alarm.actions.push(to.to_owned());
         }
         "calls it".to_owned()
     }

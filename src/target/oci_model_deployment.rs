@@ -24,8 +24,9 @@ pub const TARGET: Target = Target {
         ("oci:ListAlarms", "manage alarms"),
     ],
     resize,
+    unfinished: &[],
     finish: nothing_left,
-    remember: forgetful,
+    undone: forgetful,
     keep_pair,
     delete_pair,
 };

@@ -36,8 +36,9 @@ pub const TARGET: Target = Target {
         ("aws:DescribeAlarms", "cloudwatch:DescribeAlarms"),
     ],
     resize,
+    unfinished: &[Axis::Shape],
     finish,
-    remember,
+    undone,
     keep_pair,
     delete_pair,
 };
@@ -159,6 +160,7 @@ fn retyped(change: &Resize, names: (&str, &str), notes: &mut Vec<String>) -> Vec
     tags.extend(parked.into_iter().flatten());
 
     notes.extend(next.notes);
+    notes.extend(native::told(&endpoint.native));
     notes.extend(thresholds_stay(change));
     let mut calls = Vec::new();
     calls.extend(next.body.map(|body| Call::AwsCreateEndpointConfig { body, change: summary.clone() }));
@@ -202,22 +204,26 @@ fn finish(rest: &Rest) -> Finish {
         return Finish::default();
     };
     let Some((_, variant)) = seen.target.endpoint_and_variant() else { return Finish::default() };
-    let (write, forget) =
+    let memory::Settled { write, forget, told } =
         memory::settle(&endpoint.tags, variant, seen, configuration, rest.now, rest.infeasible_for);
-    let restoring = native::restore(endpoint, variant);
+    let restoring = native::restore(endpoint, variant, rest.now);
     let arn = &endpoint.arn;
-    let mut calls = Vec::new();
-    if !write.is_empty() {
-        calls.push(Call::AwsAddTags { arn: arn.clone(), tags: write });
-    }
+    // What somebody else is missing comes first, and room is made before it is taken.
+    let mut calls = restoring.calls;
     if !forget.is_empty() {
         calls.push(Call::AwsDeleteTags { arn: arn.clone(), keys: forget });
     }
-    calls.extend(restoring.calls);
+    if !write.is_empty() {
+        calls.push(Call::AwsAddTags { arn: arn.clone(), tags: write });
+    }
     let (served, young): (Vec<_>, Vec<_>) =
         endpoint.superseded.iter().partition(|(_, created)| has_served(rest, *created));
     calls.extend(served.iter().map(|(name, _)| Call::AwsDeleteEndpointConfig { name: name.clone() }));
-    Finish { calls, goes_on: restoring.goes_on || !young.is_empty() }
+    Finish {
+        calls,
+        notes: restoring.notes.into_iter().chain(told).collect(),
+        goes_on: restoring.goes_on || !young.is_empty(),
+    }
 }
 
 /// A copy that is younger than the endpoint's last change may be about to be put in force.
@@ -227,11 +233,15 @@ fn has_served(rest: &Rest, created: Option<Timestamp>) -> bool {
     changed_since || rest.now.duration_since(created) >= ABANDONED
 }
 
-fn remember(seen: &Deployment, infeasible: &Infeasible) -> Option<Call> {
-    let Facts::SagemakerVariant { endpoint: Some(endpoint), .. } = &seen.facts else { return None };
-    let (_, variant) = seen.target.endpoint_and_variant()?;
-    let tags = [memory::note(variant, infeasible)].into();
-    Some(Call::AwsAddTags { arn: endpoint.arn.clone(), tags })
+fn undone(seen: &Deployment, infeasible: Option<&Infeasible>) -> Vec<Call> {
+    let Facts::SagemakerVariant { endpoint: Some(endpoint), .. } = &seen.facts else { return Vec::new() };
+    let Some((_, variant)) = seen.target.endpoint_and_variant() else { return Vec::new() };
+    let arn = &endpoint.arn;
+    let mut calls = vec![Call::AwsDeleteTags { arn: arn.clone(), keys: vec![memory::step_key(variant)] }];
+    if let Some(infeasible) = infeasible {
+        calls.push(Call::AwsAddTags { arn: arn.clone(), tags: [memory::note(variant, infeasible)].into() });
+    }
+    calls
 }
 
 fn keep_pair(context: &PairContext, standing: Option<&SeenAlarm>, notes: &mut Vec<String>) -> Option<Call> {

@@ -106,9 +106,13 @@ fn height(id: &str, size: &Size, axis: Axis) -> Option<usize> {
     }
 }
 
-fn floor(axis: Axis) -> usize {
+/// A variant goes back to the type that it was deployed with, a model deployment to the end of its ladder.
+fn floor(start: &Start, axis: Axis) -> usize {
     match axis {
         Axis::Instances => 1,
+        Axis::Shape if start.id == VARIANT => {
+            rungs(VARIANT).iter().position(|rung| *rung == start.shape).unwrap()
+        }
         Axis::Shape => 0,
     }
 }
@@ -125,10 +129,11 @@ fn sizes(world: &World, id: &str) -> [Size; 2] {
     [found.size(), found.heading()]
 }
 
-/// The lowest that a deployment has ever been: what is above it was added by us.
+/// The lowest that a deployment has ever been, and what it goes back to: what is above both was added by us.
 struct Lowest {
     instances: usize,
     shape: usize,
+    floor: usize,
 }
 
 impl Lowest {
@@ -149,11 +154,16 @@ fn at_any_moment(world: &World, id: &str, lowest: &mut Lowest) -> Result<(), Tes
     for axis in [Axis::Instances, Axis::Shape] {
         let heights = sizes.each_ref().map(|size| height(id, size, axis));
         let [Some(now), Some(then)] = heights else { return Err(TestCaseError::fail(format!("{sizes:?}"))) };
+        let floor = if axis == Axis::Shape { lowest.floor } else { 0 };
         let lowest = lowest.of(axis);
         *lowest = now.min(*lowest);
+        let added_from = floor.max(*lowest);
         let standing = pairs(world, id, pair_of(axis)).len();
         prop_assert!(standing <= 1, "{standing} pairs of {axis}");
-        prop_assert!(now.max(then) <= *lowest || standing == 1, "{axis} was added and nothing takes it back");
+        prop_assert!(
+            now.max(then) <= added_from || standing == 1,
+            "{axis} was added and nothing takes it back"
+        );
     }
     Ok(())
 }
@@ -168,12 +178,18 @@ fn by_one_call(before: &World, after: &World, id: &str) -> Result<(), TestCaseEr
 }
 
 /// What holds when an event has been answered by a look at a settled deployment.
-fn once_answered(outcome: &Outcome, cloud: &Rehearsed, id: &str, axis: Axis) -> Result<(), TestCaseError> {
+fn once_answered(
+    outcome: &Outcome,
+    cloud: &Rehearsed,
+    start: &Start,
+    axis: Axis,
+) -> Result<(), TestCaseError> {
+    let id = start.id;
     let world = cloud.snapshot();
     if outcome.seen.is_none() || world.deployments[id].change.is_some() {
         return Ok(());
     }
-    let above = height(id, &size(cloud, id), axis).is_some_and(|height| height > floor(axis));
+    let above = height(id, &size(cloud, id), axis).is_some_and(|height| height > floor(start, axis));
     prop_assert_eq!(
         pairs(&world, id, pair_of(axis)).len(),
         usize::from(above),
@@ -196,7 +212,8 @@ impl<'a> History<'a> {
     fn new(start: &'a Start) -> Self {
         let cloud = start.cloud();
         let policy = start.policy("act");
-        let lowest = Lowest { instances: usize::MAX, shape: usize::MAX };
+        let floor = floor(start, Axis::Shape);
+        let lowest = Lowest { instances: usize::MAX, shape: usize::MAX, floor };
         Self { start, cloud, policy, resized: BTreeSet::new(), lowest }
     }
 
@@ -225,7 +242,7 @@ impl<'a> History<'a> {
             at_any_moment(&after, self.start.id, &mut self.lowest)?;
         }
         prop_assert_ne!(outcome.result, Ending::Failed, "{:?}", outcome);
-        once_answered(&outcome, &self.cloud, self.start.id, axis)?;
+        once_answered(&outcome, &self.cloud, self.start, axis)?;
         let resizes = matches!(outcome.decision, Decision::Resize { .. });
         let had_resized = self.resized.contains(&notice.body());
         prop_assert!(!(resizes && had_resized), "one event has resized twice");

@@ -1289,6 +1289,7 @@ fn variant_as_seen(pair: Option<CloudwatchAlarm>) -> Deployment {
         owners: BTreeMap::new(),
         pauses: Vec::new(),
         infeasible: Vec::new(),
+        floor: None,
         alarm: None,
         pair: pair.map(seen),
         facts: Facts::SagemakerVariant {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -43,6 +43,11 @@ pub(crate) const MEM_PAIR: &str = "model_deployment_low_mem";
 /// A policy without rules of its own.
 pub(crate) fn built_in() -> Policy {
     policy("")
+}
+
+/// The name of the variant's paired alarm.
+pub(crate) fn pair_alarm(pair: &str) -> String {
+    format!("stepladder/{VARIANT}/{pair}")
 }
 
 /// A policy that must be valid.
@@ -403,18 +408,27 @@ pub(crate) struct Interrupted<'a> {
     left: AtomicUsize,
     side: Side,
     error: Error,
+    /// Whether only one call fails.
+    goes_on: bool,
+    failed: AtomicBool,
 }
 
 impl<'a> Interrupted<'a> {
     /// As if the process ended, or the network did.
     pub(crate) fn after(calls: usize, side: Side, cloud: &'a Rehearsed) -> Self {
         let error = Error::Unavailable { operation: "any".to_owned(), message: "interrupted".to_owned() };
-        Self { cloud, left: AtomicUsize::new(calls), side, error }
+        let (left, failed) = (AtomicUsize::new(calls), AtomicBool::new(false));
+        Self { cloud, left, side, error, goes_on: false, failed }
     }
 
     /// The first call is answered with this.
     pub(crate) fn by(error: Error, cloud: &'a Rehearsed) -> Self {
-        Self { error, ..Self::after(0, Side::Before, cloud) }
+        Self::at(0, error, cloud)
+    }
+
+    /// The call after so many is answered with this, and those after it go through.
+    pub(crate) fn at(calls: usize, error: Error, cloud: &'a Rehearsed) -> Self {
+        Self { error, goes_on: true, ..Self::after(calls, Side::Before, cloud) }
     }
 }
 
@@ -429,8 +443,9 @@ impl Cloud for Interrupted<'_> {
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
-        if self.left.load(SeqCst) > 0 {
-            self.left.fetch_sub(1, SeqCst);
+        let left = self.left.load(SeqCst);
+        if left > 0 || (self.goes_on && self.failed.swap(true, SeqCst)) {
+            self.left.store(left.saturating_sub(1), SeqCst);
             return self.cloud.send(call).await;
         }
         if self.side == Side::After {

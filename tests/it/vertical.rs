@@ -6,6 +6,7 @@ use rstest::rstest;
 use serde_json::json;
 use stepladder::apply::{Ending, Outcome};
 use stepladder::call::AlarmDefinition;
+use stepladder::cloud::Error;
 use stepladder::cloud::rehearsed::{Notice, Rehearsed, World};
 use stepladder::policy::Policy;
 use stepladder::report;
@@ -202,6 +203,51 @@ fn variants_of_one_endpoint_climb_each_on_its_own() {
     nothing_is_left_over(&cloud, "both up, both down");
 }
 
+// ---- how far down ----
+
+#[test]
+fn our_own_alarm_stops_at_what_the_operator_deployed() {
+    let (cloud, policy) = (low(), policy(""));
+    on(&cloud, VARIANT, |found| found.shape = "ml.m5.2xlarge".to_owned());
+    let pair = support::pair_alarm(MEM_PAIR);
+    hear(HIGH_MEM, 0, &cloud, &policy);
+    cloud.advance(minute(30));
+    assert_eq!(hear(&pair, 30, &cloud, &policy).result, Ending::Applied);
+    cloud.advance(minute(60));
+    let outcome = hear(&pair, 60, &cloud, &policy);
+    assert_eq!((reason(&outcome), shape(&cloud).as_str()), ("at_floor", "ml.m5.2xlarge"));
+    assert_eq!(pairs(&cloud.snapshot(), VARIANT, MEM_PAIR), [], "and goes");
+    // An alarm of the operator's own means what it says, and what is below leaves nothing to take back.
+    assert_eq!(hear(LOW_MEM, 90, &cloud, &policy).result, Ending::Applied);
+    cloud.advance(minute(120));
+    assert_eq!(shape(&cloud), "ml.m5.xlarge");
+    assert_eq!(hear(HIGH_MEM, 120, &cloud, &policy).result, Ending::Applied);
+    tick(150, &cloud, &policy);
+    assert_eq!((shape(&cloud).as_str(), copies(&cloud.snapshot())), ("ml.m5.2xlarge", vec![]));
+}
+
+#[test]
+fn what_an_operator_puts_in_force_meanwhile_is_the_new_floor() {
+    let (cloud, policy) = (low(), policy(""));
+    hear(HIGH_MEM, 0, &cloud, &policy);
+    cloud.advance(minute(30));
+    cloud.with(|world| {
+        let mut theirs = world.configurations["churn"].clone();
+        theirs.document["EndpointConfigName"] = json!("churn-2");
+        theirs.document["ProductionVariants"][0]["InstanceType"] = json!("ml.m5.4xlarge");
+        world.configurations.insert("churn-2".to_owned(), theirs);
+        world.endpoints.get_mut("churn").unwrap().configuration = "churn-2".to_owned();
+    });
+    on(&cloud, VARIANT, |found| {
+        found.shape = "ml.m5.4xlarge".to_owned();
+        found.last_change = Some(minute(30));
+    });
+    let outcomes = tick(60, &cloud, &policy);
+    let calls = ["aws:DeleteTags", "aws:DeleteEndpointConfig", "aws:DeleteAlarms"];
+    assert_eq!(outcomes.iter().flat_map(operations).collect::<Vec<_>>(), calls);
+    assert_eq!(shape(&cloud), "ml.m5.4xlarge");
+}
+
 // ---- what is remembered ----
 
 /// The platform gives an update up and puts everything back.
@@ -223,8 +269,9 @@ fn a_rolled_back_step_is_told_and_not_tried_again_for_an_hour() {
     assert_eq!(reason(&outcome), "infeasible");
     assert!(report::because(&outcome).contains("rolled back"), "{}", report::because(&outcome));
     // At once it is written down, the note of the step goes, and so do the copy and the pair.
-    let calls = ["aws:AddTags", "aws:DeleteTags", "aws:DeleteEndpointConfig", "aws:DeleteAlarms"];
+    let calls = ["aws:DeleteTags", "aws:AddTags", "aws:DeleteEndpointConfig", "aws:DeleteAlarms"];
     assert_eq!(operations(&outcome), calls);
+    assert!(outcome.notes[0].contains("rolled back"), "{:?}", outcome.notes);
     assert_eq!(tags(&cloud.snapshot()), ["stepladder:infeasible/AllTraffic/ml.m5.xlarge"]);
     // It counts from the rollback, not from the last look.
     assert_eq!(reason(&hear(HIGH_MEM, 62, &cloud, &policy)), "infeasible");
@@ -246,6 +293,49 @@ fn a_type_beyond_the_quota_fails_once_and_is_not_asked_for_again() {
     assert_eq!(reason(&hear(HIGH_MEM, 29, &cloud, &policy)), "infeasible");
     cloud.with(|world| world.unavailable.clear());
     assert_eq!(hear(HIGH_MEM, 30, &cloud, &policy).result, Ending::Applied);
+}
+
+#[rstest]
+// The service will not have it, whatever its reason.
+#[case::refused(Error::Refused { operation: "aws:UpdateEndpoint".to_owned(), message: "no".to_owned() }, "infeasible")]
+// A permission is missing.
+#[case::denied(
+    Error::Denied { operation: "aws:UpdateEndpoint".to_owned(), permission: String::new(), message: "no".to_owned() },
+    "infeasible"
+)]
+// Somebody else's change was in the way: the next time is as good as the first.
+#[case::in_progress(Error::InProgress { operation: "aws:UpdateEndpoint".to_owned(), message: "no".to_owned() }, "resize")]
+fn an_update_that_is_not_accepted_is_no_rollback(#[case] error: Error, #[case] next: &str) {
+    let (cloud, policy) = (low(), policy(""));
+    hear(HIGH_MEM, 0, &Interrupted::at(3, error, &cloud), &policy);
+    // Somebody's change of another variant is completed.
+    on(&cloud, VARIANT, |found| found.last_change = Some(minute(5)));
+    let outcome = hear(HIGH_MEM, 20, &cloud, &policy);
+    assert_eq!(reason(&outcome), next, "{}", report::because(&outcome));
+    assert!(!report::because(&outcome).contains("rolled back"));
+}
+
+#[test]
+fn only_the_change_itself_tells_that_a_type_cannot_be_had() {
+    let (cloud, policy) = (low(), policy(""));
+    let error = Error::OverQuota { operation: "aws:PutMetricAlarm".to_owned(), message: "alarms".to_owned() };
+    hear(HIGH_MEM, 0, &Interrupted::at(0, error, &cloud), &policy);
+    assert_eq!(hear(HIGH_MEM, 1, &cloud, &policy).result, Ending::Applied);
+}
+
+#[test]
+fn a_configuration_that_is_deleted_under_its_endpoint_leaves_the_type_alone() {
+    let (cloud, policy) = (low_and_registered(), policy(PARK));
+    hear(HIGH_MEM, 0, &cloud, &policy);
+    cloud.advance(minute(10));
+    cloud.with(|world| {
+        let in_force = world.endpoints["churn"].configuration.clone();
+        world.configurations.remove(&in_force);
+    });
+    tick(10, &cloud, &policy);
+    tick(11, &cloud, &policy);
+    all_is_put_back(&cloud, "without a configuration");
+    assert_eq!(reason(&hear(HIGH_MEM, 30, &cloud, &policy)), "not_resizable");
 }
 
 #[test]
@@ -304,6 +394,50 @@ fn a_suspended_direction_is_honoured_and_the_other_is_free() {
     let low = hear(support::LOW_CPU, 0, &cloud, &policy(""));
     assert_eq!(reason(&low), "paused");
     assert_eq!(hear(HIGH_CPU, 0, &cloud, &policy("")).result, Ending::Applied);
+}
+
+#[test]
+fn nothing_is_parked_that_no_tick_would_put_back() {
+    let cloud = low_and_registered();
+    let mut called_directly = policy(PARK);
+    called_directly.alarm_action = None;
+    assert_eq!(reason(&hear(HIGH_MEM, 0, &cloud, &called_directly)), "owned_elsewhere");
+    let rule = "[[rule]]\nalarm = \"*mem*\"\naxis = \"shape\"\nnative = \"park\"";
+    let error = Policy::parse(rule).unwrap_err().to_string();
+    assert!(error.contains("without a `pair`"), "{error}");
+}
+
+#[test]
+fn a_step_down_that_parks_writes_the_pair_that_looks_after_it() {
+    let cloud = low_and_registered();
+    on(&cloud, VARIANT, |found| found.shape = "ml.m5.xlarge".to_owned());
+    let policy = policy(PARK);
+    let outcome = hear(LOW_MEM, 0, &cloud, &policy);
+    assert_eq!(operations(&outcome).first(), Some(&"aws:PutMetricAlarm"), "{outcome:?}");
+    tick(10, &cloud, &policy);
+    tick(11, &cloud, &policy);
+    all_is_put_back(&cloud, "down by an alarm of their own");
+    assert_eq!(pairs(&cloud.snapshot(), VARIANT, MEM_PAIR), []);
+}
+
+#[test]
+fn what_was_parked_is_put_back_though_its_rule_has_left_the_policy() {
+    let cloud = low_and_registered();
+    let mut rule = policy(
+        "[[rule]]\nalarm = \"big\"\naxis = \"shape\"\nnative = \"park\"\n\
+         pair = { alarm = \"small\", metric = \"MemoryUtilization\", below = 10, window = \"5m\" }",
+    );
+    rule.alarm_action = Some(TOPIC_ARN.to_owned());
+    assert_eq!(hear("big", 0, &cloud, &rule).result, Ending::Applied);
+    for at in [10, 11] {
+        tick(at, &cloud, &policy(""));
+    }
+    all_is_put_back(&cloud, "without its rule");
+    assert_eq!(shape(&cloud), "ml.m5.xlarge", "and nothing else happens");
+    // While it fires, somebody is told each time.
+    on(&cloud, VARIANT, |found| found.metrics.insert("MemoryUtilization".to_owned(), 1.0));
+    let told = tick(30, &cloud, &policy(""));
+    assert_eq!(told.iter().map(reason).collect::<Vec<_>>(), ["no_rule"]);
 }
 
 /// Everything of Application Auto Scaling is as it was, and the alarm calls a policy that exists.

@@ -5,6 +5,8 @@ use aws_sdk_cloudwatch::types::{
     AlarmType, ComparisonOperator, Dimension, MetricAlarm, StandardUnit, Statistic,
 };
 
+use serde_json::{Value, json};
+
 use super::errors::told;
 use super::pace::{DESCRIBE_ALARMS, Pace, WRITE_ALARMS};
 use super::sagemaker::deleted;
@@ -101,16 +103,19 @@ pub(super) async fn describe_calling(alarms: &Alarms, action: &str) -> Result<De
     Ok(all)
 }
 
-/// The names of the alarms that call a scaling policy, whoever made them.
-pub(super) async fn calling(alarms: &Alarms, policy: &str) -> Result<Vec<String>, Error> {
+/// The alarms that call a scaling policy, whoever made them, and in which lists of actions they do.
+pub(super) async fn calling(alarms: &Alarms, policy: &str) -> Result<Vec<Value>, Error> {
     let found = describe_calling(alarms, policy).await?;
-    let calls = |alarm: &MetricAlarm| repointed(alarm.clone(), policy, "").is_some();
-    Ok(found
-        .metric_alarms()
-        .iter()
-        .filter(|alarm| calls(alarm))
-        .filter_map(|a| a.alarm_name.clone())
-        .collect())
+    let listed = |alarm: &MetricAlarm| {
+        let mut alarm = alarm.clone();
+        let on: Vec<&str> = lists(&mut alarm)
+            .into_iter()
+            .filter(|(_, actions)| actions.iter().any(|action| action == policy))
+            .map(|(list, _)| list)
+            .collect();
+        (!on.is_empty()).then(|| json!({ "AlarmName": alarm.alarm_name, "On": on }))
+    };
+    Ok(found.metric_alarms().iter().filter_map(listed).collect())
 }
 
 pub(super) async fn put(alarms: &Alarms, alarm: &CloudwatchAlarm) -> Result<String, Error> {
@@ -141,11 +146,17 @@ pub(super) async fn put(alarms: &Alarms, alarm: &CloudwatchAlarm) -> Result<Stri
 }
 
 /// Writes an alarm back as it is, but for one action: the API replaces an alarm whole.
-pub(super) async fn repoint(alarms: &Alarms, name: &str, from: &str, to: &str) -> Result<String, Error> {
+pub(super) async fn repoint(
+    alarms: &Alarms,
+    name: &str,
+    on: &[String],
+    from: &str,
+    to: &str,
+) -> Result<String, Error> {
     let found = named(alarms, vec![name.to_owned()]).await?;
     let standing = found.metric_alarms.unwrap_or_default().into_iter().next();
     let Some(standing) = standing else { return Ok("gone already".to_owned()) };
-    let Some(alarm) = repointed(standing, from, to) else { return Ok("calls it no more".to_owned()) };
+    let Some(alarm) = repointed(standing, on, from, to) else { return Ok("calls it already".to_owned()) };
     let sent = alarms
         .to_put()
         .await
@@ -181,18 +192,59 @@ pub(super) async fn repoint(alarms: &Alarms, name: &str, from: &str, to: &str) -
     sent.map(|_| "written".to_owned()).map_err(|error| told("aws:PutMetricAlarm", &error))
 }
 
-/// The alarm with its calls of one action changed into calls of another; `None` when it has none.
-fn repointed(mut alarm: MetricAlarm, from: &str, to: &str) -> Option<MetricAlarm> {
-    let lists = [&mut alarm.alarm_actions, &mut alarm.ok_actions, &mut alarm.insufficient_data_actions];
+/// The alarm, calling the new action where it called the old one; `None` when it does so already. The service
+/// may have taken the old one out of the alarm together with what it was.
+fn repointed(mut alarm: MetricAlarm, on: &[String], from: &str, to: &str) -> Option<MetricAlarm> {
     let mut changed = false;
-    for action in lists.into_iter().flatten().flatten().filter(|action| *action == from) {
-        to.clone_into(action);
-        changed = true;
+    for (list, actions) in lists(&mut alarm) {
+        let before = actions.clone();
+        actions.retain(|action| action != from);
+        if on.iter().any(|wanted| wanted == list) && !actions.iter().any(|action| action == to) {
+            actions.push(to.to_owned());
+        }
+        changed |= *actions != before;
     }
     changed.then_some(alarm)
+}
+
+/// The lists of actions of an alarm, by the API's names of them.
+fn lists(alarm: &mut MetricAlarm) -> [(&'static str, &mut Vec<String>); 3] {
+    [
+        ("AlarmActions", alarm.alarm_actions.get_or_insert_default()),
+        ("OKActions", alarm.ok_actions.get_or_insert_default()),
+        ("InsufficientDataActions", alarm.insufficient_data_actions.get_or_insert_default()),
+    ]
 }
 
 pub(super) async fn delete(alarms: &Alarms, name: &str) -> Result<String, Error> {
     let sent = alarms.to_delete().await.delete_alarms().alarm_names(name).send().await;
     deleted(sent.map_err(|error| told("aws:DeleteAlarms", &error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alarm_calls_the_new_action_where_it_called_the_old_one() {
+        let alarm = |alarm: &[&str], ok: &[&str]| {
+            let texts = |actions: &[&str]| Some(actions.iter().map(|action| (*action).to_owned()).collect());
+            MetricAlarm::builder().set_alarm_actions(texts(alarm)).set_ok_actions(texts(ok)).build()
+        };
+        let on = ["AlarmActions".to_owned()];
+        let actions = |alarm: MetricAlarm| {
+            let found = repointed(alarm, &on, "old", "new")?;
+            Some((found.alarm_actions().to_vec(), found.ok_actions().to_vec()))
+        };
+        let told = |actions: &[&str]| actions.iter().map(|action| (*action).to_owned()).collect::<Vec<_>>();
+        // it still names the old one
+        assert_eq!(actions(alarm(&["old", "people"], &[])), Some((told(&["people", "new"]), vec![])));
+        // the service has taken the old one out
+        assert_eq!(
+            actions(alarm(&["people"], &["people"])),
+            Some((told(&["people", "new"]), told(&["people"])))
+        );
+        // done already
+        assert_eq!(actions(alarm(&["new"], &[])), None);
+    }
 }

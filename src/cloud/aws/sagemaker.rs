@@ -14,7 +14,7 @@ use super::errors::told;
 use super::timestamp;
 use crate::cloud::Error;
 use crate::deployment::{Endpoint, Native, Tags};
-use crate::target::sagemaker_variant::configuration::{TAG_ORIGINAL, is_ours, name, prefix};
+use crate::target::sagemaker_variant::configuration::{TAG_ORIGINAL, is_ours, prefix};
 
 /// A new configuration can be invisible to an update for a moment. Seven tries in a good four seconds.
 const INVISIBLE_FOR: [u64; 6] = [100, 200, 400, 800, 1200, 1600];
@@ -86,7 +86,8 @@ pub(super) async fn whole(
 ) -> Result<Endpoint, Error> {
     let endpoint_name = described.endpoint_name().unwrap_or_default();
     let arn = described.endpoint_arn().unwrap_or_default().to_owned();
-    let in_force = name(&configuration).to_owned();
+    let in_force = described.endpoint_config_name().unwrap_or_default();
+    let configuration_arn = configuration.get("EndpointConfigArn").and_then(Value::as_str);
     let (tags, configuration_tags, superseded) = tokio::join!(
         async {
             match along.tags {
@@ -94,8 +95,8 @@ pub(super) async fn whole(
                 None => list_tags(client, &arn).await,
             }
         },
-        list_tags(client, configuration.get("EndpointConfigArn").and_then(Value::as_str).unwrap_or_default()),
-        superseded(client, endpoint_name, &in_force, along.copies),
+        tags_of_configuration(client, configuration_arn),
+        superseded(client, endpoint_name, in_force, along.copies),
     );
     let configuration_tags = configuration_tags?;
     let original = match configuration_tags.get(TAG_ORIGINAL) {
@@ -111,6 +112,14 @@ pub(super) async fn whole(
         superseded: superseded?,
         native,
     })
+}
+
+/// None where it has been deleted under its endpoint.
+async fn tags_of_configuration(client: &Client, arn: Option<&str>) -> Result<Tags, Error> {
+    match arn {
+        Some(arn) => Ok(existing(list_tags(client, arn).await)?.unwrap_or_default()),
+        None => Ok(Tags::new()),
+    }
 }
 
 /// Copies that are not in force, and whose tags say that they were made for this endpoint.
@@ -139,7 +148,7 @@ fn existing<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-async fn list_tags(client: &Client, arn: &str) -> Result<Tags, Error> {
+pub(super) async fn list_tags(client: &Client, arn: &str) -> Result<Tags, Error> {
     let sent = client.list_tags().resource_arn(arn).send().await;
     let found = sent.map_err(|error| told("aws:ListTags", &error))?;
     let pair = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned()));

@@ -13,8 +13,10 @@ use crate::deployment::Native;
 /// The dimension by which a variant is registered.
 const DIMENSION: ScalableDimension = ScalableDimension::SageMakerVariantDesiredInstanceCount;
 
-/// Scheduled actions are asked for only where they might have to be kept. The first page holds more of them
-/// than can be.
+/// More policies or actions than could ever be kept in tags are not counted.
+const MOST: usize = 60;
+
+/// Scheduled actions are asked for only where they might have to be kept.
 pub(super) async fn describe(client: &Client, target: &TargetId, whole: bool) -> Result<Native, Error> {
     let (targets, policies, scheduled) =
         tokio::join!(targets(client, target), policies(client, target), scheduled(client, target, whole));
@@ -34,30 +36,48 @@ async fn targets(client: &Client, target: &TargetId) -> Result<Vec<Value>, Error
 }
 
 async fn policies(client: &Client, target: &TargetId) -> Result<Vec<Value>, Error> {
-    let answer = Answer::default();
-    let asked = client
-        .describe_scaling_policies()
-        .service_namespace(ServiceNamespace::Sagemaker)
-        .resource_id(&target.id)
-        .scalable_dimension(DIMENSION);
-    let sent = asked.customize().interceptor(answer.clone()).send().await;
-    sent.map_err(|error| told("aws:DescribeScalingPolicies", &error))?;
-    Ok(listed(answer.take(), "ScalingPolicies"))
+    let mut all = Vec::new();
+    let mut next = None;
+    loop {
+        let answer = Answer::default();
+        let asked = client
+            .describe_scaling_policies()
+            .service_namespace(ServiceNamespace::Sagemaker)
+            .resource_id(&target.id)
+            .scalable_dimension(DIMENSION)
+            .set_next_token(next);
+        let sent = asked.customize().interceptor(answer.clone()).send().await;
+        let page = sent.map_err(|error| told("aws:DescribeScalingPolicies", &error))?;
+        all.extend(listed(answer.take(), "ScalingPolicies"));
+        next = page.next_token;
+        if next.is_none() || all.len() > MOST {
+            return Ok(all);
+        }
+    }
 }
 
 async fn scheduled(client: &Client, target: &TargetId, whole: bool) -> Result<Vec<Value>, Error> {
+    let mut all = Vec::new();
     if !whole {
-        return Ok(Vec::new());
+        return Ok(all);
     }
-    let answer = Answer::default();
-    let asked = client
-        .describe_scheduled_actions()
-        .service_namespace(ServiceNamespace::Sagemaker)
-        .resource_id(&target.id)
-        .scalable_dimension(DIMENSION);
-    let sent = asked.customize().interceptor(answer.clone()).send().await;
-    sent.map_err(|error| told("aws:DescribeScheduledActions", &error))?;
-    Ok(listed(answer.take(), "ScheduledActions"))
+    let mut next = None;
+    loop {
+        let answer = Answer::default();
+        let asked = client
+            .describe_scheduled_actions()
+            .service_namespace(ServiceNamespace::Sagemaker)
+            .resource_id(&target.id)
+            .scalable_dimension(DIMENSION)
+            .set_next_token(next);
+        let sent = asked.customize().interceptor(answer.clone()).send().await;
+        let page = sent.map_err(|error| told("aws:DescribeScheduledActions", &error))?;
+        all.extend(listed(answer.take(), "ScheduledActions"));
+        next = page.next_token;
+        if next.is_none() || all.len() > MOST {
+            return Ok(all);
+        }
+    }
 }
 
 fn listed(mut answer: Value, member: &str) -> Vec<Value> {

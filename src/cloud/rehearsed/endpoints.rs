@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::lifecycle;
 use super::world::{Change, World, WorldAlarm, WorldConfiguration, WorldEndpoint};
 use crate::alarm::{TargetId, TargetKind};
+use crate::call::AlarmDefinition;
 use crate::cloud::Error;
 use crate::deployment::{Endpoint, Lifecycle, Native, Tags};
 use crate::target::sagemaker_variant::configuration::{self, TAG_ORIGINAL};
@@ -58,7 +59,8 @@ impl World {
     pub(super) fn whole_endpoint(&self, target: &TargetId) -> Option<Endpoint> {
         let (name, _) = target.endpoint_and_variant()?;
         let WorldEndpoint { configuration: in_force, next, tags } = self.endpoint(name);
-        let current = self.configuration(&in_force)?;
+        let gone = || WorldConfiguration { document: Value::Null, tags: Tags::new(), created: self.clock };
+        let current = self.configuration(&in_force).unwrap_or_else(gone);
         let original = current.tags.get(TAG_ORIGINAL).and_then(|name| self.configuration(name));
         let next = next.map(|(name, _)| name);
         let ours = |(name_of, found): &(&String, &WorldConfiguration)| {
@@ -84,8 +86,12 @@ impl World {
         for policy in &mut native.policies {
             let arn = policy.get("PolicyARN").and_then(Value::as_str).unwrap_or_default();
             let calls = |alarm: &&WorldAlarm| alarm.definition.notifies().iter().any(|action| action == arn);
-            let alarms: Vec<Value> =
-                self.alarms.iter().filter(calls).map(|alarm| json!({ "AlarmName": alarm.id })).collect();
+            let alarms: Vec<Value> = self
+                .alarms
+                .iter()
+                .filter(calls)
+                .map(|alarm| json!({ "AlarmName": alarm.id, "On": [] }))
+                .collect();
             policy["Alarms"] = json!(alarms);
         }
         native
@@ -184,9 +190,18 @@ impl World {
         }
     }
 
+    /// Policies go with their target, and alarms lose their calls of them.
     pub(super) fn deregister(&mut self, target: &str) -> String {
-        let gone = self.scalable.remove(target).is_none();
-        if gone { "out already" } else { "taken out, with its policies and actions" }.to_owned()
+        let Some(gone) = self.scalable.remove(target) else { return "out already".to_owned() };
+        let of_policy = |action: &String| {
+            gone.policies.iter().any(|policy| policy.get("PolicyARN").and_then(Value::as_str) == Some(action))
+        };
+        for alarm in &mut self.alarms {
+            if let AlarmDefinition::Cloudwatch(alarm) = &mut alarm.definition {
+                alarm.actions.retain(|action| !of_policy(action));
+            }
+        }
+        "taken out, with its policies and actions".to_owned()
     }
 
     pub(super) fn register(&mut self, body: &Value) -> String {

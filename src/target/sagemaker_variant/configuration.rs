@@ -159,13 +159,31 @@ pub fn shape_of<'a>(document: &'a Value, variant: &str) -> Option<&'a str> {
     find(document, variant)?.get("InstanceType")?.as_str()
 }
 
+/// The type that the endpoint's operator gave a variant: that of the original where a copy is in force.
+pub fn floor<'a>(endpoint: &'a Endpoint, variant: &str) -> Option<&'a str> {
+    shape_of(endpoint.original.as_ref().unwrap_or(&endpoint.configuration), variant)
+}
+
 /// A production variant's entry in a configuration.
 pub fn find<'a>(document: &'a Value, variant: &str) -> Option<&'a Value> {
     listed(document, "ProductionVariants").iter().find(|entry| is_named(entry, variant))
 }
 
+/// A resource has at most 50 tags. A copy takes two of its own.
+const MOST_COPIED_TAGS: usize = 48;
+/// The note of a step, and of two types that could not be had.
+const MOST_OTHER_TAGS: usize = 47;
+
 /// Why a variant's type must stay as it is, if it must.
-pub fn why_fixed(document: &Value, variant: &str) -> Option<String> {
+pub fn why_fixed(endpoint: &Endpoint, variant: &str) -> Option<String> {
+    let others = |tags: &Tags| tags.keys().filter(|key| !key.starts_with(OURS)).count();
+    let document = &endpoint.configuration;
+    if document.is_null() {
+        return Some("its endpoint's configuration has been deleted, so there is nothing to copy".to_owned());
+    }
+    if others(&endpoint.configuration_tags) > MOST_COPIED_TAGS || others(&endpoint.tags) > MOST_OTHER_TAGS {
+        return Some("the endpoint, or its configuration, has no room for another tag".to_owned());
+    }
     let entry = find(document, variant)?;
     let has = |member: &str| entry.get(member).is_some_and(|value| !value.is_null());
     let managed = entry.pointer("/ManagedInstanceScaling/Status").and_then(Value::as_str);
@@ -313,7 +331,7 @@ mod tests {
             let mut document = configuration("ml.m5.large");
             let entry = document["ProductionVariants"][0].as_object_mut().unwrap();
             entry.extend(members.as_object().unwrap().clone());
-            document
+            endpoint(document)
         };
         let rows = [
             (with(json!({ "ServerlessConfig": { "MaxConcurrency": 5 } })), "serverless"),
@@ -327,10 +345,18 @@ mod tests {
         }
         let mut shadowed = configuration("ml.m5.large");
         shadowed["ShadowProductionVariants"] = json!([{ "VariantName": "shadow" }]);
-        assert!(why_fixed(&shadowed, "a").unwrap().contains("shadow"));
+        assert!(why_fixed(&endpoint(shadowed), "a").unwrap().contains("shadow"));
+        // deleted under the endpoint
+        assert!(why_fixed(&endpoint(Value::Null), "a").unwrap().contains("deleted"));
+        // no room for a note, on either
+        let many = |count: usize| (0..count).map(|number| (number.to_string(), String::new())).collect();
+        let crowded = Endpoint { tags: many(48), ..endpoint(configuration("ml.m5.large")) };
+        assert!(why_fixed(&crowded, "a").unwrap().contains("no room"));
+        let crowded = Endpoint { configuration_tags: many(49), ..endpoint(configuration("ml.m5.large")) };
+        assert!(why_fixed(&crowded, "a").unwrap().contains("no room"));
         // what is switched off, or empty, keeps nobody
         let idle = with(json!({ "ManagedInstanceScaling": { "Status": "DISABLED" }, "InstancePools": [] }));
         assert_eq!(why_fixed(&idle, "a"), None);
-        assert_eq!(why_fixed(&configuration("ml.m5.large"), "a"), None);
+        assert_eq!(why_fixed(&endpoint(configuration("ml.m5.large")), "a"), None);
     }
 }

@@ -132,7 +132,18 @@ pub(super) fn begun(variant: &str, step: &Step) -> (String, String) {
     (step_key(variant), step.to_string())
 }
 
-/// What is to be written down and what is to be forgotten about an endpoint at rest.
+/// What becomes of the notes about an endpoint at rest.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    /// To be written down.
+    pub(super) write: Tags,
+    /// To be forgotten.
+    pub(super) forget: Vec<String>,
+    /// What an operator should know.
+    pub(super) told: Option<String>,
+}
+
+/// Sorts out the notes about an endpoint at rest.
 pub(super) fn settle(
     tags: &Tags,
     variant: &str,
@@ -140,10 +151,11 @@ pub(super) fn settle(
     configuration: &str,
     now: Timestamp,
     infeasible_for: SignedDuration,
-) -> (Tags, Vec<String>) {
-    let Some(rest) = Rest::of(seen, configuration) else { return Default::default() };
+) -> Settled {
+    let Some(rest) = Rest::of(seen, configuration) else { return Settled::default() };
     let over = |found: &Infeasible| now.duration_since(found.since) >= infeasible_for;
     let mut write = Tags::new();
+    let mut told = None;
     let mut forget: Vec<String> = infeasible(tags, variant, None)
         .iter()
         .filter(|found| over(found))
@@ -153,14 +165,15 @@ pub(super) fn settle(
         let (key, value) = note(variant, &found);
         forget.retain(|known| *known != key);
         write.insert(key, value);
+        told = Some(format!("the change to `{}`, completed at {}: {}", found.shape, found.since, found.why));
     }
     if tags.contains_key(&step_key(variant)) {
         forget.push(step_key(variant));
     }
-    (write, forget)
+    Settled { write, forget, told }
 }
 
-fn step_key(variant: &str) -> String {
+pub(super) fn step_key(variant: &str) -> String {
     format!("{STEP}{variant}")
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,8 +20,8 @@ const PARKED: &str = "stepladder:parked/";
 /// The longest value of a tag.
 const CHUNK: usize = 256;
 
-/// A resource has at most 50 tags, and some of them are its owner's.
-const MOST_CHUNKS: usize = 30;
+/// A resource has at most 50 tags. The note of a step, and of two types that could not be had, need room, too.
+const MOST_TAGS: usize = 47;
 
 /// What the API tells of a target, a policy or an action and does not take.
 const TOLD_ONLY: [&str; 6] =
@@ -39,14 +40,22 @@ struct ParkedPolicy {
     /// Its ARN as it was; put back, it gets another.
     arn: String,
     /// The alarms of its owner that called it.
-    alarms: Vec<String>,
+    alarms: Vec<Caller>,
     request: Value,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Caller {
+    name: String,
+    /// The lists of actions in which it names the policy.
+    on: Vec<String>,
 }
 
 /// What is to be done about an endpoint at rest, and whether anything will be left to do after it.
 #[derive(Debug, Default)]
 pub(super) struct Restoring {
     pub(super) calls: Vec<Call>,
+    pub(super) notes: Vec<String>,
     pub(super) goes_on: bool,
 }
 
@@ -59,10 +68,13 @@ pub fn owners(native: &Native, tags: &Tags, variant: &str) -> BTreeMap<Axis, Own
     }
     if is_parked(tags, variant) {
         let who = "Application Auto Scaling, which is being put back".to_owned();
-        owners.insert(Axis::Shape, Owner { who, can_be_parked: false });
+        let owner = Owner { who, can_be_parked: false };
+        owners.extend([(Axis::Shape, owner.clone()), (Axis::Instances, owner)]);
     } else if native.target.is_some() {
         let who = "Application Auto Scaling, where the variant is registered".to_owned();
-        owners.insert(Axis::Shape, Owner { who, can_be_parked: chunks(native, variant).is_some() });
+        let fits = |chunks: &Tags| tags.len() + chunks.len() <= MOST_TAGS;
+        let can_be_parked = chunks(native, variant).as_ref().is_some_and(fits);
+        owners.insert(Axis::Shape, Owner { who, can_be_parked });
     }
     owners
 }
@@ -88,17 +100,25 @@ pub fn pauses(native: &Native) -> Vec<Pause> {
 
 /// The tags that keep what is about to be taken out; `None` when it is more than tags hold.
 pub(super) fn chunks(native: &Native, variant: &str) -> Option<Tags> {
-    let parked = Parked {
-        target: own_role_left_out(request(native.target.as_ref()?)),
-        policies: native.policies.iter().map(parked_policy).collect(),
-        scheduled: native.scheduled.iter().map(request).collect(),
-    };
-    let text = BASE64.encode(serde_json::to_vec(&parked).ok()?);
+    let text = BASE64.encode(serde_json::to_vec(&parked(native)?).ok()?);
     let count = text.len().div_ceil(CHUNK);
     let key = |number: usize| format!("{PARKED}{variant}/{number}");
     let chunk = |number: usize| text.get(number * CHUNK..text.len().min((number + 1) * CHUNK));
-    (count <= MOST_CHUNKS)
+    (count <= MOST_TAGS)
         .then(|| (0..count).filter_map(|number| Some((key(number), chunk(number)?.to_owned()))).collect())
+}
+
+/// What is taken out, in one line: it is in the log, too, should somebody clear the tags away.
+pub(super) fn told(native: &Native) -> Option<String> {
+    Some(format!("parked: {}", serde_json::to_string(&parked(native)?).ok()?))
+}
+
+fn parked(native: &Native) -> Option<Parked> {
+    Some(Parked {
+        target: own_role_left_out(request(native.target.as_ref()?)),
+        policies: native.policies.iter().map(parked_policy).collect(),
+        scheduled: native.scheduled.iter().map(request).collect(),
+    })
 }
 
 /// A policy calls its own alarms; those of a tracking policy come and go with it.
@@ -107,9 +127,15 @@ fn parked_policy(policy: &Value) -> ParkedPolicy {
     let alarms = policy.get("Alarms").and_then(Value::as_array).filter(|_| !owned).into_iter().flatten();
     ParkedPolicy {
         arn: text(policy, "PolicyARN").to_owned(),
-        alarms: alarms.map(|alarm| text(alarm, "AlarmName").to_owned()).collect(),
+        alarms: alarms.map(caller).collect(),
         request: request(policy),
     }
+}
+
+fn caller(alarm: &Value) -> Caller {
+    let on = alarm.get("On").and_then(Value::as_array).into_iter().flatten();
+    let on = on.filter_map(Value::as_str).map(str::to_owned).collect();
+    Caller { name: text(alarm, "AlarmName").to_owned(), on }
 }
 
 /// What the API takes of what it tells.
@@ -139,31 +165,37 @@ fn keys(tags: &Tags, variant: &str) -> Vec<String> {
 
 fn read(tags: &Tags, variant: &str) -> Option<Parked> {
     let piece = |number: usize| tags.get(&format!("{PARKED}{variant}/{number}")).map(String::as_str);
-    let text: String = (0..MOST_CHUNKS).map_while(piece).collect();
+    let text: String = (0..MOST_TAGS).map_while(piece).collect();
     serde_json::from_slice(&BASE64.decode(text).ok()?).ok()
 }
 
-/// Puts back what is parked and not there; once all is there, alarms are told the policies' new ARNs, and the
-/// tags go.
-pub(super) fn restore(endpoint: &Endpoint, variant: &str) -> Restoring {
+/// Puts back what is parked and not there, and points the alarms at the policies that are; the tags go when
+/// nothing is missing.
+pub(super) fn restore(endpoint: &Endpoint, variant: &str, now: Timestamp) -> Restoring {
     let Endpoint { arn, tags, native, .. } = endpoint;
     if !is_parked(tags, variant) {
         return Restoring::default();
     }
-    let missing = read(tags, variant).map(|parked| (missing(&parked, native), parked));
-    match missing {
-        Some((calls, _)) if !calls.is_empty() => Restoring { calls, goes_on: true },
-        // What cannot be read cannot be put back, and is kept for a person to look at.
-        None => Restoring { calls: Vec::new(), goes_on: false },
-        Some((_, parked)) => {
-            let mut calls = repointed(&parked, native);
-            calls.push(Call::AwsDeleteTags { arn: arn.clone(), keys: keys(tags, variant) });
-            Restoring { calls, goes_on: false }
-        }
+    let Some(parked) = read(tags, variant) else {
+        let note = format!(
+            "what is parked in the tags `{PARKED}{variant}/` cannot be read: put it back, and \
+                            remove them"
+        );
+        return Restoring { notes: vec![note], ..Restoring::default() };
+    };
+    let missing = missing(&parked, native, now);
+    let goes_on = !missing.is_empty();
+    // What stands is finished first: one piece that is refused must not keep the others waiting.
+    let (target, rest): (Vec<Call>, Vec<Call>) =
+        missing.into_iter().partition(|call| matches!(call, Call::AwsRegisterScalableTarget { .. }));
+    let mut calls = [target, repointed(&parked, native), rest].concat();
+    if !goes_on {
+        calls.push(Call::AwsDeleteTags { arn: arn.clone(), keys: keys(tags, variant) });
     }
+    Restoring { calls, notes: Vec::new(), goes_on }
 }
 
-fn missing(parked: &Parked, native: &Native) -> Vec<Call> {
+fn missing(parked: &Parked, native: &Native, now: Timestamp) -> Vec<Call> {
     let stands = |standing: &[Value], field: &str, wanted: &Value| {
         standing.iter().any(|one| text(one, field) == text(wanted, field))
     };
@@ -175,11 +207,28 @@ fn missing(parked: &Parked, native: &Native) -> Vec<Call> {
     for body in policies.filter(|policy| !stands(&native.policies, "PolicyName", policy)) {
         calls.push(Call::AwsPutScalingPolicy { body: body.clone() });
     }
-    let scheduled = parked.scheduled.iter();
+    let scheduled = parked.scheduled.iter().filter(|action| !is_over(action, now));
     for body in scheduled.filter(|action| !stands(&native.scheduled, "ScheduledActionName", action)) {
         calls.push(Call::AwsPutScheduledAction { body: body.clone() });
     }
     calls
+}
+
+/// The service drops an action once its time has come or its end has passed, and would not take it again.
+/// See <https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PutScheduledAction.html>.
+fn is_over(action: &Value, now: Timestamp) -> bool {
+    let ended = action.get("EndTime").and_then(Value::as_f64).is_some_and(|end| end <= seconds(now));
+    let once = text(action, "Schedule").strip_prefix("at(").and_then(|rest| rest.strip_suffix(')'));
+    let zone = action.get("Timezone").and_then(Value::as_str).unwrap_or("UTC");
+    // In another time zone it may be up to a day off: better put back a moment too often than never.
+    let slack = SignedDuration::from_hours(if zone == "UTC" { 0 } else { 24 });
+    let at = once.and_then(|time| format!("{time}Z").parse::<Timestamp>().ok());
+    ended || at.is_some_and(|at| at.checked_add(slack).is_ok_and(|at| at <= now))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^52")]
+fn seconds(now: Timestamp) -> f64 {
+    now.as_second() as f64
 }
 
 fn repointed(parked: &Parked, native: &Native) -> Vec<Call> {
@@ -189,7 +238,8 @@ fn repointed(parked: &Parked, native: &Native) -> Vec<Call> {
         let now = native.policies.iter().find(|one| text(one, "PolicyName") == name);
         let Some(to) = now.map(|now| text(now, "PolicyARN")).filter(|to| *to != policy.arn) else { continue };
         calls.extend(policy.alarms.iter().map(|alarm| Call::AwsRepointAlarm {
-            name: alarm.clone(),
+            name: alarm.name.clone(),
+            on: alarm.on.clone(),
             from: policy.arn.clone(),
             to: to.to_owned(),
         }));
@@ -216,10 +266,14 @@ mod tests {
             })),
             policies: vec![json!({
                 "PolicyName": "step", "PolicyARN": "old", "PolicyType": "StepScaling", "CreationTime": 2.0,
-                "Alarms": [{ "AlarmName": "busy", "AlarmARN": "arn:busy" }],
+                "Alarms": [{ "AlarmName": "busy", "On": ["AlarmActions"] }],
             })],
             scheduled: vec![json!({ "ScheduledActionName": "night", "ScheduledActionARN": "arn:night" })],
         }
+    }
+
+    fn second(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
     }
 
     fn operations(restoring: &Restoring) -> Vec<&'static str> {
@@ -228,7 +282,7 @@ mod tests {
 
     fn restore(native: &Native, tags: &Tags, variant: &str) -> Restoring {
         let (native, tags) = (native.clone(), tags.clone());
-        super::restore(&Endpoint { tags, native, ..Endpoint::default() }, variant)
+        super::restore(&Endpoint { tags, native, ..Endpoint::default() }, variant, second(1_000))
     }
 
     #[test]
@@ -249,9 +303,51 @@ mod tests {
         back.policies[0]["PolicyARN"] = json!("new");
         let done = restore(&back, &tags, "v");
         assert_eq!((operations(&done), done.goes_on), (vec!["aws:PutMetricAlarm", "aws:DeleteTags"], false));
-        let expected =
-            Call::AwsRepointAlarm { name: "busy".to_owned(), from: "old".to_owned(), to: "new".to_owned() };
+        let expected = Call::AwsRepointAlarm {
+            name: "busy".to_owned(),
+            on: vec!["AlarmActions".to_owned()],
+            from: "old".to_owned(),
+            to: "new".to_owned(),
+        };
         assert_eq!(done.calls[0], expected);
+        // one is missing: the alarms of those that stand are told all the same
+        back.scheduled.clear();
+        let part = restore(&back, &tags, "v");
+        let calls = vec!["aws:PutMetricAlarm", "aws:PutScheduledAction"];
+        assert_eq!((operations(&part), part.goes_on), (calls, true));
+    }
+
+    #[test]
+    fn an_action_whose_time_has_passed_is_not_put_back() {
+        let rows = [
+            // recurring
+            (json!({ "Schedule": "cron(0 18 * * ? *)" }), false),
+            // over since a second ago, and not yet
+            (json!({ "Schedule": "cron(0 18 * * ? *)", "EndTime": 999.5 }), true),
+            (json!({ "Schedule": "cron(0 18 * * ? *)", "EndTime": 1001.0 }), false),
+            // once, before and after
+            (json!({ "Schedule": "at(1970-01-01T00:16:39)" }), true),
+            (json!({ "Schedule": "at(1970-01-01T00:16:41)" }), false),
+            // in a time zone that may lie behind
+            (json!({ "Schedule": "at(1970-01-01T00:16:39)", "Timezone": "Pacific/Honolulu" }), false),
+        ];
+        for (action, over) in rows {
+            assert_eq!(is_over(&action, second(1_000)), over, "{action}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told() {
+        let tags = [(format!("{PARKED}v/0"), "no document".to_owned())].into();
+        let told = restore(&Native::default(), &tags, "v");
+        assert!(told.calls.is_empty() && told.notes[0].contains("cannot be read"), "{told:?}");
+    }
+
+    #[test]
+    fn the_endpoints_own_tags_need_room_too() {
+        let others = |count: usize| (0..count).map(|number| (number.to_string(), String::new())).collect();
+        let can_be_parked = |tags: &Tags| owners(&native(), tags, "v")[&Axis::Shape].can_be_parked;
+        assert!(can_be_parked(&others(40)) && !can_be_parked(&others(47)));
     }
 
     #[test]
@@ -284,6 +380,6 @@ mod tests {
         let mut tracking = native();
         tracking.policies[0]["PolicyType"] = json!("TargetTrackingScaling");
         let parked = read(&chunks(&tracking, "v").unwrap(), "v").unwrap();
-        assert_eq!(parked.policies[0].alarms, Vec::<String>::new());
+        assert_eq!(parked.policies[0].alarms, []);
     }
 }
