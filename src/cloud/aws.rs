@@ -124,28 +124,21 @@ impl Cloud for AwsCloud {
             let warm = self.known().shape(endpoint, &identity, variant);
             warm.or_else(|| marked(&identity, pair.as_ref()))
         };
-        let (shape, whole) = if retypes {
-            let document = match told {
-                Some(found) => found,
-                None => clients.configuration(&identity.configuration).await?.unwrap_or_default(),
-            };
-            // One that is deleted tells nothing, and leaves its endpoint running.
-            let shape = if document.is_null() { known() } else { Some(shape_in(&document, variant)?) };
-            (shape, Some(clients.whole(question, &described, document, along, &native).await?))
+        let (shape, tags, whole) = if retypes {
+            let whole = clients.whole(question, &described, told, along, &native).await?;
+            // A configuration that is deleted tells nothing, and leaves its endpoint running.
+            let deleted = whole.configuration.is_null();
+            let shape = if deleted { known() } else { Some(shape_in(&whole.configuration, variant)?) };
+            (shape.unwrap_or_else(|| NO_SHAPE.to_owned()), whole.tags.clone(), Some(whole))
         } else {
             let shape = told.and_then(|found| shape_of(&found, variant).map(str::to_owned)).or_else(known);
             let shape = match shape {
                 Some(shape) => shape,
                 None => shape_in(&clients.configuration_in_force(&identity.configuration).await?, variant)?,
             };
-            (Some(shape), None)
+            (shape, clients.notes(question, &described).await?, None)
         };
-        let shape = shape.unwrap_or_else(|| NO_SHAPE.to_owned());
         self.known().remember(endpoint, &identity, variant, &shape);
-        let tags = match &whole {
-            Some(whole) => whole.tags.clone(),
-            None => clients.notes(question, &described).await?,
-        };
         let found = Found { described: &described, summary, identity, shape, native, tags, whole };
         Ok(deployment(question, found, alarm_of(question, &alarms), pair))
     }
@@ -328,10 +321,15 @@ impl Clients {
         &self,
         question: &Question<'_>,
         described: &DescribeEndpointOutput,
-        document: Value,
+        told: Option<Value>,
         along: sagemaker::Along,
         native: &Native,
     ) -> Result<Endpoint, Error> {
+        let in_force = described.endpoint_config_name().unwrap_or_default();
+        let document = match told {
+            Some(found) => found,
+            None => self.configuration(in_force).await?.unwrap_or_default(),
+        };
         let native = native.clone();
         let native = if parks(question) { self.with_callers(native).await? } else { native };
         sagemaker::whole(&self.sagemaker, described, document, along, native).await

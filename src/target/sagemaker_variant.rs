@@ -337,9 +337,7 @@ impl Marker {
     /// Reads the marker of an alarm's description; `None` when there is none.
     pub fn read(description: &str) -> Option<Self> {
         let line = description.lines().last()?.strip_prefix("stepladder: ")?;
-        let field = |name: &str| {
-            line.split(' ').find_map(|part| part.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
-        };
+        let field = |name: &str| field(line, name);
         Some(Self {
             pair: field("pair")?,
             target: field("target")?,
@@ -353,6 +351,11 @@ impl Marker {
     pub fn is_for(&self, target: &TargetId, pair: &str) -> bool {
         self.target == target.id && self.pair == pair
     }
+}
+
+/// A field of a line of `name=value`, as markers and notes are written.
+fn field(line: &str, name: &str) -> Option<String> {
+    line.split(' ').find_map(|part| part.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
 }
 
 impl std::fmt::Display for Marker {

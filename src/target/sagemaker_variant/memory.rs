@@ -8,6 +8,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::field;
 use crate::deployment::{Deployment, Infeasible, Lifecycle, Tags};
 
 /// The tag of the step that was begun last; a variant's name follows.
@@ -44,9 +45,7 @@ enum Ending {
 impl Step {
     fn read(tags: &Tags, variant: &str) -> Option<Self> {
         let text = tags.get(&step_key(variant))?;
-        let field = |name: &str| {
-            text.split(' ').find_map(|part| part.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
-        };
+        let field = |name: &str| field(text, name);
         Some(Self {
             from: field("from")?,
             to: field("to")?,
