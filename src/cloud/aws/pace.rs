@@ -1,28 +1,32 @@
-//! Keeps requests apart from each other, so that an event which answers many alarms stays inside the
-//! account's limits. One request on its own never waits.
+//! Keeps requests inside the account's limits when one event answers many alarms. A few of them never wait.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 /// CloudWatch lets an account describe alarms nine times a second; somebody else may want to, too.
-pub(super) const DESCRIBE_ALARMS: Duration = Duration::from_millis(125);
+pub(super) const DESCRIBE_ALARMS: usize = 8;
 
 /// CloudWatch lets an account write, or delete, alarms three times a second each.
 /// See <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html>.
-pub(super) const WRITE_ALARMS: Duration = Duration::from_millis(350);
+pub(super) const WRITE_ALARMS: usize = 3;
 
-/// The time before which no further request is sent.
+/// A second, and what requests may get closer to each other on their way.
+const SECOND: Duration = Duration::from_millis(1100);
+
+/// So many requests a second.
 #[derive(Debug)]
 pub(super) struct Pace {
-    apart: Duration,
-    next: Mutex<Option<Instant>>,
+    most: usize,
+    /// The turns of the last so many, the oldest first.
+    recent: Mutex<VecDeque<Instant>>,
 }
 
 impl Pace {
-    pub(super) fn new(apart: Duration) -> Self {
-        Self { apart, next: Mutex::new(None) }
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, recent: Mutex::default() }
     }
 
     /// Returns when it is this request's turn.
@@ -31,9 +35,10 @@ impl Pace {
     }
 
     fn slot(&self, now: Instant) -> Instant {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let mine = next.map_or(now, |next| next.max(now));
-        *next = Some(mine + self.apart);
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let oldest = if recent.len() < self.most { None } else { recent.pop_front() };
+        let mine = oldest.map_or(now, |oldest| now.max(oldest + SECOND));
+        recent.push_back(mine);
         mine
     }
 }
@@ -43,15 +48,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_take_turns_and_one_alone_does_not_wait() {
-        let apart = Duration::from_millis(100);
-        let (pace, start) = (Pace::new(apart), Instant::now());
-        assert_eq!(pace.slot(start), start);
-        // two more at once
-        assert_eq!(pace.slot(start), start + apart);
-        assert_eq!(pace.slot(start), start + 2 * apart);
-        // and one long after
-        let later = start + Duration::from_secs(5);
-        assert_eq!(pace.slot(later), later);
+    fn a_few_do_not_wait_and_more_take_turns() {
+        let (pace, start) = (Pace::new(2), Instant::now());
+        let turns: Vec<Instant> = (0..5).map(|_| pace.slot(start)).collect();
+        assert_eq!(turns, [start, start, start + SECOND, start + SECOND, start + 2 * SECOND]);
+        // long after
+        let later = start + 9 * SECOND;
+        assert_eq!([pace.slot(later), pace.slot(later)], [later, later]);
     }
 }
