@@ -125,7 +125,7 @@ impl Outcome {
     /// may be the next time, is none.
     pub fn refused(&self) -> Option<Refused<'_>> {
         let failed = self.calls.iter().find(|receipt| receipt.status == Status::Failed)?;
-        let seen = self.seen.as_ref().filter(|_| failed.call.resizes())?;
+        let seen = self.seen.as_ref().filter(|_| failed.call.serves_a_resize())?;
         match (&self.error, &self.decision) {
             (
                 Some(

@@ -194,6 +194,13 @@ impl Call {
         PERMISSIONS.iter().find(|(name, _)| *name == operation).map_or("", |(_, permission)| permission)
     }
 
+    /// Whether this call changes the deployment itself, or makes something ready for nothing but that.
+    pub fn serves_a_resize(&self) -> bool {
+        let prepares =
+            matches!(self, Self::AwsCreateEndpointConfig { .. } | Self::AwsDeregisterScalableTarget { .. });
+        prepares || self.resizes()
+    }
+
     /// Whether this call changes the deployment itself, not only an alarm.
     pub fn resizes(&self) -> bool {
         match self {
@@ -229,7 +236,8 @@ impl fmt::Display for Call {
                 write!(f, "delete `{name}`")
             }
             Self::AwsUpdateEndpointWeightsAndCapacities { variant, instances, .. } => {
-                write!(f, "set variant `{variant}` to {instances} instances")
+                let plural = if *instances == 1 { "" } else { "s" };
+                write!(f, "set variant `{variant}` to {instances} instance{plural}")
             }
             Self::AwsCreateEndpointConfig { body, change } => {
                 write!(f, "create `{}`: {change}", named(body, "EndpointConfigName"))

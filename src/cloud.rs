@@ -17,6 +17,9 @@ pub mod aws;
 /// A cloud as this program sees it: one way to look, one way to act.
 #[async_trait]
 pub trait Cloud: Send + Sync {
+    /// Gets ready to be asked, ahead of the first question, which otherwise does the same.
+    async fn connect(&self) {}
+
     /// Reads the deployment, the alarm that called and the place of the paired alarm, in parallel where
     /// the API allows. Changes nothing. [`Error::NotFound`] when there is no such deployment.
     async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error>;

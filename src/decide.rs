@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::{Alarm, TargetId, TargetKind, Transition};
 use crate::deployment::{Axis, Bounds, Deployment, Infeasible, Lifecycle, Pause, Size};
-use crate::policy::{Fresh, Matched, Native, Policy};
+use crate::policy::{Fresh, Matched, Native, Policy, is_pair_name};
 
 /// The window that is assumed where neither the payload nor the alarm's own service tells one: that of
 /// the guide's alarms.
@@ -39,7 +39,7 @@ impl Question<'_> {
     /// are somebody's own, and mean what they say.
     pub fn is_taking_back(&self) -> bool {
         let pair = self.matched.rule.pair.as_ref();
-        pair.is_some_and(|pair| self.alarm.name == pair.name_for(self.target))
+        pair.is_some() && is_pair_name(&self.alarm.name, self.target)
     }
 }
 
@@ -465,15 +465,12 @@ fn feasible(guards: &mut Guards, question: &Question, seen: &Deployment, to: &Si
     if question.matched.rule.axis != Axis::Shape {
         return Ok(());
     }
-    let until = |known: &Infeasible| known.since.checked_add(question.matched.rule.infeasible_for).ok();
-    let known = seen.infeasible.iter().filter(|known| known.shape == to.shape);
-    let hold =
-        known.filter_map(|known| Some((until(known)?, known))).find(|(until, _)| *until > question.now);
-    let saw = hold.map_or_else(|| format!("{} was not refused lately", to.shape), |(_, one)| one.why.clone());
-    let hold = hold.map(|(until, known)| Hold::Infeasible {
-        shape: known.shape.clone(),
-        until,
-        why: known.why.clone(),
+    let known = seen.infeasible.iter().find(|known| known.shape == to.shape && known.until > question.now);
+    let saw = known.map_or_else(|| format!("{} was not refused lately", to.shape), |known| known.why.clone());
+    let hold = known.map(|Infeasible { shape, until, why }| Hold::Infeasible {
+        shape: shape.clone(),
+        until: *until,
+        why: why.clone(),
     });
     guards.ask("infeasible", saw, hold)
 }
@@ -526,7 +523,8 @@ fn on_ladder(
         let limit = format!("`{shape}` is what it was deployed with, or less");
         return guards.ask_for("at_floor", shape.clone(), Err(Hold::AtFloor { axis, limit }));
     }
-    let to = ladder.climb(shape, step);
+    let floor = seen.floor.as_deref().filter(|_| question.is_taking_back());
+    let to = ladder.climb(shape, step).map(|to| ladder.not_below(to, floor));
     let (guard, end) = if step > 0 { ("at_ceiling", top) } else { ("at_floor", bottom) };
     let limit = format!("`{shape}` is the last rung of ladder `{}`", ladder.name);
     let at_end = if step > 0 { Hold::AtCeiling { axis, limit } } else { Hold::AtFloor { axis, limit } };

@@ -146,8 +146,8 @@ pub struct Pause {
 pub struct Infeasible {
     /// The shape.
     pub shape: String,
-    /// Since when that is known.
-    pub since: Timestamp,
+    /// Until when it is not asked for again.
+    pub until: Timestamp,
     /// What happened.
     pub why: String,
 }
@@ -230,6 +230,7 @@ pub struct Endpoint {
 
 /// What Application Auto Scaling knows of a variant, in its own documents.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Native {
     /// The scalable target; `None` when the variant is not registered.
     pub target: Option<Value>,

@@ -77,6 +77,13 @@ impl Ladder {
         self.position(shape).is_some_and(|position| position > floor)
     }
 
+    /// The rung, or that of the floor where it would be below it.
+    pub fn not_below<'a>(&'a self, rung: &'a Rung, floor: Option<&str>) -> &'a Rung {
+        let floor = floor.and_then(|floor| self.rung(floor));
+        let below = |floor: &&Rung| self.is_above(&floor.shape, Some(&rung.shape));
+        floor.filter(below).unwrap_or(rung)
+    }
+
     /// The smallest and the largest shape, for messages.
     pub fn ends(&self) -> (&str, &str) {
         (shape_of(self.rungs.first()), shape_of(self.rungs.last()))

@@ -109,6 +109,8 @@ pub struct Rule {
     pub fresh: Fresh,
     /// What to do where the platform's own autoscaling is in the way.
     pub native: Native,
+    /// Whether another rule may have parked it.
+    pub heeds_parked: bool,
     /// How long a shape that could not be had is not asked for again.
     pub infeasible_for: SignedDuration,
     /// The alarm that takes back what this rule adds.
@@ -140,6 +142,11 @@ impl Pair {
 /// The name of a paired alarm of a target where names are unique per region.
 pub fn pair_name(target: &TargetId, pair: &str) -> String {
     format!("stepladder/{target}/{pair}")
+}
+
+/// Whether an alarm has a name that only paired alarms of a target have.
+pub fn is_pair_name(alarm: &str, target: &TargetId) -> bool {
+    alarm.starts_with(&pair_name(target, ""))
 }
 
 /// A rule that matches, and which way it goes for this alarm.
@@ -187,6 +194,11 @@ impl Policy {
         for rule in built_in.rule {
             rules.push(rule.checked("built-in rule".to_owned(), &defaults)?);
         }
+        // What one rule has parked another must not take for gone.
+        let parks = rules.iter().any(|rule| rule.native == Native::Park);
+        for rule in &mut rules {
+            rule.heeds_parked = parks;
+        }
         let lists = Lists::checked(own.targets, own.topics, own.accounts)?;
         Ok(Self {
             mode: own.mode,
@@ -223,16 +235,17 @@ impl Policy {
     /// The first rule for an alarm on a target.
     ///
     /// What is called like a paired alarm never adds anything, however wide a glob is: an endpoint may well
-    /// be called `high-cpu-model`, and its low alarm must not be taken for a high one.
+    /// be called `high-cpu-model`, and its low alarm must not be taken for a high one. One that stepladder has
+    /// made is known to the rule that it was made for, and to no other.
     pub fn rule_for(&self, alarm: &str, target: &TargetId) -> Option<Matched<'_>> {
         let here = || self.rules.iter().filter(|rule| rule.target.matches(&target.id));
-        let ours = alarm.starts_with(&pair_name(target, ""));
-        let takes_back = ours || here().any(|rule| rule.is_taken_back_by(alarm, target));
+        let ours = is_pair_name(alarm, target);
+        let takes_back = here().any(|rule| rule.is_taken_back_by(alarm, target));
         here().find_map(|rule| {
             if rule.is_taken_back_by(alarm, target) {
                 return Some(Matched { rule, step: -rule.step.abs(), by: alarm.to_owned() });
             }
-            let glob = rule.alarm.iter().find(|glob| glob.matches(alarm))?;
+            let glob = rule.alarm.iter().find(|glob| !ours && glob.matches(alarm))?;
             let adds = rule.step > 0;
             (!(adds && takes_back)).then(|| Matched { rule, step: rule.step, by: glob.to_string() })
         })
@@ -253,6 +266,7 @@ impl Rule {
             fresh: Fresh::default(),
             // What was parked under another policy is put back all the same.
             native: Native::Park,
+            heeds_parked: true,
             infeasible_for: DEFAULT_INFEASIBLE_FOR,
             pair: None,
         }
@@ -375,6 +389,7 @@ impl RuleText {
             instances,
             fresh: self.fresh.unwrap_or(defaults.fresh),
             native,
+            heeds_parked: native == Native::Park,
             infeasible_for: infeasible_for.unwrap_or(DEFAULT_INFEASIBLE_FOR),
             pair,
             origin,

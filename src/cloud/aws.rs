@@ -13,6 +13,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sagemaker::operation::describe_endpoint::DescribeEndpointOutput;
 use aws_sdk_sagemaker::primitives::DateTime;
 use aws_sdk_sagemaker::types::{EndpointStatus, ManagedInstanceScalingStatus, ProductionVariantSummary};
+use aws_smithy_http_client::tls;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -103,6 +104,10 @@ impl Identity {
 
 #[async_trait]
 impl Cloud for AwsCloud {
+    async fn connect(&self) {
+        self.clients().await;
+    }
+
     async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error> {
         let (endpoint, variant) = names(question.target)?;
         let clients = self.clients().await;
@@ -138,7 +143,9 @@ impl Cloud for AwsCloud {
             };
             (shape, clients.notes(question, &described).await?, None)
         };
-        self.known().remember(endpoint, &identity, variant, &shape);
+        if shape != NO_SHAPE {
+            self.known().remember(endpoint, &identity, variant, &shape);
+        }
         let found = Found { described: &described, summary, identity, shape, native, tags, whole };
         Ok(deployment(question, found, alarm_of(question, &alarms), pair))
     }
@@ -222,7 +229,7 @@ fn marked(identity: &Identity, pair: Option<&SeenAlarm>) -> Option<String> {
     let AlarmDefinition::Cloudwatch(alarm) = &pair.filter(|pair| pair.ours)?.definition else { return None };
     let marker = Marker::read(&alarm.description)?;
     let same = marker.configuration == identity.configuration && marker.created == identity.created;
-    same.then_some(marker.shape)
+    (same && marker.shape != NO_SHAPE).then_some(marker.shape)
 }
 
 fn names(target: &TargetId) -> Result<(&str, &str), Error> {
@@ -245,7 +252,14 @@ impl Clients {
             .operation_timeout(OPERATION_TIMEOUT)
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .build();
-        let config = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await;
+        // One for all: each of its own would read the root certificates again.
+        let tls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+        let http = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http)
+            .timeout_config(timeouts)
+            .load()
+            .await;
         Self {
             region: config.region().map(ToString::to_string).unwrap_or_default(),
             sagemaker: aws_sdk_sagemaker::Client::new(&config),
@@ -341,7 +355,7 @@ impl Clients {
         question: &Question<'_>,
         described: &DescribeEndpointOutput,
     ) -> Result<Tags, Error> {
-        if !parks(question) {
+        if !question.matched.rule.heeds_parked {
             return Ok(Tags::new());
         }
         sagemaker::list_tags(&self.sagemaker, described.endpoint_arn().unwrap_or_default()).await
@@ -411,8 +425,13 @@ fn deployment(
     let status = described.endpoint_status().map_or("", EndpointStatus::as_str);
     let lifecycle = TARGET.lifecycle(status);
     let last_change = described.last_modified_time().and_then(timestamp);
-    let (_, variant) = question.target.endpoint_and_variant().unwrap_or_default();
-    let rest = memory::Rest { configuration: &identity.configuration, instances: running, last_change };
+    let (endpoint_name, variant) = question.target.endpoint_and_variant().unwrap_or_default();
+    let rest = memory::Rest {
+        configuration: &identity.configuration,
+        instances: running,
+        last_change,
+        infeasible_for: question.matched.rule.infeasible_for,
+    };
     let rest = (lifecycle == Lifecycle::Settled).then_some(rest);
     Deployment {
         target: question.target.clone(),
@@ -425,7 +444,7 @@ fn deployment(
         fixed: fixed(summary, whole.as_ref(), variant),
         owners: native::owners(&native, &tags, variant),
         pauses: native::pauses(&native),
-        floor: whole.as_ref().and_then(|whole| floor(whole, variant)).map(str::to_owned),
+        floor: whole.as_ref().and_then(|whole| floor(whole, endpoint_name, variant)).map(str::to_owned),
         infeasible: memory::infeasible(&tags, variant, rest),
         alarm,
         pair,

@@ -115,7 +115,7 @@ fn describe(world: &World, question: &Question) -> Result<Deployment, Error> {
     })?;
     let status = found.status_of(question.target.kind);
     let lifecycle = lifecycle(question.target.kind, &status);
-    let (_, variant) = question.target.endpoint_and_variant().unwrap_or_default();
+    let (endpoint_name, variant) = question.target.endpoint_and_variant().unwrap_or_default();
     let endpoint = world.whole_endpoint(question.target);
     let native = world.native(question.target);
     let whole = endpoint.as_ref();
@@ -124,6 +124,7 @@ fn describe(world: &World, question: &Question) -> Result<Deployment, Error> {
         configuration: configuration::name(&known.configuration),
         instances: found.instances,
         last_change: found.last_change,
+        infeasible_for: question.matched.rule.infeasible_for,
     });
     Ok(Deployment {
         target: question.target.clone(),
@@ -137,7 +138,7 @@ fn describe(world: &World, question: &Question) -> Result<Deployment, Error> {
         owners: whole.map(|known| native::owners(&native, &known.tags, variant)).unwrap_or_default(),
         pauses: native::pauses(&native),
         infeasible: whole.map(|known| memory::infeasible(&known.tags, variant, rest)).unwrap_or_default(),
-        floor: whole.and_then(|known| configuration::floor(known, variant)).map(str::to_owned),
+        floor: whole.and_then(|known| configuration::floor(known, endpoint_name, variant)).map(str::to_owned),
         alarm: world.alarm_that_called(question.alarm).map(|alarm| seen(alarm, false)),
         pair: world.pair_of(question),
         facts: facts(question.target.kind, found, endpoint),

@@ -227,6 +227,59 @@ fn our_own_alarm_stops_at_what_the_operator_deployed() {
 }
 
 #[test]
+fn a_deleted_original_does_not_raise_the_floor() {
+    let (cloud, policy) = (low(), policy(""));
+    let pair = support::pair_alarm(MEM_PAIR);
+    hear(HIGH_MEM, 0, &cloud, &policy);
+    cloud.advance(minute(10));
+    cloud.with(|world| world.configurations.remove("churn"));
+    hear(HIGH_MEM, 30, &cloud, &policy);
+    for at in [60, 90] {
+        tick(at, &cloud, &policy);
+        assert_eq!(hear(&pair, at, &cloud, &policy).result, Ending::Applied);
+        cloud.advance(minute(at + 20));
+    }
+    tick(120, &cloud, &policy);
+    let world = cloud.snapshot();
+    assert_eq!(
+        (shape(&cloud).as_str(), copies(&world).len()),
+        ("ml.m5.large", 1),
+        "a copy serves as original"
+    );
+    assert_eq!(pairs(&world, VARIANT, MEM_PAIR), []);
+}
+
+#[test]
+fn a_longer_step_back_stops_at_the_floor() {
+    let cloud = low();
+    on(&cloud, VARIANT, |found| found.shape = "ml.m5.12xlarge".to_owned());
+    let policy = policy(
+        "[[rule]]\nalarm = \"*mem\"\naxis = \"shape\"\nstep = 2\n\
+         pair = { alarm = \"small\", metric = \"MemoryUtilization\", below = 10, window = \"5m\" }",
+    );
+    hear(HIGH_MEM, 0, &cloud, &policy);
+    cloud.advance(minute(20));
+    assert_eq!(shape(&cloud), "ml.m5.24xlarge", "the ladder ends after one rung");
+    hear(&support::pair_alarm("small"), 30, &cloud, &policy);
+    cloud.advance(minute(60));
+    assert_eq!(shape(&cloud), "ml.m5.12xlarge");
+}
+
+#[test]
+fn a_pair_is_known_to_the_rule_that_it_was_made_for_and_to_no_other() {
+    let cloud = low();
+    on(&cloud, VARIANT, |found| found.shape = "ml.m5.2xlarge".to_owned());
+    let rule = policy(
+        "[[rule]]\nalarm = \"big\"\naxis = \"shape\"\n\
+         pair = { alarm = \"own_low_mem\", metric = \"MemoryUtilization\", below = 10, window = \"5m\" }",
+    );
+    hear("big", 0, &cloud, &rule);
+    // A built-in rule's glob would match its name.
+    cloud.advance(minute(30));
+    assert_eq!(reason(&hear(&support::pair_alarm("own_low_mem"), 30, &cloud, &policy(""))), "no_rule");
+}
+
+#[test]
 fn what_an_operator_puts_in_force_meanwhile_is_the_new_floor() {
     let (cloud, policy) = (low(), policy(""));
     hear(HIGH_MEM, 0, &cloud, &policy);
@@ -313,6 +366,18 @@ fn an_update_that_is_not_accepted_is_no_rollback(#[case] error: Error, #[case] n
     let outcome = hear(HIGH_MEM, 20, &cloud, &policy);
     assert_eq!(reason(&outcome), next, "{}", report::because(&outcome));
     assert!(!report::because(&outcome).contains("rolled back"));
+}
+
+#[test]
+fn a_copy_that_is_refused_is_not_tried_again_at_once() {
+    let (cloud, policy) = (low(), policy(""));
+    let error = Error::Denied {
+        operation: "aws:CreateEndpointConfig".to_owned(),
+        permission: "iam:PassRole".to_owned(),
+        message: "no".to_owned(),
+    };
+    hear(HIGH_MEM, 0, &Interrupted::at(1, error, &cloud), &policy);
+    assert_eq!(reason(&hear(HIGH_MEM, 1, &cloud, &policy)), "infeasible");
 }
 
 #[test]

@@ -85,12 +85,16 @@ class AlarmEvents(unittest.TestCase):
 
     def test_alarms_that_name_an_endpoint(self):
         queue = {"metricStat": {"metric": {"dimensions": {"QueueName": "orders"}}}}
-        endpoint = {"metricStat": {"metric": {"dimensions": {"EndpointName": "churn"}}}}
+        backlog = {"metricStat": {"metric": {"dimensions": {"EndpointName": "churn"}}}}
+        both = {"EndpointName": "churn", "VariantName": "AllTraffic"}
+        endpoint = {"metricStat": {"metric": {"dimensions": both}}}
         # LocalStack's `*` stands for one character or more, none of them a line break.
         line = " stepladder: target=endpoint/churn/variant/AllTraffic"
         rows = [
             # of something else
             ({"metrics": [queue]}, False),
+            # of an endpoint as a whole, which nothing here resizes
+            ({"metrics": [backlog]}, False),
             # metric math that reads an endpoint among others
             ({"metrics": [{"expression": "m1 / m2"}, queue, endpoint]}, True),
             # a composite alarm, which has no metrics

@@ -5,6 +5,7 @@
 //! may succeed later are named, and the others are done with.
 
 use std::io::{self, Write as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -31,10 +32,23 @@ const TIME_IS_UP: &str = "the invocation's time is up: allow it more, or see wha
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
-    let cloud = cloud::aws()?;
+    let cloud: Arc<dyn Cloud> = Arc::from(cloud::aws()?);
+    connect_ahead(Arc::clone(&cloud));
     let policy = config::policy_from_env().map_err(|error| report::chain(&error));
     let (cloud, policy) = (cloud.as_ref(), &policy);
     lambda_runtime::run(service_fn(move |event| invoked(event, cloud, policy))).await
+}
+
+/// Clients read certificates when they are built, which takes longer than all the rest of the start. While it
+/// starts, a function has more of a processor than it is given later, so it is done then, beside the start itself.
+fn connect_ahead(cloud: Arc<dyn Cloud>) {
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        // Without a runtime the first question does it.
+        if let Ok(runtime) = runtime {
+            runtime.block_on(cloud.connect());
+        }
+    });
 }
 
 /// Why an invocation fails. Lambda retries an asynchronous one whatever the type; the type tells an

@@ -31,7 +31,12 @@ impl Pace {
 
     /// Returns when it is this request's turn.
     pub(super) async fn turn(&self) {
-        tokio::time::sleep_until(self.slot(Instant::now())).await;
+        let now = Instant::now();
+        let mine = self.slot(now);
+        // A timer that is due already still takes up to a millisecond.
+        if mine > now {
+            tokio::time::sleep_until(mine).await;
+        }
     }
 
     fn slot(&self, now: Instant) -> Instant {

@@ -219,6 +219,9 @@ pub(super) async fn put_in_force(
             .await;
         let Err(error) = sent else { return Ok("accepted, Updating".to_owned()) };
         let error = told("aws:UpdateEndpoint", &error);
+        if matches!(error, Error::InProgress { .. }) && is_under_way(client, endpoint, configuration).await {
+            return Ok("under way already".to_owned());
+        }
         let Error::NotFound { operation, message } = error else { return Err(error) };
         if !message.contains("endpoint configuration") {
             return Err(Error::NotFound { operation, message });
@@ -229,6 +232,13 @@ pub(super) async fn put_in_force(
             None => return Err(Error::Unavailable { operation, message }),
         }
     }
+}
+
+/// Whether the change that is in the way is this very one: an answer may have been lost, or come twice.
+async fn is_under_way(client: &Client, endpoint: &str, configuration: &str) -> bool {
+    let described = describe_endpoint(client, endpoint).await;
+    let pending = described.as_ref().ok().and_then(|described| described.pending_deployment_summary());
+    pending.is_some_and(|pending| pending.endpoint_config_name() == Some(configuration))
 }
 
 pub(super) async fn delete_configuration(client: &Client, name: &str) -> Result<String, Error> {

@@ -16,6 +16,10 @@ pub const TAG_ENDPOINT: &str = "stepladder:endpoint";
 /// See [`TAG_ENDPOINT`].
 pub const TAG_ORIGINAL: &str = "stepladder:original";
 
+/// The tag of the type that a variant was deployed with; the variant's name follows. Handed on from copy to copy,
+/// so that it is known even when the original is gone.
+const TAG_DEPLOYED: &str = "stepladder:deployed/";
+
 /// Every tag of ours begins so, and none of them is copied.
 const OURS: &str = "stepladder:";
 
@@ -55,7 +59,7 @@ pub(super) fn next(endpoint: &Endpoint, names: (&str, &str), shape: &str) -> Nex
     let name = name_for(endpoint_name, shape, &body);
     if let Value::Object(members) = &mut body {
         members.insert("EndpointConfigName".to_owned(), json!(name));
-        members.insert("Tags".to_owned(), tags(endpoint, endpoint_name));
+        members.insert("Tags".to_owned(), tags(endpoint, endpoint_name, variant));
     }
     Next { name, body: Some(body), notes }
 }
@@ -101,15 +105,28 @@ fn without_nulls(value: &Value) -> Value {
     }
 }
 
-/// A copy keeps the tags of what it is copied from; those of AWS itself cannot be given.
-fn tags(endpoint: &Endpoint, endpoint_name: &str) -> Value {
-    let original = endpoint.configuration_tags.get(TAG_ORIGINAL).filter(|_| endpoint.original.is_some());
+/// A copy keeps the tags of what it is copied from; those of AWS itself cannot be given. What a copy of ours
+/// remembers of the original is handed on.
+fn tags(endpoint: &Endpoint, endpoint_name: &str, variant: &str) -> Value {
+    let ours = is_copy(endpoint, endpoint_name);
+    let original = endpoint.configuration_tags.get(TAG_ORIGINAL).filter(|_| ours);
     let original = original.map_or_else(|| name(&endpoint.configuration), String::as_str);
-    let reserved = |key: &str| key.starts_with("aws:") || key.starts_with(OURS);
-    let kept = endpoint.configuration_tags.iter().filter(|(key, _)| !reserved(key));
-    let own = [(TAG_ENDPOINT, endpoint_name), (TAG_ORIGINAL, original)];
-    let kept = kept.map(|(key, value)| (key.as_str(), value.as_str()));
-    kept.chain(own).map(|(key, value)| json!({ "Key": key, "Value": value })).collect()
+    let handed_on = |key: &str| ours && key.starts_with(TAG_DEPLOYED);
+    let reserved = |key: &str| key.starts_with("aws:") || (key.starts_with(OURS) && !handed_on(key));
+    let mut tags: Tags = endpoint.configuration_tags.clone();
+    tags.retain(|key, _| !reserved(key));
+    tags.insert(TAG_ENDPOINT.to_owned(), endpoint_name.to_owned());
+    tags.insert(TAG_ORIGINAL.to_owned(), original.to_owned());
+    if let Some(deployed) = floor(endpoint, endpoint_name, variant) {
+        tags.insert(format!("{TAG_DEPLOYED}{variant}"), deployed.to_owned());
+    }
+    tags.into_iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect()
+}
+
+/// Whether the configuration in force is a copy that was made for this endpoint, not somebody's copy of that.
+fn is_copy(endpoint: &Endpoint, endpoint_name: &str) -> bool {
+    name(&endpoint.configuration).starts_with(&prefix(endpoint_name))
+        && is_ours(&endpoint.configuration_tags, endpoint_name)
 }
 
 /// The beginning of the names of all copies for one endpoint.
@@ -159,9 +176,11 @@ pub fn shape_of<'a>(document: &'a Value, variant: &str) -> Option<&'a str> {
     find(document, variant)?.get("InstanceType")?.as_str()
 }
 
-/// The type that the endpoint's operator gave a variant: that of the original where a copy is in force.
-pub fn floor<'a>(endpoint: &'a Endpoint, variant: &str) -> Option<&'a str> {
-    shape_of(endpoint.original.as_ref().unwrap_or(&endpoint.configuration), variant)
+/// The type that the endpoint's operator gave a variant: what a copy remembers, else what is in force.
+pub fn floor<'a>(endpoint: &'a Endpoint, endpoint_name: &str, variant: &str) -> Option<&'a str> {
+    let remembered = endpoint.configuration_tags.get(&format!("{TAG_DEPLOYED}{variant}"));
+    let remembered = remembered.filter(|_| is_copy(endpoint, endpoint_name));
+    remembered.map(String::as_str).or_else(|| shape_of(&endpoint.configuration, variant))
 }
 
 /// A production variant's entry in a configuration.
@@ -169,8 +188,8 @@ pub fn find<'a>(document: &'a Value, variant: &str) -> Option<&'a Value> {
     listed(document, "ProductionVariants").iter().find(|entry| is_named(entry, variant))
 }
 
-/// A resource has at most 50 tags. A copy takes two of its own.
-const MOST_COPIED_TAGS: usize = 48;
+/// A resource has at most 50 tags. A copy takes two of its own, and one for each variant that changes.
+const MOST_COPIED_TAGS: usize = 46;
 /// The note of a step, and of two types that could not be had.
 const MOST_OTHER_TAGS: usize = 47;
 
@@ -297,11 +316,16 @@ mod tests {
             step(&highest, "ml.m5.large"),
             Next { name: "churn".to_owned(), body: None, notes: vec![] }
         );
-        // somebody has deleted it: the copy is the new original
+        // somebody has deleted it: what it was is still known, and copied
         let orphan = Endpoint { original: None, ..highest };
-        let down = step(&orphan, "ml.m5.large");
-        let tags = tags_from(listed(down.body.as_ref().unwrap(), "Tags"));
-        assert_eq!(tags.get(TAG_ORIGINAL), Some(&further.name));
+        assert_eq!(floor(&orphan, "churn", "a"), Some("ml.m5.large"));
+        let down = after(orphan.clone(), &step(&orphan, "ml.m5.large"));
+        assert_eq!(down.configuration_tags.get(TAG_ORIGINAL).map(String::as_str), Some("churn"));
+        assert_eq!(floor(&down, "churn", "a"), Some("ml.m5.large"));
+        // what somebody has made of a copy is theirs
+        let mut theirs = orphan;
+        theirs.configuration["EndpointConfigName"] = json!("mine");
+        assert_eq!(floor(&theirs, "churn", "a"), Some("ml.m5.2xlarge"));
     }
 
     #[test]
@@ -321,7 +345,9 @@ mod tests {
         let configuration_tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         let start = Endpoint { configuration_tags, ..endpoint(configuration("ml.m5.large")) };
         let copied = tags_from(listed(&step(&start, "ml.m5.xlarge").body.unwrap(), "Tags"));
-        let expected = [("team", "ml"), (TAG_ENDPOINT, "churn"), (TAG_ORIGINAL, "churn")];
+        let deployed = "stepladder:deployed/a";
+        let expected =
+            [("team", "ml"), (TAG_ENDPOINT, "churn"), (TAG_ORIGINAL, "churn"), (deployed, "ml.m5.large")];
         assert_eq!(copied, expected.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
     }
 

@@ -85,14 +85,17 @@ pub struct Rest<'a> {
     pub instances: u32,
     /// When the last change was completed.
     pub last_change: Option<Timestamp>,
+    /// How long a type is not asked for again after a change to it was rolled back.
+    pub infeasible_for: SignedDuration,
 }
 
 impl<'a> Rest<'a> {
-    fn of(seen: &'a Deployment, configuration: &'a str) -> Option<Self> {
+    fn of(seen: &'a Deployment, configuration: &'a str, infeasible_for: SignedDuration) -> Option<Self> {
         (seen.lifecycle == Lifecycle::Settled).then_some(Self {
             configuration,
             instances: seen.size.instances,
             last_change: seen.last_change,
+            infeasible_for,
         })
     }
 }
@@ -111,19 +114,19 @@ pub fn infeasible(tags: &Tags, variant: &str, rest: Option<Rest>) -> Vec<Infeasi
 
 fn rolled_back(tags: &Tags, variant: &str, rest: &Rest) -> Option<Infeasible> {
     let step = Step::read(tags, variant).filter(|step| step.ending(rest) == Ending::RolledBack)?;
-    let since = rest.last_change?;
-    Some(Infeasible { shape: step.shape, since, why: "the endpoint's update was rolled back".to_owned() })
+    let until = rest.last_change?.checked_add(rest.infeasible_for).ok()?;
+    Some(Infeasible { shape: step.shape, until, why: "the endpoint's update was rolled back".to_owned() })
 }
 
 fn read_infeasible(shape: &str, text: &str) -> Option<Infeasible> {
-    let (since, why) = text.split_once(' ')?;
-    Some(Infeasible { shape: shape.to_owned(), since: since.parse().ok()?, why: why.to_owned() })
+    let (until, why) = text.split_once(' ')?;
+    Some(Infeasible { shape: shape.to_owned(), until: until.parse().ok()?, why: why.to_owned() })
 }
 
 /// The tag that says that a type could not be had.
 pub(super) fn note(variant: &str, infeasible: &Infeasible) -> (String, String) {
-    let Infeasible { shape, since, why } = infeasible;
-    (infeasible_key(variant, shape), format!("{since} {}", taggable(why)))
+    let Infeasible { shape, until, why } = infeasible;
+    (infeasible_key(variant, shape), format!("{until} {}", taggable(why)))
 }
 
 /// The tag that says that a step is begun.
@@ -151,8 +154,8 @@ pub(super) fn settle(
     now: Timestamp,
     infeasible_for: SignedDuration,
 ) -> Settled {
-    let Some(rest) = Rest::of(seen, configuration) else { return Settled::default() };
-    let over = |found: &Infeasible| now.duration_since(found.since) >= infeasible_for;
+    let Some(rest) = Rest::of(seen, configuration, infeasible_for) else { return Settled::default() };
+    let over = |found: &Infeasible| found.until <= now;
     let mut write = Tags::new();
     let mut told = None;
     let mut forget: Vec<String> = infeasible(tags, variant, None)
@@ -164,7 +167,8 @@ pub(super) fn settle(
         let (key, value) = note(variant, &found);
         forget.retain(|known| *known != key);
         write.insert(key, value);
-        told = Some(format!("the change to `{}`, completed at {}: {}", found.shape, found.since, found.why));
+        told =
+            Some(format!("`{}` is not asked for again before {}: {}", found.shape, found.until, found.why));
     }
     if tags.contains_key(&step_key(variant)) {
         forget.push(step_key(variant));
@@ -199,6 +203,11 @@ mod tests {
         Step { from, to, shape: "ml.m5.xlarge".to_owned(), instances: 2, at: second(1000) }
     }
 
+    fn rest(configuration: &str, instances: u32, changed: i64) -> Rest<'_> {
+        let infeasible_for = SignedDuration::from_hours(1);
+        Rest { configuration, instances, last_change: Some(second(changed)), infeasible_for }
+    }
+
     #[test]
     fn a_step_survives_being_written_down() {
         let (key, value) = begun("v", &step());
@@ -221,7 +230,7 @@ mod tests {
             ("c", 2, 1300, Ending::Dropped),
         ];
         for (configuration, instances, changed, ending) in rows {
-            let rest = Rest { configuration, instances, last_change: Some(second(changed)) };
+            let rest = rest(configuration, instances, changed);
             assert_eq!(step().ending(&rest), ending, "{configuration} {instances} {changed}");
         }
     }
@@ -230,14 +239,14 @@ mod tests {
     fn what_could_not_be_had_is_known_from_tags_and_from_the_step() {
         let quota = Infeasible {
             shape: "ml.m5.2xlarge".to_owned(),
-            since: second(500),
+            until: second(500),
             why: "over quota: `x`, \"y\"".to_owned(),
         };
         let tags: Tags = [note("v", &quota), begun("v", &step())].into();
-        let rest = Rest { configuration: "a", instances: 2, last_change: Some(second(1300)) };
+        let rest = rest("a", 2, 1300);
         let known = infeasible(&tags, "v", Some(rest));
-        let told: Vec<_> = known.iter().map(|one| (one.shape.as_str(), one.since.as_second())).collect();
-        assert_eq!(told, [("ml.m5.2xlarge", 500), ("ml.m5.xlarge", 1300)]);
+        let told: Vec<_> = known.iter().map(|one| (one.shape.as_str(), one.until.as_second())).collect();
+        assert_eq!(told, [("ml.m5.2xlarge", 500), ("ml.m5.xlarge", 1300 + 3600)]);
         assert_eq!(known[0].why, "over quota:  x    y ");
         // of another variant, and while it is changing
         assert_eq!(infeasible(&tags, "w", Some(rest)), []);

@@ -209,9 +209,20 @@ fn missing(parked: &Parked, native: &Native, now: Timestamp) -> Vec<Call> {
     }
     let scheduled = parked.scheduled.iter().filter(|action| !is_over(action, now));
     for body in scheduled.filter(|action| !stands(&native.scheduled, "ScheduledActionName", action)) {
-        calls.push(Call::AwsPutScheduledAction { body: body.clone() });
+        calls.push(Call::AwsPutScheduledAction { body: begun(body.clone(), now) });
     }
     calls
+}
+
+/// A start that has passed means nothing any more, and might be refused.
+fn begun(mut action: Value, now: Timestamp) -> Value {
+    let begun = action.get("StartTime").and_then(Value::as_f64).is_some_and(|start| start <= seconds(now));
+    if let Value::Object(members) = &mut action
+        && begun
+    {
+        members.remove("StartTime");
+    }
+    action
 }
 
 /// The service drops an action once its time has come or its end has passed, and would not take it again.

@@ -118,6 +118,7 @@ async fn a_copy_differs_in_nothing_but_the_type_and_the_way_back_leaves_nothing(
     assert!(expected.remove("aws:cloudformation:stack-name").is_some());
     expected.insert("stepladder:endpoint".to_owned(), ENDPOINT.to_owned());
     expected.insert("stepladder:original".to_owned(), ORIGINAL.to_owned());
+    expected.insert(format!("stepladder:deployed/{VARIANT}"), "ml.m5.large".to_owned());
     assert_eq!(tags, expected);
 
     // Another step: both the original and the copy in force stay until it is completed.
