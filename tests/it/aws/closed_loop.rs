@@ -44,7 +44,16 @@ pair      = { alarm = "model_deployment_low_cpu", metric = "CpuUtilization", bel
 async fn vertical() {
     let script = Script {
         name: "vertical",
+        // The ladder ends where the story does: LocalStack lets an alarm fire for half a minute after its metric
+        // has gone below the threshold, and the clock would take one step more.
         policy: r#"
+[[ladder]]
+name  = "story"
+rungs = [
+  { shape = "ml.m5.large",   vcpus = 2, memory_gib = 8 },
+  { shape = "ml.m5.xlarge",  vcpus = 4, memory_gib = 16 },
+  { shape = "ml.m5.2xlarge", vcpus = 8, memory_gib = 32 },
+]
 [[rule]]
 alarm = "*model_deployment_high_mem"
 axis  = "shape"
