@@ -1,8 +1,8 @@
 //! SageMaker endpoint variants: decisions as requests of the SageMaker and CloudWatch APIs.
 //!
 //! Another count is one call. Another type is a copy of the endpoint's configuration, put in force; what that
-//! leaves behind is cleared away when the endpoint is at rest again. The paired alarm carries its marker in the last line of its description, which the reading call
-//! returns anyway.
+//! leaves behind is cleared away when the endpoint is at rest again. The paired alarm carries its marker in the
+//! last line of its description, which the reading call returns anyway.
 
 use std::collections::BTreeMap;
 
@@ -205,7 +205,7 @@ fn finish(rest: &Rest) -> Finish {
     };
     let Some((_, variant)) = seen.target.endpoint_and_variant() else { return Finish::default() };
     let memory::Settled { write, forget, told } =
-        memory::settle(&endpoint.tags, variant, seen, configuration, rest.now, rest.infeasible_for);
+        memory::settle(&endpoint.tags, variant, configuration, rest);
     let restoring = native::restore(endpoint, variant, rest.now);
     let arn = &endpoint.arn;
     // What somebody else is missing comes first, and room is made before it is taken.

@@ -30,7 +30,15 @@ pub(super) struct Along {
     /// The endpoint's tags.
     tags: Option<Tags>,
     /// Copies of ours, in force or not.
-    copies: Vec<(String, String, Option<Timestamp>)>,
+    copies: Vec<Copied>,
+}
+
+/// A configuration that is called like our copies for an endpoint.
+#[derive(Debug)]
+struct Copied {
+    name: String,
+    arn: String,
+    created: Option<Timestamp>,
 }
 
 pub(super) async fn describe_endpoint(
@@ -127,13 +135,12 @@ async fn superseded(
     client: &Client,
     endpoint: &str,
     in_force: &str,
-    copies: Vec<(String, String, Option<Timestamp>)>,
+    copies: Vec<Copied>,
 ) -> Result<Vec<(String, Option<Timestamp>)>, Error> {
     let mut ours = Vec::new();
-    for (name, arn, created) in copies.into_iter().filter(|(name, ..)| name != in_force).take(MOST_SUPERSEDED)
-    {
-        if existing(list_tags(client, &arn).await)?.is_some_and(|tags| is_ours(&tags, endpoint)) {
-            ours.push((name, created));
+    for copy in copies.into_iter().filter(|copy| copy.name != in_force).take(MOST_SUPERSEDED) {
+        if existing(list_tags(client, &copy.arn).await)?.is_some_and(|tags| is_ours(&tags, endpoint)) {
+            ours.push((copy.name, copy.created));
         }
     }
     Ok(ours)
@@ -155,18 +162,18 @@ pub(super) async fn list_tags(client: &Client, arn: &str) -> Result<Tags, Error>
     Ok(found.tags().iter().filter_map(pair).collect())
 }
 
-async fn list_copies(
-    client: &Client,
-    endpoint: &str,
-) -> Result<Vec<(String, String, Option<Timestamp>)>, Error> {
+async fn list_copies(client: &Client, endpoint: &str) -> Result<Vec<Copied>, Error> {
     let beginning = prefix(endpoint);
     let sent = client.list_endpoint_configs().name_contains(&beginning).send().await;
     let found = sent.map_err(|error| told("aws:ListEndpointConfigs", &error))?;
     let listed = found.endpoint_configs().iter().filter_map(|one| {
-        let name = one.endpoint_config_name()?.to_owned();
-        Some((name, one.endpoint_config_arn()?.to_owned(), one.creation_time().and_then(timestamp)))
+        Some(Copied {
+            name: one.endpoint_config_name()?.to_owned(),
+            arn: one.endpoint_config_arn()?.to_owned(),
+            created: one.creation_time().and_then(timestamp),
+        })
     });
-    Ok(listed.filter(|(name, ..)| name.starts_with(&beginning)).collect())
+    Ok(listed.filter(|copy| copy.name.starts_with(&beginning)).collect())
 }
 
 pub(super) async fn set_count(

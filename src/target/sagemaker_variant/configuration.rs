@@ -191,7 +191,7 @@ pub fn find<'a>(document: &'a Value, variant: &str) -> Option<&'a Value> {
 /// A resource has at most 50 tags. A copy takes two of its own, and one for each variant that changes.
 const MOST_COPIED_TAGS: usize = 46;
 /// The note of a step, and of two types that could not be had.
-const MOST_OTHER_TAGS: usize = 47;
+pub(super) const MOST_OTHER_TAGS: usize = 47;
 
 /// Why a variant's type must stay as it is, if it must.
 pub fn why_fixed(endpoint: &Endpoint, variant: &str) -> Option<String> {

@@ -9,7 +9,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::field;
-use crate::deployment::{Deployment, Infeasible, Lifecycle, Tags};
+use crate::deployment::{Infeasible, Tags};
 
 /// The tag of the step that was begun last; a variant's name follows.
 const STEP: &str = "stepladder:step/";
@@ -89,17 +89,6 @@ pub struct Rest<'a> {
     pub infeasible_for: SignedDuration,
 }
 
-impl<'a> Rest<'a> {
-    fn of(seen: &'a Deployment, configuration: &'a str, infeasible_for: SignedDuration) -> Option<Self> {
-        (seen.lifecycle == Lifecycle::Settled).then_some(Self {
-            configuration,
-            instances: seen.size.instances,
-            last_change: seen.last_change,
-            infeasible_for,
-        })
-    }
-}
-
 /// The types that could not be had: those that are written down, and the one of a step that the endpoint has
 /// come back from, where it is at rest.
 pub fn infeasible(tags: &Tags, variant: &str, rest: Option<Rest>) -> Vec<Infeasible> {
@@ -146,15 +135,10 @@ pub(super) struct Settled {
 }
 
 /// Sorts out the notes about an endpoint at rest.
-pub(super) fn settle(
-    tags: &Tags,
-    variant: &str,
-    seen: &Deployment,
-    configuration: &str,
-    now: Timestamp,
-    infeasible_for: SignedDuration,
-) -> Settled {
-    let Some(rest) = Rest::of(seen, configuration, infeasible_for) else { return Settled::default() };
+pub(super) fn settle(tags: &Tags, variant: &str, configuration: &str, at: &super::Rest) -> Settled {
+    let super::Rest { seen, infeasible_for, now } = *at;
+    let (instances, last_change) = (seen.size.instances, seen.last_change);
+    let rest = Rest { configuration, instances, last_change, infeasible_for };
     let over = |found: &Infeasible| found.until <= now;
     let mut write = Tags::new();
     let mut told = None;

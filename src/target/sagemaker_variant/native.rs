@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::configuration::MOST_OTHER_TAGS;
 use crate::call::Call;
 use crate::deployment::{Axis, Bounds, Endpoint, Native, Owner, Pause, Tags};
 
@@ -19,9 +20,6 @@ const PARKED: &str = "stepladder:parked/";
 
 /// The longest value of a tag.
 const CHUNK: usize = 256;
-
-/// A resource has at most 50 tags. The note of a step, and of two types that could not be had, need room, too.
-const MOST_TAGS: usize = 47;
 
 /// What the API tells of a target, a policy or an action and does not take.
 const TOLD_ONLY: [&str; 6] =
@@ -72,7 +70,7 @@ pub fn owners(native: &Native, tags: &Tags, variant: &str) -> BTreeMap<Axis, Own
         owners.extend([(Axis::Shape, owner.clone()), (Axis::Instances, owner)]);
     } else if native.target.is_some() {
         let who = "Application Auto Scaling, where the variant is registered".to_owned();
-        let fits = |chunks: &Tags| tags.len() + chunks.len() <= MOST_TAGS;
+        let fits = |chunks: &Tags| tags.len() + chunks.len() <= MOST_OTHER_TAGS;
         let can_be_parked = chunks(native, variant).as_ref().is_some_and(fits);
         owners.insert(Axis::Shape, Owner { who, can_be_parked });
     }
@@ -104,7 +102,7 @@ pub(super) fn chunks(native: &Native, variant: &str) -> Option<Tags> {
     let count = text.len().div_ceil(CHUNK);
     let key = |number: usize| format!("{PARKED}{variant}/{number}");
     let chunk = |number: usize| text.get(number * CHUNK..text.len().min((number + 1) * CHUNK));
-    (count <= MOST_TAGS)
+    (count <= MOST_OTHER_TAGS)
         .then(|| (0..count).filter_map(|number| Some((key(number), chunk(number)?.to_owned()))).collect())
 }
 
@@ -165,7 +163,7 @@ fn keys(tags: &Tags, variant: &str) -> Vec<String> {
 
 fn read(tags: &Tags, variant: &str) -> Option<Parked> {
     let piece = |number: usize| tags.get(&format!("{PARKED}{variant}/{number}")).map(String::as_str);
-    let text: String = (0..MOST_TAGS).map_while(piece).collect();
+    let text: String = (0..MOST_OTHER_TAGS).map_while(piece).collect();
     serde_json::from_slice(&BASE64.decode(text).ok()?).ok()
 }
 
