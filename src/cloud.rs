@@ -1,5 +1,7 @@
 //! The clouds behind one trait, and the only place that knows which of them are compiled in.
 
+use std::time::Instant;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use thiserror::Error as ThisError;
@@ -14,11 +16,21 @@ pub mod rehearsed;
 #[cfg(feature = "aws")]
 pub mod aws;
 
+#[cfg(feature = "oci")]
+mod http;
+
+#[cfg(feature = "oci")]
+pub mod oci;
+
 /// A cloud as this program sees it: one way to look, one way to act.
 #[async_trait]
 pub trait Cloud: Send + Sync {
     /// Gets ready to be asked, ahead of the first question, which otherwise does the same.
     async fn connect(&self) {}
+
+    /// An invocation begins, and nothing is begun any more that cannot be answered by its deadline. What may have
+    /// changed while the process slept, such as credentials and open connections, is taken afresh.
+    fn begin(&self, _deadline: Option<Instant>) {}
 
     /// Reads the deployment, the alarm that called and the place of the paired alarm, in parallel where
     /// the API allows. Changes nothing. [`Error::NotFound`] when there is no such deployment.
@@ -172,4 +184,17 @@ pub fn aws() -> Result<Box<dyn Cloud>, NotCompiled> {
 #[cfg(not(feature = "aws"))]
 pub fn aws() -> Result<Box<dyn Cloud>, NotCompiled> {
     Err(NotCompiled("aws"))
+}
+
+/// OCI, as the function's resource principal or with the API key of `~/.oci/config`. Connects when it is first
+/// asked something.
+#[cfg(feature = "oci")]
+pub fn oci() -> Result<Box<dyn Cloud>, NotCompiled> {
+    Ok(Box::new(oci::OciCloud::default()))
+}
+
+/// OCI: not in this build.
+#[cfg(not(feature = "oci"))]
+pub fn oci() -> Result<Box<dyn Cloud>, NotCompiled> {
+    Err(NotCompiled("oci"))
 }

@@ -64,7 +64,8 @@ fn read_policy(origin: &str, text: &str) -> Result<Policy, Error> {
     Policy::parse(text).map_err(|source| Error::Policy { origin: origin.to_owned(), source })
 }
 
+/// A variable of the environment; one that is blank counts as not set.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-fn variable(name: &str) -> Option<String> {
+pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }

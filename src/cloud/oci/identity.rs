@@ -1,0 +1,1 @@
+//! Who asks: the function's resource principal, or a user with an API key.

@@ -1,0 +1,1 @@
+//! OCI's signature of a request: RSA-SHA256 over chosen headers.
