@@ -119,11 +119,11 @@ pub fn worth_a_look<'a>(
     target: &'a TargetId,
     policy: &'a Policy,
     now: Timestamp,
-) -> Result<(Question<'a>, Vec<Verdict>), Decided> {
+) -> Result<(Question<'a>, Vec<Verdict>), Box<Decided>> {
     let mut guards = Guards::default();
     match first_guards(&mut guards, alarm, target, policy) {
         Ok(matched) => Ok((Question { alarm, target, matched, now }, guards.0)),
-        Err(hold) => Err(Decided { decision: Decision::Hold(hold), guards: guards.0 }),
+        Err(hold) => Err(Box::new(Decided { decision: Decision::Hold(hold), guards: guards.0 })),
     }
 }
 
