@@ -334,3 +334,230 @@ pub(super) fn rsa_key(pem: &str) -> Result<KeyPair, BadKey> {
     };
     key.map_err(|refused| BadKey::Refused { reason: refused.to_string() })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use base64::engine::general_purpose::URL_SAFE;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::report::chain;
+
+    const PKCS1: &str = include_str!("signature/test.pkcs1.pem");
+    const PKCS8: &str = include_str!("signature/test.pkcs8.pem");
+    const CLAIMS: &str = r#"{"res_tenant":"ocid1.tenancy.oc1..t","res_compartment":"ocid1.compartment.oc1..c","exp":1772442000}"#;
+    const PROFILES: &str = "\
+[DEFAULT]
+user = ocid1.user.oc1..u
+tenancy = ocid1.tenancy.oc1..t
+fingerprint = 20:3b:97:13:55:1c:5b:0d:d3:37:d8:50:4e:c5:3a:34
+key_file = ~/.oci/key.pem
+[frankfurt]
+region = eu-frankfurt-1
+[blank]
+user =
+[odd]
+fingerprint = 20:3b
+[elsewhere]
+tenancy = \"ocid1.tenancy.oc1..t\"
+[keyless]
+key_file = ~/.oci/none.pem
+";
+
+    fn token(claims: &str) -> String {
+        format!("eyJhbGciOiJub25lIn0.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    fn find(variables: &[(&str, &str)]) -> Result<Source, Error> {
+        let named = |name: &str| variables.iter().find(|(known, _)| *known == name);
+        Source::find(&|name| named(name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    fn principal(token: &str, key: &str) -> Result<Source, Error> {
+        find(&[(VERSION, "2.2"), (TOKEN, token), (KEY, key)])
+    }
+
+    /// A home directory with a configuration file and a key.
+    fn home() -> TempDir {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir(home.path().join(".oci")).unwrap();
+        fs::write(home.path().join(".oci/config"), PROFILES).unwrap();
+        fs::write(home.path().join(".oci/key.pem"), format!("{PKCS8}OCI_API_KEY\n")).unwrap();
+        home
+    }
+
+    /// What an error says, when there must be one.
+    fn told<T>(result: Result<T, Error>) -> String {
+        result.err().map(|error| chain(&error)).unwrap()
+    }
+
+    #[test]
+    fn a_function_is_who_its_token_says() {
+        let padded = format!("e30.{}.c2ln", URL_SAFE.encode(CLAIMS));
+        let rows = [
+            (token(CLAIMS), PKCS1),
+            (token(CLAIMS), PKCS8),
+            // with the line break that ends a file
+            (format!("{}\n", token(CLAIMS)), PKCS8),
+            // padding is not usual, but clear
+            (padded, PKCS8),
+        ];
+        for (token, key) in rows {
+            let identity = principal(&token, key).unwrap().identity().unwrap();
+            assert_eq!(identity.key_id, format!("ST${}", token.trim()));
+            assert_eq!(identity.tenancy.as_deref(), Some("ocid1.tenancy.oc1..t"));
+            assert_eq!(identity.compartment.as_deref(), Some("ocid1.compartment.oc1..c"));
+            assert_eq!(identity.expires, Some("2026-03-02T09:00:00Z".parse().unwrap()));
+            assert_eq!(identity.key.public().modulus_len(), 256);
+        }
+        // Claims that are not needed need not be there, or make sense.
+        let identity = principal(&token(r#"{"exp":"soon"}"#), PKCS8).unwrap().identity().unwrap();
+        assert_eq!((identity.tenancy, identity.compartment, identity.expires), (None, None, None));
+    }
+
+    #[test]
+    fn key_and_token_are_read_as_they_are_now() {
+        let dir = tempfile::tempdir().unwrap();
+        let (rpst, pem) = (dir.path().join("rpst"), dir.path().join("private.pem"));
+        fs::write(&rpst, token("{}")).unwrap();
+        fs::write(&pem, PKCS1).unwrap();
+        let source = principal(rpst.to_str().unwrap(), pem.to_str().unwrap()).unwrap();
+        assert_eq!(source.identity().unwrap().key_id, format!("ST${}", token("{}")));
+        fs::write(&rpst, format!("{}\n", token(CLAIMS))).unwrap();
+        assert_eq!(source.identity().unwrap().key_id, format!("ST${}", token(CLAIMS)));
+        fs::write(&pem, "nothing").unwrap();
+        assert!(told(source.identity()).contains("expected PEM"));
+        fs::remove_file(&rpst).unwrap();
+        let gone = told(source.identity());
+        assert!(gone.contains(&format!("`{}`", rpst.display())) && gone.contains("No such file"), "{gone}");
+    }
+
+    #[test]
+    fn what_is_no_identity_is_told_without_the_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().to_str().unwrap();
+        let good = token(CLAIMS);
+        let body = PKCS8.split("-----").nth(2).unwrap();
+        let pem = |kind: &str, body: &str| format!("-----BEGIN {kind}-----{body}-----END {kind}-----\n");
+        let rows = [
+            // PKCS#8 says it in its first line
+            (good.as_str(), pem("ENCRYPTED PRIVATE KEY", body), "it is encrypted"),
+            // the older form in its second
+            (
+                good.as_str(),
+                pem("RSA PRIVATE KEY", &format!("\nProc-Type: 4,ENCRYPTED\nDEK-Info: A,B\n{body}")),
+                "it is encrypted",
+            ),
+            (good.as_str(), "c2VjcmV0".to_owned(), "expected PEM"),
+            (good.as_str(), pem("PUBLIC KEY", body), "expected PEM"),
+            (good.as_str(), pem("EC PRIVATE KEY", body), "one of another kind"),
+            // a key in the wrong wrapping
+            (good.as_str(), pem("RSA PRIVATE KEY", body), "refused as"),
+            (good.as_str(), dir.to_owned(), "cannot be read"),
+            (dir, PKCS8.to_owned(), "cannot be read"),
+            ("c2VjcmV0", PKCS8.to_owned(), "no JSON Web Token"),
+            // three parts, of which the second is no base64url, or no object
+            ("a.c2VjcmV0!.c", PKCS8.to_owned(), "no JSON Web Token"),
+            ("a.MTI.c", PKCS8.to_owned(), "no JSON Web Token"),
+            // what would end the quotes in which it is sent
+            ("a\".e30.c", PKCS8.to_owned(), "no JSON Web Token"),
+        ];
+        for (token, key, expected) in rows {
+            let source = principal(token, &key).unwrap();
+            let error = told(source.identity());
+            assert!(error.contains(expected), "{error}");
+            let debugged = format!("{source:?}");
+            for secret in ["c2VjcmV0", body.trim(), &good] {
+                assert!(!error.contains(secret) && !debugged.contains(secret), "{error} {debugged}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_identity_shows_no_secret() {
+        let identity = principal(&token(CLAIMS), PKCS8).unwrap().identity().unwrap();
+        let expected = "Identity { tenancy: Some(\"ocid1.tenancy.oc1..t\"), compartment: \
+                        Some(\"ocid1.compartment.oc1..c\"), expires: Some(2026-03-02T09:00:00Z), .. }";
+        assert_eq!(format!("{identity:?}"), expected);
+    }
+
+    #[test]
+    fn an_environment_of_no_use_is_told() {
+        let rows: [(&[(&str, &str)], &str); 4] = [
+            (&[(VERSION, "1.1")], "`OCI_RESOURCE_PRINCIPAL_VERSION` is `1.1`; expected `2.2`"),
+            (&[(VERSION, "2.2"), (KEY, PKCS8)], "`OCI_RESOURCE_PRINCIPAL_RPST` is not set"),
+            (&[(VERSION, "2.2"), (TOKEN, "t")], "`OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM` is not set"),
+            (&[], "there is no configuration file"),
+        ];
+        for (variables, expected) in rows {
+            let error = told(find(variables));
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_person_is_a_profile() {
+        let home = home();
+        let path = home.path().to_str().unwrap();
+        let config = format!("{path}/.oci/config");
+        let usual = [("HOME", path)];
+        let rows: [&[(&str, &str)]; 5] = [
+            &usual,
+            // named, with the home directory for the key
+            &[("HOME", path), ("OCI_CONFIG_FILE", &config)],
+            &[("HOME", path), ("OCI_CLI_CONFIG_FILE", "~/.oci/config")],
+            // a profile that inherits everything that it needs
+            &[("HOME", path), ("OCI_CLI_PROFILE", "frankfurt")],
+            &[("HOME", path), ("OCI_CONFIG_PROFILE", "frankfurt"), ("OCI_CLI_PROFILE", "blank")],
+        ];
+        for variables in rows {
+            let identity = find(variables).unwrap().identity().unwrap();
+            let expected =
+                "ocid1.tenancy.oc1..t/ocid1.user.oc1..u/20:3b:97:13:55:1c:5b:0d:d3:37:d8:50:4e:c5:3a:34";
+            assert_eq!(identity.key_id, expected, "{variables:?}");
+            assert_eq!(identity.tenancy.as_deref(), Some("ocid1.tenancy.oc1..t"));
+            assert_eq!((identity.compartment, identity.expires), (None, None));
+        }
+        let rows = [
+            ("blank", "has no `user`; add it"),
+            ("odd", "`fingerprint` is `20:3b`; expected sixteen pairs"),
+            // quotes are a part of the value
+            ("elsewhere", "`tenancy` is `\"ocid1.tenancy.oc1..t\"`; expected an OCID"),
+            ("keyless", ".oci/none.pem` cannot be read"),
+            ("third", "has no profile `third`"),
+        ];
+        for (name, expected) in rows {
+            let source = find(&[("HOME", path), ("OCI_CLI_PROFILE", name)]).unwrap();
+            let error = told(source.identity());
+            assert!(error.contains(expected), "{error}");
+        }
+        let missing = find(&[("HOME", path), ("OCI_CONFIG_FILE", "/nowhere/config")]).unwrap();
+        assert!(told(missing.identity()).contains("`/nowhere/config` cannot be read"));
+    }
+
+    #[test]
+    fn the_region_is_the_one_that_is_nearest() {
+        let home = home();
+        let home = ("HOME", home.path().to_str().unwrap());
+        let function = |region| [(VERSION, "2.2"), (TOKEN, "t"), (KEY, "k"), region];
+        let metadata = r#"{"realmKey":"oc77","realmDomainComponent":"oraclecloud77.com","regionKey":"XYZ","regionIdentifier":"xx-new-1"}"#;
+        let frankfurt = ("OCI_CLI_PROFILE", "frankfurt");
+        let rows: [(Vec<(&str, &str)>, &str); 6] = [
+            (function((FUNCTION_REGION, "phx")).to_vec(), "us-phoenix-1.oraclecloud.com"),
+            (function((REGION, "iad")).to_vec(), "us-ashburn-1.oraclecloud.com"),
+            // nothing but what the platform says of itself
+            (function((METADATA, metadata)).to_vec(), "xx-new-1.oraclecloud77.com"),
+            (vec![home, (REGION, "uk-gov-london-1")], "uk-gov-london-1.oraclegovcloud.uk"),
+            // a profile's own region wins
+            (vec![home, frankfurt, (REGION, "phx")], "eu-frankfurt-1.oraclecloud.com"),
+            (vec![home, frankfurt, (METADATA, "{nonsense")], "eu-frankfurt-1.oraclecloud.com"),
+        ];
+        for (variables, expected) in rows {
+            let place = find(&variables).unwrap().region().unwrap();
+            assert_eq!(format!("{}.{}", place.region, place.domain), expected, "{variables:?}");
+        }
+        assert!(told(find(&[home]).unwrap().region()).contains("no region is named"));
+    }
+}

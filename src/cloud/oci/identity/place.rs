@@ -156,3 +156,56 @@ const FURTHER_REGIONS: &[(&str, &str, &str)] = &[
     ("oraclegovcloud.uk", "brs", "uk-gov-cardiff-1"),
     ("oraclegovcloud.uk", "ltn", "uk-gov-london-1"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn regions_have_names_codes_and_domains() {
+        let own = Metadata {
+            realm_domain_component: "oraclecloud77.com".to_owned(),
+            region_key: "XYZ".to_owned(),
+            region_identifier: "xx-new-1".to_owned(),
+        };
+        let own = Some(&own);
+        let rows = [
+            ("us-phoenix-1", None, None, "us-phoenix-1.oraclecloud.com"),
+            ("phx", None, None, "us-phoenix-1.oraclecloud.com"),
+            // however it is written
+            (" PHX\n", None, None, "us-phoenix-1.oraclecloud.com"),
+            // another realm
+            ("us-luke-1", None, None, "us-luke-1.oraclegovcloud.com"),
+            ("nja", None, None, "ap-chiyoda-1.oraclecloud8.com"),
+            // newer than the table
+            ("xx-newer-1", None, None, "xx-newer-1.oraclecloud.com"),
+            ("xx-newer-1", None, Some("oraclecloud99.com"), "xx-newer-1.oraclecloud99.com"),
+            // a default is for what is in no table
+            ("phx", None, Some("oraclecloud99.com"), "us-phoenix-1.oraclecloud.com"),
+            // what the platform says of its own region
+            ("xyz", own, None, "xx-new-1.oraclecloud77.com"),
+            ("xx-new-1", own, Some("oraclecloud99.com"), "xx-new-1.oraclecloud77.com"),
+            // says nothing of others
+            ("phx", own, None, "us-phoenix-1.oraclecloud.com"),
+        ];
+        for (named, own, default, expected) in rows {
+            let place = place(named, own, default).unwrap();
+            assert_eq!(format!("{}.{}", place.region, place.domain), expected, "{named}");
+        }
+        // What is no name of a host must not become a part of one.
+        for (named, default) in [("", None), ("us-phoenix-1/x", None), ("a.b", None), ("new", Some("x@y"))] {
+            assert!(place(named, None, default).is_err(), "{named}");
+        }
+    }
+
+    #[test]
+    fn no_region_is_there_twice() {
+        let further = FURTHER_REGIONS.iter().map(|(_, short, region)| (short, region));
+        let all: Vec<_> =
+            COMMERCIAL_REGIONS.iter().map(|(short, region)| (short, region)).chain(further).collect();
+        let names: BTreeSet<_> = all.iter().flat_map(|(short, region)| [short, region]).collect();
+        assert_eq!(names.len(), 2 * all.len());
+    }
+}
