@@ -16,8 +16,11 @@ pub mod rehearsed;
 #[cfg(feature = "aws")]
 pub mod aws;
 
-#[cfg(feature = "oci")]
+#[cfg(any(feature = "aws", feature = "oci"))]
 mod http;
+
+#[cfg(any(feature = "aws", feature = "oci"))]
+mod webhook;
 
 #[cfg(feature = "oci")]
 pub mod oci;
