@@ -275,7 +275,7 @@ impl Clients {
             scaling: aws_sdk_applicationautoscaling::Client::new(&config),
             alarms: cloudwatch::Alarms::new(aws_sdk_cloudwatch::Client::new(&config)),
             topics: aws_sdk_sns::Client::new(&config),
-            web: Webhooks::new(rustls::crypto::aws_lc_rs::default_provider),
+            web: Webhooks::default(),
         }
     }
 
