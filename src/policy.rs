@@ -15,9 +15,12 @@ use crate::ladder::{FlexShape, Ladder, Ladders};
 
 mod error;
 mod lists;
+mod notify;
 
 pub use error::Error;
 use lists::Lists;
+use notify::NotifyText;
+pub use notify::{Destination, Form, Notify, Occasion};
 
 /// The built-in rules, written as any policy is.
 const BUILT_IN: &str = include_str!("policy/built_in.toml");
@@ -58,6 +61,8 @@ pub struct Policy {
     caretaker: Rule,
     /// Every shape table in force.
     pub ladders: Ladders,
+    /// Who hears of a resize.
+    pub notify: Vec<Notify>,
     /// What paired alarms notify when it is fixed for the whole function; otherwise they notify what the
     /// firing alarm does.
     pub alarm_action: Option<String>,
@@ -211,6 +216,7 @@ impl Policy {
             own_rules,
             caretaker: Rule::caretaker(),
             ladders,
+            notify: notify::checked(own.notify)?,
             alarm_action: None,
         })
     }
@@ -300,6 +306,8 @@ struct File {
     ladder: Vec<Ladder>,
     #[serde(default)]
     flex: Vec<FlexShape>,
+    #[serde(default)]
+    notify: Vec<NotifyText>,
 }
 
 #[derive(Debug, Default, Deserialize)]

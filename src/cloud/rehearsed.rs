@@ -24,7 +24,9 @@ mod endpoints;
 mod world;
 
 pub use alarms::Notice;
-pub use world::{Change, Resource, World, WorldAlarm, WorldConfiguration, WorldEndpoint, WorldError};
+pub use world::{
+    Change, Message, Resource, World, WorldAlarm, WorldConfiguration, WorldEndpoint, WorldError,
+};
 
 /// The rehearsed cloud.
 #[derive(Debug, Default)]
@@ -108,6 +110,9 @@ impl Cloud for Rehearsed {
             Call::AwsRepointAlarm { name, from, to, .. } => Ok(world.repoint_alarm(name, from, to)),
             Call::AwsPutMetricAlarm(alarm) => Ok(world.put_metric_alarm(alarm)),
             Call::AwsDeleteAlarms { name } => world.delete_alarm(name, None),
+            Call::OciPublishMessage { topic, body, .. } => Ok(world.hear(topic, body)),
+            Call::AwsPublish { topic, message, .. } => Ok(world.hear(topic, message)),
+            Call::WebPost { address, body, .. } => Ok(world.hear(&address.to_string(), body)),
         }
     }
 }
