@@ -15,9 +15,11 @@ use crate::ladder::{Ladder, Ladders};
 
 mod error;
 mod lists;
+mod oci;
 
 pub use error::Error;
 use lists::Lists;
+pub use oci::{HighAlarm, Severity, Statistic, Topic, Wanted};
 
 /// The built-in rules, written as any policy is.
 const BUILT_IN: &str = include_str!("policy/built_in.toml");
@@ -57,6 +59,8 @@ pub struct Policy {
     /// What paired alarms notify when it is fixed for the whole function; otherwise they notify what the
     /// firing alarm does.
     pub alarm_action: Option<String>,
+    /// What `stepladder provision` sets up on OCI. The function itself has no use for it.
+    pub oci: Option<Wanted>,
 }
 
 /// Whether calls are sent.
@@ -200,7 +204,7 @@ impl Policy {
             rule.heeds_parked = parks;
         }
         let lists = Lists::checked(own.targets, own.topics, own.accounts)?;
-        Ok(Self {
+        let mut policy = Self {
             mode: own.mode,
             lists,
             rules,
@@ -208,7 +212,10 @@ impl Policy {
             caretaker: Rule::caretaker(),
             ladders,
             alarm_action: None,
-        })
+            oci: None,
+        };
+        policy.oci = own.oci.map(|written| written.checked(&policy)).transpose()?;
+        Ok(policy)
     }
 
     /// Whether the policy lets this target be touched at all.
@@ -293,6 +300,7 @@ struct File {
     rule: Vec<RuleText>,
     #[serde(default)]
     ladder: Vec<Ladder>,
+    oci: Option<oci::OciText>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -19,6 +19,7 @@ mod events;
 mod parse;
 mod policy;
 mod properties;
+mod provision;
 mod repair;
 mod repeat;
 mod rules;

@@ -238,6 +238,7 @@ fn oci_alarm(name: &str, target: &str, window: Option<i64>) -> WorldAlarm {
         query: query(name, target, window),
         severity: "CRITICAL".to_owned(),
         destinations: vec![TOPIC_OCID.to_owned()],
+        pending: None,
         repeat: Some("PT5M".to_owned()),
         body: None,
         tags: BTreeMap::new(),
