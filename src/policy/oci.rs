@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::{Error, LONGEST_REPEAT, LONGEST_WINDOW, Policy, minutes};
 use crate::alarm::TargetId;
+use crate::deployment::Axis;
 
 /// The topic's name where the policy gives none.
 const DEFAULT_TOPIC: &str = "stepladder-alarms";
@@ -14,7 +15,8 @@ const DEFAULT_TOPIC: &str = "stepladder-alarms";
 /// Monitoring takes a delay before an alarm fires of at most an hour.
 const LONGEST_PENDING: SignedDuration = SignedDuration::from_hours(1);
 
-/// The alarms of Oracle's guide. The third only where a rule of the policy answers it, as no built-in one does.
+/// The alarms of Oracle's guide, and one on bandwidth where the policy has a rule of its own for that: the load
+/// balancer's price follows its bandwidth.
 const GUIDE: [(&str, &str); 2] =
     [("model_deployment_high_cpu", "CpuUtilization"), ("model_deployment_high_mem", "MemoryUtilization")];
 const BANDWIDTH: (&str, &str) = ("model_deployment_high_bandwidth", "PredictBandwidth");
@@ -222,8 +224,7 @@ fn alarms(
         }
         for deployment in deployments {
             let target = TargetId::oci_model_deployment(deployment);
-            let optional = guides && alarm.name == BANDWIDTH.0;
-            if optional && policy.rule_for(&alarm.name, &target).is_none() {
+            if guides && alarm.name == BANDWIDTH.0 && !asks_for_bandwidth(policy, &target) {
                 continue;
             }
             check_answered(&alarm.name, &target, policy).map_err(invalid)?;
@@ -231,6 +232,13 @@ fn alarms(
         }
     }
     Ok(alarms)
+}
+
+/// Whether a rule of the policy's own, and none that is built in, moves a deployment's bandwidth.
+fn asks_for_bandwidth(policy: &Policy, target: &TargetId) -> bool {
+    let own = policy.rules.iter().take(policy.own_rules);
+    let matched = policy.rule_for(BANDWIDTH.0, target).filter(|matched| matched.rule.axis == Axis::Bandwidth);
+    matched.is_some_and(|matched| own.into_iter().any(|rule| std::ptr::eq(rule, matched.rule)))
 }
 
 /// An alarm that nothing answers would call for nothing.

@@ -246,8 +246,10 @@ fn create_alarm(
         ));
         return;
     }
-    let retry_token = retry_token(("alarm", &high.name, &high.deployment, &topic.id, run));
-    plan.add(Call::OciCreateAlarm { alarm, retry_token }, topic.known);
+    // Two who provision at once make one alarm; one that was deleted since is made again.
+    let identity = ("alarm", &high.name, &high.deployment, &topic.id);
+    let (token, next_token) = (retry_token(identity), retry_token((identity, run)));
+    plan.add(Call::OciCreateAlarm { alarm, retry_token: token, next_token }, topic.known);
 }
 
 /// Whether it is somebody else's alarm of this name that speaks of the deployment, by its OCID or of all of them.
@@ -275,10 +277,9 @@ fn alarm(wanted: &Wanted, high: &HighAlarm, topic: &Destination) -> OciAlarm {
         ),
         severity: severity.as_str().to_owned(),
         destinations: vec![topic.id.clone()],
-        pending: Some(pending.as_mins())
-            .filter(|minutes| *minutes != 1)
-            .map(|minutes| format!("PT{minutes}M")),
         repeat: Some(format!("PT{}M", repeat.as_mins())),
+        pending: Some(format!("PT{}M", pending.as_mins())),
+        enabled: true,
         body: Some(format!("Asks stepladder for more of {deployment}.")),
         tags,
     }

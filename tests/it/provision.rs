@@ -201,8 +201,9 @@ fn the_guides_alarms_are_the_default() {
         query: query(metric),
         severity: "INFO".to_owned(),
         destinations: vec!["ocid1.onstopic.oc1..rehearsed1".to_owned()],
-        pending: None,
         repeat: Some("PT5M".to_owned()),
+        pending: Some("PT1M".to_owned()),
+        enabled: true,
         body: Some(format!("Asks stepladder for more of {CHURN}.")),
         tags: [
             ("stepladder:provisioned", "stepladder-alarms"),
@@ -264,15 +265,19 @@ fn every_key_of_the_table_has_its_effect() {
 }
 
 #[test]
-fn an_alarm_on_bandwidth_is_made_where_a_rule_answers_it() {
-    let rule = format!("[[rule]]\nalarm = \"*high_bandwidth\"\ntarget = \"{CHURN}\"\naxis = \"instances\"");
-    let text = table("", &rule).replace(&format!("\"{CHURN}\"]"), &format!("\"{CHURN}\", \"{RANKING}\"]"));
-    let on_bandwidth = |text: &str| {
-        let alarms = wanted(text).alarms.into_iter().filter(|alarm| alarm.metric == "PredictBandwidth");
+fn an_alarm_on_bandwidth_is_made_where_the_policy_asks_for_it() {
+    let on_bandwidth = |rule: &str| {
+        let text = table("", rule).replace(&format!("\"{CHURN}\"]"), &format!("\"{CHURN}\", \"{RANKING}\"]"));
+        let alarms = wanted(&text).alarms.into_iter().filter(|alarm| alarm.metric == "PredictBandwidth");
         alarms.map(|alarm| (alarm.name, alarm.deployment)).collect::<Vec<_>>()
     };
-    assert_eq!(on_bandwidth(&text), [("model_deployment_high_bandwidth".to_owned(), CHURN.to_owned())]);
-    assert_eq!(on_bandwidth(&table("", "")), [], "no built-in rule answers it");
+    let rule = |alarm: &str, axis: &str| {
+        format!("[[rule]]\nalarm = \"{alarm}\"\ntarget = \"{CHURN}\"\naxis = \"{axis}\"")
+    };
+    let expected = [("model_deployment_high_bandwidth".to_owned(), CHURN.to_owned())];
+    assert_eq!(on_bandwidth(&rule("*high_bandwidth", "bandwidth")), expected);
+    assert_eq!(on_bandwidth(""), [], "the built-in rules ask for none");
+    assert_eq!(on_bandwidth(&rule("*", "instances")), [], "a rule for everything is none about bandwidth");
 }
 
 // ---- from nothing, and again ----
@@ -328,6 +333,7 @@ fn an_alarm_that_somebody_deleted_is_created_again() {
 // Without it there is no second step.
 #[case::repeat("repeat", Value::Null)]
 #[case::pending("pending", json!("PT10M"))]
+#[case::enabled("enabled", json!(false))]
 #[case::body("body", json!("hello"))]
 fn what_somebody_changed_is_put_back(#[case] field: &str, #[case] value: Value) {
     let cloud = provisioned();
