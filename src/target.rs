@@ -5,7 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::TargetKind;
-use crate::call::Call;
+use crate::call::{Call, PERMISSIONS};
 use crate::deployment::{Axis, Deployment, Infeasible, Lifecycle, SeenAlarm, Size};
 use crate::ladder::Rung;
 use crate::policy::Pair;
@@ -118,6 +118,13 @@ impl Target {
             Lifecycle::Busy
         }
     }
+}
+
+/// The permission that an operation takes, read or write.
+pub fn permission(operation: &str) -> &'static str {
+    let reads = TARGETS.iter().flat_map(|target| target.reads);
+    let all = reads.chain(PERMISSIONS);
+    all.into_iter().find(|(name, _)| *name == operation).map_or("", |(_, permission)| permission)
 }
 
 /// The row for a kind; `None` for what nothing here resizes.

@@ -88,7 +88,7 @@ pub fn last_change(tags: &Tags, finished: Option<Timestamp>) -> Option<Timestamp
 fn keep_pair(context: &PairContext, standing: Option<&SeenAlarm>, _notes: &mut Vec<String>) -> Option<Call> {
     let alarm = pair(context);
     match standing {
-        Some(seen) if seen.definition == AlarmDefinition::Oci(alarm.clone()) => None,
+        Some(seen) if says(seen, &alarm) => None,
         Some(seen) => Some(Call::OciUpdateAlarm { id: seen.id.clone(), if_match: seen.etag.clone(), alarm }),
         // Whoever changes the deployment now has written the alarm before, perhaps after this look at it.
         None if context.seen.lifecycle != Lifecycle::Settled => None,
@@ -97,6 +97,18 @@ fn keep_pair(context: &PairContext, standing: Option<&SeenAlarm>, _notes: &mut V
             Some(Call::OciCreateAlarm { alarm, retry_token, next_token })
         }
     }
+}
+
+/// Whether an alarm is what it should be. A list, which tells no etag, leaves some members out.
+fn says(seen: &SeenAlarm, alarm: &OciAlarm) -> bool {
+    let AlarmDefinition::Oci(known) = &seen.definition else { return false };
+    let mut known = known.clone();
+    if seen.etag.is_none() {
+        known.repeat.clone_from(&alarm.repeat);
+        known.pending.clone_from(&alarm.pending);
+        known.body.clone_from(&alarm.body);
+    }
+    known == *alarm
 }
 
 /// The low alarm: grouped over instances, because one idle replica is not an idle deployment. Compartments
@@ -118,6 +130,9 @@ fn pair(context: &PairContext) -> OciAlarm {
         .copied()
         .unwrap_or(&pair.metric);
     let target = &seen.target;
+    // What an operator has tagged it with besides stays.
+    let mut tags = standing.and(like).map(|alarm| alarm.tags.clone()).unwrap_or_default();
+    tags.extend(marker(target, &pair.alarm));
     OciAlarm {
         name: pair.alarm.clone(),
         compartment: like.map_or(home, |alarm| &alarm.compartment).to_owned(),
@@ -135,7 +150,7 @@ fn pair(context: &PairContext) -> OciAlarm {
         pending: Some("PT1M".to_owned()),
         enabled: true,
         body: Some(format!("Takes back what stepladder added to {target}.")),
-        tags: marker(target, &pair.alarm),
+        tags,
     }
 }
 

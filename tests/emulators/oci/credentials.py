@@ -117,6 +117,7 @@ class Credentials:
             self.unwritten = False
 
     def refused(self):
+        """Writes the files that a rotation left old."""
         with self.lock:
             self.write_session()
 

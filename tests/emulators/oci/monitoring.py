@@ -6,11 +6,10 @@ import secrets
 import time
 from datetime import datetime
 
+import mql
 from server import Answer, Refusal
 from service import not_found
 from world import RetryTokens, Throttle, expect_etag, in_order, iso, ocid, required
-
-import mql
 
 NEEDED = (
     "displayName",
@@ -131,14 +130,13 @@ class Monitoring:
         details = {name: one for name, one in request.details().items() if one is not None}
         alarm = {**copy.deepcopy(GIVEN), **details}
         expect_valid(alarm)
-        made = self.tokens.once(request, self.alarms, lambda: self.created(alarm))
-        return self.answer(made["id"])
+        return self.answer(self.tokens.once(request, self.alarms, lambda: self.created(alarm)))
 
     def created(self, alarm):
         now, id = iso(time.time()), ocid("alarm")
         identity = {"id": id, "lifecycleState": "ACTIVE", "timeCreated": now, "timeUpdated": now}
         self.alarms[id], self.etags[id] = {**alarm, **identity}, secrets.token_hex(8)
-        return self.alarms[id]
+        return id
 
     def get(self, request, id):
         self.known(id)
@@ -195,6 +193,13 @@ class Monitoring:
             summary["status"] = status if alarm["isEnabled"] else "SUSPENDED"
             summaries.append({**summary, "timestampTriggered": since})
         return self.world.page(request, summaries)
+
+    def state(self):
+        """All alarms, each with the status that the evaluation last found."""
+        return [
+            {**alarm, "status": self.status.get(id, ("OK", None))[0]}
+            for id, alarm in self.alarms.items()
+        ]
 
     def post(self, request):
         details, failed, taken = request.details(), [], []

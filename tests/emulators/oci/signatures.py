@@ -22,6 +22,7 @@ GENERIC = ["date", "(request-target)", "host"]
 OF_A_BODY = ["content-length", "content-type", "x-content-sha256"]
 WITH_A_BODY = ("POST", "PUT", "PATCH")
 
+
 class SdkSigner(AbstractBaseSigner):
     """The SDK's signer for a key that is at hand already."""
 

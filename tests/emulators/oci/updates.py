@@ -15,6 +15,10 @@ INFRASTRUCTURE = {
     "MODEL_GROUP": "INSTANCE_POOL",
     "SINGLE_MODEL_FLEX": "MANAGED_COMPUTE_CLUSTER",
 }
+REQUIRED_IDS = {
+    "modelConfigurationDetails": "modelId",
+    "modelGroupConfigurationDetails": "modelGroupId",
+}
 # What the parts of a configuration are when an update leaves them out.
 RESET = {"scalingPolicy": {"policyType": "FIXED_SIZE", "instanceCount": 1}, "bandwidthMbps": 10}
 # Members that are changed as one.
@@ -81,11 +85,9 @@ def replaced(before, sent, omitted):
 
 
 def expect_whole(kind, after, sent):
-    if "modelConfigurationDetails" in sent and not sent["modelConfigurationDetails"].get("modelId"):
-        raise invalid("expected `modelId` in `modelConfigurationDetails`")
-    if "modelGroupConfigurationDetails" in sent:
-        if not sent["modelGroupConfigurationDetails"].get("modelGroupId"):
-            raise invalid("expected `modelGroupId` in `modelGroupConfigurationDetails`")
+    for part, id in REQUIRED_IDS.items():
+        if part in sent and not sent[part].get(id):
+            raise invalid(f"expected `{id}` in `{part}`")
     if sent.get("updateType", "ZDT") not in ("ZDT", "LIVE"):
         raise invalid(f"expected updateType `ZDT` or `LIVE`, found `{sent['updateType']}`")
     expect_environment(sent.get("environmentConfigurationDetails"))

@@ -143,14 +143,14 @@ class RetryTokens:
         self.used = {}
 
     def once(self, request, existing, create):
-        """What was created under the request's token, or what create makes now."""
+        """The id of what was created under the request's token, or of what create makes now."""
         token = request.headers.get("opc-retry-token")
         if token is None:
             return create()
         if token not in self.used:
-            made = create()
-            self.used[token] = (made["id"], request.decoded)
-            return made
+            identity = create()
+            self.used[token] = (identity, request.decoded)
+            return identity
         identity, body = self.used[token]
         if body != request.decoded:
             message = "the retry token was used for a request with another body"
@@ -158,7 +158,7 @@ class RetryTokens:
         if identity not in existing:
             message = "the retry token was used for something that is deleted since"
             raise Refusal(409, "InvalidatedRetryToken", message)
-        return existing[identity]
+        return identity
 
 
 class Throttle:
