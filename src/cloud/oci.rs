@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::webhook::Webhooks;
 use super::{Cloud, Error};
 use crate::call::{AlarmDefinition, Call};
 use crate::config;
@@ -27,6 +28,7 @@ mod deployments;
 mod errors;
 mod identity;
 mod signature;
+mod topics;
 
 use api::Api;
 
@@ -38,6 +40,7 @@ pub struct OciCloud {
     known: Mutex<HashMap<String, Known>>,
     /// Whether the service has refused tags together with a change of size, so that they follow it.
     tags_follow: AtomicBool,
+    webhooks: Webhooks,
 }
 
 /// What a warm process remembers of a deployment. The answers always say what is so; this only tells where to look.
@@ -84,6 +87,9 @@ impl Cloud for OciCloud {
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
+        if let Call::WebPost { address, content_type, body } = call {
+            return self.webhooks.post(address, content_type, body).await;
+        }
         let api = self.api(call.operation())?;
         match call {
             Call::OciUpdateModelDeployment { id, if_match, configuration, tags, .. } => {
@@ -96,7 +102,14 @@ impl Cloud for OciCloud {
                 alarms::update(api, id, if_match.as_deref(), alarm).await
             }
             Call::OciDeleteAlarm { id, if_match, .. } => alarms::delete(api, id, if_match.as_deref()).await,
-            Call::AwsUpdateEndpointWeightsAndCapacities { .. }
+            Call::OciPublishMessage { topic, title, body } => topics::publish(api, topic, title, body).await,
+            Call::OciCreateTopic { .. }
+            | Call::OciDeleteTopic { .. }
+            | Call::OciCreateSubscription { .. }
+            | Call::OciDeleteSubscription { .. }
+            | Call::AwsPublish { .. }
+            | Call::WebPost { .. }
+            | Call::AwsUpdateEndpointWeightsAndCapacities { .. }
             | Call::AwsCreateEndpointConfig { .. }
             | Call::AwsUpdateEndpoint { .. }
             | Call::AwsDeleteEndpointConfig { .. }

@@ -20,6 +20,7 @@ mod notice;
 mod parse;
 mod policy;
 mod properties;
+mod provision;
 mod repair;
 mod repeat;
 mod rules;
