@@ -292,6 +292,6 @@ fn status(status: Status) -> &'static str {
     match status {
         Status::Done => "done",
         Status::Failed => "failed",
-        Status::NotSent | Status::DryRun => "not_sent",
+        Status::NotSent | Status::DryRun | Status::Due => "not_sent",
     }
 }
