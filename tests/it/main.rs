@@ -16,6 +16,8 @@ mod batch;
 mod cli;
 mod distrust;
 mod events;
+#[cfg(feature = "oci")]
+mod oci;
 mod parse;
 mod policy;
 mod properties;
