@@ -23,6 +23,7 @@
 //! | [`apply`](mod@apply) | sends a plan, stops at the first failure |
 //! | [`batch`] | a queue's batch, message by message |
 //! | [`cloud`] | the clouds behind one trait |
+//! | [`host`] | what every host does with a payload |
 //! | [`repeat`] | what the clock and an endpoint at rest call for |
 //! | [`report`] | records, sentences, metrics |
 //! | [`config`] | the only reader of environment variables |
@@ -46,6 +47,7 @@ pub mod config;
 pub mod decide;
 pub mod deployment;
 pub mod handle;
+pub mod host;
 pub mod ladder;
 pub mod plan;
 pub mod policy;

@@ -16,6 +16,7 @@ mod batch;
 mod cli;
 mod distrust;
 mod events;
+mod host;
 #[cfg(feature = "oci")]
 mod oci;
 mod parse;
