@@ -185,7 +185,7 @@ pub const PERMISSIONS: &[(&str, &str)] = &[
     ("oci:PublishMessage", "use ons-topics"),
     ("aws:Publish", "sns:Publish"),
     // Whoever knows the address may.
-    ("web:Post", "none"),
+    ("web:Post", "no permission"),
 ];
 
 /// What an operation takes besides its own permission.
