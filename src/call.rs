@@ -21,17 +21,23 @@ pub enum Call {
         id: String,
         /// Only if it is still as it was observed.
         if_match: String,
-        /// The request's body.
-        body: Value,
-        /// What the body changes, for the reader.
+        /// The configuration to be.
+        configuration: Value,
+        /// The freeform tags to be: with them goes the stamp that says when this was asked for. Where the service
+        /// does not take them together with a change of size, they follow it.
+        tags: BTreeMap<String, String>,
+        /// What it changes, for the reader.
         change: String,
     },
     /// Creates the paired alarm.
     OciCreateAlarm {
         /// The whole alarm.
         alarm: OciAlarm,
-        /// Equal for deliveries of one event: the second creates no second alarm.
+        /// Equal for whatever sees the deployment as it is now: the second creates no second alarm.
         retry_token: String,
+        /// In its place where the alarm of that token has been deleted since, which blocks the token for a day.
+        /// Equal for deliveries of one event.
+        next_token: String,
     },
     /// Writes the paired alarm anew.
     OciUpdateAlarm {
@@ -383,6 +389,12 @@ pub struct OciAlarm {
     pub destinations: Vec<String>,
     /// `repeatNotificationDuration`, ISO 8601.
     pub repeat: Option<String>,
+    /// `pendingDuration`, ISO 8601: how long the condition must hold before it fires.
+    #[serde(default)]
+    pub pending: Option<String>,
+    /// `isEnabled`.
+    #[serde(default = "yes")]
+    pub enabled: bool,
     /// `body`: what a person reads in the message.
     pub body: Option<String>,
     /// `freeformTags`: carry the marker that makes the alarm ours.

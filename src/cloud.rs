@@ -78,6 +78,16 @@ pub enum Error {
         /// The service's own words.
         message: String,
     },
+    /// There is no such thing, or the caller may not see it: some services do not tell which.
+    #[error("{operation} found nothing, or may not see it: {message}")]
+    Hidden {
+        /// The API operation.
+        operation: String,
+        /// What the caller must be allowed to do.
+        permission: String,
+        /// The service's own words.
+        message: String,
+    },
     /// There is no such thing.
     #[error("{operation} found nothing: {message}")]
     NotFound {
@@ -135,6 +145,7 @@ impl Error {
             Self::Throttled { .. } => "throttled",
             Self::Unavailable { .. } => "unavailable",
             Self::Denied { .. } => "denied",
+            Self::Hidden { .. } => "not_found_or_denied",
             Self::NotFound { .. } => "not_found",
             Self::LostRace { .. } => "lost_race",
             Self::InProgress { .. } => "in_progress",
@@ -149,6 +160,7 @@ impl Error {
         match self {
             Self::Throttled { .. } | Self::Unavailable { .. } | Self::LostRace { .. } => true,
             Self::Denied { .. }
+            | Self::Hidden { .. }
             | Self::NotFound { .. }
             | Self::InProgress { .. }
             | Self::OverQuota { .. }
@@ -162,7 +174,13 @@ impl Error {
         match self {
             Self::Denied { permission, .. } => Some(format!("allow `{permission}`")),
             Self::OverQuota { .. } => Some("raise the quota, or lower the rule's bounds".to_owned()),
-            Self::Unconfigured { .. } => Some("set a region and credentials, as for the AWS CLI".to_owned()),
+            Self::Hidden { permission, .. } => Some(format!(
+                "check the OCID; if there is such a thing, add the policy statement \
+                 `Allow dynamic-group <the function's> to {permission} in compartment <its own>`"
+            )),
+            Self::Unconfigured { .. } => {
+                Some("set a region and credentials, as for the cloud's own command line".to_owned())
+            }
             Self::NotFound { .. } => Some("check the name, the region and the account".to_owned()),
             Self::Throttled { .. }
             | Self::Unavailable { .. }

@@ -4,13 +4,17 @@
 //! [`decide`]; the first that objects holds. Pure: no clock, no cloud, no log.
 
 use std::convert::Infallible;
-use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::alarm::{Alarm, TargetId, TargetKind, Transition};
+use crate::alarm::{Alarm, TargetId, TargetKind};
 use crate::deployment::{Axis, Bounds, Deployment, Infeasible, Lifecycle, Pause, Size};
 use crate::policy::{Fresh, Matched, Native, Policy, is_pair_name};
+use crate::target;
+
+mod hold;
+
+pub use hold::Hold;
 
 /// The window that is assumed where neither the payload nor the alarm's own service tells one: that of
 /// the guide's alarms.
@@ -57,185 +61,6 @@ pub enum Decision {
     },
     /// Change nothing.
     Hold(Hold),
-}
-
-/// Why nothing happens.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Hold {
-    /// The alarm says something else than that a threshold is crossed now.
-    NotFiring(Transition),
-    /// Somebody has muted it.
-    Muted,
-    /// The alarm names nothing that can be resized.
-    UnknownTarget,
-    /// The policy keeps this target out of reach, or does not listen to this alarm.
-    NotAllowed {
-        /// Which of its lists leaves it out.
-        list: &'static str,
-        /// What is not on that list; empty when the alarm does not say.
-        value: String,
-    },
-    /// No rule matches the alarm's name.
-    NoRule,
-    /// The deployment could not be looked at.
-    NotObserved,
-    /// There is no such deployment any more.
-    TargetGone,
-    /// A change is under way, or the platform takes none now.
-    Busy {
-        /// The platform's word for it.
-        status: String,
-    },
-    /// The evidence is older than the last change.
-    Stale {
-        /// When the evidence begins; `None` when the alarm does not say when it fired.
-        since: Option<Timestamp>,
-        /// When the last change was completed.
-        changed: Timestamp,
-    },
-    /// This deployment cannot be changed along this axis.
-    NotResizable {
-        /// Which one.
-        axis: Axis,
-        /// Why.
-        why: String,
-    },
-    /// Somebody else changes it along this axis.
-    OwnedElsewhere {
-        /// Which one.
-        axis: Axis,
-        /// Who does.
-        who: String,
-        /// Whether the policy could have it parked.
-        can_be_parked: bool,
-    },
-    /// Somebody has paused scaling in this direction.
-    Paused {
-        /// Where it says so.
-        by: String,
-    },
-    /// The shape could not be had a short while ago.
-    Infeasible {
-        /// The shape.
-        shape: String,
-        /// When it may be asked for again.
-        until: Timestamp,
-        /// What happened.
-        why: String,
-    },
-    /// It is as large as it may get.
-    AtCeiling {
-        /// Along which axis.
-        axis: Axis,
-        /// What bounds it.
-        limit: String,
-    },
-    /// It is as small as it may get.
-    AtFloor {
-        /// Along which axis.
-        axis: Axis,
-        /// What bounds it.
-        limit: String,
-    },
-    /// Its shape is on no ladder.
-    UnlistedShape {
-        /// The shape.
-        shape: String,
-        /// The ladder whose shapes are spelled most like it, if any is.
-        nearest: Option<String>,
-    },
-    /// The name of the paired alarm belongs to an alarm that is not ours.
-    PairTaken {
-        /// The name.
-        name: String,
-    },
-    /// The paired alarm would notify nobody, and what goes up would never come down.
-    NoPairAction,
-}
-
-impl Hold {
-    /// The stable name in decision records and metrics.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::NotFiring(_) => "not_firing",
-            Self::Muted => "muted",
-            Self::UnknownTarget => "unknown_target",
-            Self::NotAllowed { .. } => "not_allowed",
-            Self::NoRule => "no_rule",
-            Self::NotObserved => "not_observed",
-            Self::TargetGone => "target_gone",
-            Self::Busy { .. } => "busy",
-            Self::Stale { .. } => "stale",
-            Self::NotResizable { .. } => "not_resizable",
-            Self::OwnedElsewhere { .. } => "owned_elsewhere",
-            Self::Paused { .. } => "paused",
-            Self::Infeasible { .. } => "infeasible",
-            Self::AtCeiling { .. } => "at_ceiling",
-            Self::AtFloor { .. } => "at_floor",
-            Self::UnlistedShape { .. } => "unlisted_shape",
-            Self::PairTaken { .. } => "pair_taken",
-            Self::NoPairAction => "no_pair_action",
-        }
-    }
-}
-
-/// The hold as one sentence for an operator.
-impl fmt::Display for Hold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotFiring(transition) => {
-                write!(f, "the alarm is `{transition}`: only `firing` and `repeat` act")
-            }
-            Self::Muted => f.write_str("the alarm's actions are muted or suppressed"),
-            Self::UnknownTarget => f.write_str(
-                "the alarm names nothing that stepladder resizes: expected an OCI model deployment's \
-                 `resourceId`, or the dimensions `EndpointName` and `VariantName`",
-            ),
-            Self::NotAllowed { list, value } if value.is_empty() => {
-                write!(f, "the policy's `{list}` do not include an alarm that names none")
-            }
-            Self::NotAllowed { list, value } => write!(f, "the policy's `{list}` do not include `{value}`"),
-            Self::NoRule => f.write_str("no rule matches the alarm's name"),
-            Self::NotObserved => f.write_str("the deployment could not be looked at"),
-            Self::TargetGone => f.write_str("the deployment is gone, and its paired alarm goes with it"),
-            Self::Busy { status } => write!(f, "the deployment is `{status}`: only a settled one is changed"),
-            Self::Stale { since: Some(since), changed } => write!(
-                f,
-                "the alarm speaks of a deployment that has changed: its data begins at {since}, the last change was \
-                 completed at {changed}"
-            ),
-            Self::Stale { since: None, changed } => {
-                write!(f, "the alarm does not say when it fired, and the deployment was changed at {changed}")
-            }
-            Self::NotResizable { axis, why } => write!(f, "its {axis} cannot be changed: {why}"),
-            Self::OwnedElsewhere { axis, who, can_be_parked } => {
-                let way_out = ": take it out there, or let it be parked with `native = \"park\"` and \
-                               `STEPLADDER_ALARM_ACTION`";
-                let way_out = if *can_be_parked { way_out } else { "" };
-                write!(f, "its {axis} belongs to {who}{way_out}")
-            }
-            Self::Paused { by } => write!(f, "scaling this way is paused by {by}"),
-            Self::Infeasible { shape, until, why } => {
-                write!(f, "`{shape}` could not be had and is not asked for again before {until}: {why}")
-            }
-            Self::AtCeiling { axis, limit } => write!(f, "its {axis} cannot go up: {limit}"),
-            Self::AtFloor { axis, limit } => write!(f, "its {axis} cannot go down: {limit}"),
-            Self::UnlistedShape { shape, nearest } => {
-                let near = nearest.as_ref().map(|name| format!(" (the nearest is `{name}`)"));
-                let near = near.unwrap_or_default();
-                write!(f, "shape `{shape}` is on no ladder{near}: add a `[[ladder]]` that holds it")
-            }
-            Self::PairTaken { name } => write!(
-                f,
-                "the paired alarm's name `{name}` belongs to an alarm that stepladder did not make: rename that \
-                 alarm, or the rule's `pair.alarm`"
-            ),
-            Self::NoPairAction => f.write_str(
-                "the paired alarm would notify nobody, so nothing would take the new capacity back: give the \
-                 firing alarm an action, or set `STEPLADDER_ALARM_ACTION`",
-            ),
-        }
-    }
 }
 
 /// One guard's answer, for the record.
@@ -294,11 +119,11 @@ pub fn worth_a_look<'a>(
     target: &'a TargetId,
     policy: &'a Policy,
     now: Timestamp,
-) -> Result<(Question<'a>, Vec<Verdict>), Decided> {
+) -> Result<(Question<'a>, Vec<Verdict>), Box<Decided>> {
     let mut guards = Guards::default();
     match first_guards(&mut guards, alarm, target, policy) {
         Ok(matched) => Ok((Question { alarm, target, matched, now }, guards.0)),
-        Err(hold) => Err(Decided { decision: Decision::Hold(hold), guards: guards.0 }),
+        Err(hold) => Err(Box::new(Decided { decision: Decision::Hold(hold), guards: guards.0 })),
     }
 }
 
@@ -379,6 +204,7 @@ fn size_for(
     let to = match question.matched.rule.axis {
         Axis::Instances => within_bounds(guards, question, seen)?,
         Axis::Shape => on_ladder(guards, question, seen, policy)?,
+        Axis::Bandwidth => within_bandwidth(guards, question, seen)?,
     };
     feasible(guards, question, seen, &to)?;
     if question.matched.step > 0 || parks(question, seen) {
@@ -420,9 +246,11 @@ fn evidence_begins(question: &Question, seen: &Deployment) -> Option<Timestamp> 
 /// Some deployments cannot be changed along some axis.
 fn resizable(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result<(), Hold> {
     let axis = question.matched.rule.axis;
-    let why = seen.fixed.get(&axis);
-    let saw = why.cloned().unwrap_or_else(|| axis.to_string());
-    guards.ask("not_resizable", saw, why.map(|why| Hold::NotResizable { axis, why: why.clone() }))
+    let has = target::of(seen.target.kind).is_some_and(|target| target.axes.contains(&axis));
+    let has_none = (!has).then(|| "deployments of this kind have none".to_owned());
+    let why = has_none.or_else(|| seen.fixed.get(&axis).cloned());
+    let saw = why.clone().unwrap_or_else(|| axis.to_string());
+    guards.ask("not_resizable", saw, why.map(|why| Hold::NotResizable { axis, why }))
 }
 
 /// Whether a change is one for which another owner is parked.
@@ -465,8 +293,9 @@ fn feasible(guards: &mut Guards, question: &Question, seen: &Deployment, to: &Si
     if question.matched.rule.axis != Axis::Shape {
         return Ok(());
     }
-    let known = seen.infeasible.iter().find(|known| known.shape == to.shape && known.until > question.now);
-    let saw = known.map_or_else(|| format!("{} was not refused lately", to.shape), |known| known.why.clone());
+    let rung = to.rung();
+    let known = seen.infeasible.iter().find(|known| known.shape == rung && known.until > question.now);
+    let saw = known.map_or_else(|| format!("{rung} was not refused lately"), |known| known.why.clone());
     let hold = known.map(|Infeasible { shape, until, why }| Hold::Infeasible {
         shape: shape.clone(),
         until: *until,
@@ -482,23 +311,47 @@ pub fn bounds(question: &Question, seen: &Deployment) -> Bounds {
 
 fn within_bounds(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result<Size, Hold> {
     let bounds = bounds(question, seen);
-    let now = seen.size.instances;
-    let step = question.matched.step;
-    let saw = format!("{now} of {bounds}");
-    let axis = Axis::Instances;
-    // A count outside the bounds is never moved further out, nor against the alarm's direction.
+    let (now, step) = (seen.size.instances, question.matched.step);
+    within(guards, question, now, bounds)?;
     let instances = if step > 0 {
-        let limit = || format!("it runs {now}, and {} is its ceiling", bounds.max);
-        let hold = (now >= bounds.max).then(|| Hold::AtCeiling { axis, limit: limit() });
-        guards.ask("at_ceiling", saw, hold)?;
         now.saturating_add(step.unsigned_abs()).min(bounds.max)
     } else {
-        let limit = || format!("it runs {now}, and {} is its floor", bounds.min);
-        let hold = (now <= bounds.min).then(|| Hold::AtFloor { axis, limit: limit() });
-        guards.ask("at_floor", saw, hold)?;
         now.saturating_sub(step.unsigned_abs()).max(bounds.min)
     };
-    Ok(Size { instances, shape: seen.size.shape.clone() })
+    Ok(Size { instances, ..seen.size.clone() })
+}
+
+/// Something is left between a number and the end of its bounds. One outside of them is never moved further
+/// out, nor against the alarm's direction.
+fn within(guards: &mut Guards, question: &Question, now: u32, bounds: Bounds) -> Result<(), Hold> {
+    let axis = question.matched.rule.axis;
+    let saw = format!("{now} of {bounds}");
+    let has = if axis == Axis::Instances { "runs" } else { "has" };
+    if question.matched.step > 0 {
+        let limit = || format!("it {has} {now}, and {} is its ceiling", bounds.max);
+        let hold = (now >= bounds.max).then(|| Hold::AtCeiling { axis, limit: limit() });
+        guards.ask("at_ceiling", saw, hold)
+    } else {
+        let limit = || format!("it {has} {now}, and {} is its floor", bounds.min);
+        let hold = (now <= bounds.min).then(|| Hold::AtFloor { axis, limit: limit() });
+        guards.ask("at_floor", saw, hold)
+    }
+}
+
+/// A step doubles or halves the bandwidth: what it takes is not told by an alarm on a percentage.
+fn within_bandwidth(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result<Size, Hold> {
+    let bounds = question.matched.rule.bandwidth;
+    let unknown = || Hold::NotResizable { axis: Axis::Bandwidth, why: "it tells none".to_owned() };
+    let now = seen.size.bandwidth_mbps.ok_or_else(unknown)?;
+    within(guards, question, now, bounds)?;
+    let step = question.matched.step;
+    let times = 2_u32.saturating_pow(step.unsigned_abs());
+    let bandwidth = if step > 0 {
+        now.saturating_mul(times).clamp(bounds.min, bounds.max)
+    } else {
+        now.div_ceil(times).clamp(bounds.min, bounds.max)
+    };
+    Ok(Size { bandwidth_mbps: Some(bandwidth), ..seen.size.clone() })
 }
 
 fn on_ladder(
@@ -507,12 +360,13 @@ fn on_ladder(
     seen: &Deployment,
     policy: &Policy,
 ) -> Result<Size, Hold> {
-    let shape = &seen.size.shape;
+    let shape = seen.size.rung();
+    let shape = shape.as_ref();
     let found = policy.ladders.holding(shape);
-    let on = found.map_or_else(String::new, |ladder| format!(" on {}", ladder.name));
+    let on = found.as_ref().map_or_else(String::new, |ladder| format!(" on {}", ladder.name));
     let unlisted = || {
-        let nearest = policy.ladders.nearest(shape).map(|ladder| ladder.name.clone());
-        Hold::UnlistedShape { shape: shape.clone(), nearest }
+        let nearest = policy.ladders.nearest(shape).map(str::to_owned);
+        Hold::UnlistedShape { shape: shape.to_owned(), nearest }
     };
     let ladder = guards.ask_for("unlisted_shape", format!("{shape}{on}"), found.ok_or_else(unlisted))?;
 
@@ -521,7 +375,7 @@ fn on_ladder(
     let step = question.matched.step;
     if question.is_taking_back() && !ladder.is_above(shape, seen.floor.as_deref()) {
         let limit = format!("`{shape}` is what it was deployed with, or less");
-        return guards.ask_for("at_floor", shape.clone(), Err(Hold::AtFloor { axis, limit }));
+        return guards.ask_for("at_floor", shape.to_owned(), Err(Hold::AtFloor { axis, limit }));
     }
     let floor = seen.floor.as_deref().filter(|_| question.is_taking_back());
     let to = ladder.climb(shape, step).map(|to| ladder.not_below(to, floor));
@@ -529,7 +383,7 @@ fn on_ladder(
     let limit = format!("`{shape}` is the last rung of ladder `{}`", ladder.name);
     let at_end = if step > 0 { Hold::AtCeiling { axis, limit } } else { Hold::AtFloor { axis, limit } };
     let to = guards.ask_for(guard, format!("{shape}, the ladder ends at {end}"), to.ok_or(at_end))?;
-    Ok(Size { instances: seen.size.instances, shape: to.shape.clone() })
+    Ok(seen.size.on_rung(&to.shape))
 }
 
 /// What goes up must have something that takes it back.

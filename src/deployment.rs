@@ -2,6 +2,7 @@
 //!
 //! Filled by a cloud's `observe`, read by everything after it. Holds no way to look again.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -44,6 +45,8 @@ pub struct Deployment {
     pub alarm: Option<SeenAlarm>,
     /// The alarm found where the paired alarm of the matching rule belongs.
     pub pair: Option<SeenAlarm>,
+    /// Alarms that carry the same pair's marker besides, where names are not unique. One too many.
+    pub strays: Vec<SeenAlarm>,
     /// What only this kind of target needs for its calls.
     pub facts: Facts,
 }
@@ -55,15 +58,76 @@ pub struct Size {
     pub instances: u32,
     /// What each of them is: an instance shape or type.
     pub shape: String,
+    /// How large a flexible shape is made.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub flex: Option<Flex>,
+    /// The bandwidth of its load balancer in Mbps; told only where the question is about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth_mbps: Option<u32>,
+}
+
+/// The size of an instance of a flexible shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Flex {
+    /// Cores.
+    pub ocpus: u32,
+    /// Memory in GB.
+    pub memory_gib: u32,
+}
+
+impl Size {
+    /// So many instances of a shape that has one size.
+    pub fn new(instances: u32, shape: impl Into<String>) -> Self {
+        Self { instances, shape: shape.into(), flex: None, bandwidth_mbps: None }
+    }
+
+    /// Its place on a ladder: the shape, and for a flexible one how large it is made.
+    ///
+    /// ```
+    /// use stepladder::deployment::{Flex, Size};
+    /// let flex = Some(Flex { ocpus: 2, memory_gib: 32 });
+    /// let size = Size { flex, ..Size::new(1, "VM.Standard.E4.Flex") };
+    /// assert_eq!(size.rung(), "VM.Standard.E4.Flex:2:32");
+    /// assert_eq!(Size::new(1, "VM.Standard2.1").on_rung("VM.Standard.E4.Flex:2:32"), size);
+    /// ```
+    pub fn rung(&self) -> Cow<'_, str> {
+        let Self { shape, flex, .. } = self;
+        flex.map_or(Cow::Borrowed(shape), |flex| Cow::Owned(flex.rung(shape)))
+    }
+
+    /// The same, on another place of a ladder.
+    #[must_use]
+    pub fn on_rung(&self, rung: &str) -> Self {
+        let (shape, flex) = Flex::read(rung).map_or((rung, None), |(shape, flex)| (shape, Some(flex)));
+        Self { shape: shape.to_owned(), flex, ..self.clone() }
+    }
+}
+
+impl Flex {
+    /// The place on a ladder of a shape that is made this large.
+    pub fn rung(self, shape: &str) -> String {
+        format!("{shape}:{}:{}", self.ocpus, self.memory_gib)
+    }
+
+    /// The shape of such a place, and how large it is made; `None` for every other shape.
+    pub fn read(rung: &str) -> Option<(&str, Self)> {
+        let (rest, memory) = rung.rsplit_once(':')?;
+        let (shape, ocpus) = rest.rsplit_once(':')?;
+        Some((shape, Self { ocpus: ocpus.parse().ok()?, memory_gib: memory.parse().ok()? }))
+    }
 }
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} × {}", self.instances, self.shape)
+        write!(f, "{} × {}", self.instances, self.shape)?;
+        if let Some(Flex { ocpus, memory_gib }) = self.flex {
+            write!(f, " ({ocpus} OCPU, {memory_gib} GB)")?;
+        }
+        self.bandwidth_mbps.map_or(Ok(()), |bandwidth| write!(f, " at {bandwidth} Mbps"))
     }
 }
 
-/// The two ways to give a deployment more. One of them per update.
+/// The ways to give a deployment more. One of them per update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Axis {
@@ -71,6 +135,8 @@ pub enum Axis {
     Instances,
     /// Vertical: the next rung of the shape's ladder.
     Shape,
+    /// The bandwidth of the load balancer in front of it.
+    Bandwidth,
 }
 
 impl fmt::Display for Axis {
@@ -78,6 +144,7 @@ impl fmt::Display for Axis {
         f.write_str(match self {
             Self::Instances => "instances",
             Self::Shape => "shape",
+            Self::Bandwidth => "bandwidth",
         })
     }
 }
@@ -93,7 +160,7 @@ pub enum Lifecycle {
     Gone,
 }
 
-/// Inclusive bounds on the number of instances.
+/// Inclusive bounds on the number of instances, or on a bandwidth in Mbps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
@@ -192,6 +259,8 @@ pub enum Facts {
         compartment: String,
         /// `modelDeploymentConfigurationDetails` as it was read. An update is this with one leaf changed.
         configuration: Value,
+        /// Its freeform tags. An update writes them whole.
+        tags: Tags,
     },
     /// A production variant of a SageMaker endpoint.
     SagemakerVariant {

@@ -136,7 +136,7 @@ async fn answer(
 ) -> Outcome {
     let (question, asked) = match worth_a_look(&one.alarm, target, policy, now) {
         Ok(question) => question,
-        Err(held) => return Outcome::without_look(&one.alarm, Some(target), held),
+        Err(held) => return Outcome::without_look(&one.alarm, Some(target), *held),
     };
     let outcome = attempt(&question, asked.clone(), cloud, policy).await;
     if outcome.lost_race() {

@@ -1,14 +1,23 @@
 //! Ordered tables of shapes. Vertical scaling is one step along one of them.
 //!
-//! Order is data, never computed: GPU sizes are not monotone. Families never mix.
+//! Order is data, never computed: GPU sizes are not monotone. Families never mix. Only flexible shapes have a
+//! ladder that follows from their size.
+
+use std::borrow::Cow;
 
 use serde::Deserialize;
+
+use crate::deployment::Flex;
+
+mod flex;
+
+pub use flex::FlexShape;
 
 /// One shape, and what it offers.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rung {
-    /// The shape's name as the API spells it.
+    /// The shape's name as the API spells it; of a flexible shape with its size, as in `VM.Standard.E4.Flex:2:32`.
     pub shape: String,
     /// Virtual CPUs.
     pub vcpus: u32,
@@ -100,12 +109,17 @@ const ALIKE: f64 = 0.75;
 
 /// The ladders in force: a policy's own first, then the built-in ones.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Ladders(Vec<Ladder>);
+pub struct Ladders {
+    tables: Vec<Ladder>,
+    flex: Vec<FlexShape>,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     ladder: Vec<Ladder>,
+    #[serde(default)]
+    flex: Vec<FlexShape>,
 }
 
 /// The built-in tables, one file per cloud.
@@ -114,41 +128,57 @@ const BUILT_IN: [&str; 2] = [include_str!("ladder/oci.toml"), include_str!("ladd
 impl Ladders {
     /// The tables that ship with the product.
     pub fn built_in() -> Result<Self, crate::policy::Error> {
-        let mut ladders = Vec::new();
+        let mut ladders = Self::default();
         for text in BUILT_IN {
             let file: File = toml::from_str(text).map_err(|e| crate::policy::Error::unreadable(text, &e))?;
-            ladders.extend(file.ladder);
+            ladders.tables.extend(file.ladder);
+            ladders.flex.extend(file.flex);
         }
-        Ok(Self(ladders))
+        Ok(ladders)
     }
 
-    /// Puts a policy's own ladders before these.
+    /// Puts a policy's own ladders and flexible shapes before these.
     #[must_use]
-    pub fn after(self, own: Vec<Ladder>) -> Self {
-        Self(own.into_iter().chain(self.0).collect())
+    pub fn after(self, own: Vec<Ladder>, flex: Vec<FlexShape>) -> Self {
+        Self {
+            tables: own.into_iter().chain(self.tables).collect(),
+            flex: flex.into_iter().chain(self.flex).collect(),
+        }
     }
 
-    /// Every ladder, in the order in which they are searched.
+    /// Every table, in the order in which they are searched.
     pub fn iter(&self) -> impl Iterator<Item = &Ladder> {
-        self.0.iter()
+        self.tables.iter()
     }
 
-    /// The first ladder that holds the shape.
-    pub fn holding(&self, shape: &str) -> Option<&Ladder> {
-        self.iter().find(|ladder| ladder.rung(shape).is_some())
+    /// Every flexible shape, in the order in which they are searched, which is after the tables.
+    pub fn flex(&self) -> impl Iterator<Item = &FlexShape> {
+        self.flex.iter()
+    }
+
+    /// The first ladder that holds the shape; that of a flexible shape is made of its size.
+    pub fn holding(&self, shape: &str) -> Option<Cow<'_, Ladder>> {
+        let table = self.iter().find(|ladder| ladder.rung(shape).is_some());
+        table.map(Cow::Borrowed).or_else(|| self.made_for(shape).map(Cow::Owned))
+    }
+
+    fn made_for(&self, rung: &str) -> Option<Ladder> {
+        let (shape, flex) = Flex::read(rung)?;
+        self.flex.iter().find(|known| known.shape == shape).map(|known| known.ladder(flex))
     }
 
     /// The rung of a shape, whichever ladder it is on.
-    pub fn rung(&self, shape: &str) -> Option<&Rung> {
-        self.iter().find_map(|ladder| ladder.rung(shape))
+    pub fn rung(&self, shape: &str) -> Option<Rung> {
+        self.holding(shape)?.rung(shape).cloned()
     }
 
     /// The ladder whose shapes are spelled most like this one, for messages; `None` when none is like it.
-    pub fn nearest(&self, shape: &str) -> Option<&Ladder> {
-        let likeness = |ladder: &Ladder| {
-            ladder.rungs.iter().map(|rung| strsim::jaro_winkler(&rung.shape, shape)).fold(0.0, f64::max)
-        };
-        let rated = self.iter().map(|ladder| (likeness(ladder), ladder));
-        rated.filter(|(rate, _)| *rate > ALIKE).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, ladder)| ladder)
+    pub fn nearest(&self, shape: &str) -> Option<&str> {
+        let likeness = |name: &str| strsim::jaro_winkler(name, shape);
+        let of = |ladder: &Ladder| ladder.rungs.iter().map(|rung| likeness(&rung.shape)).fold(0.0, f64::max);
+        let tables = self.iter().map(|ladder| (of(ladder), ladder.name.as_str()));
+        let flex = self.flex.iter().map(|known| (likeness(&known.shape), known.shape.as_str()));
+        let rated = tables.chain(flex).filter(|(rate, _)| *rate > ALIKE);
+        rated.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
     }
 }

@@ -56,6 +56,9 @@ pub fn plan(question: &Question, seen: &Deployment, decided: Decided, policy: &P
     if fate == Fate::Delete && !left.goes_on {
         calls.extend(ours(seen).map(|alarm| (target.delete_pair)(alarm)));
     }
+    if fate != Fate::Leave {
+        calls.extend(seen.strays.iter().map(|alarm| (target.delete_pair)(alarm)));
+    }
     Plan { decided, calls, notes }
 }
 
@@ -67,7 +70,7 @@ fn resized(
     policy: &Policy,
     notes: &mut Vec<String>,
 ) -> Vec<Call> {
-    let rungs = (policy.ladders.rung(&seen.size.shape), policy.ladders.rung(&to.shape));
+    let rungs = (policy.ladders.rung(&seen.size.rung()), policy.ladders.rung(&to.rung()));
     let calls = (target.resize)(&Resize { seen, axis, to, rungs, now: question.now }, notes);
     let rule = question.matched.rule;
     if question.matched.step > 0 && rule.pair.is_none() {
@@ -145,9 +148,16 @@ fn above_floor(question: &Question, seen: &Deployment, sizes: &[&Size], policy: 
         Axis::Shape => {
             let mut above = false;
             for size in sizes {
-                above |= policy.ladders.holding(&size.shape)?.is_above(&size.shape, seen.floor.as_deref());
+                let rung = size.rung();
+                above |= policy.ladders.holding(&rung)?.is_above(&rung, seen.floor.as_deref());
             }
             Some(above)
+        }
+        Axis::Bandwidth => {
+            let floor = question.matched.rule.bandwidth.min;
+            let mut told = sizes.iter().filter_map(|size| size.bandwidth_mbps).peekable();
+            told.peek()?;
+            Some(told.any(|bandwidth| bandwidth > floor))
         }
     }
 }
@@ -170,7 +180,7 @@ fn kept(
     if foreign || notifies.is_empty() {
         return None;
     }
-    let rung = policy.ladders.rung(&seen.size.shape);
+    let rung = policy.ladders.rung(&seen.size.rung());
     let fired = question.alarm.at;
-    (target.keep_pair)(&PairContext { pair, seen, rung, notifies, fired }, ours(seen), notes)
+    (target.keep_pair)(&PairContext { pair, seen, rung: rung.as_ref(), notifies, fired }, ours(seen), notes)
 }

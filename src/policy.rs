@@ -11,7 +11,7 @@ use wildmatch::WildMatch;
 
 use crate::alarm::{Alarm, TargetId};
 use crate::deployment::{Axis, Bounds};
-use crate::ladder::{Ladder, Ladders};
+use crate::ladder::{FlexShape, Ladder, Ladders};
 
 mod error;
 mod lists;
@@ -27,6 +27,10 @@ const BUILT_IN: &str = include_str!("policy/built_in.toml");
 
 /// One to ten instances: what Oracle's guide allows a model deployment.
 const DEFAULT_INSTANCES: Bounds = Bounds { min: 1, max: 10 };
+
+/// What a load balancer of OCI can have, in Mbps. See
+/// <https://docs.oracle.com/en-us/iaas/Content/Balance/Concepts/balanceoverview.htm>.
+const DEFAULT_BANDWIDTH: Bounds = Bounds { min: 10, max: 8000 };
 
 /// CloudWatch evaluates at most a day of one-minute periods; OCI queries know windows up to a day.
 const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(24);
@@ -110,6 +114,8 @@ pub struct Rule {
     pub step: i32,
     /// The count stays inside these.
     pub instances: Bounds,
+    /// The bandwidth stays inside these, in Mbps.
+    pub bandwidth: Bounds,
     /// How fresh the evidence must be.
     pub fresh: Fresh,
     /// What to do where the platform's own autoscaling is in the way.
@@ -182,14 +188,12 @@ impl Policy {
         let own = File::read(text)?;
         let built_in = File::read(BUILT_IN)?;
         let defaults = own.defaults;
-        check_bounds(defaults.instances.unwrap_or(DEFAULT_INSTANCES))
-            .map_err(|problem| Error::Invalid { place: "defaults".to_owned(), problem })?;
+        let in_defaults = |problem| Error::Invalid { place: "defaults".to_owned(), problem };
+        defaults.instances.map_or(Ok(()), check_bounds).map_err(in_defaults)?;
+        defaults.bandwidth.map_or(Ok(()), check_bandwidth).map_err(in_defaults)?;
         let infeasible_for = defaults.infeasible_for.as_deref();
-        infeasible_for
-            .map(checked_infeasible_for)
-            .transpose()
-            .map_err(|problem| Error::Invalid { place: "defaults".to_owned(), problem })?;
-        let ladders = Ladders::built_in()?.after(checked_ladders(own.ladder)?);
+        infeasible_for.map(checked_infeasible_for).transpose().map_err(in_defaults)?;
+        let ladders = Ladders::built_in()?.after(checked_ladders(own.ladder)?, checked_flex(own.flex)?);
         let mut rules = Vec::new();
         for (i, rule) in own.rule.into_iter().enumerate() {
             let origin = format!("rule {} of the policy", i + 1);
@@ -269,6 +273,7 @@ impl Rule {
             axis: Axis::Shape,
             step: 0,
             instances: DEFAULT_INSTANCES,
+            bandwidth: DEFAULT_BANDWIDTH,
             fresh: Fresh::default(),
             // What was parked under another policy is put back all the same.
             native: Native::Park,
@@ -300,6 +305,8 @@ struct File {
     #[serde(default)]
     ladder: Vec<Ladder>,
     #[serde(default)]
+    flex: Vec<FlexShape>,
+    #[serde(default)]
     notify: Vec<NotifyText>,
 }
 
@@ -307,6 +314,7 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Defaults {
     instances: Option<Bounds>,
+    bandwidth: Option<Bounds>,
     #[serde(default)]
     fresh: Fresh,
     #[serde(default)]
@@ -322,6 +330,7 @@ struct RuleText {
     axis: Axis,
     step: Option<i32>,
     instances: Option<Bounds>,
+    bandwidth: Option<Bounds>,
     fresh: Option<Fresh>,
     native: Option<Native>,
     infeasible_for: Option<String>,
@@ -378,6 +387,8 @@ impl RuleText {
         }
         let instances = self.instances.or(defaults.instances).unwrap_or(DEFAULT_INSTANCES);
         check_bounds(instances).map_err(invalid)?;
+        let bandwidth = self.bandwidth.or(defaults.bandwidth).unwrap_or(DEFAULT_BANDWIDTH);
+        check_bandwidth(bandwidth).map_err(invalid)?;
         let pair = self.pair.map(PairText::checked).transpose().map_err(invalid)?;
         let native = self.native.unwrap_or(defaults.native);
         if native == Native::Park && self.axis == Axis::Shape && pair.is_none() {
@@ -395,6 +406,7 @@ impl RuleText {
             axis: self.axis,
             step,
             instances,
+            bandwidth,
             fresh: self.fresh.unwrap_or(defaults.fresh),
             native,
             heeds_parked: native == Native::Park,
@@ -417,6 +429,19 @@ fn check_bounds(Bounds { min, max }: Bounds) -> Result<(), String> {
     }
     if min > max {
         return Err(format!("`instances.min = {min}` is above `instances.max = {max}`"));
+    }
+    Ok(())
+}
+
+fn check_bandwidth(Bounds { min, max }: Bounds) -> Result<(), String> {
+    let within = DEFAULT_BANDWIDTH.min..=DEFAULT_BANDWIDTH.max;
+    if !within.contains(&min) || !within.contains(&max) {
+        return Err(format!(
+            "`bandwidth = {{ min = {min}, max = {max} }}`: expected {DEFAULT_BANDWIDTH} Mbps"
+        ));
+    }
+    if min > max {
+        return Err(format!("`bandwidth.min = {min}` is above `bandwidth.max = {max}`"));
     }
     Ok(())
 }
@@ -481,6 +506,28 @@ fn checked_ladders(ladders: Vec<Ladder>) -> Result<Vec<Ladder>, Error> {
         }
     }
     Ok(ladders)
+}
+
+fn checked_flex(shapes: Vec<FlexShape>) -> Result<Vec<FlexShape>, Error> {
+    for flex in &shapes {
+        let place = format!("flexible shape `{}`", flex.shape);
+        let invalid = |problem: String| Err(Error::Invalid { place: place.clone(), problem });
+        for (key, Bounds { min, max }) in [("ocpus", flex.ocpus), ("memory_gib", flex.memory_gib)] {
+            if min == 0 || min > max {
+                return invalid(format!(
+                    "`{key} = {{ min = {min}, max = {max} }}`: expected 1 or more, in order"
+                ));
+            }
+        }
+        if flex.vcpus_per_ocpu == 0 {
+            return invalid("`vcpus_per_ocpu = 0`: expected 1 or more".to_owned());
+        }
+        let prices = [flex.price_per_ocpu, flex.price_per_gib].into_iter().flatten();
+        if prices.into_iter().any(|price| !price.is_finite() || price < 0.0) {
+            return invalid("its price is no amount".to_owned());
+        }
+    }
+    Ok(shapes)
 }
 
 impl fmt::Display for Matched<'_> {

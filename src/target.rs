@@ -5,7 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::TargetKind;
-use crate::call::Call;
+use crate::call::{Call, PERMISSIONS};
 use crate::deployment::{Axis, Deployment, Infeasible, Lifecycle, SeenAlarm, Size};
 use crate::ladder::Rung;
 use crate::policy::Pair;
@@ -26,6 +26,8 @@ pub struct Target {
     pub gone: &'static [&'static str],
     /// The reads that an observation of it takes: operation, and the permission that it needs.
     pub reads: &'static [(&'static str, &'static str)],
+    /// The axes along which it has a size.
+    pub axes: &'static [Axis],
     /// The calls that bring it to a size, one axis at a time.
     pub resize: fn(&Resize, &mut Vec<String>) -> Vec<Call>,
     /// The axes along which a change leaves something to finish when the deployment is at rest again.
@@ -53,7 +55,7 @@ pub struct Resize<'a> {
     /// The size to ask for.
     pub to: &'a Size,
     /// The rungs of the shapes before and after, where a ladder lists them.
-    pub rungs: (Option<&'a Rung>, Option<&'a Rung>),
+    pub rungs: (Option<Rung>, Option<Rung>),
     /// The time that it is.
     pub now: Timestamp,
 }
@@ -116,6 +118,13 @@ impl Target {
             Lifecycle::Busy
         }
     }
+}
+
+/// The permission that an operation takes, read or write.
+pub fn permission(operation: &str) -> &'static str {
+    let reads = TARGETS.iter().flat_map(|target| target.reads);
+    let all = reads.chain(PERMISSIONS);
+    all.into_iter().find(|(name, _)| *name == operation).map_or("", |(_, permission)| permission)
 }
 
 /// The row for a kind; `None` for what nothing here resizes.

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use stepladder::apply::Ending;
-use stepladder::cloud;
 use stepladder::cloud::rehearsed::{Rehearsed, World};
+use stepladder::cloud::{self, Cloud, NotCompiled};
 use stepladder::handle::{Answer, handle};
 use stepladder::policy::Policy;
 use stepladder::report;
@@ -23,6 +23,8 @@ enum Kind {
     Rehearsed,
     /// Amazon Web Services
     Aws,
+    /// Oracle Cloud Infrastructure
+    Oci,
 }
 
 /// Answer one alarm payload: parse, observe, decide, plan, apply
@@ -68,7 +70,8 @@ impl Options {
         let now = self.now.unwrap_or_else(wall_clock);
         let answer = match self.cloud {
             Kind::Rehearsed => self.rehearsed(&body, &policy, now)?,
-            Kind::Aws => self.on_aws(&body, &policy, now)?,
+            Kind::Aws => self.on(cloud::aws(), &body, &policy, now)?,
+            Kind::Oci => self.on(cloud::oci(), &body, &policy, now)?,
         };
         Ok(printed(&answer, self.format))
     }
@@ -92,12 +95,18 @@ impl Options {
         Ok(answer)
     }
 
-    fn on_aws(&self, body: &[u8], policy: &Policy, now: Timestamp) -> Result<Answer, Failure> {
+    fn on(
+        &self,
+        cloud: Result<Box<dyn Cloud>, NotCompiled>,
+        body: &[u8],
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<Answer, Failure> {
         if self.world.is_some() {
-            let message = "`--world` belongs to the rehearsed cloud: leave it out with `--cloud aws`";
+            let message = "`--world` belongs to the rehearsed cloud: leave it out with another `--cloud`";
             return Err(Failure::unusable("usage", message.to_owned()));
         }
-        let cloud = cloud::aws().map_err(|error| Failure::unusable("cloud", error.to_string()))?;
+        let cloud = cloud.map_err(|error| Failure::unusable("cloud", error.to_string()))?;
         Ok(wait(handle(body, cloud.as_ref(), policy, now))??)
     }
 }

@@ -1,9 +1,11 @@
 //! `stepladder shapes`: the ladders in force, as tables.
 
+use std::borrow::Cow;
+
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
-use stepladder::ladder::{Ladder, Rung};
+use stepladder::ladder::{FlexShape, Ladder, Rung};
 
 use super::{Failure, Format, PolicyOption, Printed};
 
@@ -27,18 +29,33 @@ pub(super) struct Options {
 impl Options {
     pub(super) fn run(&self) -> Result<Printed, Failure> {
         let policy = self.policy.load()?;
-        let ladders: Vec<&Ladder> = policy.ladders.iter().filter(|ladder| self.wants(ladder)).collect();
-        if let (true, Some(name)) = (ladders.is_empty(), &self.name) {
+        let tables = policy.ladders.iter().filter(|ladder| self.wants(ladder)).map(Cow::Borrowed);
+        let mut ladders: Vec<Cow<Ladder>> = tables.collect();
+        if ladders.is_empty() {
+            // Of a flexible shape with its size.
+            ladders.extend(self.name.as_deref().and_then(|name| policy.ladders.holding(name)));
+        }
+        let wanted = |flex: &&FlexShape| self.name.as_deref().is_none_or(|name| flex.shape.starts_with(name));
+        let flexible: Vec<&FlexShape> = policy.ladders.flex().filter(wanted).collect();
+        if let (true, true, Some(name)) = (ladders.is_empty(), flexible.is_empty(), &self.name) {
             let near = policy.ladders.nearest(name);
-            let near = near.map_or_else(String::new, |ladder| format!("; the nearest is `{}`", ladder.name));
+            let near = near.map_or_else(String::new, |near| format!("; the nearest is `{near}`"));
             let message = format!("no ladder is called `{name}` or holds it{near}");
             return Err(Failure::unusable("no_ladder", message));
         }
         Ok(match self.format {
             Format::Json => {
-                Printed::json(&json!({ "ladders": ladders.iter().map(|l| value(l)).collect::<Vec<_>>() }))
+                let ladders: Vec<Value> = ladders.iter().map(|ladder| value(ladder)).collect();
+                let flexible: Vec<Value> = flexible.iter().map(|flex| flexible_value(flex)).collect();
+                Printed::json(&json!({ "ladders": ladders, "flexible": flexible }))
             }
-            Format::Text => Printed::done(ladders.iter().map(|l| table(l)).collect::<Vec<_>>().join("\n")),
+            Format::Text => {
+                let mut parts: Vec<String> = ladders.iter().map(|ladder| table(ladder)).collect();
+                if !flexible.is_empty() {
+                    parts.push(flexible.iter().map(|flex| flexible_line(flex)).collect());
+                }
+                Printed::done(parts.join("\n"))
+            }
         })
     }
 
@@ -53,6 +70,14 @@ fn value(ladder: &Ladder) -> Value {
                 "gpus": rung.gpus, "price": rung.price })
     };
     json!({ "name": ladder.name, "rungs": ladder.rungs.iter().map(rung).collect::<Vec<_>>() })
+}
+
+fn flexible_value(flex: &FlexShape) -> Value {
+    json!({ "shape": flex.shape, "ocpus": flex.ocpus, "memory_gib": flex.memory_gib })
+}
+
+fn flexible_line(FlexShape { shape, ocpus, memory_gib, .. }: &FlexShape) -> String {
+    format!("{shape}  doubled and halved: {ocpus} OCPU, {memory_gib} GB\n")
 }
 
 fn table(ladder: &Ladder) -> String {

@@ -1,8 +1,5 @@
 //! HTTP/1.1 over TLS: one request, one answer, and whether what got none was sent at all. It knows no cloud.
 
-// Until `oci.rs` asks for it.
-#![allow(dead_code)]
-
 use std::error::Error as StdError;
 use std::future::pending;
 use std::time::Duration;

@@ -1,38 +1,276 @@
 //! OCI: Data Science model deployments and Monitoring alarms, over plain signed HTTP.
+//!
+//! What is observed takes one round trip where the compartments are known or guessed right, two otherwise.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::{Cloud, Error};
-use crate::call::Call;
+use crate::call::{AlarmDefinition, Call};
+use crate::config;
 use crate::decide::Question;
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, Facts, SeenAlarm, Tags};
 use crate::repeat::Standing;
+use crate::target::oci_model_deployment::configuration::{self, Told};
+use crate::target::oci_model_deployment::{TAG_CHANGED, TARGET, last_change};
+use deployments::Described;
 
+mod alarms;
+mod api;
+mod deployments;
+mod errors;
 mod identity;
 mod signature;
 
+use api::Api;
+
 /// The region and the identity that the environment names.
 #[derive(Debug, Default)]
-pub struct OciCloud {}
+pub struct OciCloud {
+    /// Found at the first question.
+    api: OnceLock<Result<Api, String>>,
+    known: Mutex<HashMap<String, Known>>,
+    /// Whether the service has refused tags together with a change of size, so that they follow it.
+    tags_follow: AtomicBool,
+}
 
-impl OciCloud {
-    fn unconfigured(operation: &str) -> Error {
-        Error::Unconfigured { operation: operation.to_owned(), message: "there is no client yet".to_owned() }
-    }
+/// What a warm process remembers of a deployment. The answers always say what is so; this only tells where to look.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    /// Where its alarms live.
+    alarms: Option<String>,
+    /// Where it lives itself.
+    home: Option<String>,
+    /// When its last change was asked for, where the service did not take the stamp.
+    changed: Option<Timestamp>,
+}
+
+/// All that was read about one deployment.
+struct Found {
+    described: Described,
+    alarm: Option<SeenAlarm>,
+    pairs: Vec<SeenAlarm>,
+    changed: Option<Timestamp>,
 }
 
 #[async_trait]
 impl Cloud for OciCloud {
-    async fn observe(&self, _question: &Question<'_>) -> Result<Deployment, Error> {
-        Err(Self::unconfigured("oci:GetModelDeployment"))
+    async fn connect(&self) {
+        // What is wrong with the environment is told by the first question.
+        let _ = self.api("oci:GetModelDeployment");
     }
 
+    fn begin(&self, deadline: Option<Instant>) {
+        if let Ok(api) = self.api("oci:GetModelDeployment") {
+            api.begin(deadline);
+        }
+    }
+
+    async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error> {
+        let api = self.api("oci:GetModelDeployment")?;
+        let found = self.look(api, question).await?;
+        Ok(deployment(question, found))
+    }
+
+    /// OCI's alarms repeat by themselves: nothing has to be asked for.
     async fn standing(&self, _action: Option<&str>, _now: Timestamp) -> Result<Vec<Standing>, Error> {
         Ok(Vec::new())
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
-        Err(Self::unconfigured(call.operation()))
+        let api = self.api(call.operation())?;
+        match call {
+            Call::OciUpdateModelDeployment { id, if_match, configuration, tags, .. } => {
+                self.update(api, id, if_match, configuration, tags).await
+            }
+            Call::OciCreateAlarm { alarm, retry_token, next_token } => {
+                alarms::create(api, alarm, [retry_token, next_token]).await
+            }
+            Call::OciUpdateAlarm { id, if_match, alarm } => {
+                alarms::update(api, id, if_match.as_deref(), alarm).await
+            }
+            Call::OciDeleteAlarm { id, if_match, .. } => alarms::delete(api, id, if_match.as_deref()).await,
+            Call::AwsUpdateEndpointWeightsAndCapacities { .. }
+            | Call::AwsCreateEndpointConfig { .. }
+            | Call::AwsUpdateEndpoint { .. }
+            | Call::AwsDeleteEndpointConfig { .. }
+            | Call::AwsAddTags { .. }
+            | Call::AwsDeleteTags { .. }
+            | Call::AwsDeregisterScalableTarget { .. }
+            | Call::AwsRegisterScalableTarget { .. }
+            | Call::AwsPutScalingPolicy { .. }
+            | Call::AwsPutScheduledAction { .. }
+            | Call::AwsRepointAlarm { .. }
+            | Call::AwsPutMetricAlarm(_)
+            | Call::AwsDeleteAlarms { .. } => Err(Error::Refused {
+                operation: call.operation().to_owned(),
+                message: "this is OCI: expected a call of its APIs".to_owned(),
+            }),
+        }
+    }
+}
+
+impl OciCloud {
+    fn api(&self, operation: &str) -> Result<&Api, Error> {
+        let found = self.api.get_or_init(|| Api::find(&config::variable));
+        found.as_ref().map_err(|message| Error::Unconfigured {
+            operation: operation.to_owned(),
+            message: message.clone(),
+        })
+    }
+
+    /// Reads all at once. Where alarms and deployments live is only told by the answers, so it is guessed: where
+    /// they were the last time, else where the function itself lives. What was guessed wrong is read again.
+    async fn look(&self, api: &Api, question: &Question<'_>) -> Result<Found, Error> {
+        let id = &question.target.id;
+        let Guess { alarms: at, home } = self.guess(api, id);
+        let (described, alarm, pairs, finished) = tokio::join!(
+            deployments::get(api, id),
+            alarms::get(api, &question.alarm.id),
+            pairs_in(api, question, at.as_deref()),
+            finished_in(api, id, home.as_deref()),
+        );
+        let (described, alarm) = (described?, alarm?);
+        let really_home = described.compartment().to_owned();
+        let really_at = alarm.as_ref().map_or(&really_home, |alarm| compartment_of(alarm)).clone();
+        let (at_right, home_right) = (at.as_ref() == Some(&really_at), home.as_ref() == Some(&really_home));
+        let (pairs, finished) = match (at_right, home_right) {
+            (true, true) => (pairs?, finished),
+            (true, false) => (pairs?, finished_in(api, id, Some(&really_home)).await),
+            (false, true) => (pairs_in(api, question, Some(&really_at)).await?, finished),
+            (false, false) => {
+                let (pairs, finished) = tokio::join!(
+                    pairs_in(api, question, Some(&really_at)),
+                    finished_in(api, id, Some(&really_home)),
+                );
+                (pairs?, finished)
+            }
+        };
+        let known = self.remember(id, |known| {
+            known.alarms = Some(really_at);
+            known.home = Some(really_home);
+        });
+        let changed = last_change(&described.tags(), finished).max(known.changed);
+        Ok(Found { described, alarm, pairs, changed })
+    }
+
+    fn guess(&self, api: &Api, id: &str) -> Guess {
+        let known = self.known().get(id).cloned().unwrap_or_default();
+        let own = || api.identity().ok().and_then(|identity| identity.compartment.clone());
+        Guess { alarms: known.alarms.or_else(own), home: known.home.or_else(own) }
+    }
+
+    /// Size and stamp in one update. Where the service does not take both at once the size goes alone, and the stamp
+    /// follows it.
+    async fn update(
+        &self,
+        api: &Api,
+        id: &str,
+        if_match: &str,
+        configuration: &Value,
+        tags: &Tags,
+    ) -> Result<String, Error> {
+        if !self.tags_follow.load(Ordering::Relaxed) {
+            match deployments::update(api, id, if_match, (configuration, Some(tags))).await {
+                // Whatever it is that was not accepted, the size alone will tell.
+                Err(Error::Refused { .. }) => {}
+                answered => return answered.map(accepted),
+            }
+        }
+        let work_request = deployments::update(api, id, if_match, (configuration, None)).await?;
+        self.tags_follow.store(true, Ordering::Relaxed);
+        let stamp = tags.get(TAG_CHANGED).and_then(|stamp| stamp.parse().ok());
+        self.remember(id, |known| known.changed = stamp);
+        let stamped = deployments::tag(api, id, tags).await;
+        let told =
+            stamped.map_or_else(|error| format!(", not stamped: {error}"), |()| ", stamped".to_owned());
+        Ok(accepted(work_request) + &told)
+    }
+
+    fn remember(&self, id: &str, touch: impl FnOnce(&mut Known)) -> Known {
+        let mut known = self.known();
+        let known = known.entry(id.to_owned()).or_default();
+        touch(known);
+        known.clone()
+    }
+
+    /// A panic elsewhere cannot leave it half changed: every touch is one step.
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where to look for a deployment's alarms, and for its work requests.
+struct Guess {
+    alarms: Option<String>,
+    home: Option<String>,
+}
+
+async fn pairs_in(api: &Api, question: &Question<'_>, at: Option<&str>) -> Result<Vec<SeenAlarm>, Error> {
+    match at {
+        Some(compartment) => alarms::pairs(api, question, compartment).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+async fn finished_in(api: &Api, id: &str, home: Option<&str>) -> Option<Timestamp> {
+    deployments::last_finished(api, id, home?).await
+}
+
+fn compartment_of(alarm: &SeenAlarm) -> &String {
+    match &alarm.definition {
+        AlarmDefinition::Oci(definition) => &definition.compartment,
+        AlarmDefinition::Cloudwatch(definition) => &definition.name,
+    }
+}
+
+fn accepted(work_request: Option<String>) -> String {
+    work_request.map_or_else(|| "accepted".to_owned(), |id| format!("accepted, work request {id}"))
+}
+
+fn deployment(question: &Question, found: Found) -> Deployment {
+    let Found { described, alarm, mut pairs, changed } = found;
+    let status = described.word("/lifecycleState").to_owned();
+    let lifecycle = TARGET.lifecycle(&status);
+    let told = configuration::read(described.configuration(), described.running());
+    let size = told.size_for(question.matched.rule.axis);
+    let Told { fixed, owners, .. } = told;
+    // The list tells less of an alarm than its own description.
+    let calling = alarm.as_ref().filter(|alarm| alarms::marked(alarm, question)).cloned();
+    if let Some(calling) = calling {
+        match pairs.iter_mut().find(|pair| pair.id == calling.id) {
+            Some(listed) => *listed = calling,
+            None => pairs.push(calling),
+        }
+    }
+    let mut pairs = pairs.into_iter().map(|pair| SeenAlarm { ours: true, ..pair });
+    Deployment {
+        target: question.target.clone(),
+        heading: size.clone(),
+        size,
+        lifecycle,
+        status,
+        last_change: changed,
+        bounds: None,
+        fixed,
+        owners,
+        pauses: Vec::new(),
+        infeasible: Vec::new(),
+        floor: None,
+        alarm,
+        pair: pairs.next(),
+        strays: pairs.collect(),
+        facts: Facts::OciModelDeployment {
+            compartment: described.compartment().to_owned(),
+            configuration: described.configuration().clone(),
+            tags: described.tags(),
+            etag: described.etag,
+        },
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! The default of the command line, and the ground for simulation. Its [`World`] is a small JSON file.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -12,7 +13,7 @@ use super::{Cloud, Error};
 use crate::alarm::{Alarm, TargetKind, Transition};
 use crate::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm};
 use crate::decide::Question;
-use crate::deployment::{Axis, Deployment, Endpoint, Facts, Lifecycle, SeenAlarm};
+use crate::deployment::{Axis, Deployment, Endpoint, Facts, Lifecycle, SeenAlarm, Tags};
 use crate::repeat::{Standing, Told};
 use crate::source::variant_named;
 use crate::target::sagemaker_variant::{self as sagemaker, configuration, memory, native};
@@ -77,14 +78,18 @@ impl Cloud for Rehearsed {
     async fn send(&self, call: &Call) -> Result<String, Error> {
         let mut world = self.world();
         match call {
-            Call::OciUpdateModelDeployment { id, if_match, body, .. } => {
-                update_model_deployment(&mut world, id, if_match, body)
+            Call::OciUpdateModelDeployment { id, if_match, configuration, tags, .. } => {
+                update_model_deployment(&mut world, id, if_match, (configuration, tags))
             }
             Call::AwsUpdateEndpointWeightsAndCapacities { instances, endpoint, variant } => {
                 let id = crate::alarm::TargetId::sagemaker_variant(endpoint, variant).id;
                 update_variant(&mut world, &id, *instances)
             }
-            Call::OciCreateAlarm { alarm, retry_token } => world.create_alarm(alarm, retry_token),
+            Call::OciCreateAlarm { alarm, retry_token, next_token } => {
+                world.create_alarm(alarm, retry_token).or_else(|error| {
+                    if invalidated(&error) { world.create_alarm(alarm, next_token) } else { Err(error) }
+                })
+            }
             Call::OciUpdateAlarm { id, if_match, alarm } => {
                 world.update_alarm(id, if_match.as_deref(), alarm)
             }
@@ -124,7 +129,19 @@ fn describe(world: &World, question: &Question) -> Result<Deployment, Error> {
     let endpoint = world.whole_endpoint(question.target);
     let native = world.native(question.target);
     let whole = endpoint.as_ref();
-    let why_fixed = whole.and_then(|known| configuration::why_fixed(known, variant));
+    let mut fixed: BTreeMap<Axis, String> = BTreeMap::new();
+    fixed.extend(
+        whole.and_then(|known| configuration::why_fixed(known, variant)).map(|why| (Axis::Shape, why)),
+    );
+    let mut owners = whole.map(|known| native::owners(&native, &known.tags, variant)).unwrap_or_default();
+    let (mut size, mut heading) = (found.size(), found.heading());
+    if question.target.kind == TargetKind::OciModelDeployment {
+        let told = found.told();
+        size = told.size_for(question.matched.rule.axis);
+        heading = if found.change.is_some() { heading } else { size.clone() };
+        fixed.extend(told.fixed);
+        owners.extend(told.owners);
+    }
     let rest = whole.filter(|_| lifecycle == Lifecycle::Settled).map(|known| memory::Rest {
         configuration: configuration::name(&known.configuration),
         instances: found.instances,
@@ -133,19 +150,20 @@ fn describe(world: &World, question: &Question) -> Result<Deployment, Error> {
     });
     Ok(Deployment {
         target: question.target.clone(),
-        size: found.size(),
-        heading: found.heading(),
+        size,
+        heading,
         lifecycle,
         status,
         last_change: found.last_change,
         bounds: found.bounds.or_else(|| native::bounds(&native)),
-        fixed: why_fixed.map(|why| (Axis::Shape, why)).into_iter().collect(),
-        owners: whole.map(|known| native::owners(&native, &known.tags, variant)).unwrap_or_default(),
+        fixed,
+        owners,
         pauses: native::pauses(&native),
         infeasible: whole.map(|known| memory::infeasible(&known.tags, variant, rest)).unwrap_or_default(),
         floor: whole.and_then(|known| configuration::floor(known, endpoint_name, variant)).map(str::to_owned),
         alarm: world.alarm_that_called(question.alarm).map(|alarm| seen(alarm, false)),
-        pair: world.pair_of(question),
+        pair: world.pairs_of(question).next(),
+        strays: world.pairs_of(question).skip(1).collect(),
         facts: facts(question.target.kind, found, endpoint),
     })
 }
@@ -167,6 +185,7 @@ fn facts(kind: TargetKind, found: &Resource, endpoint: Option<Endpoint>) -> Fact
             etag: found.etag(),
             compartment: world::COMPARTMENT.to_owned(),
             configuration: found.configuration(),
+            tags: found.tags.clone(),
         },
         TargetKind::SagemakerVariant | TargetKind::Unknown => Facts::SagemakerVariant {
             configuration: endpoint
@@ -197,15 +216,18 @@ impl World {
     }
 
     /// The alarm in the place of the paired one: by tags on OCI, by name on CloudWatch.
-    fn pair_of(&self, question: &Question) -> Option<SeenAlarm> {
-        let pair = question.matched.rule.pair.as_ref()?;
+    fn pairs_of(&self, question: &Question) -> impl Iterator<Item = SeenAlarm> {
         let target = question.target;
-        self.alarms.iter().find_map(|alarm| match &alarm.definition {
-            AlarmDefinition::Oci(found) => {
-                oci::is_ours(found, target, &pair.alarm).then(|| seen(alarm, true))
+        let rule = question.matched.rule;
+        self.alarms.iter().filter_map(move |alarm| {
+            let pair = rule.pair.as_ref()?;
+            match &alarm.definition {
+                AlarmDefinition::Oci(found) => {
+                    oci::is_ours(found, target, &pair.alarm).then(|| seen(alarm, true))
+                }
+                AlarmDefinition::Cloudwatch(found) => (found.name == pair.name_for(target))
+                    .then(|| seen(alarm, sagemaker::is_ours(found, target, &pair.alarm))),
             }
-            AlarmDefinition::Cloudwatch(found) => (found.name == pair.name_for(target))
-                .then(|| seen(alarm, sagemaker::is_ours(found, target, &pair.alarm))),
         })
     }
 
@@ -292,6 +314,11 @@ fn standing(known: &WorldAlarm, action: Option<&str>, now: Timestamp) -> Option<
     calls_us.then(|| Standing::new(alarm.clone(), told, now))
 }
 
+/// The token's alarm has been deleted since.
+fn invalidated(error: &Error) -> bool {
+    matches!(error, Error::Refused { message, .. } if message.contains("InvalidatedRetryToken"))
+}
+
 fn check_revision(operation: &str, found: &str, if_match: Option<&str>) -> Result<(), Error> {
     match if_match {
         Some(expected) if expected != found => Err(Error::LostRace {
@@ -306,7 +333,7 @@ fn update_model_deployment(
     world: &mut World,
     id: &str,
     if_match: &str,
-    body: &serde_json::Value,
+    (configuration, tags): (&serde_json::Value, &Tags),
 ) -> Result<String, Error> {
     let operation = "oci:UpdateModelDeployment";
     let now = world.clock;
@@ -321,22 +348,20 @@ fn update_model_deployment(
         return Err(Error::InProgress { operation: operation.to_owned(), message });
     }
     check_revision(operation, &found.etag(), Some(if_match))?;
-    let details = body.get("modelDeploymentConfigurationDetails");
-    let leaf = |path: &str| details.and_then(|details| details.pointer(path));
-    let count = leaf(oci::COUNT).and_then(serde_json::Value::as_u64).and_then(|n| u32::try_from(n).ok());
-    let shape = leaf(oci::SHAPE).and_then(serde_json::Value::as_str);
-    let to = Change {
-        instances: count.unwrap_or(found.instances),
-        shape: shape.unwrap_or(&found.shape).to_owned(),
-        completes: now.checked_add(takes).unwrap_or(now),
-    };
-    if to.instances != found.instances && to.shape != found.shape {
+    let completes = now.checked_add(takes).unwrap_or(now);
+    let Some(change) = found.asked_for(configuration, completes) else {
         return Err(Error::Refused {
             operation: operation.to_owned(),
-            message: "400 InvalidParameter: change the count or the shape, not both".to_owned(),
+            message: "400 InvalidParameter: change the count, the shape or the bandwidth, and one of them"
+                .to_owned(),
         });
+    };
+    if world.unavailable.iter().any(|shape| *shape == change.shape && *shape != found.shape) {
+        let message = format!("400 LimitExceeded: `{}` is beyond the quota", change.shape);
+        return Err(Error::OverQuota { operation: operation.to_owned(), message });
     }
-    found.begin(to);
+    found.tags.clone_from(tags);
+    found.begin(change);
     Ok("accepted, UPDATING".to_owned())
 }
 
@@ -358,6 +383,7 @@ fn update_variant(world: &mut World, id: &str, instances: u32) -> Result<String,
         return Err(refused("ValidationException: DesiredInstanceCount must be at least 1".to_owned()));
     }
     let completes = now.checked_add(takes).unwrap_or(now);
-    found.begin(Change { instances, shape: found.shape.clone(), completes });
+    let shape = found.shape.clone();
+    found.begin(Change::new(instances, &shape, completes));
     Ok("accepted, Updating".to_owned())
 }

@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use jiff::SignedDuration;
-use serde_json::{Value, json};
+use jiff::{SignedDuration, Timestamp};
 
 use super::{PairContext, Resize, Target, forgetful, nothing_left};
 use crate::alarm::{TargetId, TargetKind};
 use crate::call::{AlarmDefinition, Call, OciAlarm};
-use crate::deployment::{Axis, Facts, SeenAlarm};
+use crate::deployment::{Axis, Deployment, Facts, Lifecycle, SeenAlarm, Size, Tags};
+
+pub mod configuration;
 
 /// Its row in the table.
 pub const TARGET: Target = Target {
@@ -22,7 +23,9 @@ pub const TARGET: Target = Target {
         ("oci:GetModelDeployment", "manage data-science-model-deployments"),
         ("oci:GetAlarm", "manage alarms"),
         ("oci:ListAlarms", "manage alarms"),
+        ("oci:ListWorkRequests", "read data-science-work-requests"),
     ],
+    axes: &[Axis::Instances, Axis::Shape, Axis::Bandwidth],
     resize,
     unfinished: &[],
     finish: nothing_left,
@@ -38,6 +41,8 @@ pub const NAMESPACE: &str = "oci_datascience_modeldeploy";
 pub const TAG_TARGET: &str = "stepladder:target";
 /// See [`TAG_TARGET`].
 pub const TAG_PAIR: &str = "stepladder:pair";
+/// The freeform tag of a deployment that says when its last change was asked for.
+pub const TAG_CHANGED: &str = "stepladder:changed";
 
 /// The lifecycle states in which the service takes an update. See the reference of `UpdateModelDeployment`.
 const SETTLED: [&str; 2] = ["ACTIVE", "NEEDS_ATTENTION"];
@@ -45,44 +50,65 @@ const SETTLED: [&str; 2] = ["ACTIVE", "NEEDS_ATTENTION"];
 /// The lifecycle states out of which no alarm brings a deployment.
 const GONE: [&str; 4] = ["DELETING", "DELETED", "FAILED", "INACTIVE"];
 
-/// Where the count stands in a deployment's configuration.
-pub const COUNT: &str = "/modelConfigurationDetails/scalingPolicy/instanceCount";
-/// Where the shape stands in a deployment's configuration.
-pub const SHAPE: &str = "/modelConfigurationDetails/instanceConfiguration/instanceShapeName";
-
 /// Metric names as this namespace spells them; policies may write them in either cloud's way.
 const METRICS: [&str; 3] = ["CpuUtilization", "MemoryUtilization", "PredictBandwidth"];
 
 fn resize(change: &Resize, _notes: &mut Vec<String>) -> Vec<Call> {
-    let Resize { seen, axis, to, .. } = change;
-    let Facts::OciModelDeployment { etag, configuration, .. } = &seen.facts else { return Vec::new() };
-    let (leaf, value, change) = match axis {
-        Axis::Instances => {
-            (COUNT, json!(to.instances), format!("instanceCount {} → {}", seen.size.instances, to.instances))
-        }
-        Axis::Shape => {
-            (SHAPE, json!(to.shape), format!("instanceShapeName {} → {}", seen.size.shape, to.shape))
-        }
-    };
-    let mut changed = updatable(configuration);
-    if let Some(place) = changed.pointer_mut(leaf) {
-        *place = value;
-    }
+    let Resize { seen, axis, to, now, .. } = change;
+    let Facts::OciModelDeployment { etag, configuration, tags, .. } = &seen.facts else { return Vec::new() };
+    let Some(configuration) = configuration::resized(configuration, *axis, to) else { return Vec::new() };
+    let mut tags = tags.clone();
+    tags.insert(TAG_CHANGED.to_owned(), now.to_string());
     vec![Call::OciUpdateModelDeployment {
         id: seen.target.id.clone(),
         if_match: etag.clone(),
-        body: json!({ "modelDeploymentConfigurationDetails": changed }),
-        change,
+        configuration,
+        tags,
+        change: changed(*axis, &seen.size, to),
     }]
+}
+
+/// What a step changes, in the API's own words.
+fn changed(axis: Axis, from: &Size, to: &Size) -> String {
+    let megabits = |size: &Size| size.bandwidth_mbps.unwrap_or_default();
+    match axis {
+        Axis::Instances => format!("instanceCount {} → {}", from.instances, to.instances),
+        Axis::Shape => format!("instanceShapeName {} → {}", from.rung(), to.rung()),
+        Axis::Bandwidth => format!("bandwidthMbps {} → {}", megabits(from), megabits(to)),
+    }
+}
+
+/// When the last change was completed, as far as a deployment knows: its latest work request has ended then, or it
+/// was at least asked for.
+pub fn last_change(tags: &Tags, finished: Option<Timestamp>) -> Option<Timestamp> {
+    let asked = tags.get(TAG_CHANGED).and_then(|stamp| stamp.parse().ok());
+    finished.max(asked)
 }
 
 fn keep_pair(context: &PairContext, standing: Option<&SeenAlarm>, _notes: &mut Vec<String>) -> Option<Call> {
     let alarm = pair(context);
     match standing {
-        Some(seen) if seen.definition == AlarmDefinition::Oci(alarm.clone()) => None,
+        Some(seen) if says(seen, &alarm) => None,
         Some(seen) => Some(Call::OciUpdateAlarm { id: seen.id.clone(), if_match: seen.etag.clone(), alarm }),
-        None => Some(Call::OciCreateAlarm { retry_token: retry_token(context), alarm }),
+        // Whoever changes the deployment now has written the alarm before, perhaps after this look at it.
+        None if context.seen.lifecycle != Lifecycle::Settled => None,
+        None => {
+            let [retry_token, next_token] = retry_tokens(context);
+            Some(Call::OciCreateAlarm { alarm, retry_token, next_token })
+        }
     }
+}
+
+/// Whether an alarm is what it should be. A list, which tells no etag, leaves some members out.
+fn says(seen: &SeenAlarm, alarm: &OciAlarm) -> bool {
+    let AlarmDefinition::Oci(known) = &seen.definition else { return false };
+    let mut known = known.clone();
+    if seen.etag.is_none() {
+        known.repeat.clone_from(&alarm.repeat);
+        known.pending.clone_from(&alarm.pending);
+        known.body.clone_from(&alarm.body);
+    }
+    known == *alarm
 }
 
 /// The low alarm: grouped over instances, because one idle replica is not an idle deployment. Compartments
@@ -104,6 +130,9 @@ fn pair(context: &PairContext) -> OciAlarm {
         .copied()
         .unwrap_or(&pair.metric);
     let target = &seen.target;
+    // What an operator has tagged it with besides stays.
+    let mut tags = standing.and(like).map(|alarm| alarm.tags.clone()).unwrap_or_default();
+    tags.extend(marker(target, &pair.alarm));
     OciAlarm {
         name: pair.alarm.clone(),
         compartment: like.map_or(home, |alarm| &alarm.compartment).to_owned(),
@@ -117,8 +146,11 @@ fn pair(context: &PairContext) -> OciAlarm {
         severity: like.map_or("INFO", |alarm| &alarm.severity).to_owned(),
         destinations: notifies.clone(),
         repeat: Some(format!("PT{}M", pair.repeat.as_mins())),
+        // The interval of the query is what it has to wait for; Monitoring's least comes on top.
+        pending: Some("PT1M".to_owned()),
+        enabled: true,
         body: Some(format!("Takes back what stepladder added to {target}.")),
-        tags: marker(target, &pair.alarm),
+        tags,
     }
 }
 
@@ -143,19 +175,24 @@ pub fn is_ours(alarm: &OciAlarm, target: &TargetId, pair: &str) -> bool {
     marker(target, pair).iter().all(|(key, value)| alarm.tags.get(key) == Some(value))
 }
 
-/// Two deliveries of one event must create one alarm, so what they have in common makes the token: when the
-/// alarm fired, and the etag of the deployment that they see. Another event must have another token: one
-/// whose alarm was deleted since is refused for a day.
-fn retry_token(context: &PairContext) -> String {
+/// Whatever sees the deployment as it is now must create one alarm, so its etag makes the token. The next token
+/// is that of an event besides: one whose alarm was deleted since is refused for a day.
+fn retry_tokens(context: &PairContext) -> [String; 2] {
     let PairContext { pair, seen, fired, .. } = context;
-    let etag = match &seen.facts {
-        Facts::OciModelDeployment { etag, .. } => etag.as_str(),
-        Facts::SagemakerVariant { .. } => "",
+    let token = |fired: Option<Timestamp>| {
+        // Equal in all processes of one build, which is as far as deliveries are spread.
+        let mut hasher = DefaultHasher::new();
+        (&seen.target.id, &pair.alarm, etag(seen), fired).hash(&mut hasher);
+        format!("stepladder-{:016x}", hasher.finish())
     };
-    // Equal in all processes of one build, which is as far as deliveries of one event are spread.
-    let mut hasher = DefaultHasher::new();
-    (&seen.target.id, &pair.alarm, etag, fired).hash(&mut hasher);
-    format!("stepladder-{:016x}", hasher.finish())
+    [token(None), token(Some(fired.unwrap_or_default()))]
+}
+
+fn etag(seen: &Deployment) -> &str {
+    match &seen.facts {
+        Facts::OciModelDeployment { etag, .. } => etag,
+        Facts::SagemakerVariant { .. } => "",
+    }
 }
 
 fn delete_pair(seen: &SeenAlarm) -> Call {
@@ -164,12 +201,4 @@ fn delete_pair(seen: &SeenAlarm) -> Call {
         if_match: seen.etag.clone(),
         name: seen.definition.name().to_owned(),
     }
-}
-
-/// What of a deployment's description is kept for its updates.
-pub fn updatable(configuration: &Value) -> Value {
-    json!({
-        "deploymentType": configuration.get("deploymentType"),
-        "modelConfigurationDetails": configuration.get("modelConfigurationDetails"),
-    })
 }

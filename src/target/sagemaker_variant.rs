@@ -35,6 +35,7 @@ pub const TARGET: Target = Target {
         ("aws:DescribeScheduledActions", "application-autoscaling:DescribeScheduledActions"),
         ("aws:DescribeAlarms", "cloudwatch:DescribeAlarms"),
     ],
+    axes: &[Axis::Instances, Axis::Shape],
     resize,
     unfinished: &[Axis::Shape],
     finish,
@@ -134,6 +135,8 @@ fn resize(change: &Resize, notes: &mut Vec<String>) -> Vec<Call> {
             instances: change.to.instances,
         }],
         Axis::Shape => retyped(change, (endpoint, variant), notes),
+        // No axis of it.
+        Axis::Bandwidth => Vec::new(),
     }
 }
 
@@ -178,7 +181,7 @@ fn retyped(change: &Resize, names: (&str, &str), notes: &mut Vec<String>) -> Vec
 
 /// Alarms of ours are written anew for another type; those of other people are theirs to change.
 fn thresholds_stay(change: &Resize) -> Option<String> {
-    let (Some(from), Some(to)) = change.rungs else { return None };
+    let (Some(from), Some(to)) = &change.rungs else { return None };
     let grown = |what: &str, from: u32, to: u32| {
         (from != to).then(|| format!("{what} runs to {} instead of {}", 100 * to, 100 * from))
     };

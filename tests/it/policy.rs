@@ -719,6 +719,8 @@ const DOWN: i32 = -1;
 #[case("mem_low", Axis::Shape, DOWN)]
 #[case("churn-low-memory-warning", Axis::Shape, DOWN)]
 // In any case.
+#[case("model_deployment_high_bandwidth", Axis::Bandwidth, UP)]
+#[case("churn-low-bandwidth-2", Axis::Bandwidth, DOWN)]
 #[case("MODEL_DEPLOYMENT_HIGH_CPU", Axis::Instances, UP)]
 #[case("Model_Deployment_Low_Mem", Axis::Shape, DOWN)]
 #[case("ChurnHighCPU", Axis::Instances, UP)]
@@ -734,6 +736,7 @@ fn the_built_in_rules_know_the_usual_names(#[case] alarm: &str, #[case] axis: Ax
     let expected = match axis {
         Axis::Instances => ("model_deployment_low_cpu", "CpuUtilization"),
         Axis::Shape => ("model_deployment_low_mem", "MemoryUtilization"),
+        Axis::Bandwidth => ("model_deployment_low_bandwidth", "PredictBandwidth"),
     };
     assert_eq!((pair.alarm.as_str(), pair.metric.as_str()), expected);
     assert_eq!((pair.below.to_string().as_str(), pair.window.as_mins(), pair.repeat.as_mins()), ("10", 5, 5));

@@ -13,8 +13,8 @@ use stepladder::deployment::{Axis, Size};
 use stepladder::policy::Policy;
 
 use crate::support::{
-    CHURN, CPU_PAIR, HIGH_CPU, HIGH_MEM, LOW_CPU, LOW_MEM, MEM_PAIR, VARIANT, Watched, answer, cloud_with,
-    heading, notice, on, pairs, pass, policy, size, tell,
+    BANDWIDTH_PAIR, CHURN, CPU_PAIR, HIGH_CPU, HIGH_MEM, LOW_CPU, LOW_MEM, MEM_PAIR, VARIANT, Watched,
+    answer, cloud_with, heading, notice, on, pairs, pass, policy, size, tell,
 };
 
 const OCI_RUNGS: &[&str] = &[
@@ -112,6 +112,7 @@ fn height(id: &str, size: &Size, axis: Axis) -> Option<usize> {
     match axis {
         Axis::Instances => usize::try_from(size.instances).ok(),
         Axis::Shape => rungs(id).iter().position(|rung| *rung == size.shape),
+        Axis::Bandwidth => size.bandwidth_mbps.and_then(|bandwidth| usize::try_from(bandwidth).ok()),
     }
 }
 
@@ -123,6 +124,7 @@ fn floor(start: &Start, axis: Axis) -> usize {
             rungs(VARIANT).iter().position(|rung| *rung == start.shape).unwrap()
         }
         Axis::Shape => 0,
+        Axis::Bandwidth => 10,
     }
 }
 
@@ -130,6 +132,7 @@ fn pair_of(axis: Axis) -> &'static str {
     match axis {
         Axis::Instances => CPU_PAIR,
         Axis::Shape => MEM_PAIR,
+        Axis::Bandwidth => BANDWIDTH_PAIR,
     }
 }
 
@@ -142,6 +145,7 @@ fn sizes(world: &World, id: &str) -> [Size; 2] {
 struct Lowest {
     instances: usize,
     shape: usize,
+    bandwidth: usize,
     floor: usize,
 }
 
@@ -150,6 +154,7 @@ impl Lowest {
         match axis {
             Axis::Instances => &mut self.instances,
             Axis::Shape => &mut self.shape,
+            Axis::Bandwidth => &mut self.bandwidth,
         }
     }
 }
@@ -222,7 +227,7 @@ impl<'a> History<'a> {
         let cloud = start.cloud();
         let policy = start.policy("act");
         let floor = floor(start, Axis::Shape);
-        let lowest = Lowest { instances: usize::MAX, shape: usize::MAX, floor };
+        let lowest = Lowest { instances: usize::MAX, shape: usize::MAX, bandwidth: usize::MAX, floor };
         Self { start, cloud, policy, resized: BTreeSet::new(), lowest }
     }
 
@@ -406,7 +411,7 @@ proptest! {
         let (instances, rung) = (instances.max(late), rung.max(later));
         prop_assert!(instances > 1 || rung > 0, "it never went up");
         let world = cloud.snapshot();
-        prop_assert_eq!(size(&cloud, CHURN), Size { instances: 1, shape: OCI_RUNGS[0].to_owned() });
+        prop_assert_eq!(size(&cloud, CHURN), Size::new(1, OCI_RUNGS[0]));
         prop_assert_eq!(heading(&cloud, CHURN), size(&cloud, CHURN));
         prop_assert_eq!(pairs(&world, CHURN, CPU_PAIR), []);
         prop_assert_eq!(pairs(&world, CHURN, MEM_PAIR), []);

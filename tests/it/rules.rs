@@ -25,7 +25,7 @@ use crate::support::{
 };
 
 fn size_of(instances: u32, shape: &str) -> Size {
-    Size { instances, shape: shape.to_owned() }
+    Size::new(instances, shape)
 }
 
 fn held(outcome: &Outcome, reason: &str) -> bool {
@@ -206,11 +206,8 @@ fn touched_by_another(world: &mut World) {
 /// Somebody else's update is under way on either deployment.
 fn begun_by_another(world: &mut World) {
     for found in world.deployments.values_mut() {
-        found.change = Some(stepladder::cloud::rehearsed::Change {
-            instances: 5,
-            shape: found.shape.clone(),
-            completes: minute(10),
-        });
+        let change = stepladder::cloud::rehearsed::Change::new(5, &found.shape, minute(10));
+        found.change = Some(change);
     }
 }
 
@@ -298,11 +295,11 @@ fn a_pair_that_was_edited_before_its_deletion_is_a_lost_race() {
 #[test]
 fn a_size_is_asked_for_in_absolute_numbers() {
     let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud(), &built_in());
-    let Call::OciUpdateModelDeployment { if_match, body, .. } = &outcome.calls[1].call else {
+    let Call::OciUpdateModelDeployment { if_match, configuration, .. } = &outcome.calls[1].call else {
         panic!("no update")
     };
     assert_eq!(if_match, "etag-0");
-    let details = &body["modelDeploymentConfigurationDetails"]["modelConfigurationDetails"];
+    let details = &configuration["modelConfigurationDetails"];
     assert_eq!(details["scalingPolicy"]["instanceCount"], 2);
     assert_eq!(details["instanceConfiguration"]["instanceShapeName"], "VM.Standard2.1", "one leaf changes");
 }
@@ -410,7 +407,7 @@ fn the_shape_moves_along_its_ladder(
 }
 
 #[rstest]
-#[case("VM.Standard.E4.Flex", "VM.Standard2")]
+#[case("VM.Standard1.4", "VM.Standard2")]
 #[case("VM.Standard2.48", "VM.Standard2")]
 #[case("ml.g5.metal", "ml.g5")]
 #[case("ml.m5d.xlarge", "ml.m5")]
@@ -554,6 +551,7 @@ fn an_edited_pair_is_written_anew(
 }
 
 /// What keeps the deployment from being resized while it is above the floor.
+#[derive(PartialEq)]
 enum Kept {
     Stale,
     Busy,
@@ -578,8 +576,15 @@ fn a_hold_above_the_floor_brings_a_lost_pair_back(
         Kept::Busy => on(&cloud, id, |found| found.status = Some("Updating".to_owned())),
         Kept::AtCeiling => policy = self::policy("[defaults]\ninstances = { min = 1, max = 2 }"),
     }
-    let outcome = tell(&late, &cloud, &policy);
+    let mut outcome = tell(&late, &cloud, &policy);
     assert!(held(&outcome, expected), "{outcome:?}");
+    if id == CHURN && kept == Kept::Busy {
+        // Whoever changes it may have created one since: only at rest is it certain that there is none.
+        assert_eq!(operations(&outcome), [""; 0]);
+        on(&cloud, id, |found| found.status = None);
+        late = late.at(minute(1));
+        outcome = tell(&late, &cloud, &policy);
+    }
     assert_eq!(outcome.calls.len(), 1);
     assert_eq!(pairs(&cloud.snapshot(), id, CPU_PAIR).len(), 1);
     assert_eq!(heading(&cloud, id).instances, 2);
@@ -589,21 +594,21 @@ fn a_hold_above_the_floor_brings_a_lost_pair_back(
 #[test]
 fn a_deployment_on_its_way_up_has_its_pair_although_it_is_still_at_the_floor() {
     let cloud = cloud();
-    tell(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
+    tell(&notice(HIGH_CPU, VARIANT), &cloud, &built_in());
     cloud.with(pair_removed);
-    let outcome = tell(&notice(HIGH_CPU, CHURN).at(minute(1)), &cloud, &built_in());
+    let outcome = tell(&notice(HIGH_CPU, VARIANT).at(minute(1)), &cloud, &built_in());
     assert!(held(&outcome, "busy"), "{outcome:?}");
-    assert_eq!(operations(&outcome), ["oci:CreateAlarm"]);
+    assert_eq!(operations(&outcome), ["aws:PutMetricAlarm"]);
 }
 
 #[test]
 fn a_deployment_on_its_way_down_has_its_pair_until_it_is_there() {
-    let cloud = with_a_pair(CHURN, HIGH_CPU);
-    tell(&notice(LOW_CPU, CHURN).at(minute(60)), &cloud, &built_in());
+    let cloud = with_a_pair(VARIANT, HIGH_CPU);
+    tell(&notice(LOW_CPU, VARIANT).at(minute(60)), &cloud, &built_in());
     cloud.with(pair_removed);
-    let outcome = tell(&notice(LOW_CPU, CHURN).at(minute(61)), &cloud, &built_in());
+    let outcome = tell(&notice(LOW_CPU, VARIANT).at(minute(61)), &cloud, &built_in());
     assert!(held(&outcome, "busy"), "{outcome:?}");
-    assert_eq!(operations(&outcome), ["oci:CreateAlarm"]);
+    assert_eq!(operations(&outcome), ["aws:PutMetricAlarm"]);
 }
 
 #[rstest]
@@ -775,25 +780,28 @@ fn standing_oci(name: &str) -> OciAlarm {
     }
 }
 
-/// The token that the paired alarm would be created with.
-fn token(cloud: &Rehearsed, minutes: i64) -> String {
+/// The tokens that the paired alarm would be created with: the first, and the next where that one is blocked.
+fn tokens(cloud: &Rehearsed, minutes: i64) -> [String; 2] {
     let plan = tell(&notice(HIGH_CPU, CHURN).at(minute(minutes)), cloud, &policy("mode = \"observe\""));
-    let Call::OciCreateAlarm { retry_token, .. } = &plan.calls[0].call else { panic!("no alarm is created") };
-    retry_token.clone()
+    let Call::OciCreateAlarm { retry_token, next_token, .. } = &plan.calls[0].call else {
+        panic!("no alarm is created")
+    };
+    [retry_token.clone(), next_token.clone()]
 }
 
 #[test]
 fn two_deliveries_create_one_alarm_and_a_later_one_creates_another() {
     let cloud = cloud();
-    let first = token(&cloud, 0);
-    assert_eq!(first, token(&cloud, 0), "a second delivery");
+    let first = tokens(&cloud, 0);
+    assert_eq!(first, tokens(&cloud, 0), "a second delivery");
+    assert_eq!(first[0], tokens(&cloud, 5)[0], "another event about the same deployment as it is");
     // Up, down, and the pair is gone. A token whose alarm was deleted is refused for a day.
     for (alarm, minutes) in [(HIGH_CPU, 0), (LOW_CPU, 60), (LOW_CPU, 120)] {
         tell(&notice(alarm, CHURN).at(minute(minutes)), &cloud, &built_in());
         pass(&cloud, 60);
     }
     assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR), []);
-    assert_ne!(first, token(&cloud, 180));
+    assert!(tokens(&cloud, 180).iter().all(|token| !first.contains(token)));
 }
 
 #[test]
@@ -801,11 +809,14 @@ fn a_pair_that_served_for_nothing_can_be_created_again() {
     // The pair was created, the update failed, and at the floor the pair was deleted. The deployment has not
     // changed at all, and a token whose alarm was deleted is refused for a day.
     let cloud = cloud();
-    let first = token(&cloud, 0);
+    let first = tokens(&cloud, 0);
     tell(&notice(HIGH_CPU, CHURN), &Interrupted::after(1, Side::Before, &cloud), &built_in());
     tell(&notice(LOW_CPU, CHURN).at(minute(30)), &cloud, &built_in());
     assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR), []);
-    assert_ne!(first, token(&cloud, 60));
+    assert_eq!(first[0], tokens(&cloud, 60)[0]);
+    let again = tell(&notice(HIGH_CPU, CHURN).at(minute(60)), &cloud, &built_in());
+    assert_eq!(again.result, Ending::Applied, "{again:?}");
+    assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR).len(), 1);
 }
 
 /// Every standing alarm notifies nobody.
@@ -1292,6 +1303,7 @@ fn variant_as_seen(pair: Option<CloudwatchAlarm>) -> Deployment {
         floor: None,
         alarm: None,
         pair: pair.map(seen),
+        strays: Vec::new(),
         facts: Facts::SagemakerVariant {
             configuration: "churn-config-3".to_owned(),
             created: None,

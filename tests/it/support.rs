@@ -39,6 +39,7 @@ const STANDING: [&str; 4] = [HIGH_CPU, LOW_CPU, HIGH_MEM, LOW_MEM];
 /// The pairs of the built-in rules.
 pub(crate) const CPU_PAIR: &str = "model_deployment_low_cpu";
 pub(crate) const MEM_PAIR: &str = "model_deployment_low_mem";
+pub(crate) const BANDWIDTH_PAIR: &str = "model_deployment_low_bandwidth";
 
 /// A policy without rules of its own.
 pub(crate) fn built_in() -> Policy {
@@ -239,6 +240,8 @@ fn oci_alarm(name: &str, target: &str, window: Option<i64>) -> WorldAlarm {
         severity: "CRITICAL".to_owned(),
         destinations: vec![TOPIC_OCID.to_owned()],
         repeat: Some("PT5M".to_owned()),
+        pending: Some("PT1M".to_owned()),
+        enabled: true,
         body: None,
         tags: BTreeMap::new(),
     };

@@ -93,10 +93,7 @@ fn a_step_up_writes_the_pair_then_a_copy_then_a_note_and_only_then_changes_the_e
     assert_eq!(copies(&cloud.snapshot()).len(), 1);
     assert_eq!(reason(&hear(HIGH_MEM, 1, &cloud, &policy)), "busy");
     cloud.advance(minute(10));
-    assert_eq!(
-        size(&cloud, VARIANT),
-        stepladder::deployment::Size { instances: 2, shape: "ml.m5.xlarge".into() }
-    );
+    assert_eq!(size(&cloud, VARIANT), stepladder::deployment::Size::new(2, "ml.m5.xlarge"));
     // The next step leaves a copy behind, which goes once the endpoint is at rest again.
     assert_eq!(hear(HIGH_MEM, 30, &cloud, &policy).result, Ending::Applied);
     assert_eq!(copies(&cloud.snapshot()).len(), 2);

@@ -1,3 +1,122 @@
-//! The OCI Functions host: hands each event to the flow and tells what became of it.
+//! The OCI Functions host: serves the Fn contract on a Unix socket, and hands each event to the flow.
+//!
+//! What would fail again is answered as handled, and logged. What may succeed later is a failure, and so is a
+//! policy that cannot be used: no event may vanish for it. Between two calls the process is frozen, so nothing
+//! is left to run once a call is answered.
 
-fn main() {}
+use std::io;
+use std::pin::{Pin, pin};
+use std::process::ExitCode;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use stepladder::{cloud, config, report};
+use thiserror::Error as ThisError;
+use tokio::net::UnixStream;
+use tokio::signal::unix::{SignalKind, signal};
+
+mod invocation;
+mod log;
+mod socket;
+
+use invocation::Function;
+use log::Frame;
+use socket::Socket;
+
+/// How the agent speaks to functions; it says so in `FN_FORMAT`, always.
+const FORMAT: &str = "http-stream";
+
+/// Why the function cannot be served.
+#[derive(Debug, ThisError)]
+enum Error {
+    #[error("`FN_FORMAT` is `{0}`, expected `{FORMAT}`; set the function's format to that, or leave it out")]
+    Format(String),
+    #[error("`FN_LISTENER` is not set, expected `unix:` and a path; start this as a function, or set it")]
+    NoListener,
+    #[error(transparent)]
+    Socket(#[from] socket::Error),
+    #[error(transparent)]
+    Cloud(#[from] cloud::NotCompiled),
+    #[error("the socket takes no more calls")]
+    Accept(#[source] io::Error),
+    #[error("the signal to stop cannot be listened to")]
+    Signal(#[source] io::Error),
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error("start", &report::chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Everything is in place before the socket appears, for the agent calls as soon as it does.
+async fn run() -> Result<(), Error> {
+    // The first process of a container is not ended by a signal that it does not listen to.
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signal)?;
+    if let Some(format) = config::variable("FN_FORMAT").filter(|format| format != FORMAT) {
+        return Err(Error::Format(format));
+    }
+    let address = config::variable("FN_LISTENER").ok_or(Error::NoListener)?;
+    let function = Function {
+        cloud: cloud::oci()?,
+        policy: config::policy_from_env().map_err(|error| report::chain(&error)),
+        frame: Frame::from_env(),
+    };
+    let socket = Socket::open(&address)?;
+    let stop = pin!(async move {
+        terminate.recv().await;
+    });
+    serve(&socket, &function, stop).await
+}
+
+/// Serves one connection at a time. The agent has one, and takes another only when it has done with the last,
+/// which is then closed as soon as no call is under way on it; so it is when the process is to stop.
+async fn serve<S>(socket: &Socket, function: &Function, mut stop: Pin<&mut S>) -> Result<(), Error>
+where
+    S: Future<Output = ()>,
+{
+    let mut next = next_connection(socket, stop.as_mut()).await?;
+    while let Some(stream) = next {
+        let service = service_fn(|request| function.called(request));
+        // How long a call may take, and how long a connection is kept, is the agent's to say.
+        let connection =
+            http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        next = tokio::select! {
+            ended = connection.as_mut() => {
+                told(ended);
+                next_connection(socket, stop.as_mut()).await?
+            }
+            newer = next_connection(socket, stop.as_mut()) => {
+                connection.as_mut().graceful_shutdown();
+                told(connection.await);
+                newer?
+            }
+        };
+    }
+    Ok(())
+}
+
+/// The next connection; `None` when the process is to stop.
+async fn next_connection<S>(socket: &Socket, stop: Pin<&mut S>) -> Result<Option<UnixStream>, Error>
+where
+    S: Future<Output = ()>,
+{
+    tokio::select! {
+        () = stop => Ok(None),
+        stream = socket.accept() => stream.map(Some).map_err(Error::Accept),
+    }
+}
+
+/// A connection that breaks harms no other.
+fn told(ended: Result<(), hyper::Error>) {
+    if let Err(error) = ended {
+        log::error("connection", &report::chain(&error));
+    }
+}

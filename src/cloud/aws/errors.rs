@@ -5,10 +5,9 @@
 use aws_sdk_sagemaker::config::http::HttpResponse;
 use aws_sdk_sagemaker::error::{ProvideErrorMetadata, SdkError};
 
-use crate::call::PERMISSIONS;
 use crate::cloud::Error;
 use crate::report::chain;
-use crate::target::TARGETS;
+use crate::target;
 
 /// Codes that ask to slow down, over the services' different protocols.
 const THROTTLING: [&str; 7] = [
@@ -79,7 +78,7 @@ fn read(operation: &'static str, code: &str, text: &str, status: u16) -> Error {
     } else if status >= 500 {
         Error::Unavailable { operation: name, message }
     } else if is(&DENIED) || status == 403 {
-        Error::Denied { operation: name, permission: permission(operation).to_owned(), message }
+        Error::Denied { operation: name, permission: target::permission(operation).to_owned(), message }
     } else if is(&OVER_QUOTA) {
         Error::OverQuota { operation: name, message }
     } else if is(&NOT_FOUND) || MISSING.iter().any(|start| text.starts_with(start)) {
@@ -89,13 +88,6 @@ fn read(operation: &'static str, code: &str, text: &str, status: u16) -> Error {
     } else {
         Error::Refused { operation: name, message }
     }
-}
-
-/// The permission that an operation takes, read or write.
-fn permission(operation: &str) -> &'static str {
-    let reads = TARGETS.iter().flat_map(|target| target.reads);
-    let all = reads.chain(PERMISSIONS);
-    all.into_iter().find(|(name, _)| *name == operation).map_or("", |(_, permission)| permission)
 }
 
 #[cfg(test)]

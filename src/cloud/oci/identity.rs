@@ -2,9 +2,6 @@
 //!
 //! Keys and tokens are read at every question for them: the platform puts new ones in their place.
 
-// Until `oci.rs` asks for it.
-#![allow(dead_code)]
-
 use std::fmt;
 use std::path::{Path, PathBuf};
 

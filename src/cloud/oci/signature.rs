@@ -1,8 +1,5 @@
 //! The signature of a request: `Signature` version 1 with RSA and SHA-256, as every OCI service asks for it.
 
-// Until `oci.rs` asks for it.
-#![allow(dead_code)]
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, InvalidHeaderValue};

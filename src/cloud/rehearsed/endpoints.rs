@@ -130,7 +130,7 @@ impl World {
             let (_, variant) = id.endpoint_and_variant().unwrap_or_default();
             let shape = configuration::shape_of(&found.document, variant).unwrap_or(&now.shape).to_owned();
             self.may_become(&id, &now.shape, &shape)?;
-            changes.push((id.id, Change { instances: now.instances, shape, completes }));
+            changes.push((id.id, Change::new(now.instances, &shape, completes)));
         }
         self.touch(endpoint);
         for (id, change) in changes {

@@ -10,8 +10,9 @@ use thiserror::Error as ThisError;
 use crate::alarm::{TargetId, TargetKind};
 use crate::call::{AlarmDefinition, CloudwatchAlarm, OciAlarm};
 use crate::decide::Question;
-use crate::deployment::{Bounds, Native, Size, Tags};
+use crate::deployment::{Bounds, Flex, Native, Size, Tags};
 use crate::policy::Pair;
+use crate::target::oci_model_deployment::configuration::{self, Told};
 use crate::target::oci_model_deployment::{self as oci, NAMESPACE, TAG_PAIR};
 use crate::target::sagemaker_variant::{INSTANCE_NAMESPACE, Marker};
 
@@ -29,6 +30,9 @@ const UPDATE_TAKES: u32 = 300;
 /// directions can be tried.
 const OCI_SHAPE: &str = "VM.Standard2.2";
 const SAGEMAKER_SHAPE: &str = "ml.m5.xlarge";
+
+/// What OCI gives a load balancer that is not told otherwise, in Mbps.
+const BANDWIDTH: u32 = 10;
 
 /// The state of a rehearsed cloud.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,6 +89,18 @@ pub struct Resource {
     pub instances: u32,
     /// On what.
     pub shape: String,
+    /// How large a flexible shape is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flex: Option<Flex>,
+    /// The bandwidth of an OCI deployment's load balancer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth_mbps: Option<u32>,
+    /// The whole `modelDeploymentConfigurationDetails` of an OCI deployment; then its size is what that says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<Value>,
+    /// The freeform tags of an OCI deployment.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
     /// A state other than the usual ones, in the platform's own word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
@@ -141,8 +157,25 @@ pub struct Change {
     pub instances: u32,
     /// The shape that was asked for.
     pub shape: String,
+    /// How large it was asked to be, where it is flexible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flex: Option<Flex>,
+    /// The bandwidth that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth_mbps: Option<u32>,
+    /// The whole configuration that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<Value>,
     /// When it will be done.
     pub completes: Timestamp,
+}
+
+impl Change {
+    /// A change to so many instances of a shape.
+    pub fn new(instances: u32, shape: &str, completes: Timestamp) -> Self {
+        let shape = shape.to_owned();
+        Self { instances, shape, flex: None, bandwidth_mbps: None, configuration: None, completes }
+    }
 }
 
 /// One alarm.
@@ -279,6 +312,8 @@ fn caller(question: &Question, world: &World) -> AlarmDefinition {
             severity: "INFO".to_owned(),
             destinations: vec![TOPIC_OCID.to_owned()],
             repeat: Some("PT5M".to_owned()),
+            pending: Some("PT1M".to_owned()),
+            enabled: true,
             body: None,
             tags: pair.map(|pair| oci::marker(target, &pair.alarm)).unwrap_or_default(),
         }),
@@ -324,6 +359,10 @@ impl Resource {
         Self {
             instances,
             shape: shape.to_owned(),
+            flex: None,
+            bandwidth_mbps: None,
+            configuration: None,
+            tags: Tags::new(),
             status: None,
             last_change: None,
             change: None,
@@ -335,14 +374,20 @@ impl Resource {
 
     /// What runs.
     pub fn size(&self) -> Size {
-        Size { instances: self.instances, shape: self.shape.clone() }
+        let (flex, bandwidth_mbps) = (self.flex, self.bandwidth_mbps);
+        Size { instances: self.instances, shape: self.shape.clone(), flex, bandwidth_mbps }
     }
 
     /// What will run when the change under way is done.
     pub fn heading(&self) -> Size {
         self.change.as_ref().map_or_else(
             || self.size(),
-            |change| Size { instances: change.instances, shape: change.shape.clone() },
+            |change| Size {
+                instances: change.instances,
+                shape: change.shape.clone(),
+                flex: change.flex,
+                bandwidth_mbps: change.bandwidth_mbps,
+            },
         )
     }
 
@@ -356,6 +401,9 @@ impl Resource {
         if let Some(done) = self.change.take_if(|change| change.completes <= now) {
             self.instances = done.instances;
             self.shape = done.shape;
+            self.flex = done.flex;
+            self.bandwidth_mbps = done.bandwidth_mbps;
+            self.configuration = done.configuration;
             self.last_change = Some(done.completes);
             self.revision += 1;
         }
@@ -379,14 +427,46 @@ impl Resource {
 
     /// What `GetModelDeployment` would tell of its configuration.
     pub(super) fn configuration(&self) -> Value {
+        if let Some(configuration) = &self.configuration {
+            return configuration.clone();
+        }
+        let flex = self.flex.map(|flex| json!({ "ocpus": flex.ocpus, "memoryInGBs": flex.memory_gib }));
+        let mut instance = json!({ "instanceShapeName": self.shape });
+        if let Some(flex) = flex {
+            instance["modelDeploymentInstanceShapeConfigDetails"] = flex;
+        }
         json!({
             "deploymentType": "SINGLE_MODEL",
             "modelConfigurationDetails": {
                 "modelId": "ocid1.datasciencemodel.oc1..rehearsed",
-                "bandwidthMbps": 10,
-                "instanceConfiguration": { "instanceShapeName": self.shape },
+                "bandwidthMbps": self.bandwidth_mbps.unwrap_or(BANDWIDTH),
+                "instanceConfiguration": instance,
                 "scalingPolicy": { "policyType": "FIXED_SIZE", "instanceCount": self.instances },
             },
+        })
+    }
+
+    /// What its configuration tells.
+    pub(super) fn told(&self) -> Told {
+        configuration::read(&self.configuration(), Some(self.instances))
+    }
+
+    /// Asks for what a configuration tells; `None` where that is more than one change.
+    pub(super) fn asked_for(&self, asked: &Value, completes: Timestamp) -> Option<Change> {
+        let (before, after) = (self.told().size, configuration::read(asked, Some(self.instances)).size);
+        let changes = [
+            before.instances != after.instances,
+            before.rung() != after.rung(),
+            before.bandwidth_mbps != after.bandwidth_mbps,
+        ];
+        let one = changes.into_iter().filter(|change| *change).count() <= 1;
+        one.then(|| Change {
+            instances: after.instances,
+            flex: after.flex,
+            bandwidth_mbps: if changes[2] { after.bandwidth_mbps } else { self.bandwidth_mbps },
+            configuration: self.configuration.as_ref().map(|_| asked.clone()),
+            shape: after.shape,
+            completes,
         })
     }
 }

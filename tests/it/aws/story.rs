@@ -234,7 +234,7 @@ impl Stage<'_> {
             sagemaker.describe_endpoint_config().endpoint_config_name(name).send().await.unwrap();
         let shape = configuration.production_variants()[0].instance_type().unwrap().as_str().to_owned();
         let instances = endpoint.production_variants()[0].current_instance_count().unwrap();
-        let size = Size { instances: u32::try_from(instances).unwrap(), shape };
+        let size = Size::new(u32::try_from(instances).unwrap(), shape);
         let listed = sagemaker.list_endpoint_configs().send().await.unwrap();
         let name_of = |found: &aws_sdk_sagemaker::types::EndpointConfigSummary| {
             found.endpoint_config_name().unwrap_or_default().to_owned()

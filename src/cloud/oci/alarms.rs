@@ -1,0 +1,171 @@
+//! Monitoring's alarms: found by their tags, read and written whole.
+
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::api::{Again, Api, Ask, Service, segment};
+use super::errors::token_is_spent;
+use crate::call::{AlarmDefinition, OciAlarm};
+use crate::cloud::Error;
+use crate::decide::Question;
+use crate::deployment::SeenAlarm;
+use crate::source::mql;
+use crate::target::oci_model_deployment::is_ours;
+
+/// The alarm of an OCID; `None` when it cannot be seen, as that of a message that was written by hand.
+pub(super) async fn get(api: &Api, id: &str) -> Result<Option<SeenAlarm>, Error> {
+    if id.is_empty() {
+        return Ok(None);
+    }
+    let ask = Ask::get("oci:GetAlarm", Service::Monitoring, format!("/alarms/{}", segment(id)));
+    match api.ask(ask).await {
+        Ok(answer) => Ok(seen(&answer.body, answer.etag)),
+        // Whether the permission is missing is told by the list of alarms, which takes the same one.
+        Err(Error::Hidden { .. } | Error::NotFound { .. } | Error::Refused { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The alarms in a compartment that are the paired alarm a question asks about: one, or too many.
+pub(super) async fn pairs(
+    api: &Api,
+    question: &Question<'_>,
+    compartment: &str,
+) -> Result<Vec<SeenAlarm>, Error> {
+    let Some(pair) = &question.matched.rule.pair else { return Ok(Vec::new()) };
+    let ask = Ask::get("oci:ListAlarms", Service::Monitoring, "/alarms")
+        .query("compartmentId", compartment)
+        .query("displayName", &pair.alarm);
+    let listed = api.all_pages(ask).await?;
+    let mut ours: Vec<SeenAlarm> =
+        listed.iter().filter_map(|item| seen(item, None)).filter(|alarm| marked(alarm, question)).collect();
+    // Whoever looks keeps the same one.
+    ours.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(ours)
+}
+
+/// Whether an alarm carries the marker of the pair that a question asks about.
+pub(super) fn marked(alarm: &SeenAlarm, question: &Question) -> bool {
+    let Some(pair) = &question.matched.rule.pair else { return false };
+    match &alarm.definition {
+        AlarmDefinition::Oci(definition) => is_ours(definition, question.target, &pair.alarm),
+        AlarmDefinition::Cloudwatch(_) => false,
+    }
+}
+
+/// Creates an alarm, once: whoever sees the deployment as it is now has the same token.
+pub(super) async fn create(api: &Api, alarm: &OciAlarm, tokens: [&str; 2]) -> Result<String, Error> {
+    let [token, next] = tokens;
+    match create_with(api, alarm, token).await {
+        Err(error) if token_is_spent(&error) => create_with(api, alarm, next).await,
+        created => created,
+    }
+}
+
+async fn create_with(api: &Api, alarm: &OciAlarm, token: &str) -> Result<String, Error> {
+    let ask = Ask::new("oci:CreateAlarm", Service::Monitoring, Method::POST, "/alarms")
+        .header("opc-retry-token", Some(token))
+        .body(details(alarm));
+    let answer = api.ask(ask).await?;
+    let id = answer.body.get("id").and_then(Value::as_str).unwrap_or_default();
+    Ok(format!("alarm {id}"))
+}
+
+/// Writes an alarm anew.
+pub(super) async fn update(
+    api: &Api,
+    id: &str,
+    if_match: Option<&str>,
+    alarm: &OciAlarm,
+) -> Result<String, Error> {
+    let path = format!("/alarms/{}", segment(id));
+    let ask = Ask::new("oci:UpdateAlarm", Service::Monitoring, Method::PUT, path)
+        .header("if-match", if_match)
+        .body(details(alarm));
+    match api.ask(ask).await {
+        Ok(_) => Ok(format!("alarm {id}")),
+        // It stood when it was observed, so somebody has deleted it since.
+        Err(Error::Hidden { operation, message, .. }) => Err(Error::LostRace { operation, message }),
+        Err(error) => Err(error),
+    }
+}
+
+/// Deletes an alarm. Already gone is success.
+pub(super) async fn delete(api: &Api, id: &str, if_match: Option<&str>) -> Result<String, Error> {
+    let path = format!("/alarms/{}", segment(id));
+    let ask = Ask::new("oci:DeleteAlarm", Service::Monitoring, Method::DELETE, path)
+        .header("if-match", if_match)
+        .again(Again::Safe);
+    match api.ask(ask).await {
+        Ok(_) => Ok("deleted".to_owned()),
+        Err(Error::Hidden { .. }) => Ok("gone already".to_owned()),
+        Err(error) => Err(error),
+    }
+}
+
+/// An alarm as Monitoring tells of it; in a list it tells less, and no etag.
+fn seen(told: &Value, etag: Option<String>) -> Option<SeenAlarm> {
+    let word = |key: &str| told.get(key).and_then(Value::as_str).map(str::to_owned);
+    let id = word("id")?;
+    let definition = OciAlarm {
+        name: word("displayName")?,
+        compartment: word("compartmentId")?,
+        metric_compartment: word("metricCompartmentId")?,
+        namespace: word("namespace")?,
+        query: word("query")?,
+        severity: word("severity").unwrap_or_default(),
+        destinations: words(told.get("destinations")),
+        repeat: word("repeatNotificationDuration"),
+        pending: word("pendingDuration"),
+        enabled: told.get("isEnabled").and_then(Value::as_bool).unwrap_or(true),
+        body: word("body"),
+        tags: told
+            .get("freeformTags")
+            .and_then(|tags| serde_json::from_value(tags.clone()).ok())
+            .unwrap_or_default(),
+    };
+    let window = mql::window(&definition.query);
+    Some(SeenAlarm { id, etag, ours: false, window, definition: AlarmDefinition::Oci(definition) })
+}
+
+fn words(list: Option<&Value>) -> Vec<String> {
+    let list = list.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// An alarm as `CreateAlarm` and `UpdateAlarm` want to be told it.
+fn details(alarm: &OciAlarm) -> Value {
+    // Destructured so that a new field cannot be forgotten here.
+    let OciAlarm {
+        name,
+        compartment,
+        metric_compartment,
+        namespace,
+        query,
+        severity,
+        destinations,
+        repeat,
+        pending,
+        enabled,
+        body,
+        tags,
+    } = alarm;
+    let mut details = json!({
+        "displayName": name,
+        "compartmentId": compartment,
+        "metricCompartmentId": metric_compartment,
+        "namespace": namespace,
+        "query": query,
+        "severity": severity,
+        "destinations": destinations,
+        "isEnabled": enabled,
+        "freeformTags": tags,
+    });
+    for (key, value) in [("repeatNotificationDuration", repeat), ("pendingDuration", pending), ("body", body)]
+    {
+        if let Some(value) = value {
+            details[key] = json!(value);
+        }
+    }
+    details
+}
