@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::webhook::Webhooks;
 use super::{Cloud, Error};
 use crate::call::{AlarmDefinition, Call};
 use crate::config;
@@ -38,6 +39,7 @@ pub struct OciCloud {
     known: Mutex<HashMap<String, Known>>,
     /// Whether the service has refused tags together with a change of size, so that they follow it.
     tags_follow: AtomicBool,
+    web: Webhooks,
 }
 
 /// What a warm process remembers of a deployment. The answers always say what is so; this only tells where to look.
@@ -96,6 +98,11 @@ impl Cloud for OciCloud {
                 alarms::update(api, id, if_match.as_deref(), alarm).await
             }
             Call::OciDeleteAlarm { id, if_match, .. } => alarms::delete(api, id, if_match.as_deref()).await,
+            Call::OciPublishMessage { .. } => Err(Error::Unconfigured {
+                operation: call.operation().to_owned(),
+                message: "there is no client for topics yet".to_owned(),
+            }),
+            Call::WebPost { address, content_type, body } => self.web.post(address, content_type, body).await,
             Call::AwsUpdateEndpointWeightsAndCapacities { .. }
             | Call::AwsCreateEndpointConfig { .. }
             | Call::AwsUpdateEndpoint { .. }
@@ -108,7 +115,8 @@ impl Cloud for OciCloud {
             | Call::AwsPutScheduledAction { .. }
             | Call::AwsRepointAlarm { .. }
             | Call::AwsPutMetricAlarm(_)
-            | Call::AwsDeleteAlarms { .. } => Err(Error::Refused {
+            | Call::AwsDeleteAlarms { .. }
+            | Call::AwsPublish { .. } => Err(Error::Refused {
                 operation: call.operation().to_owned(),
                 message: "this is OCI: expected a call of its APIs".to_owned(),
             }),

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use stepladder::apply::{Outcome, Status};
+use stepladder::apply::Outcome;
 use stepladder::batch::Batch;
 use stepladder::cloud::{self, Cloud};
 use stepladder::config;
@@ -156,12 +156,8 @@ fn told(outcome: &Outcome) {
 async fn notify(answer: &mut Answer, cloud: &dyn Cloud, deadline_ms: u64) {
     let within = NOTICES_WITHIN.min(time_left(deadline_ms, wall_clock()));
     answer.notify(cloud, within).await;
-    for outcome in &answer.outcomes {
-        let failed = outcome.notices.iter().filter(|notice| notice.status == Status::Failed);
-        for notice in failed {
-            let why = notice.answer.as_deref().unwrap_or_default();
-            tracing::error!(alarm = outcome.alarm.name, "not told: {}: {why}", notice.call);
-        }
+    for untold in answer.outcomes.iter().flat_map(report::untold) {
+        tracing::error!("{untold}");
     }
 }
 

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use stepladder::apply::Outcome;
 use stepladder::cloud::Cloud;
-use stepladder::handle::{Answer, handle_each};
+use stepladder::handle::{Answer, NOTICES_WITHIN, handle_each};
 use stepladder::policy::Policy;
 use stepladder::{report, source};
 
@@ -78,12 +78,25 @@ impl Function {
         let mut told = told;
         let work = handle_each(body, self.cloud.as_ref(), policy, now, &mut told);
         match tokio::time::timeout(left, work).await {
-            Ok(Ok(answer)) => reply(&answer),
+            Ok(Ok(mut answer)) => {
+                self.notify(&mut answer, headers).await;
+                reply(&answer)
+            }
             Ok(Err(error)) => {
                 log::error(error.kind(), &error.to_string());
                 (StatusCode::OK, report::unreadable(&error))
             }
             Err(_) => time_is_up(),
+        }
+    }
+
+    /// Sends the notices, in what is left of the time. The records are printed by now, so those that failed are
+    /// told by themselves.
+    async fn notify(&self, answer: &mut Answer, headers: &HeaderMap) {
+        let within = NOTICES_WITHIN.min(time_left(headers, wall_clock()));
+        answer.notify(self.cloud.as_ref(), within).await;
+        for untold in answer.outcomes.iter().flat_map(report::untold) {
+            log::error("notice", &untold);
         }
     }
 }
