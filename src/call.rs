@@ -57,6 +57,48 @@ pub enum Call {
         /// Its name, for the reader.
         name: String,
     },
+    /// Creates the topic that alarms notify.
+    OciCreateTopic {
+        /// Unique in the tenancy.
+        name: String,
+        /// Where it lives.
+        compartment: String,
+        /// `freeformTags`: carry the marker that makes it ours.
+        tags: BTreeMap<String, String>,
+        /// Equal for attempts of one run: the second creates no second topic.
+        retry_token: String,
+    },
+    /// Deletes a topic of ours. Already gone is success.
+    OciDeleteTopic {
+        /// Its OCID.
+        id: String,
+        /// Only if it is still as it was observed.
+        if_match: Option<String>,
+        /// Its name, for the reader.
+        name: String,
+    },
+    /// Lets a topic call a function.
+    OciCreateSubscription {
+        /// The topic's OCID.
+        topic: String,
+        /// Where the subscription lives.
+        compartment: String,
+        /// The function's OCID.
+        function: String,
+        /// `freeformTags`: carry the marker that makes it ours.
+        tags: BTreeMap<String, String>,
+        /// Equal for attempts of one run: the second creates no second subscription.
+        retry_token: String,
+    },
+    /// Deletes a subscription of ours. Already gone is success.
+    OciDeleteSubscription {
+        /// Its OCID.
+        id: String,
+        /// Only if it is still as it was observed.
+        if_match: Option<String>,
+        /// What it calls, for the reader.
+        function: String,
+    },
     /// Sets the number of instances of one variant.
     AwsUpdateEndpointWeightsAndCapacities {
         /// The endpoint's name.
@@ -176,6 +218,10 @@ pub const PERMISSIONS: &[(&str, &str)] = &[
     ("oci:CreateAlarm", "manage alarms"),
     ("oci:UpdateAlarm", "manage alarms"),
     ("oci:DeleteAlarm", "manage alarms"),
+    ("oci:CreateTopic", "manage ons-topics"),
+    ("oci:DeleteTopic", "manage ons-topics"),
+    ("oci:CreateSubscription", "manage ons-subscriptions"),
+    ("oci:DeleteSubscription", "manage ons-subscriptions"),
     ("aws:UpdateEndpointWeightsAndCapacities", "sagemaker:UpdateEndpointWeightsAndCapacities"),
     ("aws:CreateEndpointConfig", "sagemaker:CreateEndpointConfig"),
     ("aws:UpdateEndpoint", "sagemaker:UpdateEndpoint"),
@@ -194,8 +240,19 @@ pub const PERMISSIONS: &[(&str, &str)] = &[
     ("web:Post", "no permission"),
 ];
 
+/// Operations that only a person sends, to set up or to take down what the function works with. No function is
+/// granted them.
+pub const OPERATORS_OWN: &[&str] =
+    &["oci:CreateTopic", "oci:DeleteTopic", "oci:CreateSubscription", "oci:DeleteSubscription"];
+
 /// What an operation takes besides its own permission.
 pub const FURTHER_PERMISSIONS: &[(&str, &str)] = &[
+    // An alarm shows what it measures: who reads or writes one must be allowed to read its metric.
+    ("oci:GetAlarm", "read metrics"),
+    ("oci:CreateAlarm", "read metrics"),
+    ("oci:UpdateAlarm", "read metrics"),
+    // Nobody may let a topic call what he may not call himself.
+    ("oci:CreateSubscription", "use fn-invocation"),
     // A configuration may name a role that its containers run under.
     ("aws:CreateEndpointConfig", "iam:PassRole"),
     // A configuration may name a key for its instances' volumes.
@@ -212,6 +269,10 @@ impl Call {
             Self::OciCreateAlarm { .. } => "oci:CreateAlarm",
             Self::OciUpdateAlarm { .. } => "oci:UpdateAlarm",
             Self::OciDeleteAlarm { .. } => "oci:DeleteAlarm",
+            Self::OciCreateTopic { .. } => "oci:CreateTopic",
+            Self::OciDeleteTopic { .. } => "oci:DeleteTopic",
+            Self::OciCreateSubscription { .. } => "oci:CreateSubscription",
+            Self::OciDeleteSubscription { .. } => "oci:DeleteSubscription",
             Self::AwsUpdateEndpointWeightsAndCapacities { .. } => "aws:UpdateEndpointWeightsAndCapacities",
             Self::AwsCreateEndpointConfig { .. } => "aws:CreateEndpointConfig",
             Self::AwsUpdateEndpoint { .. } => "aws:UpdateEndpoint",
@@ -252,6 +313,10 @@ impl Call {
             Self::OciCreateAlarm { .. }
             | Self::OciUpdateAlarm { .. }
             | Self::OciDeleteAlarm { .. }
+            | Self::OciCreateTopic { .. }
+            | Self::OciDeleteTopic { .. }
+            | Self::OciCreateSubscription { .. }
+            | Self::OciDeleteSubscription { .. }
             | Self::AwsCreateEndpointConfig { .. }
             | Self::AwsDeleteEndpointConfig { .. }
             | Self::AwsAddTags { .. }
@@ -279,6 +344,12 @@ impl fmt::Display for Call {
             Self::OciUpdateAlarm { alarm, .. } => write!(f, "rewrite {alarm}"),
             Self::OciDeleteAlarm { name, .. } | Self::AwsDeleteAlarms { name } => {
                 write!(f, "delete `{name}`")
+            }
+            Self::OciCreateTopic { name, .. } => write!(f, "create topic `{name}`"),
+            Self::OciDeleteTopic { name, .. } => write!(f, "delete topic `{name}`"),
+            Self::OciCreateSubscription { function, .. } => write!(f, "let the topic call `{function}`"),
+            Self::OciDeleteSubscription { function, .. } => {
+                write!(f, "let the topic call `{function}` no more")
             }
             Self::AwsUpdateEndpointWeightsAndCapacities { variant, instances, .. } => {
                 let plural = if *instances == 1 { "" } else { "s" };

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use stepladder::cloud::rehearsed::World;
+use stepladder::cloud::rehearsed::{Rehearsed, World};
 use stepladder::policy::{Mode, Policy};
 use stepladder::{config, report, source};
 
@@ -18,6 +18,7 @@ mod explain;
 mod handle;
 mod parse;
 mod policy;
+mod provision;
 mod rehearse;
 mod shapes;
 
@@ -37,6 +38,8 @@ enum Command {
     Parse(parse::Options),
     Shapes(shapes::Options),
     Policy(policy::Options),
+    Provision(provision::Provision),
+    Teardown(provision::Teardown),
 }
 
 /// How to print.
@@ -114,6 +117,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Handle(options) => options.format,
         Command::Parse(options) => options.format,
         Command::Shapes(options) => options.format,
+        Command::Provision(verb) => verb.options.format,
+        Command::Teardown(verb) => verb.options.format,
         Command::Explain(_) | Command::Rehearse(_) | Command::Policy(_) => Format::Text,
     };
     let printed = match cli.command {
@@ -123,6 +128,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Parse(options) => options.run(),
         Command::Shapes(options) => options.run(),
         Command::Policy(options) => options.run(),
+        Command::Provision(verb) => verb.run(),
+        Command::Teardown(verb) => verb.run(),
     };
     let printed = printed.unwrap_or_else(|failure| told(&failure, format));
     match io::stdout().write_all(printed.text.as_bytes()).and_then(|()| io::stdout().flush()) {
@@ -166,6 +173,15 @@ fn read_world(path: &Path) -> Result<World, Failure> {
     let unusable = |message: String| Failure::unusable("world", format!("world `{shown}`: {message}"));
     let text = std::fs::read(path).map_err(|error| unusable(format!("it cannot be read: {error}")))?;
     World::from_json(&text).map_err(|error| unusable(report::chain(&error)))
+}
+
+fn write_world(path: &Path, cloud: &Rehearsed) -> Result<(), Failure> {
+    let shown = path.display();
+    let broken = |error: &dyn std::error::Error| {
+        Failure::broken("world", format!("world `{shown}` cannot be written: {}", report::chain(error)))
+    };
+    let text = cloud.snapshot().to_json().map_err(|error| broken(&error))?;
+    std::fs::write(path, text + "\n").map_err(|error| broken(&error))
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {

@@ -9,6 +9,8 @@ use thiserror::Error as ThisError;
 use crate::call::Call;
 use crate::decide::Question;
 use crate::deployment::Deployment;
+use crate::policy::Wanted;
+use crate::provision::Setup;
 use crate::repeat::Standing;
 
 pub mod rehearsed;
@@ -47,6 +49,14 @@ pub trait Cloud: Send + Sync {
     /// Sends one call and returns what the API answered, in a few words. Sending it twice leaves the
     /// account as sending it once; deleting what is gone succeeds.
     async fn send(&self, call: &Call) -> Result<String, Error>;
+
+    /// What stands of what the policy wants provisioned. Changes nothing.
+    async fn setup(&self, _wanted: &Wanted) -> Result<Setup, Error> {
+        Err(Error::Refused {
+            operation: "provision".to_owned(),
+            message: "nothing is provisioned on this cloud".to_owned(),
+        })
+    }
 }
 
 /// What a cloud may answer instead of doing as asked.

@@ -26,6 +26,7 @@
 //! | [`batch`] | a queue's batch, message by message |
 //! | [`cloud`] | the clouds behind one trait |
 //! | [`repeat`] | what the clock and an endpoint at rest call for |
+//! | [`provision`] | the alarms, topic and permissions that the function works with on OCI |
 //! | [`report`] | records, sentences, metrics |
 //! | [`config`] | the only reader of environment variables |
 //!
@@ -54,6 +55,7 @@ pub mod ladder;
 pub mod notice;
 pub mod plan;
 pub mod policy;
+pub mod provision;
 pub mod repeat;
 pub mod report;
 pub mod source;

@@ -16,11 +16,13 @@ use crate::ladder::{FlexShape, Ladder, Ladders};
 mod error;
 mod lists;
 mod notify;
+mod oci;
 
 pub use error::Error;
 use lists::Lists;
 use notify::NotifyText;
 pub use notify::{Destination, Form, Notify, Occasion};
+pub use oci::{HighAlarm, Severity, Statistic, Topic, Wanted};
 
 /// The built-in rules, written as any policy is.
 const BUILT_IN: &str = include_str!("policy/built_in.toml");
@@ -66,6 +68,8 @@ pub struct Policy {
     /// What paired alarms notify when it is fixed for the whole function; otherwise they notify what the
     /// firing alarm does.
     pub alarm_action: Option<String>,
+    /// What `stepladder provision` sets up on OCI. The function itself has no use for it.
+    pub oci: Option<Wanted>,
 }
 
 /// Whether calls are sent.
@@ -209,7 +213,7 @@ impl Policy {
             rule.heeds_parked = parks;
         }
         let lists = Lists::checked(own.targets, own.topics, own.accounts)?;
-        Ok(Self {
+        let mut policy = Self {
             mode: own.mode,
             lists,
             rules,
@@ -218,7 +222,10 @@ impl Policy {
             ladders,
             notify: notify::checked(own.notify)?,
             alarm_action: None,
-        })
+            oci: None,
+        };
+        policy.oci = own.oci.map(|written| written.checked(&policy)).transpose()?;
+        Ok(policy)
     }
 
     /// Whether the policy lets this target be touched at all.
@@ -308,6 +315,7 @@ struct File {
     flex: Vec<FlexShape>,
     #[serde(default)]
     notify: Vec<NotifyText>,
+    oci: Option<oci::OciText>,
 }
 
 #[derive(Debug, Default, Deserialize)]

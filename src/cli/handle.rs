@@ -14,6 +14,7 @@ use stepladder::report;
 
 use super::{
     Failure, Format, PolicyOption, Printed, observing, parse_time, read_event, read_world, wait, wall_clock,
+    write_world,
 };
 
 /// Where the deployment is.
@@ -82,15 +83,7 @@ impl Options {
         cloud.advance(now);
         let answer = wait(handle(body, &cloud, policy, now))??;
         if let (true, Some(path)) = (self.save, &self.world) {
-            let broken = |error: &dyn std::error::Error| {
-                let shown = path.display();
-                Failure::broken(
-                    "world",
-                    format!("world `{shown}` cannot be written: {}", report::chain(error)),
-                )
-            };
-            let text = cloud.snapshot().to_json().map_err(|error| broken(&error))?;
-            std::fs::write(path, text + "\n").map_err(|error| broken(&error))?;
+            write_world(path, &cloud)?;
         }
         Ok(answer)
     }

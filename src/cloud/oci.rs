@@ -28,6 +28,7 @@ mod deployments;
 mod errors;
 mod identity;
 mod signature;
+mod topics;
 
 use api::Api;
 
@@ -39,7 +40,7 @@ pub struct OciCloud {
     known: Mutex<HashMap<String, Known>>,
     /// Whether the service has refused tags together with a change of size, so that they follow it.
     tags_follow: AtomicBool,
-    web: Webhooks,
+    webhooks: Webhooks,
 }
 
 /// What a warm process remembers of a deployment. The answers always say what is so; this only tells where to look.
@@ -86,6 +87,9 @@ impl Cloud for OciCloud {
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
+        if let Call::WebPost { address, content_type, body } = call {
+            return self.webhooks.post(address, content_type, body).await;
+        }
         let api = self.api(call.operation())?;
         match call {
             Call::OciUpdateModelDeployment { id, if_match, configuration, tags, .. } => {
@@ -98,12 +102,14 @@ impl Cloud for OciCloud {
                 alarms::update(api, id, if_match.as_deref(), alarm).await
             }
             Call::OciDeleteAlarm { id, if_match, .. } => alarms::delete(api, id, if_match.as_deref()).await,
-            Call::OciPublishMessage { .. } => Err(Error::Unconfigured {
-                operation: call.operation().to_owned(),
-                message: "there is no client for topics yet".to_owned(),
-            }),
-            Call::WebPost { address, content_type, body } => self.web.post(address, content_type, body).await,
-            Call::AwsUpdateEndpointWeightsAndCapacities { .. }
+            Call::OciPublishMessage { topic, title, body } => topics::publish(api, topic, title, body).await,
+            Call::OciCreateTopic { .. }
+            | Call::OciDeleteTopic { .. }
+            | Call::OciCreateSubscription { .. }
+            | Call::OciDeleteSubscription { .. }
+            | Call::AwsPublish { .. }
+            | Call::WebPost { .. }
+            | Call::AwsUpdateEndpointWeightsAndCapacities { .. }
             | Call::AwsCreateEndpointConfig { .. }
             | Call::AwsUpdateEndpoint { .. }
             | Call::AwsDeleteEndpointConfig { .. }
@@ -115,8 +121,7 @@ impl Cloud for OciCloud {
             | Call::AwsPutScheduledAction { .. }
             | Call::AwsRepointAlarm { .. }
             | Call::AwsPutMetricAlarm(_)
-            | Call::AwsDeleteAlarms { .. }
-            | Call::AwsPublish { .. } => Err(Error::Refused {
+            | Call::AwsDeleteAlarms { .. } => Err(Error::Refused {
                 operation: call.operation().to_owned(),
                 message: "this is OCI: expected a call of its APIs".to_owned(),
             }),

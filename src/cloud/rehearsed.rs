@@ -14,6 +14,8 @@ use crate::alarm::{Alarm, TargetKind, Transition};
 use crate::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm};
 use crate::decide::Question;
 use crate::deployment::{Axis, Deployment, Endpoint, Facts, Lifecycle, SeenAlarm, Tags};
+use crate::policy::Wanted;
+use crate::provision::Setup;
 use crate::repeat::{Standing, Told};
 use crate::source::variant_named;
 use crate::target::sagemaker_variant::{self as sagemaker, configuration, memory, native};
@@ -21,6 +23,7 @@ use crate::target::{self, oci_model_deployment as oci};
 
 mod alarms;
 mod endpoints;
+mod notifications;
 mod world;
 
 pub use alarms::Notice;
@@ -75,6 +78,10 @@ impl Cloud for Rehearsed {
         Ok(world.alarms.iter().filter_map(|alarm| standing(alarm, action, now)).collect())
     }
 
+    async fn setup(&self, wanted: &Wanted) -> Result<Setup, Error> {
+        Ok(self.world().setup(wanted))
+    }
+
     async fn send(&self, call: &Call) -> Result<String, Error> {
         let mut world = self.world();
         match call {
@@ -94,6 +101,14 @@ impl Cloud for Rehearsed {
                 world.update_alarm(id, if_match.as_deref(), alarm)
             }
             Call::OciDeleteAlarm { id, if_match, .. } => world.delete_alarm(id, if_match.as_deref()),
+            Call::OciCreateTopic { name, tags, retry_token, .. } => {
+                world.create_topic(name, tags, retry_token)
+            }
+            Call::OciDeleteTopic { id, .. } => Ok(world.delete_topic(id)),
+            Call::OciCreateSubscription { topic, function, tags, .. } => {
+                world.create_subscription(topic, function, tags)
+            }
+            Call::OciDeleteSubscription { id, .. } => Ok(world.delete_subscription(id)),
             Call::AwsCreateEndpointConfig { body, .. } => Ok(world.create_endpoint_config(body)),
             Call::AwsUpdateEndpoint { endpoint, configuration, .. } => {
                 world.update_endpoint(endpoint, configuration)

@@ -156,7 +156,7 @@ fn pair(context: &PairContext) -> OciAlarm {
 
 /// An interval of a query: `1m` to `60m`, `1h` to `24h`, `1d`.
 /// See <https://docs.oracle.com/en-us/iaas/Content/Monitoring/Reference/mql.htm>.
-fn interval(window: SignedDuration) -> String {
+pub fn interval(window: SignedDuration) -> String {
     match window.as_mins() {
         minutes if minutes <= 60 => format!("{minutes}m"),
         minutes => format!("{}h", minutes / 60),

@@ -15,15 +15,15 @@ const CHURN: &str = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueidchu
 const FIVE_SECONDS_LATER: &str = "2026-03-02T09:15:05Z";
 
 /// A finished run.
-struct Ran {
+pub(crate) struct Ran {
     args: String,
-    code: i32,
-    out: String,
-    err: String,
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ran {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         assert_eq!(self.err, "", "data only");
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in:\n{}", self.out))
     }
@@ -37,7 +37,7 @@ impl Ran {
     }
 
     /// With the name of a temporary directory taken out.
-    fn without(self, dir: &TempDir) -> Self {
+    pub(crate) fn without(self, dir: &TempDir) -> Self {
         let clean = |text: &str| text.replace(dir.path().to_str().unwrap(), "[dir]");
         Self { args: clean(&self.args), out: clean(&self.out), err: clean(&self.err), ..self }
     }
@@ -65,7 +65,7 @@ fn stepladder(args: &[&str]) -> Command {
     command
 }
 
-fn run(args: &[&str]) -> Ran {
+pub(crate) fn run(args: &[&str]) -> Ran {
     ran(args, &mut stepladder(args), b"")
 }
 
@@ -88,7 +88,7 @@ fn feed(child: &mut Child, input: &[u8]) {
     let _ = child.stdin.take().unwrap().write_all(input);
 }
 
-fn write(dir: &TempDir, name: &str, bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn write(dir: &TempDir, name: &str, bytes: impl AsRef<[u8]>) -> String {
     let path = dir.path().join(name);
     fs::write(&path, bytes).unwrap();
     path.to_str().unwrap().to_owned()
@@ -103,6 +103,8 @@ fn write(dir: &TempDir, name: &str, bytes: impl AsRef<[u8]>) -> String {
 #[case::shapes("shapes")]
 #[case::policy("policy")]
 #[case::policy_check("policy check")]
+#[case::provision("provision")]
+#[case::teardown("teardown")]
 fn help_says_what_there_is(#[case] verb: &str) {
     let args: Vec<&str> = verb.split_whitespace().chain(["--help"]).collect();
     let name = format!("help {verb}").trim().replace(' ', "-");

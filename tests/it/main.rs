@@ -17,9 +17,12 @@ mod cli;
 mod distrust;
 mod events;
 mod notice;
+#[cfg(feature = "oci")]
+mod oci;
 mod parse;
 mod policy;
 mod properties;
+mod provision;
 mod repair;
 mod repeat;
 mod rules;

@@ -12,6 +12,7 @@ use crate::call::{AlarmDefinition, CloudwatchAlarm, OciAlarm};
 use crate::decide::Question;
 use crate::deployment::{Bounds, Flex, Native, Size, Tags};
 use crate::policy::Pair;
+use crate::provision::{SeenSubscription, SeenTopic};
 use crate::target::oci_model_deployment::configuration::{self, Told};
 use crate::target::oci_model_deployment::{self as oci, NAMESPACE, TAG_PAIR};
 use crate::target::sagemaker_variant::{INSTANCE_NAMESPACE, Marker};
@@ -53,7 +54,13 @@ pub struct World {
     /// Every alarm that stands.
     #[serde(default)]
     pub alarms: Vec<WorldAlarm>,
-    /// How many alarms were ever created; makes their ids.
+    /// Topics of OCI.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub topics: Vec<SeenTopic>,
+    /// What listens to them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subscriptions: Vec<SeenSubscription>,
+    /// How many alarms, topics and subscriptions were ever created; makes their ids.
     #[serde(default)]
     pub created: u64,
     /// Endpoints whose configuration has been changed, by name. One that is not here has the configuration
@@ -69,7 +76,7 @@ pub struct World {
     /// Shapes that the account may not have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unavailable: Vec<String>,
-    /// The retry tokens of OCI alarms, and the alarms that they created.
+    /// The retry tokens of OCI, and what they created.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tokens: BTreeMap<String, String>,
     /// What topics and webhooks were told, oldest first.
@@ -226,6 +233,8 @@ impl Default for World {
             furnish: true,
             deployments: BTreeMap::new(),
             alarms: Vec::new(),
+            topics: Vec::new(),
+            subscriptions: Vec::new(),
             created: 0,
             endpoints: BTreeMap::new(),
             configurations: BTreeMap::new(),
@@ -259,8 +268,12 @@ impl World {
     }
 
     pub(super) fn next_alarm_id(&mut self) -> String {
+        self.next_id("alarm")
+    }
+
+    pub(super) fn next_id(&mut self, kind: &str) -> String {
         self.created += 1;
-        format!("ocid1.alarm.oc1..rehearsed{}", self.created)
+        format!("ocid1.{kind}.oc1..rehearsed{}", self.created)
     }
 
     /// Puts there what must be there for the event to have happened: the alarm that called always, the

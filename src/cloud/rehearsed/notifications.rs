@@ -1,0 +1,93 @@
+//! The rehearsed cloud's topics and subscriptions, and the look at what is provisioned.
+
+use std::collections::BTreeMap;
+
+use crate::call::AlarmDefinition;
+use crate::cloud::Error;
+use crate::policy::{Topic, Wanted};
+use crate::provision::{FUNCTIONS, SeenAlarm, SeenSubscription, SeenTopic, Setup};
+
+use super::{World, WorldAlarm};
+
+impl World {
+    pub(super) fn setup(&self, wanted: &Wanted) -> Setup {
+        let is_it = |seen: &&SeenTopic| match &wanted.topic {
+            Topic::Named(name) => seen.name == *name,
+            Topic::Given(id) => seen.id == *id,
+        };
+        let topic = self.topics.iter().find(is_it).cloned();
+        let listens = |seen: &&SeenSubscription| topic.as_ref().is_some_and(|topic| topic.id == seen.topic);
+        let subscriptions = self.subscriptions.iter().filter(listens).cloned().collect();
+        let alarms = self.alarms.iter().filter_map(|alarm| seen(alarm, &wanted.compartment)).collect();
+        Setup { topic, subscriptions, alarms }
+    }
+
+    /// A topic's name is unique, so a second one is refused, but for a retry.
+    pub(super) fn create_topic(
+        &mut self,
+        name: &str,
+        tags: &BTreeMap<String, String>,
+        retry_token: &str,
+    ) -> Result<String, Error> {
+        if let Some(id) = self.tokens.get(retry_token) {
+            return Ok(format!("topic {id} exists already"));
+        }
+        if self.topics.iter().any(|known| known.name == name) {
+            return Err(Error::Refused {
+                operation: "oci:CreateTopic".to_owned(),
+                message: format!("409 Conflict: there is a topic `{name}`"),
+            });
+        }
+        let id = self.next_id("onstopic");
+        self.tokens.insert(retry_token.to_owned(), id.clone());
+        let told = format!("topic {id}");
+        self.topics.push(SeenTopic { id, name: name.to_owned(), etag: None, tags: tags.clone() });
+        Ok(told)
+    }
+
+    /// A topic's subscriptions go with it.
+    pub(super) fn delete_topic(&mut self, id: &str) -> String {
+        self.topics.retain(|known| known.id != id);
+        self.subscriptions.retain(|known| known.topic != id);
+        "deleted".to_owned()
+    }
+
+    pub(super) fn create_subscription(
+        &mut self,
+        topic: &str,
+        function: &str,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<String, Error> {
+        if !self.topics.iter().any(|known| known.id == topic) {
+            return Err(Error::NotFound {
+                operation: "oci:CreateSubscription".to_owned(),
+                message: format!("404 NotAuthorizedOrNotFound: `{topic}`"),
+            });
+        }
+        let id = self.next_id("onssubscription");
+        let told = format!("subscription {id}");
+        self.subscriptions.push(SeenSubscription {
+            id,
+            topic: topic.to_owned(),
+            protocol: FUNCTIONS.to_owned(),
+            endpoint: function.to_owned(),
+            etag: None,
+            tags: tags.clone(),
+        });
+        Ok(told)
+    }
+
+    pub(super) fn delete_subscription(&mut self, id: &str) -> String {
+        self.subscriptions.retain(|known| known.id != id);
+        "deleted".to_owned()
+    }
+}
+
+fn seen(known: &WorldAlarm, compartment: &str) -> Option<SeenAlarm> {
+    let AlarmDefinition::Oci(alarm) = &known.definition else { return None };
+    (alarm.compartment == compartment).then(|| SeenAlarm {
+        id: known.id.clone(),
+        etag: Some(known.revision.to_string()),
+        alarm: alarm.clone(),
+    })
+}

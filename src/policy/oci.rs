@@ -1,0 +1,288 @@
+//! The policy's table `[oci]`: the alarms, the topic and the function that `stepladder provision` sets up.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use serde::Deserialize;
+
+use super::{Error, LONGEST_REPEAT, LONGEST_WINDOW, Policy, minutes};
+use crate::alarm::TargetId;
+use crate::deployment::Axis;
+
+/// The topic's name where the policy gives none.
+const DEFAULT_TOPIC: &str = "stepladder-alarms";
+
+/// Monitoring takes a delay before an alarm fires of at most an hour.
+const LONGEST_PENDING: SignedDuration = SignedDuration::from_hours(1);
+
+/// The alarms of Oracle's guide, and one on bandwidth where the policy has a rule of its own for that: the load
+/// balancer's price follows its bandwidth.
+const GUIDE: [(&str, &str); 2] =
+    [("model_deployment_high_cpu", "CpuUtilization"), ("model_deployment_high_mem", "MemoryUtilization")];
+const BANDWIDTH: (&str, &str) = ("model_deployment_high_bandwidth", "PredictBandwidth");
+
+/// What shall stand on OCI, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// Where the topic, its subscription and the alarms live.
+    pub compartment: String,
+    /// Where the deployments and their metrics are.
+    pub metric_compartment: String,
+    /// The function that the alarms call, by its OCID.
+    pub function: String,
+    /// What the alarms notify.
+    pub topic: Topic,
+    /// The deployments, by their OCIDs.
+    pub deployments: Vec<String>,
+    /// One per deployment and kind of pressure.
+    pub alarms: Vec<HighAlarm>,
+}
+
+/// The topic between the alarms and the function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Topic {
+    /// Ours, by its name.
+    Named(String),
+    /// Somebody else's, by its OCID: used as it is and never deleted.
+    Given(String),
+}
+
+impl Topic {
+    /// As the policy writes it. It names everything that is provisioned together.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Named(text) | Self::Given(text) => text,
+        }
+    }
+}
+
+/// An alarm that asks for more.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HighAlarm {
+    /// The deployment that it measures.
+    pub deployment: String,
+    /// Its name, by which a rule answers it.
+    pub name: String,
+    /// What it measures, as the service spells it.
+    pub metric: String,
+    /// How the values of a window are made one.
+    pub statistic: Statistic,
+    /// It fires above this.
+    pub above: f64,
+    /// How far back it looks.
+    pub window: SignedDuration,
+    /// How long it must stay above before it fires.
+    pub pending: SignedDuration,
+    /// How often it says so again, which is what brings the second step.
+    pub repeat: SignedDuration,
+    /// How bad it is.
+    pub severity: Severity,
+}
+
+/// How the values of a window are made one, in the words of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the query language's own words")]
+pub enum Statistic {
+    #[default]
+    Max,
+    Mean,
+    Min,
+    Sum,
+    Count,
+    Rate,
+}
+
+impl Statistic {
+    /// The word in a query.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Max => "max",
+            Self::Mean => "mean",
+            Self::Min => "min",
+            Self::Sum => "sum",
+            Self::Count => "count",
+            Self::Rate => "rate",
+        }
+    }
+}
+
+/// How bad it is, in the service's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the service's own words")]
+pub enum Severity {
+    Critical,
+    Error,
+    Warning,
+    #[default]
+    Info,
+}
+
+impl Severity {
+    /// The word in an alarm.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "CRITICAL",
+            Self::Error => "ERROR",
+            Self::Warning => "WARNING",
+            Self::Info => "INFO",
+        }
+    }
+}
+
+/// The table as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OciText {
+    compartment: String,
+    metric_compartment: Option<String>,
+    deployments: Vec<String>,
+    function: String,
+    topic: Option<String>,
+    alarm: Option<Vec<AlarmText>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AlarmText {
+    name: String,
+    metric: String,
+    #[serde(default)]
+    statistic: Statistic,
+    above: Option<f64>,
+    window: Option<String>,
+    pending: Option<String>,
+    repeat: Option<String>,
+    #[serde(default)]
+    severity: Severity,
+}
+
+impl OciText {
+    /// Checks what is written, and that the policy's rules answer every alarm.
+    pub(super) fn checked(self, policy: &Policy) -> Result<Wanted, Error> {
+        let invalid = |problem: String| Error::Invalid { place: "`oci`".to_owned(), problem };
+        let homes = ["ocid1.compartment.", "ocid1.tenancy."];
+        check_ocid("compartment", &self.compartment, &homes).map_err(invalid)?;
+        let metric_compartment = self.metric_compartment.unwrap_or_else(|| self.compartment.clone());
+        check_ocid("metric_compartment", &metric_compartment, &homes).map_err(invalid)?;
+        check_ocid("function", &self.function, &["ocid1.fnfunc."]).map_err(invalid)?;
+        let topic = checked_topic(self.topic.as_deref().unwrap_or(DEFAULT_TOPIC)).map_err(invalid)?;
+        if self.deployments.is_empty() {
+            return Err(invalid("`deployments` is empty: expected at least one OCID".to_owned()));
+        }
+        let mut known = BTreeSet::new();
+        for id in &self.deployments {
+            check_ocid("deployments", id, &["ocid1.datasciencemodeldeployment."]).map_err(invalid)?;
+            if !known.insert(id) {
+                return Err(invalid(format!("`deployments` lists `{id}` twice")));
+            }
+        }
+        let alarms = alarms(self.alarm, &self.deployments, policy)?;
+        let Self { compartment, function, deployments, .. } = self;
+        Ok(Wanted { compartment, metric_compartment, function, topic, deployments, alarms })
+    }
+}
+
+fn check_ocid(key: &str, id: &str, prefixes: &[&str]) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    if prefixes.iter().any(|prefix| id.starts_with(prefix)) && id.chars().all(plain) {
+        return Ok(());
+    }
+    let expected: Vec<String> = prefixes.iter().map(|prefix| format!("`{prefix}…`")).collect();
+    Err(format!("`{key}`: `{id}` is not the OCID of one: expected {}", expected.join(" or ")))
+}
+
+fn checked_topic(text: &str) -> Result<Topic, String> {
+    if text.starts_with("ocid1.") {
+        check_ocid("topic", text, &["ocid1.onstopic."])?;
+        return Ok(Topic::Given(text.to_owned()));
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if text.is_empty() || text.len() > 256 || !text.chars().all(plain) {
+        let expected = "expected 1 to 256 letters, digits, `-` and `_`, or the OCID of a topic";
+        return Err(format!("`topic = \"{text}\"`: {expected}"));
+    }
+    Ok(Topic::Named(text.to_owned()))
+}
+
+/// What is written, or else the guide's, for each deployment.
+fn alarms(
+    written: Option<Vec<AlarmText>>,
+    deployments: &[String],
+    policy: &Policy,
+) -> Result<Vec<HighAlarm>, Error> {
+    let guides = written.is_none();
+    let texts = written.unwrap_or_else(|| GUIDE.into_iter().chain([BANDWIDTH]).map(AlarmText::of).collect());
+    let mut alarms: Vec<HighAlarm> = Vec::new();
+    for (i, text) in texts.into_iter().enumerate() {
+        let place = if guides { "`oci`".to_owned() } else { format!("alarm {} of `oci`", i + 1) };
+        let invalid = |problem: String| Error::Invalid { place: place.clone(), problem };
+        let alarm = text.checked().map_err(invalid)?;
+        if alarms.iter().any(|known| known.name == alarm.name) {
+            return Err(invalid(format!("another alarm is called `{}`, too", alarm.name)));
+        }
+        for deployment in deployments {
+            let target = TargetId::oci_model_deployment(deployment);
+            if guides && alarm.name == BANDWIDTH.0 && !asks_for_bandwidth(policy, &target) {
+                continue;
+            }
+            check_answered(&alarm.name, &target, policy).map_err(invalid)?;
+            alarms.push(HighAlarm { deployment: deployment.clone(), ..alarm.clone() });
+        }
+    }
+    Ok(alarms)
+}
+
+/// Whether a rule of the policy's own, and none that is built in, moves a deployment's bandwidth.
+fn asks_for_bandwidth(policy: &Policy, target: &TargetId) -> bool {
+    let own = policy.rules.iter().take(policy.own_rules);
+    let matched = policy.rule_for(BANDWIDTH.0, target).filter(|matched| matched.rule.axis == Axis::Bandwidth);
+    matched.is_some_and(|matched| own.into_iter().any(|rule| std::ptr::eq(rule, matched.rule)))
+}
+
+/// An alarm that nothing answers would call for nothing.
+fn check_answered(name: &str, target: &TargetId, policy: &Policy) -> Result<(), String> {
+    if !policy.allows(target) {
+        return Err(format!("`{name}` would call for nothing: `targets` leaves out `{target}`"));
+    }
+    match policy.rule_for(name, target) {
+        None => Err(format!(
+            "`{name}` would call for nothing: no rule answers an alarm of this name on `{target}`; \
+             expected a rule with such a glob in `alarm`, or another `name`"
+        )),
+        Some(matched) if matched.step < 0 => Err(format!(
+            "`{name}` would fire under load and take capacity away: {matched}; expected a rule that adds"
+        )),
+        Some(_) => Ok(()),
+    }
+}
+
+impl AlarmText {
+    fn of((name, metric): (&str, &str)) -> Self {
+        Self { name: name.to_owned(), metric: metric.to_owned(), ..Self::default() }
+    }
+
+    fn checked(self) -> Result<HighAlarm, String> {
+        let Self { name, metric, statistic, severity, .. } = self;
+        if name.trim().is_empty() || name.len() > 255 || name.chars().any(char::is_control) {
+            return Err(format!("`name = \"{name}\"`: expected 1 to 255 characters in one line"));
+        }
+        if metric.is_empty() || !metric.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            return Err(format!("`metric = \"{metric}\"`: expected a metric's plain name"));
+        }
+        let above = self.above.unwrap_or(80.0);
+        if !above.is_finite() {
+            return Err(format!("`above = {above}`: expected a number"));
+        }
+        let of = |key, text: Option<&str>, default, longest| minutes(key, text.unwrap_or(default), longest);
+        let window = of("window", self.window.as_deref(), "5m", LONGEST_WINDOW)?;
+        if window.as_mins() > 60 && window.as_mins() % 60 != 0 {
+            return Err(format!("`window = \"{window:#}\"`: expected whole hours above `60m`"));
+        }
+        let pending = of("pending", self.pending.as_deref(), "1m", LONGEST_PENDING)?;
+        let repeat = of("repeat", self.repeat.as_deref(), "5m", LONGEST_REPEAT)?;
+        let deployment = String::new();
+        Ok(HighAlarm { deployment, name, metric, statistic, above, window, pending, repeat, severity })
+    }
+}

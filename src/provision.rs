@@ -1,0 +1,135 @@
+//! Sets up what the function works with on OCI, and takes it down: look, plan, send, and look again.
+//!
+//! Ids are only known when a thing stands, so what depends on one waits for the next look. Every call may be sent
+//! twice, so a run that was broken off is finished by the next.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::apply::Status;
+use crate::call::Call;
+use crate::cloud::{Cloud, Error};
+use crate::policy::Wanted;
+
+mod access;
+mod plan;
+
+pub use access::{Access, OPERATORS_TOO, READS, of_function, of_operator};
+pub use plan::{
+    Change, FUNCTIONS, Plan, SeenAlarm, SeenSubscription, SeenTopic, Setup, Step, TAG_ALARM, TAG_PROVISIONED,
+    is_ours, plan, removal,
+};
+
+/// A topic, then what depends on it; the others are for listings that are behind what was created.
+const LOOKS: usize = 8;
+
+/// Listings are behind by seconds, if at all.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+/// What turns a look into calls: [`plan`](fn@plan) or [`removal`].
+pub type Planner = fn(&Wanted, &Setup, Timestamp) -> Plan;
+
+/// All there is to say when everything is over.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// What was seen and planned before anything was sent.
+    pub plan: Plan,
+    /// What was sent, in order, and what became of it.
+    pub sent: Vec<Sent>,
+    /// What is still to be done.
+    pub left: Vec<Step>,
+    /// The topic as it was last seen.
+    pub topic: Option<SeenTopic>,
+    /// What stopped it.
+    pub error: Option<Error>,
+}
+
+/// One step and what became of it.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// The step.
+    pub step: Step,
+    /// What became of it.
+    pub status: Status,
+    /// What the API answered.
+    pub answer: String,
+}
+
+impl Report {
+    /// Whether all that is wanted stands, or all that is ours is gone.
+    pub fn nothing_left(&self) -> bool {
+        self.left.is_empty() && self.plan.conflicts.is_empty() && self.error.is_none()
+    }
+
+    fn has_sent(&self, call: &Call) -> bool {
+        self.sent.iter().any(|sent| sent.status == Status::Done && sent.step.call == *call)
+    }
+}
+
+/// Tells what a planner would have done, and sends nothing.
+pub async fn propose(
+    wanted: &Wanted,
+    planner: Planner,
+    cloud: &dyn Cloud,
+    run: Timestamp,
+) -> Result<Report, Error> {
+    let setup = cloud.setup(wanted).await?;
+    let plan = planner(wanted, &setup, run);
+    let left = plan.steps.clone();
+    Ok(Report { plan, sent: Vec::new(), left, topic: setup.topic, error: None })
+}
+
+/// Sends what a planner would have done, until another look finds nothing to do. Nothing at all is sent while
+/// something is in the way.
+pub async fn carry_out(
+    wanted: &Wanted,
+    planner: Planner,
+    cloud: &dyn Cloud,
+    run: Timestamp,
+) -> Result<Report, Error> {
+    let mut report = propose(wanted, planner, cloud, run).await?;
+    for _ in 0..LOOKS {
+        if report.left.is_empty() || !report.plan.conflicts.is_empty() {
+            break;
+        }
+        if !send_ready(&mut report, cloud).await {
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+        if report.error.is_some() {
+            break;
+        }
+        match cloud.setup(wanted).await {
+            Ok(setup) => {
+                let plan = planner(wanted, &setup, run);
+                report.left = plan.steps;
+                report.plan.conflicts = plan.conflicts;
+                report.topic = setup.topic;
+            }
+            Err(error) => report.error = Some(error),
+        }
+    }
+    Ok(report)
+}
+
+/// Sends the steps that depend on nothing, up to the first that fails; each only once. Returns whether there were
+/// any.
+async fn send_ready(report: &mut Report, cloud: &dyn Cloud) -> bool {
+    let mut any = false;
+    for step in std::mem::take(&mut report.left) {
+        if report.error.is_some() || !step.ready || report.has_sent(&step.call) {
+            report.left.push(step);
+            continue;
+        }
+        any = true;
+        match cloud.send(&step.call).await {
+            Ok(answer) => report.sent.push(Sent { step, status: Status::Done, answer }),
+            Err(error) => {
+                let answer = error.to_string();
+                report.sent.push(Sent { step, status: Status::Failed, answer });
+                report.error = Some(error);
+            }
+        }
+    }
+    any
+}

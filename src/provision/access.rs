@@ -1,0 +1,90 @@
+//! Who must be allowed to do what, as OCI's policy statements, derived from the calls. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::call::{FURTHER_PERMISSIONS, OPERATORS_OWN, PERMISSIONS};
+use crate::policy::Wanted;
+use crate::target::TARGETS;
+
+/// OCI's verbs; each includes those before it.
+const VERBS: [&str; 4] = ["inspect", "read", "use", "manage"];
+
+/// What a person sends besides [`OPERATORS_OWN`].
+pub const OPERATORS_TOO: &[&str] = &["oci:CreateAlarm", "oci:UpdateAlarm", "oci:DeleteAlarm"];
+
+/// The reads that the look at what stands takes: operation, and the permission that it needs.
+pub const READS: &[(&str, &str)] = &[
+    ("oci:ListTopics", "inspect ons-topics"),
+    ("oci:GetTopic", "read ons-topics"),
+    ("oci:ListSubscriptions", "inspect ons-subscriptions"),
+    ("oci:ListAlarms", "inspect alarms"),
+    ("oci:GetAlarm", "read alarms"),
+];
+
+/// What an administrator has to grant. Stepladder grants nothing itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// The matching rule of the function's dynamic group.
+    pub matching_rule: String,
+    /// What the function's dynamic group must be allowed.
+    pub function: Vec<String>,
+    /// What whoever provisions must be allowed.
+    pub operator: Vec<String>,
+}
+
+impl Access {
+    /// What this policy takes.
+    pub fn of(wanted: &Wanted) -> Self {
+        let statements = |whom: &str, needs: Vec<String>| {
+            needs.iter().map(|need| format!("Allow {whom} to {need} in {}", place(wanted, need))).collect()
+        };
+        Self {
+            matching_rule: format!("resource.id = '{}'", wanted.function),
+            function: statements("dynamic-group stepladder", strongest(of_function())),
+            operator: statements("group <yours>", strongest(of_operator())),
+        }
+    }
+}
+
+/// Every permission that the function needs, once per operation.
+pub fn of_function() -> Vec<&'static str> {
+    let reads = TARGETS.iter().flat_map(|target| target.reads);
+    let all = PERMISSIONS.iter().chain(FURTHER_PERMISSIONS).chain(reads);
+    let its_own = |operation: &str| operation.starts_with("oci:") && !OPERATORS_OWN.contains(&operation);
+    all.filter(|(operation, _)| its_own(operation)).map(|(_, permission)| *permission).collect()
+}
+
+/// Every permission that a person needs to provision and to tear down, once per operation.
+pub fn of_operator() -> Vec<&'static str> {
+    let sent = |operation: &str| OPERATORS_OWN.contains(&operation) || OPERATORS_TOO.contains(&operation);
+    let read = |operation: &str| READS.iter().any(|(known, _)| *known == operation);
+    let needed = PERMISSIONS.iter().chain(FURTHER_PERMISSIONS);
+    let needed = needed.filter(|(operation, _)| sent(operation) || read(operation));
+    needed.chain(READS).map(|(_, permission)| *permission).collect()
+}
+
+/// One permission per kind of resource: the strongest, because it includes the others.
+fn strongest(permissions: Vec<&str>) -> Vec<String> {
+    let mut by_resource: BTreeMap<&str, usize> = BTreeMap::new();
+    for permission in permissions {
+        let Some((verb, resource)) = permission.split_once(' ') else { continue };
+        let rank = VERBS.iter().position(|known| *known == verb).unwrap_or(VERBS.len() - 1);
+        by_resource.entry(resource).and_modify(|known| *known = rank.max(*known)).or_insert(rank);
+    }
+    let told = |(resource, rank): (&str, usize)| {
+        let verb = VERBS.get(rank).copied().unwrap_or_default();
+        format!("{verb} {resource}")
+    };
+    by_resource.into_iter().map(told).collect()
+}
+
+/// Where a permission is needed.
+fn place(wanted: &Wanted, permission: &str) -> String {
+    let id = match permission.split_once(' ').map_or("", |(_, resource)| resource) {
+        // The policy does not say where the function is, and to look would take one permission more.
+        "fn-invocation" => return "compartment <of the function>".to_owned(),
+        "metrics" | "data-science-model-deployments" => &wanted.metric_compartment,
+        _ => &wanted.compartment,
+    };
+    if id.starts_with("ocid1.tenancy.") { "tenancy".to_owned() } else { format!("compartment id {id}") }
+}
