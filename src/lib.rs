@@ -39,6 +39,7 @@
 //! - The paired alarm is written before the capacity that it will take back, and deleted only when the
 //!   deployment is seen settled at its floor. So a crash at any point strands nothing.
 //! - Doing nothing is an answer, with a reason. It is never an error.
+//! - Whoever is told of a resize is told last: nothing waits for it, and nothing depends on it.
 //! - A cloud's client is compiled only with its feature. Parsing, deciding and planning always are.
 
 pub mod address;
