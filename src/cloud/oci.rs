@@ -16,6 +16,8 @@ use crate::call::{AlarmDefinition, Call};
 use crate::config;
 use crate::decide::Question;
 use crate::deployment::{Deployment, Facts, SeenAlarm, Tags};
+use crate::policy::Wanted;
+use crate::provision::Setup;
 use crate::repeat::Standing;
 use crate::target::oci_model_deployment::configuration::{self, Told};
 use crate::target::oci_model_deployment::{TAG_CHANGED, TARGET, last_change};
@@ -26,6 +28,7 @@ mod api;
 mod deployments;
 mod errors;
 mod identity;
+mod setup;
 mod signature;
 
 use api::Api;
@@ -83,6 +86,10 @@ impl Cloud for OciCloud {
         Ok(Vec::new())
     }
 
+    async fn setup(&self, wanted: &Wanted) -> Result<Setup, Error> {
+        setup::look(self.api("oci:ListTopics")?, wanted).await
+    }
+
     async fn send(&self, call: &Call) -> Result<String, Error> {
         let api = self.api(call.operation())?;
         match call {
@@ -96,6 +103,18 @@ impl Cloud for OciCloud {
                 alarms::update(api, id, if_match.as_deref(), alarm).await
             }
             Call::OciDeleteAlarm { id, if_match, .. } => alarms::delete(api, id, if_match.as_deref()).await,
+            Call::OciCreateTopic { name, compartment, tags, retry_token } => {
+                setup::create_topic(api, (name, compartment), tags, retry_token).await
+            }
+            Call::OciDeleteTopic { id, if_match, .. } => {
+                setup::delete_topic(api, id, if_match.as_deref()).await
+            }
+            Call::OciCreateSubscription { topic, compartment, function, tags, retry_token } => {
+                setup::create_subscription(api, (topic, function), compartment, tags, retry_token).await
+            }
+            Call::OciDeleteSubscription { id, if_match, .. } => {
+                setup::delete_subscription(api, id, if_match.as_deref()).await
+            }
             Call::AwsUpdateEndpointWeightsAndCapacities { .. }
             | Call::AwsCreateEndpointConfig { .. }
             | Call::AwsUpdateEndpoint { .. }

@@ -83,7 +83,9 @@ fn place(wanted: &Wanted, permission: &str) -> String {
     let id = match permission.split_once(' ').map_or("", |(_, resource)| resource) {
         // The policy does not say where the function is, and to look would take one permission more.
         "fn-invocation" => return "compartment <of the function>".to_owned(),
-        "metrics" | "data-science-model-deployments" => &wanted.metric_compartment,
+        resource if resource == "metrics" || resource.starts_with("data-science-") => {
+            &wanted.metric_compartment
+        }
         _ => &wanted.compartment,
     };
     if id.starts_with("ocid1.tenancy.") { "tenancy".to_owned() } else { format!("compartment id {id}") }
