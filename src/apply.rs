@@ -1,4 +1,9 @@
-//! Sends a plan's calls in order and stops at the first that fails. Chooses nothing.
+//! Sends a plan's calls in order and stops at the first that fails; notices after all, and all at once. Chooses
+//! nothing.
+
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
 
 use crate::alarm::{Alarm, TargetId};
 use crate::call::Call;
@@ -23,6 +28,8 @@ pub struct Outcome {
     pub guards: Vec<Verdict>,
     /// Every call of the plan, in order, and what became of it.
     pub calls: Vec<Receipt>,
+    /// What the policy's destinations are told of it, and what became of that. Changes nothing else here.
+    pub notices: Vec<Receipt>,
     /// What an operator should know besides.
     pub notes: Vec<String>,
     /// What stopped it.
@@ -63,6 +70,8 @@ pub enum Status {
     NotSent,
     /// Nothing is sent in this mode.
     DryRun,
+    /// It is sent when everything else is done.
+    Due,
 }
 
 /// How it ended.
@@ -90,6 +99,7 @@ impl Outcome {
             decision: decided.decision,
             guards: decided.guards,
             calls: Vec::new(),
+            notices: Vec::new(),
             notes: Vec::new(),
             error: None,
             result: if unknown { Ending::Failed } else { Ending::Held },
@@ -140,6 +150,17 @@ impl Outcome {
         }
     }
 
+    /// The same outcome, with what is to be told of it.
+    #[must_use]
+    pub fn with_notices(mut self, notices: Vec<Call>, mode: Mode) -> Self {
+        let status = match mode {
+            Mode::Act => Status::Due,
+            Mode::Observe => Status::DryRun,
+        };
+        self.notices = notices.into_iter().map(|call| receipt(call, status)).collect();
+        self
+    }
+
     /// Whether the platform should deliver the event again.
     pub fn is_retryable(&self) -> bool {
         self.error.as_ref().is_some_and(Error::is_retryable)
@@ -168,6 +189,7 @@ pub async fn apply(
         decision: decided.decision,
         guards: decided.guards,
         calls,
+        notices: Vec::new(),
         notes,
         error,
         result,
@@ -198,6 +220,33 @@ async fn send_all(calls: Vec<Call>, cloud: &dyn Cloud) -> (Vec<Receipt>, Option<
         }
     }
     (receipts, stopped)
+}
+
+/// Sends every notice that is due, all at once, and waits no longer than so for any of them. What becomes of them
+/// is on record and changes nothing else.
+pub async fn notify(outcomes: &mut [Outcome], cloud: &dyn Cloud, within: Duration) {
+    let notices = outcomes.iter_mut().flat_map(|outcome| &mut outcome.notices);
+    let due = notices.filter(|notice| notice.status == Status::Due);
+    together(due.map(|notice| send_notice(notice, cloud, within)).collect()).await;
+}
+
+async fn send_notice(notice: &mut Receipt, cloud: &dyn Cloud, within: Duration) {
+    let sent = tokio::time::timeout(within, cloud.send(&notice.call)).await;
+    (notice.status, notice.answer) = match sent {
+        Ok(Ok(answer)) => (Status::Done, Some(answer)),
+        Ok(Err(error)) => (Status::Failed, Some(error.to_string())),
+        Err(_) => (Status::Failed, Some(format!("no answer within {within:?}"))),
+    };
+}
+
+/// Waits for all of them at the same time.
+async fn together(work: Vec<impl Future<Output = ()>>) {
+    let mut open: Vec<_> = work.into_iter().map(Box::pin).collect();
+    poll_fn(|context| {
+        open.retain_mut(|one| one.as_mut().poll(context).is_pending());
+        if open.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 fn receipt(call: Call, status: Status) -> Receipt {

@@ -29,7 +29,7 @@ impl Batch {
     }
 
     /// Answers one message after the other, each as if it had come alone. What is answered stays so when
-    /// there is no time for the rest.
+    /// there is no time for the rest. Notices are due then; [`Answer::notify`] sends those of all messages.
     pub async fn answer(
         &mut self,
         cloud: &dyn Cloud,

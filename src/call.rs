@@ -1,7 +1,7 @@
 //! Everything that this program can ever send to an account. Nothing else is ever sent.
 //!
 //! A call is complete: names, numbers and texts are all in it. Sending one twice leaves the account as
-//! sending it once.
+//! sending it once; a message that is sent twice has the same id, by which its receiver knows it again.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,6 +9,8 @@ use std::fmt;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::address::Address;
 
 /// One request that changes something.
 #[derive(Debug, Clone, PartialEq)]
@@ -180,6 +182,33 @@ pub enum Call {
         /// Its name.
         name: String,
     },
+    /// Tells a topic of OCI Notifications.
+    OciPublishMessage {
+        /// Its OCID.
+        topic: String,
+        /// The subject of an e-mail.
+        title: String,
+        /// The message.
+        body: String,
+    },
+    /// Tells a topic of SNS.
+    AwsPublish {
+        /// Its ARN.
+        topic: String,
+        /// The subject of an e-mail.
+        subject: String,
+        /// The message.
+        message: String,
+    },
+    /// Tells a webhook.
+    WebPost {
+        /// Where it listens.
+        address: Address,
+        /// What the body is.
+        content_type: &'static str,
+        /// The message.
+        body: String,
+    },
 }
 
 /// Every operation that a [`Call`] can be, in the APIs' own spelling, with the permission that it needs.
@@ -205,6 +234,10 @@ pub const PERMISSIONS: &[(&str, &str)] = &[
     ("aws:PutScheduledAction", "application-autoscaling:PutScheduledAction"),
     ("aws:PutMetricAlarm", "cloudwatch:PutMetricAlarm"),
     ("aws:DeleteAlarms", "cloudwatch:DeleteAlarms"),
+    ("oci:PublishMessage", "use ons-topics"),
+    ("aws:Publish", "sns:Publish"),
+    // Whoever knows the address may.
+    ("web:Post", "none"),
 ];
 
 /// Operations that only a person sends, to set up or to take down what the function works with. No function is
@@ -252,6 +285,9 @@ impl Call {
             Self::AwsPutScheduledAction { .. } => "aws:PutScheduledAction",
             Self::AwsPutMetricAlarm(_) | Self::AwsRepointAlarm { .. } => "aws:PutMetricAlarm",
             Self::AwsDeleteAlarms { .. } => "aws:DeleteAlarms",
+            Self::OciPublishMessage { .. } => "oci:PublishMessage",
+            Self::AwsPublish { .. } => "aws:Publish",
+            Self::WebPost { .. } => "web:Post",
         }
     }
 
@@ -291,7 +327,10 @@ impl Call {
             | Self::AwsPutScheduledAction { .. }
             | Self::AwsRepointAlarm { .. }
             | Self::AwsPutMetricAlarm(_)
-            | Self::AwsDeleteAlarms { .. } => false,
+            | Self::AwsDeleteAlarms { .. }
+            | Self::OciPublishMessage { .. }
+            | Self::AwsPublish { .. }
+            | Self::WebPost { .. } => false,
         }
     }
 }
@@ -335,6 +374,10 @@ impl fmt::Display for Call {
             }
             Self::AwsRepointAlarm { name, to, .. } => write!(f, "let `{name}` call `{to}`"),
             Self::AwsPutMetricAlarm(alarm) => write!(f, "put {alarm}"),
+            Self::OciPublishMessage { topic, .. } | Self::AwsPublish { topic, .. } => {
+                write!(f, "tell `{topic}`")
+            }
+            Self::WebPost { address, .. } => write!(f, "tell `{address}`"),
         }
     }
 }

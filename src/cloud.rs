@@ -18,8 +18,12 @@ pub mod rehearsed;
 #[cfg(feature = "aws")]
 pub mod aws;
 
-#[cfg(feature = "oci")]
+#[cfg(any(feature = "aws", feature = "oci"))]
+#[cfg_attr(not(feature = "oci"), allow(dead_code, reason = "a webhook needs less of it than OCI does"))]
 mod http;
+
+#[cfg(any(feature = "aws", feature = "oci"))]
+mod webhook;
 
 #[cfg(feature = "oci")]
 pub mod oci;
@@ -201,6 +205,18 @@ impl Error {
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
 #[error("this build has no `{0}` client: build stepladder with `--features {0}`")]
 pub struct NotCompiled(pub &'static str);
+
+/// The cryptography that a client of this build brings: one is enough.
+#[cfg(feature = "oci")]
+fn crypto() -> rustls::crypto::CryptoProvider {
+    rustls::crypto::ring::default_provider()
+}
+
+/// The cryptography that the AWS SDK brings.
+#[cfg(all(feature = "aws", not(feature = "oci")))]
+fn crypto() -> rustls::crypto::CryptoProvider {
+    rustls::crypto::aws_lc_rs::default_provider()
+}
 
 /// AWS, with the environment's region and credentials. Connects when it is first asked something.
 #[cfg(feature = "aws")]

@@ -1,15 +1,21 @@
 //! The flow: parse, observe, decide, plan, apply. Every host and the command line call this and nothing else.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::alarm::{Event, TargetId};
-use crate::apply::{Outcome, apply, follow_up};
+use crate::apply::{Outcome, apply, follow_up, notify};
 use crate::cloud::{self, Cloud};
 use crate::decide::{Decided, Question, Verdict, decide, worth_a_look, worth_mending};
+use crate::notice::notices;
 use crate::plan::{farewell, plan, undone};
 use crate::policy::Policy;
 use crate::repeat::{Standing, due};
 use crate::source;
+
+/// How long notices may take: a topic or a webhook that is well answers a new connection in half a second.
+pub const NOTICES_WITHIN: Duration = Duration::from_secs(2);
 
 /// What became of one payload.
 #[derive(Debug, Default)]
@@ -22,18 +28,28 @@ pub struct Answer {
     pub error: Option<cloud::Error>,
 }
 
-/// Answers one payload.
+impl Answer {
+    /// Tells the policy's destinations what is due, after all alarms are answered and for no longer than so. The
+    /// hosts see to it that this is no reason to deliver an event again.
+    pub async fn notify(&mut self, cloud: &dyn Cloud, within: Duration) {
+        notify(&mut self.outcomes, cloud, within).await;
+    }
+}
+
+/// Answers one payload, and tells the policy's destinations of what was resized.
 pub async fn handle(
     body: &[u8],
     cloud: &dyn Cloud,
     policy: &Policy,
     now: Timestamp,
 ) -> Result<Answer, source::Error> {
-    handle_each(body, cloud, policy, now, &mut |_| {}).await
+    let mut answer = handle_each(body, cloud, policy, now, &mut |_| {}).await?;
+    answer.notify(cloud, NOTICES_WITHIN).await;
+    Ok(answer)
 }
 
 /// Answers one payload, and tells each outcome as soon as it is there: what was done is known even when
-/// there is no time for the rest.
+/// there is no time for the rest. Notices are due then; [`Answer::notify`] sends them.
 pub async fn handle_each(
     body: &[u8],
     cloud: &dyn Cloud,
@@ -57,6 +73,8 @@ pub async fn handle_each(
                 continue;
             }
             if let Some(outcome) = take_up(&one, target, cloud, policy, now).await {
+                let notices = notices(&outcome, policy, now);
+                let outcome = outcome.with_notices(notices, policy.mode);
                 told(&outcome);
                 outcomes.push(outcome);
             }

@@ -18,6 +18,8 @@
 //! | [`policy`] | the policy file, validated when it is loaded |
 //! | [`decide`](mod@decide) | guards in order, then a resize or a reason to hold |
 //! | [`call`] | everything that can ever be sent |
+//! | [`notice`] | what is told of a resize, and to whom |
+//! | [`address`] | where webhooks listen; never shown whole |
 //! | [`plan`](mod@plan) | every call that a decision takes, in order |
 //! | [`target`] | one file per kind of target, and their table |
 //! | [`apply`](mod@apply) | sends a plan, stops at the first failure |
@@ -38,6 +40,7 @@
 //! - Doing nothing is an answer, with a reason. It is never an error.
 //! - A cloud's client is compiled only with its feature. Parsing, deciding and planning always are.
 
+pub mod address;
 pub mod alarm;
 pub mod apply;
 pub mod batch;
@@ -48,6 +51,7 @@ pub mod decide;
 pub mod deployment;
 pub mod handle;
 pub mod ladder;
+pub mod notice;
 pub mod plan;
 pub mod policy;
 pub mod provision;

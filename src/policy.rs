@@ -15,10 +15,13 @@ use crate::ladder::{FlexShape, Ladder, Ladders};
 
 mod error;
 mod lists;
+mod notify;
 mod oci;
 
 pub use error::Error;
 use lists::Lists;
+use notify::NotifyText;
+pub use notify::{Destination, Form, Notify, Occasion};
 pub use oci::{HighAlarm, Severity, Statistic, Topic, Wanted};
 
 /// The built-in rules, written as any policy is.
@@ -60,6 +63,8 @@ pub struct Policy {
     caretaker: Rule,
     /// Every shape table in force.
     pub ladders: Ladders,
+    /// Who hears of a resize.
+    pub notify: Vec<Notify>,
     /// What paired alarms notify when it is fixed for the whole function; otherwise they notify what the
     /// firing alarm does.
     pub alarm_action: Option<String>,
@@ -215,6 +220,7 @@ impl Policy {
             own_rules,
             caretaker: Rule::caretaker(),
             ladders,
+            notify: notify::checked(own.notify)?,
             alarm_action: None,
             oci: None,
         };
@@ -307,6 +313,8 @@ struct File {
     ladder: Vec<Ladder>,
     #[serde(default)]
     flex: Vec<FlexShape>,
+    #[serde(default)]
+    notify: Vec<NotifyText>,
     oci: Option<oci::OciText>,
 }
 

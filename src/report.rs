@@ -61,7 +61,7 @@ fn rejection(error: &source::Error) -> Value {
 /// The decision record of one alarm and target.
 pub fn record(outcome: &Outcome) -> Value {
     // Destructured so that a new field cannot be forgotten here.
-    let Outcome { alarm, target, seen, decision, guards, calls, notes, error, result } = outcome;
+    let Outcome { alarm, target, seen, decision, guards, calls, notices, notes, error, result } = outcome;
     let observed = seen.as_ref().map(|seen| {
         json!({ "instances": seen.size.instances, "shape": seen.size.shape, "status": seen.status,
                 "last_change": seen.last_change })
@@ -84,6 +84,9 @@ pub fn record(outcome: &Outcome) -> Value {
         "result": result,
     });
     if let Value::Object(record) = &mut record {
+        if !notices.is_empty() {
+            record.insert("notices".to_owned(), notices.iter().map(call_value).collect());
+        }
         if !notes.is_empty() {
             record.insert("notes".to_owned(), json!(notes));
         }
@@ -205,6 +208,13 @@ pub fn text(outcome: &Outcome) -> String {
         let label = if i == 0 { "calls" } else { "" };
         line(label, &format!("{} {}: {call}", call.operation(), status_text(*status)));
     }
+    for (i, Receipt { call, status, answer }) in outcome.notices.iter().enumerate() {
+        let label = if i == 0 { "notices" } else { "" };
+        // What is wrong with a call stands in the outcome's error; what is wrong with a notice only here.
+        let why = answer.as_ref().filter(|_| *status == Status::Failed);
+        let why = why.map_or_else(String::new, |why| format!(": {why}"));
+        line(label, &format!("{} {}: {call}{why}", call.operation(), status_text(*status)));
+    }
     for note in &outcome.notes {
         line("note", note);
     }
@@ -253,6 +263,7 @@ fn status_text(status: Status) -> &'static str {
         Status::Failed => "failed",
         Status::NotSent => "not sent",
         Status::DryRun => "not sent (dry run)",
+        Status::Due => "due",
     }
 }
 

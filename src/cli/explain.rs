@@ -101,6 +101,10 @@ fn prose(outcome: &Outcome) -> String {
             say(format!("  {}. {} (needs `{}`): {call}", i + 1, call.operation(), call.permission()));
         }
     }
+    for notice in &outcome.notices {
+        let call = &notice.call;
+        say(format!("Afterwards, {} (needs `{}`): {call}.", call.operation(), call.permission()));
+    }
     text
 }
 

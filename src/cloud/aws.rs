@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
+use super::webhook::Webhooks;
 use super::{Cloud, Error};
 use crate::alarm::TargetId;
 use crate::call::{AlarmDefinition, Call, CloudwatchAlarm};
@@ -35,6 +36,7 @@ mod errors;
 mod pace;
 mod sagemaker;
 mod scaling;
+mod topics;
 
 use alarms::{alarm_of, composite_definition, composite_told, metric_definition, metric_told, pair_of};
 
@@ -56,6 +58,8 @@ struct Clients {
     sagemaker: aws_sdk_sagemaker::Client,
     scaling: aws_sdk_applicationautoscaling::Client,
     alarms: cloudwatch::Alarms,
+    topics: aws_sdk_sns::Client,
+    web: Webhooks,
 }
 
 /// What a warm process remembers of each endpoint. The endpoint's own answer always says which
@@ -170,7 +174,7 @@ impl Cloud for AwsCloud {
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
-        let Clients { sagemaker: client, scaling: native, alarms, .. } = self.clients().await;
+        let Clients { sagemaker: client, scaling: native, alarms, topics, web, .. } = self.clients().await;
         match call {
             Call::AwsUpdateEndpointWeightsAndCapacities { endpoint, variant, instances } => {
                 sagemaker::set_count(client, endpoint, variant, *instances).await
@@ -191,10 +195,15 @@ impl Cloud for AwsCloud {
             }
             Call::AwsPutMetricAlarm(alarm) => cloudwatch::put(alarms, alarm).await,
             Call::AwsDeleteAlarms { name } => cloudwatch::delete(alarms, name).await,
+            Call::AwsPublish { topic, subject, message } => {
+                topics::publish(topics, topic, subject, message).await
+            }
+            Call::WebPost { address, content_type, body } => web.post(address, content_type, body).await,
             Call::OciUpdateModelDeployment { .. }
             | Call::OciCreateAlarm { .. }
             | Call::OciUpdateAlarm { .. }
-            | Call::OciDeleteAlarm { .. } => Err(Error::Refused {
+            | Call::OciDeleteAlarm { .. }
+            | Call::OciPublishMessage { .. } => Err(Error::Refused {
                 operation: call.operation().to_owned(),
                 message: "this is AWS: expected a call of its APIs".to_owned(),
             }),
@@ -265,6 +274,8 @@ impl Clients {
             sagemaker: aws_sdk_sagemaker::Client::new(&config),
             scaling: aws_sdk_applicationautoscaling::Client::new(&config),
             alarms: cloudwatch::Alarms::new(aws_sdk_cloudwatch::Client::new(&config)),
+            topics: aws_sdk_sns::Client::new(&config),
+            web: Webhooks::default(),
         }
     }
 

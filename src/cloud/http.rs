@@ -154,7 +154,7 @@ mod tests {
     const BRIEF: Duration = Duration::from_millis(50);
 
     fn http() -> Http {
-        Http::new(rustls::crypto::ring::default_provider()).unwrap()
+        Http::new(crate::cloud::crypto()).unwrap()
     }
 
     fn get(url: &str) -> Request<Vec<u8>> {

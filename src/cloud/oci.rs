@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::webhook::Webhooks;
 use super::{Cloud, Error};
 use crate::call::{AlarmDefinition, Call};
 use crate::config;
@@ -30,6 +31,7 @@ mod errors;
 mod identity;
 mod setup;
 mod signature;
+mod topics;
 
 use api::Api;
 
@@ -41,6 +43,7 @@ pub struct OciCloud {
     known: Mutex<HashMap<String, Known>>,
     /// Whether the service has refused tags together with a change of size, so that they follow it.
     tags_follow: AtomicBool,
+    webhooks: Webhooks,
 }
 
 /// What a warm process remembers of a deployment. The answers always say what is so; this only tells where to look.
@@ -91,6 +94,9 @@ impl Cloud for OciCloud {
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
+        if let Call::WebPost { address, content_type, body } = call {
+            return self.webhooks.post(address, content_type, body).await;
+        }
         let api = self.api(call.operation())?;
         match call {
             Call::OciUpdateModelDeployment { id, if_match, configuration, tags, .. } => {
@@ -115,7 +121,10 @@ impl Cloud for OciCloud {
             Call::OciDeleteSubscription { id, if_match, .. } => {
                 setup::delete_subscription(api, id, if_match.as_deref()).await
             }
-            Call::AwsUpdateEndpointWeightsAndCapacities { .. }
+            Call::OciPublishMessage { topic, title, body } => topics::publish(api, topic, title, body).await,
+            Call::AwsPublish { .. }
+            | Call::WebPost { .. }
+            | Call::AwsUpdateEndpointWeightsAndCapacities { .. }
             | Call::AwsCreateEndpointConfig { .. }
             | Call::AwsUpdateEndpoint { .. }
             | Call::AwsDeleteEndpointConfig { .. }

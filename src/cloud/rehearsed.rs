@@ -27,7 +27,9 @@ mod notifications;
 mod world;
 
 pub use alarms::Notice;
-pub use world::{Change, Resource, World, WorldAlarm, WorldConfiguration, WorldEndpoint, WorldError};
+pub use world::{
+    Change, Message, Resource, World, WorldAlarm, WorldConfiguration, WorldEndpoint, WorldError,
+};
 
 /// The rehearsed cloud.
 #[derive(Debug, Default)]
@@ -123,6 +125,9 @@ impl Cloud for Rehearsed {
             Call::AwsRepointAlarm { name, from, to, .. } => Ok(world.repoint_alarm(name, from, to)),
             Call::AwsPutMetricAlarm(alarm) => Ok(world.put_metric_alarm(alarm)),
             Call::AwsDeleteAlarms { name } => world.delete_alarm(name, None),
+            Call::OciPublishMessage { topic, body, .. } => Ok(world.hear(topic, body)),
+            Call::AwsPublish { topic, message, .. } => Ok(world.hear(topic, message)),
+            Call::WebPost { address, body, .. } => Ok(world.hear(&address.to_string(), body)),
         }
     }
 }

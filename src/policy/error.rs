@@ -2,6 +2,8 @@
 
 use thiserror::Error as ThisError;
 
+use crate::address::masked;
+
 /// Why a policy cannot be used.
 #[derive(Debug, Clone, PartialEq, ThisError)]
 pub enum Error {
@@ -28,11 +30,12 @@ impl Error {
     pub fn unreadable(text: &str, error: &toml::de::Error) -> Self {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
-        let message = error.message().trim();
+        // A value at a wrong place may well be a webhook's address.
+        let message = &masked(error.message().trim());
         let problem = match (nearest_known(message), key_of_value(before)) {
             (Some(known), _) => format!("{message}; did you mean `{known}`?"),
             (None, Some(key)) => format!("`{key}`: {message}"),
-            (None, None) => message.to_owned(),
+            (None, None) => message.clone(),
         };
         Self::Unreadable { line, problem }
     }

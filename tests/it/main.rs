@@ -16,6 +16,7 @@ mod batch;
 mod cli;
 mod distrust;
 mod events;
+mod notice;
 mod parse;
 mod policy;
 mod properties;

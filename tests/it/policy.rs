@@ -178,6 +178,78 @@ fn a_list_that_makes_no_sense_is_told_with_its_key(#[case] text: &str, #[case] p
     refused_with(text, parts);
 }
 
+fn notifying(to: &str) -> String {
+    format!("[[notify]]\nto = \"{to}\"")
+}
+
+#[rstest]
+#[case::ons("ocid1.onstopic.oc1.iad.example")]
+// Some realms and older topics name no region.
+#[case::no_region("ocid1.onstopic.oc1..example")]
+#[case::sns("arn:aws:sns:us-east-1:111122223333:people")]
+#[case::partition("arn:aws-us-gov:sns:us-gov-west-1:111122223333:people_2-b")]
+#[case::https("https://example.org/hook?key=1")]
+#[case::port("https://example.org:8443/hook")]
+#[case::bare("https://example.org")]
+// Nobody listens between a process and its own machine.
+#[case::loopback("http://127.0.0.1:8080/hook")]
+#[case::localhost("http://localhost/hook")]
+#[case::ipv6("http://[::1]:8080/hook")]
+fn a_destination_is_accepted(#[case] to: &str) {
+    assert_eq!(policy(&notifying(to)).notify.len(), 1);
+}
+
+#[rstest]
+#[case::scheme("ftp://example.org/SECRET", &["notify 1", "`to = \"ftp://example.org/…\"`", "`https://`"])]
+#[case::no_scheme("hooks.slack.com/services/SECRET", &["`to = \"hooks.slack.com/…\"`"])]
+#[case::upper("HTTPS://example.org/SECRET", &["expected a topic's OCID or ARN"])]
+#[case::empty("", &["`to = \"\"`", "expected a topic's OCID or ARN"])]
+#[case::http("http://example.org/SECRET", &["`http://example.org/…` can be read on its way"])]
+// Neither of these is this machine.
+#[case::like_loopback("http://127.0.0.1.example.org/SECRET", &["can be read on its way"])]
+#[case::login_as_loopback("http://127.0.0.1:80@example.org/SECRET", &["`http://example.org/…` holds a user's name"])]
+#[case::login("https://me:SECRET@example.org/", &["`https://example.org/` holds a user's name"])]
+#[case::no_host("https:///SECRET", &["has no host"])]
+#[case::port("https://example.org:0/SECRET", &["has no host"])]
+#[case::space("https://example.org/SECRET here", &["has a character in it"])]
+#[case::fragment("https://example.org/SECRET#part", &["has a character in it"])]
+// Other resources of the same clouds.
+#[case::oci_alarm("ocid1.alarm.oc1.iad.example", &["expected a topic's OCID"])]
+#[case::oci_short("ocid1.onstopic.oc1.iad", &["expected a topic's OCID"])]
+#[case::oci_blank("ocid1.onstopic.oc1.iad.", &["expected a topic's OCID"])]
+#[case::sqs("arn:aws:sqs:us-east-1:111122223333:people", &["expected the ARN of a standard SNS topic"])]
+#[case::subscription("arn:aws:sns:us-east-1:111122223333:people:1", &["expected the ARN of a standard SNS topic"])]
+#[case::account("arn:aws:sns:us-east-1:1111:people", &["expected the ARN of a standard SNS topic"])]
+#[case::region("arn:aws:sns::111122223333:people", &["expected the ARN of a standard SNS topic"])]
+#[case::no_name("arn:aws:sns:us-east-1:111122223333:", &["expected the ARN of a standard SNS topic"])]
+#[case::fifo("arn:aws:sns:us-east-1:111122223333:people.fifo", &["expected the ARN of a standard SNS topic"])]
+fn a_destination_that_makes_no_sense_is_told_without_its_secret(#[case] to: &str, #[case] parts: &[&str]) {
+    let text = notifying(to);
+    refused_with(&text, parts);
+    assert!(!Policy::parse(&text).unwrap_err().to_string().contains("SECRET"));
+}
+
+#[rstest]
+#[case::key("[[notify]]\nto = \"https://a.org\"\nfrom = \"slack\"", &["line 3", "`from`", "did you mean `form`?"])]
+#[case::form("[[notify]]\nto = \"https://a.org\"\nform = \"slak\"", &["line 3", "did you mean `slack`?"])]
+#[case::on("[[notify]]\nto = \"https://a.org\"\non = [\"fail\"]", &["line 3", "did you mean `failed`?"])]
+#[case::on_nothing("[[notify]]\nto = \"https://a.org\"\non = []", &["notify 1", "`on` is empty"])]
+#[case::no_to("[[notify]]\nform = \"slack\"", &["line 1", "missing field `to`"])]
+// The second is meant.
+#[case::slack_topic(
+    "[[notify]]\nto = \"https://a.org\"\n[[notify]]\nto = \"ocid1.onstopic.oc1.iad.a\"\nform = \"slack\"",
+    &["notify 2", "`form = \"slack\"`", "`to` is a topic"]
+)]
+// Addresses at wrong places: what the reader of TOML says of them has their hosts alone.
+#[case::no_table("notify = \"https://hooks.slack.com/SECRET\"", &["line 1", "`notify`", "https://hooks.slack.com/…"])]
+#[case::list("notify = [\"https://me:SECRET@hooks.slack.com/SECRET\"]", &["line 1", "https://hooks.slack.com/…"])]
+#[case::as_form("[[notify]]\nto = \"https://a.org\"\nform = \"https://b.org/SECRET\"", &["line 3", "https://b.org/…"])]
+#[case::as_key("[[notify]]\n\"https://a.org/SECRET\" = 1", &["line 2", "https://a.org/…"])]
+fn an_entry_that_makes_no_sense_is_told(#[case] text: &str, #[case] parts: &[&str]) {
+    refused_with(text, parts);
+    assert!(!Policy::parse(text).unwrap_err().to_string().contains("SECRET"));
+}
+
 #[rstest]
 #[case::no_rungs("[]", "no rungs")]
 #[case::twice(

@@ -81,10 +81,19 @@ impl Start {
     }
 
     fn policy(&self, mode: &str) -> Policy {
+        policy(&self.text(mode))
+    }
+
+    /// The one that acts, and somebody who hears of it.
+    fn telling(&self) -> Policy {
+        policy(&(self.text("act") + "\n[[notify]]\nto = \"https://example.org/hook\""))
+    }
+
+    fn text(&self, mode: &str) -> String {
         let fresh = self.fresh;
-        policy(&format!(
+        format!(
             "mode = \"{mode}\"\n[defaults]\nfresh = \"{fresh}\"\ninstances = {{ min = {MIN}, max = {MAX} }}"
-        ))
+        )
     }
 }
 
@@ -333,6 +342,27 @@ proptest! {
             let calls = |outcome: &Outcome| outcome.calls.iter().map(|sent| sent.call.clone()).collect::<Vec<_>>();
             prop_assert_eq!(calls(&shown), calls(&sent));
         }
+    }
+
+    #[test]
+    fn telling_of_it_changes_nothing_else(start in starts(), steps in steps()) {
+        let (told, quiet) = (start.cloud(), start.cloud());
+        let policy = start.policy("act");
+        let telling = start.telling();
+        let mut resized = 0;
+        for step in &steps {
+            if let Step::Pass(minutes) = step {
+                pass(&told, *minutes);
+                pass(&quiet, *minutes);
+            }
+            let Some((notice, _)) = notice_of(step, &told, start.id) else { continue };
+            let outcome = tell(&notice, &told, &telling);
+            resized += usize::from(outcome.resized());
+            prop_assert_eq!(outcome.decision, tell(&notice, &quiet, &policy).decision);
+        }
+        let messages = told.with(|world| std::mem::take(&mut world.messages));
+        prop_assert_eq!(messages.len(), resized);
+        prop_assert_eq!(told.snapshot(), quiet.snapshot());
     }
 
     #[test]

@@ -684,6 +684,15 @@ fn a_person_sends_nothing_else() {
 }
 
 #[test]
+fn who_is_refused_is_told_the_statement() {
+    let expected =
+        |need: &str| Some(format!("Allow group <yours> to {need} in compartment id {COMPARTMENT}"));
+    assert_eq!(Access::lacking(&small(), "oci:ListTopics"), expected("inspect ons-topics"));
+    assert_eq!(Access::lacking(&small(), "oci:CreateAlarm"), expected("manage alarms"));
+    assert_eq!(Access::lacking(&small(), "oci:Nothing"), None);
+}
+
+#[test]
 fn each_permission_is_granted_where_the_thing_is() {
     let text = table(&format!("metric_compartment = \"{METRICS_HOME}\""), "");
     let access = Access::of(&wanted(&text));

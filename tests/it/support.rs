@@ -371,7 +371,7 @@ pub(crate) fn pairs(world: &World, id: &str, pair: &str) -> Vec<WorldAlarm> {
 
 /// Answers one payload.
 pub(crate) fn answer(body: &[u8], cloud: &dyn Cloud, policy: &Policy, now: Timestamp) -> Answer {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(handle(body, cloud, policy, now)).unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -10,7 +10,8 @@ use stepladder::call::{FURTHER_PERMISSIONS, PERMISSIONS};
 use stepladder::target::TARGETS;
 
 /// Where nothing may wait, look at the clock or the environment, or know a cloud's client.
-const PURE: [&str; 13] = [
+const PURE: [&str; 15] = [
+    "address.rs",
     "alarm.rs",
     "deployment.rs",
     "ladder.rs",
@@ -18,6 +19,7 @@ const PURE: [&str; 13] = [
     "policy",
     "decide.rs",
     "call.rs",
+    "notice.rs",
     "plan.rs",
     "target.rs",
     "target",

@@ -12,11 +12,11 @@ use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use stepladder::apply::Outcome;
+use stepladder::apply::{Outcome, Status};
 use stepladder::batch::Batch;
 use stepladder::cloud::{self, Cloud};
 use stepladder::config;
-use stepladder::handle::{Answer, handle_each};
+use stepladder::handle::{Answer, NOTICES_WITHIN, handle_each};
 use stepladder::policy::Policy;
 use stepladder::{report, source};
 
@@ -105,7 +105,10 @@ async fn answered(
         return Err(Failure::Retryable(TIME_IS_UP.to_owned()));
     };
     match done {
-        Ok(answer) => reply(&answer, now),
+        Ok(mut answer) => {
+            notify(&mut answer, cloud, event.context.deadline).await;
+            reply(&answer, now)
+        }
         Err(error) => {
             rejected(error.kind(), &error.to_string(), now);
             Ok(report::unreadable(&error))
@@ -128,6 +131,7 @@ async fn batch_answered(
     if tokio::time::timeout(time_left(deadline_ms, now), work).await.is_err() {
         tracing::error!("{TIME_IS_UP}");
     }
+    notify(&mut batch.answer, cloud, deadline_ms).await;
     tell_rejected(&batch.answer, now);
     Ok(report::batch_reply(&batch))
 }
@@ -145,6 +149,20 @@ fn told(outcome: &Outcome) {
         tracing::error!(alarm = outcome.alarm.name, "{}", report::because(outcome));
     }
     print(&report::metric_line(outcome, wall_clock()));
+}
+
+/// Sends the notices, in what is left of the time. The records are printed by now, so those that failed are told by
+/// themselves.
+async fn notify(answer: &mut Answer, cloud: &dyn Cloud, deadline_ms: u64) {
+    let within = NOTICES_WITHIN.min(time_left(deadline_ms, wall_clock()));
+    answer.notify(cloud, within).await;
+    for outcome in &answer.outcomes {
+        let failed = outcome.notices.iter().filter(|notice| notice.status == Status::Failed);
+        for notice in failed {
+            let why = notice.answer.as_deref().unwrap_or_default();
+            tracing::error!(alarm = outcome.alarm.name, "not told: {}: {why}", notice.call);
+        }
+    }
 }
 
 fn rejected(kind: &str, message: &str, now: Timestamp) {

@@ -12,8 +12,8 @@ use serde_json::Value;
 use super::errors;
 use super::identity::{self, Identity, Place, Source};
 use super::signature::{Unsigned, sign};
-use crate::cloud::Error;
 use crate::cloud::http::{self, Http};
+use crate::cloud::{Error, crypto};
 use crate::report::chain;
 
 /// One try; a service that is well answers in a tenth of it, and three tries fit into the function's minute.
@@ -186,7 +186,7 @@ impl Api {
             (service, address.trim_end_matches('/').to_owned())
         };
         let addresses = [Service::DataScience, Service::Monitoring, Service::Notifications].map(address);
-        let http = Http::new(rustls::crypto::ring::default_provider()).map_err(|error| chain(&error))?;
+        let http = Http::new(crypto()).map_err(|error| chain(&error))?;
         let moment = Mutex::new(Moment { http, identity: None, deadline: None });
         Ok(Self { source, addresses, moment })
     }

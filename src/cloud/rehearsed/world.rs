@@ -79,6 +79,9 @@ pub struct World {
     /// The retry tokens of OCI, and what they created.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tokens: BTreeMap<String, String>,
+    /// What topics and webhooks were told, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Message>,
 }
 
 fn update_takes_default() -> u32 {
@@ -201,6 +204,16 @@ pub struct WorldAlarm {
     pub notified: Option<Timestamp>,
 }
 
+/// What a topic or a webhook was told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    /// A topic's OCID or ARN, or a webhook's host.
+    pub to: String,
+    /// What it was told.
+    pub body: Value,
+}
+
 /// Why a world cannot be used.
 #[derive(Debug, ThisError)]
 pub enum WorldError {
@@ -228,6 +241,7 @@ impl Default for World {
             scalable: BTreeMap::new(),
             unavailable: Vec::new(),
             tokens: BTreeMap::new(),
+            messages: Vec::new(),
         }
     }
 }
@@ -245,6 +259,12 @@ impl World {
 
     pub(super) fn update_takes(&self) -> SignedDuration {
         SignedDuration::from_secs(i64::from(self.update_seconds))
+    }
+
+    pub(super) fn hear(&mut self, to: &str, body: &str) -> String {
+        let body = serde_json::from_str(body).unwrap_or_else(|_| Value::from(body));
+        self.messages.push(Message { to: to.to_owned(), body });
+        format!("message {}", self.messages.len())
     }
 
     pub(super) fn next_alarm_id(&mut self) -> String {

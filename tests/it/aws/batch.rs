@@ -117,7 +117,7 @@ fn serve_one(runtime: &TcpListener, payload: &str, time: Duration) -> (String, V
     }
 }
 
-fn read_request(stream: &TcpStream) -> (String, Vec<u8>) {
+pub(super) fn read_request(stream: &TcpStream) -> (String, Vec<u8>) {
     let mut lines = BufReader::new(stream);
     let (mut request, mut length, mut chunked) = (String::new(), 0, false);
     lines.read_line(&mut request).unwrap();

@@ -82,6 +82,7 @@ impl Emulators {
         vec![
             ("AWS_ENDPOINT_URL", self.sagemaker.clone()),
             ("AWS_ENDPOINT_URL_CLOUDWATCH", self.cloudwatch.clone()),
+            ("AWS_ENDPOINT_URL_SNS", self.cloudwatch.clone()),
             ("AWS_REGION", "us-east-1".to_owned()),
             ("AWS_ACCESS_KEY_ID", "test".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
@@ -207,20 +208,56 @@ impl Emulators {
 
     /// Creates the topic that alarms notify, with no one to hear it.
     pub(super) fn create_topic(&self) {
+        self.topic(ALARM_ACTION.rsplit(':').next().unwrap());
+    }
+
+    fn topic(&self, name: &str) {
+        let form = "Content-Type: application/x-www-form-urlencoded";
+        self.ask("sns", form, &format!("Action=CreateTopic&Version=2010-03-31&Name={name}"));
+    }
+
+    /// Creates a topic and a queue of this name that hears what the topic is told.
+    pub(super) fn create_heard_topic(&self, name: &str) {
+        self.topic(name);
+        self.queue("CreateQueue", &json!({ "QueueName": name }));
+        let form = "Content-Type: application/x-www-form-urlencoded";
+        let arn = |service: &str| format!("arn:aws:{service}:us-east-1:000000000000:{name}");
+        let (topic, queue) = (arn("sns"), arn("sqs"));
+        let subscribe =
+            format!("Action=Subscribe&Version=2010-03-31&Protocol=sqs&TopicArn={topic}&Endpoint={queue}");
+        self.ask("sns", form, &subscribe);
+    }
+
+    /// The next message of such a queue: SNS's envelope around what the topic was told.
+    pub(super) fn heard(&self, name: &str) -> Value {
+        let queue = self.queue("GetQueueUrl", &json!({ "QueueName": name }));
+        let wanted = json!({ "QueueUrl": queue["QueueUrl"], "WaitTimeSeconds": 10 });
+        let received = self.queue("ReceiveMessage", &wanted);
+        let body = received["Messages"][0]["Body"].as_str().unwrap_or_else(|| panic!("{received}"));
+        serde_json::from_str(body).unwrap()
+    }
+
+    fn queue(&self, operation: &str, body: &Value) -> Value {
+        let target =
+            format!("Content-Type: application/x-amz-json-1.0\r\nX-Amz-Target: AmazonSQS.{operation}");
+        serde_json::from_str(&self.ask("sqs", &target, &body.to_string())).unwrap()
+    }
+
+    /// Asks one of the services beside CloudWatch, and returns the body of its answer.
+    fn ask(&self, service: &str, headers: &str, body: &str) -> String {
         let host = self.cloudwatch.strip_prefix("http://").unwrap();
-        let name = ALARM_ACTION.rsplit(':').next().unwrap();
-        let body = format!("Action=CreateTopic&Version=2010-03-31&Name={name}");
-        let signed = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sns/aws4_request";
+        let signed = format!("AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request");
         let answer = exchange(
             host,
             &format!(
-                "POST / HTTP/1.1\r\nHost: {host}\r\nAuthorization: {signed}\r\n\
-                 Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\
-                 Connection: close\r\n\r\n{body}",
+                "POST / HTTP/1.1\r\nHost: {host}\r\nAuthorization: {signed}\r\n{headers}\r\n\
+                 Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
                 body.len()
             ),
         );
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+        body.to_owned()
     }
 
     fn control(&self, method: &str, path: &str, body: &Value) -> Value {

@@ -8,6 +8,7 @@ mod forwarder;
 mod function;
 mod horizontal;
 mod narrator;
+mod notify;
 mod refusals;
 mod repeat;
 mod story;

@@ -1,0 +1,143 @@
+//! What is told of a resize, and to whom: an outcome and a policy become the messages to send.
+//!
+//! Only a resize is news: one that was sent, and one that was decided and failed. Holds are never told.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::apply::{Ending, Outcome};
+use crate::call::Call;
+use crate::decide::Decision;
+use crate::deployment::{Axis, Size};
+use crate::policy::{Destination, Form, Occasion, Policy};
+use crate::report;
+
+/// SNS refuses a subject of 100 characters; it must be ASCII, on one line.
+const LONGEST_SUBJECT: usize = 99;
+
+/// Half of a SHA-256: nobody meets another by chance.
+const ID_BYTES: usize = 16;
+
+/// The messages that an outcome is worth: one per destination that hears of such.
+pub fn notices(outcome: &Outcome, policy: &Policy, now: Timestamp) -> Vec<Call> {
+    let Some(news) = News::of(outcome) else { return Vec::new() };
+    let heard = policy.notify.iter().filter(|notify| notify.on.contains(&news.occasion));
+    heard.map(|notify| news.told(&notify.to, now)).collect()
+}
+
+/// A resize that is worth telling.
+struct News<'a> {
+    outcome: &'a Outcome,
+    occasion: Occasion,
+    axis: Axis,
+    from: &'a Size,
+    to: &'a Size,
+}
+
+impl<'a> News<'a> {
+    fn of(outcome: &'a Outcome) -> Option<Self> {
+        let Decision::Resize { axis, from, to } = &outcome.decision else { return None };
+        let occasion = match outcome.result {
+            // In a dry run, what would be told is what all going well would bring.
+            Ending::Applied | Ending::DryRun => Occasion::Applied,
+            Ending::Failed => Occasion::Failed,
+            Ending::Held => return None,
+        };
+        Some(Self { outcome, occasion, axis: *axis, from, to })
+    }
+
+    fn told(&self, destination: &Destination, now: Timestamp) -> Call {
+        match destination {
+            Destination::OnsTopic(topic) => Call::OciPublishMessage {
+                topic: topic.clone(),
+                title: self.subject(),
+                body: self.envelope(now).to_string(),
+            },
+            Destination::SnsTopic(topic) => Call::AwsPublish {
+                topic: topic.clone(),
+                subject: self.subject(),
+                message: self.envelope(now).to_string(),
+            },
+            Destination::Webhook(address, Form::Cloudevents) => Call::WebPost {
+                address: address.clone(),
+                content_type: "application/cloudevents+json; charset=utf-8",
+                body: self.envelope(now).to_string(),
+            },
+            Destination::Webhook(address, Form::Slack) => Call::WebPost {
+                address: address.clone(),
+                content_type: "application/json; charset=utf-8",
+                body: json!({ "text": self.slack() }).to_string(),
+            },
+        }
+    }
+
+    /// A `CloudEvents` 1.0 event in JSON, around the decision record.
+    fn envelope(&self, now: Timestamp) -> Value {
+        json!({
+            "specversion": "1.0",
+            "id": self.id(),
+            "source": format!("/stepladder/{}", self.outcome.alarm.source),
+            "type": match self.occasion {
+                Occasion::Applied => "stepladder.resize.applied",
+                Occasion::Failed => "stepladder.resize.failed",
+            },
+            "subject": self.target(),
+            "time": now,
+            "datacontenttype": "application/json",
+            "data": report::record(self.outcome),
+        })
+    }
+
+    /// The same for every delivery of one event that comes to the same end, so that a receiver knows it again.
+    fn id(&self) -> String {
+        let alarm = &self.outcome.alarm;
+        let occasion = match self.occasion {
+            Occasion::Applied => "applied",
+            Occasion::Failed => "failed",
+        };
+        let (axis, from, to) = (self.axis, self.from, self.to);
+        let parts = json!([self.target(), alarm.id, alarm.name, alarm.at, axis, from, to, occasion]);
+        let digest = Sha256::digest(parts.to_string().as_bytes());
+        digest.iter().take(ID_BYTES).fold(String::new(), |mut id, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(id, "{byte:02x}");
+            id
+        })
+    }
+
+    fn target(&self) -> &str {
+        self.outcome.target.as_ref().map_or("", |target| &target.id)
+    }
+
+    /// What became of it, as the beginning of a sentence.
+    fn what(&self) -> &'static str {
+        match self.occasion {
+            Occasion::Applied => "resized",
+            // The update itself went through, and what follows it did not.
+            Occasion::Failed if self.outcome.resized() => "resized, but could not finish",
+            Occasion::Failed => "could not resize",
+        }
+    }
+
+    fn subject(&self) -> String {
+        let subject = format!("stepladder {} {}", self.what(), self.target());
+        let ascii = |c: char| if c.is_ascii() && !c.is_control() { c } else { '?' };
+        subject.chars().map(ascii).take(LONGEST_SUBJECT).collect()
+    }
+
+    /// Two lines in Slack's own markup, in which nothing of the record is taken for markup of a mention or a link.
+    fn slack(&self) -> String {
+        let (what, target, from, to) = (self.what(), self.target(), self.from, self.to);
+        let because = report::because(self.outcome);
+        let [target, because] = [target, &because].map(|text| escaped(&report::plain(text)));
+        format!("*stepladder {what}* `{target}`: {from} → {to}\n{because}")
+    }
+}
+
+/// Slack reads `&`, `<` and `>` as its own.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

@@ -1,0 +1,431 @@
+//! Being told of a resize: what is told and what is not, in which words, and that nothing else depends on it.
+
+use std::future::pending;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rstest::rstest;
+use serde_json::{Value, json};
+use stepladder::alarm::Transition;
+use stepladder::apply::{Ending, Outcome, Receipt, Status};
+use stepladder::batch::Batch;
+use stepladder::call::Call;
+use stepladder::cloud::rehearsed::Rehearsed;
+use stepladder::cloud::{Cloud, Error};
+use stepladder::decide::Question;
+use stepladder::deployment::Deployment;
+use stepladder::handle::{Answer, handle_each};
+use stepladder::policy::Policy;
+use stepladder::repeat::Standing;
+use stepladder::report;
+use tokio::sync::Barrier;
+
+use crate::support::{
+    self, Blind, CHURN, HIGH_CPU, HIGH_MEM, Interrupted, Notice, VARIANT, at, batch, cloud, cloud_with,
+    minute, notice, policy, tell,
+};
+
+const ONS: &str = "ocid1.onstopic.oc1.iad.exampleuniqueidpeople";
+const SNS: &str = "arn:aws:sns:us-east-1:111122223333:people";
+const SLACK: &str = "https://hooks.slack.com/services/T0/B0/secret-of-slack";
+
+/// Long enough for a cloud in memory, and short enough to wait for one that never answers.
+const SHORTLY: Duration = Duration::from_millis(50);
+
+fn telling(to: &str, more: &str) -> String {
+    format!("[[notify]]\nto = \"{to}\"\n{more}\n")
+}
+
+/// Every kind of destination, in this order: ONS, SNS, a webhook, Slack.
+fn telling_all() -> Policy {
+    let slack = telling(SLACK, "form = \"slack\"");
+    policy(&[telling(ONS, ""), telling(SNS, ""), telling("https://example.org/hook", ""), slack].concat())
+}
+
+/// What was told, oldest first: to whom, and what.
+fn told(cloud: &Rehearsed) -> Vec<(String, Value)> {
+    cloud.snapshot().messages.into_iter().map(|message| (message.to, message.body)).collect()
+}
+
+/// The only envelope that a topic was told.
+fn envelope(cloud: &Rehearsed) -> Value {
+    let mut told = told(cloud);
+    assert_eq!(told.len(), 1, "{told:?}");
+    told.remove(0).1
+}
+
+fn high() -> Notice {
+    notice(HIGH_CPU, CHURN)
+}
+
+fn refusal() -> Error {
+    Error::Refused { operation: "oci:CreateAlarm".to_owned(), message: "no".to_owned() }
+}
+
+fn throttling() -> Error {
+    Error::Throttled { operation: "oci:CreateAlarm".to_owned(), message: "slower".to_owned() }
+}
+
+// ---- what is told ----
+
+#[rstest]
+// One instance more, on either cloud.
+#[case::oci(high(), None, Some("applied"))]
+#[case::sagemaker(notice(HIGH_CPU, VARIANT), None, Some("applied"))]
+// Another shape.
+#[case::shape(notice(HIGH_MEM, CHURN), None, Some("applied"))]
+// Decided, and the service would not have it.
+#[case::refused(high(), Some(refusal()), Some("failed"))]
+// Decided, and it may go better with the next delivery.
+#[case::throttled(high(), Some(throttling()), Some("failed"))]
+// Somebody else changes it already: that is a hold.
+#[case::busy(high(), Some(Error::InProgress { operation: "any".to_owned(), message: "UPDATING".to_owned() }), None)]
+// An alarm that has cleared asks for nothing.
+#[case::cleared(high().says(Transition::Cleared), None, None)]
+// No rule answers it.
+#[case::no_rule(Notice::new("disk-full", CHURN), None, None)]
+// A failure, and yet no resize was decided.
+#[case::not_found(Notice::new(HIGH_CPU, "ocid1.datasciencemodeldeployment.oc1.iad.nobody"), None, None)]
+fn only_a_resize_is_told(
+    #[case] notice: Notice,
+    #[case] error: Option<Error>,
+    #[case] expected: Option<&str>,
+) {
+    let cloud = cloud();
+    let policy = policy(&telling(ONS, ""));
+    let outcome = match error {
+        Some(error) => tell(&notice, &Interrupted::by(error, &cloud), &policy),
+        None => tell(&notice, &cloud, &policy),
+    };
+    let types: Vec<Value> = told(&cloud).into_iter().map(|(_, body)| body["type"].clone()).collect();
+    let expected: Vec<Value> =
+        expected.into_iter().map(|word| json!(format!("stepladder.resize.{word}"))).collect();
+    assert_eq!(types, expected, "{outcome:?}");
+}
+
+#[test]
+fn what_could_not_be_looked_at_is_not_told() {
+    // It would panic on any call.
+    let outcome = tell(&high(), &Blind(throttling()), &policy(&telling(ONS, "")));
+    assert_eq!((outcome.result, outcome.notices.len()), (Ending::Failed, 0));
+}
+
+#[rstest]
+// Both, when nothing is said.
+#[case::default("", 1, 1)]
+#[case::both("on = [\"applied\", \"failed\"]", 1, 1)]
+#[case::applied("on = [\"applied\"]", 1, 0)]
+#[case::failed("on = [\"failed\"]", 0, 1)]
+fn occasions(#[case] key: &str, #[case] of_success: usize, #[case] of_failure: usize) {
+    let policy = policy(&telling(ONS, key));
+    let (good, bad) = (cloud(), cloud());
+    tell(&high(), &good, &policy);
+    tell(&high(), &Interrupted::by(refusal(), &bad), &policy);
+    assert_eq!((told(&good).len(), told(&bad).len()), (of_success, of_failure));
+}
+
+#[test]
+fn every_destination_is_told_in_its_own_way() {
+    let cloud = cloud();
+    let outcome = tell(&high(), &cloud, &telling_all());
+    let operations: Vec<&str> = outcome.notices.iter().map(|notice| notice.call.operation()).collect();
+    assert_eq!(operations, ["oci:PublishMessage", "aws:Publish", "web:Post", "web:Post"]);
+    assert!(outcome.notices.iter().all(|notice| notice.status == Status::Done), "{outcome:?}");
+    let told = told(&cloud);
+    let to: Vec<&str> = told.iter().map(|(to, _)| to.as_str()).collect();
+    assert_eq!(to, [ONS, SNS, "https://example.org/…", "https://hooks.slack.com/…"]);
+    assert_eq!(told[0].1, told[1].1);
+    assert_eq!(told[0].1, told[2].1);
+    let type_of = |notice: &Receipt| {
+        let Call::WebPost { content_type, .. } = &notice.call else { return None };
+        Some(*content_type)
+    };
+    let types: Vec<&str> = outcome.notices.iter().filter_map(type_of).collect();
+    assert_eq!(types, ["application/cloudevents+json; charset=utf-8", "application/json; charset=utf-8"]);
+}
+
+// ---- in which words ----
+
+/// What the specification of `CloudEvents` 1.0 and its JSON schema ask of an event.
+fn check_envelope(event: &Value) {
+    let members = event.as_object().unwrap();
+    for name in members.keys() {
+        let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+        assert!(plain && (1..=20).contains(&name.len()), "`{name}` is no name of an attribute");
+    }
+    for required in ["specversion", "id", "source", "type"] {
+        assert!(event[required].as_str().is_some_and(|text| !text.is_empty()), "`{required}` in {event:#}");
+    }
+    assert_eq!(event["specversion"], "1.0");
+    // Optional ones are left out or not empty, never null.
+    for optional in ["subject", "datacontenttype", "time"] {
+        assert!(event[optional].as_str().is_some_and(|text| !text.is_empty()), "`{optional}` in {event:#}");
+    }
+    let source = event["source"].as_str().unwrap();
+    assert!(
+        source.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.~".contains(c)),
+        "no reference: {source}"
+    );
+    assert!(event["time"].as_str().unwrap().parse::<Timestamp>().is_ok(), "{event:#}");
+    assert_eq!(event["datacontenttype"], "application/json");
+    assert!(event["data"].is_object() && !members.contains_key("data_base64"), "{event:#}");
+}
+
+#[rstest]
+#[case::oci(CHURN, "/stepladder/oci")]
+#[case::sagemaker(VARIANT, "/stepladder/cloudwatch-sns")]
+fn the_envelope_is_a_cloud_event(#[case] target: &str, #[case] source: &str) {
+    let cloud = cloud();
+    let mut outcome = tell(&notice(HIGH_CPU, target), &cloud, &policy(&telling(ONS, "")));
+    let event = envelope(&cloud);
+    check_envelope(&event);
+    assert_eq!((&event["subject"], &event["source"]), (&json!(target), &json!(source)));
+    assert_eq!(event["time"], json!(at(0)));
+    outcome.notices.clear();
+    assert_eq!(event["data"], report::record(&outcome));
+}
+
+fn id_of(notice: &Notice, cloud: &Rehearsed) -> String {
+    tell(notice, cloud, &policy(&telling(ONS, "")));
+    envelope(cloud)["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_same_end_of_the_same_event_has_the_same_id() {
+    assert_eq!(id_of(&high(), &cloud()), id_of(&high(), &cloud()));
+    let grown = cloud_with(CHURN, 2, "VM.Standard2.1");
+    let refused = cloud();
+    tell(&high(), &Interrupted::by(refusal(), &refused), &policy(&telling(ONS, "")));
+    let others = [
+        // the alarm of another time
+        id_of(&high().at(minute(1)), &cloud()),
+        // another target
+        id_of(&notice(HIGH_CPU, VARIANT), &cloud()),
+        // another step
+        id_of(&high(), &grown),
+        // another axis
+        id_of(&notice(HIGH_MEM, CHURN), &cloud()),
+        // another end
+        envelope(&refused)["id"].as_str().unwrap().to_owned(),
+    ];
+    assert!(!others.contains(&id_of(&high(), &cloud())), "{others:?}");
+}
+
+#[test]
+fn a_subject_fits_into_an_e_mail() {
+    let outcome = tell(&high(), &cloud(), &telling_all());
+    for notice in &outcome.notices {
+        if let Call::OciPublishMessage { title: subject, .. } | Call::AwsPublish { subject, .. } =
+            &notice.call
+        {
+            assert!(subject.starts_with("stepladder resized ocid1."), "{subject}");
+            assert!(subject.is_ascii() && subject.len() < 100, "{subject}");
+        }
+    }
+}
+
+fn slack_text(notice: &Notice, error: Option<Error>) -> String {
+    let cloud = cloud();
+    let policy = policy(&telling(SLACK, "form = \"slack\""));
+    match error {
+        Some(error) => tell(notice, &Interrupted::by(error, &cloud), &policy),
+        None => tell(notice, &cloud, &policy),
+    };
+    let body = envelope(&cloud);
+    assert_eq!(body.as_object().unwrap().len(), 1, "Slack takes `text`: {body}");
+    body["text"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn slack_reads_a_sentence() {
+    let text = slack_text(&notice(HIGH_CPU, VARIANT), None);
+    let expected =
+        "*stepladder resized* `endpoint/churn/variant/AllTraffic`: 1 × ml.m5.xlarge → 2 × ml.m5.xlarge\n";
+    assert!(text.starts_with(expected), "{text}");
+    assert!(slack_text(&high(), Some(refusal())).starts_with("*stepladder could not resize* `ocid1."));
+}
+
+#[test]
+fn nothing_of_a_record_is_markup_to_slack() {
+    let message = "<!channel> & <https://example.org|here>\u{202e}\nforged".to_owned();
+    let text = slack_text(&high(), Some(Error::Refused { operation: "any".to_owned(), message }));
+    assert!(text.contains("&lt;!channel&gt; &amp; &lt;https://example.org|here&gt;"), "{text}");
+    assert!(!text.contains(['<', '>', '\u{202e}']) && text.lines().count() == 2, "{text}");
+}
+
+// ---- nothing depends on it ----
+
+/// A cloud that takes every call but some messages.
+struct Deaf<'a> {
+    cloud: &'a Rehearsed,
+    how: How,
+    /// Which of them.
+    operation: &'static str,
+}
+
+enum How {
+    /// They are answered with this.
+    Errs(Error),
+    /// They are never answered.
+    Hangs,
+    /// They are taken when as many as that are there.
+    Awaits(Barrier),
+}
+
+#[async_trait]
+impl Cloud for Deaf<'_> {
+    async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error> {
+        self.cloud.observe(question).await
+    }
+
+    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<Standing>, Error> {
+        self.cloud.standing(action, now).await
+    }
+
+    async fn send(&self, call: &Call) -> Result<String, Error> {
+        match &self.how {
+            _ if call.operation() != self.operation => {}
+            How::Errs(error) => return Err(error.clone()),
+            How::Hangs => pending().await,
+            How::Awaits(all) => {
+                all.wait().await;
+            }
+        }
+        self.cloud.send(call).await
+    }
+}
+
+fn answered(body: &[u8], cloud: &dyn Cloud, policy: &Policy) -> Answer {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let mut answer = handle_each(body, cloud, policy, at(0), &mut |_| {}).await.unwrap();
+        answer.notify(cloud, SHORTLY).await;
+        answer
+    })
+}
+
+#[rstest]
+// It fails for good.
+#[case::refused(Some(refusal()), "was refused: no")]
+// It fails in a way that would have an update delivered again.
+#[case::throttled(Some(throttling()), "was throttled: slower")]
+#[case::lost(Some(Error::LostRace { operation: "any".to_owned(), message: "gone".to_owned() }), "came too late")]
+// In a way that would have an update count as a hold.
+#[case::in_progress(Some(Error::InProgress { operation: "any".to_owned(), message: "later".to_owned() }), "later")]
+// It never answers.
+#[case::hanging(None, "no answer within 50ms")]
+fn a_destination_that_fails_changes_nothing(#[case] error: Option<Error>, #[case] why: &str) {
+    let (heard, unheard) = (cloud(), cloud());
+    let policy = telling_all();
+    let how = error.map_or(How::Hangs, How::Errs);
+    let deaf = Deaf { cloud: &unheard, how, operation: "aws:Publish" };
+    let expected = answered(&high().body(), &heard, &policy);
+    let found = answered(&high().body(), &deaf, &policy);
+    let statuses: Vec<Status> = found.outcomes[0].notices.iter().map(|notice| notice.status).collect();
+    assert_eq!(statuses, [Status::Done, Status::Failed, Status::Done, Status::Done]);
+    assert_eq!(told(&unheard).len(), 3, "the others are told all the same");
+    assert_eq!(report::worth_another_delivery(&found), None);
+    assert!(report::text(&found.outcomes[0]).contains(why), "{}", report::text(&found.outcomes[0]));
+    let record = report::record(&found.outcomes[0]);
+    assert!(record["notices"][1]["detail"].as_str().unwrap().contains(why), "{record:#}");
+
+    // But for the one message, all is as if it had been heard.
+    let quiet = |answer: &Answer| {
+        let mut outcome = answer.outcomes[0].clone();
+        outcome.notices.clear();
+        report::record(&outcome)
+    };
+    assert_eq!(quiet(&found), quiet(&expected));
+    for world in [&heard, &unheard] {
+        world.with(|world| world.messages.clear());
+    }
+    assert_eq!(unheard.snapshot(), heard.snapshot());
+}
+
+#[test]
+fn whether_a_failed_resize_is_delivered_again_is_its_own_affair() {
+    let policy = policy(&telling(ONS, ""));
+    let retried = |error| {
+        let cloud = cloud();
+        let answer = answered(&high().body(), &Interrupted::by(error, &cloud), &policy);
+        assert_eq!(answer.outcomes[0].notices[0].status, Status::Done);
+        report::worth_another_delivery(&answer).is_some()
+    };
+    assert_eq!((retried(throttling()), retried(refusal())), (true, false));
+}
+
+#[test]
+fn observing_tells_nobody_and_shows_what_would_be_told() {
+    let cloud = cloud();
+    let before = cloud.snapshot();
+    let outcome = tell(&high(), &cloud, &policy(&format!("mode = \"observe\"\n{}", telling(SNS, ""))));
+    assert_eq!(cloud.snapshot(), before);
+    assert_eq!(outcome.result, Ending::DryRun);
+    let shown = &report::record(&outcome)["notices"];
+    assert_eq!(
+        *shown,
+        json!([{ "call": "aws:Publish", "status": "dry_run", "detail": format!("tell `{SNS}`") }])
+    );
+}
+
+#[test]
+fn nobody_is_told_before_all_alarms_are_answered() {
+    let cloud = cloud();
+    let policy = telling_all();
+    let (first, second) = (high().body(), notice(HIGH_CPU, VARIANT).message().to_string().into_bytes());
+    let mut batch = Batch::read(batch(&[("a", &first), ("b", &second)]).to_string().as_bytes()).unwrap();
+    let mut printed: Vec<Outcome> = Vec::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(batch.answer(&cloud, &policy, at(0), &mut |outcome| printed.push(outcome.clone())));
+    // The records are printed; what is to be told stands in them.
+    assert_eq!(printed.len(), 2);
+    for outcome in &printed {
+        assert_eq!(outcome.result, Ending::Applied);
+        assert!(outcome.notices.iter().all(|notice| notice.status == Status::Due), "{outcome:?}");
+    }
+    assert_eq!(told(&cloud), []);
+
+    runtime.block_on(batch.answer.notify(&cloud, SHORTLY));
+    assert_eq!(told(&cloud).len(), 8);
+    // What has been told is not told again.
+    runtime.block_on(batch.answer.notify(&cloud, SHORTLY));
+    assert_eq!(told(&cloud).len(), 8);
+}
+
+#[test]
+fn all_are_told_at_once() {
+    let world = cloud();
+    let hooks = 20;
+    let policy: String = (0..hooks).map(|i| telling(&format!("https://example.org/{i}"), "")).collect();
+    // None is heard before all are told: one after the other, none ever would be.
+    let deaf = Deaf { cloud: &world, how: How::Awaits(Barrier::new(hooks)), operation: "web:Post" };
+    let answer = answered(&high().body(), &deaf, &support::policy(&policy));
+    let is_done = |notice: &Receipt| notice.status == Status::Done;
+    assert!(answer.outcomes[0].notices.iter().all(is_done), "{answer:?}");
+    assert_eq!(told(&world).len(), hooks);
+}
+
+// ---- what is never shown ----
+
+#[test]
+fn the_address_of_a_webhook_is_never_shown_whole() {
+    let policy = telling_all();
+    let (heard, unheard) = (cloud(), cloud());
+    let deaf = Deaf { cloud: &unheard, how: How::Errs(refusal()), operation: "web:Post" };
+    for (cloud, world) in [(&heard as &dyn Cloud, &heard), (&deaf, &unheard)] {
+        let answer = answered(&high().body(), cloud, &policy);
+        let outcome = &answer.outcomes[0];
+        let shown = [
+            report::reply(&answer).to_string(),
+            report::metric_line(outcome, at(0)).to_string(),
+            report::text(outcome),
+            format!("{answer:?}"),
+            format!("{policy:?}"),
+        ];
+        for text in shown {
+            assert!(text.contains("hooks.slack.com") && !text.contains("secret-of-slack"), "{text}");
+        }
+        assert!(!world.snapshot().to_json().unwrap().contains("secret-of-slack"));
+    }
+}
