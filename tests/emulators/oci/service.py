@@ -5,6 +5,7 @@ import sys
 import time
 import traceback
 import uuid
+from functools import partial
 from urllib.parse import unquote
 
 from server import Answer, Refusal
@@ -48,7 +49,7 @@ class Service:
                 match = pattern.fullmatch(path)
                 if match and method == request.method:
                     arguments = {name: unquote(one) for name, one in match.groupdict().items()}
-                    return operation, lambda: action(request, **arguments)
+                    return operation, partial(action, request, **arguments)
         return None, self.unknown
 
     def unknown(self):

@@ -255,6 +255,7 @@ class DataScience(Checks):
             ("instanceCount", self.body(scalingPolicy={"policyType": "FIXED_SIZE"})),
             ("instanceCount", self.body(count=-1)),
             ("instanceCount", self.body(count=1.5)),
+            ("instanceCount", self.body(count=True)),
             ("autoScalingPolicies", self.body(scalingPolicy={"policyType": "AUTOSCALING"})),
             ("instanceShapeName", self.body(instanceConfiguration={"subnetId": "x"})),
             ("environmentConfigurationType", vague),
