@@ -17,6 +17,8 @@ mod cli;
 mod distrust;
 mod events;
 mod notice;
+#[cfg(feature = "oci")]
+mod oci;
 mod parse;
 mod policy;
 mod properties;

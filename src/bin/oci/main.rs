@@ -75,42 +75,63 @@ async fn run() -> Result<(), Error> {
     serve(&socket, &function, stop).await
 }
 
+/// What is served next.
+enum Next {
+    Connection(UnixStream),
+    Stop,
+}
+
 /// Serves one connection at a time. The agent has one, and takes another only when it has done with the last,
 /// which is then closed as soon as no call is under way on it; so it is when the process is to stop.
 async fn serve<S>(socket: &Socket, function: &Function, mut stop: Pin<&mut S>) -> Result<(), Error>
 where
     S: Future<Output = ()>,
 {
-    let mut next = next_connection(socket, stop.as_mut()).await?;
-    while let Some(stream) = next {
-        let service = service_fn(|request| function.called(request));
-        // How long a call may take, and how long a connection is kept, is the agent's to say.
-        let connection =
-            http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), service);
-        let mut connection = pin!(connection);
-        next = tokio::select! {
-            ended = connection.as_mut() => {
-                told(ended);
-                next_connection(socket, stop.as_mut()).await?
-            }
-            newer = next_connection(socket, stop.as_mut()) => {
-                connection.as_mut().graceful_shutdown();
-                told(connection.await);
-                newer?
-            }
+    let mut next = wait(socket, stop.as_mut()).await?;
+    while let Next::Connection(stream) = next {
+        next = match converse(stream, socket, function, stop.as_mut()).await? {
+            Some(next) => next,
+            None => wait(socket, stop.as_mut()).await?,
         };
     }
     Ok(())
 }
 
-/// The next connection; `None` when the process is to stop.
-async fn next_connection<S>(socket: &Socket, stop: Pin<&mut S>) -> Result<Option<UnixStream>, Error>
+/// Serves one connection to its end, and returns what that had to make way for, if anything.
+async fn converse<S>(
+    stream: UnixStream,
+    socket: &Socket,
+    function: &Function,
+    stop: Pin<&mut S>,
+) -> Result<Option<Next>, Error>
+where
+    S: Future<Output = ()>,
+{
+    let service = service_fn(|request| function.called(request));
+    // How long a call may take, and how long a connection is kept, is the agent's to say.
+    let connection =
+        http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => {
+            told(ended);
+            Ok(None)
+        }
+        next = wait(socket, stop) => {
+            connection.as_mut().graceful_shutdown();
+            told(connection.await);
+            next.map(Some)
+        }
+    }
+}
+
+async fn wait<S>(socket: &Socket, stop: Pin<&mut S>) -> Result<Next, Error>
 where
     S: Future<Output = ()>,
 {
     tokio::select! {
-        () = stop => Ok(None),
-        stream = socket.accept() => stream.map(Some).map_err(Error::Accept),
+        () = stop => Ok(Next::Stop),
+        stream = socket.accept() => stream.map(Next::Connection).map_err(Error::Accept),
     }
 }
 

@@ -9,7 +9,6 @@ import argparse
 import http.client
 import json
 import os
-import shutil
 import signal
 import socket
 import stat
@@ -58,6 +57,15 @@ STATUS = {
 }
 
 
+def eventually(condition, what, seconds=START):
+    """Waits until something holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {seconds} s: {what}")
+        time.sleep(PAUSE)
+
+
 class InvokeError(Exception):
     """What OCI Functions says instead of the function's answer."""
 
@@ -76,6 +84,29 @@ class Answer(NamedTuple):
 
     def json(self):
         return json.loads(self.body)
+
+
+def environment(config, path):
+    """What a function finds in its environment: its configuration, and what the agent adds."""
+    return {
+        "PATH": os.environ.get("PATH", ""),
+        "FN_APP_ID": "ocid1.fnapp.oc1.iad.exampleuniqueid",
+        "FN_APP_NAME": "stepladder",
+        "FN_FN_ID": "ocid1.fnfunc.oc1.iad.exampleuniqueid",
+        "FN_FN_NAME": "stepladder",
+        "FN_MEMORY": "128",
+        "FN_CPUS": "100m",
+        "FN_TYPE": "sync",
+        "FN_LOGFRAME_NAME": FRAME,
+        "FN_LOGFRAME_HDR": FRAME_HEADER,
+        "OCI_RESOURCE_PRINCIPAL_VERSION": "2.2",
+        "OCI_RESOURCE_PRINCIPAL_RPST": "/.oci-credentials/rpst",
+        "OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM": "/.oci-credentials/private.pem",
+        "OCI_RESOURCE_PRINCIPAL_REGION": "us-ashburn-1",
+        **config,
+        "FN_FORMAT": "http-stream",
+        "FN_LISTENER": f"unix:{path}",
+    }
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -97,8 +128,8 @@ class Agent:
     def __init__(self, command, config=None, directory=None):
         self.command = command
         self.config = config or {}
-        self.directory = Path(directory or tempfile.mkdtemp(prefix="iofs-"))
-        self.owns_directory = directory is None
+        self.own_directory = None if directory else tempfile.TemporaryDirectory(prefix="iofs-")
+        self.directory = Path(directory or self.own_directory.name)
         self.process = None
         self.connection = None
         self.connections = 0
@@ -122,28 +153,6 @@ class Agent:
     def socket(self):
         return self.directory / SOCKET
 
-    def environment(self):
-        """What a function finds in its environment; its own configuration goes first."""
-        return {
-            "PATH": os.environ.get("PATH", ""),
-            "FN_APP_ID": "ocid1.fnapp.oc1.iad.exampleuniqueid",
-            "FN_APP_NAME": "stepladder",
-            "FN_FN_ID": "ocid1.fnfunc.oc1.iad.exampleuniqueid",
-            "FN_FN_NAME": "stepladder",
-            "FN_MEMORY": "128",
-            "FN_CPUS": "100m",
-            "FN_TYPE": "sync",
-            "FN_LOGFRAME_NAME": FRAME,
-            "FN_LOGFRAME_HDR": FRAME_HEADER,
-            "OCI_RESOURCE_PRINCIPAL_VERSION": "2.2",
-            "OCI_RESOURCE_PRINCIPAL_RPST": "/.oci-credentials/rpst",
-            "OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM": "/.oci-credentials/private.pem",
-            "OCI_RESOURCE_PRINCIPAL_REGION": "us-ashburn-1",
-            **self.config,
-            "FN_FORMAT": "http-stream",
-            "FN_LISTENER": f"unix:{self.socket}",
-        }
-
     def start(self):
         """Starts the function and waits for its socket, as long as the agent does."""
         # What an earlier container left there must be replaced, so it does not count.
@@ -151,7 +160,7 @@ class Agent:
         deadline = time.monotonic() + START
         self.process = subprocess.Popen(
             self.command,
-            env=self.environment(),
+            env=environment(self.config, self.socket),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -180,23 +189,25 @@ class Agent:
 
     def _check_socket(self):
         """What the agent asks of the socket, at the moment at which it appears."""
-
-        def demand(holds, expected, found):
+        try:
+            within = not self.socket.is_symlink() or not os.path.dirname(os.readlink(self.socket))
+            mode = self.socket.stat().st_mode
+        except OSError as error:
+            raise InvokeError("FunctionInvokeContainerInitFail", str(error)) from None
+        # The agent is another user, and sees the directory under another path.
+        rows = [
+            (within, "a link within its own directory"),
+            (stat.S_ISSOCK(mode), "a socket"),
+            (mode & 0o666 == 0o666, "a socket that all may write to"),
+        ]
+        for holds, expected in rows:
             if not holds:
-                said = f"expected {expected}, found {found}"
+                said = f"expected {expected}, found mode {mode:o}"
                 raise InvokeError("FunctionInvokeContainerInitFail", said)
-
-        if stat.S_ISLNK(self.socket.lstat().st_mode):
-            target = os.readlink(self.socket)
-            demand(os.path.dirname(target) == "", "a link within its own directory", target)
-        found = self.socket.stat()
-        demand(stat.S_ISSOCK(found.st_mode), "a socket", oct(found.st_mode))
-        # The agent is another user.
-        demand(found.st_mode & 0o666 == 0o666, "a socket that all may write to", oct(found.st_mode))
 
     def call(self, body=b"", headers=None, seconds=30, deadline=None, chunked=True):
         """Calls the function and returns what it answers; any other answer than the agent knows
-        ends it. A deadline that is given is told, but not kept."""
+        ends it. A body may be a list of chunks. A deadline that is given is told, but not kept."""
         self._thaw()
         timeout = max(seconds, 0.001)
         ends = deadline or datetime.now(UTC) + timedelta(seconds=seconds)
@@ -224,7 +235,8 @@ class Agent:
     def _exchange(self, body, headers, timeout, chunked):
         connection = self._connected(timeout)
         # The agent does not know how long a body is, so it sends it in chunks.
-        payload = iter([body] if body else []) if chunked else body
+        chunks = body if isinstance(body, list) else [body] if body else []
+        payload = iter(chunks) if chunked else body
         sent = {**headers, "Transfer-Encoding": "chunked"} if chunked else headers
         connection.request("POST", "/call", body=payload, headers=sent, encode_chunked=chunked)
         response = connection.getresponse()
@@ -307,8 +319,8 @@ class Agent:
         if self.process:
             self.process.stdout.close()
             self.process.stderr.close()
-        if self.owns_directory:
-            shutil.rmtree(self.directory, ignore_errors=True)
+        if self.own_directory:
+            self.own_directory.cleanup()
 
 
 class Functions:

@@ -6,6 +6,7 @@ Usage, with the environment of a function: reference_function.py
 import asyncio
 import json
 import os
+import time
 from datetime import UTC, datetime
 
 import fdk
@@ -17,6 +18,7 @@ def handler(ctx, data=None):
         raise ValueError("no policy is right for this function")
     if datetime.fromisoformat(ctx.Deadline()) <= datetime.now(UTC):
         raise TimeoutError("the deadline has passed")
+    time.sleep(float(os.environ.get("SECONDS", 0)))
     body = json.dumps({"read": len(data.getvalue())})
     return response.Response(ctx, body, headers={"Content-Type": "application/json"})
 

@@ -1,0 +1,4 @@
+//! The real function of OCI on its socket.
+
+mod function;
+mod host;
