@@ -140,7 +140,7 @@ fn subscription(topic: &str, protocol: &str, endpoint: &str) -> SeenSubscription
 #[rstest]
 // An unknown key is told with its line and the nearest known one, as everywhere in the policy.
 #[case::key(&table("compartmnt = \"x\"", ""), &["line 5", "did you mean `compartment`?"])]
-#[case::alarm_key(&one_alarm("abov = 70"), &["line 9", "did you mean `above`?"])]
+#[case::alarm_key(&one_alarm("repeats = \"5m\""), &["line 9", "did you mean `repeat`?"])]
 #[case::severity(&one_alarm("severity = \"INFOS\""), &["line 9", "did you mean `INFO`?"])]
 #[case::statistic(&one_alarm("statistic = \"maxx\""), &["line 9", "did you mean `max`?"])]
 #[case::no_function("[oci]\ncompartment = \"x\"\ndeployments = []", &["line 1", "missing field `function`"])]
