@@ -157,7 +157,6 @@ class Monitoring:
         self.known(id)
         expect_etag(request, self.etags[id])
         del self.alarms[id], self.etags[id]
-        self.status.pop(id, None)
         return Answer(204)
 
     def found(self, query):
