@@ -368,6 +368,10 @@ class Evaluation(Monitoring):
             ('CpuUtilization[1m]{resourceId = "other"}.mean() > 1', []),
             ("MemoryUtilization[1m].mean() > 1", []),
             ("CpuUtilization[1m].mean() != 90", [first("i2")]),
+            # OCIDs come in either case, and what a stream has not is not unequal either.
+            (f"{CPU.replace(DEPLOYMENT, DEPLOYMENT.upper())}.mean() > 80", [first("i1")]),
+            ('CpuUtilization[1m]{nothing != "x"}.mean() > 80', []),
+            ('CpuUtilization[1m]{instanceId != "i2"}.mean() > 80', [first("i1")]),
         ):
             with self.subTest(query):
                 self.control("POST", "/reset")
@@ -454,8 +458,9 @@ class Evaluation(Monitoring):
         metric = {"name": "CpuUtilization", "dimensions": first()}
         self.control("POST", "/metrics", **metric, values=[70, 100])
         self.assertEqual(self.evaluate(), ["OK_TO_FIRING"])
-        self.control("POST", "/metrics", **metric, values=[100], compartmentId="elsewhere")
-        self.control("POST", "/metrics", **metric, values=[100], namespace="other")
+        # Counted in, either would keep the mean above the bound.
+        self.control("POST", "/metrics", **metric, values=[1000], compartmentId="elsewhere")
+        self.control("POST", "/metrics", **metric, values=[1000], namespace="other")
         self.control("POST", "/metrics", **metric, values=[10])
         self.assertEqual(self.evaluate(), ["FIRING_TO_OK"])
 
