@@ -1,4 +1,4 @@
-"""Checks what packs the OCI function: its func.yaml, its images, and the folder to deploy once it is there.
+"""Checks how the OCI function is packed: func.yaml, both images, and the folder to deploy.
 
 Needs nothing but Python >= 3.12; it exits non-zero on failure.
 """

@@ -109,7 +109,7 @@ fn time_left(headers: &HeaderMap, now: Timestamp) -> Duration {
     left.saturating_sub(MARGIN)
 }
 
-/// The answer as the agent wants it. Behind a gateway, the status for the gateway's client stands in a header.
+/// The answer as the agent wants it. Behind a gateway, the status for its client stands in a header, too.
 fn response((status, reply): Answered, asked: &HeaderMap) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(reply.to_string()));
     *response.status_mut() = status;
