@@ -25,6 +25,7 @@
 //! | [`apply`](mod@apply) | sends a plan, stops at the first failure |
 //! | [`batch`] | a queue's batch, message by message |
 //! | [`cloud`] | the clouds behind one trait |
+//! | [`host`] | what every host does with a payload |
 //! | [`repeat`] | what the clock and an endpoint at rest call for |
 //! | [`provision`] | the alarms, topic and permissions that the function works with on OCI |
 //! | [`report`] | records, sentences, metrics |
@@ -51,6 +52,7 @@ pub mod config;
 pub mod decide;
 pub mod deployment;
 pub mod handle;
+pub mod host;
 pub mod ladder;
 pub mod notice;
 pub mod plan;
