@@ -99,9 +99,7 @@ impl<'a> News<'a> {
             Occasion::Failed => "failed",
         };
         let (axis, from, to) = (self.axis, self.from, self.to);
-        // An alarm that tells no time may well ask for the same step again, after another change.
-        let since = self.outcome.seen.as_ref().and_then(|seen| seen.last_change);
-        let parts = json!([self.target(), alarm.id, alarm.name, alarm.at, since, axis, from, to, occasion]);
+        let parts = json!([self.target(), alarm.id, alarm.name, alarm.at, axis, from, to, occasion]);
         let digest = Sha256::digest(parts.to_string().as_bytes());
         digest.iter().take(ID_BYTES).fold(String::new(), |mut id, byte| {
             // Writing to a string cannot fail.

@@ -213,14 +213,6 @@ fn the_same_end_of_the_same_event_has_the_same_id() {
 }
 
 #[test]
-fn the_same_step_of_another_day_has_another_id() {
-    let timeless = high().without_time();
-    let changed = cloud();
-    support::on(&changed, CHURN, |found| found.last_change = Some(at(-3600)));
-    assert_ne!(id_of(&timeless, &changed), id_of(&timeless, &cloud()));
-}
-
-#[test]
 fn a_subject_fits_into_an_e_mail() {
     let outcome = tell(&high(), &cloud(), &telling_all());
     for notice in &outcome.notices {
