@@ -30,7 +30,7 @@ demo-aws: emulators ## Tell and draw two loads on AWS's emulators, in real time
 	cargo test --quiet --features aws --test it -- closed_loop::$(STORY) --nocapture
 
 .PHONY: test
-test: tools emulators check check-aws isolation deny typos size ## Set up what is needed and run everything, emulators included
+test: tools emulators emulators-oci check check-oci check-aws isolation deny typos size size-oci ## Set up what is needed and run everything, emulators included
 
 .PHONY: check
 check: ## Format, lints, tests and docs of the core, no cloud's client (the inner loop)
@@ -49,6 +49,14 @@ check-aws: tools emulators validate ## The same with the AWS client and host, ag
 	cargo build --features aws --bins
 	cargo nextest run --features aws
 	RUSTDOCFLAGS=-Dwarnings cargo doc --features aws --no-deps --quiet
+
+.PHONY: check-oci
+check-oci: tools emulators-oci ## The same with the OCI client and host; Oracle's own SDK and kit judge the emulators
+	cargo clippy --features oci --all-targets -- -D warnings
+	cargo nextest run --features oci
+	RUSTDOCFLAGS=-Dwarnings cargo doc --features oci --no-deps --quiet
+	$(OCI)/bin/python tests/emulators/oci/test_oci.py
+	$(OCI)/bin/python tests/emulators/oci/test_agent.py
 
 .PHONY: isolation
 isolation: ## Prove that neither the core nor the OCI function depends on an AWS crate
