@@ -4,3 +4,4 @@ mod emulators;
 mod function;
 mod host;
 mod story;
+mod tenancy;
