@@ -63,8 +63,10 @@ pub fn record(outcome: &Outcome) -> Value {
     // Destructured so that a new field cannot be forgotten here.
     let Outcome { alarm, target, seen, decision, guards, calls, notices, notes, error, result } = outcome;
     let observed = seen.as_ref().map(|seen| {
-        json!({ "instances": seen.size.instances, "shape": seen.size.shape, "status": seen.status,
-                "last_change": seen.last_change })
+        let mut observed = json!(seen.size);
+        observed["status"] = json!(seen.status);
+        observed["last_change"] = json!(seen.last_change);
+        observed
     });
     let guards: Vec<Value> =
         guards.iter().map(|v| json!({ "guard": v.guard, "held": v.held, "saw": v.saw })).collect();
@@ -220,6 +222,16 @@ pub fn text(outcome: &Outcome) -> String {
     }
     line("result", ending_text(outcome.result));
     text
+}
+
+/// The notices of an outcome that failed, a sentence each.
+pub fn untold(outcome: &Outcome) -> Vec<String> {
+    let failed = outcome.notices.iter().filter(|notice| notice.status == Status::Failed);
+    let told = |notice: &Receipt| {
+        let why = notice.answer.as_deref().unwrap_or_default();
+        plain(&format!("`{}` was answered, and this failed: {}: {why}", outcome.alarm.name, notice.call))
+    };
+    failed.map(told).collect()
 }
 
 /// What an alarm says has happened, as a sentence without its end.

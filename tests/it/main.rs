@@ -16,6 +16,7 @@ mod batch;
 mod cli;
 mod distrust;
 mod events;
+mod host;
 mod notice;
 #[cfg(feature = "oci")]
 mod oci;

@@ -58,7 +58,7 @@ impl Service {
                 |place| format!("https://datascience.{}.oci.{}", place.region, place.domain),
                 "20190101",
             ),
-            // Without the `oci` that the others have.
+            // Without the `oci` that Data Science has.
             Self::Monitoring => (
                 "STEPLADDER_OCI_MONITORING_ENDPOINT",
                 |place| format!("https://telemetry.{}.{}", place.region, place.domain),
@@ -66,7 +66,7 @@ impl Service {
             ),
             Self::Notifications => (
                 "STEPLADDER_OCI_NOTIFICATION_ENDPOINT",
-                |place| format!("https://notification.{}.oci.{}", place.region, place.domain),
+                |place| format!("https://notification.{}.{}", place.region, place.domain),
                 "20181201",
             ),
         }

@@ -3,5 +3,6 @@
 mod emulators;
 mod function;
 mod host;
+mod provision;
 mod story;
 mod tenancy;
