@@ -64,7 +64,7 @@ class Steering(Checks):
         for after, tags in ((False, {"team": "forecast"}), (True, {"a": "b"})):
             fault = {"operation": "UpdateModelDeployment", "close": True, "after": after}
             self.control("POST", "/fail", **fault)
-            with self.assertRaises(http.client.RemoteDisconnected):
+            with self.assertRaises(ConnectionError):
                 Raw(self.emulator, "PUT", body=body).sign().send()
             self.assertEqual(state()["freeformTags"], tags)
             self.assertEqual(self.control("GET", "/requests")[-1]["status"], 0)
@@ -130,17 +130,29 @@ class Steering(Checks):
         self.control("POST", "/deployments", **deployment())
         self.assertEqual(self.get()[0], 200)
 
+    def test_connections_are_closed_on_request(self):
+        connection = http.client.HTTPConnection(self.emulator["datascience"].removeprefix("http://"))
+        self.addCleanup(connection.close)
+        connection.request("GET", "/")
+        connection.getresponse().read()
+        self.control("POST", "/hang-up")
+        with self.assertRaises(ConnectionError):
+            connection.request("GET", "/")
+            connection.getresponse()
+
     def test_the_control_server_knows_what_it_takes(self):
         for status, method, path, arguments in (
             (404, "GET", "/nothing", {}),
             (404, "POST", "/finish", {"id": "other"}),
             (404, "DELETE", "/deployments", {"id": "other"}),
+            (404, "DELETE", "/alarms", {"id": "other"}),
             (404, "POST", "/publish", {"body": "x", "topic": "other"}),
             (400, "POST", "/finish", {"other": 1}),
             (400, "POST", "/settings", {"other": 1}),
             (400, "POST", "/settings", {"tags_only": "never"}),
             (400, "POST", "/rotate", {"write": "never"}),
             (400, "POST", "/fail-update", {"id": DEPLOYMENT, "state": "FAILED"}),
+            (400, "POST", "/alarms", {"displayName": "nothing else"}),
         ):
             with self.subTest(path=path, arguments=arguments):
                 with self.assertRaises(urllib.error.HTTPError) as caught:
