@@ -63,8 +63,10 @@ pub fn record(outcome: &Outcome) -> Value {
     // Destructured so that a new field cannot be forgotten here.
     let Outcome { alarm, target, seen, decision, guards, calls, notices, notes, error, result } = outcome;
     let observed = seen.as_ref().map(|seen| {
-        json!({ "instances": seen.size.instances, "shape": seen.size.shape, "status": seen.status,
-                "last_change": seen.last_change })
+        let mut observed = json!(seen.size);
+        observed["status"] = json!(seen.status);
+        observed["last_change"] = json!(seen.last_change);
+        observed
     });
     let guards: Vec<Value> =
         guards.iter().map(|v| json!({ "guard": v.guard, "held": v.held, "saw": v.saw })).collect();
