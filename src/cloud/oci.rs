@@ -130,6 +130,11 @@ impl Cloud for OciCloud {
 }
 
 impl OciCloud {
+    /// The region and the identity that `variable` tells instead of the environment.
+    pub fn reading(variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        Self { api: OnceLock::from(Api::find(variable)), ..Self::default() }
+    }
+
     fn api(&self, operation: &str) -> Result<&Api, Error> {
         let found = self.api.get_or_init(|| Api::find(&config::variable));
         found.as_ref().map_err(|message| Error::Unconfigured {

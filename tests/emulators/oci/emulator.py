@@ -105,6 +105,7 @@ class Emulator:
 
     def control_routes(self):
         science, desk, notifications = self.datascience, self.desk, self.notifications
+        monitoring = self.monitoring
         return {
             ("GET", "/requests"): desk.finished,
             ("DELETE", "/requests"): desk.forget,
@@ -118,6 +119,8 @@ class Emulator:
             ("POST", "/rotate"): self.credentials.rotate,
             ("POST", "/deployments"): lambda **document: science.put(document),
             ("DELETE", "/deployments"): science.remove,
+            ("POST", "/alarms"): lambda **details: monitoring.put(details),
+            ("DELETE", "/alarms"): monitoring.remove,
             ("POST", "/fail-update"): science.fail_next,
             ("POST", "/finish"): science.finish,
             ("POST", "/age"): science.age,

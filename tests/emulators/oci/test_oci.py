@@ -128,12 +128,14 @@ class Steering(Checks):
             (404, "GET", "/nothing", {}),
             (404, "POST", "/finish", {"id": "other"}),
             (404, "DELETE", "/deployments", {"id": "other"}),
+            (404, "DELETE", "/alarms", {"id": "other"}),
             (404, "POST", "/publish", {"body": "x", "topic": "other"}),
             (400, "POST", "/finish", {"other": 1}),
             (400, "POST", "/settings", {"other": 1}),
             (400, "POST", "/settings", {"tags_only": "never"}),
             (400, "POST", "/rotate", {"write": "never"}),
             (400, "POST", "/fail-update", {"id": DEPLOYMENT, "state": "FAILED"}),
+            (400, "POST", "/alarms", {"displayName": "nothing else"}),
         ):
             with self.subTest(path=path, arguments=arguments):
                 with self.assertRaises(urllib.error.HTTPError) as caught:

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::emulators::{interpreter, root};
+
 /// The agent waits as long for the socket.
 const START: Duration = Duration::from_secs(5);
 
@@ -176,18 +178,10 @@ pub(super) fn program(socket: &Path) -> Command {
     program
 }
 
-/// Runs a Python program of the emulators; where they are not installed, says that the test is skipped. A
-/// skipped test is a failure where the environment says that no emulator may be missing.
+/// Runs a Python program of the emulators, where they are installed.
 pub(super) fn python(arguments: &[&str]) -> Option<Output> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = root.join("target/oci-venv/bin/python");
-    if python.exists() {
-        return Some(Command::new(python).args(arguments).current_dir(root).output().unwrap());
-    }
-    let required = std::env::var_os("STEPLADDER_REQUIRE_EMULATORS").is_some();
-    assert!(!required, "the emulators are required and not installed: `make emulators-oci`");
-    eprintln!("skipped: the emulators of OCI are not installed (`make emulators-oci` does it)");
-    None
+    let python = interpreter()?;
+    Some(Command::new(python).args(arguments).current_dir(root()).output().unwrap())
 }
 
 /// Waits until something holds.

@@ -1,4 +1,6 @@
-//! The real function of OCI on its socket.
+//! The real function of OCI on its socket, and against the emulator of OCI.
 
+mod emulators;
 mod function;
 mod host;
+mod story;
