@@ -12,6 +12,7 @@
 
 #[cfg(feature = "aws")]
 mod aws;
+mod axes;
 mod batch;
 mod cli;
 mod distrust;

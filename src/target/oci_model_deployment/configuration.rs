@@ -67,6 +67,10 @@ pub fn read(configuration: &Value, running: Option<u32>) -> Told {
         let who = "the load balancer's own autoscaling (`maximumBandwidthMbps`)".to_owned();
         owners.insert(Axis::Bandwidth, Owner { who, can_be_parked: false });
     }
+    if bandwidth.is_none() {
+        let why = "its description has no `bandwidthMbps`".to_owned();
+        fixed.entry(Axis::Bandwidth).or_insert(why);
+    }
     if let (Some(flex), None) = (flex, size_of_flex) {
         let why = format!("its flexible shape is made `{flex}`: expected whole `ocpus` and `memoryInGBs`");
         fixed.entry(Axis::Shape).or_insert(why);
