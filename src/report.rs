@@ -224,16 +224,6 @@ pub fn text(outcome: &Outcome) -> String {
     text
 }
 
-/// The notices of an outcome that failed, a sentence each.
-pub fn untold(outcome: &Outcome) -> Vec<String> {
-    let failed = outcome.notices.iter().filter(|notice| notice.status == Status::Failed);
-    let told = |notice: &Receipt| {
-        let why = notice.answer.as_deref().unwrap_or_default();
-        plain(&format!("`{}` was answered, and this failed: {}: {why}", outcome.alarm.name, notice.call))
-    };
-    failed.map(told).collect()
-}
-
 /// What an alarm says has happened, as a sentence without its end.
 pub fn announced(alarm: &Alarm) -> String {
     let verb = match alarm.transition {
