@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::apply::Outcome;
+use crate::apply::{Outcome, Status};
 use crate::cloud::Cloud;
 use crate::handle::{Answer, NOTICES_WITHIN, handle_each};
 use crate::policy::Policy;
@@ -94,8 +94,11 @@ pub fn tell_errors(answer: &Answer, log: &mut dyn Log) {
 /// themselves.
 pub async fn notify(answer: &mut Answer, cloud: &dyn Cloud, left: Duration, log: &mut dyn Log) {
     answer.notify(cloud, NOTICES_WITHIN.min(left)).await;
-    for message in answer.outcomes.iter().flat_map(report::untold) {
-        log.untold(&message);
+    for notice in answer.outcomes.iter().flat_map(|outcome| &outcome.notices) {
+        if notice.status == Status::Failed {
+            let why = notice.answer.as_deref().unwrap_or_default();
+            log.untold(&report::plain(&format!("not told: {}: {why}", notice.call)));
+        }
     }
 }
 
