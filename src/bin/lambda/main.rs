@@ -33,7 +33,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     connect_ahead(Arc::clone(&cloud));
     let policy = config::policy_from_env().map_err(|error| report::chain(&error));
     let (cloud, policy) = (cloud.as_ref(), &policy);
-    lambda_runtime::run(service_fn(move |event| invoked(event, cloud, policy))).await
+    // What an invocation keeps is more than a stack should carry.
+    lambda_runtime::run(service_fn(move |event| Box::pin(invoked(event, cloud, policy)))).await
 }
 
 /// Clients read certificates when they are built, which takes longer than all the rest of the start. While it
