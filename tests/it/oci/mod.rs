@@ -4,5 +4,7 @@ mod emulators;
 mod function;
 mod host;
 mod provision;
+mod sizes;
+mod stamps;
 mod story;
 mod tenancy;
