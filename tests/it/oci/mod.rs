@@ -4,6 +4,7 @@ mod emulators;
 mod function;
 mod host;
 mod provision;
+mod refusals;
 mod sizes;
 mod stamps;
 mod story;
