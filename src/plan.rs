@@ -116,7 +116,9 @@ fn fate(
 ) -> Fate {
     let rule = question.matched.rule;
     let untouched = seen.fixed.contains_key(&rule.axis) || seen.lifecycle == Lifecycle::Gone;
-    if rule.pair.is_none() || untouched {
+    // What somebody else has added is not ours to take back.
+    let owned = seen.owners.get(&rule.axis).is_some_and(|owner| !owner.can_be_parked);
+    if rule.pair.is_none() || untouched || (owned && ours(seen).is_none()) {
         return Fate::Leave;
     }
     let above = |sizes: &[&Size]| above_floor(question, seen, sizes, policy);

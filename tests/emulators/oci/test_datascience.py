@@ -395,6 +395,8 @@ class DataScience(Checks):
         self.update(body)
         self.finish()
         self.assertEqual(self.part()["scalingPolicy"]["instanceCount"], 3)
+        state = self.control("GET", "/state")["deployments"][DEPLOYMENT]["document"]
+        self.assertNotIn("updateType", state[CONFIGURATION])
 
     def test_a_managed_cluster_has_no_shape(self):
         self.put("SINGLE_MODEL_FLEX")

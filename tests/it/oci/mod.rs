@@ -4,5 +4,8 @@ mod emulators;
 mod function;
 mod host;
 mod provision;
+mod refusals;
+mod sizes;
+mod stamps;
 mod story;
 mod tenancy;
