@@ -309,3 +309,23 @@ fn one_pair_was_made(tenancy: &Tenancy, name: &str) {
     assert_eq!(tokens.len(), 1, "{} have asked", asked.len());
     assert_eq!(tenancy.accepted("DeleteAlarm").len(), 0);
 }
+
+#[test]
+fn what_is_throttled_is_delivered_again_and_changes_nothing_more() {
+    let Some(tenancy) = Tenancy::start() else { return };
+    // What Monitoring allows a whole tenancy.
+    tenancy.emulator.set(&json!({ "alarm_calls_per_second": 10 }));
+    let firing = tenancy.says(HIGH_CPU, &tenancy.high_cpu, "OK_TO_FIRING", 0);
+    let records = tenancy.storm(vec![firing.clone(); 2 * PROCESSES]);
+    let again: Vec<&Value> = records.iter().filter(|record| record["result"] == "failed").collect();
+    let told = |record: &&&Value| {
+        record["error"]["kind"] == "throttled" && record["error"]["retryable"] == json!(true)
+    };
+    assert_eq!(again.iter().filter(told).count(), again.len(), "{again:#?}");
+    assert!(tenancy.accepted("UpdateModelDeployment").len() <= 1);
+    // The others of the tenancy are done; Notifications delivers again what has failed, and one more.
+    tenancy.emulator.set(&json!({ "alarm_calls_per_second": null }));
+    all_are_answered(&tenancy.storm(vec![firing; again.len() + 1]));
+    assert_eq!(tenancy.accepted("UpdateModelDeployment").len(), 1);
+    one_pair_was_made(&tenancy, LOW_CPU);
+}
