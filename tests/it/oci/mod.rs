@@ -1,5 +1,6 @@
 //! The real function of OCI on its socket, and against the emulator of OCI.
 
+mod concurrent;
 mod emulators;
 mod function;
 mod host;

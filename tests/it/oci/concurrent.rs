@@ -1,0 +1,331 @@
+//! Hundreds of deliveries at once do what one would: Notifications promises no order, and no message only once.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use stepladder::cloud::Cloud as _;
+use stepladder::handle::handle;
+use stepladder::policy::Policy;
+use stepladder::report;
+use tokio::sync::{Barrier, Mutex};
+
+use super::emulators::{DEPLOYMENT, Emulator, Request, deployment};
+use super::function::Function;
+
+/// How many deliveries come at once.
+const DELIVERIES: usize = 500;
+
+/// What comes when everything is over.
+const LATE: usize = 60;
+
+/// As many containers as the platform starts for them; each has its own client, and knows nothing of the others.
+const CONTAINERS: usize = 50;
+
+/// As many of them as real processes.
+const PROCESSES: usize = 8;
+
+const HIGH_CPU: &str = "churn-model_deployment_high_cpu";
+const HIGH_MEM: &str = "churn-model_deployment_high_mem";
+const LOW_CPU: &str = "model_deployment_low_cpu";
+const LOW_MEM: &str = "model_deployment_low_mem";
+
+/// An emulator with one deployment of one instance on the smallest shape, and its two high alarms.
+struct Tenancy {
+    emulator: Emulator,
+    high_cpu: String,
+    high_mem: String,
+}
+
+impl Tenancy {
+    fn start() -> Option<Self> {
+        let emulator = Emulator::start()?;
+        let mut churn = deployment();
+        let settings = "/modelDeploymentConfigurationDetails/modelConfigurationDetails";
+        let shape = churn.pointer_mut(&format!("{settings}/instanceConfiguration/instanceShapeName"));
+        *shape.unwrap() = json!("VM.Standard2.1");
+        emulator.put(&churn);
+        let [high_cpu, high_mem] = [(HIGH_CPU, "CpuUtilization"), (HIGH_MEM, "MemoryUtilization")]
+            .map(|(name, metric)| emulator.put_alarm(&alarm(&emulator, name, metric)));
+        Some(Self { emulator, high_cpu, high_mem })
+    }
+
+    /// What an alarm says, so many seconds from now.
+    fn says(&self, name: &str, id: &str, kind: &str, seconds: i64) -> Vec<u8> {
+        let at = Timestamp::now() + SignedDuration::from_secs(seconds);
+        let metric = if name.contains("mem") { "MemoryUtilization" } else { "CpuUtilization" };
+        let sign = if name.contains("low") { "<" } else { ">" };
+        let message = json!({
+            "dedupeKey": id,
+            "title": name,
+            "type": kind,
+            "severity": "CRITICAL",
+            "timestampEpochMillis": at.as_millisecond(),
+            "alarmMetaData": [{
+                "id": id,
+                "status": "FIRING",
+                "severity": "CRITICAL",
+                "namespace": "oci_datascience_modeldeploy",
+                "query": format!("{metric}[5m]{{resourceId = \"{DEPLOYMENT}\"}}.mean() {sign} 50"),
+                "totalMetricsFiring": 1,
+                "dimensions": [{ "resourceId": DEPLOYMENT, "instanceId": "instance:1" }],
+                "metricValues": [{ metric: "50" }],
+            }],
+            "version": 1.5,
+        });
+        message.to_string().into_bytes()
+    }
+
+    /// Hands all of them over at once, and returns what each was answered.
+    fn storm(&self, bodies: Vec<Vec<u8>>) -> Vec<Value> {
+        // A container answers one call at a time.
+        let containers = std::iter::repeat_with(|| Arc::new(Mutex::new(self.emulator.cloud())));
+        let containers: Vec<_> = containers.take(CONTAINERS).collect();
+        let policy = Arc::new(Policy::built_in().unwrap());
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let start = Arc::new(Barrier::new(bodies.len()));
+            let deliver = |(number, body): (usize, Vec<u8>)| {
+                let (container, policy) = (Arc::clone(&containers[number % CONTAINERS]), Arc::clone(&policy));
+                let start = Arc::clone(&start);
+                tokio::spawn(async move {
+                    start.wait().await;
+                    let cloud = container.lock().await;
+                    cloud.begin(None);
+                    let answer = handle(&body, &*cloud, &policy, Timestamp::now()).await.unwrap();
+                    report::reply(&answer)["outcomes"][0].clone()
+                })
+            };
+            let tasks: Vec<_> = bodies.into_iter().enumerate().map(deliver).collect();
+            let mut records = Vec::new();
+            for task in tasks {
+                records.push(task.await.unwrap());
+            }
+            records
+        })
+    }
+
+    /// The same from as many real processes as there are, each called again as soon as it has answered.
+    fn storm_of_processes(&self, body: &[u8], times: usize) -> Vec<Value> {
+        let functions: Vec<Function> = (0..PROCESSES).map(|_| self.emulator.function(&[])).collect();
+        let begun = AtomicUsize::new(0);
+        let (begun, start) = (&begun, &std::sync::Barrier::new(PROCESSES));
+        std::thread::scope(|scope| {
+            let call = |function: &Function| {
+                let mut connection = function.connect();
+                start.wait();
+                let mut records = Vec::new();
+                while begun.fetch_add(1, SeqCst) < times {
+                    let answer = connection.call(body, &[]);
+                    assert_eq!(answer.status, 200, "{answer:?}");
+                    records.push(answer.body["outcomes"][0].clone());
+                }
+                records
+            };
+            let threads: Vec<_> =
+                functions.iter().map(|function| scope.spawn(move || call(function))).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        })
+    }
+
+    /// The change under way is done, and so long ago that what fires now is newer in all its data.
+    fn settle(&self) {
+        self.emulator.finish(DEPLOYMENT);
+        self.emulator.age(DEPLOYMENT, 3600);
+    }
+
+    fn size(&self) -> (u64, String) {
+        let told = self.emulator.document(DEPLOYMENT);
+        let settings = &told["modelDeploymentConfigurationDetails"]["modelConfigurationDetails"];
+        let shape = settings["instanceConfiguration"]["instanceShapeName"].as_str().unwrap();
+        (settings["scalingPolicy"]["instanceCount"].as_u64().unwrap(), shape.to_owned())
+    }
+
+    /// The OCIDs of the alarms of ours.
+    fn pairs(&self, name: &str) -> Vec<String> {
+        let alarms = self.emulator.alarms();
+        let ours = alarms.iter().filter(|alarm| {
+            alarm["freeformTags"]["stepladder:target"] == DEPLOYMENT
+                && alarm["freeformTags"]["stepladder:pair"] == name
+        });
+        ours.map(|alarm| alarm["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The requests of an operation that were carried out.
+    fn accepted(&self, operation: &str) -> Vec<Request> {
+        let sent = self.emulator.requests_of(operation);
+        sent.into_iter().filter(|request| (200..300).contains(&request.status)).collect()
+    }
+}
+
+fn alarm(emulator: &Emulator, name: &str, metric: &str) -> Value {
+    json!({
+        "displayName": name,
+        "compartmentId": emulator.told("compartment"),
+        "metricCompartmentId": emulator.told("compartment"),
+        "namespace": "oci_datascience_modeldeploy",
+        "query": format!("{metric}[5m]{{resourceId = \"{DEPLOYMENT}\"}}.mean() > 80"),
+        "severity": "CRITICAL",
+        "destinations": [emulator.told("topic")],
+        "repeatNotificationDuration": "PT5M",
+        "isEnabled": true,
+    })
+}
+
+/// How many records ended so, and the reasons of those that held.
+fn endings(records: &[Value]) -> (usize, BTreeSet<&str>) {
+    let applied = records.iter().filter(|record| record["result"] == "applied").count();
+    let reasons = records.iter().filter_map(|record| record["decision"]["reason"].as_str());
+    (applied, reasons.collect())
+}
+
+/// Nothing failed, so nothing asks to be delivered again.
+fn all_are_answered(records: &[Value]) {
+    let failed: Vec<&Value> =
+        records.iter().filter(|record| record["result"] != "applied" && record["result"] != "held").collect();
+    assert!(failed.is_empty(), "{} of {} failed, as {:#}", failed.len(), records.len(), failed[0]);
+}
+
+/// Exactly one change was accepted and asked for, and all the others know why not.
+fn one_has_changed_it(tenancy: &Tenancy, records: &[Value]) {
+    all_are_answered(records);
+    let (applied, reasons) = endings(records);
+    let updates = tenancy.accepted("UpdateModelDeployment").len();
+    assert_eq!((applied, updates), (1, 1), "{reasons:?}");
+    assert!(reasons.is_subset(&["busy", "stale"].into()), "{reasons:?}");
+}
+
+#[test]
+fn copies_of_one_message_add_one_instance() {
+    let Some(tenancy) = Tenancy::start() else { return };
+    let firing = tenancy.says(HIGH_CPU, &tenancy.high_cpu, "OK_TO_FIRING", 0);
+    let records = tenancy.storm(vec![firing.clone(); DELIVERIES]);
+    one_has_changed_it(&tenancy, &records);
+    one_pair_was_made(&tenancy, LOW_CPU);
+    tenancy.emulator.finish(DEPLOYMENT);
+    assert_eq!(tenancy.size(), (2, "VM.Standard2.1".to_owned()));
+    // The rest of them come when it is done.
+    let late = tenancy.storm(vec![firing; LATE]);
+    assert_eq!(endings(&late), (0, ["stale"].into()));
+    assert_eq!(tenancy.accepted("UpdateModelDeployment").len(), 1);
+    one_pair_was_made(&tenancy, LOW_CPU);
+}
+
+#[test]
+fn processes_that_know_nothing_of_each_other_add_one_instance() {
+    let Some(tenancy) = Tenancy::start() else { return };
+    let firing = tenancy.says(HIGH_CPU, &tenancy.high_cpu, "OK_TO_FIRING", 0);
+    let records = tenancy.storm_of_processes(&firing, DELIVERIES);
+    assert_eq!(records.len(), DELIVERIES);
+    one_has_changed_it(&tenancy, &records);
+    one_pair_was_made(&tenancy, LOW_CPU);
+    tenancy.emulator.finish(DEPLOYMENT);
+    assert_eq!(tenancy.size(), (2, "VM.Standard2.1".to_owned()));
+    let late = tenancy.storm_of_processes(&firing, LATE);
+    assert_eq!(endings(&late), (0, ["stale"].into()));
+    assert_eq!(tenancy.accepted("UpdateModelDeployment").len(), 1);
+}
+
+#[test]
+fn a_breach_and_its_repetition_add_one_instance() {
+    let Some(tenancy) = Tenancy::start() else { return };
+    let firing = tenancy.says(HIGH_CPU, &tenancy.high_cpu, "OK_TO_FIRING", -300);
+    let repeat = tenancy.says(HIGH_CPU, &tenancy.high_cpu, "REPEAT", 0);
+    let both: Vec<Vec<u8>> = [firing, repeat].into_iter().cycle().take(DELIVERIES).collect();
+    let records = tenancy.storm(both.clone());
+    one_has_changed_it(&tenancy, &records);
+    one_pair_was_made(&tenancy, LOW_CPU);
+    tenancy.emulator.finish(DEPLOYMENT);
+    assert_eq!(endings(&tenancy.storm(both[..LATE].to_vec())), (0, ["stale"].into()));
+    assert_eq!(tenancy.size(), (2, "VM.Standard2.1".to_owned()));
+}
+
+#[test]
+fn two_kinds_of_pressure_change_one_dimension_after_the_other() {
+    let Some(tenancy) = Tenancy::start() else { return };
+    let says = |kind| {
+        let cpu = tenancy.says(HIGH_CPU, &tenancy.high_cpu, kind, 0);
+        [cpu, tenancy.says(HIGH_MEM, &tenancy.high_mem, kind, 0)]
+    };
+    let both: Vec<Vec<u8>> = says("OK_TO_FIRING").into_iter().cycle().take(DELIVERIES).collect();
+    let records = tenancy.storm(both.clone());
+    one_has_changed_it(&tenancy, &records);
+    tenancy.emulator.finish(DEPLOYMENT);
+    let (more, larger) = ((2, "VM.Standard2.1".to_owned()), (1, "VM.Standard2.2".to_owned()));
+    let (won, lost) = if tenancy.size() == more { (LOW_CPU, LOW_MEM) } else { (LOW_MEM, LOW_CPU) };
+    assert!([more, larger].contains(&tenancy.size()), "{:?}", tenancy.size());
+    // Both have data from before that. Whoever lost may have written its pair, which serves nothing yet.
+    let late = tenancy.storm(both[..LATE].to_vec());
+    assert_eq!(endings(&late), (0, ["stale"].into()));
+    assert_eq!((tenancy.pairs(won).len(), tenancy.pairs(lost).len()), (1, 0));
+    // The pressure is still there when the data is new: now the other dimension changes, once.
+    tenancy.settle();
+    let [cpu, mem] = says("REPEAT");
+    let repeat = if lost == LOW_MEM { mem } else { cpu };
+    let again = tenancy.storm(vec![repeat; LATE]);
+    all_are_answered(&again);
+    assert_eq!((endings(&again).0, tenancy.accepted("UpdateModelDeployment").len()), (1, 2));
+    tenancy.emulator.finish(DEPLOYMENT);
+    assert_eq!(tenancy.size(), (2, "VM.Standard2.2".to_owned()));
+    assert_eq!((tenancy.pairs(won).len(), tenancy.pairs(lost).len()), (1, 1));
+}
+
+#[test]
+fn copies_of_a_low_alarm_take_one_step_down_and_the_pair_at_the_floor() {
+    let Some(tenancy) = Tenancy::start() else { return };
+    let firing = tenancy.says(HIGH_CPU, &tenancy.high_cpu, "OK_TO_FIRING", 0);
+    assert_eq!(endings(&tenancy.storm(vec![firing])).0, 1);
+    tenancy.settle();
+    tenancy.emulator.forget_requests();
+    let pair = tenancy.pairs(LOW_CPU).remove(0);
+    let low = tenancy.says(LOW_CPU, &pair, "OK_TO_FIRING", 0);
+    let records = tenancy.storm(vec![low.clone(); DELIVERIES]);
+    one_has_changed_it(&tenancy, &records);
+    // Nobody has seen it at its floor yet.
+    assert_eq!(tenancy.pairs(LOW_CPU), [pair]);
+    assert_eq!(tenancy.emulator.requests_of("DeleteAlarm").len(), 0);
+    tenancy.emulator.finish(DEPLOYMENT);
+    assert_eq!(tenancy.size(), (1, "VM.Standard2.1".to_owned()));
+    let late = tenancy.storm(vec![low; LATE]);
+    all_are_answered(&late);
+    assert_eq!(endings(&late), (0, ["stale"].into()));
+    assert_eq!(tenancy.pairs(LOW_CPU), Vec::<String>::new());
+    assert_eq!(tenancy.accepted("DeleteAlarm").len(), 1);
+    assert_eq!(tenancy.accepted("UpdateModelDeployment").len(), 1);
+}
+
+/// However many have asked for it: they had one token, and it was made once.
+fn one_pair_was_made(tenancy: &Tenancy, name: &str) {
+    assert_eq!(tenancy.pairs(name).len(), 1);
+    let asked: Vec<Request> = tenancy
+        .accepted("CreateAlarm")
+        .into_iter()
+        .filter(|request| request.body["displayName"] == name)
+        .collect();
+    let tokens: BTreeSet<&Option<String>> = asked.iter().map(|request| &request.retry_token).collect();
+    assert_eq!(tokens.len(), 1, "{} have asked", asked.len());
+    assert_eq!(tenancy.accepted("DeleteAlarm").len(), 0);
+}
+
+#[test]
+fn what_is_throttled_is_delivered_again_and_changes_nothing_more() {
+    let Some(tenancy) = Tenancy::start() else { return };
+    // What Monitoring allows a whole tenancy.
+    tenancy.emulator.set(&json!({ "alarm_calls_per_second": 10 }));
+    let firing = tenancy.says(HIGH_CPU, &tenancy.high_cpu, "OK_TO_FIRING", 0);
+    let records = tenancy.storm(vec![firing.clone(); 2 * PROCESSES]);
+    let again: Vec<&Value> = records.iter().filter(|record| record["result"] == "failed").collect();
+    let told = |record: &&&Value| {
+        record["error"]["kind"] == "throttled" && record["error"]["retryable"] == json!(true)
+    };
+    assert_eq!(again.iter().filter(told).count(), again.len(), "{again:#?}");
+    assert!(tenancy.accepted("UpdateModelDeployment").len() <= 1);
+    // The others of the tenancy are done; Notifications delivers again what has failed, and one more.
+    tenancy.emulator.set(&json!({ "alarm_calls_per_second": null }));
+    all_are_answered(&tenancy.storm(vec![firing; again.len() + 1]));
+    assert_eq!(tenancy.accepted("UpdateModelDeployment").len(), 1);
+    one_pair_was_made(&tenancy, LOW_CPU);
+}
