@@ -15,6 +15,7 @@ mod aws;
 mod axes;
 mod batch;
 mod cli;
+mod defects;
 mod distrust;
 mod events;
 mod host;

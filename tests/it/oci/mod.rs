@@ -1,6 +1,7 @@
 //! The real function of OCI on its socket, and against the emulator of OCI.
 
 mod concurrent;
+mod defects;
 mod emulators;
 mod function;
 mod host;
