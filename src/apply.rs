@@ -115,7 +115,7 @@ impl Outcome {
 
     /// Whether a change of the deployment itself was sent.
     pub fn resized(&self) -> bool {
-        self.calls.iter().any(|sent| sent.status == Status::Done && sent.call.resizes())
+        has_resized(&self.calls)
     }
 
     /// Whether somebody else changed the deployment or its pair between the look and the call.
@@ -181,7 +181,8 @@ pub async fn apply(
         Mode::Observe => (calls.into_iter().map(|call| receipt(call, Status::DryRun)).collect(), None),
     };
     let result = ending(&decided.decision, &calls, error.as_ref());
-    let (decided, error) = refused_as_busy(decided, error);
+    let (decided, error) =
+        if has_resized(&calls) { (decided, error) } else { refused_as_busy(decided, error) };
     Outcome {
         alarm: question.alarm.clone(),
         target: Some(question.target.clone()),
@@ -255,12 +256,17 @@ fn receipt(call: Call, status: Status) -> Receipt {
 
 fn ending(decision: &Decision, calls: &[Receipt], error: Option<&Error>) -> Ending {
     match (error, decision) {
-        (Some(Error::InProgress { .. }), _) => Ending::Held,
+        (Some(Error::InProgress { .. }), _) if !has_resized(calls) => Ending::Held,
         (Some(_), _) => Ending::Failed,
         (None, _) if calls.iter().any(|receipt| receipt.status == Status::DryRun) => Ending::DryRun,
         (None, Decision::Resize { .. }) => Ending::Applied,
         (None, Decision::Hold(_)) => Ending::Held,
     }
+}
+
+/// Whether the change of size itself was accepted, whatever became of the rest.
+fn has_resized(calls: &[Receipt]) -> bool {
+    calls.iter().any(|receipt| receipt.status == Status::Done && receipt.call.resizes())
 }
 
 /// The update API's own "in progress" is an answer, not a failure: somebody else got there first.

@@ -63,6 +63,8 @@ pub enum Call {
         if_match: Option<String>,
         /// Its name, for the reader.
         name: String,
+        /// Only if the deployment that it served is still as it was observed: whoever changes it needs the alarm.
+        unless_changed: Option<Unchanged>,
     },
     /// Creates the topic that alarms notify.
     OciCreateTopic {
@@ -216,6 +218,15 @@ pub enum Call {
         /// The message.
         body: String,
     },
+}
+
+/// A deployment as it was observed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unchanged {
+    /// Its OCID.
+    pub id: String,
+    /// Its etag.
+    pub etag: String,
 }
 
 /// Every operation that a [`Call`] can be, in the APIs' own spelling, with the permission that it needs.

@@ -54,10 +54,10 @@ pub fn plan(question: &Question, seen: &Deployment, decided: Decided, policy: &P
     calls.extend(left.calls);
     notes.extend(left.notes);
     if fate == Fate::Delete && !left.goes_on {
-        calls.extend(ours(seen).map(|alarm| (target.delete_pair)(alarm)));
+        calls.extend(ours(seen).map(|alarm| (target.delete_pair)(alarm, Some(seen))));
     }
     if fate != Fate::Leave {
-        calls.extend(seen.strays.iter().map(|alarm| (target.delete_pair)(alarm)));
+        calls.extend(seen.strays.iter().map(|alarm| (target.delete_pair)(alarm, None)));
     }
     Plan { decided, calls, notes }
 }
@@ -101,7 +101,7 @@ pub fn undone(question: &Question, refused: &Refused) -> Vec<Call> {
 
 /// What is left to do about a deployment that is gone: its paired alarm goes, too.
 pub fn farewell(question: &Question, pair: &SeenAlarm, guards: Vec<Verdict>) -> Plan {
-    let calls = target::of(question.target.kind).map(|target| (target.delete_pair)(pair));
+    let calls = target::of(question.target.kind).map(|target| (target.delete_pair)(pair, None));
     let decided = Decided { decision: Decision::Hold(Hold::TargetGone), guards };
     Plan { decided, calls: calls.into_iter().collect(), notes: Vec::new() }
 }
@@ -115,12 +115,17 @@ fn fate(
     policy: &Policy,
 ) -> Fate {
     let rule = question.matched.rule;
+    if rule.pair.is_some() && target.deleted.contains(&seen.status.as_str()) {
+        return Fate::Delete;
+    }
     let untouched = seen.fixed.contains_key(&rule.axis) || seen.lifecycle == Lifecycle::Gone;
     // What somebody else has added is not ours to take back.
     let owned = seen.owners.get(&rule.axis).is_some_and(|owner| !owner.can_be_parked);
     if rule.pair.is_none() || untouched || (owned && ours(seen).is_none()) {
         return Fate::Leave;
     }
+    // Elsewhere an alarm that asks for more may be being answered right now, by what needs the pair.
+    let serves_nobody = target.one_at_a_time || question.matched.step <= 0;
     let above = |sizes: &[&Size]| above_floor(question, seen, sizes, policy);
     match decision {
         Decision::Hold(Hold::PairTaken { .. } | Hold::NoPairAction) => Fate::Leave,
@@ -134,7 +139,7 @@ fn fate(
         },
         Decision::Hold(_) => match above(&[&seen.size, &seen.heading]) {
             Some(true) => Fate::Keep,
-            Some(false) if seen.lifecycle == Lifecycle::Settled => Fate::Delete,
+            Some(false) if seen.lifecycle == Lifecycle::Settled && serves_nobody => Fate::Delete,
             Some(false) | None => Fate::Leave,
         },
     }
@@ -183,6 +188,6 @@ fn kept(
         return None;
     }
     let rung = policy.ladders.rung(&seen.size.rung());
-    let fired = question.alarm.at;
+    let fired = question.alarm.at.or(Some(question.now));
     (target.keep_pair)(&PairContext { pair, seen, rung: rung.as_ref(), notifies, fired }, ours(seen), notes)
 }

@@ -24,6 +24,10 @@ pub struct Target {
     pub settled: &'static [&'static str],
     /// The platform's words for a deployment that is broken, stopped or being deleted.
     pub gone: &'static [&'static str],
+    /// Those of them out of which it never comes back.
+    pub deleted: &'static [&'static str],
+    /// Whether its function answers one event after the other, so that no other may be about to need a pair.
+    pub one_at_a_time: bool,
     /// The reads that an observation of it takes: operation, and the permission that it needs.
     pub reads: &'static [(&'static str, &'static str)],
     /// The axes along which it has a size.
@@ -41,8 +45,8 @@ pub struct Target {
     /// The call that makes the paired alarm what the policy says, over the one that stands or new; none
     /// when it is so already.
     pub keep_pair: fn(&PairContext, Option<&SeenAlarm>, &mut Vec<String>) -> Option<Call>,
-    /// The call that deletes the paired alarm.
-    pub delete_pair: fn(&SeenAlarm) -> Call,
+    /// The call that deletes a paired alarm: that of the deployment as it was seen, or one that serves nothing.
+    pub delete_pair: fn(&SeenAlarm, Option<&Deployment>) -> Call,
 }
 
 /// All that a change of size depends on.

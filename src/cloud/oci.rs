@@ -3,7 +3,6 @@
 //! What is observed takes one round trip where the compartments are known or guessed right, two otherwise.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -16,14 +15,14 @@ use super::{Cloud, Error};
 use crate::call::{AlarmDefinition, Call};
 use crate::config;
 use crate::decide::Question;
-use crate::deployment::{Deployment, Facts, SeenAlarm, Tags};
+use crate::deployment::{Deployment, Facts, Lifecycle, SeenAlarm, Tags};
 use crate::policy::Wanted;
 use crate::provision::Setup;
 use crate::repeat::Standing;
 use crate::target::oci_model_deployment::TARGET;
 use crate::target::oci_model_deployment::configuration::{self, Told};
-use crate::target::oci_model_deployment::memory::{self, Finished};
-use deployments::Described;
+use crate::target::oci_model_deployment::memory;
+use deployments::{Described, Work};
 
 mod alarms;
 mod api;
@@ -42,8 +41,6 @@ pub struct OciCloud {
     /// Found at the first question.
     api: OnceLock<Result<Api, String>>,
     known: Mutex<HashMap<String, Known>>,
-    /// Whether the service has refused tags together with a change of size, so that they follow it.
-    tags_follow: AtomicBool,
     webhooks: Webhooks,
 }
 
@@ -54,8 +51,10 @@ struct Known {
     alarms: Option<String>,
     /// Where it lives itself.
     home: Option<String>,
-    /// When its last change was asked for, where the service did not take the stamp.
+    /// When its last change was asked for.
     changed: Option<Timestamp>,
+    /// Whether the service has refused tags together with its size, so that they follow it.
+    tags_follow: bool,
 }
 
 /// All that was read about one deployment.
@@ -63,8 +62,8 @@ struct Found {
     described: Described,
     alarm: Option<SeenAlarm>,
     pairs: Vec<SeenAlarm>,
-    finished: Option<Finished>,
-    /// When its last change was asked for, where this process is the only one that knows.
+    work: Work,
+    /// When its last change was asked for, as far as this process knows.
     asked: Option<Timestamp>,
 }
 
@@ -114,7 +113,12 @@ impl Cloud for OciCloud {
             Call::OciUpdateAlarm { id, if_match, alarm } => {
                 alarms::update(api, id, if_match.as_deref(), alarm).await
             }
-            Call::OciDeleteAlarm { id, if_match, .. } => alarms::delete(api, id, if_match.as_deref()).await,
+            Call::OciDeleteAlarm { id, if_match, unless_changed, .. } => {
+                if let Some(observed) = unless_changed {
+                    deployments::unchanged(api, observed).await?;
+                }
+                alarms::delete(api, id, if_match.as_deref()).await
+            }
             Call::OciCreateTopic { name, compartment, tags, retry_token } => {
                 setup::create_topic(api, (name, compartment), tags, retry_token).await
             }
@@ -169,33 +173,30 @@ impl OciCloud {
     async fn look(&self, api: &Api, question: &Question<'_>) -> Result<Found, Error> {
         let id = &question.target.id;
         let Guess { alarms: at, home } = self.guess(api, id);
-        let (described, alarm, pairs, finished) = tokio::join!(
+        let (described, alarm, pairs, work) = tokio::join!(
             deployments::get(api, id),
             alarms::get(api, &question.alarm.id),
             pairs_in(api, question, at.as_deref()),
-            finished_in(api, id, home.as_deref()),
+            work_on(api, id, home.as_deref()),
         );
         let (described, alarm) = (described?, alarm?);
         let really_home = described.compartment().to_owned();
         let really_at = alarm.as_ref().map_or(&really_home, |alarm| compartment_of(alarm)).clone();
         let (at_right, home_right) = (at.as_ref() == Some(&really_at), home.as_ref() == Some(&really_home));
-        let (pairs, finished) = match (at_right, home_right) {
-            (true, true) => (pairs?, finished),
-            (true, false) => (pairs?, finished_in(api, id, Some(&really_home)).await),
-            (false, true) => (pairs_in(api, question, Some(&really_at)).await?, finished),
+        let (pairs, work) = match (at_right, home_right) {
+            (true, true) => (pairs, work),
+            (true, false) => (pairs, work_on(api, id, Some(&really_home)).await),
+            (false, true) => (pairs_in(api, question, Some(&really_at)).await, work),
             (false, false) => {
-                let (pairs, finished) = tokio::join!(
-                    pairs_in(api, question, Some(&really_at)),
-                    finished_in(api, id, Some(&really_home)),
-                );
-                (pairs?, finished)
+                tokio::join!(pairs_in(api, question, Some(&really_at)), work_on(api, id, Some(&really_home)),)
             }
         };
+        let (pairs, work) = (pairs?, work?);
         let known = self.remember(id, |known| {
             known.alarms = Some(really_at);
             known.home = Some(really_home);
         });
-        Ok(Found { described, alarm, pairs, finished, asked: known.changed })
+        Ok(Found { described, alarm, pairs, work, asked: known.changed })
     }
 
     fn guess(&self, api: &Api, id: &str) -> Guess {
@@ -214,16 +215,23 @@ impl OciCloud {
         configuration: &Value,
         tags: &Tags,
     ) -> Result<String, Error> {
-        if !self.tags_follow.load(Ordering::Relaxed) {
+        let asked = memory::asked_at(tags);
+        if !self.remember(id, |_| {}).tags_follow {
             match deployments::update(api, id, if_match, (configuration, Some(tags))).await {
                 // Whatever it is that was not accepted, the size alone will tell.
                 Err(Error::Refused { .. }) => {}
-                answered => return answered.map(accepted),
+                Ok(work_request) => {
+                    self.remember(id, |known| known.changed = asked);
+                    return Ok(accepted(work_request));
+                }
+                Err(error) => return Err(error),
             }
         }
         let work_request = deployments::update(api, id, if_match, (configuration, None)).await?;
-        self.tags_follow.store(true, Ordering::Relaxed);
-        self.remember(id, |known| known.changed = memory::asked_at(tags));
+        self.remember(id, |known| {
+            known.tags_follow = true;
+            known.changed = asked;
+        });
         let stamped = deployments::tag(api, id, tags).await;
         let told =
             stamped.map_or_else(|error| format!(", not stamped: {error}"), |()| ", stamped".to_owned());
@@ -256,8 +264,11 @@ async fn pairs_in(api: &Api, question: &Question<'_>, at: Option<&str>) -> Resul
     }
 }
 
-async fn finished_in(api: &Api, id: &str, home: Option<&str>) -> Option<Finished> {
-    deployments::last_finished(api, id, home?).await
+async fn work_on(api: &Api, id: &str, home: Option<&str>) -> Result<Work, Error> {
+    match home {
+        Some(compartment) => deployments::work(api, id, compartment).await,
+        None => Ok(Work::default()),
+    }
 }
 
 fn compartment_of(alarm: &SeenAlarm) -> &String {
@@ -272,10 +283,15 @@ fn accepted(work_request: Option<String>) -> String {
 }
 
 fn deployment(question: &Question, found: Found) -> Deployment {
-    let Found { described, alarm, mut pairs, finished, asked } = found;
+    let Found { described, alarm, mut pairs, work: Work { under_way, finished }, asked } = found;
     let (rule, tags) = (question.matched.rule, described.tags());
-    let status = described.word("/lifecycleState").to_owned();
-    let lifecycle = TARGET.lifecycle(&status);
+    let mut status = described.word("/lifecycleState").to_owned();
+    let mut lifecycle = TARGET.lifecycle(&status);
+    // The state lags behind what is asked for.
+    if let (Lifecycle::Settled, Some(state)) = (lifecycle, under_way) {
+        lifecycle = Lifecycle::Busy;
+        status = format!("{status}, its work request {state}");
+    }
     let told = configuration::read(described.configuration(), described.running());
     let size = told.size_for(rule.axis);
     let Told { fixed, owners, .. } = told;
@@ -286,6 +302,8 @@ fn deployment(question: &Question, found: Found) -> Deployment {
             Some(listed) => *listed = calling,
             None => pairs.push(calling),
         }
+        // Whoever looks keeps the same one.
+        pairs.sort_by(|a, b| a.id.cmp(&b.id));
     }
     let mut pairs = pairs.into_iter().map(|pair| SeenAlarm { ours: true, ..pair });
     Deployment {

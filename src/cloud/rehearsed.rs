@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::{Cloud, Error};
 use crate::alarm::{Alarm, TargetKind, Transition};
-use crate::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm};
+use crate::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm, Unchanged};
 use crate::decide::Question;
 use crate::deployment::{Axis, Deployment, Endpoint, Facts, Lifecycle, SeenAlarm, Tags};
 use crate::policy::Wanted;
@@ -101,7 +101,9 @@ impl Cloud for Rehearsed {
             Call::OciUpdateAlarm { id, if_match, alarm } => {
                 world.update_alarm(id, if_match.as_deref(), alarm)
             }
-            Call::OciDeleteAlarm { id, if_match, .. } => world.delete_alarm(id, if_match.as_deref()),
+            Call::OciDeleteAlarm { id, if_match, unless_changed, .. } => world
+                .unchanged(unless_changed.as_ref())
+                .and_then(|()| world.delete_alarm(id, if_match.as_deref())),
             Call::OciCreateTopic { name, tags, retry_token, .. } => {
                 world.create_topic(name, tags, retry_token)
             }
@@ -287,6 +289,12 @@ impl World {
         }
         self.alarms.remove(at);
         Ok("deleted".to_owned())
+    }
+
+    fn unchanged(&self, observed: Option<&Unchanged>) -> Result<(), Error> {
+        let found =
+            observed.and_then(|Unchanged { id, etag }| Some((etag, self.deployments.get(id)?.etag())));
+        found.map_or(Ok(()), |(etag, found)| check_revision("oci:DeleteAlarm", &found, Some(etag)))
     }
 
     fn tag_deployment(&mut self, id: &str, tags: &Tags) -> String {

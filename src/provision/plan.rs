@@ -350,7 +350,12 @@ fn remove_topic(
 }
 
 fn delete_alarm(seen: &SeenAlarm) -> Call {
-    Call::OciDeleteAlarm { id: seen.id.clone(), if_match: seen.etag.clone(), name: seen.alarm.name.clone() }
+    Call::OciDeleteAlarm {
+        id: seen.id.clone(),
+        if_match: seen.etag.clone(),
+        name: seen.alarm.name.clone(),
+        unless_changed: None,
+    }
 }
 
 fn delete_subscription(seen: &SeenSubscription) -> Call {

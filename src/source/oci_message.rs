@@ -1,7 +1,7 @@
 //! The OCI Monitoring alarm message, as Notifications hands it to a function: the bare JSON.
 //!
-//! Versions 1.0 to 1.5, raw or pretty. Titles are free text and positions are not: nothing is dispatched
-//! on either.
+//! Versions 1.0 to 1.5, raw or pretty. A payload's shape is told by its fields, never by its title, which is free
+//! text; the title is the alarm's name, which rules match, unless the alarm has a notification title of its own.
 
 use serde_json::Value;
 

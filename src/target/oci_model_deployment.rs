@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{PairContext, Resize, Target, nothing_left};
 use crate::alarm::{TargetId, TargetKind};
-use crate::call::{AlarmDefinition, Call, OciAlarm};
+use crate::call::{AlarmDefinition, Call, OciAlarm, Unchanged};
 use crate::deployment::{Axis, Deployment, Facts, Infeasible, Lifecycle, SeenAlarm, Size};
 
 pub mod configuration;
@@ -20,6 +20,8 @@ pub const TARGET: Target = Target {
     kind: TargetKind::OciModelDeployment,
     settled: &SETTLED,
     gone: &GONE,
+    deleted: &["DELETING", "DELETED"],
+    one_at_a_time: false,
     reads: &[
         ("oci:GetModelDeployment", "manage data-science-model-deployments"),
         ("oci:GetAlarm", "manage alarms"),
@@ -198,8 +200,10 @@ fn etag(seen: &Deployment) -> &str {
     }
 }
 
-fn delete_pair(seen: &SeenAlarm) -> Call {
+fn delete_pair(seen: &SeenAlarm, of: Option<&Deployment>) -> Call {
+    let unless_changed = of.map(|of| Unchanged { id: of.target.id.clone(), etag: etag(of).to_owned() });
     Call::OciDeleteAlarm {
+        unless_changed,
         id: seen.id.clone(),
         if_match: seen.etag.clone(),
         name: seen.definition.name().to_owned(),

@@ -25,6 +25,8 @@ pub const TARGET: Target = Target {
     kind: TargetKind::SagemakerVariant,
     settled: &SETTLED,
     gone: &GONE,
+    deleted: &["Deleting"],
+    one_at_a_time: true,
     reads: &[
         ("aws:DescribeEndpoint", "sagemaker:DescribeEndpoint"),
         ("aws:DescribeEndpointConfig", "sagemaker:DescribeEndpointConfig"),
@@ -306,7 +308,7 @@ fn dimensions(target: &TargetId) -> BTreeMap<String, String> {
         .into()
 }
 
-fn delete_pair(seen: &SeenAlarm) -> Call {
+fn delete_pair(seen: &SeenAlarm, _of: Option<&Deployment>) -> Call {
     Call::AwsDeleteAlarms { name: seen.definition.name().to_owned() }
 }
 

@@ -110,6 +110,10 @@ fn kinds(alarm: &Alarm) -> Vec<TargetKind> {
     "oci firing 09:30:00 churn-model_deployment_high_mem | MemoryUtilization - of 85 in 300s | churn"
 )]
 #[case(
+    "oci/high-bandwidth.firing",
+    "oci firing 09:35:00 churn-model_deployment_high_bandwidth | PredictBandwidth - of 85 in 300s | churn"
+)]
+#[case(
     "oci/low-cpu.repeat",
     "oci repeat 11:00:00 churn-model_deployment_low_cpu | CpuUtilization 3.2 of 10 in 300s | churn"
 )]

@@ -386,8 +386,8 @@ fn a_long_step_stops_at_the_bounds(#[case] from: u32, #[case] alarm: &str, #[cas
 #[case::top("VM.Standard2.24", HIGH_MEM, Err("at_ceiling"))]
 #[case::bottom("VM.Standard2.1", LOW_MEM, Err("at_floor"))]
 // In no built-in table: families never mix.
-#[case::flex("VM.Standard.E4.Flex", HIGH_MEM, Err("unlisted_shape"))]
-#[case::flex_down("VM.Standard.E4.Flex", LOW_MEM, Err("unlisted_shape"))]
+#[case::of_no_ladder("VM.Standard1.4", HIGH_MEM, Err("unlisted_shape"))]
+#[case::of_no_ladder_down("VM.Standard1.4", LOW_MEM, Err("unlisted_shape"))]
 // Names are compared whole.
 #[case::longer_name("VM.Standard2.160", HIGH_MEM, Err("unlisted_shape"))]
 fn the_shape_moves_along_its_ladder(
@@ -1222,7 +1222,7 @@ fn stories() -> Vec<Story> {
         Story::new("unlisted_shape").notice(notice(HIGH_MEM, CHURN)).cloud(cloud_with(
             CHURN,
             1,
-            "VM.Standard.E4.Flex",
+            "VM.Standard1.4",
         )),
         // The pair's name is somebody else's.
         Story::new("pair_taken").notice(notice(HIGH_CPU, VARIANT)).cloud(with_a_foreign_pair(VARIANT, 1)),

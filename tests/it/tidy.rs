@@ -251,7 +251,10 @@ fn every_call_has_a_permission() {
     // One arm per kind of call; the compiler sees to it that none is missing.
     assert_eq!(operations.matches("=>").count(), PERMISSIONS.len(), "one row per operation");
     for (operation, permission) in PERMISSIONS {
-        let told = read("src/call.rs").matches(&format!("=> \"{operation}\",")).count();
+        // A long arm has its text in braces.
+        let texts =
+            read("src/call.rs").replace("=> {", "=>").split_whitespace().collect::<Vec<_>>().join(" ");
+        let told = texts.matches(&format!("=> \"{operation}\"")).count();
         assert_eq!(told, 1, "`{operation}` is no call's operation");
         assert!(!permission.is_empty(), "`{operation}` needs no permission");
     }

@@ -23,6 +23,9 @@ use stepladder::{report, source};
 /// What is left of the invocation when work is given up, so that there is time to say so.
 const MARGIN: Duration = Duration::from_millis(500);
 
+/// A deadline so long ago was never meant as one.
+const A_DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
 /// The time that an invocation without a deadline is given: that of the template.
 const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -150,10 +153,10 @@ impl Log for Lines {
 /// is as good as none.
 fn time_left(deadline_ms: u64, now: Timestamp) -> Duration {
     let now = u64::try_from(now.as_millisecond()).unwrap_or_default();
-    match deadline_ms.checked_sub(now) {
-        Some(left) => Duration::from_millis(left).saturating_sub(MARGIN),
-        None => WITHOUT_DEADLINE,
+    if deadline_ms < now.saturating_sub(A_DAY_MS) {
+        return WITHOUT_DEADLINE;
     }
+    Duration::from_millis(deadline_ms.saturating_sub(now)).saturating_sub(MARGIN)
 }
 
 /// One line of JSON on standard output, which Lambda hands to CloudWatch Logs as it is.

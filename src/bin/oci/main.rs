@@ -4,6 +4,7 @@
 //! a policy that cannot be used: no event may vanish for it. Between two calls the process is frozen, so
 //! nothing is left to run once a call is answered.
 
+use std::cell::Cell;
 use std::io;
 use std::pin::{Pin, pin};
 use std::process::ExitCode;
@@ -68,6 +69,7 @@ async fn run() -> Result<(), Error> {
         policy: config::policy_from_env().map_err(|error| report::chain(&error)),
         frame: Frame::from_env(),
     };
+    function.cloud.connect().await;
     let socket = Socket::open(&address)?;
     let stop = pin!(async move {
         terminate.recv().await;
@@ -107,7 +109,13 @@ async fn converse<S>(
 where
     S: Future<Output = ()>,
 {
-    let service = service_fn(|request| function.called(request));
+    let under_way = Cell::new(false);
+    let service = service_fn(|request| async {
+        under_way.set(true);
+        let answer = function.called(request).await;
+        under_way.set(false);
+        answer
+    });
     // How long a call may take, and how long a connection is kept, is the agent's to say.
     let connection =
         http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), service);
@@ -118,8 +126,11 @@ where
             Ok(None)
         }
         next = wait(socket, stop) => {
-            connection.as_mut().graceful_shutdown();
-            told(connection.await);
+            // Half a request that nobody goes on with must not keep anybody waiting.
+            if under_way.get() {
+                connection.as_mut().graceful_shutdown();
+                told(connection.await);
+            }
             next.map(Some)
         }
     }

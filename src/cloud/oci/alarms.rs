@@ -3,7 +3,7 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::api::{Again, Api, Ask, Service, segment};
+use super::api::{Api, Ask, Service, segment};
 use super::errors::token_is_spent;
 use crate::call::{AlarmDefinition, OciAlarm};
 use crate::cloud::Error;
@@ -12,12 +12,18 @@ use crate::deployment::SeenAlarm;
 use crate::source::mql;
 use crate::target::oci_model_deployment::is_ours;
 
+/// How the tags begin that make an alarm ours.
+const OURS: &str = "stepladder:";
+
+/// The states of an alarm that is no more.
+const GOING: [&str; 2] = ["DELETING", "DELETED"];
+
 /// The alarm of an OCID; `None` when it cannot be seen, as that of a message that was written by hand.
 pub(super) async fn get(api: &Api, id: &str) -> Result<Option<SeenAlarm>, Error> {
     if id.is_empty() {
         return Ok(None);
     }
-    let ask = Ask::get("oci:GetAlarm", Service::Monitoring, format!("/alarms/{}", segment(id)));
+    let ask = Ask::get("oci:GetAlarm", Service::Monitoring, path(id));
     match api.ask(ask).await {
         Ok(answer) => Ok(seen(&answer.body, answer.etag)),
         // Whether the permission is missing is told by the list of alarms, which takes the same one.
@@ -43,11 +49,8 @@ pub(super) async fn pairs(
         .query("compartmentId", compartment)
         .query("displayName", &pair.alarm);
     let listed = api.all_pages(ask).await?;
-    let mut ours: Vec<SeenAlarm> =
-        listed.iter().filter_map(|item| seen(item, None)).filter(|alarm| marked(alarm, question)).collect();
-    // Whoever looks keeps the same one.
-    ours.sort_by(|a, b| a.id.cmp(&b.id));
-    Ok(ours)
+    let seen = listed.iter().filter_map(|item| seen(item, None));
+    Ok(seen.filter(|alarm| marked(alarm, question)).collect())
 }
 
 /// Whether an alarm carries the marker of the pair that a question asks about.
@@ -77,16 +80,19 @@ async fn create_with(api: &Api, alarm: &OciAlarm, token: &str) -> Result<String,
     Ok(format!("alarm {id}"))
 }
 
-/// Writes an alarm anew.
+/// Writes an alarm anew. One that is only known from a list is read first: it may have been edited since.
 pub(super) async fn update(
     api: &Api,
     id: &str,
     if_match: Option<&str>,
     alarm: &OciAlarm,
 ) -> Result<String, Error> {
-    let path = format!("/alarms/{}", segment(id));
-    let ask = Ask::new("oci:UpdateAlarm", Service::Monitoring, Method::PUT, path)
-        .header("if-match", if_match)
+    let Some(etag) = etag_of(api, "oci:UpdateAlarm", id, if_match).await? else {
+        let message = format!("`{id}` has been deleted since");
+        return Err(Error::LostRace { operation: "oci:UpdateAlarm".to_owned(), message });
+    };
+    let ask = Ask::new("oci:UpdateAlarm", Service::Monitoring, Method::PUT, path(id))
+        .header("if-match", Some(&etag))
         .body(details(alarm));
     match api.ask(ask).await {
         Ok(_) => Ok(format!("alarm {id}")),
@@ -96,22 +102,47 @@ pub(super) async fn update(
     }
 }
 
-/// Deletes an alarm. Already gone is success.
+/// Deletes an alarm. Already gone is success; what can be seen and not deleted is not.
 pub(super) async fn delete(api: &Api, id: &str, if_match: Option<&str>) -> Result<String, Error> {
-    let path = format!("/alarms/{}", segment(id));
-    let ask = Ask::new("oci:DeleteAlarm", Service::Monitoring, Method::DELETE, path)
-        .header("if-match", if_match)
-        .again(Again::Safe);
-    match api.ask(ask).await {
-        Ok(_) => Ok("deleted".to_owned()),
-        Err(Error::Hidden { .. }) => Ok("gone already".to_owned()),
-        Err(error) => Err(error),
+    let Some(etag) = etag_of(api, "oci:DeleteAlarm", id, if_match).await? else {
+        return Ok("gone already".to_owned());
+    };
+    let ask = Ask::new("oci:DeleteAlarm", Service::Monitoring, Method::DELETE, path(id))
+        .header("if-match", Some(&etag));
+    api.ask(ask).await.map(|_| "deleted".to_owned())
+}
+
+/// The etag under which an alarm is changed: the observed one, or that of now as long as the alarm is still marked as
+/// ours. `None` when it is gone.
+async fn etag_of(
+    api: &Api,
+    operation: &'static str,
+    id: &str,
+    observed: Option<&str>,
+) -> Result<Option<String>, Error> {
+    if let Some(etag) = observed {
+        return Ok(Some(etag.to_owned()));
     }
+    let Some(SeenAlarm { etag: Some(etag), definition, .. }) = get(api, id).await? else { return Ok(None) };
+    match definition {
+        AlarmDefinition::Oci(alarm) if alarm.tags.keys().any(|key| key.starts_with(OURS)) => Ok(Some(etag)),
+        AlarmDefinition::Oci(_) | AlarmDefinition::Cloudwatch(_) => {
+            let message = format!("`{id}` is not marked as stepladder's any more");
+            Err(Error::LostRace { operation: operation.to_owned(), message })
+        }
+    }
+}
+
+fn path(id: &str) -> String {
+    format!("/alarms/{}", segment(id))
 }
 
 /// An alarm as Monitoring tells of it; in a list it tells less, and no etag.
 fn seen(told: &Value, etag: Option<String>) -> Option<SeenAlarm> {
     let word = |key: &str| told.get(key).and_then(Value::as_str).map(str::to_owned);
+    if word("lifecycleState").is_some_and(|state| GOING.contains(&state.as_str())) {
+        return None;
+    }
     let id = word("id")?;
     let definition = OciAlarm {
         name: word("displayName")?,

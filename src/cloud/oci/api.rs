@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// A request that would have less time than this is not begun.
 const LEAST: Duration = Duration::from_millis(200);
 
-/// A page's most: what Monitoring and Data Science both allow.
+/// A page's most: what Data Science allows; the others allow more.
 const PAGE: &str = "100";
 
 /// More pages than this are no answer to a question about one deployment.
@@ -155,6 +155,10 @@ pub(super) struct Answer {
 /// A text as it may stand in a path or a query: nothing in it can lead anywhere else. As RFC 3986 has it, so that
 /// what is signed is what is sent.
 pub(super) fn segment(text: &str) -> String {
+    // Dots alone would lead to another place.
+    if text.bytes().all(|byte| byte == b'.') {
+        return text.replace('.', "%2E");
+    }
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
@@ -213,23 +217,27 @@ impl Api {
 
     /// Sends a request until it is answered for good, or there is no time left.
     pub(super) async fn ask(&self, ask: Ask<'_>) -> Result<Answer, Error> {
-        let mut renewed = false;
+        self.ask_and_tell(ask).await.map_err(|unsure| unsure.error)
+    }
+
+    /// The same; besides the error it is told whether the request may have been carried out all the same.
+    pub(super) async fn ask_and_tell(&self, ask: Ask<'_>) -> Result<Answer, Unsure> {
+        let mut may_be_done = false;
         let mut tries = 1;
         loop {
             let failed = match self.once(&ask).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
-            if failed.unauthenticated && !renewed {
-                // The platform may have put a new key and token in place since they were read.
+            may_be_done |= matches!(failed.error, Error::Unavailable { .. }) && !failed.never_sent;
+            if failed.unauthenticated {
+                // The platform may be about to put a new key and token in place.
                 self.moment().identity = None;
-                renewed = true;
-                continue;
             }
             let pause = jittered(PAUSE * 2_u32.pow(tries - 1));
             let is_time = self.left().is_none_or(|left| left > pause + LEAST);
             if tries >= TRIES || !is_time || !failed.worth_another(ask.again) {
-                return Err(failed.error);
+                return Err(Unsure { error: failed.error, may_be_done });
             }
             tokio::time::sleep(pause).await;
             tries += 1;
@@ -264,7 +272,8 @@ impl Api {
         let operation = || ask.operation.to_owned();
         let broken =
             |message: String| Failed::for_good(Error::Unconfigured { operation: operation(), message });
-        let identity = self.identity().map_err(|error| broken(chain(&error)))?;
+        let unreadable = |error: identity::Error| Failed { unauthenticated: true, ..broken(chain(&error)) };
+        let identity = self.identity().map_err(unreadable)?;
         let request = self.signed(ask, &identity).map_err(broken)?;
         let within = self.left().map_or(ATTEMPT, |left| left.min(ATTEMPT));
         if within < LEAST {
@@ -311,6 +320,14 @@ impl Api {
     }
 }
 
+/// Why a request was not answered as it should be.
+#[derive(Debug)]
+pub(super) struct Unsure {
+    pub(super) error: Error,
+    /// Whether a try of it may have been carried out, and only its answer be lost.
+    pub(super) may_be_done: bool,
+}
+
 /// Why one try has brought no answer.
 struct Failed {
     error: Error,
@@ -327,6 +344,8 @@ impl Failed {
     fn worth_another(&self, again: Again) -> bool {
         match (&self.error, again) {
             (_, Again::Never) => false,
+            // Nobody has looked at what it asks for.
+            _ if self.unauthenticated => true,
             (Error::Throttled { .. }, _) | (Error::Unavailable { .. }, Again::Safe) => true,
             (Error::Unavailable { .. }, Again::Unsent) => self.never_sent,
             (_, _) => false,
@@ -373,6 +392,7 @@ mod tests {
             ("ocid1.alarm.oc1..a-b_c", "ocid1.alarm.oc1..a-b_c"),
             ("<YOUR_ID>", "%3CYOUR_ID%3E"),
             ("../x?y=z#w", "..%2Fx%3Fy%3Dz%23w"),
+            ("..", "%2E%2E"),
             ("é a+b", "%C3%A9%20a%2Bb"),
         ];
         for (text, expected) in rows {

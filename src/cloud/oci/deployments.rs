@@ -5,9 +5,14 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::api::{Again, Api, Ask, Service, segment};
+use crate::call::Unchanged;
 use crate::cloud::Error;
 use crate::deployment::Tags;
 use crate::target::oci_model_deployment::memory::Finished;
+use crate::target::oci_model_deployment::{TAG_CHANGED, configuration};
+
+/// How the tags begin that are ours.
+const OURS: &str = "stepladder:";
 
 /// A deployment as the service tells of it.
 #[derive(Debug)]
@@ -52,26 +57,46 @@ pub(super) async fn get(api: &Api, id: &str) -> Result<Described, Error> {
     Ok(Described { etag, body: answer.body })
 }
 
-/// When and how the last update of a deployment was completed, as far as that can be read: work requests take a permission
-/// of their own, and a stamp takes their place.
-pub(super) async fn last_finished(api: &Api, id: &str, compartment: &str) -> Option<Finished> {
+/// The states of a work request that is not over.
+const UNDER_WAY: [&str; 3] = ["ACCEPTED", "IN_PROGRESS", "CANCELING"];
+
+/// What is being done to a deployment, and what was done last.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Work {
+    /// The state of what is under way.
+    pub(super) under_way: Option<String>,
+    pub(super) finished: Option<Finished>,
+}
+
+/// What is done to a deployment, as far as that may be read: work requests take a permission of their own, and a stamp
+/// takes their place.
+pub(super) async fn work(api: &Api, id: &str, compartment: &str) -> Result<Work, Error> {
     let ask = Ask::get("oci:ListWorkRequests", Service::DataScience, "/workRequests")
         .query("compartmentId", compartment)
         .query("resourceId", id)
-        .query("operationType", "MODEL_DEPLOYMENT_UPDATE")
         .query("sortBy", "timeAccepted")
         .query("sortOrder", "DESC")
-        .query("limit", "10")
-        .again(Again::Never);
-    let answer = api.ask(ask).await.ok()?;
-    let ended = answer.body.as_array()?.iter().filter(|item| concerns(item, id)).filter_map(finished);
-    ended.max_by_key(|finished| finished.at)
+        .query("limit", "20");
+    let listed = match api.ask(ask).await {
+        Ok(answer) => answer.body,
+        Err(Error::Hidden { .. } | Error::Denied { .. } | Error::NotFound { .. } | Error::Refused { .. }) => {
+            return Ok(Work::default());
+        }
+        // What may be read is read: without it an old alarm could pass for a new one.
+        Err(error) => return Err(error),
+    };
+    let listed = listed.as_array().map(Vec::as_slice).unwrap_or_default();
+    let about = || listed.iter().filter(|item| concerns(item, id));
+    let state = |item: &Value| item.get("status").and_then(Value::as_str).map(str::to_owned);
+    let under_way = about().filter_map(state).find(|state| UNDER_WAY.contains(&state.as_str()));
+    Ok(Work { under_way, finished: about().filter_map(finished).max_by_key(|finished| finished.at) })
 }
 
 fn finished(item: &Value) -> Option<Finished> {
     let word = |key: &str| item.get(key).and_then(Value::as_str);
     let at: Timestamp = word("timeFinished")?.parse().ok()?;
-    Some(Finished { at, failed: word("status") == Some("FAILED") })
+    let update = word("operationType").is_none_or(|kind| kind == "MODEL_DEPLOYMENT_UPDATE");
+    Some(Finished { at, failed: update && word("status") == Some("FAILED") })
 }
 
 /// Whether a work request is about a deployment; one that names nothing was asked for by the deployment's id.
@@ -81,7 +106,8 @@ fn concerns(item: &Value, id: &str) -> bool {
     resources.is_empty() || resources.iter().filter_map(named).any(|named| named.eq_ignore_ascii_case(id))
 }
 
-/// Asks for a configuration, and for the tags in the same update.
+/// Asks for a configuration, and for the tags in the same update. An answer that was lost is looked for: the stamp
+/// among the tags, or the size, tells whether the update was taken.
 pub(super) async fn update(
     api: &Api,
     id: &str,
@@ -92,14 +118,39 @@ pub(super) async fn update(
     if let Some(tags) = tags {
         body["freeformTags"] = json!(tags);
     }
-    let answer = api.ask(put(id, Some(if_match), body)).await?;
-    Ok(answer.work_request)
+    match api.ask_and_tell(put(id, Some(if_match), body)).await {
+        Ok(answer) => Ok(answer.work_request),
+        Err(unsure) if unsure.may_be_done => {
+            let found = get(api, id).await?;
+            let stamped = tags.is_some_and(|tags| tags.get(TAG_CHANGED) == found.tags().get(TAG_CHANGED));
+            let size = |of: &Value| configuration::read(of, None).size;
+            let taken = stamped || size(found.configuration()) == size(configuration);
+            if taken { Ok(None) } else { Err(unsure.error) }
+        }
+        Err(unsure) => Err(unsure.error),
+    }
 }
 
-/// Writes the tags alone.
+/// Adds to the tags, and leaves the others as they are now.
 pub(super) async fn tag(api: &Api, id: &str, tags: &Tags) -> Result<(), Error> {
-    let ask = put(id, None, json!({ "freeformTags": tags })).again(Again::Never);
+    let found = get(api, id).await?;
+    let mut all = found.tags();
+    all.retain(|key, _| !key.starts_with(OURS));
+    all.extend(
+        tags.iter().filter(|(key, _)| key.starts_with(OURS)).map(|(key, value)| (key.clone(), value.clone())),
+    );
+    let ask = put(id, Some(&found.etag), json!({ "freeformTags": all })).again(Again::Never);
     api.ask(ask).await.map(|_| ())
+}
+
+/// Whether a deployment is still as it was observed.
+pub(super) async fn unchanged(api: &Api, Unchanged { id, etag }: &Unchanged) -> Result<(), Error> {
+    let found = get(api, id).await?;
+    if found.etag == *etag {
+        return Ok(());
+    }
+    let message = format!("`{id}` has changed since it was observed");
+    Err(Error::LostRace { operation: "oci:GetModelDeployment".to_owned(), message })
 }
 
 fn put<'a>(id: &str, if_match: Option<&'a str>, body: Value) -> Ask<'a> {

@@ -75,6 +75,13 @@ pub fn read(configuration: &Value, running: Option<u32>) -> Told {
         let why = format!("its flexible shape is made `{flex}`: expected whole `ocpus` and `memoryInGBs`");
         fixed.entry(Axis::Shape).or_insert(why);
     }
+    for (axis, leaf, told) in
+        [(Axis::Shape, SHAPE, shape.is_some()), (Axis::Bandwidth, BANDWIDTH, bandwidth.is_some())]
+    {
+        if !told {
+            fixed.entry(axis).or_insert_with(|| format!("its description has no `{leaf}`"));
+        }
+    }
     if flex.is_none() && shape.is_some_and(|shape| shape.ends_with(".Flex")) {
         let why = "its flexible shape does not say how large it is made".to_owned();
         fixed.entry(Axis::Shape).or_insert(why);
@@ -122,12 +129,12 @@ fn reflex(instance: &mut Value, flex: Option<Flex>) {
 fn updatable(configuration: &Value) -> Option<Value> {
     let kind = configuration.get("deploymentType")?;
     let settings = configuration.get(place(configuration).ok()?)?;
-    Some(match configuration.get(GROUP) {
+    Some(if place(configuration) == Ok(OF_A_GROUP) {
         // Without a moment in which nothing answers.
-        Some(group) => {
-            json!({ "deploymentType": kind, "updateType": "ZDT", GROUP: group, OF_A_GROUP: settings })
-        }
-        None => json!({ "deploymentType": kind, OF_A_MODEL: settings }),
+        let group = configuration.get(GROUP)?;
+        json!({ "deploymentType": kind, "updateType": "ZDT", GROUP: group, OF_A_GROUP: settings })
+    } else {
+        json!({ "deploymentType": kind, OF_A_MODEL: settings })
     })
 }
 
