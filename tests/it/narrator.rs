@@ -36,7 +36,7 @@ impl Narrator {
         }
     }
 
-    /// Which alarms and which size are not what they were.
+    /// Which alarms and which size are not what they were, and whether that is about to change.
     pub(crate) fn changes(&self, script: &Script, before: Option<&Sample>, now: &Sample) {
         let Sample { load, measured, size, .. } = now;
         let metric = format!("{} at {measured:.0}", script.metric);
@@ -52,6 +52,9 @@ impl Narrator {
         }
         for name in stood.keys().filter(|name| !now.alarms.contains_key(*name)) {
             self.say(&format!("deleted `{name}`"));
+        }
+        if !now.at_rest && before.is_some_and(|before| before.at_rest) {
+            self.say("is being changed");
         }
         self.progress(&format!("{load} {}, {metric}, {size}", script.load));
     }

@@ -46,6 +46,7 @@ pub(crate) struct Sample {
     pub(crate) alarms: BTreeMap<String, Alarm>,
     /// What a change has made besides, by name.
     pub(crate) leftovers: Vec<String>,
+    /// Nothing is being changed.
     pub(crate) at_rest: bool,
 }
 
