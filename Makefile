@@ -150,6 +150,15 @@ bench: $(BENCH)/ready $(BENCH_BINARY) ## Measure the Lambda function's start nex
 target/lambda/stepladder-lambda/bootstrap: | emulators
 	cargo lambda build --release --bin stepladder-lambda
 
+BENCH_OCI_BINARY ?= $(OCI_FUNCTION)/stepladder-oci
+
+.PHONY: bench-oci
+bench-oci: emulators-oci $(BENCH_OCI_BINARY) ## Measure the OCI function's start and calls (BENCH_FLAGS=--help)
+	$(OCI)/bin/python benches/oci/bench.py --binary $(BENCH_OCI_BINARY) $(BENCH_FLAGS)
+
+$(OCI_FUNCTION)/stepladder-oci:
+	$(MAKE) package-oci
+
 .PHONY: fuzz
 fuzz: tools-fuzz ## Throw bytes at the parser (FUZZ_SECONDS=600; needs a nightly toolchain)
 	mkdir -p fuzz/corpus/parse

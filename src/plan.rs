@@ -122,7 +122,6 @@ fn fate(
         return Fate::Leave;
     }
     let above = |sizes: &[&Size]| above_floor(question, seen, sizes, policy);
-    let theirs = seen.owners.contains_key(&rule.axis) && !target.unfinished.contains(&rule.axis);
     match decision {
         Decision::Hold(Hold::PairTaken { .. } | Hold::NoPairAction) => Fate::Leave,
         // It brings the look that finishes what the change leaves to do, and goes with it.
@@ -134,8 +133,6 @@ fn fate(
             (Some(false) | None, None) => Fate::Leave,
         },
         Decision::Hold(_) => match above(&[&seen.size, &seen.heading]) {
-            // What somebody else has added is theirs to take back.
-            Some(true) if theirs && ours(seen).is_none() => Fate::Leave,
             Some(true) => Fate::Keep,
             Some(false) if seen.lifecycle == Lifecycle::Settled => Fate::Delete,
             Some(false) | None => Fate::Leave,

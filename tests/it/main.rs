@@ -17,6 +17,7 @@ mod batch;
 #[cfg(any(feature = "aws", feature = "oci"))]
 mod chart;
 mod cli;
+mod defects;
 mod distrust;
 mod events;
 mod host;

@@ -3,6 +3,7 @@
 mod agent;
 mod closed_loop;
 mod concurrent;
+mod defects;
 mod emulators;
 mod function;
 mod host;

@@ -1,0 +1,504 @@
+//! What Oracle's sample function for scaling model deployments gets wrong, one test that says what is right for
+//! each. Those in `oci::defects` need the client and its emulator, those in `oci::concurrent` many of them.
+//!
+//! | the sample | what is right here |
+//! |---|---|
+//! | 1. crashes where a low alarm of that name exists | `oci::defects::a_low_alarm_that_exists_already_does_not_stop_a_scale_up` |
+//! | 2. crashes on the answer to the alarm's creation, before the update | `oci::defects::a_scale_up_reaches_the_update_although_the_pair_is_made_first` |
+//! | 3. crashes on every title but four | [`any_title_is_answered_and_a_suffix_is_enough`] |
+//! | 4. goes on after a body that is no JSON, and crashes | [`a_body_that_is_no_alarm_ends_there_and_is_told`] |
+//! | 5. looks at the first dimension of the first alarm, if there is one | [`every_deployment_that_fires_is_answered`], [`a_message_without_a_deployment_is_told`] |
+//! | 6. takes every deployment for one model of a fixed size | [`a_deployment_that_scales_itself_is_told_and_not_touched`] |
+//! | 7. does not find its largest shape | [`the_largest_shape_is_at_its_ceiling`] |
+//! | 8. swallows what goes wrong | [`a_failure_to_delete_the_pair_is_told`] |
+//! | 9. always says that the scaling is completed | [`an_answer_says_what_was_done_and_no_more`] |
+//! | 10. scales twice on a message that comes twice, and over other changes | [`a_message_that_comes_twice_changes_once`], [`a_change_by_another_is_not_overwritten`], `oci::concurrent` |
+//! | 11. makes an alarm that nothing ties to the update, one for a whole compartment | [`an_update_that_fails_strands_no_alarm`], [`every_deployment_has_a_low_alarm_of_its_own`], [`two_deliveries_make_one_alarm`], `oci::defects::a_pair_on_a_later_page_is_found` |
+//! | 12. deletes the alarm that called, whoever owns it | [`somebody_elses_low_alarm_is_never_deleted`] |
+//! | 13. lets one idle replica, or data from before the last change, shrink the fleet | [`the_low_alarm_is_about_the_deployment_not_a_replica`], [`repetitions_on_old_data_take_one_step`], [`limits_and_steps_are_the_policys`] |
+//! | 14. drops what comes in other states, and refuses one that takes updates | [`every_state_is_answered_and_told`] |
+//! | 15. ignores kinds of message without a word | [`what_is_no_breach_is_told_by_its_kind`] |
+//! | 16. knows one family of shapes, and loses the network with the shape | [`other_families_are_resized_and_the_network_stays`] |
+//! | 17. answers two pressures at once, each blind to the other | [`two_pressures_change_one_dimension_after_the_other`], `oci::concurrent` |
+//! | 18. waits for minutes where the function has half of one, or not at all | `oci::defects::a_throttled_call_is_tried_again_and_one_that_takes_minutes_is_not` |
+//! | 19. lacks the permission that it needs, and asks for others | [`the_statements_grant_what_the_calls_take`] |
+//! | 20. prints whole messages, and has neither settings, nor a dry run, nor a record | [`a_dry_run_leaves_a_record_and_nothing_else`], `oci::host::the_log_does_not_repeat_the_payload` |
+//!
+//! Of 20, what has no behaviour has no test: its clients are made anew for every call, ours once per process; its
+//! format of messages is meant for mail, ours is the default; its requirements are not pinned, ours are in
+//! `Cargo.lock`.
+
+use std::collections::BTreeSet;
+
+use rstest::rstest;
+use serde_json::{Value, json};
+use stepladder::alarm::Transition;
+use stepladder::apply::{Ending, Outcome};
+use stepladder::call::AlarmDefinition;
+use stepladder::cloud::Error;
+use stepladder::cloud::rehearsed::{Rehearsed, World, WorldAlarm};
+use stepladder::deployment::Size;
+use stepladder::policy::Policy;
+use stepladder::provision::Access;
+use stepladder::{report, source};
+
+use crate::support::{
+    CHURN, CPU_PAIR, HIGH_CPU, HIGH_MEM, Interrupted, LOW_CPU, MEM_PAIR, Notice, Racing, Side, answer, at,
+    built_in, cloud, cloud_with, heading, minute, notice, on, operations, pairs, pass, policy, reason, size,
+    standing, tell, world,
+};
+
+/// Another deployment in the same compartment.
+const RANKING: &str = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueidranking";
+
+/// A world with two deployments on OCI.
+fn two_deployments() -> Rehearsed {
+    let mut world = world();
+    let ranking = world.deployments[CHURN].clone();
+    world.deployments.insert(RANKING.to_owned(), ranking);
+    Rehearsed::new(world)
+}
+
+fn instances(cloud: &Rehearsed, id: &str) -> u32 {
+    heading(cloud, id).instances
+}
+
+/// Defect 3: the title of a message was compared with four texts, and any other left a variable unset. A title
+/// is whatever the alarm is called, or a text with variables in it.
+#[rstest]
+// As the guide calls it.
+#[case("model_deployment_high_cpu", "resize")]
+// With the deployment's name before it, as two of them in one compartment need.
+#[case("churn: model_deployment_high_cpu", "resize")]
+#[case("CRITICAL - Model_Deployment_HIGH_CPU", "resize")]
+// What no rule knows is a reason to hold.
+#[case("Disk is full", "no_rule")]
+#[case("{{severity}} {{status}}", "no_rule")]
+#[case("高負荷", "no_rule")]
+fn any_title_is_answered_and_a_suffix_is_enough(#[case] title: &str, #[case] expected: &str) {
+    let outcome = tell(&Notice::new(title, CHURN), &cloud(), &built_in());
+    assert_eq!(reason(&outcome), expected);
+    assert_ne!(outcome.result, Ending::Failed);
+}
+
+/// Defect 4: a body that was no JSON was printed, and then read as if it had been some.
+#[rstest]
+#[case(b"", "empty")]
+#[case(b"ALARM: too little CPU", "not_json")]
+#[case(br#"{"title": "model_deployment_high_cpu""#, "not_json")]
+#[case(br#"{"title": "model_deployment_high_cpu"}"#, "not_an_alarm")]
+#[case(b"[1, 2]", "not_an_alarm")]
+// The one that is sent when a subscription is made.
+#[case(br#"{"ConfirmationURL": "https://example.org"}"#, "not_an_alarm")]
+fn a_body_that_is_no_alarm_ends_there_and_is_told(#[case] body: &[u8], #[case] kind: &str) {
+    let error = source::parse(body).unwrap_err();
+    assert_eq!(error.kind(), kind, "{error}");
+    assert_eq!(report::unreadable(&error)["error"]["kind"], kind);
+}
+
+/// Defect 5: of all alarms of a message, and all streams of an alarm, only the first was looked at.
+#[test]
+fn every_deployment_that_fires_is_answered() {
+    let cloud = two_deployments();
+    let mut message = notice(HIGH_CPU, CHURN).message();
+    let [first, second] = [CHURN, RANKING].map(|id| json!({ "resourceId": id, "instanceId": "i:1" }));
+    // Two instances of one deployment, and another deployment.
+    message["alarmMetaData"][0]["dimensions"] = json!([first.clone(), first, second]);
+    let answer = answer(message.to_string().as_bytes(), &cloud, &built_in(), at(0));
+    assert_eq!(answer.outcomes.len(), 2);
+    assert_eq!([CHURN, RANKING].map(|id| instances(&cloud, id)), [2, 2]);
+}
+
+/// Defect 5, too: without a first dimension, or an id in it, there was an exception.
+#[rstest]
+#[case::none(json!([]))]
+#[case::no_id(json!([{ "instanceId": "i:1" }]))]
+#[case::empty(json!([{}]))]
+#[case::no_text(json!([{ "resourceId": 7 }]))]
+#[case::no_list(Value::Null)]
+fn a_message_without_a_deployment_is_told(#[case] dimensions: Value) {
+    let mut message = notice(HIGH_CPU, CHURN).message();
+    message["alarmMetaData"][0]["dimensions"] = dimensions;
+    // Where the query names one, that is meant.
+    let by_query = answer(message.to_string().as_bytes(), &cloud(), &built_in(), at(0));
+    assert_eq!(reason(&by_query.outcomes[0]), "resize");
+    message["alarmMetaData"][0]["query"] = json!("CpuUtilization[5m].grouping().mean() > 80");
+    let by_nothing = answer(message.to_string().as_bytes(), &cloud(), &built_in(), at(0));
+    assert_eq!(reason(&by_nothing.outcomes[0]), "unknown_target");
+    assert!(report::because(&by_nothing.outcomes[0]).contains("expected an OCI model deployment's"));
+}
+
+/// Defect 6: a policy of the service's own has no count, and to read one was an exception.
+#[test]
+fn a_deployment_that_scales_itself_is_told_and_not_touched() {
+    let cloud = configured(&json!({ "policyType": "AUTOSCALING", "isEnabled": true }));
+    let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
+    assert_eq!((reason(&outcome), outcome.calls.len()), ("owned_elsewhere", 0));
+    assert!(report::because(&outcome).contains("AUTOSCALING"), "{}", report::because(&outcome));
+    // What it does not change is still ours to change.
+    assert_eq!(reason(&tell(&notice(HIGH_MEM, CHURN), &cloud, &built_in())), "resize");
+}
+
+/// The deployment of the small world with this policy, on a flexible shape in a network of its own.
+fn configured(scaling: &Value) -> Rehearsed {
+    let cloud = cloud();
+    let configuration = json!({
+        "deploymentType": "SINGLE_MODEL",
+        "modelConfigurationDetails": {
+            "modelId": "ocid1.datasciencemodel.oc1.iad.example",
+            "bandwidthMbps": 30,
+            "instanceConfiguration": {
+                "instanceShapeName": "VM.Standard3.Flex",
+                "modelDeploymentInstanceShapeConfigDetails": { "ocpus": 2.0, "memoryInGBs": 32.0 },
+                "subnetId": "ocid1.subnet.oc1.iad.example",
+                "privateEndpointId": "ocid1.datascienceprivateendpoint.oc1.iad.example",
+            },
+            "scalingPolicy": scaling,
+        },
+    });
+    on(&cloud, CHURN, |found| found.configuration = Some(configuration));
+    cloud
+}
+
+/// Defect 7: a comparison with the number of shapes was off by one, so that the largest was not known.
+#[test]
+fn the_largest_shape_is_at_its_ceiling() {
+    let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud_with(CHURN, 1, "VM.Standard2.24"), &built_in());
+    assert_eq!((reason(&outcome), outcome.result), ("at_ceiling", Ending::Held));
+    let because = report::because(&outcome);
+    assert!(because.contains("`VM.Standard2.24` is the last rung"), "{because}");
+}
+
+/// Defect 8: whatever went wrong in the branches for shapes ended in an `except` without a name.
+#[test]
+fn a_failure_to_delete_the_pair_is_told() {
+    let cloud = back_at_the_floor();
+    let denied = Error::Denied {
+        operation: "oci:DeleteAlarm".to_owned(),
+        permission: "manage alarms".to_owned(),
+        message: "403 NotAllowed".to_owned(),
+    };
+    let low = notice("churn-model_deployment_low_mem", CHURN).at(minute(120));
+    let outcome = tell(&low, &Interrupted::by(denied, &cloud), &built_in());
+    assert_eq!(outcome.result, Ending::Failed);
+    let record = report::record(&outcome);
+    assert_eq!(
+        (&record["error"]["kind"], &record["calls"][0]["status"]),
+        (&json!("denied"), &json!("failed"))
+    );
+    assert!(record["because"].as_str().unwrap().contains("manage alarms"), "{record}");
+    // Nothing was lost: it goes with the next look.
+    assert_eq!(operations(&tell(&low, &cloud, &built_in())), ["oci:DeleteAlarm"]);
+}
+
+/// A deployment that has gone up and down again by its shape; its pair still stands.
+fn back_at_the_floor() -> Rehearsed {
+    let cloud = cloud();
+    for (hour, alarm) in [HIGH_MEM, "churn-model_deployment_low_mem"].into_iter().enumerate() {
+        let now = minute(60 * i64::try_from(hour).unwrap());
+        assert_eq!(tell(&notice(alarm, CHURN).at(now), &cloud, &built_in()).result, Ending::Applied);
+        pass(&cloud, 60);
+    }
+    assert_eq!(pairs(&cloud.snapshot(), CHURN, MEM_PAIR).len(), 1);
+    cloud
+}
+
+/// Defect 9: every answer was that the scaling is completed, in a text that was no JSON.
+#[rstest]
+#[case::at_the_top(HIGH_CPU, 10, "VM.Standard2.1", "held", "at_ceiling")]
+#[case::at_the_bottom(LOW_CPU, 1, "VM.Standard2.1", "held", "at_floor")]
+#[case::unknown_shape(HIGH_MEM, 1, "BM.GPU.H100.8", "held", "unlisted_shape")]
+#[case::changed(HIGH_CPU, 1, "VM.Standard2.1", "applied", "")]
+fn an_answer_says_what_was_done_and_no_more(
+    #[case] alarm: &str,
+    #[case] count: u32,
+    #[case] shape: &str,
+    #[case] result: &str,
+    #[case] expected: &str,
+) {
+    let cloud = cloud_with(CHURN, count, shape);
+    let answer = answer(&notice(alarm, CHURN).body(), &cloud, &built_in(), at(0));
+    let reply: Value = serde_json::from_str(&report::reply(&answer).to_string()).unwrap();
+    let record = &reply["outcomes"][0];
+    assert_eq!(record["result"], result);
+    assert_eq!(record["decision"]["reason"].as_str().unwrap_or_default(), expected);
+    assert!(!reply.to_string().contains("completed"), "{reply}");
+    // An update is only accepted: whether it is done is for a later look to say.
+    let update = record["calls"].as_array().unwrap().iter().find(|call| call["call"] == UPDATE);
+    assert_eq!(update.is_some(), result == "applied");
+    assert!(update.is_none_or(|call| call["detail"].as_str().unwrap().contains("accepted")), "{update:?}");
+}
+
+const UPDATE: &str = "oci:UpdateModelDeployment";
+
+/// Defect 10: a message that was delivered twice took two steps, unless the first was still under way.
+#[rstest]
+// While the change is under way, when it has just been done, and half an hour later.
+#[case(HIGH_CPU, 1, &[1, 5, 30])]
+#[case(LOW_CPU, 5, &[1, 5, 30])]
+fn a_message_that_comes_twice_changes_once(#[case] alarm: &str, #[case] count: u32, #[case] minutes: &[i64]) {
+    let cloud = cloud_with(CHURN, count, "VM.Standard2.1");
+    let message = notice(alarm, CHURN);
+    tell(&message, &cloud, &built_in());
+    let once = heading(&cloud, CHURN);
+    assert_ne!(once.instances, count);
+    for later in minutes {
+        cloud.advance(minute(*later));
+        let again = answer(&message.body(), &cloud, &built_in(), minute(*later)).outcomes.remove(0);
+        assert!(["busy", "stale"].contains(&reason(&again)), "{later}: {}", reason(&again));
+        assert_eq!(heading(&cloud, CHURN), once, "{later}");
+    }
+}
+
+/// Defect 10, too: the update did not say on what it was based, and undid whatever had come between.
+#[test]
+fn a_change_by_another_is_not_overwritten() {
+    fn grown(world: &mut World) {
+        let found = world.deployments.get_mut(CHURN).unwrap();
+        (found.instances, found.revision) = (7, found.revision + 1);
+    }
+    let cloud = cloud();
+    let outcome = tell(&notice(HIGH_CPU, CHURN), &Racing::new(1, grown, &cloud), &built_in());
+    assert_eq!((outcome.result, instances(&cloud, CHURN)), (Ending::Applied, 8), "not one more than one");
+}
+
+/// Defect 11: the low alarm was made first and stood for ever when the update failed.
+#[test]
+fn an_update_that_fails_strands_no_alarm() {
+    let cloud = cloud();
+    let failed = tell(&notice(HIGH_CPU, CHURN), &Interrupted::after(1, Side::Before, &cloud), &built_in());
+    assert_eq!(failed.result, Ending::Failed);
+    assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR).len(), 1);
+    // It fires at once, for there is nothing to take back, and goes.
+    let low = Notice::new(CPU_PAIR, CHURN).at(minute(5));
+    let outcome = tell(&low, &cloud, &built_in());
+    assert_eq!((reason(&outcome), operations(&outcome)), ("at_floor", vec!["oci:DeleteAlarm"]));
+    assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR), []);
+}
+
+/// Defect 11, too: an alarm was known by its name alone, so all deployments of a compartment shared one.
+#[test]
+fn every_deployment_has_a_low_alarm_of_its_own() {
+    let cloud = two_deployments();
+    for id in [CHURN, RANKING] {
+        let outcome = tell(&Notice::new(HIGH_CPU, id), &cloud, &built_in());
+        assert_eq!(operations(&outcome), ["oci:CreateAlarm", UPDATE]);
+    }
+    let world = cloud.snapshot();
+    for id in [CHURN, RANKING] {
+        let [pair] = pairs(&world, id, CPU_PAIR).try_into().unwrap();
+        assert!(query(&pair.definition).contains(id), "{pair:?}");
+    }
+    // One at its floor takes its own with it, and not the other's.
+    on(&cloud, CHURN, |found| (found.instances, found.change) = (1, None));
+    tell(&Notice::new(CPU_PAIR, CHURN).at(minute(60)), &cloud, &built_in());
+    let left = [CHURN, RANKING].map(|id| pairs(&cloud.snapshot(), id, CPU_PAIR).len());
+    assert_eq!(left, [0, 1]);
+}
+
+fn query(definition: &AlarmDefinition) -> &str {
+    match definition {
+        AlarmDefinition::Oci(alarm) => &alarm.query,
+        AlarmDefinition::Cloudwatch(alarm) => panic!("{alarm:?}"),
+    }
+}
+
+/// Defect 11, too: two deliveries at once made two alarms, because the requests had nothing in common.
+#[test]
+fn two_deliveries_make_one_alarm() {
+    /// Between our look and our call the other delivery makes its pair, and has not come further.
+    fn overtaken(world: &mut World) {
+        let theirs = std::thread::spawn(|| {
+            let cloud = cloud();
+            tell(&notice(HIGH_CPU, CHURN), &Interrupted::after(1, Side::Before, &cloud), &built_in());
+            cloud.snapshot()
+        });
+        let theirs = theirs.join().unwrap();
+        world.alarms.extend(theirs.alarms.into_iter().filter(WorldAlarm::is_ours));
+        world.tokens.extend(theirs.tokens);
+    }
+    let cloud = cloud();
+    // Another event about the same deployment, such as the repetition of the alarm.
+    let repeat = notice(HIGH_CPU, CHURN).says(Transition::Repeat).at(at(30));
+    let outcome = tell(&repeat, &Racing::new(1, overtaken, &cloud), &built_in());
+    assert_eq!(operations(&outcome), ["oci:CreateAlarm", UPDATE]);
+    assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR).len(), 1);
+}
+
+/// Defect 12: at its least, the alarm that had called was deleted, whoever had made it.
+#[rstest]
+#[case(LOW_CPU)]
+#[case("churn-model_deployment_low_mem")]
+fn somebody_elses_low_alarm_is_never_deleted(#[case] alarm: &str) {
+    let cloud = cloud();
+    let before = cloud.snapshot().alarms;
+    let outcome = tell(&notice(alarm, CHURN), &cloud, &built_in());
+    assert_eq!((reason(&outcome), outcome.calls.len()), ("at_floor", 0));
+    assert_eq!(cloud.snapshot().alarms, before);
+    // Nor one that has the very name of the pair, which others may use, too.
+    cloud.with(|world| world.alarms.push(standing(CPU_PAIR, CHURN, Some(5))));
+    let outcome = tell(&notice(CPU_PAIR, CHURN), &cloud, &built_in());
+    assert_eq!((reason(&outcome), outcome.calls.len()), ("at_floor", 0));
+}
+
+/// Defect 13: the low query had one stream for each replica, and the first that was idle took one away.
+#[test]
+fn the_low_alarm_is_about_the_deployment_not_a_replica() {
+    let cloud = cloud();
+    tell(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
+    let pair = &pairs(&cloud.snapshot(), CHURN, CPU_PAIR)[0];
+    let AlarmDefinition::Oci(alarm) = &pair.definition else { panic!("{pair:?}") };
+    assert!(alarm.query.contains(".groupBy(resourceId).mean() < "), "{}", alarm.query);
+    assert!(alarm.pending.is_some() && alarm.repeat.is_some(), "{alarm:?}");
+}
+
+/// Defect 13, too: a repetition every five minutes, on data of five minutes, took one away each time.
+#[test]
+fn repetitions_on_old_data_take_one_step() {
+    let cloud = cloud_with(CHURN, 6, "VM.Standard2.1");
+    let low = notice(LOW_CPU, CHURN);
+    let mut counts = Vec::new();
+    // The update takes five minutes, and the data must be newer than that: ten in all.
+    for minutes in [0, 5, 9, 10, 15, 19, 20] {
+        cloud.advance(minute(minutes));
+        tell(&low.clone().says(Transition::Repeat).at(minute(minutes)), &cloud, &built_in());
+        counts.push(instances(&cloud, CHURN));
+    }
+    assert_eq!(counts, [5, 5, 5, 4, 4, 4, 3]);
+}
+
+/// Defect 13, too: how far it goes and where it ends was written into the code.
+#[test]
+fn limits_and_steps_are_the_policys() {
+    let own = policy(
+        "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\nstep = 3\ninstances = { min = 2, max = 6 }\n\
+         pair = { alarm = \"quiet\", metric = \"PredictRequestCount\", below = 40, window = \"15m\" }",
+    );
+    let cloud = cloud_with(CHURN, 2, "VM.Standard2.1");
+    tell(&notice(HIGH_CPU, CHURN), &cloud, &own);
+    assert_eq!(instances(&cloud, CHURN), 5);
+    let pair = &pairs(&cloud.snapshot(), CHURN, "quiet")[0];
+    let wanted =
+        format!("PredictRequestCount[15m]{{resourceId = \"{CHURN}\"}}.groupBy(resourceId).mean() < 40");
+    assert_eq!(query(&pair.definition), wanted);
+    pass(&cloud, 60);
+    tell(&notice(HIGH_CPU, CHURN).at(minute(60)), &cloud, &own);
+    assert_eq!(instances(&cloud, CHURN), 6);
+}
+
+/// Defect 14: in every state but one nothing happened, and nobody was told; `NEEDS_ATTENTION` takes updates.
+#[rstest]
+#[case("ACTIVE", "resize")]
+#[case("NEEDS_ATTENTION", "resize")]
+#[case("UPDATING", "busy")]
+#[case("CREATING", "busy")]
+#[case("INACTIVE", "busy")]
+#[case("FAILED", "busy")]
+#[case("DELETING", "busy")]
+// A state that nobody here has heard of.
+#[case("HIBERNATING", "busy")]
+fn every_state_is_answered_and_told(#[case] state: &str, #[case] expected: &str) {
+    let cloud = cloud_with(CHURN, 3, "VM.Standard2.1");
+    on(&cloud, CHURN, |found| found.status = Some(state.to_owned()));
+    for alarm in [HIGH_CPU, LOW_CPU] {
+        let on_this = cloud.snapshot();
+        let outcome = tell(&notice(alarm, CHURN), &Rehearsed::new(on_this), &built_in());
+        assert_eq!(reason(&outcome), expected);
+        assert_eq!(report::record(&outcome)["observed"]["status"], state);
+        assert!(expected == "resize" || report::because(&outcome).contains(state));
+    }
+}
+
+/// Defect 15: other kinds of message were dropped without a word, also those that nobody had heard of.
+#[test]
+fn what_is_no_breach_is_told_by_its_kind() {
+    for (transition, word) in [(Transition::Cleared, "cleared"), (Transition::NoData, "no_data")] {
+        let outcome = tell(&notice(LOW_CPU, CHURN).says(transition), &cloud(), &built_in());
+        let record = report::record(&outcome);
+        assert_eq!((reason(&outcome), &record["alarm"]["transition"]), ("not_firing", &json!(word)));
+    }
+    let mut unheard_of = notice(HIGH_CPU, CHURN).message();
+    unheard_of["type"] = json!("FIRING_TO_PANIC");
+    let error = source::parse(unheard_of.to_string().as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("FIRING_TO_PANIC") && error.contains("`OK_TO_FIRING`"), "{error}");
+}
+
+/// Defect 16: one family of fixed shapes was known, and an update named the shape and nothing beside it.
+#[test]
+fn other_families_are_resized_and_the_network_stays() {
+    let cloud = configured(&json!({ "policyType": "FIXED_SIZE", "instanceCount": 2 }));
+    let before = on(&cloud, CHURN, |found| found.configuration.clone()).unwrap();
+    let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud, &built_in());
+    assert_eq!(outcome.result, Ending::Applied, "{}", report::because(&outcome));
+    pass(&cloud, 60);
+    let mut wanted = before;
+    let flex = "/modelConfigurationDetails/instanceConfiguration/modelDeploymentInstanceShapeConfigDetails";
+    *wanted.pointer_mut(flex).unwrap() = json!({ "ocpus": 4, "memoryInGBs": 64 });
+    assert_eq!(on(&cloud, CHURN, |found| found.configuration.clone()), Some(wanted));
+}
+
+/// Defect 17: little memory changed the shape and little CPU the count, both at the same moment.
+#[test]
+fn two_pressures_change_one_dimension_after_the_other() {
+    let cloud = cloud();
+    let mut sizes = BTreeSet::new();
+    let mut before = size(&cloud, CHURN);
+    for minutes in 0..30 {
+        cloud.advance(minute(minutes));
+        for alarm in [HIGH_CPU, HIGH_MEM] {
+            tell(&notice(alarm, CHURN).says(Transition::Repeat).at(minute(minutes)), &cloud, &built_in());
+        }
+        let after = heading(&cloud, CHURN);
+        assert!(before.instances == after.instances || before.shape == after.shape, "{before} → {after}");
+        sizes.insert((after.instances, after.shape.clone()));
+        before = after;
+    }
+    assert!(sizes.len() > 2, "the pressure was answered: {sizes:?}");
+}
+
+/// Defect 19: the statements did not allow the update, and did allow what was never called.
+#[test]
+fn the_statements_grant_what_the_calls_take() {
+    let text = "[oci]\ncompartment = \"ocid1.compartment.oc1..example\"\nfunction = \"ocid1.fnfunc.oc1.iad.example\"\n\
+                deployments = [\"ocid1.datasciencemodeldeployment.oc1.iad.example\"]";
+    let statements = Access::of(policy(text).oci.as_ref().unwrap()).function;
+    let granted: BTreeSet<&str> = statements
+        .iter()
+        .map(|one| one.split(" to ").nth(1).unwrap().split(" in ").next().unwrap())
+        .collect();
+    let expected = [
+        "manage alarms",
+        "manage data-science-model-deployments",
+        "read data-science-work-requests",
+        "read metrics",
+        // For notices, where the policy has a topic for them.
+        "use ons-topics",
+    ];
+    assert_eq!(granted, expected.into());
+}
+
+/// Defect 20: there was no way to see what it would do, and nothing that told what it had done.
+#[test]
+fn a_dry_run_leaves_a_record_and_nothing_else() {
+    let (cloud, before) = (cloud(), cloud().snapshot());
+    let observe = Policy::parse("mode = \"observe\"").unwrap();
+    let shown = tell(&notice(HIGH_CPU, CHURN), &cloud, &observe);
+    assert_eq!((shown.result, cloud.snapshot()), (Ending::DryRun, before));
+    let done = tell(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
+    assert_eq!(operations(&shown), operations(&done), "what it shows is what it does");
+    for outcome in [&shown, &done] {
+        trail(outcome);
+    }
+}
+
+/// A record tells what was heard, seen, asked, decided and sent.
+fn trail(outcome: &Outcome) {
+    let record = report::record(outcome);
+    assert_eq!(record["alarm"]["name"], HIGH_CPU);
+    assert_eq!(record["observed"]["instances"], 1);
+    let to = serde_json::to_value(Size::new(2, "VM.Standard2.1")).unwrap();
+    assert_eq!(record["decision"]["to"], to);
+    assert!(
+        record["guards"].as_array().unwrap().len() > 10 && record["calls"].as_array().unwrap().len() == 2
+    );
+}
