@@ -29,6 +29,12 @@ demo-aws: emulators ## Tell and draw two loads on AWS's emulators, in real time
 	cargo build --features aws --bins
 	cargo test --quiet --features aws --test it -- closed_loop::$(STORY) --nocapture
 
+# One of the two: make demo-oci STORY=vertical
+.PHONY: demo-oci
+demo-oci: emulators-oci ## Tell and draw two loads on OCI's emulator, where a minute takes a second
+	cargo build --features oci --bins
+	cargo test --quiet --features oci --test it -- closed_loop::$(STORY) --nocapture
+
 .PHONY: test
 test: tools emulators emulators-oci check check-oci check-aws isolation deny typos size size-oci ## Set up what is needed and run everything, emulators included
 

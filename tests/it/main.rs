@@ -14,11 +14,15 @@
 mod aws;
 mod axes;
 mod batch;
+#[cfg(any(feature = "aws", feature = "oci"))]
+mod chart;
 mod cli;
 mod defects;
 mod distrust;
 mod events;
 mod host;
+#[cfg(any(feature = "aws", feature = "oci"))]
+mod narrator;
 mod notice;
 #[cfg(feature = "oci")]
 mod oci;
@@ -29,6 +33,8 @@ mod provision;
 mod repair;
 mod repeat;
 mod rules;
+#[cfg(any(feature = "aws", feature = "oci"))]
+mod story;
 mod support;
 mod tidy;
 mod vertical;

@@ -1,13 +1,11 @@
 //! The real function and command against real parts: `cargo lambda watch`, moto and LocalStack.
 
 mod batch;
-mod chart;
 mod closed_loop;
 mod emulators;
 mod forwarder;
 mod function;
 mod horizontal;
-mod narrator;
 mod notify;
 mod refusals;
 mod repeat;

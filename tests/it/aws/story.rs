@@ -1,6 +1,5 @@
 //! Plays a load on the whole loop in real time, tells what happens as it happens, and draws it at the end.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use aws_sdk_cloudwatch::types::{
@@ -8,16 +7,17 @@ use aws_sdk_cloudwatch::types::{
 };
 use aws_sdk_sagemaker::types::EndpointStatus;
 use serde_json::Value;
-use stepladder::deployment::{Axis, Size};
-use stepladder::ladder::{Ladders, Rung};
+use stepladder::deployment::Size;
+use stepladder::ladder::Ladders;
 use tokio::time::MissedTickBehavior;
 
-use super::chart;
 use super::emulators::{ALARM_ACTION, root};
 use super::forwarder::Forwarder;
 use super::function::Function;
 use super::horizontal::{Account, ENDPOINT};
-use super::narrator::Narrator;
+use crate::chart;
+use crate::narrator::Narrator;
+use crate::story::{Act, Alarm, Sample, Script};
 
 const VARIANT: &str = "AllTraffic";
 const NAMESPACE: &str = "/aws/sagemaker/Endpoints";
@@ -33,71 +33,6 @@ const SURE: usize = 5;
 /// believed, and again for the next step.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// A load, and what is to bear it.
-pub(super) struct Script<'a> {
-    pub(super) name: &'static str,
-    pub(super) policy: &'a str,
-    /// What is expected to change.
-    pub(super) axis: Axis,
-    /// The shape to begin with, once.
-    pub(super) shape: &'a str,
-    pub(super) metric: &'a str,
-    /// The operator's own high alarm: its name and its threshold.
-    pub(super) alarm: &'a str,
-    pub(super) above: f64,
-    /// The low alarm that stepladder is expected to make.
-    pub(super) pair: &'a str,
-    /// What the load is counted in.
-    pub(super) load: &'a str,
-    /// The metric of a load on a size.
-    pub(super) measured: fn(f64, &Size, &Rung) -> f64,
-    pub(super) acts: [Act; 3],
-}
-
-/// A load that lasts until something is seen.
-pub(super) struct Act {
-    pub(super) name: &'static str,
-    pub(super) load: f64,
-    pub(super) until: fn(&Sample) -> bool,
-}
-
-/// What was seen at one moment.
-pub(super) struct Sample {
-    /// Seconds since the story began.
-    pub(super) at: f64,
-    pub(super) act: &'static str,
-    pub(super) load: f64,
-    pub(super) measured: f64,
-    pub(super) size: Size,
-    pub(super) configurations: Vec<String>,
-    pub(super) alarms: BTreeMap<String, Alarm>,
-    at_rest: bool,
-}
-
-/// An alarm at one moment.
-pub(super) struct Alarm {
-    pub(super) state: StateValue,
-    pub(super) threshold: f64,
-}
-
-impl Alarm {
-    pub(super) fn fires(&self) -> bool {
-        self.state == StateValue::Alarm
-    }
-}
-
-impl Sample {
-    /// Alarms have been evaluated, and none fires.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.alarms.values().all(|alarm| alarm.state == StateValue::Ok)
-    }
-
-    /// The operator's own alarm is the only one, and it is quiet; so is the configuration.
-    pub(super) fn is_tidy(&self) -> bool {
-        self.is_quiet() && self.alarms.len() == 1 && self.configurations.len() == 1
-    }
-}
-
 /// How a reply of the function came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
@@ -107,6 +42,16 @@ pub(super) enum How {
     Tick,
     /// The endpoint came to rest.
     AtRest,
+}
+
+impl How {
+    fn by(self) -> &'static str {
+        match self {
+            Self::Called => "the alarm calls",
+            Self::Tick => "a tick",
+            Self::AtRest => "the endpoint is at rest",
+        }
+    }
 }
 
 /// How it ended.
@@ -119,7 +64,7 @@ pub(super) struct Ending {
     pub(super) resizes: Vec<How>,
     /// The alarms that are left.
     pub(super) alarms: Vec<String>,
-    /// The endpoint configurations that are left.
+    /// The endpoint configurations that are left besides the first.
     pub(super) configurations: Vec<String>,
 }
 
@@ -246,7 +191,12 @@ impl Stage<'_> {
             load: act.load,
             measured: (self.script.measured)(act.load, &size, &rung),
             size,
-            configurations: listed.endpoint_configs().iter().map(name_of).collect(),
+            leftovers: listed
+                .endpoint_configs()
+                .iter()
+                .map(name_of)
+                .filter(|name| name != ENDPOINT)
+                .collect(),
             alarms: self.account.alarms().await.into_iter().map(named).collect(),
             at_rest: endpoint.endpoint_status() == Some(&EndpointStatus::InService),
         }
@@ -271,35 +221,21 @@ impl Stage<'_> {
             if outcome["result"] == "applied" {
                 self.resizes.push(how);
             }
-            self.narrator.outcome(how, outcome);
+            self.narrator.outcome(how.by(), outcome);
         }
     }
 
     fn end(self) -> Ending {
         let file = chart::draw(self.script, &self.samples);
         self.narrator.say(&format!("drawn in {}", file.strip_prefix(root()).unwrap().display()));
-        let mut sizes: Vec<String> =
-            self.samples.iter().map(|sample| self.script.level(&sample.size)).collect();
-        sizes.dedup();
+        let sizes = self.script.levels(&self.samples);
         let last = self.samples.into_iter().next_back().unwrap();
         Ending {
             sizes,
             called: self.called,
             resizes: self.resizes,
             alarms: last.alarms.into_keys().collect(),
-            configurations: last.configurations,
-        }
-    }
-}
-
-impl Script<'_> {
-    /// What a size is along the axis that changes.
-    pub(super) fn level(&self, size: &Size) -> String {
-        match self.axis {
-            Axis::Instances => size.instances.to_string(),
-            Axis::Shape => size.shape.clone(),
-            // No variant has one.
-            Axis::Bandwidth => String::new(),
+            configurations: last.leftovers,
         }
     }
 }
@@ -311,6 +247,6 @@ fn dimensions() -> Vec<Dimension> {
 
 fn named(alarm: MetricAlarm) -> (String, Alarm) {
     let threshold = alarm.threshold().unwrap_or_default();
-    let state = alarm.state_value().cloned().unwrap_or(StateValue::InsufficientData);
+    let state = alarm.state_value().map_or("INSUFFICIENT_DATA", StateValue::as_str).to_owned();
     (alarm.alarm_name.unwrap_or_default(), Alarm { state, threshold })
 }

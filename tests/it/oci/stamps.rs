@@ -21,28 +21,21 @@ fn updates(requests: &[Request]) -> Vec<(bool, bool, u64)> {
     requests.iter().filter(update).map(carries).collect()
 }
 
-/// Three ways of a service that refuses tags together with a change of size.
+/// A service that refuses tags together with a change of size, and takes nothing while it changes.
 #[rstest]
-// Tags alone are an update like any, so there is none while the size changes.
-#[case::which_is_busy_then(json!({ "tags_only": "updating" }), 409, false)]
-// Tags alone are done at once, but the deployment takes nothing while it changes.
-#[case::which_would_do_it_at_once(json!({ "tags_only": "immediate" }), 409, false)]
-fn where_tags_do_not_go_with_a_size_the_size_goes_alone(
-    #[case] settings: Value,
-    #[case] tags_answer: u64,
-    #[case] stamped: bool,
-) {
+#[case::where_tags_are_an_update_like_any("updating")]
+#[case::where_tags_alone_are_done_at_once("immediate")]
+fn where_tags_do_not_go_with_a_size_the_size_goes_alone(#[case] tags_only: &str) {
     let Some(tenancy) = Tenancy::new() else { return };
-    tenancy.emulator.set(&json!({ "tags_with_size": false }));
-    tenancy.emulator.set(&settings);
+    tenancy.emulator.set(&json!({ "tags_with_size": false, "tags_only": tags_only }));
     let function = tenancy.emulator.function(&[FIRED]);
     let high = sample("high-cpu.firing.json", &tenancy.high);
     let told = outcome(&function, &high);
     assert_eq!((&told["result"], &told["error"]), (&json!("applied"), &Value::Null), "{told:#}");
     // Both, the size, the stamp.
-    let (both, size, stamp) = ((true, true, 400), (true, false, 200), (false, true, tags_answer));
+    let (both, size, stamp) = ((true, true, 400), (true, false, 200), (false, true, 409));
     assert_eq!(updates(&tenancy.requests()), [both, size, stamp]);
-    assert_eq!(tenancy.document().pointer(STAMP).is_some(), stamped);
+    assert_eq!(tenancy.document().pointer(STAMP), None);
 
     // The same message finds the change under way, and then done: by what the process and the service know.
     assert_eq!(outcome(&function, &high)["decision"]["reason"], "busy");

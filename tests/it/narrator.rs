@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::story::{How, Sample, Script};
+use crate::story::{Sample, Script};
 
 /// The teller of one story. Several may speak at once.
-pub(super) struct Narrator {
+pub(crate) struct Narrator {
     name: &'static str,
     begun: Instant,
     /// The last answer to each alarm, so that the same is not told at every tick.
@@ -18,16 +18,16 @@ pub(super) struct Narrator {
 }
 
 impl Narrator {
-    pub(super) fn new(name: &'static str) -> Self {
+    pub(crate) fn new(name: &'static str) -> Self {
         Self { name, begun: Instant::now(), answers: BTreeMap::new() }
     }
 
     /// Seconds since the story began.
-    pub(super) fn at(&self) -> f64 {
+    pub(crate) fn at(&self) -> f64 {
         self.begun.elapsed().as_secs_f64()
     }
 
-    pub(super) fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         let clock = clock(self.at());
         clear_progress();
         for (i, line) in text.lines().enumerate() {
@@ -36,8 +36,8 @@ impl Narrator {
         }
     }
 
-    /// Which alarms and which size are not what they were.
-    pub(super) fn changes(&self, script: &Script, before: Option<&Sample>, now: &Sample) {
+    /// Which alarms and which size are not what they were, and whether that is about to change.
+    pub(crate) fn changes(&self, script: &Script, before: Option<&Sample>, now: &Sample) {
         let Sample { load, measured, size, .. } = now;
         let metric = format!("{} at {measured:.0}", script.metric);
         if before.is_none_or(|before| before.size != *size) {
@@ -47,17 +47,20 @@ impl Narrator {
         let stood = before.map_or(&none, |before| &before.alarms);
         for (name, alarm) in &now.alarms {
             if stood.get(name).is_none_or(|stood| stood.state != alarm.state) {
-                self.say(&format!("{} `{name}`", alarm.state.as_str()));
+                self.say(&format!("{} `{name}`", alarm.state));
             }
         }
         for name in stood.keys().filter(|name| !now.alarms.contains_key(*name)) {
             self.say(&format!("deleted `{name}`"));
         }
+        if !now.at_rest && before.is_some_and(|before| before.at_rest) {
+            self.say("is being changed");
+        }
         self.progress(&format!("{load} {}, {metric}, {size}", script.load));
     }
 
-    /// What was decided, why, and what was sent, where that is news.
-    pub(super) fn outcome(&mut self, how: How, outcome: &Value) {
+    /// What was decided at whose word, why, and what was sent, where that is news.
+    pub(crate) fn outcome(&mut self, by: &str, outcome: &Value) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let decision = &outcome["decision"];
         let sent: Vec<String> =
@@ -68,11 +71,6 @@ impl Narrator {
         if last == Some(answer) || looked_after_only {
             return;
         }
-        let by = match how {
-            How::Called => "the alarm calls",
-            How::Tick => "a tick",
-            How::AtRest => "the endpoint is at rest",
-        };
         let decided = decision["reason"].as_str().map_or("resize".to_owned(), |why| format!("hold, {why}"));
         let mut told = vec![format!("{by}: {decided}"), format!("  because {}", text(&outcome["because"]))];
         told.extend(sent.iter().map(|call| format!("  sent: {call}")));
@@ -92,7 +90,7 @@ impl Drop for Narrator {
 }
 
 /// Seconds as minutes and seconds.
-pub(super) fn clock(seconds: f64) -> String {
+pub(crate) fn clock(seconds: f64) -> String {
     format!("{}:{:02}", (seconds / 60.0).floor(), (seconds % 60.0).floor())
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::create_dir_all;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, ValueFormatter};
@@ -11,9 +11,8 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::emulators::root;
-use super::narrator::clock;
-use super::story::{Alarm, Sample, Script};
+use crate::narrator::clock;
+use crate::story::{Alarm, Sample, Script};
 
 const SIZE: (u32, u32) = (1000, 760);
 /// What the lower two panels need; the metric has the rest.
@@ -31,8 +30,10 @@ const LOW: RGBColor = RGBColor(20, 135, 105);
 
 /// Between a line and what is written at it, in seconds.
 const GAP: f64 = 1.5;
-/// A time at every half minute.
-const TICK: f64 = 30.0;
+/// The times between two ticks, in seconds, of which the first is taken that leaves room between them.
+const TICKS: [f64; 3] = [5.0, 10.0, 30.0];
+/// There is room for so many.
+const MOST_TICKS: f64 = 12.0;
 
 type Panel<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<Times, RangedCoordf64>>;
@@ -49,7 +50,8 @@ impl Ranged for Times {
     }
 
     fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
-        let ticks = std::iter::successors(Some(0.0), |last| Some(last + TICK));
+        let apart = TICKS.into_iter().find(|tick| self.0 / tick <= MOST_TICKS).unwrap_or(60.0);
+        let ticks = std::iter::successors(Some(0.0), |last| Some(last + apart));
         ticks.take_while(|at| *at <= self.0).collect()
     }
 
@@ -65,8 +67,8 @@ impl ValueFormatter<f64> for Times {
 }
 
 /// Draws it below `target/`, and returns where.
-pub(super) fn draw(script: &Script, samples: &[Sample]) -> PathBuf {
-    let folder = root().join("target/demo-aws");
+pub(crate) fn draw(script: &Script, samples: &[Sample]) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target").join(script.folder);
     create_dir_all(&folder).unwrap();
     let file = folder.join(format!("{}.svg", script.name));
     {
@@ -173,7 +175,7 @@ fn mesh(chart: &mut Chart, title: &str, label: &dyn Fn(&f64) -> String, labels: 
 fn mesh_with_times(chart: &mut Chart) {
     let mut mesh = chart.configure_mesh();
     mesh.disable_mesh().axis_style(INK).label_style(font(13)).axis_desc_style(font(14));
-    mesh.x_desc("minutes:seconds").y_desc("alarms (solid: ALARM)");
+    mesh.x_desc("minutes:seconds").y_desc("alarms (solid: it fires)");
     mesh.y_labels(0).draw().unwrap();
 }
 
