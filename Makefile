@@ -7,6 +7,7 @@ TOOLS  := $(CURDIR)/target/tools
 VENV   := $(CURDIR)/target/venv
 SAM    := $(CURDIR)/target/sam
 BENCH  := $(CURDIR)/target/bench
+OCI    := $(CURDIR)/target/oci-venv
 export PATH := $(TOOLS)/bin:$(VENV)/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
@@ -16,7 +17,7 @@ PYTHON = $(shell for p in python3.14 python3.13 python3.12 python3 $$HOME/.pyenv
 
 .PHONY: help
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-13s %s\n", $$1, $$2 }'
 
 .PHONY: run
 run: ## Rehearse the main job over the sample events (needs only Rust)
@@ -29,7 +30,7 @@ demo-aws: emulators ## Tell and draw two loads on AWS's emulators, in real time
 	cargo test --quiet --features aws --test it -- closed_loop::$(STORY) --nocapture
 
 .PHONY: test
-test: tools emulators check check-aws isolation deny typos size ## Set up what is needed and run everything, emulators included
+test: tools emulators emulators-oci check check-oci check-aws isolation deny typos size size-oci ## Set up what is needed and run everything, emulators included
 
 .PHONY: check
 check: ## Format, lints, tests and docs of the core, no cloud's client (the inner loop)
@@ -49,10 +50,20 @@ check-aws: tools emulators validate ## The same with the AWS client and host, ag
 	cargo nextest run --features aws
 	RUSTDOCFLAGS=-Dwarnings cargo doc --features aws --no-deps --quiet
 
+.PHONY: check-oci
+check-oci: tools emulators-oci ## The same with the OCI client and host; Oracle's own SDK and kit judge the emulators
+	cargo clippy --features oci --all-targets -- -D warnings
+	cargo nextest run --features oci
+	RUSTDOCFLAGS=-Dwarnings cargo doc --features oci --no-deps --quiet
+	$(OCI)/bin/python tests/emulators/oci/test_oci.py
+	$(OCI)/bin/python tests/emulators/oci/test_agent.py
+
 .PHONY: isolation
-isolation: ## Prove that the core depends on no AWS crate
-	@tree=$$(cargo tree --no-default-features --edges normal --prefix none --format '{p}') && \
-		! grep -E '^(aws-|lambda_runtime)' <<< "$$tree" && echo "the core depends on no AWS crate"
+isolation: ## Prove that neither the core nor the OCI function depends on an AWS crate
+	@for features in "" oci; do \
+		tree=$$(cargo tree --no-default-features --features "$$features" --edges normal --prefix none --format '{p}') && \
+		! grep -E '^(aws-|lambda_runtime)' <<< "$$tree" || exit 1; \
+	done; echo "the core and the OCI function depend on no AWS crate"
 
 # The advisory database is a network service of its own, so it has its own target.
 .PHONY: deny
@@ -86,6 +97,31 @@ package: emulators sam ## Build the function for Lambda, for ARCHITECTURE or els
 size: package ## Tell the size of the function's package; more than 5 MB is a failure
 	$(VENV)/bin/python tests/packaging/size.py $(BOOTSTRAP)
 
+OCI_TARGET   := $(if $(filter arm64 aarch64,$(ARCHITECTURE)),aarch64,x86_64)-unknown-linux-musl
+OCI_FUNCTION := target/oci/function
+
+# zig compiles the C code and Rust's own linker links it, so that nothing else of the other kind of machine is
+# needed. zig has another name for the target, so it is spared what is passed by default.
+.PHONY: package-oci
+package-oci: emulators ## Lay out the OCI function for fn deploy, for ARCHITECTURE or else this kind of machine
+	! command -v rustup >/dev/null || rustup target add $(OCI_TARGET)
+	env CRATE_CC_NO_DEFAULTS=1 \
+		"CC_$(subst -,_,$(OCI_TARGET))=python-zig cc" \
+		"AR_$(subst -,_,$(OCI_TARGET))=python-zig ar" \
+		"CFLAGS_$(subst -,_,$(OCI_TARGET))=-target $(subst -unknown,,$(OCI_TARGET)) -O2 -fPIC -ffunction-sections" \
+		cargo build --release --locked --features oci --bin stepladder-oci --target $(OCI_TARGET) \
+		--config 'target.$(OCI_TARGET).linker="rust-lld"'
+	rm -rf $(OCI_FUNCTION) && mkdir -p $(OCI_FUNCTION)
+	cp target/$(OCI_TARGET)/release/stepladder-oci $(addprefix src/bin/oci/,func.yaml passwd group) $(OCI_FUNCTION)
+	cp src/bin/oci/Dockerfile.package $(OCI_FUNCTION)/Dockerfile
+	$(VENV)/bin/python tests/packaging/test_oci.py
+	@echo "to deploy it: cd $(OCI_FUNCTION) && fn deploy --app APPLICATION"
+
+.PHONY: size-oci
+size-oci: package-oci ## Tell the size of the OCI function's binary; more than 4 MB is a failure
+	@bytes=$$(wc -c < $(OCI_FUNCTION)/stepladder-oci) && echo "binary: $$bytes bytes of 4000000 allowed" && \
+		test "$$bytes" -le 4000000 || { echo "it is too large: cargo tree --features oci shows what has come in"; exit 1; }
+
 STACK      ?= stepladder
 PARAMETERS ?=
 
@@ -108,6 +144,15 @@ bench: $(BENCH)/ready $(BENCH_BINARY) ## Measure the Lambda function's start nex
 target/lambda/stepladder-lambda/bootstrap: | emulators
 	cargo lambda build --release --bin stepladder-lambda
 
+BENCH_OCI_BINARY ?= $(OCI_FUNCTION)/stepladder-oci
+
+.PHONY: bench-oci
+bench-oci: emulators-oci $(BENCH_OCI_BINARY) ## Measure the OCI function's start and calls (BENCH_FLAGS=--help)
+	$(OCI)/bin/python benches/oci/bench.py --binary $(BENCH_OCI_BINARY) $(BENCH_FLAGS)
+
+$(OCI_FUNCTION)/stepladder-oci:
+	$(MAKE) package-oci
+
 .PHONY: fuzz
 fuzz: tools-fuzz ## Throw bytes at the parser (FUZZ_SECONDS=600; needs a nightly toolchain)
 	mkdir -p fuzz/corpus/parse
@@ -127,6 +172,12 @@ emulators: $(VENV)/ready ## Create the emulators' virtual environment, once
 
 $(VENV)/ready: tests/emulators/requirements.txt
 	$(call environment,$(VENV))
+
+.PHONY: emulators-oci
+emulators-oci: $(OCI)/ready ## Create the virtual environment of OCI's emulators, once
+
+$(OCI)/ready: tests/emulators/oci/requirements.txt
+	$(call environment,$(OCI))
 
 .PHONY: sam
 sam: $(SAM)/ready ## Create the environment of the SAM command, once

@@ -237,7 +237,7 @@ pub const PERMISSIONS: &[(&str, &str)] = &[
     ("oci:PublishMessage", "use ons-topics"),
     ("aws:Publish", "sns:Publish"),
     // Whoever knows the address may.
-    ("web:Post", "none"),
+    ("web:Post", "no permission"),
 ];
 
 /// Operations that only a person sends, to set up or to take down what the function works with. No function is

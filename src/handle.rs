@@ -29,8 +29,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Tells the policy's destinations what is due, after all alarms are answered and for no longer than so. The
-    /// hosts see to it that this is no reason to deliver an event again.
+    /// Tells the policy's destinations what is due, and gives up after so long. Comes when all alarms are answered
+    /// and their records are printed, so that nothing waits for it and nothing is lost by it.
     pub async fn notify(&mut self, cloud: &dyn Cloud, within: Duration) {
         notify(&mut self.outcomes, cloud, within).await;
     }

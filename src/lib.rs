@@ -25,6 +25,7 @@
 //! | [`apply`](mod@apply) | sends a plan, stops at the first failure |
 //! | [`batch`] | a queue's batch, message by message |
 //! | [`cloud`] | the clouds behind one trait |
+//! | [`host`] | what every host does with a payload |
 //! | [`repeat`] | what the clock and an endpoint at rest call for |
 //! | [`provision`] | the alarms, topic and permissions that the function works with on OCI |
 //! | [`report`] | records, sentences, metrics |
@@ -38,6 +39,7 @@
 //! - The paired alarm is written before the capacity that it will take back, and deleted only when the
 //!   deployment is seen settled at its floor. So a crash at any point strands nothing.
 //! - Doing nothing is an answer, with a reason. It is never an error.
+//! - Whoever is told of a resize is told last: nothing waits for it, and nothing depends on it.
 //! - A cloud's client is compiled only with its feature. Parsing, deciding and planning always are.
 
 pub mod address;
@@ -50,6 +52,7 @@ pub mod config;
 pub mod decide;
 pub mod deployment;
 pub mod handle;
+pub mod host;
 pub mod ladder;
 pub mod notice;
 pub mod plan;

@@ -116,11 +116,12 @@ fn fate(
 ) -> Fate {
     let rule = question.matched.rule;
     let untouched = seen.fixed.contains_key(&rule.axis) || seen.lifecycle == Lifecycle::Gone;
-    if rule.pair.is_none() || untouched {
+    // What somebody else has added is not ours to take back.
+    let owned = seen.owners.get(&rule.axis).is_some_and(|owner| !owner.can_be_parked);
+    if rule.pair.is_none() || untouched || (owned && ours(seen).is_none()) {
         return Fate::Leave;
     }
     let above = |sizes: &[&Size]| above_floor(question, seen, sizes, policy);
-    let theirs = seen.owners.contains_key(&rule.axis) && !target.unfinished.contains(&rule.axis);
     match decision {
         Decision::Hold(Hold::PairTaken { .. } | Hold::NoPairAction) => Fate::Leave,
         // It brings the look that finishes what the change leaves to do, and goes with it.
@@ -132,8 +133,6 @@ fn fate(
             (Some(false) | None, None) => Fate::Leave,
         },
         Decision::Hold(_) => match above(&[&seen.size, &seen.heading]) {
-            // What somebody else has added is theirs to take back.
-            Some(true) if theirs && ours(seen).is_none() => Fate::Leave,
             Some(true) => Fate::Keep,
             Some(false) if seen.lifecycle == Lifecycle::Settled => Fate::Delete,
             Some(false) | None => Fate::Leave,

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::apply::Status;
 use crate::call::Call;
 use crate::cloud::{Cloud, Error};
 use crate::policy::Wanted;
@@ -50,10 +49,8 @@ pub struct Report {
 pub struct Sent {
     /// The step.
     pub step: Step,
-    /// What became of it.
-    pub status: Status,
-    /// What the API answered.
-    pub answer: String,
+    /// What the API answered, or why it is not done.
+    pub answer: Result<String, Error>,
 }
 
 impl Report {
@@ -63,7 +60,7 @@ impl Report {
     }
 
     fn has_sent(&self, call: &Call) -> bool {
-        self.sent.iter().any(|sent| sent.status == Status::Done && sent.step.call == *call)
+        self.sent.iter().any(|sent| sent.answer.is_ok() && sent.step.call == *call)
     }
 }
 
@@ -122,14 +119,9 @@ async fn send_ready(report: &mut Report, cloud: &dyn Cloud) -> bool {
             continue;
         }
         any = true;
-        match cloud.send(&step.call).await {
-            Ok(answer) => report.sent.push(Sent { step, status: Status::Done, answer }),
-            Err(error) => {
-                let answer = error.to_string();
-                report.sent.push(Sent { step, status: Status::Failed, answer });
-                report.error = Some(error);
-            }
-        }
+        let answer = cloud.send(&step.call).await;
+        report.error = answer.as_ref().err().cloned();
+        report.sent.push(Sent { step, answer });
     }
     any
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use stepladder::apply::Status;
 use stepladder::cloud::rehearsed::{Rehearsed, World};
 use stepladder::cloud::{self, Cloud};
 use stepladder::policy::{Topic, Wanted};
@@ -90,7 +89,7 @@ impl Provision {
         let action = alarm_action(&wanted, &report);
         Ok(match self.options.format {
             Format::Json => {
-                let mut value = self.options.value(&report);
+                let mut value = self.options.value(&wanted, &report);
                 value["configuration"] = json!({ config::ALARM_ACTION: action });
                 value["matching_rule"] = json!(access.matching_rule);
                 value["statements"] = json!(access.function);
@@ -99,7 +98,7 @@ impl Provision {
             }
             Format::Text => {
                 let action = action.unwrap_or("the topic's OCID, known when it is created");
-                let text = format!("{}\n{}", self.options.text(&report), rest(action, &access));
+                let text = format!("{}\n{}", self.options.text(&wanted, &report), rest(action, &access));
                 Printed { text, exit: exit(&report, self.options.apply) }
             }
         })
@@ -108,11 +107,11 @@ impl Provision {
 
 impl Teardown {
     pub(super) fn run(&self) -> Result<Printed, Failure> {
-        let (_, report) = self.options.run(removal)?;
+        let (wanted, report) = self.options.run(removal)?;
         let exit = exit(&report, self.options.apply);
         Ok(match self.options.format {
-            Format::Json => Printed { exit, ..Printed::json(&self.options.value(&report)) },
-            Format::Text => Printed { text: self.options.text(&report), exit },
+            Format::Json => Printed { exit, ..Printed::json(&self.options.value(&wanted, &report)) },
+            Format::Text => Printed { text: self.options.text(&wanted, &report), exit },
         })
     }
 }
@@ -153,12 +152,14 @@ impl Options {
         } else {
             wait(propose(wanted, planner, cloud, run))?
         };
-        report.map_err(|error| Failure::broken(error.kind(), told(&error)))
+        report.map_err(|error| Failure::broken(error.kind(), told(&error, wanted)))
     }
 
-    fn value(&self, report: &Report) -> Value {
-        let sent =
-            report.sent.iter().map(|sent| step_value(&sent.step, status(sent.status), Some(&sent.answer)));
+    fn value(&self, wanted: &Wanted, report: &Report) -> Value {
+        let sent = report.sent.iter().map(|sent| match &sent.answer {
+            Ok(answer) => step_value(&sent.step, "done", Some(answer)),
+            Err(error) => step_value(&sent.step, "failed", Some(&error.to_string())),
+        });
         let word = if self.apply { "left" } else { "planned" };
         let left = report.left.iter().map(|step| step_value(step, word, None));
         json!({
@@ -167,16 +168,19 @@ impl Options {
             "conflicts": report.plan.conflicts,
             "notes": report.plan.notes,
             "nothing_left": report.nothing_left(),
-            "error": report.error.as_ref().map(|error| json!({ "kind": error.kind(), "message": told(error) })),
+            "error": report.error.as_ref().map(|error| json!({ "kind": error.kind(), "message": told(error, wanted) })),
         })
     }
 
-    fn text(&self, report: &Report) -> String {
+    fn text(&self, wanted: &Wanted, report: &Report) -> String {
         let mut text = String::new();
         section(&mut text, "Stands already", report.plan.standing.iter().map(|line| vec![line.clone()]));
         let sent = report.sent.iter().map(|sent| {
             let mut lines = step_lines(&sent.step);
-            lines.push(format!("  {}: {}", status(sent.status), sent.answer));
+            lines.push(match &sent.answer {
+                Ok(answer) => format!("  done: {answer}"),
+                Err(error) => format!("  failed: {error}"),
+            });
             lines
         });
         section(&mut text, "Sent", sent);
@@ -184,14 +188,14 @@ impl Options {
         section(&mut text, word, report.left.iter().map(step_lines));
         section(&mut text, "In the way", report.plan.conflicts.iter().map(|line| vec![line.clone()]));
         section(&mut text, "Notes", report.plan.notes.iter().map(|line| vec![line.clone()]));
-        text.push_str(&self.ending(report));
+        text.push_str(&self.ending(wanted, report));
         text
     }
 
     /// How it ended, in a sentence.
-    fn ending(&self, report: &Report) -> String {
+    fn ending(&self, wanted: &Wanted, report: &Report) -> String {
         let sentence = match &report.error {
-            Some(error) => format!("It failed: {}. Run it again to go on.", told(error)),
+            Some(error) => format!("It failed: {}. Run it again to go on.", told(error, wanted)),
             None if !report.plan.conflicts.is_empty() => {
                 "Nothing is sent while something is in the way.".to_owned()
             }
@@ -215,8 +219,15 @@ fn exit(report: &Report, apply: bool) -> u8 {
     u8::from(!well)
 }
 
-fn told(error: &cloud::Error) -> String {
-    match error.hint() {
+/// The error with what can be done about it. It is a person who lacks a permission here, not the function.
+fn told(error: &cloud::Error, wanted: &Wanted) -> String {
+    let lacking =
+        if let cloud::Error::Denied { operation, .. } | cloud::Error::Hidden { operation, .. } = error {
+            Access::lacking(wanted, operation)
+        } else {
+            None
+        };
+    match lacking.map(|statement| format!("you need `{statement}`")).or_else(|| error.hint()) {
         Some(hint) => format!("{error}; {hint}"),
         None => error.to_string(),
     }
@@ -286,12 +297,4 @@ fn step_value(step: &Step, status: &str, answer: Option<&str>) -> Value {
         "answer": answer,
         "changes": step.changes,
     })
-}
-
-fn status(status: Status) -> &'static str {
-    match status {
-        Status::Done => "done",
-        Status::Failed => "failed",
-        Status::NotSent | Status::DryRun | Status::Due => "not_sent",
-    }
 }

@@ -203,6 +203,10 @@ impl Cloud for AwsCloud {
             | Call::OciCreateAlarm { .. }
             | Call::OciUpdateAlarm { .. }
             | Call::OciDeleteAlarm { .. }
+            | Call::OciCreateTopic { .. }
+            | Call::OciDeleteTopic { .. }
+            | Call::OciCreateSubscription { .. }
+            | Call::OciDeleteSubscription { .. }
             | Call::OciPublishMessage { .. } => Err(Error::Refused {
                 operation: call.operation().to_owned(),
                 message: "this is AWS: expected a call of its APIs".to_owned(),
@@ -446,8 +450,8 @@ fn deployment(
     let rest = (lifecycle == Lifecycle::Settled).then_some(rest);
     Deployment {
         target: question.target.clone(),
-        size: Size { instances: running, shape: shape.clone() },
-        heading: Size { instances: wanted, shape },
+        size: Size::new(running, shape.clone()),
+        heading: Size::new(wanted, shape),
         lifecycle,
         status: status.to_owned(),
         last_change,
@@ -459,6 +463,8 @@ fn deployment(
         infeasible: memory::infeasible(&tags, variant, rest),
         alarm,
         pair,
+        // The name of the pair is the alarm's own: there is no second of it.
+        strays: Vec::new(),
         facts: Facts::SagemakerVariant {
             configuration: identity.configuration.clone(),
             created: identity.created,

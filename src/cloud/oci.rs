@@ -17,6 +17,8 @@ use crate::call::{AlarmDefinition, Call};
 use crate::config;
 use crate::decide::Question;
 use crate::deployment::{Deployment, Facts, SeenAlarm, Tags};
+use crate::policy::Wanted;
+use crate::provision::Setup;
 use crate::repeat::Standing;
 use crate::target::oci_model_deployment::configuration::{self, Told};
 use crate::target::oci_model_deployment::{TAG_CHANGED, TARGET, last_change};
@@ -27,6 +29,7 @@ mod api;
 mod deployments;
 mod errors;
 mod identity;
+mod setup;
 mod signature;
 mod topics;
 
@@ -86,6 +89,10 @@ impl Cloud for OciCloud {
         Ok(Vec::new())
     }
 
+    async fn setup(&self, wanted: &Wanted) -> Result<Setup, Error> {
+        setup::look(self.api("oci:ListTopics")?, wanted).await
+    }
+
     async fn send(&self, call: &Call) -> Result<String, Error> {
         if let Call::WebPost { address, content_type, body } = call {
             return self.webhooks.post(address, content_type, body).await;
@@ -102,12 +109,20 @@ impl Cloud for OciCloud {
                 alarms::update(api, id, if_match.as_deref(), alarm).await
             }
             Call::OciDeleteAlarm { id, if_match, .. } => alarms::delete(api, id, if_match.as_deref()).await,
+            Call::OciCreateTopic { name, compartment, tags, retry_token } => {
+                setup::create_topic(api, (name, compartment), tags, retry_token).await
+            }
+            Call::OciDeleteTopic { id, if_match, .. } => {
+                setup::delete_topic(api, id, if_match.as_deref()).await
+            }
+            Call::OciCreateSubscription { topic, compartment, function, tags, retry_token } => {
+                setup::create_subscription(api, (topic, function), compartment, tags, retry_token).await
+            }
+            Call::OciDeleteSubscription { id, if_match, .. } => {
+                setup::delete_subscription(api, id, if_match.as_deref()).await
+            }
             Call::OciPublishMessage { topic, title, body } => topics::publish(api, topic, title, body).await,
-            Call::OciCreateTopic { .. }
-            | Call::OciDeleteTopic { .. }
-            | Call::OciCreateSubscription { .. }
-            | Call::OciDeleteSubscription { .. }
-            | Call::AwsPublish { .. }
+            Call::AwsPublish { .. }
             | Call::WebPost { .. }
             | Call::AwsUpdateEndpointWeightsAndCapacities { .. }
             | Call::AwsCreateEndpointConfig { .. }

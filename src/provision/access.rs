@@ -9,6 +9,10 @@ use crate::target::TARGETS;
 /// OCI's verbs; each includes those before it.
 const VERBS: [&str; 4] = ["inspect", "read", "use", "manage"];
 
+/// Whom statements are about. A dynamic group of that name is for an administrator to create.
+const FUNCTIONS: &str = "dynamic-group stepladder";
+const OPERATORS: &str = "group <yours>";
+
 /// What a person sends besides [`OPERATORS_OWN`].
 pub const OPERATORS_TOO: &[&str] = &["oci:CreateAlarm", "oci:UpdateAlarm", "oci:DeleteAlarm"];
 
@@ -35,15 +39,24 @@ pub struct Access {
 impl Access {
     /// What this policy takes.
     pub fn of(wanted: &Wanted) -> Self {
-        let statements = |whom: &str, needs: Vec<String>| {
-            needs.iter().map(|need| format!("Allow {whom} to {need} in {}", place(wanted, need))).collect()
-        };
+        let statements =
+            |whom: &str, needs: Vec<String>| needs.iter().map(|need| statement(wanted, whom, need)).collect();
         Self {
             matching_rule: format!("resource.id = '{}'", wanted.function),
-            function: statements("dynamic-group stepladder", strongest(of_function())),
-            operator: statements("group <yours>", strongest(of_operator())),
+            function: statements(FUNCTIONS, strongest(of_function())),
+            operator: statements(OPERATORS, strongest(of_operator())),
         }
     }
+
+    /// The statement without which a person was refused an operation.
+    pub fn lacking(wanted: &Wanted, operation: &str) -> Option<String> {
+        let (_, need) = PERMISSIONS.iter().chain(READS).find(|(known, _)| *known == operation)?;
+        Some(statement(wanted, OPERATORS, need))
+    }
+}
+
+fn statement(wanted: &Wanted, whom: &str, need: &str) -> String {
+    format!("Allow {whom} to {need} in {}", place(wanted, need))
 }
 
 /// Every permission that the function needs, once per operation.
@@ -83,7 +96,9 @@ fn place(wanted: &Wanted, permission: &str) -> String {
     let id = match permission.split_once(' ').map_or("", |(_, resource)| resource) {
         // The policy does not say where the function is, and to look would take one permission more.
         "fn-invocation" => return "compartment <of the function>".to_owned(),
-        "metrics" | "data-science-model-deployments" => &wanted.metric_compartment,
+        resource if resource == "metrics" || resource.starts_with("data-science-") => {
+            &wanted.metric_compartment
+        }
         _ => &wanted.compartment,
     };
     if id.starts_with("ocid1.tenancy.") { "tenancy".to_owned() } else { format!("compartment id {id}") }

@@ -175,6 +175,19 @@ fn what_the_user_sees(#[case] name: &str, #[case] line: &str) {
 }
 
 #[test]
+fn whoever_is_told_is_shown() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("policy.toml");
+    let topic = "[[notify]]\nto = \"ocid1.onstopic.oc1.iad.exampleuniqueidpeople\"\n";
+    let slack = "[[notify]]\nto = \"https://hooks.slack.com/services/secret\"\nform = \"slack\"\n";
+    fs::write(&path, [topic, slack].concat()).unwrap();
+    let more = ["--policy", path.to_str().unwrap(), "--now", FIVE_SECONDS_LATER];
+    let told = |verb: &[&str]| run(&[verb, &more].concat()).without(&dir).to_string();
+    insta::assert_snapshot!("handle_told", told(&["handle", "--event", HIGH_CPU]));
+    insta::assert_snapshot!("explain_told", told(&["explain", HIGH_CPU]));
+}
+
+#[test]
 fn the_rehearsal_tells_its_story() {
     let ran = run(&rehearsal().iter().map(String::as_str).collect::<Vec<_>>());
     let decisions: Vec<&str> = ran.out.lines().filter_map(|line| line.strip_prefix("  decision  ")).collect();

@@ -18,6 +18,7 @@ mod cli;
 mod defects;
 mod distrust;
 mod events;
+mod host;
 mod notice;
 #[cfg(feature = "oci")]
 mod oci;

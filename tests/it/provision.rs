@@ -140,7 +140,7 @@ fn subscription(topic: &str, protocol: &str, endpoint: &str) -> SeenSubscription
 #[rstest]
 // An unknown key is told with its line and the nearest known one, as everywhere in the policy.
 #[case::key(&table("compartmnt = \"x\"", ""), &["line 5", "did you mean `compartment`?"])]
-#[case::alarm_key(&one_alarm("abov = 70"), &["line 9", "did you mean `above`?"])]
+#[case::alarm_key(&one_alarm("repeats = \"5m\""), &["line 9", "did you mean `repeat`?"])]
 #[case::severity(&one_alarm("severity = \"INFOS\""), &["line 9", "did you mean `INFO`?"])]
 #[case::statistic(&one_alarm("statistic = \"maxx\""), &["line 9", "did you mean `max`?"])]
 #[case::no_function("[oci]\ncompartment = \"x\"\ndeployments = []", &["line 1", "missing field `function`"])]
@@ -681,6 +681,15 @@ fn a_person_sends_nothing_else() {
         assert!(PERMISSIONS.iter().any(|(known, _)| *known == operation), "{operation}");
     }
     assert!(READS.iter().all(|(_, permission)| of_operator().contains(permission)));
+}
+
+#[test]
+fn who_is_refused_is_told_the_statement() {
+    let expected =
+        |need: &str| Some(format!("Allow group <yours> to {need} in compartment id {COMPARTMENT}"));
+    assert_eq!(Access::lacking(&small(), "oci:ListTopics"), expected("inspect ons-topics"));
+    assert_eq!(Access::lacking(&small(), "oci:CreateAlarm"), expected("manage alarms"));
+    assert_eq!(Access::lacking(&small(), "oci:Nothing"), None);
 }
 
 #[test]

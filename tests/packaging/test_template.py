@@ -65,6 +65,17 @@ class Dashboard(unittest.TestCase):
             self.assertIn(f'"Name": "{name}"', published)
 
 
+class Permissions(unittest.TestCase):
+    def test_only_the_topic_of_the_parameter_may_be_told(self):
+        (policy,) = RESOURCES["AlarmFunction"]["Properties"]["Policies"]
+        told = [one for one in policy["Statement"] if "sns:Publish" in json.dumps(one)]
+        ((condition, statement, otherwise),) = [one["Fn::If"] for one in told]
+        self.assertEqual(condition, "Notifies")
+        self.assertEqual(statement["Action"], "sns:Publish")
+        self.assertEqual(statement["Resource"], {"Ref": "NotifyTopicArn"})
+        self.assertEqual(otherwise, {"Ref": "AWS::NoValue"})
+
+
 class AlarmEvents(unittest.TestCase):
     def passes(self, event):
         pattern = json.loads(json.dumps(RESOURCES["AlarmStateRule"]["Properties"]["EventPattern"]))

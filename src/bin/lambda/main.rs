@@ -12,11 +12,11 @@ use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use stepladder::apply::{Outcome, Status};
+use stepladder::apply::Outcome;
 use stepladder::batch::Batch;
 use stepladder::cloud::{self, Cloud};
 use stepladder::config;
-use stepladder::handle::{Answer, NOTICES_WITHIN, handle_each};
+use stepladder::host::{self, Ended, Log, TIME_IS_UP};
 use stepladder::policy::Policy;
 use stepladder::{report, source};
 
@@ -26,9 +26,6 @@ const MARGIN: Duration = Duration::from_millis(500);
 /// The time that an invocation without a deadline is given: that of the template.
 const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
 
-/// What is told when work is given up.
-const TIME_IS_UP: &str = "the invocation's time is up: allow it more, or see what is slow";
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
@@ -36,7 +33,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     connect_ahead(Arc::clone(&cloud));
     let policy = config::policy_from_env().map_err(|error| report::chain(&error));
     let (cloud, policy) = (cloud.as_ref(), &policy);
-    lambda_runtime::run(service_fn(move |event| invoked(event, cloud, policy))).await
+    // What an invocation keeps is more than a stack should carry.
+    lambda_runtime::run(service_fn(move |event| Box::pin(invoked(event, cloud, policy)))).await
 }
 
 /// Clients read certificates when they are built, which takes longer than all the rest of the start. While it
@@ -97,22 +95,13 @@ async fn answered(
     policy: &Result<Policy, String>,
 ) -> Result<Value, Failure> {
     let now = wall_clock();
-    let policy = usable(policy, now)?;
+    let left = time_left(event.context.deadline, now);
     let body = event.payload.get().as_bytes();
-    let mut told = told;
-    let work = handle_each(body, cloud, policy, now, &mut told);
-    let Ok(done) = tokio::time::timeout(time_left(event.context.deadline, now), work).await else {
-        return Err(Failure::Retryable(TIME_IS_UP.to_owned()));
-    };
-    match done {
-        Ok(mut answer) => {
-            notify(&mut answer, cloud, event.context.deadline).await;
-            reply(&answer, now)
-        }
-        Err(error) => {
-            rejected(error.kind(), &error.to_string(), now);
-            Ok(report::unreadable(&error))
-        }
+    match host::answer(body, cloud, policy, now, left, &mut Lines).await {
+        Ended::Handled(reply) => Ok(reply),
+        Ended::Failed(_, message) => Err(Failure::Retryable(message)),
+        Ended::Unusable(message) => Err(Failure::Permanent(message)),
+        Ended::TimeIsUp => Err(Failure::Retryable(TIME_IS_UP.to_owned())),
     }
 }
 
@@ -125,66 +114,35 @@ async fn batch_answered(
     policy: &Result<Policy, String>,
 ) -> Result<Value, Failure> {
     let now = wall_clock();
-    let policy = usable(policy, now)?;
-    let mut told = told;
+    let policy = host::usable(policy, &mut Lines).map_err(Failure::Permanent)?;
+    let mut told = |outcome: &Outcome| Lines.outcome(outcome);
     let work = batch.answer(cloud, policy, now, &mut told);
     if tokio::time::timeout(time_left(deadline_ms, now), work).await.is_err() {
         tracing::error!("{TIME_IS_UP}");
     }
-    notify(&mut batch.answer, cloud, deadline_ms).await;
-    tell_rejected(&batch.answer, now);
+    host::notify(&mut batch.answer, cloud, time_left(deadline_ms, wall_clock()), &mut Lines).await;
+    host::tell_errors(&batch.answer, &mut Lines);
     Ok(report::batch_reply(&batch))
 }
 
-fn usable(policy: &Result<Policy, String>, now: Timestamp) -> Result<&Policy, Failure> {
-    policy.as_ref().map_err(|message| {
-        rejected("policy", message, now);
-        Failure::Permanent(message.clone())
-    })
-}
+/// The log: records with their metrics, and errors as the runtime writes them.
+struct Lines;
 
-/// Prints an outcome's record.
-fn told(outcome: &Outcome) {
-    if outcome.error.is_some() {
-        tracing::error!(alarm = outcome.alarm.name, "{}", report::because(outcome));
-    }
-    print(&report::metric_line(outcome, wall_clock()));
-}
-
-/// Sends the notices, in what is left of the time. The records are printed by now, so those that failed are told by
-/// themselves.
-async fn notify(answer: &mut Answer, cloud: &dyn Cloud, deadline_ms: u64) {
-    let within = NOTICES_WITHIN.min(time_left(deadline_ms, wall_clock()));
-    answer.notify(cloud, within).await;
-    for outcome in &answer.outcomes {
-        let failed = outcome.notices.iter().filter(|notice| notice.status == Status::Failed);
-        for notice in failed {
-            let why = notice.answer.as_deref().unwrap_or_default();
-            tracing::error!(alarm = outcome.alarm.name, "not told: {}: {why}", notice.call);
+impl Log for Lines {
+    fn outcome(&mut self, outcome: &Outcome) {
+        if outcome.error.is_some() {
+            tracing::error!(alarm = outcome.alarm.name, "{}", report::because(outcome));
         }
+        print(&report::metric_line(outcome, wall_clock()));
     }
-}
 
-fn rejected(kind: &str, message: &str, now: Timestamp) {
-    tracing::error!(kind, "{message}");
-    print(&report::rejection_line(kind, message, now));
-}
-
-fn tell_rejected(answer: &Answer, now: Timestamp) {
-    for error in &answer.rejected {
-        rejected(error.kind(), &error.to_string(), now);
+    fn error(&mut self, kind: &str, message: &str) {
+        tracing::error!(kind, "{message}");
+        print(&report::rejection_line(kind, message, wall_clock()));
     }
-    if let Some(error) = &answer.error {
-        rejected(error.kind(), &error.to_string(), now);
-    }
-}
 
-/// The reply; a failure only where another delivery may help.
-fn reply(answer: &Answer, now: Timestamp) -> Result<Value, Failure> {
-    tell_rejected(answer, now);
-    match report::worth_another_delivery(answer) {
-        Some(message) => Err(Failure::Retryable(message)),
-        None => Ok(report::reply(answer)),
+    fn untold(&mut self, message: &str) {
+        tracing::error!("{message}");
     }
 }
 

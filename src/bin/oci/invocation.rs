@@ -3,7 +3,7 @@
 //! The agent knows three answers: 200 for handled, 502 for failed and 504 for out of time. After any other
 //! it ends the process.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -12,13 +12,12 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use stepladder::apply::Outcome;
 use stepladder::cloud::Cloud;
-use stepladder::handle::{Answer, handle_each};
+use stepladder::host::{self, Ended, TIME_IS_UP};
 use stepladder::policy::Policy;
-use stepladder::{report, source};
+use stepladder::source;
 
-use crate::log::{self, Frame};
+use crate::log::{self, Frame, Lines};
 
 /// What is left of a call when work is given up, so that there is time to say so: a call that is not answered
 /// in time ends the process. A small function has a tenth of a processor, dealt out ten times a second.
@@ -26,10 +25,6 @@ const MARGIN: Duration = Duration::from_secs(1);
 
 /// The time that a call without a deadline is given: what a function has that asks for none.
 const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
-
-/// What is told when work is given up.
-const TIME_IS_UP: &str =
-    "the call's time is up: set a longer `timeout` for the function, or see what is slow";
 
 const FDK_VERSION: HeaderName = HeaderName::from_static("fn-fdk-version");
 const HTTP_STATUS: HeaderName = HeaderName::from_static("fn-http-status");
@@ -59,31 +54,19 @@ impl Function {
             self.answer(&body, &head.headers).await
         } else {
             let found = format!("expected `POST /call`, found `{} {}`", head.method, head.uri.path());
-            failed(StatusCode::BAD_GATEWAY, "not_a_call", &found)
+            (StatusCode::BAD_GATEWAY, log::error("not_a_call", &found))
         };
         Ok(response(answered, &head.headers))
     }
 
     async fn answer(&self, body: &[u8], headers: &HeaderMap) -> Answered {
-        let policy = match &self.policy {
-            Ok(policy) => policy,
-            Err(message) => return failed(StatusCode::BAD_GATEWAY, "policy", message),
-        };
         let now = wall_clock();
         let left = time_left(headers, now);
-        if left.is_zero() {
-            return time_is_up();
-        }
-        self.cloud.begin(Instant::now().checked_add(left));
-        let mut told = told;
-        let work = handle_each(body, self.cloud.as_ref(), policy, now, &mut told);
-        match tokio::time::timeout(left, work).await {
-            Ok(Ok(answer)) => reply(&answer),
-            Ok(Err(error)) => {
-                log::error(error.kind(), &error.to_string());
-                (StatusCode::OK, report::unreadable(&error))
-            }
-            Err(_) => time_is_up(),
+        match host::answer(body, self.cloud.as_ref(), &self.policy, now, left, &mut Lines).await {
+            Ended::Handled(reply) => (StatusCode::OK, reply),
+            Ended::Failed(reply, _) => (StatusCode::BAD_GATEWAY, reply),
+            Ended::Unusable(message) => (StatusCode::BAD_GATEWAY, log::reply("policy", &message)),
+            Ended::TimeIsUp => (StatusCode::GATEWAY_TIMEOUT, log::error("time_is_up", TIME_IS_UP)),
         }
     }
 }
@@ -126,36 +109,7 @@ fn time_left(headers: &HeaderMap, now: Timestamp) -> Duration {
     left.saturating_sub(MARGIN)
 }
 
-/// Prints an outcome's record.
-fn told(outcome: &Outcome) {
-    if let Some(error) = &outcome.error {
-        log::error(error.kind(), &format!("alarm `{}`: {}", outcome.alarm.name, report::because(outcome)));
-    }
-    log::record(&report::record(outcome));
-}
-
-/// A failure only where another delivery may help.
-fn reply(answer: &Answer) -> Answered {
-    for error in &answer.rejected {
-        log::error(error.kind(), &error.to_string());
-    }
-    if let Some(error) = &answer.error {
-        log::error(error.kind(), &error.to_string());
-    }
-    let again = report::worth_another_delivery(answer).is_some();
-    (if again { StatusCode::BAD_GATEWAY } else { StatusCode::OK }, report::reply(answer))
-}
-
-fn time_is_up() -> Answered {
-    failed(StatusCode::GATEWAY_TIMEOUT, "time_is_up", TIME_IS_UP)
-}
-
-fn failed(status: StatusCode, kind: &str, message: &str) -> Answered {
-    log::error(kind, message);
-    (status, json!({ "error": { "kind": kind, "message": message } }))
-}
-
-/// The answer as the agent wants it. Behind a gateway, the status for the gateway's client stands in a header.
+/// The answer as the agent wants it. Behind a gateway, the status for its client stands in a header, too.
 fn response((status, reply): Answered, asked: &HeaderMap) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(reply.to_string()));
     *response.status_mut() = status;

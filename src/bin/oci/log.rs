@@ -7,7 +7,9 @@ use std::io;
 
 use hyper::HeaderMap;
 use serde_json::{Value, json};
-use stepladder::config;
+use stepladder::apply::Outcome;
+use stepladder::host::Log;
+use stepladder::{config, report};
 
 /// By which the lines of a call are found in the log, where the agent asks for that.
 #[derive(Debug)]
@@ -37,15 +39,42 @@ impl Frame {
     }
 }
 
-/// One record.
+/// The log of what happens in a call.
+pub(crate) struct Lines;
+
+impl Log for Lines {
+    fn outcome(&mut self, outcome: &Outcome) {
+        if let Some(failure) = &outcome.error {
+            let message = format!("alarm `{}`: {}", outcome.alarm.name, report::because(outcome));
+            error(failure.kind(), &message);
+        }
+        record(&report::record(outcome));
+    }
+
+    fn error(&mut self, kind: &str, message: &str) {
+        error(kind, message);
+    }
+
+    fn untold(&mut self, message: &str) {
+        error("notice", message);
+    }
+}
+
+/// Prints one record.
 pub(crate) fn record(record: &Value) {
     print(&mut io::stdout(), &format!("{record}\n"));
 }
 
-/// One error.
-pub(crate) fn error(kind: &str, message: &str) {
-    let error = json!({ "error": { "kind": kind, "message": message } });
+/// Prints one error, and returns it as a reply tells it.
+pub(crate) fn error(kind: &str, message: &str) -> Value {
+    let error = reply(kind, message);
     print(&mut io::stderr(), &format!("{error}\n"));
+    error
+}
+
+/// An error as a reply tells it.
+pub(crate) fn reply(kind: &str, message: &str) -> Value {
+    json!({ "error": { "kind": kind, "message": message } })
 }
 
 /// At once, for the process may be frozen next. A log that takes nothing more is no reason to fail.

@@ -1,8 +1,8 @@
 //! The OCI Functions host: serves the Fn contract on a Unix socket, and hands each event to the flow.
 //!
-//! What would fail again is answered as handled, and logged. What may succeed later is a failure, and so is a
-//! policy that cannot be used: no event may vanish for it. Between two calls the process is frozen, so nothing
-//! is left to run once a call is answered.
+//! What would fail again is answered as handled, and logged. What may succeed later is a failure, and so is
+//! a policy that cannot be used: no event may vanish for it. Between two calls the process is frozen, so
+//! nothing is left to run once a call is answered.
 
 use std::io;
 use std::pin::{Pin, pin};

@@ -26,6 +26,12 @@ pub(super) async fn get(api: &Api, id: &str) -> Result<Option<SeenAlarm>, Error>
     }
 }
 
+/// Every alarm in a compartment, as far as a list tells of it.
+pub(super) async fn all(api: &Api, compartment: &str) -> Result<Vec<SeenAlarm>, Error> {
+    let ask = Ask::get("oci:ListAlarms", Service::Monitoring, "/alarms").query("compartmentId", compartment);
+    Ok(api.all_pages(ask).await?.iter().filter_map(|item| seen(item, None)).collect())
+}
+
 /// The alarms in a compartment that are the paired alarm a question asks about: one, or too many.
 pub(super) async fn pairs(
     api: &Api,

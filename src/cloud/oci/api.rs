@@ -58,7 +58,7 @@ impl Service {
                 |place| format!("https://datascience.{}.oci.{}", place.region, place.domain),
                 "20190101",
             ),
-            // Without the `oci` that the others have.
+            // Without the `oci` that Data Science has.
             Self::Monitoring => (
                 "STEPLADDER_OCI_MONITORING_ENDPOINT",
                 |place| format!("https://telemetry.{}.{}", place.region, place.domain),
@@ -66,7 +66,7 @@ impl Service {
             ),
             Self::Notifications => (
                 "STEPLADDER_OCI_NOTIFICATION_ENDPOINT",
-                |place| format!("https://notification.{}.oci.{}", place.region, place.domain),
+                |place| format!("https://notification.{}.{}", place.region, place.domain),
                 "20181201",
             ),
         }
@@ -162,7 +162,8 @@ pub(super) fn segment(text: &str) -> String {
 #[derive(Debug)]
 pub(super) struct Api {
     source: Source,
-    addresses: [(Service, String); 3],
+    /// Where nothing overrides one, it takes a region.
+    addresses: [(Service, Result<String, String>); 3],
     /// What an invocation begins with.
     moment: Mutex<Moment>,
 }
@@ -179,11 +180,11 @@ impl Api {
     /// Finds out who asks and where; `variable` reads the environment.
     pub(super) fn find(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, String> {
         let source = Source::find(variable).map_err(|error| chain(&error))?;
-        let place = source.region().map_err(|error| chain(&error))?;
+        let place = source.region().map_err(|error| chain(&error));
         let address = |service: Service| {
             let (overridden, usual, _) = service.facts();
-            let address = variable(overridden).unwrap_or_else(|| usual(&place));
-            (service, address.trim_end_matches('/').to_owned())
+            let address = variable(overridden).map_or_else(|| place.as_ref().map(usual), Ok);
+            (service, address.map(|address| address.trim_end_matches('/').to_owned()).map_err(Clone::clone))
         };
         let addresses = [Service::DataScience, Service::Monitoring, Service::Notifications].map(address);
         let http = Http::new(crypto()).map_err(|error| chain(&error))?;
@@ -282,7 +283,7 @@ impl Api {
     fn signed(&self, ask: &Ask<'_>, identity: &Identity) -> Result<Request<Vec<u8>>, String> {
         let (_, _, version) = ask.service.facts();
         let address = self.addresses.iter().find(|(service, _)| *service == ask.service);
-        let address = address.map_or("", |(_, address)| address.as_str());
+        let address = address.map_or(Ok(""), |(_, address)| address.as_deref())?;
         let body = ask.body.as_ref().map(|body| body.to_string().into_bytes()).unwrap_or_default();
         let mut request = Request::builder()
             .method(&ask.method)

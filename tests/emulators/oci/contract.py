@@ -15,7 +15,16 @@ import unittest
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent import FRAME, FRAME_HEADER, IDLE_CONNECTION, SOCKET, START, Agent, environment, eventually
+from agent import (
+    FRAME,
+    FRAME_HEADER,
+    IDLE_CONNECTION,
+    SOCKET,
+    START,
+    Agent,
+    environment,
+    eventually,
+)
 
 BROKEN = {"STEPLADDER_POLICY": "this = 'is no policy'"}
 EVENT = b'{"some": "event"}'

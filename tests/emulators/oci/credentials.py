@@ -49,14 +49,14 @@ def number(value):
     return segment(value.to_bytes((value.bit_length() + 7) // 8, "big"))
 
 
-def token(key):
-    """A JWT with the claims of a resource principal's session token."""
+def token(key, seconds):
+    """A JWT with the claims of a resource principal's session token, good for that long."""
     public, now = key.public_key().public_numbers(), int(time.time())
     claims = {
         "sub": FUNCTION,
         "iss": "authService.oracle.com",
         "iat": now,
-        "exp": now + TOKEN_SECONDS,
+        "exp": now + int(seconds),
         "jti": secrets.token_hex(16),
         "ptype": "resource",
         "ttype": "res_sp",
@@ -99,13 +99,14 @@ class Credentials:
             f"tenancy={TENANCY}\nregion={REGION}\nkey_file={self.api_key}\n"
         )
 
-    def rotate(self, write="now"):
+    def rotate(self, write="now", seconds=TOKEN_SECONDS):
         """A new key and token; "on_refusal" leaves the files old until someone is refused."""
         if write not in ("now", "on_refusal"):
             raise ValueError(f"expected `now` or `on_refusal`, found `{write}`")
         key = new_key()
         with self.lock:
-            self.key, self.token = key, token(key)
+            self.key, self.token = key, token(key, seconds)
+            self.expires = time.time() + seconds
             self.unwritten = True
             if write == "now":
                 self.write_session()
@@ -125,4 +126,6 @@ class Credentials:
         """The key that belongs to an id, or None."""
         with self.lock:
             keys = {f"ST${self.token}": self.key, self.user_key_id: self.user}
+            if time.time() >= self.expires:
+                del keys[f"ST${self.token}"]
         return keys.get(key_id)

@@ -32,7 +32,7 @@ from desk import Desk  # noqa: E402
 from evaluation import Evaluation  # noqa: E402
 from monitoring import Monitoring  # noqa: E402
 from notifications import SUBSCRIPTION, TOPIC, Notifications  # noqa: E402
-from server import serve  # noqa: E402
+from server import hang_up, serve  # noqa: E402
 from service import Service  # noqa: E402
 from signatures import Referee  # noqa: E402
 from world import World  # noqa: E402
@@ -72,6 +72,7 @@ class Emulator:
             redelivery_minute_seconds=minute_seconds or MINUTE_OF_NO_SECONDS,
         )
         self.desk = Desk()
+        self.connections = set()
         self.credentials = Credentials(directory)
         self.datascience = DataScience(self.world)
         self.monitoring = Monitoring(self.world, TENANCY)
@@ -116,6 +117,7 @@ class Emulator:
             ("POST", "/settings"): self.world.set,
             ("GET", "/state"): self.state,
             ("POST", "/reset"): self.reset,
+            ("POST", "/hang-up"): lambda: hang_up(self.connections),
             ("POST", "/rotate"): self.credentials.rotate,
             ("POST", "/deployments"): lambda **document: science.put(document),
             ("DELETE", "/deployments"): science.remove,
@@ -138,7 +140,7 @@ class Emulator:
 
         def service(name, base, part):
             made = Service(name, base, part.routes(), self.desk, referee, self.world)
-            return serve(made.respond)
+            return serve(made.respond, self.connections)
 
         return {
             "datascience": service("datascience", "/20190101", self.datascience),

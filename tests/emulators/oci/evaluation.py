@@ -125,7 +125,7 @@ class Evaluation:
             watched = self.watched[alarm["id"]] = Watched(alarm["query"])
         query, was_firing = mql.parse(alarm["query"]), bool(watched.firing)
         changes = self.changes(alarm, query, watched)
-        self.note_status(alarm, was_firing, bool(watched.firing))
+        self.note_status(alarm["id"], "FIRING" if watched.firing else "OK")
         if is_suppressed(alarm):
             return []
         split = alarm["isNotificationsPerMetricDimensionEnabled"]
@@ -167,10 +167,9 @@ class Evaluation:
                 found.setdefault(key, (stream, []))[1].extend(points)
         return found
 
-    def note_status(self, alarm, was_firing, is_firing):
-        if was_firing != is_firing:
-            status = "FIRING" if is_firing else "OK"
-            self.monitoring.status[alarm["id"]] = (status, iso(time.time()))
+    def note_status(self, id, status):
+        if self.monitoring.status.get(id, ("OK", None))[0] != status:
+            self.monitoring.status[id] = (status, iso(time.time()))
 
     def news_of_all(self, alarm, watched, changes, was_firing):
         """At most one message, for all streams: type, identity and streams."""

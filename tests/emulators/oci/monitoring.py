@@ -219,7 +219,6 @@ class Monitoring:
         if id not in self.alarms:
             raise LookupError(f"no alarm {id}")
         del self.alarms[id], self.etags[id]
-        self.status.pop(id, None)
 
     def post(self, request):
         details, failed, taken = request.details(), [], []

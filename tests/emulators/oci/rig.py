@@ -157,9 +157,9 @@ class Raw:
         )
         return self
 
-    def send(self):
+    def send(self, timeout=DEADLINE_SECONDS):
         """Status, headers and JSON body of the answer."""
-        connection = http.client.HTTPConnection(self.url, timeout=DEADLINE_SECONDS)
+        connection = http.client.HTTPConnection(self.url, timeout=timeout)
         try:
             connection.putrequest(self.method, self.path, skip_host=True)
             for name, value in self.headers.items():

@@ -1,5 +1,6 @@
 """HTTP/1.1 on a free loopback port: requests, answers, and how OCI spells a refusal."""
 
+import contextlib
 import json
 import socket
 import sys
@@ -70,17 +71,34 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-def serve(respond):
+def hang_up(connections):
+    """Closes connections, as a server does with those that were idle for long."""
+    for connection in list(connections):
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+def serve(respond, connections=None):
     """Serves in the background what respond makes of each request; returns the server's URL.
 
-    Where respond returns None, the connection closes without an answer.
+    Where respond returns None, the connection closes without an answer. What is connected is kept
+    in connections.
     """
+    connected = set() if connections is None else connections
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
         # Each answer leaves in one write.
         wbufsize = -1
+
+        def setup(self):
+            super().setup()
+            connected.add(self.connection)
+
+        def finish(self):
+            connected.discard(self.connection)
+            super().finish()
 
         def exchange(self):
             body = self.rfile.read(int(self.headers.get("content-length", 0)))

@@ -177,10 +177,16 @@ class Alarms(Monitoring):
         subtree = {"compartment_id_in_subtree": True}
         self.refused(400, "InvalidParameter", listed, self.here, **subtree)
         self.assertEqual(listed(self.here).data[0].query, QUERY)
-        for settings in ({"page_size": 2}, {"page_size": 1, "empty_pages": True}):
+        for settings, calls in (
+            ({"page_size": 2}, 2),
+            # An empty page before each of the three.
+            ({"page_size": 1, "empty_pages": True}, 6),
+        ):
             self.settings(**settings)
+            self.control("DELETE", "/requests")
             everything = oci.pagination.list_call_get_all_results(listed, self.here).data
             self.assertEqual([alarm.display_name for alarm in everything], list("abc"))
+            self.assertEqual(len(self.emulator.requests("ListAlarms")), calls)
         empty = listed(self.here)
         self.assertEqual((empty.data, empty.has_next_page), ([], True))
 
@@ -292,6 +298,23 @@ class Evaluation(Monitoring):
         self.assertEqual(self.evaluate(2), [])
         self.assertEqual(self.evaluate(), ["OK_TO_FIRING"])
 
+    def test_a_minute_without_data_is_no_breach(self):
+        self.create(pending_duration="PT2M")
+        for value in (92, None, 92):
+            self.gauge(value)
+            self.assertEqual(self.evaluate(), [])
+        self.assertEqual(self.evaluate(), ["OK_TO_FIRING"])
+
+    def test_a_stream_that_comes_back_in_time_fires_on(self):
+        self.create()
+        self.gauge(92)
+        self.evaluate()
+        for _ in range(2):
+            self.gauge(None)
+            self.assertEqual(self.evaluate(12), [])
+            self.gauge(92)
+            self.assertEqual(self.evaluate(), [])
+
     def test_a_message_is_repeated(self):
         self.create(repeat_notification_duration="PT2M")
         self.gauge(92)
@@ -345,6 +368,10 @@ class Evaluation(Monitoring):
             ('CpuUtilization[1m]{resourceId = "other"}.mean() > 1', []),
             ("MemoryUtilization[1m].mean() > 1", []),
             ("CpuUtilization[1m].mean() != 90", [first("i2")]),
+            # OCIDs come in either case, and what a stream has not is not unequal either.
+            (f"{CPU.replace(DEPLOYMENT, DEPLOYMENT.upper())}.mean() > 80", [first("i1")]),
+            ('CpuUtilization[1m]{nothing != "x"}.mean() > 80', []),
+            ('CpuUtilization[1m]{instanceId != "i2"}.mean() > 80', [first("i1")]),
         ):
             with self.subTest(query):
                 self.control("POST", "/reset")
@@ -405,6 +432,17 @@ class Evaluation(Monitoring):
         self.assertEqual(self.evaluate(), [])
         self.assertEqual(self.client.list_alarms_status(self.here).data[0].status, "FIRING")
 
+    def test_an_alarm_is_enabled_again_as_ok(self):
+        alarm = self.create()
+        self.gauge(92)
+        self.evaluate()
+        self.client.update_alarm(alarm.id, UpdateAlarmDetails(is_enabled=False))
+        self.gauge(10)
+        self.assertEqual(self.evaluate(), [])
+        self.client.update_alarm(alarm.id, UpdateAlarmDetails(is_enabled=True))
+        self.assertEqual(self.evaluate(), [])
+        self.assertEqual(self.client.list_alarms_status(self.here).data[0].status, "OK")
+
     def test_a_changed_query_begins_afresh(self):
         alarm = self.create()
         self.gauge(92)
@@ -420,8 +458,9 @@ class Evaluation(Monitoring):
         metric = {"name": "CpuUtilization", "dimensions": first()}
         self.control("POST", "/metrics", **metric, values=[70, 100])
         self.assertEqual(self.evaluate(), ["OK_TO_FIRING"])
-        self.control("POST", "/metrics", **metric, values=[100], compartmentId="elsewhere")
-        self.control("POST", "/metrics", **metric, values=[100], namespace="other")
+        # Counted in, either would keep the mean above the bound.
+        self.control("POST", "/metrics", **metric, values=[1000], compartmentId="elsewhere")
+        self.control("POST", "/metrics", **metric, values=[1000], namespace="other")
         self.control("POST", "/metrics", **metric, values=[10])
         self.assertEqual(self.evaluate(), ["FIRING_TO_OK"])
 

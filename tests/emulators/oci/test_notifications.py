@@ -17,6 +17,9 @@ class Function:
 
     def __init__(self, *statuses):
         self.calls, left, lock = [], list(statuses), threading.Lock()
+        # While it is not set, calls wait for their answer.
+        self.answers = threading.Event()
+        self.answers.set()
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(handler):
@@ -25,6 +28,7 @@ class Function:
                 with lock:
                     self.calls.append((handler.path, handler.headers, body))
                     status = left.pop(0) if left else 200
+                self.answers.wait()
                 handler.send_response(status)
                 handler.send_header("content-length", "0")
                 handler.end_headers()
@@ -162,6 +166,34 @@ class Notifications(Checks):
         self.publish("ours")
         self.deliveries(1)
         self.assertEqual([body for _, _, body in function.calls], ["ours"])
+
+    def test_who_has_not_confirmed_gets_nothing(self):
+        function = self.function()
+        details = CreateSubscriptionDetails(
+            topic_id=self.emulator["topic"],
+            compartment_id=self.here,
+            protocol="HTTPS",
+            endpoint=self.emulator["function"],
+        )
+        self.messages.create_subscription(details)
+        self.publish("first")
+        self.deliveries(1)
+        self.publish("second")
+        self.deliveries(2)
+        self.assertEqual([body for _, _, body in function.calls], ["first", "second"])
+
+    def test_a_delivery_ends_with_its_world(self):
+        function = self.function()
+        function.answers.clear()
+        self.publish("old")
+        self.poll(lambda: function.calls)
+        self.control("POST", "/reset")
+        function.answers.set()
+        self.control("POST", "/functions", functions={self.emulator["function"]: function.url})
+        self.publish("new")
+        self.deliveries(1)
+        found = [one["body"] for one in self.control("GET", "/deliveries")]
+        self.assertEqual(found, ["new"])
 
     def test_a_message_comes_again_until_it_is_acknowledged(self):
         self.settings(redelivery_minute_seconds=0.01)

@@ -1,6 +1,8 @@
 """Checks which signatures are accepted, and that the SDK judges how they are written."""
 
+import base64
 import email.utils
+import json
 import time
 from pathlib import Path
 
@@ -155,6 +157,17 @@ class Signatures(Checks):
     def test_files_may_stay_old_until_someone_is_refused(self):
         self.control("POST", "/rotate", write="on_refusal")
         self.assertEqual(Raw(self.emulator).sign().send()[0], 401)
+        self.assertEqual(Raw(self.emulator).sign().send()[0], 200)
+
+    def test_a_token_expires(self):
+        self.control("POST", "/rotate", seconds=-1)
+        self.assertEqual(Raw(self.emulator).sign().send()[0], 401)
+        self.control("POST", "/rotate", seconds=100)
+        token = Path(self.emulator["rpst"]).read_text().split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(token + "=="))
+        self.assertTrue(90 < claims["exp"] - time.time() <= 100)
+        self.assertEqual(claims["res_tenant"], self.emulator["tenancy"])
+        self.assertEqual(claims["res_compartment"], self.emulator["compartment"])
         self.assertEqual(Raw(self.emulator).sign().send()[0], 200)
 
     def test_the_sdk_gets_over_a_rotation_by_itself(self):

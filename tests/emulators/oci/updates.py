@@ -81,6 +81,8 @@ def replaced(before, sent, omitted):
             base = {} if omitted == "reset" else base
         after[part] = {**copy.deepcopy(base), **sent[part]}
     expect_whole(kind, after, sent)
+    # It says how to update, and is no part of what is updated.
+    after.pop("updateType", None)
     return after
 
 
@@ -124,8 +126,6 @@ def option_groups(document):
     """Everything that is no tag or text, by the group in which it is changed."""
     groups = {}
     for name, value in without_nulls(document.get(CONFIGURATION) or {}).items():
-        if name == "updateType":
-            continue
         nested = name.startswith(("model", "infrastructure")) and isinstance(value, dict)
         for member, one in value.items() if nested else [(name, value)]:
             groups.setdefault(GROUPS.get(member, member), {})[member] = one

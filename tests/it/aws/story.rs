@@ -239,7 +239,7 @@ impl Stage<'_> {
         let name_of = |found: &aws_sdk_sagemaker::types::EndpointConfigSummary| {
             found.endpoint_config_name().unwrap_or_default().to_owned()
         };
-        let rung = Ladders::built_in().unwrap().rung(&size.shape).cloned().unwrap();
+        let rung = Ladders::built_in().unwrap().rung(&size.shape).unwrap();
         Sample {
             at: self.narrator.at(),
             act: act.name,
@@ -298,6 +298,8 @@ impl Script<'_> {
         match self.axis {
             Axis::Instances => size.instances.to_string(),
             Axis::Shape => size.shape.clone(),
+            // No variant has one.
+            Axis::Bandwidth => String::new(),
         }
     }
 }

@@ -201,6 +201,11 @@ impl Emulator {
         self.control("POST", "/delay", &json!({ "seconds": 0.05 }));
     }
 
+    /// Closes every connection to the services, as servers do with idle ones.
+    pub(super) fn hang_up(&self) {
+        self.control("POST", "/hang-up", &Value::Null);
+    }
+
     /// Puts a new key and token in place; with `on_refusal` the files change only when a request is refused.
     pub(super) fn rotate(&self, write: &str) {
         self.control("POST", "/rotate", &json!({ "write": write }));

@@ -1,0 +1,163 @@
+//! What every host finds out: whether a payload is done with, and what was told until then.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rstest::rstest;
+use stepladder::apply::Outcome;
+use stepladder::call::Call;
+use stepladder::cloud::rehearsed::Rehearsed;
+use stepladder::cloud::{Cloud, Error};
+use stepladder::decide::Question;
+use stepladder::deployment::Deployment;
+use stepladder::host::{Ended, Log, answer};
+use stepladder::policy::Policy;
+use stepladder::repeat::Standing;
+use stepladder::report;
+
+use crate::support::{Blind, CHURN, HIGH_CPU, Notice, at, built_in, cloud, heading, notice};
+
+/// Longer than anything takes that does not wait.
+const AMPLE: Duration = Duration::from_mins(1);
+
+/// What was told, in order: results of outcomes and kinds of errors.
+#[derive(Default)]
+struct Told(Vec<String>);
+
+impl Log for Told {
+    fn outcome(&mut self, outcome: &Outcome) {
+        self.0.push(report::ending_text(outcome.result).to_owned());
+    }
+
+    fn error(&mut self, kind: &str, _: &str) {
+        self.0.push(kind.to_owned());
+    }
+
+    fn untold(&mut self, _: &str) {
+        self.0.push("untold".to_owned());
+    }
+}
+
+fn ended(
+    body: &[u8],
+    cloud: &dyn Cloud,
+    policy: &Result<Policy, String>,
+    left: Duration,
+) -> (Ended, Vec<String>) {
+    let mut told = Told::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let ended = runtime.block_on(answer(body, cloud, policy, at(0), left, &mut told));
+    (ended, told.0)
+}
+
+fn high() -> Vec<u8> {
+    notice(HIGH_CPU, CHURN).body()
+}
+
+fn throttled() -> Error {
+    Error::Throttled { operation: "oci:GetModelDeployment".to_owned(), message: "slow down".to_owned() }
+}
+
+fn unconfigured() -> Error {
+    Error::Unconfigured { operation: "oci:GetModelDeployment".to_owned(), message: "who asks?".to_owned() }
+}
+
+#[test]
+fn what_is_answered_is_done_with() {
+    let (ended, told) = ended(&high(), &cloud(), &Ok(built_in()), AMPLE);
+    let Ended::Handled(reply) = ended else { panic!("{ended:?}") };
+    assert_eq!(reply["outcomes"][0]["result"], "applied");
+    assert_eq!(told, ["applied"]);
+}
+
+#[rstest]
+// It may be less busy then.
+#[case(throttled(), true)]
+// It will not know more about itself then.
+#[case(unconfigured(), false)]
+fn a_failure_comes_again_where_that_may_help(#[case] error: Error, #[case] again: bool) {
+    let (ended, told) = ended(&high(), &Blind(error), &Ok(built_in()), AMPLE);
+    let (reply, found) = match ended {
+        Ended::Failed(reply, why) => (reply, why.contains("slow down")),
+        Ended::Handled(reply) => (reply, false),
+        other @ (Ended::Unusable(_) | Ended::TimeIsUp) => panic!("{other:?}"),
+    };
+    assert_eq!(found, again);
+    assert_eq!(reply["outcomes"][0]["error"]["retryable"], again);
+    assert_eq!(told, ["failed"]);
+}
+
+#[test]
+fn what_cannot_be_read_is_done_with() {
+    let (ended, told) = ended(b"{", &cloud(), &Ok(built_in()), AMPLE);
+    let Ended::Handled(reply) = ended else { panic!("{ended:?}") };
+    assert_eq!(reply["error"]["kind"], "not_json");
+    assert_eq!(told, ["not_json"]);
+}
+
+#[rstest]
+// An alarm, and what could not be read anyway: nobody knows before there is a policy.
+#[case(&high())]
+#[case(b"{")]
+fn without_a_policy_nothing_is_begun(#[case] body: &[u8]) {
+    let cloud = cloud();
+    let (ended, told) = ended(body, &cloud, &Err("no such mode".to_owned()), AMPLE);
+    assert_eq!(ended, Ended::Unusable("no such mode".to_owned()));
+    assert_eq!(told, ["policy"]);
+    assert_eq!(heading(&cloud, CHURN).instances, 1);
+}
+
+#[test]
+fn without_time_nothing_is_begun() {
+    let cloud = cloud();
+    let (ended, told) = ended(&high(), &cloud, &Ok(built_in()), Duration::ZERO);
+    assert_eq!((ended, told.len()), (Ended::TimeIsUp, 0));
+    assert_eq!(heading(&cloud, CHURN).instances, 1);
+}
+
+/// A cloud that never answers about one deployment, and knows until when it is asked.
+struct Stuck<'a> {
+    cloud: &'a Rehearsed,
+    begun: std::sync::Mutex<Option<Instant>>,
+}
+
+#[async_trait]
+impl Cloud for Stuck<'_> {
+    fn begin(&self, deadline: Option<Instant>) {
+        *self.begun.lock().unwrap() = deadline;
+    }
+
+    async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error> {
+        if question.target.id != CHURN {
+            std::future::pending::<()>().await;
+        }
+        self.cloud.observe(question).await
+    }
+
+    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<Standing>, Error> {
+        self.cloud.standing(action, now).await
+    }
+
+    async fn send(&self, call: &Call) -> Result<String, Error> {
+        self.cloud.send(call).await
+    }
+}
+
+#[test]
+fn what_was_done_in_time_is_told() {
+    let stuck = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueidstuck";
+    let mut event: serde_json::Value = serde_json::from_slice(&high()).unwrap();
+    let other: serde_json::Value = serde_json::from_slice(&Notice::new(HIGH_CPU, stuck).body()).unwrap();
+    let alarms = event["alarmMetaData"].as_array_mut().unwrap();
+    alarms.push(other["alarmMetaData"][0].clone());
+
+    let rehearsed = cloud();
+    let cloud = Stuck { cloud: &rehearsed, begun: std::sync::Mutex::default() };
+    let before = Instant::now();
+    let left = Duration::from_millis(100);
+    let (ended, told) = ended(event.to_string().as_bytes(), &cloud, &Ok(built_in()), left);
+    assert_eq!((ended, told), (Ended::TimeIsUp, vec!["applied".to_owned()]));
+    let deadline = cloud.begun.lock().unwrap().expect("the cloud is told the deadline");
+    assert!(deadline >= before + left);
+}

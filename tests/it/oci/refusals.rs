@@ -1,0 +1,304 @@
+//! What does not go as it should: credentials, permissions, compartments, faults, and what is told of each.
+
+use std::path::Path;
+use std::process::Command;
+
+use jiff::{SignedDuration, Timestamp};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::emulators::{DEPLOYMENT, Emulator, Request, deployment, sequential};
+use super::function::{Answer, Function};
+use super::tenancy::{Tenancy, calls, only_outcome, operators_alarm, outcome, sample};
+
+const HIGH: &str = "high-cpu.firing.json";
+
+fn called(function: &Function, event: &Value) -> Answer {
+    function.call(event.to_string().as_bytes(), &[])
+}
+
+fn count(requests: &[Request], operation: &str) -> usize {
+    requests.iter().filter(|request| request.operation == operation).count()
+}
+
+#[rstest]
+// Before the next call.
+#[case::between_two_calls("now", false)]
+// The files are read, and refused, and only then are there new ones.
+#[case::in_the_middle_of_one("on_refusal", true)]
+fn keys_are_changed(#[case] write: &str, #[case] refused: bool) {
+    let Some(tenancy) = Tenancy::new() else { return };
+    let function = tenancy.emulator.function(&[]);
+    outcome(&function, &sample("high-cpu.cleared.json", &tenancy.high));
+    outcome(&function, &sample(HIGH, &tenancy.high));
+    tenancy.finish_long_ago();
+    tenancy.requests();
+    tenancy.emulator.rotate(write);
+    let told = outcome(&function, &sample("high-cpu.repeat.json", &tenancy.high));
+    assert_eq!(told["result"], "applied", "{told:#}");
+    let requests = tenancy.requests();
+    assert_eq!(requests.iter().any(|request| request.status == 401), refused, "{requests:#?}");
+}
+
+#[test]
+fn who_is_not_known_says_that_it_is_not_set_up() {
+    let Some(tenancy) = Tenancy::new() else { return };
+    // A key that does not go with the token.
+    let key = Path::new(tenancy.emulator.told("config")).with_file_name("api_key.pem");
+    let wrong = [("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM", key.to_str().unwrap())];
+    let function = tenancy.emulator.function(&wrong);
+    let told = outcome(&function, &sample(HIGH, &tenancy.high));
+    assert_eq!(
+        (&told["result"], &told["error"]["kind"]),
+        (&json!("failed"), &json!("unconfigured")),
+        "{told:#}"
+    );
+    assert!(told["error"]["message"].as_str().unwrap().contains("NotAuthenticated"), "{told:#}");
+    let requests = tenancy.emulator.requests_of("GetModelDeployment");
+    assert_eq!(requests.len(), 2, "the key is read once more: {requests:#?}");
+}
+
+/// What the function may not do, and what is left then.
+#[rstest]
+#[case::looking("GetModelDeployment", "manage data-science-model-deployments", 0)]
+#[case::finding_pairs("ListAlarms", "manage alarms", 0)]
+// No capacity without what takes it back.
+#[case::pairing("CreateAlarm", "manage alarms", 0)]
+#[case::changing("UpdateModelDeployment", "manage data-science-model-deployments", 1)]
+fn what_is_hidden_names_the_policy(#[case] operation: &str, #[case] statement: &str, #[case] pairs: usize) {
+    let Some(tenancy) = Tenancy::new() else { return };
+    tenancy.emulator.deny(operation, true);
+    let function = tenancy.emulator.function(&[]);
+    let told = outcome(&function, &sample(HIGH, &tenancy.high));
+    assert_eq!(told["error"]["kind"], "not_found_or_denied", "{told:#}");
+    assert_eq!(told["error"]["retryable"], false);
+    assert!(told["error"]["hint"].as_str().unwrap().contains(statement), "{told:#}");
+    assert_eq!(tenancy.pairs().len(), pairs);
+    assert_eq!(tenancy.document()["lifecycleState"], "ACTIVE");
+    // With the policy the next message goes through.
+    tenancy.emulator.deny(operation, false);
+    assert_eq!(outcome(&function, &sample(HIGH, &tenancy.high))["result"], "applied");
+    assert_eq!(tenancy.pairs().len(), 1);
+}
+
+#[test]
+fn an_alarm_that_cannot_be_read_notifies_what_the_function_was_told() {
+    let Some(tenancy) = Tenancy::new() else { return };
+    tenancy.emulator.deny("GetAlarm", true);
+    let told = outcome(&tenancy.emulator.function(&[]), &sample(HIGH, &tenancy.high));
+    assert_eq!(told["decision"]["reason"], "no_pair_action", "{told:#}");
+    let topic = tenancy.emulator.told("topic");
+    let function = tenancy.emulator.function(&[("STEPLADDER_ALARM_ACTION", topic)]);
+    let told = outcome(&function, &sample(HIGH, &tenancy.high));
+    assert_eq!(told["result"], "applied", "{told:#}");
+    assert_eq!(tenancy.pair()["destinations"], json!([topic]));
+}
+
+#[test]
+fn a_deployment_that_is_gone_is_told() {
+    let Some(tenancy) = Tenancy::new() else { return };
+    tenancy.emulator.remove(DEPLOYMENT);
+    let told = outcome(&tenancy.emulator.function(&[]), &sample(HIGH, &tenancy.high));
+    assert_eq!(
+        (&told["result"], &told["decision"]["reason"]),
+        (&json!("failed"), &json!("not_observed")),
+        "{told:#}"
+    );
+}
+
+#[rstest]
+#[case::the_alarm("ocid1.compartment.oc1..operators", "ocid1.compartment.oc1..emulator")]
+#[case::the_deployment("ocid1.compartment.oc1..emulator", "ocid1.compartment.oc1..models")]
+#[case::both("ocid1.compartment.oc1..operators", "ocid1.compartment.oc1..models")]
+fn another_compartment_costs_one_round_trip_once(#[case] of_alarm: &str, #[case] of_deployment: &str) {
+    let mut document = deployment();
+    document["compartmentId"] = json!(of_deployment);
+    let Some(tenancy) = Tenancy::with(&document) else { return };
+    let mut alarm = operators_alarm(&tenancy.emulator);
+    alarm["compartmentId"] = json!(of_alarm);
+    alarm["metricCompartmentId"] = json!(of_deployment);
+    let high = tenancy.emulator.put_alarm(&alarm);
+    tenancy.emulator.slow_down();
+    let function = tenancy.emulator.function(&[]);
+    let told = outcome(&function, &sample(HIGH, &high));
+    assert_eq!(told["result"], "applied", "{told:#}");
+    assert_eq!(tenancy.round_trips(), 4);
+    let pair = tenancy.pair();
+    assert_eq!(
+        (&pair["compartmentId"], &pair["metricCompartmentId"]),
+        (&json!(of_alarm), &json!(of_deployment))
+    );
+
+    // What was done to it is found there, too; and the process knows the way.
+    tenancy.finish();
+    assert_eq!(outcome(&function, &sample(HIGH, &high))["decision"]["reason"], "stale");
+    assert_eq!(tenancy.round_trips(), 1);
+    tenancy.finish_long_ago();
+    let told = outcome(&function, &sample("high-cpu.repeat.json", &high));
+    assert_eq!(told["decision"]["to"]["instances"], 3, "{told:#}");
+    assert_eq!(tenancy.round_trips(), 2);
+}
+
+/// What passes is waited for.
+#[rstest]
+#[case::slow_down("GetModelDeployment", json!({ "status": 429, "times": 2 }))]
+#[case::not_now("GetModelDeployment", json!({ "status": 503, "times": 2 }))]
+#[case::alarms_slow_down("ListAlarms", json!({ "status": 429, "times": 2 }))]
+#[case::the_alarm_not_now("GetAlarm", json!({ "status": 500, "times": 2 }))]
+#[case::creating_slow_down("CreateAlarm", json!({ "status": 429, "times": 2 }))]
+#[case::created_but_not_told("CreateAlarm", json!({ "close": true, "after": true }))]
+#[case::created_and_failed("CreateAlarm", json!({ "status": 500, "after": true }))]
+#[case::update_slow_down("UpdateModelDeployment", json!({ "status": 429, "times": 2 }))]
+#[case::update_not_now("UpdateModelDeployment", json!({ "status": 503, "times": 2 }))]
+#[case::update_locked("UpdateModelDeployment", json!({ "status": 409, "code": "LockConflict" }))]
+// Somebody has touched it since the look: look again, decide again.
+#[case::update_too_late("UpdateModelDeployment", json!({ "status": 412 }))]
+#[case::hung_up("GetModelDeployment", json!({ "close": true }))]
+#[case::work_requests_fail("ListWorkRequests", json!({ "status": 503, "times": 9 }))]
+fn what_passes_is_no_failure(#[case] operation: &str, #[case] fault: Value) {
+    let Some(tenancy) = Tenancy::new() else { return };
+    let function = tenancy.emulator.function(&[]);
+    inject(&tenancy.emulator, operation, &fault);
+    let told = outcome(&function, &sample(HIGH, &tenancy.high));
+    assert_eq!(told["result"], "applied", "{told:#}");
+    assert_eq!(tenancy.pairs().len(), 1);
+    tenancy.finish();
+    assert_eq!(tenancy.instances(), 2);
+    // Whoever creates the pair again says that it is the same one.
+    let mut tokens: Vec<Option<String>> = tenancy.requests().into_iter().map(|one| one.retry_token).collect();
+    tokens.retain(Option::is_some);
+    tokens.dedup();
+    assert_eq!(tokens.len(), 1, "{tokens:?}");
+}
+
+fn inject(emulator: &Emulator, operation: &str, fault: &Value) {
+    let mut fault = fault.clone();
+    fault["operation"] = json!(operation);
+    emulator.fail(&fault);
+}
+
+/// An update may have arrived though nobody said so: what is there is looked at, and it is never asked for twice.
+#[rstest]
+#[case::without_a_word(json!({ "close": true, "after": true }))]
+#[case::with_a_failure(json!({ "status": 500, "after": true }))]
+fn an_answer_that_is_lost_is_no_second_update(#[case] fault: Value) {
+    let Some(tenancy) = Tenancy::new() else { return };
+    let function = tenancy.emulator.function(&[]);
+    inject(&tenancy.emulator, "UpdateModelDeployment", &fault);
+    let told = outcome(&function, &sample(HIGH, &tenancy.high));
+    assert_eq!(told["decision"]["reason"], "busy", "{told:#}");
+    tenancy.finish_long_ago();
+    assert_eq!(tenancy.instances(), 2);
+    let done = tenancy.emulator.state()["workRequests"].as_array().unwrap().len();
+    assert_eq!(done, 1);
+}
+
+/// What does not pass is told as what it is: worth another delivery, or not.
+#[rstest]
+#[case::never_well("GetModelDeployment", json!({ "status": 503, "times": 99 }), 502, "unavailable", 4)]
+#[case::always_too_much("GetModelDeployment", json!({ "status": 429, "times": 99 }), 502, "throttled", 4)]
+#[case::update_never_well("UpdateModelDeployment", json!({ "status": 503, "times": 99 }), 502, "unavailable", 4)]
+#[case::creating_never_well("CreateAlarm", json!({ "status": 503, "times": 99 }), 502, "unavailable", 4)]
+// Somebody is always faster: once more, and then another time.
+#[case::always_too_late("UpdateModelDeployment", json!({ "status": 412, "times": 99 }), 502, "lost_race", 2)]
+// It will not be had, with tags or without.
+#[case::refused("UpdateModelDeployment", json!({ "status": 400, "times": 99 }), 200, "refused", 2)]
+#[case::no_such_thing("UpdateModelDeployment", json!({ "status": 501, "times": 99 }), 200, "refused", 2)]
+#[case::too_many("UpdateModelDeployment", json!({ "status": 400, "code": "LimitExceeded", "times": 99 }), 200, "over_quota", 1)]
+#[case::no_room("UpdateModelDeployment", json!({ "status": 500, "code": "OutOfHostCapacity", "times": 99 }), 200, "over_quota", 1)]
+fn what_does_not_pass_is_told(
+    #[case] operation: &str,
+    #[case] fault: Value,
+    #[case] status: u16,
+    #[case] kind: &str,
+    #[case] tries: usize,
+) {
+    let Some(tenancy) = Tenancy::new() else { return };
+    let function = tenancy.emulator.function(&[]);
+    inject(&tenancy.emulator, operation, &fault);
+    let answer = called(&function, &sample(HIGH, &tenancy.high));
+    assert_eq!(answer.status, status, "{answer:#?}");
+    let told = only_outcome(answer.body);
+    assert_eq!((&told["result"], &told["error"]["kind"]), (&json!("failed"), &json!(kind)), "{told:#}");
+    assert_eq!(told["error"]["retryable"], status == 502);
+    assert_eq!(count(&tenancy.requests(), operation), tries);
+    assert_eq!(tenancy.document()["lifecycleState"], "ACTIVE");
+    assert!(function.stderr().contains(kind), "{}", function.stderr());
+
+    // It heals as soon as the service does.
+    tenancy.emulator.fail(&json!({ "operation": operation, "times": 0 }));
+    assert_eq!(outcome(&function, &sample(HIGH, &tenancy.high))["result"], "applied");
+    assert_eq!(tenancy.pairs().len(), 1);
+}
+
+#[test]
+fn a_quota_is_told_and_not_asked_again() {
+    let Some(tenancy) = Tenancy::new() else { return };
+    tenancy.emulator.set(&json!({ "quotas": { "VM.Standard2.4": 0 } }));
+    let function = tenancy.emulator.function(&[]);
+    let told = outcome(&function, &sample("high-mem.firing.json", &tenancy.high));
+    assert_eq!(
+        (&told["result"], &told["error"]["kind"]),
+        (&json!("failed"), &json!("over_quota")),
+        "{told:#}"
+    );
+    assert!(told["error"]["message"].as_str().unwrap().contains("VM.Standard2.4"));
+    assert_eq!(count(&tenancy.requests(), "UpdateModelDeployment"), 1);
+}
+
+#[test]
+fn an_update_that_is_refused_for_another_is_held() {
+    let Some(tenancy) = Tenancy::new() else { return };
+    let function = tenancy.emulator.function(&[]);
+    inject(&tenancy.emulator, "UpdateModelDeployment", &json!({ "status": 409 }));
+    let told = outcome(&function, &sample(HIGH, &tenancy.high));
+    assert_eq!((&told["result"], &told["decision"]["reason"]), (&json!("held"), &json!("busy")), "{told:#}");
+    assert_eq!(calls(&told), ["oci:CreateAlarm", "oci:UpdateModelDeployment"]);
+    assert_eq!(count(&tenancy.requests(), "UpdateModelDeployment"), 1);
+}
+
+/// A service that says nothing: an answer must be there before the deadline, or the agent ends the process.
+#[rstest]
+#[case::looking("GetModelDeployment")]
+#[case::finding_pairs("ListAlarms")]
+#[case::what_is_read_beside("ListWorkRequests")]
+#[case::pairing("CreateAlarm")]
+#[case::changing("UpdateModelDeployment")]
+fn what_hangs_is_given_up_in_time(#[case] operation: &str) {
+    let Some(tenancy) = Tenancy::new() else { return };
+    let function = tenancy.emulator.function(&[]);
+    inject(&tenancy.emulator, operation, &json!({ "hang": 30, "times": 99 }));
+    // The agent's deadline has whole seconds.
+    let deadline = Timestamp::now() + SignedDuration::from_secs(4);
+    let header = deadline.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let answer =
+        function.call(sample(HIGH, &tenancy.high).to_string().as_bytes(), &[("Fn-Deadline", &header)]);
+    assert!(Timestamp::now() < deadline, "too late: {answer:#?}");
+    assert!([502, 504].contains(&answer.status), "{answer:#?}");
+    // The process is as good as before.
+    tenancy.emulator.fail(&json!({ "operation": operation, "times": 0 }));
+    assert_eq!(called(&function, &sample("high-cpu.cleared.json", &tenancy.high)).status, 200);
+}
+
+/// Between two calls the process is frozen, and what it was connected to does not wait.
+#[test]
+fn a_frozen_process_connects_again() {
+    let Some(tenancy) = Tenancy::new() else { return };
+    let function = tenancy.emulator.function(&[]);
+    outcome(&function, &sample(HIGH, &tenancy.high));
+    signal(&function, "STOP");
+    tenancy.finish_long_ago();
+    tenancy.emulator.hang_up();
+    signal(&function, "CONT");
+    tenancy.requests();
+    let told = outcome(&function, &sample("high-cpu.repeat.json", &tenancy.high));
+    assert_eq!(told["result"], "applied", "{told:#}");
+    let requests = tenancy.requests();
+    assert_eq!(count(&requests, "GetModelDeployment"), 1, "{requests:#?}");
+    assert!(sequential(&requests) <= 3);
+}
+
+fn signal(function: &Function, name: &str) {
+    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", function.id())]).status().unwrap();
+    assert!(sent.success());
+}

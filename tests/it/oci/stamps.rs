@@ -1,0 +1,120 @@
+//! What is known of the last change: the stamp in the tags, however the service takes it, and work requests.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::emulators::{DEPLOYMENT, Request};
+use super::tenancy::{Tenancy, calls, outcome, sample};
+
+const STAMP: &str = "/freeformTags/stepladder:changed";
+
+/// With this, evidence counts from the moment at which the alarm fired.
+const FIRED: (&str, &str) = ("STEPLADDER_POLICY", "[defaults]\nfresh = \"fired\"\n");
+
+/// What the updates among these requests carry, and how they were answered.
+fn updates(requests: &[Request]) -> Vec<(bool, bool, u64)> {
+    let update = |request: &&Request| request.operation == "UpdateModelDeployment";
+    let carries = |request: &Request| {
+        let has = |member: &str| !request.body[member].is_null();
+        (has("modelDeploymentConfigurationDetails"), has("freeformTags"), request.status)
+    };
+    requests.iter().filter(update).map(carries).collect()
+}
+
+/// Three ways of a service that refuses tags together with a change of size.
+#[rstest]
+// Tags alone are an update like any, so there is none while the size changes.
+#[case::which_is_busy_then(json!({ "tags_only": "updating" }), 409, false)]
+// Tags alone are done at once, but the deployment takes nothing while it changes.
+#[case::which_would_do_it_at_once(json!({ "tags_only": "immediate" }), 409, false)]
+fn where_tags_do_not_go_with_a_size_the_size_goes_alone(
+    #[case] settings: Value,
+    #[case] tags_answer: u64,
+    #[case] stamped: bool,
+) {
+    let Some(tenancy) = Tenancy::new() else { return };
+    tenancy.emulator.set(&json!({ "tags_with_size": false }));
+    tenancy.emulator.set(&settings);
+    let function = tenancy.emulator.function(&[FIRED]);
+    let high = sample("high-cpu.firing.json", &tenancy.high);
+    let told = outcome(&function, &high);
+    assert_eq!((&told["result"], &told["error"]), (&json!("applied"), &Value::Null), "{told:#}");
+    // Both, the size, the stamp.
+    let (both, size, stamp) = ((true, true, 400), (true, false, 200), (false, true, tags_answer));
+    assert_eq!(updates(&tenancy.requests()), [both, size, stamp]);
+    assert_eq!(tenancy.document().pointer(STAMP).is_some(), stamped);
+
+    // The same message finds the change under way, and then done: by what the process and the service know.
+    assert_eq!(outcome(&function, &high)["decision"]["reason"], "busy");
+    tenancy.finish();
+    assert_eq!(tenancy.instances(), 2);
+    assert_eq!(outcome(&function, &high)["decision"]["reason"], "stale");
+
+    // The process has learned it.
+    let told = outcome(&function, &sample("high-cpu.repeat.json", &tenancy.high));
+    assert_eq!(told["result"], "applied", "{told:#}");
+    assert_eq!(updates(&tenancy.requests()), [size, stamp]);
+    tenancy.finish();
+    assert_eq!(tenancy.instances(), 3);
+}
+
+#[rstest]
+#[case::that_shows_at_once("at_once")]
+#[case::that_shows_at_the_end("at_end")]
+fn the_stamp_alone_tells_of_a_change(#[case] visible: &str) {
+    let Some(tenancy) = Tenancy::new() else { return };
+    tenancy.emulator.set(&json!({ "tags_visible": visible }));
+    tenancy.emulator.deny("ListWorkRequests", true);
+    let high = sample("high-cpu.firing.json", &tenancy.high);
+    // Each time another process: nothing is remembered.
+    let told = outcome(&tenancy.emulator.function(&[]), &high);
+    assert_eq!(told["result"], "applied", "{told:#}");
+    assert_eq!(outcome(&tenancy.emulator.function(&[]), &high)["decision"]["reason"], "busy");
+    tenancy.finish();
+    let told = outcome(&tenancy.emulator.function(&[]), &high);
+    assert_eq!(told["decision"]["reason"], "stale", "{told:#}");
+    assert_eq!(told["observed"]["last_change"], *tenancy.document().pointer(STAMP).unwrap());
+    // What fires by data from after the change says something new.
+    tenancy.finish_long_ago();
+    let told = outcome(&tenancy.emulator.function(&[]), &sample("high-cpu.repeat.json", &tenancy.high));
+    assert_eq!(told["decision"]["to"]["instances"], 3, "{told:#}");
+}
+
+#[test]
+fn a_work_request_tells_when_a_change_was_completed() {
+    let Some(tenancy) = Tenancy::new() else { return };
+    let function = tenancy.emulator.function(&[FIRED]);
+    let high = sample("high-cpu.firing.json", &tenancy.high);
+    outcome(&function, &high);
+    // Fired after the change was asked for, before it was completed.
+    let meanwhile = sample("high-cpu.repeat.json", &tenancy.high);
+    tenancy.finish();
+    let finished = tenancy.emulator.state()["workRequests"][0]["timeFinished"].clone();
+    let told = outcome(&function, &meanwhile);
+    assert_eq!(told["decision"]["reason"], "stale", "{told:#}");
+    let time = |text: &Value| text.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert_eq!(time(&told["observed"]["last_change"]), time(&finished));
+
+    // Without them only the stamp is known, which the message is younger than.
+    tenancy.emulator.deny("ListWorkRequests", true);
+    let told = outcome(&function, &meanwhile);
+    assert_eq!(told["decision"]["to"]["instances"], 3, "{told:#}");
+}
+
+#[test]
+fn a_change_that_failed_is_asked_for_again() {
+    let Some(tenancy) = Tenancy::new() else { return };
+    let function = tenancy.emulator.function(&[FIRED]);
+    tenancy.emulator.fail_update(DEPLOYMENT, "NEEDS_ATTENTION");
+    outcome(&function, &sample("high-cpu.firing.json", &tenancy.high));
+    tenancy.finish();
+    assert_eq!(
+        (tenancy.document()["lifecycleState"].as_str(), tenancy.instances()),
+        (Some("NEEDS_ATTENTION"), 1)
+    );
+    let told = outcome(&function, &sample("high-cpu.repeat.json", &tenancy.high));
+    assert_eq!(told["decision"]["to"]["instances"], 2, "{told:#}");
+    assert_eq!(calls(&told), ["oci:UpdateModelDeployment"], "the pair stands: {told:#}");
+    tenancy.finish();
+    assert_eq!(tenancy.instances(), 2);
+}
