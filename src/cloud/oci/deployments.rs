@@ -52,7 +52,8 @@ pub(super) async fn get(api: &Api, id: &str) -> Result<Described, Error> {
 }
 
 /// When the last update of a deployment was completed, as far as that can be read: work requests take a permission
-/// of their own, and a stamp takes their place.
+/// of their own, and a stamp takes their place. One that is not completed counts from when it was accepted: the
+/// deployment, which is read at the same time, may be told as it is a moment later.
 pub(super) async fn last_finished(api: &Api, id: &str, compartment: &str) -> Option<Timestamp> {
     let ask = Ask::get("oci:ListWorkRequests", Service::DataScience, "/workRequests")
         .query("compartmentId", compartment)
@@ -63,8 +64,9 @@ pub(super) async fn last_finished(api: &Api, id: &str, compartment: &str) -> Opt
         .query("limit", "10")
         .again(Again::Never);
     let answer = api.ask(ask).await.ok()?;
-    let finished = |item: &Value| item.get("timeFinished")?.as_str()?.parse().ok();
-    answer.body.as_array()?.iter().filter(|item| concerns(item, id)).filter_map(finished).max()
+    let moment = |item: &Value, key: &str| item.get(key)?.as_str()?.parse::<Timestamp>().ok();
+    let last = |item: &Value| moment(item, "timeFinished").or_else(|| moment(item, "timeAccepted"));
+    answer.body.as_array()?.iter().filter(|item| concerns(item, id)).filter_map(last).max()
 }
 
 /// Whether a work request is about a deployment; one that names nothing was asked for by the deployment's id.

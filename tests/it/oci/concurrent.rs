@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use rstest::rstest;
 use serde_json::{Value, json};
 use stepladder::cloud::Cloud as _;
 use stepladder::handle::handle;
@@ -13,11 +15,14 @@ use stepladder::report;
 use tokio::sync::{Barrier, Mutex};
 
 use super::emulators::{Request, deployment};
-use super::function::Function;
+use super::function::{Function, until};
 use super::tenancy::{Tenancy, only_outcome, operators_alarm, sample};
 
 /// How many deliveries come at once.
 const DELIVERIES: usize = 500;
+
+/// How many where they are not all alike.
+const MIXED: usize = 200;
 
 /// What comes when everything is over.
 const LATE: usize = 60;
@@ -182,7 +187,7 @@ fn a_breach_and_its_repetition_add_one_instance() {
     let Some(tenancy) = Tenancy::at_the_floor() else { return };
     let firing = says(FIRING, &tenancy.high);
     let repeat = says("high-cpu.repeat.json", &tenancy.high);
-    let both: Vec<Vec<u8>> = [firing, repeat].into_iter().cycle().take(DELIVERIES).collect();
+    let both: Vec<Vec<u8>> = [firing, repeat].into_iter().cycle().take(MIXED).collect();
     let records = tenancy.storm(both.clone());
     one_has_changed_it(&tenancy, &records);
     one_pair_was_made(&tenancy, CPU_PAIR);
@@ -199,7 +204,7 @@ fn two_kinds_of_pressure_change_one_dimension_after_the_other() {
     alarm["query"] = json!(alarm["query"].as_str().unwrap().replace("Cpu", "Memory"));
     let high_mem = tenancy.emulator.put_alarm(&alarm);
     let both = || [says(FIRING, &tenancy.high), says("high-mem.firing.json", &high_mem)];
-    let first: Vec<Vec<u8>> = both().into_iter().cycle().take(DELIVERIES).collect();
+    let first: Vec<Vec<u8>> = both().into_iter().cycle().take(MIXED).collect();
     let records = tenancy.storm(first.clone());
     one_has_changed_it(&tenancy, &records);
     tenancy.finish();
@@ -243,6 +248,55 @@ fn copies_of_a_low_alarm_take_one_step_down_and_the_pair_at_the_floor() {
     assert_eq!(tenancy.pairs_called(CPU_PAIR), Vec::<String>::new());
     assert_eq!(tenancy.accepted("DeleteAlarm").len(), 1);
     assert_eq!(tenancy.accepted("UpdateModelDeployment").len(), 1);
+}
+
+#[rstest]
+// The update says itself when it was asked for.
+#[case::stamped(true)]
+// The service takes no stamp with it: only its work request tells.
+#[case::not_stamped(false)]
+fn an_update_that_is_done_in_the_midst_of_it_is_not_taken_again(#[case] stamped: bool) {
+    let Some(tenancy) = Tenancy::at_the_floor() else { return };
+    tenancy.emulator.set(&json!({ "update_seconds": 0.5, "tags_with_size": stamped }));
+    let records = tenancy.storm(vec![says(FIRING, &tenancy.high); MIXED]);
+    one_has_changed_it(&tenancy, &records);
+    assert!(endings(&records).1.contains("stale"), "it was done before the last of them came");
+    assert_eq!(tenancy.size(), (2, SMALLEST.to_owned()));
+    // Who read the alarms before the change and the deployment after it may have made another pair; the next look
+    // deletes it.
+    all_are_answered(&tenancy.storm(vec![says(FIRING, &tenancy.high)]));
+    assert_eq!(tenancy.pairs_called(CPU_PAIR).len(), 1);
+}
+
+#[test]
+fn a_look_in_two_halves_with_the_end_of_a_change_between_them_is_stale() {
+    let Some(tenancy) = Tenancy::at_the_floor() else { return };
+    // Nothing but the work request tells of the change, and that is read before it is completed.
+    tenancy.emulator.set(&json!({ "tags_with_size": false }));
+    let firing = says(FIRING, &tenancy.high);
+    one_has_changed_it(&tenancy, &tenancy.storm(vec![firing.clone()]));
+    tenancy.emulator.forget_requests();
+    tenancy.emulator.fail(&json!({ "operation": "GetModelDeployment", "hang": 3, "times": 1 }));
+    let late = std::thread::scope(|scope| {
+        let late = scope.spawn(|| tenancy.storm(vec![firing.clone()]));
+        let read = || !tenancy.accepted("ListWorkRequests").is_empty();
+        until("its work requests are read", Duration::from_secs(20), read);
+        tenancy.finish();
+        late.join().unwrap()
+    });
+    assert_eq!(endings(&late), (0, ["stale"].into()));
+    assert_eq!(tenancy.size(), (2, SMALLEST.to_owned()));
+}
+
+#[test]
+fn who_finds_both_tokens_spent_looks_again() {
+    let Some(tenancy) = Tenancy::at_the_floor() else { return };
+    // Others have made the pair with either token, and deleted it as one too many.
+    let spent =
+        json!({ "operation": "CreateAlarm", "status": 409, "code": "InvalidatedRetryToken", "times": 2 });
+    tenancy.emulator.fail(&spent);
+    one_has_changed_it(&tenancy, &tenancy.storm(vec![says(FIRING, &tenancy.high)]));
+    one_pair_was_made(&tenancy, CPU_PAIR);
 }
 
 /// However many have asked for it: they had one token, and it was made once.
