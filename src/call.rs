@@ -29,6 +29,13 @@ pub enum Call {
         /// What it changes, for the reader.
         change: String,
     },
+    /// Writes the freeform tags of a model deployment: what stepladder remembers of it.
+    OciTagModelDeployment {
+        /// The deployment's OCID.
+        id: String,
+        /// All of them.
+        tags: BTreeMap<String, String>,
+    },
     /// Creates the paired alarm.
     OciCreateAlarm {
         /// The whole alarm.
@@ -265,7 +272,9 @@ impl Call {
     /// `cloud:ApiOperation`, in the API's own spelling.
     pub fn operation(&self) -> &'static str {
         match self {
-            Self::OciUpdateModelDeployment { .. } => "oci:UpdateModelDeployment",
+            Self::OciUpdateModelDeployment { .. } | Self::OciTagModelDeployment { .. } => {
+                "oci:UpdateModelDeployment"
+            }
             Self::OciCreateAlarm { .. } => "oci:CreateAlarm",
             Self::OciUpdateAlarm { .. } => "oci:UpdateAlarm",
             Self::OciDeleteAlarm { .. } => "oci:DeleteAlarm",
@@ -310,7 +319,8 @@ impl Call {
             Self::OciUpdateModelDeployment { .. }
             | Self::AwsUpdateEndpointWeightsAndCapacities { .. }
             | Self::AwsUpdateEndpoint { .. } => true,
-            Self::OciCreateAlarm { .. }
+            Self::OciTagModelDeployment { .. }
+            | Self::OciCreateAlarm { .. }
             | Self::OciUpdateAlarm { .. }
             | Self::OciDeleteAlarm { .. }
             | Self::OciCreateTopic { .. }
@@ -340,6 +350,7 @@ impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OciUpdateModelDeployment { change, .. } => write!(f, "set {change}"),
+            Self::OciTagModelDeployment { .. } => f.write_str("remember it in the deployment's tags"),
             Self::OciCreateAlarm { alarm, .. } => write!(f, "create {alarm}"),
             Self::OciUpdateAlarm { alarm, .. } => write!(f, "rewrite {alarm}"),
             Self::OciDeleteAlarm { name, .. } | Self::AwsDeleteAlarms { name } => {

@@ -183,7 +183,10 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Denied { permission, .. } => Some(format!("allow `{permission}`")),
-            Self::OverQuota { .. } => Some("raise the quota, or lower the rule's bounds".to_owned()),
+            Self::OverQuota { .. } => Some(
+                "raise the quota, or lower what the policy may reach: bounds, ladder or `[[flex]]`"
+                    .to_owned(),
+            ),
             Self::Hidden { permission, .. } => Some(format!(
                 "check the OCID; if there is such a thing, add the policy statement \
                  `Allow dynamic-group <the function's> to {permission} in compartment <its own>`"

@@ -347,9 +347,9 @@ fn within_bandwidth(guards: &mut Guards, question: &Question, seen: &Deployment)
     let step = question.matched.step;
     let times = 2_u32.saturating_pow(step.unsigned_abs());
     let bandwidth = if step > 0 {
-        now.saturating_mul(times).clamp(bounds.min, bounds.max)
+        now.saturating_mul(times).min(bounds.max)
     } else {
-        now.div_ceil(times).clamp(bounds.min, bounds.max)
+        now.div_ceil(times).max(bounds.min)
     };
     Ok(Size { bandwidth_mbps: Some(bandwidth), ..seen.size.clone() })
 }

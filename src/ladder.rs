@@ -11,7 +11,7 @@ use crate::deployment::Flex;
 
 mod flex;
 
-pub use flex::FlexShape;
+pub use flex::{FlexShape, GIB_PER_OCPU};
 
 /// One shape, and what it offers.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -140,9 +140,11 @@ impl Ladders {
     /// Puts a policy's own ladders and flexible shapes before these.
     #[must_use]
     pub fn after(self, own: Vec<Ladder>, flex: Vec<FlexShape>) -> Self {
+        let replaced = |known: &FlexShape| flex.iter().any(|own| own.shape == known.shape);
+        let built_in: Vec<FlexShape> = self.flex.into_iter().filter(|known| !replaced(known)).collect();
         Self {
             tables: own.into_iter().chain(self.tables).collect(),
-            flex: flex.into_iter().chain(self.flex).collect(),
+            flex: flex.into_iter().chain(built_in).collect(),
         }
     }
 

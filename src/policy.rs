@@ -11,7 +11,7 @@ use wildmatch::WildMatch;
 
 use crate::alarm::{Alarm, TargetId};
 use crate::deployment::{Axis, Bounds};
-use crate::ladder::{FlexShape, Ladder, Ladders};
+use crate::ladder::{FlexShape, GIB_PER_OCPU, Ladder, Ladders};
 
 mod error;
 mod lists;
@@ -197,7 +197,10 @@ impl Policy {
         defaults.bandwidth.map_or(Ok(()), check_bandwidth).map_err(in_defaults)?;
         let infeasible_for = defaults.infeasible_for.as_deref();
         infeasible_for.map(checked_infeasible_for).transpose().map_err(in_defaults)?;
-        let ladders = Ladders::built_in()?.after(checked_ladders(own.ladder)?, checked_flex(own.flex)?);
+        let ladders = Ladders::built_in()?;
+        let flex = checked_flex(own.flex, &ladders)?;
+        let ladders = ladders.after(checked_ladders(own.ladder)?, flex);
+        sizes_of_flexible_rungs(&ladders)?;
         let mut rules = Vec::new();
         for (i, rule) in own.rule.into_iter().enumerate() {
             let origin = format!("rule {} of the policy", i + 1);
@@ -516,7 +519,21 @@ fn checked_ladders(ladders: Vec<Ladder>) -> Result<Vec<Ladder>, Error> {
     Ok(ladders)
 }
 
-fn checked_flex(shapes: Vec<FlexShape>) -> Result<Vec<FlexShape>, Error> {
+/// A rung of a flexible shape is nothing without its size.
+fn sizes_of_flexible_rungs(ladders: &Ladders) -> Result<(), Error> {
+    for ladder in ladders.iter() {
+        let flexible = |shape: &str| ladders.flex().any(|flex| flex.shape == shape);
+        if let Some(rung) = ladder.rungs.iter().find(|rung| flexible(&rung.shape)) {
+            let shape = &rung.shape;
+            let problem =
+                format!("`{shape}` is flexible: expected its OCPUs and GB, too, as in `{shape}:2:32`");
+            return Err(Error::Invalid { place: format!("ladder `{}`", ladder.name), problem });
+        }
+    }
+    Ok(())
+}
+
+fn checked_flex(shapes: Vec<FlexShape>, built_in: &Ladders) -> Result<Vec<FlexShape>, Error> {
     for flex in &shapes {
         let place = format!("flexible shape `{}`", flex.shape);
         let invalid = |problem: String| Err(Error::Invalid { place: place.clone(), problem });
@@ -526,6 +543,18 @@ fn checked_flex(shapes: Vec<FlexShape>) -> Result<Vec<FlexShape>, Error> {
                     "`{key} = {{ min = {min}, max = {max} }}`: expected 1 or more, in order"
                 ));
             }
+        }
+        let misspelled =
+            |known: &&FlexShape| known.shape != flex.shape && known.shape.eq_ignore_ascii_case(&flex.shape);
+        if let Some(known) = built_in.flex().find(misspelled) {
+            return invalid(format!("did you mean `{}`?", known.shape));
+        }
+        let (least, most) =
+            (flex.ocpus.min * GIB_PER_OCPU.min, flex.ocpus.max.saturating_mul(GIB_PER_OCPU.max));
+        if flex.memory_gib.max < least || flex.memory_gib.min > most {
+            return invalid(format!(
+                "`memory_gib` leaves no core its {GIB_PER_OCPU} GB: expected {least} to {most} in it"
+            ));
         }
         if flex.vcpus_per_ocpu == 0 {
             return invalid("`vcpus_per_ocpu = 0`: expected 1 or more".to_owned());

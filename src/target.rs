@@ -87,11 +87,6 @@ fn nothing_left(_: &Rest) -> Finish {
     Finish::default()
 }
 
-/// Nothing is remembered.
-fn forgetful(_: &Deployment, _: Option<&Infeasible>) -> Vec<Call> {
-    Vec::new()
-}
-
 /// All that a paired alarm and its calls depend on.
 pub struct PairContext<'a> {
     /// What the policy says about it.

@@ -21,7 +21,8 @@ use super::{
 #[derive(Debug, Args)]
 #[command(
     after_help = "Nothing is sent, so each alarm of a payload sees the deployment as it is now. Without --world the
-deployment is imagined: one instance, at rest.
+deployment is imagined: one instance, at rest. Exit codes: 0 told; 1 something would fail; 2 unusable input or
+policy.
 
 Examples:
   stepladder explain events/cloudwatch/sns.high-cpu.firing.json

@@ -51,7 +51,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "FILE")]
     world: Option<PathBuf>,
     /// Write the rehearsed cloud's state back to the file of --world
-    #[arg(long, requires = "world")]
+    #[arg(long, requires = "world", conflicts_with = "dry_run")]
     save: bool,
     /// Do everything but send
     #[arg(long)]

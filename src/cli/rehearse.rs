@@ -21,7 +21,7 @@ const DELIVERY: SignedDuration = SignedDuration::from_secs(5);
 #[derive(Debug, Args)]
 #[command(
     after_help = "Each payload is answered at the time that its alarm tells. Updates take minutes of the \
-rehearsed clock, none of yours.
+rehearsed clock, none of yours. Exit codes: 0 all were answered; 1 something failed; 2 unusable input or policy.
 
 Examples:
   stepladder rehearse events/oci/high-cpu.firing.json events/oci/high-cpu.firing.json
@@ -46,11 +46,15 @@ impl Options {
         let mut story = String::new();
         let mut exit = 0;
         for path in &self.events {
-            let (text, told) = play(&read_event(path)?, &cloud, &policy)?;
+            let (text, told) = match read_event(path) {
+                Ok(body) => play(&body, &cloud, &policy)?,
+                Err(unread) => (format!("  not read: {}\n", unread.message), unread.exit),
+            };
             let clock = cloud.snapshot().clock.strftime("%H:%M:%S");
             // Writing to a string cannot fail.
             let _ = writeln!(story, "{clock}  {}\n{text}", name(path));
-            exit = exit.max(told);
+            // What broke counts more than what was of no use.
+            exit = if exit == 1 || told == 1 { 1 } else { exit.max(told) };
         }
         story.push_str(&ending(&cloud));
         Ok(Printed { text: story, exit })

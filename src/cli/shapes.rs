@@ -73,7 +73,9 @@ fn value(ladder: &Ladder) -> Value {
 }
 
 fn flexible_value(flex: &FlexShape) -> Value {
-    json!({ "shape": flex.shape, "ocpus": flex.ocpus, "memory_gib": flex.memory_gib })
+    json!({ "shape": flex.shape, "ocpus": flex.ocpus, "memory_gib": flex.memory_gib,
+            "vcpus_per_ocpu": flex.vcpus_per_ocpu, "price_per_ocpu": flex.price_per_ocpu,
+            "price_per_gib": flex.price_per_gib })
 }
 
 fn flexible_line(FlexShape { shape, ocpus, memory_gib, .. }: &FlexShape) -> String {

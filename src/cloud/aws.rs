@@ -200,6 +200,7 @@ impl Cloud for AwsCloud {
             }
             Call::WebPost { address, content_type, body } => web.post(address, content_type, body).await,
             Call::OciUpdateModelDeployment { .. }
+            | Call::OciTagModelDeployment { .. }
             | Call::OciCreateAlarm { .. }
             | Call::OciUpdateAlarm { .. }
             | Call::OciDeleteAlarm { .. }

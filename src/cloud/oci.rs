@@ -20,8 +20,9 @@ use crate::deployment::{Deployment, Facts, SeenAlarm, Tags};
 use crate::policy::Wanted;
 use crate::provision::Setup;
 use crate::repeat::Standing;
+use crate::target::oci_model_deployment::TARGET;
 use crate::target::oci_model_deployment::configuration::{self, Told};
-use crate::target::oci_model_deployment::{TAG_CHANGED, TARGET, last_change};
+use crate::target::oci_model_deployment::memory::{self, Finished};
 use deployments::Described;
 
 mod alarms;
@@ -62,7 +63,9 @@ struct Found {
     described: Described,
     alarm: Option<SeenAlarm>,
     pairs: Vec<SeenAlarm>,
-    changed: Option<Timestamp>,
+    finished: Option<Finished>,
+    /// When its last change was asked for, where this process is the only one that knows.
+    asked: Option<Timestamp>,
 }
 
 #[async_trait]
@@ -101,6 +104,9 @@ impl Cloud for OciCloud {
         match call {
             Call::OciUpdateModelDeployment { id, if_match, configuration, tags, .. } => {
                 self.update(api, id, if_match, configuration, tags).await
+            }
+            Call::OciTagModelDeployment { id, tags } => {
+                deployments::tag(api, id, tags).await.map(|()| "tagged".to_owned())
             }
             Call::OciCreateAlarm { alarm, retry_token, next_token } => {
                 alarms::create(api, alarm, [retry_token, next_token]).await
@@ -189,8 +195,7 @@ impl OciCloud {
             known.alarms = Some(really_at);
             known.home = Some(really_home);
         });
-        let changed = last_change(&described.tags(), finished).max(known.changed);
-        Ok(Found { described, alarm, pairs, changed })
+        Ok(Found { described, alarm, pairs, finished, asked: known.changed })
     }
 
     fn guess(&self, api: &Api, id: &str) -> Guess {
@@ -218,8 +223,7 @@ impl OciCloud {
         }
         let work_request = deployments::update(api, id, if_match, (configuration, None)).await?;
         self.tags_follow.store(true, Ordering::Relaxed);
-        let stamp = tags.get(TAG_CHANGED).and_then(|stamp| stamp.parse().ok());
-        self.remember(id, |known| known.changed = stamp);
+        self.remember(id, |known| known.changed = memory::asked_at(tags));
         let stamped = deployments::tag(api, id, tags).await;
         let told =
             stamped.map_or_else(|error| format!(", not stamped: {error}"), |()| ", stamped".to_owned());
@@ -252,7 +256,7 @@ async fn pairs_in(api: &Api, question: &Question<'_>, at: Option<&str>) -> Resul
     }
 }
 
-async fn finished_in(api: &Api, id: &str, home: Option<&str>) -> Option<Timestamp> {
+async fn finished_in(api: &Api, id: &str, home: Option<&str>) -> Option<Finished> {
     deployments::last_finished(api, id, home?).await
 }
 
@@ -268,11 +272,12 @@ fn accepted(work_request: Option<String>) -> String {
 }
 
 fn deployment(question: &Question, found: Found) -> Deployment {
-    let Found { described, alarm, mut pairs, changed } = found;
+    let Found { described, alarm, mut pairs, finished, asked } = found;
+    let (rule, tags) = (question.matched.rule, described.tags());
     let status = described.word("/lifecycleState").to_owned();
     let lifecycle = TARGET.lifecycle(&status);
     let told = configuration::read(described.configuration(), described.running());
-    let size = told.size_for(question.matched.rule.axis);
+    let size = told.size_for(rule.axis);
     let Told { fixed, owners, .. } = told;
     // The list tells less of an alarm than its own description.
     let calling = alarm.as_ref().filter(|alarm| alarms::marked(alarm, question)).cloned();
@@ -285,16 +290,16 @@ fn deployment(question: &Question, found: Found) -> Deployment {
     let mut pairs = pairs.into_iter().map(|pair| SeenAlarm { ours: true, ..pair });
     Deployment {
         target: question.target.clone(),
+        last_change: memory::last_change(&tags, finished).max(asked),
+        infeasible: memory::infeasible(&tags, &size, finished, rule.infeasible_for),
         heading: size.clone(),
         size,
         lifecycle,
         status,
-        last_change: changed,
         bounds: None,
         fixed,
         owners,
         pauses: Vec::new(),
-        infeasible: Vec::new(),
         floor: None,
         alarm,
         pair: pairs.next(),
@@ -302,7 +307,7 @@ fn deployment(question: &Question, found: Found) -> Deployment {
         facts: Facts::OciModelDeployment {
             compartment: described.compartment().to_owned(),
             configuration: described.configuration().clone(),
-            tags: described.tags(),
+            tags,
             etag: described.etag,
         },
     }

@@ -88,6 +88,7 @@ impl Cloud for Rehearsed {
             Call::OciUpdateModelDeployment { id, if_match, configuration, tags, .. } => {
                 update_model_deployment(&mut world, id, if_match, (configuration, tags))
             }
+            Call::OciTagModelDeployment { id, tags } => Ok(world.tag_deployment(id, tags)),
             Call::AwsUpdateEndpointWeightsAndCapacities { instances, endpoint, variant } => {
                 let id = crate::alarm::TargetId::sagemaker_variant(endpoint, variant).id;
                 update_variant(&mut world, &id, *instances)
@@ -157,11 +158,12 @@ fn describe(world: &World, question: &Question) -> Result<Deployment, Error> {
         fixed.extend(told.fixed);
         owners.extend(told.owners);
     }
+    let infeasible_for = question.matched.rule.infeasible_for;
     let rest = whole.filter(|_| lifecycle == Lifecycle::Settled).map(|known| memory::Rest {
         configuration: configuration::name(&known.configuration),
         instances: found.instances,
         last_change: found.last_change,
-        infeasible_for: question.matched.rule.infeasible_for,
+        infeasible_for,
     });
     Ok(Deployment {
         target: question.target.clone(),
@@ -174,7 +176,9 @@ fn describe(world: &World, question: &Question) -> Result<Deployment, Error> {
         fixed,
         owners,
         pauses: native::pauses(&native),
-        infeasible: whole.map(|known| memory::infeasible(&known.tags, variant, rest)).unwrap_or_default(),
+        infeasible: whole
+            .map(|known| memory::infeasible(&known.tags, variant, rest))
+            .unwrap_or_else(|| oci::memory::infeasible(&found.tags, &found.size(), None, infeasible_for)),
         floor: whole.and_then(|known| configuration::floor(known, endpoint_name, variant)).map(str::to_owned),
         alarm: world.alarm_that_called(question.alarm).map(|alarm| seen(alarm, false)),
         pair: world.pairs_of(question).next(),
@@ -285,6 +289,14 @@ impl World {
         Ok("deleted".to_owned())
     }
 
+    fn tag_deployment(&mut self, id: &str, tags: &Tags) -> String {
+        if let Some(found) = self.deployments.get_mut(id) {
+            found.tags.clone_from(tags);
+            found.revision += 1;
+        }
+        "tagged".to_owned()
+    }
+
     fn repoint_alarm(&mut self, name: &str, from: &str, to: &str) -> String {
         let Some(known) = self.alarms.iter_mut().find(|known| known.id == name) else {
             return "gone already".to_owned();
@@ -358,7 +370,7 @@ fn update_model_deployment(
         message: format!("404 NotAuthorizedOrNotFound: `{id}`"),
     })?;
     let status = found.status_of(TargetKind::OciModelDeployment);
-    if lifecycle(TargetKind::OciModelDeployment, &status) == Lifecycle::Busy {
+    if lifecycle(TargetKind::OciModelDeployment, &status) != Lifecycle::Settled {
         let message = format!("409 IncorrectState: {status}");
         return Err(Error::InProgress { operation: operation.to_owned(), message });
     }

@@ -7,12 +7,13 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{PairContext, Resize, Target, forgetful, nothing_left};
+use super::{PairContext, Resize, Target, nothing_left};
 use crate::alarm::{TargetId, TargetKind};
 use crate::call::{AlarmDefinition, Call, OciAlarm};
-use crate::deployment::{Axis, Deployment, Facts, Lifecycle, SeenAlarm, Size, Tags};
+use crate::deployment::{Axis, Deployment, Facts, Infeasible, Lifecycle, SeenAlarm, Size};
 
 pub mod configuration;
+pub mod memory;
 
 /// Its row in the table.
 pub const TARGET: Target = Target {
@@ -29,7 +30,7 @@ pub const TARGET: Target = Target {
     resize,
     unfinished: &[],
     finish: nothing_left,
-    undone: forgetful,
+    undone,
     keep_pair,
     delete_pair,
 };
@@ -41,8 +42,10 @@ pub const NAMESPACE: &str = "oci_datascience_modeldeploy";
 pub const TAG_TARGET: &str = "stepladder:target";
 /// See [`TAG_TARGET`].
 pub const TAG_PAIR: &str = "stepladder:pair";
-/// The freeform tag of a deployment that says when its last change was asked for.
+/// The freeform tag of a deployment that says when its last change was asked for, and to which shape.
 pub const TAG_CHANGED: &str = "stepladder:changed";
+/// The freeform tag of a deployment that says which shape could not be had.
+pub const TAG_INFEASIBLE: &str = "stepladder:infeasible";
 
 /// The lifecycle states in which the service takes an update. See the reference of `UpdateModelDeployment`.
 const SETTLED: [&str; 2] = ["ACTIVE", "NEEDS_ATTENTION"];
@@ -57,8 +60,7 @@ fn resize(change: &Resize, _notes: &mut Vec<String>) -> Vec<Call> {
     let Resize { seen, axis, to, now, .. } = change;
     let Facts::OciModelDeployment { etag, configuration, tags, .. } = &seen.facts else { return Vec::new() };
     let Some(configuration) = configuration::resized(configuration, *axis, to) else { return Vec::new() };
-    let mut tags = tags.clone();
-    tags.insert(TAG_CHANGED.to_owned(), now.to_string());
+    let tags = memory::stamped(tags, *axis, to, *now);
     vec![Call::OciUpdateModelDeployment {
         id: seen.target.id.clone(),
         if_match: etag.clone(),
@@ -78,11 +80,12 @@ fn changed(axis: Axis, from: &Size, to: &Size) -> String {
     }
 }
 
-/// When the last change was completed, as far as a deployment knows: its latest work request has ended then, or it
-/// was at least asked for.
-pub fn last_change(tags: &Tags, finished: Option<Timestamp>) -> Option<Timestamp> {
-    let asked = tags.get(TAG_CHANGED).and_then(|stamp| stamp.parse().ok());
-    finished.max(asked)
+/// A shape that was refused is remembered; of what else was not accepted nothing is left.
+fn undone(seen: &Deployment, infeasible: Option<&Infeasible>) -> Vec<Call> {
+    let (Facts::OciModelDeployment { tags, .. }, Some(infeasible)) = (&seen.facts, infeasible) else {
+        return Vec::new();
+    };
+    vec![Call::OciTagModelDeployment { id: seen.target.id.clone(), tags: memory::noted(tags, infeasible) }]
 }
 
 fn keep_pair(context: &PairContext, standing: Option<&SeenAlarm>, _notes: &mut Vec<String>) -> Option<Call> {

@@ -37,13 +37,13 @@ use crate::support::{
     "[[ladder]]\nname = \"x\"\nrungs = [\n  { shape = \"a\", vcpu = 1, memory_gib = 1 },\n]",
     &["line 4", "`vcpu`", "did you mean `vcpus`?"]
 )]
-#[case::bandwidth("[defaults]\nbandwith = { min = 10, max = 30 }", &["line 2", "`bandwith`", "did you mean `bandwidth`?"])]
+#[case::bandwidth("[defaults]\nbandwidths = { min = 10, max = 30 }", &["line 2", "`bandwidths`", "did you mean `bandwidth`?"])]
 #[case::rule_bandwidth(
     "[[rule]]\nalarm = \"a\"\naxis = \"bandwidth\"\nbandwidth = { min = 10, maks = 30 }",
     &["line 4", "`maks`", "did you mean `max`?"]
 )]
 #[case::bandwidth_type("[defaults]\nbandwidth = 30", &["line 2", "`bandwidth`"])]
-#[case::bandwidth_axis("[[rule]]\nalarm = \"a\"\naxis = \"bandwith\"", &["line 3", "did you mean `bandwidth`?"])]
+#[case::bandwidth_axis("[[rule]]\nalarm = \"a\"\naxis = \"bandwidths\"", &["line 3", "did you mean `bandwidth`?"])]
 #[case::flex("[[flex]]\nshape = \"x\"\nocpu = { min = 1, max = 2 }", &["line 3", "`ocpu`", "did you mean `ocpus`?"])]
 #[case::flex_memory(
     "[[flex]]\nshape = \"x\"\nocpus = { min = 1, max = 2 }\nmemory_gb = { min = 6, max = 9 }",

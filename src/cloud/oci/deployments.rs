@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::api::{Again, Api, Ask, Service, segment};
 use crate::cloud::Error;
 use crate::deployment::Tags;
+use crate::target::oci_model_deployment::memory::Finished;
 
 /// A deployment as the service tells of it.
 #[derive(Debug)]
@@ -51,10 +52,10 @@ pub(super) async fn get(api: &Api, id: &str) -> Result<Described, Error> {
     Ok(Described { etag, body: answer.body })
 }
 
-/// When the last update of a deployment was completed, as far as that can be read: work requests take a permission
-/// of their own, and a stamp takes their place. One that is not completed counts from when it was accepted: the
-/// deployment, which is read at the same time, may be told as it is a moment later.
-pub(super) async fn last_finished(api: &Api, id: &str, compartment: &str) -> Option<Timestamp> {
+/// When and how the last update of a deployment was completed, as far as that can be read: work requests take a
+/// permission of their own, and a stamp takes their place. One that is not completed counts from when it was accepted:
+/// the deployment, which is read at the same time, may be told as it is a moment later.
+pub(super) async fn last_finished(api: &Api, id: &str, compartment: &str) -> Option<Finished> {
     let ask = Ask::get("oci:ListWorkRequests", Service::DataScience, "/workRequests")
         .query("compartmentId", compartment)
         .query("resourceId", id)
@@ -64,9 +65,14 @@ pub(super) async fn last_finished(api: &Api, id: &str, compartment: &str) -> Opt
         .query("limit", "10")
         .again(Again::Never);
     let answer = api.ask(ask).await.ok()?;
-    let moment = |item: &Value, key: &str| item.get(key)?.as_str()?.parse::<Timestamp>().ok();
-    let last = |item: &Value| moment(item, "timeFinished").or_else(|| moment(item, "timeAccepted"));
-    answer.body.as_array()?.iter().filter(|item| concerns(item, id)).filter_map(last).max()
+    let ended = answer.body.as_array()?.iter().filter(|item| concerns(item, id)).filter_map(finished);
+    ended.max_by_key(|finished| finished.at)
+}
+
+fn finished(item: &Value) -> Option<Finished> {
+    let word = |key: &str| item.get(key).and_then(Value::as_str);
+    let at: Timestamp = word("timeFinished").or_else(|| word("timeAccepted"))?.parse().ok()?;
+    Some(Finished { at, failed: word("status") == Some("FAILED") })
 }
 
 /// Whether a work request is about a deployment; one that names nothing was asked for by the deployment's id.

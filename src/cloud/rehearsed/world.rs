@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use thiserror::Error as ThisError;
 
 use crate::alarm::{TargetId, TargetKind};
@@ -249,6 +249,8 @@ impl Default for World {
 impl World {
     /// Reads a world file.
     pub fn from_json(text: &[u8]) -> Result<Self, WorldError> {
+        // A list would be read as the fields in their order.
+        serde_json::from_slice::<Map<String, Value>>(text).map_err(WorldError::Unreadable)?;
         serde_json::from_slice(text).map_err(WorldError::Unreadable)
     }
 

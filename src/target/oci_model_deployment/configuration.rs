@@ -75,6 +75,10 @@ pub fn read(configuration: &Value, running: Option<u32>) -> Told {
         let why = format!("its flexible shape is made `{flex}`: expected whole `ocpus` and `memoryInGBs`");
         fixed.entry(Axis::Shape).or_insert(why);
     }
+    if flex.is_none() && shape.is_some_and(|shape| shape.ends_with(".Flex")) {
+        let why = "its flexible shape does not say how large it is made".to_owned();
+        fixed.entry(Axis::Shape).or_insert(why);
+    }
     let size = Size {
         instances: count.or(running).unwrap_or_default(),
         shape: shape.unwrap_or_default().to_owned(),

@@ -1,0 +1,139 @@
+//! What a deployment's own freeform tags remember of its changes: when the last was asked for, and the shape that
+//! could not be had.
+//!
+//! A service that takes an update may still fail to carry it out, minutes later. Its work request tells.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{TAG_CHANGED, TAG_INFEASIBLE};
+use crate::deployment::{Axis, Infeasible, Size, Tags};
+
+/// OCI's limit on the length of a tag's value.
+const LONGEST_VALUE: usize = 256;
+
+/// How the latest update of a deployment ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Finished {
+    /// When.
+    pub at: Timestamp,
+    /// Whether it came to nothing.
+    pub failed: bool,
+}
+
+/// The tags with the stamp of a change that is asked for now, and without what is over.
+pub(super) fn stamped(tags: &Tags, axis: Axis, to: &Size, now: Timestamp) -> Tags {
+    let mut tags = tags.clone();
+    if read(&tags).is_none_or(|known| known.until <= now) {
+        tags.remove(TAG_INFEASIBLE);
+    }
+    let stamp = if axis == Axis::Shape { format!("{now} {}", to.rung()) } else { now.to_string() };
+    tags.insert(TAG_CHANGED.to_owned(), stamp);
+    tags
+}
+
+/// The tags with a note of a shape that could not be had.
+pub(super) fn noted(tags: &Tags, Infeasible { shape, until, why }: &Infeasible) -> Tags {
+    let mut tags = tags.clone();
+    let note: String = format!("{until} {shape} {why}").chars().take(LONGEST_VALUE).collect();
+    tags.insert(TAG_INFEASIBLE.to_owned(), note);
+    tags
+}
+
+/// When the change of a stamp was asked for.
+pub fn asked_at(tags: &Tags) -> Option<Timestamp> {
+    tags.get(TAG_CHANGED)?.split(' ').next()?.parse().ok()
+}
+
+/// When the last change was completed, as far as a deployment knows: its latest work request has ended then, or it
+/// was at least asked for.
+pub fn last_change(tags: &Tags, finished: Option<Finished>) -> Option<Timestamp> {
+    finished.map(|finished| finished.at).max(asked_at(tags))
+}
+
+/// The shapes that could not be had: the one that is written down, and the one of a stamp whose update has failed.
+pub fn infeasible(
+    tags: &Tags,
+    size: &Size,
+    finished: Option<Finished>,
+    infeasible_for: SignedDuration,
+) -> Vec<Infeasible> {
+    let failed = finished.filter(|finished| finished.failed && Some(finished.at) >= asked_at(tags));
+    let failed = failed.and_then(|finished| {
+        let (_, shape) = tags.get(TAG_CHANGED)?.split_once(' ')?;
+        let until = finished.at.checked_add(infeasible_for).ok()?;
+        let why = "the update of the deployment has failed".to_owned();
+        (shape != size.rung()).then(|| Infeasible { shape: shape.to_owned(), until, why })
+    });
+    read(tags).into_iter().chain(failed).collect()
+}
+
+fn read(tags: &Tags) -> Option<Infeasible> {
+    let mut words = tags.get(TAG_INFEASIBLE)?.splitn(3, ' ');
+    let (until, shape) = (words.next()?.parse().ok()?, words.next()?.to_owned());
+    Some(Infeasible { shape, until, why: words.next().unwrap_or_default().to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+    fn second(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    fn shapes(tags: &Tags, shape: &str, finished: Option<(i64, bool)>) -> Vec<(String, i64)> {
+        let finished = finished.map(|(at, failed)| Finished { at: second(at), failed });
+        let known = infeasible(tags, &Size::new(1, shape), finished, HOUR);
+        known.into_iter().map(|known| (known.shape, known.until.as_second())).collect()
+    }
+
+    #[test]
+    fn a_shape_whose_update_has_failed_could_not_be_had() {
+        let to = Size::new(1, "VM.Standard2.4");
+        let shape = stamped(&Tags::new(), Axis::Shape, &to, second(100));
+        let count = stamped(&Tags::new(), Axis::Instances, &to, second(100));
+        let failed = vec![("VM.Standard2.4".to_owned(), 400 + 3600)];
+        let rows = [
+            (&shape, "VM.Standard2.2", Some((400, true)), failed),
+            // it is there all the same: somebody has tried again
+            (&shape, "VM.Standard2.4", Some((400, true)), vec![]),
+            // it went well, and somebody has gone back since
+            (&shape, "VM.Standard2.2", Some((400, false)), vec![]),
+            // an earlier one failed, and this one is still under way
+            (&shape, "VM.Standard2.2", Some((90, true)), vec![]),
+            // nobody may read how it ended
+            (&shape, "VM.Standard2.2", None, vec![]),
+            // a count that failed says nothing of shapes
+            (&count, "VM.Standard2.2", Some((400, true)), vec![]),
+        ];
+        for (tags, shape, finished, expected) in rows {
+            assert_eq!(shapes(tags, shape, finished), expected, "{shape} {finished:?}");
+        }
+    }
+
+    #[test]
+    fn a_note_is_kept_until_it_is_over() {
+        let why = "400 LimitExceeded: no more of these".to_owned();
+        let known = Infeasible { shape: "VM.Standard2.4".to_owned(), until: second(500), why };
+        let tags = noted(&Tags::from([("team".to_owned(), "a".to_owned())]), &known);
+        assert_eq!(infeasible(&tags, &Size::new(1, "VM.Standard2.2"), None, HOUR), [known.clone()]);
+        let to = Size::new(2, "VM.Standard2.2");
+        let at = |now| stamped(&tags, Axis::Instances, &to, second(now));
+        assert!(at(499).contains_key(TAG_INFEASIBLE) && !at(500).contains_key(TAG_INFEASIBLE));
+        assert_eq!(at(500)["team"], "a");
+        let endless = Infeasible { why: "x".repeat(400), ..known };
+        assert_eq!(noted(&tags, &endless)[TAG_INFEASIBLE].len(), LONGEST_VALUE);
+    }
+
+    #[test]
+    fn a_stamp_tells_when_it_was_asked_for() {
+        let tags = stamped(&Tags::new(), Axis::Shape, &Size::new(1, "A"), second(100));
+        assert_eq!(asked_at(&tags), Some(second(100)));
+        let later = Finished { at: second(300), failed: false };
+        assert_eq!(last_change(&tags, Some(later)), Some(second(300)));
+        assert_eq!(last_change(&tags, None), Some(second(100)));
+        assert_eq!(last_change(&Tags::new(), None), None);
+    }
+}
