@@ -119,8 +119,8 @@ fn fate(
         return Fate::Delete;
     }
     let untouched = seen.fixed.contains_key(&rule.axis) || seen.lifecycle == Lifecycle::Gone;
-    // What somebody else has added is not ours to take back.
-    let owned = seen.owners.get(&rule.axis).is_some_and(|owner| !owner.can_be_parked);
+    // What somebody else has added is not ours to take back, but what was parked is ours to put back.
+    let owned = seen.owners.contains_key(&rule.axis) && !target.unfinished.contains(&rule.axis);
     if rule.pair.is_none() || untouched || (owned && ours(seen).is_none()) {
         return Fate::Leave;
     }

@@ -9,13 +9,14 @@ use stepladder::apply::Outcome;
 use stepladder::call::{Call, CloudwatchAlarm, OciAlarm};
 use stepladder::cloud::rehearsed::Rehearsed;
 use stepladder::decide::Decision;
-use stepladder::deployment::Axis;
+use stepladder::deployment::{Axis, Flex};
+use stepladder::ladder::Rung;
 use stepladder::policy::Policy;
 use stepladder::report;
 
 use crate::support::{
-    CHURN, HIGH_CPU, HIGH_MEM, LOW_CPU, LOW_MEM, Notice, TOPIC_ARN, VARIANT, answer, at, batch, built_in,
-    cloud, cloud_with, minute, notice, on, policy, reason, tell,
+    CHURN, HIGH_BANDWIDTH, HIGH_CPU, HIGH_MEM, LOW_CPU, LOW_MEM, Notice, TOPIC_ARN, VARIANT, answer, at,
+    batch, built_in, cloud, cloud_with, minute, notice, on, policy, reason, tell,
 };
 
 // ---- what is refused ----
@@ -36,6 +37,21 @@ use crate::support::{
     "[[ladder]]\nname = \"x\"\nrungs = [\n  { shape = \"a\", vcpu = 1, memory_gib = 1 },\n]",
     &["line 4", "`vcpu`", "did you mean `vcpus`?"]
 )]
+#[case::bandwidth("[defaults]\nbandwidths = { min = 10, max = 30 }", &["line 2", "`bandwidths`", "did you mean `bandwidth`?"])]
+#[case::rule_bandwidth(
+    "[[rule]]\nalarm = \"a\"\naxis = \"bandwidth\"\nbandwidth = { min = 10, maks = 30 }",
+    &["line 4", "`maks`", "did you mean `max`?"]
+)]
+#[case::bandwidth_type("[defaults]\nbandwidth = 30", &["line 2", "`bandwidth`"])]
+#[case::bandwidth_axis("[[rule]]\nalarm = \"a\"\naxis = \"bandwidths\"", &["line 3", "did you mean `bandwidth`?"])]
+#[case::flex("[[flex]]\nshape = \"x\"\nocpu = { min = 1, max = 2 }", &["line 3", "`ocpu`", "did you mean `ocpus`?"])]
+#[case::flex_memory(
+    "[[flex]]\nshape = \"x\"\nocpus = { min = 1, max = 2 }\nmemory_gb = { min = 6, max = 9 }",
+    &["line 4", "`memory_gb`", "did you mean `memory_gib`?"]
+)]
+#[case::no_flex_memory("[[flex]]\nshape = \"x\"\nocpus = { min = 1, max = 2 }", &["line 1", "missing field `memory_gib`"])]
+#[case::flex_half("[[flex]]\nshape = \"x\"\nocpus = { min = 0.5, max = 2 }", &["line 3", "`min`"])]
+#[case::flexes("\n[[flexes]]\nshape = \"x\"", &["line 2", "did you mean `flex`?"])]
 // Nothing is spelled like it: what is known is listed.
 #[case::cooldown("[defaults]\ncooldown = { up = \"0s\" }", &["line 2", "`cooldown`", "`instances`", "`fresh`"])]
 // An unknown value.
@@ -103,6 +119,9 @@ fn pair_with(key: &str, value: &str) -> String {
 #[rstest]
 #[case::floor_of_nothing("instances = { min = 0, max = 3 }", &["`instances.min = 0`", "at least 1"])]
 #[case::floor_above_ceiling("instances = { min = 5, max = 2 }", &["`instances.min = 5`", "`instances.max = 2`"])]
+#[case::too_little("bandwidth = { min = 5, max = 20 }", &["`bandwidth = { min = 5, max = 20 }`", "expected 10 to 8000 Mbps"])]
+#[case::too_much("bandwidth = { min = 10, max = 8001 }", &["max = 8001", "expected 10 to 8000 Mbps"])]
+#[case::bandwidth_the_wrong_way("bandwidth = { min = 40, max = 20 }", &["`bandwidth.min = 40`", "`bandwidth.max = 20`"])]
 #[case::step_of_nothing("step = 0", &["`step = 0`", "but not 0"])]
 #[case::step_too_far("step = -2147483648", &["`step = -2147483648`", "expected -1000 to 1000"])]
 fn a_rule_that_makes_no_sense_is_told_with_its_number(#[case] key: &str, #[case] parts: &[&str]) {
@@ -163,6 +182,44 @@ fn a_rule_for_no_alarm_is_refused(#[case] alarm: &str) {
 #[test]
 fn bounds_that_make_no_sense_are_told_where_they_stand() {
     refused_with("[defaults]\ninstances = { min = 0, max = 3 }", &["`instances.min = 0`", "defaults"]);
+    refused_with(
+        "[defaults]\nbandwidth = { min = 9, max = 30 }",
+        &["min = 9", "defaults", "10 to 8000 Mbps"],
+    );
+}
+
+/// A flexible shape with one key replaced, in a policy that has a good one before it.
+fn flex_with(key: &str, value: &str) -> String {
+    let keys = [
+        ("shape", "\"mine.Flex\""),
+        ("ocpus", "{ min = 1, max = 8 }"),
+        ("memory_gib", "{ min = 8, max = 128 }"),
+        ("vcpus_per_ocpu", "2"),
+        ("price_per_ocpu", "0.5"),
+        ("price_per_gib", "0.25"),
+    ];
+    let keys = keys.map(|(known, usual)| format!("{known} = {}", if known == key { value } else { usual }));
+    format!(
+        "[[flex]]\nshape = \"good.Flex\"\nocpus = {{ min = 1, max = 1 }}\nmemory_gib = {{ min = 6, max = 6 }}\n\
+         [[flex]]\n{}\n",
+        keys.join("\n")
+    )
+}
+
+#[rstest]
+#[case::no_cores("ocpus", "{ min = 0, max = 8 }", "`ocpus = { min = 0, max = 8 }`: expected 1 or more")]
+#[case::cores_the_wrong_way("ocpus", "{ min = 9, max = 8 }", "in order")]
+#[case::no_memory("memory_gib", "{ min = 0, max = 8 }", "`memory_gib = { min = 0, max = 8 }`")]
+#[case::memory_the_wrong_way("memory_gib", "{ min = 9, max = 8 }", "in order")]
+#[case::no_threads("vcpus_per_ocpu", "0", "`vcpus_per_ocpu = 0`")]
+#[case::price_of_a_core("price_per_ocpu", "-0.1", "price")]
+#[case::price_of_memory("price_per_gib", "nan", "price")]
+fn a_flexible_shape_that_makes_no_sense_is_told_with_its_name(
+    #[case] key: &str,
+    #[case] value: &str,
+    #[case] part: &str,
+) {
+    refused_with(&flex_with(key, value), &["flexible shape `mine.Flex`", part]);
 }
 
 #[rstest]
@@ -480,6 +537,7 @@ fn rule_target(#[case] target: &str, #[case] expected: &str) {
 #[rstest]
 #[case("instances", Axis::Instances, 2, "VM.Standard2.1")]
 #[case("shape", Axis::Shape, 1, "VM.Standard2.2")]
+#[case("bandwidth", Axis::Bandwidth, 1, "VM.Standard2.1")]
 fn rule_axis(#[case] key: &str, #[case] axis: Axis, #[case] instances: u32, #[case] shape: &str) {
     let text = format!("[[rule]]\nalarm = \"*high_cpu\"\naxis = \"{key}\"");
     let outcome = told(&text, &notice(HIGH_CPU, CHURN));
@@ -526,6 +584,28 @@ fn rule_instances(#[case] key: &str, #[case] expected: &str) {
         "[defaults]\ninstances = {{ min = 1, max = 5 }}\n[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\n{key}"
     );
     assert_eq!(reason(&told(&text, &notice(HIGH_CPU, CHURN))), expected);
+}
+
+#[rstest]
+#[case::ten_to_eight_thousand("", "", Ok(40))]
+#[case::of_all_rules("[defaults]\nbandwidth = { min = 10, max = 30 }", "", Ok(30))]
+#[case::at_the_top("[defaults]\nbandwidth = { min = 10, max = 20 }", "", Err("at_ceiling"))]
+// A rule's own goes before the default.
+#[case::own("[defaults]\nbandwidth = { min = 10, max = 20 }", "bandwidth = { min = 10, max = 35 }", Ok(35))]
+fn defaults_bandwidth_and_rule_bandwidth(
+    #[case] defaults: &str,
+    #[case] own: &str,
+    #[case] expected: Result<u32, &str>,
+) {
+    let text = format!("{defaults}\n[[rule]]\nalarm = \"*high_bandwidth\"\naxis = \"bandwidth\"\n{own}");
+    let cloud = cloud();
+    on(&cloud, CHURN, |found| found.bandwidth_mbps = Some(20));
+    let outcome = tell(&notice(HIGH_BANDWIDTH, CHURN), &cloud, &policy(&text));
+    let found = match &outcome.decision {
+        Decision::Resize { to, .. } => Ok(to.bandwidth_mbps.unwrap()),
+        Decision::Hold(hold) => Err(hold.reason()),
+    };
+    assert_eq!(found, expected);
 }
 
 /// The pair that is written on the way up, with one key of its own.
@@ -628,6 +708,35 @@ fn ladder_rungs_shape() {
     assert_eq!(up_from("mine.1", "")["reason"], "unlisted_shape");
     assert_eq!(up_from("mine.1", &ladder_with("", ""))["to"]["shape"], "mine.2");
     assert_eq!(up_from("other", &ladder_with("shape", "\"other\""))["to"]["shape"], "mine.2");
+}
+
+#[rstest]
+#[case::usual("", "", Ok("mine.Flex:4:32"))]
+#[case::shape("shape", "\"other.Flex\"", Err("unlisted_shape"))]
+#[case::ocpus("ocpus", "{ min = 1, max = 3 }", Ok("mine.Flex:3:32"))]
+#[case::memory("memory_gib", "{ min = 8, max = 24 }", Ok("mine.Flex:4:24"))]
+// Cores at their end, memory not.
+#[case::memory_alone("ocpus", "{ min = 1, max = 2 }", Ok("mine.Flex:2:32"))]
+fn flex(#[case] key: &str, #[case] value: &str, #[case] expected: Result<&str, &str>) {
+    let cloud = cloud_with(CHURN, 1, "mine.Flex");
+    on(&cloud, CHURN, |found| found.flex = Some(Flex { ocpus: 2, memory_gib: 16 }));
+    let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud, &policy(&flex_with(key, value)));
+    let found = match &outcome.decision {
+        Decision::Resize { to, .. } => Ok(to.rung().into_owned()),
+        Decision::Hold(hold) => Err(hold.reason()),
+    };
+    assert_eq!(found, expected.map(str::to_owned));
+}
+
+#[rstest]
+#[case("vcpus_per_ocpu", "4", "vcpus", json!(8))]
+#[case("price_per_ocpu", "2", "price", json!(8.0))]
+#[case("price_per_gib", "2", "price", json!(33.0))]
+fn flex_of_its_rungs(#[case] key: &str, #[case] value: &str, #[case] told: &str, #[case] expected: Value) {
+    let rung = |text: &str| policy(text).ladders.rung("mine.Flex:2:16").unwrap();
+    let told_of = |rung: &Rung| if told == "vcpus" { json!(rung.vcpus) } else { json!(rung.price) };
+    assert_eq!(told_of(&rung(&flex_with(key, value))), expected);
+    assert_ne!(told_of(&rung(&flex_with("", ""))), expected);
 }
 
 /// The threshold of a variant's pair on the first rung of the ladder.

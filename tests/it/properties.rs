@@ -9,12 +9,13 @@ use stepladder::alarm::Transition;
 use stepladder::apply::{Ending, Outcome};
 use stepladder::cloud::rehearsed::{Rehearsed, World, WorldAlarm};
 use stepladder::decide::Decision;
-use stepladder::deployment::{Axis, Size};
+use stepladder::deployment::{Axis, Flex, Size};
 use stepladder::policy::Policy;
 
 use crate::support::{
-    BANDWIDTH_PAIR, CHURN, CPU_PAIR, HIGH_CPU, HIGH_MEM, LOW_CPU, LOW_MEM, MEM_PAIR, VARIANT, Watched,
-    answer, cloud_with, heading, notice, on, pairs, pass, policy, size, tell,
+    BANDWIDTH_PAIR, CHURN, CPU_PAIR, HIGH_BANDWIDTH, HIGH_CPU, HIGH_MEM, LOW_BANDWIDTH, LOW_CPU, LOW_MEM,
+    MEM_PAIR, VARIANT, Watched, answer, cloud_with, heading, notice, on, pairs, pass, policy, size, standing,
+    tell,
 };
 
 const OCI_RUNGS: &[&str] = &[
@@ -28,9 +29,20 @@ const OCI_RUNGS: &[&str] = &[
 const VARIANT_RUNGS: &[&str] =
     &["ml.m5.large", "ml.m5.xlarge", "ml.m5.2xlarge", "ml.m5.4xlarge", "ml.m5.12xlarge", "ml.m5.24xlarge"];
 
-/// The bounds on the count in all of these histories.
+/// Sizes of flexible shapes; a history may lead between them, too.
+const FLEXIBLE: &[&str] = &[
+    "VM.Standard.E4.Flex:1:6",
+    "VM.Standard.E4.Flex:2:32",
+    "VM.Standard.E4.Flex:3:50",
+    "VM.Standard.E4.Flex:40:1000",
+    "VM.Optimized3.Flex:18:256",
+];
+
+/// The bounds in all of these histories: on the count, and on the bandwidth.
 const MIN: u32 = 1;
 const MAX: u32 = 4;
+const NARROWEST: u32 = 10;
+const WIDEST: u32 = 80;
 
 fn config(seed: u64) -> Config {
     Config { cases: 160, failure_persistence: None, rng_seed: RngSeed::Fixed(seed), ..Config::default() }
@@ -50,7 +62,7 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let alarm = select(vec![HIGH_CPU, LOW_CPU, HIGH_MEM, LOW_MEM]);
+    let alarm = select(vec![HIGH_CPU, LOW_CPU, HIGH_MEM, LOW_MEM, HIGH_BANDWIDTH, LOW_BANDWIDTH]);
     // Most of what comes is a breach, and most of it comes at once.
     let transition = prop_oneof![
         4 => Just(Transition::Firing),
@@ -71,13 +83,21 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Start {
     id: &'static str,
     instances: u32,
-    shape: &'static str,
+    rung: &'static str,
+    bandwidth: Option<u32>,
     fresh: &'static str,
 }
 
 impl Start {
     fn cloud(&self) -> Rehearsed {
-        cloud_with(self.id, self.instances, self.shape)
+        let Size { shape, flex, .. } = Size::new(self.instances, "").on_rung(self.rung);
+        let cloud = cloud_with(self.id, self.instances, &shape);
+        on(&cloud, self.id, |found| (found.flex, found.bandwidth_mbps) = (flex, self.bandwidth));
+        for alarm in [HIGH_BANDWIDTH, LOW_BANDWIDTH] {
+            let alarm = standing(notice(alarm, self.id).name(), self.id, Some(5));
+            cloud.with(|world| world.alarms.push(alarm));
+        }
+        cloud
     }
 
     fn policy(&self, mode: &str) -> Policy {
@@ -92,39 +112,42 @@ impl Start {
     fn text(&self, mode: &str) -> String {
         let fresh = self.fresh;
         format!(
-            "mode = \"{mode}\"\n[defaults]\nfresh = \"{fresh}\"\ninstances = {{ min = {MIN}, max = {MAX} }}"
+            "mode = \"{mode}\"\n[defaults]\nfresh = \"{fresh}\"\ninstances = {{ min = {MIN}, max = {MAX} }}\n\
+             bandwidth = {{ min = {NARROWEST}, max = {WIDEST} }}"
         )
     }
 }
 
 fn starts() -> impl Strategy<Value = Start> {
-    let place = select(vec![CHURN, VARIANT]).prop_flat_map(|id| (Just(id), select(rungs(id))));
-    (place, MIN..=MAX, select(vec!["window", "fired"])).prop_map(|((id, shape), instances, fresh)| Start {
-        id,
-        instances,
-        shape,
-        fresh,
-    })
+    let on_oci = select([OCI_RUNGS, FLEXIBLE].concat());
+    let on_oci = (on_oci, NARROWEST..=WIDEST).prop_map(|(rung, mbps)| (CHURN, rung, Some(mbps)));
+    let on_sagemaker = select(VARIANT_RUNGS).prop_map(|rung| (VARIANT, rung, None));
+    let place = prop_oneof![2 => on_oci, 1 => on_sagemaker];
+    (place, MIN..=MAX, select(vec!["window", "fired"]))
+        .prop_map(|((id, rung, bandwidth), instances, fresh)| Start { id, instances, rung, bandwidth, fresh })
 }
 
-/// How high a size stands on an axis; `None` when it has left its ladder.
+/// How high a size stands on an axis; `None` when it has left its ladder, or has no such axis.
 fn height(id: &str, size: &Size, axis: Axis) -> Option<usize> {
-    match axis {
-        Axis::Instances => usize::try_from(size.instances).ok(),
-        Axis::Shape => rungs(id).iter().position(|rung| *rung == size.shape),
-        Axis::Bandwidth => size.bandwidth_mbps.and_then(|bandwidth| usize::try_from(bandwidth).ok()),
+    let number = |number: u32| usize::try_from(number).ok();
+    match (axis, size.flex) {
+        (Axis::Instances, _) => number(size.instances),
+        (Axis::Bandwidth, _) => size.bandwidth_mbps.and_then(number),
+        (Axis::Shape, None) => rungs(id).iter().position(|rung| *rung == size.shape),
+        // No step makes one of the two larger and the other smaller.
+        (Axis::Shape, Some(flex)) => number(flex.ocpus + flex.memory_gib),
     }
 }
 
 /// A variant goes back to the type that it was deployed with, a model deployment to the end of its ladder.
 fn floor(start: &Start, axis: Axis) -> usize {
+    let end = |rung: &str| height(start.id, &Size::new(1, "").on_rung(rung), axis).unwrap();
     match axis {
         Axis::Instances => 1,
-        Axis::Shape if start.id == VARIANT => {
-            rungs(VARIANT).iter().position(|rung| *rung == start.shape).unwrap()
-        }
+        Axis::Bandwidth => usize::try_from(NARROWEST).unwrap(),
+        Axis::Shape if start.id == VARIANT => end(start.rung),
+        Axis::Shape if start.rung.contains(".Flex:") => end("VM.Standard.E4.Flex:1:6"),
         Axis::Shape => 0,
-        Axis::Bandwidth => 10,
     }
 }
 
@@ -159,20 +182,35 @@ impl Lowest {
     }
 }
 
+/// The axes along which a deployment has a size.
+fn axes(id: &str) -> &'static [Axis] {
+    let all = &[Axis::Instances, Axis::Shape, Axis::Bandwidth];
+    if id == CHURN { all } else { &all[..2] }
+}
+
+/// What the service lets a flexible shape be made.
+fn is_possible(shape: &str, Flex { ocpus, memory_gib }: Flex) -> bool {
+    let (cores, memory) = if shape.contains("Optimized3") { (18, 256) } else { (64, 1024) };
+    let each = (6 * ocpus..=64 * ocpus).contains(&memory_gib);
+    each && (1..=cores).contains(&ocpus) && (6..=memory).contains(&memory_gib)
+}
+
 /// What holds at every moment, also between the calls of one plan.
 fn at_any_moment(world: &World, id: &str, lowest: &mut Lowest) -> Result<(), TestCaseError> {
     let sizes = sizes(world, id);
     for size in &sizes {
         prop_assert!((MIN..=MAX).contains(&size.instances), "{size}");
+        prop_assert!(size.bandwidth_mbps.is_none_or(|mbps| (NARROWEST..=WIDEST).contains(&mbps)), "{size}");
+        prop_assert!(size.flex.is_none_or(|flex| is_possible(&size.shape, flex)), "{size}");
     }
-    for axis in [Axis::Instances, Axis::Shape] {
-        let heights = sizes.each_ref().map(|size| height(id, size, axis));
+    for axis in axes(id) {
+        let heights = sizes.each_ref().map(|size| height(id, size, *axis));
         let [Some(now), Some(then)] = heights else { return Err(TestCaseError::fail(format!("{sizes:?}"))) };
-        let floor = if axis == Axis::Shape { lowest.floor } else { 0 };
-        let lowest = lowest.of(axis);
+        let floor = if *axis == Axis::Shape { lowest.floor } else { 0 };
+        let lowest = lowest.of(*axis);
         *lowest = now.min(*lowest);
         let added_from = floor.max(*lowest);
-        let standing = pairs(world, id, pair_of(axis)).len();
+        let standing = pairs(world, id, pair_of(*axis)).len();
         prop_assert!(standing <= 1, "{standing} pairs of {axis}");
         prop_assert!(
             now.max(then) <= added_from || standing == 1,
@@ -185,8 +223,10 @@ fn at_any_moment(world: &World, id: &str, lowest: &mut Lowest) -> Result<(), Tes
 /// What one call may change.
 fn by_one_call(before: &World, after: &World, id: &str) -> Result<(), TestCaseError> {
     let ([_, from], [_, to]) = (sizes(before, id), sizes(after, id));
-    prop_assert!(from.instances == to.instances || from.shape == to.shape, "{from} → {to}");
-    let pairs_of = |world: &World| [CPU_PAIR, MEM_PAIR].map(|pair| pairs(world, id, pair));
+    let changes =
+        [from.instances != to.instances, from.rung() != to.rung(), from.bandwidth_mbps != to.bandwidth_mbps];
+    prop_assert!(changes.iter().filter(|change| **change).count() <= 1, "{from} → {to}");
+    let pairs_of = |world: &World| [CPU_PAIR, MEM_PAIR, BANDWIDTH_PAIR].map(|pair| pairs(world, id, pair));
     prop_assert!(from == to || pairs_of(before) == pairs_of(after), "a call changes the size or an alarm");
     Ok(())
 }
@@ -273,7 +313,11 @@ impl<'a> History<'a> {
 fn notice_of(step: &Step, cloud: &Rehearsed, id: &str) -> Option<(crate::support::Notice, Axis)> {
     let Step::Tell { alarm, transition, minutes_ago, .. } = step else { return None };
     let at = cloud.with(|world| world.clock) - jiff::SignedDuration::from_mins(*minutes_ago);
-    let axis = if alarm.contains("mem") { Axis::Shape } else { Axis::Instances };
+    let axis = match *alarm {
+        HIGH_MEM | LOW_MEM => Axis::Shape,
+        HIGH_BANDWIDTH | LOW_BANDWIDTH => Axis::Bandwidth,
+        _ => Axis::Instances,
+    };
     Some((notice(alarm, id).says(*transition).at(at), axis))
 }
 
@@ -285,11 +329,10 @@ fn load(cloud: &Rehearsed, metrics: &[&str], percent: f64) {
 }
 
 /// Nothing loads it, nothing changes, and there is nothing left to take back.
-fn idle(cloud: &Rehearsed) -> bool {
+fn idle(cloud: &Rehearsed, smallest: &Size) -> bool {
     cloud.with(|world| {
         let found = &world.deployments[CHURN];
-        found.instances == MIN
-            && found.shape == OCI_RUNGS[0]
+        found.size() == *smallest
             && found.change.is_none()
             && found.metrics.values().all(|percent| *percent < 10.0)
             && !world.alarms.iter().any(WorldAlarm::is_ours)
@@ -297,11 +340,16 @@ fn idle(cloud: &Rehearsed) -> bool {
 }
 
 /// Lets time pass minute by minute, and hands over what the alarms say as soon as they say it. Returns the
-/// largest size on the way.
-fn live(cloud: &Rehearsed, policy: &Policy, minutes: i64) -> Result<(u32, usize), TestCaseError> {
-    let mut peak = (0, 0);
+/// largest that it was along each axis on the way.
+fn live(
+    cloud: &Rehearsed,
+    policy: &Policy,
+    smallest: &Size,
+    minutes: i64,
+) -> Result<[usize; 3], TestCaseError> {
+    let mut peak = [0; 3];
     for _ in 0..minutes {
-        if idle(cloud) {
+        if idle(cloud, smallest) {
             break;
         }
         let next = cloud.with(|world| world.clock) + jiff::SignedDuration::from_mins(1);
@@ -311,8 +359,9 @@ fn live(cloud: &Rehearsed, policy: &Policy, minutes: i64) -> Result<(u32, usize)
             }
         }
         let now = size(cloud, CHURN);
-        let rung = height(CHURN, &now, Axis::Shape).unwrap_or(usize::MAX);
-        peak = (now.instances.max(peak.0), rung.max(peak.1));
+        for (peak, axis) in peak.iter_mut().zip(axes(CHURN)) {
+            *peak = height(CHURN, &now, *axis).unwrap_or(usize::MAX).max(*peak);
+        }
     }
     Ok(peak)
 }
@@ -392,31 +441,38 @@ proptest! {
 
     #[test]
     fn what_goes_up_comes_down_again(
-        metrics in select(vec![
-            vec!["CpuUtilization"],
-            vec!["MemoryUtilization"],
-            vec!["CpuUtilization", "MemoryUtilization"],
-        ]),
+        metrics in prop::sample::subsequence(
+            vec!["CpuUtilization", "MemoryUtilization", "PredictBandwidth"], 1..=3,
+        ),
+        rung in select(vec!["VM.Standard2.1", "VM.Standard.E4.Flex:1:6"]),
         busy_minutes in 12..180_i64,
         update_seconds in 60..900_u32,
     ) {
-        let cloud = cloud_with(CHURN, 1, OCI_RUNGS[0]);
+        let smallest = Size { bandwidth_mbps: Some(NARROWEST), ..Size::new(MIN, "").on_rung(rung) };
+        let cloud = cloud_with(CHURN, MIN, &smallest.shape);
+        on(&cloud, CHURN, |found| {
+            (found.flex, found.bandwidth_mbps) = (smallest.flex, smallest.bandwidth_mbps);
+        });
         cloud.with(|world| {
             world.update_seconds = update_seconds;
             world.alarms.retain(|alarm| !alarm.id.starts_with("variant-"));
+            world.alarms.push(standing(HIGH_BANDWIDTH, CHURN, Some(5)));
         });
         let policy = policy("[defaults]\ninstances = { min = 1, max = 4 }");
         load(&cloud, &metrics, 95.0);
-        let (instances, rung) = live(&cloud, &policy, busy_minutes)?;
+        let busy = live(&cloud, &policy, &smallest, busy_minutes)?;
         load(&cloud, &metrics, 3.0);
         // One change may still be under way.
-        let (late, later) = live(&cloud, &policy, 600)?;
-        let (instances, rung) = (instances.max(late), rung.max(later));
-        prop_assert!(instances > 1 || rung > 0, "it never went up");
+        let late = live(&cloud, &policy, &smallest, 900)?;
+        let went_up = axes(CHURN).iter().zip(busy).zip(late).any(|((axis, busy), late)| {
+            busy.max(late) > height(CHURN, &smallest, *axis).unwrap()
+        });
+        prop_assert!(went_up, "it never went up");
         let world = cloud.snapshot();
-        prop_assert_eq!(size(&cloud, CHURN), Size::new(1, OCI_RUNGS[0]));
+        prop_assert_eq!(size(&cloud, CHURN), smallest);
         prop_assert_eq!(heading(&cloud, CHURN), size(&cloud, CHURN));
-        prop_assert_eq!(pairs(&world, CHURN, CPU_PAIR), []);
-        prop_assert_eq!(pairs(&world, CHURN, MEM_PAIR), []);
+        for pair in [CPU_PAIR, MEM_PAIR, BANDWIDTH_PAIR] {
+            prop_assert_eq!(pairs(&world, CHURN, pair), []);
+        }
     }
 }

@@ -3,12 +3,26 @@
 use rstest::rstest;
 use stepladder::apply::Ending;
 use stepladder::call::AlarmDefinition;
-use stepladder::cloud::rehearsed::{Rehearsed, World};
+use stepladder::cloud::rehearsed::{Rehearsed, Resource, World};
+use stepladder::deployment::{Flex, Size};
 
 use crate::support::{
-    CHURN, CPU_PAIR, HIGH_CPU, HIGH_MEM, Interrupted, LOW_CPU, LOW_MEM, MEM_PAIR, Side, VARIANT, built_in,
-    cloud, heading, minute, notice, operations, pairs, pass, size, tell,
+    self, BANDWIDTH_PAIR, CHURN, CPU_PAIR, HIGH_BANDWIDTH, HIGH_CPU, HIGH_MEM, Interrupted, LOW_BANDWIDTH,
+    LOW_CPU, LOW_MEM, MEM_PAIR, Side, VARIANT, built_in, heading, minute, notice, operations, pairs, pass,
+    size, tell,
 };
+
+/// A model deployment on a flexible shape, as small as it may be.
+const FLEXIBLE: &str = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueidflexible";
+
+/// The small world, and the flexible deployment.
+fn cloud() -> Rehearsed {
+    let cloud = support::cloud();
+    let flex = Some(Flex { ocpus: 1, memory_gib: 6 });
+    let flexible = Resource { flex, ..Resource::new(1, "VM.Standard.E4.Flex") };
+    cloud.with(|world| world.deployments.insert(FLEXIBLE.to_owned(), flexible));
+    cloud
+}
 
 /// Hours after the beginning at which things happen. Every change is long done when the next event comes.
 const CRASH: i64 = 10;
@@ -51,14 +65,31 @@ fn hear(alarm: &str, id: &str, hour: i64, cloud: &Rehearsed) -> stepladder::appl
 }
 
 fn pair_for(alarm: &str) -> &'static str {
-    if alarm.contains("mem") { MEM_PAIR } else { CPU_PAIR }
+    match alarm {
+        memory if memory.contains("mem") => MEM_PAIR,
+        bandwidth if bandwidth.contains("bandwidth") => BANDWIDTH_PAIR,
+        _ => CPU_PAIR,
+    }
+}
+
+/// The alarm that asks for more, and the one that asks for less.
+fn high_and_low(alarm: &str) -> (&'static str, &'static str) {
+    match pair_for(alarm) {
+        MEM_PAIR => (HIGH_MEM, LOW_MEM),
+        BANDWIDTH_PAIR => (HIGH_BANDWIDTH, LOW_BANDWIDTH),
+        _ => (HIGH_CPU, LOW_CPU),
+    }
 }
 
 /// How far a deployment is, or will be, above the floor along the axis of an alarm.
 fn above_floor(cloud: &Rehearsed, id: &str, alarm: &str) -> bool {
-    [size(cloud, id), heading(cloud, id)]
-        .iter()
-        .any(|size| if alarm.contains("mem") { size.shape != "VM.Standard2.1" } else { size.instances > 1 })
+    let lowest = ["VM.Standard2.1", "VM.Standard.E4.Flex:1:6"];
+    let above = |size: &Size| match pair_for(alarm) {
+        MEM_PAIR => !lowest.contains(&size.rung().as_ref()),
+        BANDWIDTH_PAIR => size.bandwidth_mbps.is_some_and(|bandwidth| bandwidth > 10),
+        _ => size.instances > 1,
+    };
+    [size(cloud, id), heading(cloud, id)].iter().any(above)
 }
 
 fn nothing_is_stranded(cloud: &Rehearsed, id: &str, alarm: &str, story: &str) {
@@ -104,30 +135,46 @@ fn crashes(past: Past, id: &str, alarm: &str, then: impl Fn(&Rehearsed, &str)) {
 // A further step up: the pair stands.
 #[case::second_up_by_cpu(&[HIGH_CPU], CHURN, HIGH_CPU)]
 #[case::second_up_on_sagemaker(&[HIGH_CPU], VARIANT, HIGH_CPU)]
+// By bandwidth, and by the size of a flexible shape.
+#[case::first_up_by_bandwidth(&[], CHURN, HIGH_BANDWIDTH)]
+#[case::second_up_by_bandwidth(&[HIGH_BANDWIDTH], CHURN, HIGH_BANDWIDTH)]
+#[case::first_up_by_flex(&[], FLEXIBLE, HIGH_MEM)]
+#[case::second_up_by_flex(&[HIGH_MEM], FLEXIBLE, HIGH_MEM)]
 // Down, but not to the floor, and down to it.
 #[case::down_by_cpu(&[HIGH_CPU, HIGH_CPU], CHURN, LOW_CPU)]
 #[case::down_to_the_floor_by_cpu(&[HIGH_CPU], CHURN, LOW_CPU)]
 #[case::down_to_the_floor_by_mem(&[HIGH_MEM], CHURN, LOW_MEM)]
 #[case::down_on_sagemaker(&[HIGH_CPU], VARIANT, LOW_CPU)]
+#[case::down_by_bandwidth(&[HIGH_BANDWIDTH, HIGH_BANDWIDTH], CHURN, LOW_BANDWIDTH)]
+#[case::down_to_the_floor_by_bandwidth(&[HIGH_BANDWIDTH], CHURN, LOW_BANDWIDTH)]
+#[case::down_by_flex(&[HIGH_MEM, HIGH_MEM], FLEXIBLE, LOW_MEM)]
+#[case::down_to_the_floor_by_flex(&[HIGH_MEM], FLEXIBLE, LOW_MEM)]
 // Settled at the floor: the pair goes.
 #[case::deletion_by_cpu(&[HIGH_CPU, LOW_CPU], CHURN, LOW_CPU)]
 #[case::deletion_by_mem(&[HIGH_MEM, LOW_MEM], CHURN, LOW_MEM)]
 #[case::deletion_on_sagemaker(&[HIGH_CPU, LOW_CPU], VARIANT, LOW_CPU)]
+#[case::deletion_by_bandwidth(&[HIGH_BANDWIDTH, LOW_BANDWIDTH], CHURN, LOW_BANDWIDTH)]
+#[case::deletion_by_flex(&[HIGH_MEM, LOW_MEM], FLEXIBLE, LOW_MEM)]
 // Somebody has edited the pair: it is written anew on the way.
 #[case::rewritten_going_up(&[HIGH_CPU, EDITED], CHURN, HIGH_CPU)]
 #[case::rewritten_going_down(&[HIGH_CPU, HIGH_CPU, EDITED], CHURN, LOW_CPU)]
 #[case::rewritten_by_mem(&[HIGH_MEM, EDITED], CHURN, HIGH_MEM)]
 #[case::rewritten_on_sagemaker(&[HIGH_CPU, EDITED], VARIANT, HIGH_CPU)]
+#[case::rewritten_by_bandwidth(&[HIGH_BANDWIDTH, EDITED], CHURN, HIGH_BANDWIDTH)]
+#[case::rewritten_by_flex(&[HIGH_MEM, HIGH_MEM, EDITED], FLEXIBLE, LOW_MEM)]
 // Up again after it was all gone.
 #[case::up_again(&[HIGH_CPU, LOW_CPU, LOW_CPU], CHURN, HIGH_CPU)]
 #[case::up_again_on_sagemaker(&[HIGH_CPU, LOW_CPU, LOW_CPU], VARIANT, HIGH_CPU)]
+#[case::up_again_by_bandwidth(&[HIGH_BANDWIDTH, LOW_BANDWIDTH, LOW_BANDWIDTH], CHURN, HIGH_BANDWIDTH)]
+// Two axes, each with its pair.
+#[case::beside_another_axis(&[HIGH_CPU, HIGH_BANDWIDTH], CHURN, HIGH_MEM)]
 fn the_next_event_puts_a_crash_right(
     #[case] past: Past,
     #[case] id: &str,
     #[case] alarm: &str,
     #[values(true, false)] load_stays: bool,
 ) {
-    let (high, low) = if alarm.contains("mem") { (HIGH_MEM, LOW_MEM) } else { (HIGH_CPU, LOW_CPU) };
+    let (high, low) = high_and_low(alarm);
     let next = if load_stays { high } else { low };
     crashes(past, id, alarm, |cloud, story| {
         cloud.advance(minute(NEXT * 60));
@@ -165,6 +212,11 @@ fn comes_down_to_nothing(cloud: &Rehearsed, id: &str, low: &str, story: &str) {
 #[case::up_by_mem(&[], CHURN, HIGH_MEM)]
 #[case::up_on_sagemaker(&[], VARIANT, HIGH_CPU)]
 #[case::down_by_cpu(&[HIGH_CPU, HIGH_CPU], CHURN, LOW_CPU)]
+#[case::up_by_bandwidth(&[], CHURN, HIGH_BANDWIDTH)]
+#[case::down_by_bandwidth(&[HIGH_BANDWIDTH, HIGH_BANDWIDTH], CHURN, LOW_BANDWIDTH)]
+#[case::up_by_flex(&[], FLEXIBLE, HIGH_MEM)]
+#[case::down_by_flex(&[HIGH_MEM, HIGH_MEM], FLEXIBLE, LOW_MEM)]
+#[case::deletion_by_bandwidth(&[HIGH_BANDWIDTH, LOW_BANDWIDTH], CHURN, LOW_BANDWIDTH)]
 #[case::deletion(&[HIGH_CPU, LOW_CPU], CHURN, LOW_CPU)]
 #[case::deletion_on_sagemaker(&[HIGH_CPU, LOW_CPU], VARIANT, LOW_CPU)]
 #[case::rewritten(&[HIGH_CPU, EDITED], CHURN, HIGH_CPU)]

@@ -539,6 +539,20 @@ fn what_was_parked_is_put_back_when_the_endpoint_is_at_rest() {
     nothing_is_left_over(&cloud, "up and down");
 }
 
+#[test]
+fn a_pair_that_is_lost_while_something_is_parked_comes_back() {
+    let (cloud, policy) = (low_and_registered(), policy(PARK));
+    hear(HIGH_MEM, 0, &cloud, &policy);
+    cloud.with(|world| world.alarms.retain(|alarm| !alarm.is_ours()));
+    cloud.advance(minute(2));
+    // It is said once more while the change is under way, and never again: only the pair brings the look that
+    // puts back what was parked.
+    assert_eq!(operations(&hear(HIGH_MEM, 2, &cloud, &policy)), ["aws:PutMetricAlarm"]);
+    tick(10, &cloud, &policy);
+    tick(11, &cloud, &policy);
+    all_is_put_back(&cloud, "its pair was lost");
+}
+
 // ---- cut short ----
 
 /// How a story begins, and the policy that it is told under.

@@ -65,10 +65,17 @@ pub(super) fn marked(alarm: &SeenAlarm, question: &Question) -> bool {
 /// Creates an alarm, once: whoever sees the deployment as it is now has the same token.
 pub(super) async fn create(api: &Api, alarm: &OciAlarm, tokens: [&str; 2]) -> Result<String, Error> {
     let [token, next] = tokens;
-    match create_with(api, alarm, token).await {
+    let created = match create_with(api, alarm, token).await {
         Err(error) if token_is_spent(&error) => create_with(api, alarm, next).await,
         created => created,
-    }
+    };
+    created.map_err(|error| if token_is_spent(&error) { outrun(error) } else { error })
+}
+
+/// Others have made the alarm with either token, and deleted it again, since the look.
+fn outrun(error: Error) -> Error {
+    let Error::Refused { operation, message } = error else { return error };
+    Error::LostRace { operation, message }
 }
 
 async fn create_with(api: &Api, alarm: &OciAlarm, token: &str) -> Result<String, Error> {

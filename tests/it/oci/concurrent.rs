@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
+use rstest::rstest;
 use serde_json::{Value, json};
 use stepladder::cloud::Cloud as _;
 use stepladder::handle::handle;
@@ -12,11 +14,15 @@ use stepladder::policy::Policy;
 use stepladder::report;
 use tokio::sync::{Barrier, Mutex};
 
-use super::emulators::{DEPLOYMENT, Emulator, Request, deployment};
-use super::function::Function;
+use super::emulators::{Request, deployment};
+use super::function::{Function, until};
+use super::tenancy::{Tenancy, only_outcome, operators_alarm, sample};
 
 /// How many deliveries come at once.
 const DELIVERIES: usize = 500;
+
+/// How many where they are not all alike.
+const MIXED: usize = 200;
 
 /// What comes when everything is over.
 const LATE: usize = 60;
@@ -27,55 +33,23 @@ const CONTAINERS: usize = 50;
 /// As many of them as real processes.
 const PROCESSES: usize = 8;
 
-const HIGH_CPU: &str = "churn-model_deployment_high_cpu";
-const HIGH_MEM: &str = "churn-model_deployment_high_mem";
-const LOW_CPU: &str = "model_deployment_low_cpu";
-const LOW_MEM: &str = "model_deployment_low_mem";
+/// The pairs of the built-in rules.
+const CPU_PAIR: &str = "model_deployment_low_cpu";
+const MEM_PAIR: &str = "model_deployment_low_mem";
 
-/// An emulator with one deployment of one instance on the smallest shape, and its two high alarms.
-struct Tenancy {
-    emulator: Emulator,
-    high_cpu: String,
-    high_mem: String,
-}
+const FIRING: &str = "high-cpu.firing.json";
+
+const SMALLEST: &str = "VM.Standard2.1";
+const NEXT: &str = "VM.Standard2.2";
 
 impl Tenancy {
-    fn start() -> Option<Self> {
-        let emulator = Emulator::start()?;
+    /// One whose deployment is as small as may be, along both axes.
+    fn at_the_floor() -> Option<Self> {
         let mut churn = deployment();
         let settings = "/modelDeploymentConfigurationDetails/modelConfigurationDetails";
         let shape = churn.pointer_mut(&format!("{settings}/instanceConfiguration/instanceShapeName"));
-        *shape.unwrap() = json!("VM.Standard2.1");
-        emulator.put(&churn);
-        let [high_cpu, high_mem] = [(HIGH_CPU, "CpuUtilization"), (HIGH_MEM, "MemoryUtilization")]
-            .map(|(name, metric)| emulator.put_alarm(&alarm(&emulator, name, metric)));
-        Some(Self { emulator, high_cpu, high_mem })
-    }
-
-    /// What an alarm says, so many seconds from now.
-    fn says(&self, name: &str, id: &str, kind: &str, seconds: i64) -> Vec<u8> {
-        let at = Timestamp::now() + SignedDuration::from_secs(seconds);
-        let metric = if name.contains("mem") { "MemoryUtilization" } else { "CpuUtilization" };
-        let sign = if name.contains("low") { "<" } else { ">" };
-        let message = json!({
-            "dedupeKey": id,
-            "title": name,
-            "type": kind,
-            "severity": "CRITICAL",
-            "timestampEpochMillis": at.as_millisecond(),
-            "alarmMetaData": [{
-                "id": id,
-                "status": "FIRING",
-                "severity": "CRITICAL",
-                "namespace": "oci_datascience_modeldeploy",
-                "query": format!("{metric}[5m]{{resourceId = \"{DEPLOYMENT}\"}}.mean() {sign} 50"),
-                "totalMetricsFiring": 1,
-                "dimensions": [{ "resourceId": DEPLOYMENT, "instanceId": "instance:1" }],
-                "metricValues": [{ metric: "50" }],
-            }],
-            "version": 1.5,
-        });
-        message.to_string().into_bytes()
+        *shape.unwrap() = json!(SMALLEST);
+        Self::with(&churn)
     }
 
     /// Hands all of them over at once, and returns what each was answered.
@@ -96,7 +70,7 @@ impl Tenancy {
                     let cloud = container.lock().await;
                     cloud.begin(None);
                     let answer = handle(&body, &*cloud, &policy, Timestamp::now()).await.unwrap();
-                    report::reply(&answer)["outcomes"][0].clone()
+                    only_outcome(report::reply(&answer))
                 })
             };
             let tasks: Vec<_> = bodies.into_iter().enumerate().map(deliver).collect();
@@ -121,7 +95,7 @@ impl Tenancy {
                 while begun.fetch_add(1, SeqCst) < times {
                     let answer = connection.call(body, &[]);
                     assert_eq!(answer.status, 200, "{answer:?}");
-                    records.push(answer.body["outcomes"][0].clone());
+                    records.push(only_outcome(answer.body));
                 }
                 records
             };
@@ -131,27 +105,15 @@ impl Tenancy {
         })
     }
 
-    /// The change under way is done, and so long ago that what fires now is newer in all its data.
-    fn settle(&self) {
-        self.emulator.finish(DEPLOYMENT);
-        self.emulator.age(DEPLOYMENT, 3600);
-    }
-
     fn size(&self) -> (u64, String) {
-        let told = self.emulator.document(DEPLOYMENT);
-        let settings = &told["modelDeploymentConfigurationDetails"]["modelConfigurationDetails"];
-        let shape = settings["instanceConfiguration"]["instanceShapeName"].as_str().unwrap();
-        (settings["scalingPolicy"]["instanceCount"].as_u64().unwrap(), shape.to_owned())
+        (self.instances(), self.shape())
     }
 
-    /// The OCIDs of the alarms of ours.
-    fn pairs(&self, name: &str) -> Vec<String> {
-        let alarms = self.emulator.alarms();
-        let ours = alarms.iter().filter(|alarm| {
-            alarm["freeformTags"]["stepladder:target"] == DEPLOYMENT
-                && alarm["freeformTags"]["stepladder:pair"] == name
-        });
-        ours.map(|alarm| alarm["id"].as_str().unwrap().to_owned()).collect()
+    /// The OCIDs of the alarms that were made as this pair.
+    fn pairs_called(&self, name: &str) -> Vec<String> {
+        let named = |alarm: &Value| alarm["freeformTags"]["stepladder:pair"] == name;
+        let id = |alarm: Value| alarm["id"].as_str().unwrap().to_owned();
+        self.pairs().into_iter().filter(named).map(id).collect()
     }
 
     /// The requests of an operation that were carried out.
@@ -161,18 +123,9 @@ impl Tenancy {
     }
 }
 
-fn alarm(emulator: &Emulator, name: &str, metric: &str) -> Value {
-    json!({
-        "displayName": name,
-        "compartmentId": emulator.told("compartment"),
-        "metricCompartmentId": emulator.told("compartment"),
-        "namespace": "oci_datascience_modeldeploy",
-        "query": format!("{metric}[5m]{{resourceId = \"{DEPLOYMENT}\"}}.mean() > 80"),
-        "severity": "CRITICAL",
-        "destinations": [emulator.told("topic")],
-        "repeatNotificationDuration": "PT5M",
-        "isEnabled": true,
-    })
+/// The bytes of a sample that this alarm has sent just now.
+fn says(name: &str, alarm: &str) -> Vec<u8> {
+    sample(name, alarm).to_string().into_bytes()
 }
 
 /// How many records ended so, and the reasons of those that held.
@@ -200,30 +153,30 @@ fn one_has_changed_it(tenancy: &Tenancy, records: &[Value]) {
 
 #[test]
 fn copies_of_one_message_add_one_instance() {
-    let Some(tenancy) = Tenancy::start() else { return };
-    let firing = tenancy.says(HIGH_CPU, &tenancy.high_cpu, "OK_TO_FIRING", 0);
+    let Some(tenancy) = Tenancy::at_the_floor() else { return };
+    let firing = says(FIRING, &tenancy.high);
     let records = tenancy.storm(vec![firing.clone(); DELIVERIES]);
     one_has_changed_it(&tenancy, &records);
-    one_pair_was_made(&tenancy, LOW_CPU);
-    tenancy.emulator.finish(DEPLOYMENT);
-    assert_eq!(tenancy.size(), (2, "VM.Standard2.1".to_owned()));
+    one_pair_was_made(&tenancy, CPU_PAIR);
+    tenancy.finish();
+    assert_eq!(tenancy.size(), (2, SMALLEST.to_owned()));
     // The rest of them come when it is done.
     let late = tenancy.storm(vec![firing; LATE]);
     assert_eq!(endings(&late), (0, ["stale"].into()));
     assert_eq!(tenancy.accepted("UpdateModelDeployment").len(), 1);
-    one_pair_was_made(&tenancy, LOW_CPU);
+    one_pair_was_made(&tenancy, CPU_PAIR);
 }
 
 #[test]
 fn processes_that_know_nothing_of_each_other_add_one_instance() {
-    let Some(tenancy) = Tenancy::start() else { return };
-    let firing = tenancy.says(HIGH_CPU, &tenancy.high_cpu, "OK_TO_FIRING", 0);
+    let Some(tenancy) = Tenancy::at_the_floor() else { return };
+    let firing = says(FIRING, &tenancy.high);
     let records = tenancy.storm_of_processes(&firing, DELIVERIES);
     assert_eq!(records.len(), DELIVERIES);
     one_has_changed_it(&tenancy, &records);
-    one_pair_was_made(&tenancy, LOW_CPU);
-    tenancy.emulator.finish(DEPLOYMENT);
-    assert_eq!(tenancy.size(), (2, "VM.Standard2.1".to_owned()));
+    one_pair_was_made(&tenancy, CPU_PAIR);
+    tenancy.finish();
+    assert_eq!(tenancy.size(), (2, SMALLEST.to_owned()));
     let late = tenancy.storm_of_processes(&firing, LATE);
     assert_eq!(endings(&late), (0, ["stale"].into()));
     assert_eq!(tenancy.accepted("UpdateModelDeployment").len(), 1);
@@ -231,75 +184,124 @@ fn processes_that_know_nothing_of_each_other_add_one_instance() {
 
 #[test]
 fn a_breach_and_its_repetition_add_one_instance() {
-    let Some(tenancy) = Tenancy::start() else { return };
-    let firing = tenancy.says(HIGH_CPU, &tenancy.high_cpu, "OK_TO_FIRING", -300);
-    let repeat = tenancy.says(HIGH_CPU, &tenancy.high_cpu, "REPEAT", 0);
-    let both: Vec<Vec<u8>> = [firing, repeat].into_iter().cycle().take(DELIVERIES).collect();
+    let Some(tenancy) = Tenancy::at_the_floor() else { return };
+    let firing = says(FIRING, &tenancy.high);
+    let repeat = says("high-cpu.repeat.json", &tenancy.high);
+    let both: Vec<Vec<u8>> = [firing, repeat].into_iter().cycle().take(MIXED).collect();
     let records = tenancy.storm(both.clone());
     one_has_changed_it(&tenancy, &records);
-    one_pair_was_made(&tenancy, LOW_CPU);
-    tenancy.emulator.finish(DEPLOYMENT);
+    one_pair_was_made(&tenancy, CPU_PAIR);
+    tenancy.finish();
     assert_eq!(endings(&tenancy.storm(both[..LATE].to_vec())), (0, ["stale"].into()));
-    assert_eq!(tenancy.size(), (2, "VM.Standard2.1".to_owned()));
+    assert_eq!(tenancy.size(), (2, SMALLEST.to_owned()));
 }
 
 #[test]
 fn two_kinds_of_pressure_change_one_dimension_after_the_other() {
-    let Some(tenancy) = Tenancy::start() else { return };
-    let says = |kind| {
-        let cpu = tenancy.says(HIGH_CPU, &tenancy.high_cpu, kind, 0);
-        [cpu, tenancy.says(HIGH_MEM, &tenancy.high_mem, kind, 0)]
-    };
-    let both: Vec<Vec<u8>> = says("OK_TO_FIRING").into_iter().cycle().take(DELIVERIES).collect();
-    let records = tenancy.storm(both.clone());
+    let Some(tenancy) = Tenancy::at_the_floor() else { return };
+    let mut alarm = operators_alarm(&tenancy.emulator);
+    alarm["displayName"] = json!("model_deployment_high_mem");
+    alarm["query"] = json!(alarm["query"].as_str().unwrap().replace("Cpu", "Memory"));
+    let high_mem = tenancy.emulator.put_alarm(&alarm);
+    let both = || [says(FIRING, &tenancy.high), says("high-mem.firing.json", &high_mem)];
+    let first: Vec<Vec<u8>> = both().into_iter().cycle().take(MIXED).collect();
+    let records = tenancy.storm(first.clone());
     one_has_changed_it(&tenancy, &records);
-    tenancy.emulator.finish(DEPLOYMENT);
-    let (more, larger) = ((2, "VM.Standard2.1".to_owned()), (1, "VM.Standard2.2".to_owned()));
-    let (won, lost) = if tenancy.size() == more { (LOW_CPU, LOW_MEM) } else { (LOW_MEM, LOW_CPU) };
+    tenancy.finish();
+    let (more, larger) = ((2, SMALLEST.to_owned()), (1, NEXT.to_owned()));
+    let (won, lost) = if tenancy.size() == more { (CPU_PAIR, MEM_PAIR) } else { (MEM_PAIR, CPU_PAIR) };
     assert!([more, larger].contains(&tenancy.size()), "{:?}", tenancy.size());
     // Both have data from before that. Whoever lost may have written its pair, which serves nothing yet.
-    let late = tenancy.storm(both[..LATE].to_vec());
+    let late = tenancy.storm(first[..LATE].to_vec());
     assert_eq!(endings(&late), (0, ["stale"].into()));
-    assert_eq!((tenancy.pairs(won).len(), tenancy.pairs(lost).len()), (1, 0));
+    assert_eq!((tenancy.pairs_called(won).len(), tenancy.pairs_called(lost).len()), (1, 0));
     // The pressure is still there when the data is new: now the other dimension changes, once.
-    tenancy.settle();
-    let [cpu, mem] = says("REPEAT");
-    let repeat = if lost == LOW_MEM { mem } else { cpu };
-    let again = tenancy.storm(vec![repeat; LATE]);
+    tenancy.finish_long_ago();
+    let [cpu, mem] = both();
+    let again = tenancy.storm(vec![if lost == MEM_PAIR { mem } else { cpu }; LATE]);
     all_are_answered(&again);
     assert_eq!((endings(&again).0, tenancy.accepted("UpdateModelDeployment").len()), (1, 2));
-    tenancy.emulator.finish(DEPLOYMENT);
-    assert_eq!(tenancy.size(), (2, "VM.Standard2.2".to_owned()));
-    assert_eq!((tenancy.pairs(won).len(), tenancy.pairs(lost).len()), (1, 1));
+    tenancy.finish();
+    assert_eq!(tenancy.size(), (2, NEXT.to_owned()));
+    assert_eq!((tenancy.pairs_called(won).len(), tenancy.pairs_called(lost).len()), (1, 1));
 }
 
 #[test]
 fn copies_of_a_low_alarm_take_one_step_down_and_the_pair_at_the_floor() {
-    let Some(tenancy) = Tenancy::start() else { return };
-    let firing = tenancy.says(HIGH_CPU, &tenancy.high_cpu, "OK_TO_FIRING", 0);
+    let Some(tenancy) = Tenancy::at_the_floor() else { return };
+    let firing = says(FIRING, &tenancy.high);
     assert_eq!(endings(&tenancy.storm(vec![firing])).0, 1);
-    tenancy.settle();
+    tenancy.finish_long_ago();
     tenancy.emulator.forget_requests();
-    let pair = tenancy.pairs(LOW_CPU).remove(0);
-    let low = tenancy.says(LOW_CPU, &pair, "OK_TO_FIRING", 0);
+    let pair = tenancy.pairs_called(CPU_PAIR).remove(0);
+    let low = says("low-cpu.repeat.json", &pair);
     let records = tenancy.storm(vec![low.clone(); DELIVERIES]);
     one_has_changed_it(&tenancy, &records);
     // Nobody has seen it at its floor yet.
-    assert_eq!(tenancy.pairs(LOW_CPU), [pair]);
+    assert_eq!(tenancy.pairs_called(CPU_PAIR), [pair]);
     assert_eq!(tenancy.emulator.requests_of("DeleteAlarm").len(), 0);
-    tenancy.emulator.finish(DEPLOYMENT);
-    assert_eq!(tenancy.size(), (1, "VM.Standard2.1".to_owned()));
+    tenancy.finish();
+    assert_eq!(tenancy.size(), (1, SMALLEST.to_owned()));
     let late = tenancy.storm(vec![low; LATE]);
     all_are_answered(&late);
     assert_eq!(endings(&late), (0, ["stale"].into()));
-    assert_eq!(tenancy.pairs(LOW_CPU), Vec::<String>::new());
+    assert_eq!(tenancy.pairs_called(CPU_PAIR), Vec::<String>::new());
     assert_eq!(tenancy.accepted("DeleteAlarm").len(), 1);
     assert_eq!(tenancy.accepted("UpdateModelDeployment").len(), 1);
 }
 
+#[rstest]
+// The update says itself when it was asked for.
+#[case::stamped(true)]
+// The service takes no stamp with it: only its work request tells.
+#[case::not_stamped(false)]
+fn an_update_that_is_done_in_the_midst_of_it_is_not_taken_again(#[case] stamped: bool) {
+    let Some(tenancy) = Tenancy::at_the_floor() else { return };
+    tenancy.emulator.set(&json!({ "update_seconds": 0.5, "tags_with_size": stamped }));
+    let records = tenancy.storm(vec![says(FIRING, &tenancy.high); MIXED]);
+    one_has_changed_it(&tenancy, &records);
+    assert!(endings(&records).1.contains("stale"), "it was done before the last of them came");
+    assert_eq!(tenancy.size(), (2, SMALLEST.to_owned()));
+    // Who read the alarms before the change and the deployment after it may have made another pair; the next look
+    // deletes it.
+    all_are_answered(&tenancy.storm(vec![says(FIRING, &tenancy.high)]));
+    assert_eq!(tenancy.pairs_called(CPU_PAIR).len(), 1);
+}
+
+#[test]
+fn a_look_in_two_halves_with_the_end_of_a_change_between_them_is_stale() {
+    let Some(tenancy) = Tenancy::at_the_floor() else { return };
+    // Nothing but the work request tells of the change, and that is read before it is completed.
+    tenancy.emulator.set(&json!({ "tags_with_size": false }));
+    let firing = says(FIRING, &tenancy.high);
+    one_has_changed_it(&tenancy, &tenancy.storm(vec![firing.clone()]));
+    tenancy.emulator.forget_requests();
+    tenancy.emulator.fail(&json!({ "operation": "GetModelDeployment", "hang": 3, "times": 1 }));
+    let late = std::thread::scope(|scope| {
+        let late = scope.spawn(|| tenancy.storm(vec![firing.clone()]));
+        let read = || !tenancy.accepted("ListWorkRequests").is_empty();
+        until("its work requests are read", Duration::from_secs(20), read);
+        tenancy.finish();
+        late.join().unwrap()
+    });
+    assert_eq!(endings(&late), (0, ["stale"].into()));
+    assert_eq!(tenancy.size(), (2, SMALLEST.to_owned()));
+}
+
+#[test]
+fn who_finds_both_tokens_spent_looks_again() {
+    let Some(tenancy) = Tenancy::at_the_floor() else { return };
+    // Others have made the pair with either token, and deleted it as one too many.
+    let spent =
+        json!({ "operation": "CreateAlarm", "status": 409, "code": "InvalidatedRetryToken", "times": 2 });
+    tenancy.emulator.fail(&spent);
+    one_has_changed_it(&tenancy, &tenancy.storm(vec![says(FIRING, &tenancy.high)]));
+    one_pair_was_made(&tenancy, CPU_PAIR);
+}
+
 /// However many have asked for it: they had one token, and it was made once.
 fn one_pair_was_made(tenancy: &Tenancy, name: &str) {
-    assert_eq!(tenancy.pairs(name).len(), 1);
+    assert_eq!(tenancy.pairs_called(name).len(), 1);
     let asked: Vec<Request> = tenancy
         .accepted("CreateAlarm")
         .into_iter()
@@ -312,10 +314,10 @@ fn one_pair_was_made(tenancy: &Tenancy, name: &str) {
 
 #[test]
 fn what_is_throttled_is_delivered_again_and_changes_nothing_more() {
-    let Some(tenancy) = Tenancy::start() else { return };
+    let Some(tenancy) = Tenancy::at_the_floor() else { return };
     // What Monitoring allows a whole tenancy.
     tenancy.emulator.set(&json!({ "alarm_calls_per_second": 10 }));
-    let firing = tenancy.says(HIGH_CPU, &tenancy.high_cpu, "OK_TO_FIRING", 0);
+    let firing = says(FIRING, &tenancy.high);
     let records = tenancy.storm(vec![firing.clone(); 2 * PROCESSES]);
     let again: Vec<&Value> = records.iter().filter(|record| record["result"] == "failed").collect();
     let told = |record: &&&Value| {
@@ -327,5 +329,5 @@ fn what_is_throttled_is_delivered_again_and_changes_nothing_more() {
     tenancy.emulator.set(&json!({ "alarm_calls_per_second": null }));
     all_are_answered(&tenancy.storm(vec![firing; again.len() + 1]));
     assert_eq!(tenancy.accepted("UpdateModelDeployment").len(), 1);
-    one_pair_was_made(&tenancy, LOW_CPU);
+    one_pair_was_made(&tenancy, CPU_PAIR);
 }
