@@ -51,7 +51,7 @@ struct Known {
     alarms: Option<String>,
     /// Where it lives itself.
     home: Option<String>,
-    /// When its last change was asked for.
+    /// When its last change was asked for, where the service did not take the stamp with it.
     changed: Option<Timestamp>,
     /// Whether the service has refused tags together with its size, so that they follow it.
     tags_follow: bool,
@@ -63,7 +63,7 @@ struct Found {
     alarm: Option<SeenAlarm>,
     pairs: Vec<SeenAlarm>,
     work: Work,
-    /// When its last change was asked for, as far as this process knows.
+    /// When its last change was asked for, where only this process may know.
     asked: Option<Timestamp>,
 }
 
@@ -215,22 +215,17 @@ impl OciCloud {
         configuration: &Value,
         tags: &Tags,
     ) -> Result<String, Error> {
-        let asked = memory::asked_at(tags);
         if !self.remember(id, |_| {}).tags_follow {
             match deployments::update(api, id, if_match, (configuration, Some(tags))).await {
                 // Whatever it is that was not accepted, the size alone will tell.
                 Err(Error::Refused { .. }) => {}
-                Ok(work_request) => {
-                    self.remember(id, |known| known.changed = asked);
-                    return Ok(accepted(work_request));
-                }
-                Err(error) => return Err(error),
+                answered => return answered.map(accepted),
             }
         }
         let work_request = deployments::update(api, id, if_match, (configuration, None)).await?;
         self.remember(id, |known| {
             known.tags_follow = true;
-            known.changed = asked;
+            known.changed = memory::asked_at(tags);
         });
         let stamped = deployments::tag(api, id, tags).await;
         let told =

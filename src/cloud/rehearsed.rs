@@ -178,9 +178,10 @@ fn describe(world: &World, question: &Question) -> Result<Deployment, Error> {
         fixed,
         owners,
         pauses: native::pauses(&native),
-        infeasible: whole
-            .map(|known| memory::infeasible(&known.tags, variant, rest))
-            .unwrap_or_else(|| oci::memory::infeasible(&found.tags, &found.size(), None, infeasible_for)),
+        infeasible: whole.map_or_else(
+            || oci::memory::infeasible(&found.tags, &found.size(), None, infeasible_for),
+            |known| memory::infeasible(&known.tags, variant, rest),
+        ),
         floor: whole.and_then(|known| configuration::floor(known, endpoint_name, variant)).map(str::to_owned),
         alarm: world.alarm_that_called(question.alarm).map(|alarm| seen(alarm, false)),
         pair: world.pairs_of(question).next(),

@@ -118,7 +118,8 @@ mod tests {
         let why = "400 LimitExceeded: no more of these".to_owned();
         let known = Infeasible { shape: "VM.Standard2.4".to_owned(), until: second(500), why };
         let tags = noted(&Tags::from([("team".to_owned(), "a".to_owned())]), &known);
-        assert_eq!(infeasible(&tags, &Size::new(1, "VM.Standard2.2"), None, HOUR), [known.clone()]);
+        let size = Size::new(1, "VM.Standard2.2");
+        assert_eq!(infeasible(&tags, &size, None, HOUR), std::slice::from_ref(&known));
         let to = Size::new(2, "VM.Standard2.2");
         let at = |now| stamped(&tags, Axis::Instances, &to, second(now));
         assert!(at(499).contains_key(TAG_INFEASIBLE) && !at(500).contains_key(TAG_INFEASIBLE));
