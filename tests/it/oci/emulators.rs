@@ -154,8 +154,11 @@ impl Emulator {
         self.control("POST", "/age", &json!({ "id": id, "seconds": seconds }));
         let mut document = self.document(id);
         if let Some(stamp) = document.pointer_mut("/freeformTags/stepladder:changed") {
-            let changed: jiff::Timestamp = stamp.as_str().unwrap().parse().unwrap();
-            *stamp = json!((changed - jiff::SignedDuration::from_secs(seconds)).to_string());
+            // What the change was for may follow.
+            let text = stamp.as_str().unwrap().to_owned();
+            let (at, rest) = text.split_at(text.find(' ').unwrap_or(text.len()));
+            let changed: jiff::Timestamp = at.parse().unwrap();
+            *stamp = json!(format!("{}{rest}", changed - jiff::SignedDuration::from_secs(seconds)));
             self.put(&document);
         }
     }
