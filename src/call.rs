@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -495,6 +495,30 @@ pub struct OciAlarm {
     pub tags: BTreeMap<String, String>,
 }
 
+impl OciAlarm {
+    /// Whether it is set as another one is. A service may write a duration its own way, so they count by length.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        self.clone().spelled_like(other) == *other
+    }
+
+    /// The same alarm; durations that are as long as the other's are written as they are there.
+    #[must_use]
+    pub fn spelled_like(mut self, other: &Self) -> Self {
+        for (mine, theirs) in [(&mut self.repeat, &other.repeat), (&mut self.pending, &other.pending)] {
+            if length(mine.as_ref()).is_some_and(|mine| length(theirs.as_ref()) == Some(mine)) {
+                mine.clone_from(theirs);
+            }
+        }
+        self
+    }
+}
+
+/// How long an ISO 8601 duration is; `P1D` is 24 hours.
+fn length(duration: Option<&String>) -> Option<SignedDuration> {
+    let span: Span = duration?.parse().ok()?;
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
+}
+
 /// What `PutMetricAlarm` sets.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CloudwatchAlarm {
@@ -543,4 +567,53 @@ impl CloudwatchAlarm {
 
 fn yes() -> bool {
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repeating(repeat: Option<&str>) -> OciAlarm {
+        OciAlarm {
+            name: "busy".to_owned(),
+            compartment: String::new(),
+            metric_compartment: String::new(),
+            namespace: String::new(),
+            query: String::new(),
+            severity: String::new(),
+            destinations: Vec::new(),
+            repeat: repeat.map(str::to_owned),
+            pending: Some("PT1M".to_owned()),
+            enabled: true,
+            body: None,
+            tags: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn durations_count_by_their_length() {
+        let rows = [
+            // as it was written
+            (Some("PT5M"), Some("PT5M"), true),
+            // as a service may write it
+            (Some("PT60M"), Some("PT1H"), true),
+            (Some("PT1440M"), Some("P1D"), true),
+            (Some("PT5M"), Some("PT300S"), true),
+            // another length
+            (Some("PT5M"), Some("PT5H"), false),
+            // none at all repeats never
+            (Some("PT5M"), None, false),
+            (None, None, true),
+            // what is no duration is the same only as itself
+            (Some("soon"), Some("soon"), true),
+            (Some("soon"), Some("later"), false),
+        ];
+        for (one, other, same) in rows {
+            let (one, other) = (repeating(one), repeating(other));
+            assert_eq!(one.says_the_same(&other), same, "{:?} and {:?}", one.repeat, other.repeat);
+            assert_eq!(other.says_the_same(&one), same, "{:?} and {:?}", other.repeat, one.repeat);
+        }
+        let louder = OciAlarm { severity: "ERROR".to_owned(), ..repeating(None) };
+        assert!(!louder.says_the_same(&repeating(None)));
+    }
 }

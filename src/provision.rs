@@ -13,12 +13,14 @@ use crate::policy::Wanted;
 
 mod access;
 mod plan;
+mod removal;
 
 pub use access::{Access, OPERATORS_TOO, READS, of_function, of_operator};
 pub use plan::{
     Change, FUNCTIONS, Plan, SeenAlarm, SeenSubscription, SeenTopic, Setup, Step, TAG_ALARM, TAG_PROVISIONED,
-    is_ours, plan, removal,
+    is_ours, plan,
 };
+pub use removal::removal;
 
 /// A topic, then what depends on it; the others are for listings that are behind what was created.
 const LOOKS: usize = 8;
@@ -26,7 +28,7 @@ const LOOKS: usize = 8;
 /// Listings are behind by seconds, if at all.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
-/// What turns a look into calls: [`plan`](fn@plan) or [`removal`].
+/// What turns a look into calls: [`plan`](fn@plan) or [`removal`](fn@removal).
 pub type Planner = fn(&Wanted, &Setup, Timestamp) -> Plan;
 
 /// All there is to say when everything is over.
@@ -59,9 +61,41 @@ impl Report {
         self.left.is_empty() && self.plan.conflicts.is_empty() && self.error.is_none()
     }
 
-    fn has_sent(&self, call: &Call) -> bool {
-        self.sent.iter().any(|sent| sent.answer.is_ok() && sent.step.call == *call)
+    fn is_stopped(&self) -> bool {
+        self.error.is_some() || !self.plan.conflicts.is_empty()
     }
+
+    /// Whether the same was done before. What it found then does not matter: etags change with every call.
+    fn has_sent(&self, call: &Call) -> bool {
+        let call = whatever_it_finds(call);
+        self.sent.iter().any(|sent| sent.answer.is_ok() && whatever_it_finds(&sent.step.call) == call)
+    }
+}
+
+/// The call without its condition.
+fn whatever_it_finds(call: &Call) -> Call {
+    let mut call = call.clone();
+    if let Call::OciUpdateAlarm { if_match, .. }
+    | Call::OciDeleteAlarm { if_match, .. }
+    | Call::OciDeleteTopic { if_match, .. }
+    | Call::OciDeleteSubscription { if_match, .. } = &mut call
+    {
+        *if_match = None;
+    }
+    call
+}
+
+/// A refusal that is nobody's failure: a topic's name is unique in the tenancy, and only one compartment is looked at.
+fn in_the_way(call: &Call, error: &Error) -> Option<String> {
+    let (Call::OciCreateTopic { name, .. }, Error::Refused { message, .. }) = (call, error) else {
+        return None;
+    };
+    (message.starts_with("409 ") || message.starts_with("HTTP 409")).then(|| {
+        format!(
+            "there is a topic `{name}` elsewhere in the tenancy, where a name can be only once: give another name as \
+             `topic`, or the OCID of that one, and it is used as it is and never deleted"
+        )
+    })
 }
 
 /// Tells what a planner would have done, and sends nothing.
@@ -87,13 +121,13 @@ pub async fn carry_out(
 ) -> Result<Report, Error> {
     let mut report = propose(wanted, planner, cloud, run).await?;
     for _ in 0..LOOKS {
-        if report.left.is_empty() || !report.plan.conflicts.is_empty() {
+        if report.left.is_empty() || report.is_stopped() {
             break;
         }
         if !send_ready(&mut report, cloud).await {
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }
-        if report.error.is_some() {
+        if report.is_stopped() {
             break;
         }
         match cloud.setup(wanted).await {
@@ -114,13 +148,18 @@ pub async fn carry_out(
 async fn send_ready(report: &mut Report, cloud: &dyn Cloud) -> bool {
     let mut any = false;
     for step in std::mem::take(&mut report.left) {
-        if report.error.is_some() || !step.ready || report.has_sent(&step.call) {
+        if report.is_stopped() || !step.ready || report.has_sent(&step.call) {
             report.left.push(step);
             continue;
         }
         any = true;
         let answer = cloud.send(&step.call).await;
-        report.error = answer.as_ref().err().cloned();
+        if let Err(error) = &answer {
+            match in_the_way(&step.call, error) {
+                Some(conflict) => report.plan.conflicts.push(conflict),
+                None => report.error = Some(error.clone()),
+            }
+        }
         report.sent.push(Sent { step, answer });
     }
     any

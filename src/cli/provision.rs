@@ -1,6 +1,7 @@
 //! `stepladder provision` and `stepladder teardown`: what the function works with on OCI, from the policy file.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -24,12 +25,21 @@ enum Kind {
     Oci,
 }
 
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rehearsed => "the rehearsed cloud",
+            Self::Oci => "OCI",
+        })
+    }
+}
+
 /// Set up the alarms, the topic and its subscription that the policy's table `[oci]` names
 #[derive(Debug, Args)]
 #[command(
     after_help = "It shows what stands, what would be created or changed, and what an administrator has to allow.
 With --apply it does so; a second run finds nothing to do. What it did not make itself it never
-changes or deletes.
+changes or deletes. It looks at the compartments that the table names, and at no others.
 
 Exit codes: 0 done, or nothing is in the way; 1 something failed or is in the way; 2 unusable policy.
 
@@ -47,8 +57,9 @@ pub(super) struct Provision {
 #[derive(Debug, Args)]
 #[command(
     after_help = "It shows what would be deleted, and with --apply deletes it: only what is marked as stepladder's own.
-A topic that something else listens to, or that was not created by `provision`, stays. Deployments
-keep the size that they have.
+A topic that something else in the same compartment listens to or notifies, or that was not created
+by `provision`, stays: what uses it from other compartments is not seen. Deployments keep the size
+that they have.
 
 Exit codes: 0 done, or nothing is in the way; 1 something failed; 2 unusable policy.
 
@@ -125,6 +136,7 @@ impl Options {
         })?;
         let report = match self.cloud {
             Kind::Rehearsed => {
+                self.warn_of_rehearsal();
                 let world = self.world.as_deref().map_or_else(|| Ok(World::default()), read_world)?;
                 let cloud = Rehearsed::new(world);
                 let report = self.on(&cloud, &wanted, planner)?;
@@ -145,6 +157,16 @@ impl Options {
         Ok((wanted, report))
     }
 
+    /// What happens on a rehearsed cloud that is kept nowhere is easily taken for the real thing.
+    fn warn_of_rehearsal(&self) {
+        if self.apply && self.world.is_none() {
+            let told = "this is the rehearsed cloud, and nothing of it is kept: `--cloud oci` works on OCI, \
+                        `--world FILE --save` keeps a rehearsal";
+            // Nobody is left to be told when standard error is gone.
+            let _ = writeln!(io::stderr(), "warning: {told}");
+        }
+    }
+
     fn on(&self, cloud: &dyn Cloud, wanted: &Wanted, planner: Planner) -> Result<Report, Failure> {
         let run = wall_clock();
         let report = if self.apply {
@@ -163,6 +185,7 @@ impl Options {
         let word = if self.apply { "left" } else { "planned" };
         let left = report.left.iter().map(|step| step_value(step, word, None));
         json!({
+            "cloud": self.cloud.to_possible_value().map(|kind| kind.get_name().to_owned()),
             "standing": report.plan.standing,
             "steps": sent.chain(left).collect::<Vec<_>>(),
             "conflicts": report.plan.conflicts,
@@ -173,7 +196,7 @@ impl Options {
     }
 
     fn text(&self, wanted: &Wanted, report: &Report) -> String {
-        let mut text = String::new();
+        let mut text = format!("On {}\n\n", self.cloud);
         section(&mut text, "Stands already", report.plan.standing.iter().map(|line| vec![line.clone()]));
         let sent = report.sent.iter().map(|sent| {
             let mut lines = step_lines(&sent.step);

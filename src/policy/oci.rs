@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::{Error, LONGEST_REPEAT, LONGEST_WINDOW, Policy, minutes};
+use super::{Destination, Error, LONGEST_REPEAT, LONGEST_WINDOW, Pair, Policy, minutes};
 use crate::alarm::TargetId;
 use crate::deployment::Axis;
 
@@ -36,6 +36,16 @@ pub struct Wanted {
     pub deployments: Vec<String>,
     /// One per deployment and kind of pressure.
     pub alarms: Vec<HighAlarm>,
+    /// The topics that hear of a resize, by their OCIDs: the policy's `notify`.
+    pub notifies: Vec<String>,
+}
+
+impl Wanted {
+    /// Where alarms may be: a pair is made beside its deployment where the alarm that fired cannot be read.
+    pub fn alarm_homes(&self) -> Vec<&str> {
+        let beside = Some(self.metric_compartment.as_str()).filter(|home| *home != self.compartment);
+        [self.compartment.as_str()].into_iter().chain(beside).collect()
+    }
 }
 
 /// The topic between the alarms and the function.
@@ -94,6 +104,11 @@ pub enum Statistic {
 }
 
 impl Statistic {
+    /// Whether its result lies among the values that it is made of: a sum of percentages is none.
+    fn keeps_the_range(self) -> bool {
+        matches!(self, Self::Max | Self::Mean | Self::Min)
+    }
+
     /// The word in a query.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -130,6 +145,20 @@ impl Severity {
         }
     }
 }
+
+/// What is written out in a query: a million million is more than any metric has, and a millionth finer than any is.
+const LARGEST_THRESHOLD: f64 = 1e12;
+const SMALLEST_THRESHOLD: f64 = 1e-6;
+
+/// The metrics of the namespace that run from 0 to 100.
+const PERCENTAGES: [&str; 3] = ["CpuUtilization", "MemoryUtilization", "PredictBandwidth"];
+
+/// Its other ones, but for those of GPUs. See
+/// <https://docs.oracle.com/en-us/iaas/data-science/using/metrics-model-deploy.htm>.
+const OTHER_METRICS: [&str; 4] = ["PredictRequestCount", "PredictResponse", "PredictLatency", "NetworkBytes"];
+
+/// So many letters wrong, missing or too many are a slip; more of them make another word.
+const SLIP: usize = 2;
 
 /// The table as it is written.
 #[derive(Debug, Deserialize)]
@@ -180,7 +209,12 @@ impl OciText {
         }
         let alarms = alarms(self.alarm, &self.deployments, policy)?;
         let Self { compartment, function, deployments, .. } = self;
-        Ok(Wanted { compartment, metric_compartment, function, topic, deployments, alarms })
+        let notifies = policy.notify.iter().filter_map(|told| match &told.to {
+            Destination::OnsTopic(id) => Some(id.clone()),
+            Destination::SnsTopic(_) | Destination::Webhook(..) => None,
+        });
+        let notifies = notifies.collect();
+        Ok(Wanted { compartment, metric_compartment, function, topic, deployments, alarms, notifies })
     }
 }
 
@@ -227,7 +261,7 @@ fn alarms(
             if guides && alarm.name == BANDWIDTH.0 && !asks_for_bandwidth(policy, &target) {
                 continue;
             }
-            check_answered(&alarm.name, &target, policy).map_err(invalid)?;
+            check_answered(&alarm, &target, policy).map_err(invalid)?;
             alarms.push(HighAlarm { deployment: deployment.clone(), ..alarm.clone() });
         }
     }
@@ -242,7 +276,8 @@ fn asks_for_bandwidth(policy: &Policy, target: &TargetId) -> bool {
 }
 
 /// An alarm that nothing answers would call for nothing.
-fn check_answered(name: &str, target: &TargetId, policy: &Policy) -> Result<(), String> {
+fn check_answered(alarm: &HighAlarm, target: &TargetId, policy: &Policy) -> Result<(), String> {
+    let name = &alarm.name;
     if !policy.allows(target) {
         return Err(format!("`{name}` would call for nothing: `targets` leaves out `{target}`"));
     }
@@ -254,8 +289,51 @@ fn check_answered(name: &str, target: &TargetId, policy: &Policy) -> Result<(), 
         Some(matched) if matched.step < 0 => Err(format!(
             "`{name}` would fire under load and take capacity away: {matched}; expected a rule that adds"
         )),
-        Some(_) => Ok(()),
+        Some(matched) => matched.rule.pair.as_ref().map_or(Ok(()), |pair| check_apart(alarm, pair)),
     }
+}
+
+/// What is high and low at once would go up and down for ever.
+fn check_apart(alarm: &HighAlarm, pair: &Pair) -> Result<(), String> {
+    let HighAlarm { metric, statistic, above, .. } = alarm;
+    if !statistic.keeps_the_range() || !metric.eq_ignore_ascii_case(&pair.metric) || *above > pair.below {
+        return Ok(());
+    }
+    let Pair { alarm: low, below, .. } = pair;
+    Err(format!(
+        "`above = {above}`: the paired alarm `{low}` fires below {below}, so between {above} and {below} both would \
+         fire and the size go up and down for ever; expected more than {below}, or a rule whose pair has a lower `below`"
+    ))
+}
+
+/// A metric as the service spells it. One that is like a known one is a slip; any other is somebody's own.
+fn spelled(metric: String) -> Result<String, String> {
+    let mut known = PERCENTAGES.iter().chain(&OTHER_METRICS);
+    if let Some(name) = known.clone().find(|name| name.eq_ignore_ascii_case(&metric)) {
+        return Ok((*name).to_owned());
+    }
+    // There are more metrics of GPUs than are known here, and the first is one letter away from another.
+    let of_gpus = metric.to_ascii_lowercase().starts_with("gpu");
+    match known.find(|name| !of_gpus && strsim::levenshtein(name, &metric) <= SLIP) {
+        Some(name) => Err(format!("`metric = \"{metric}\"`: there is none; did you mean `{name}`?")),
+        None => Ok(metric),
+    }
+}
+
+fn check_above(above: f64, metric: &str, statistic: Statistic) -> Result<(), String> {
+    let size = above.abs();
+    if !above.is_finite() || size > LARGEST_THRESHOLD || (size > 0.0 && size < SMALLEST_THRESHOLD) {
+        return Err(format!(
+            "`above = {above:e}`: expected a number of a size from a millionth to a million million"
+        ));
+    }
+    let percentage = PERCENTAGES.contains(&metric) && statistic.keeps_the_range();
+    if percentage && (above <= 0.0 || above >= 100.0) {
+        return Err(format!(
+            "`above = {above}`: `{metric}` is a percentage; expected a number between 0 and 100"
+        ));
+    }
+    Ok(())
 }
 
 impl AlarmText {
@@ -271,10 +349,9 @@ impl AlarmText {
         if metric.is_empty() || !metric.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             return Err(format!("`metric = \"{metric}\"`: expected a metric's plain name"));
         }
+        let metric = spelled(metric)?;
         let above = self.above.unwrap_or(80.0);
-        if !above.is_finite() {
-            return Err(format!("`above = {above}`: expected a number"));
-        }
+        check_above(above, &metric, statistic)?;
         let of = |key, text: Option<&str>, default, longest| minutes(key, text.unwrap_or(default), longest);
         let window = of("window", self.window.as_deref(), "5m", LONGEST_WINDOW)?;
         if window.as_mins() > 60 && window.as_mins() % 60 != 0 {

@@ -1,9 +1,9 @@
 //! Who must be allowed to do what, as OCI's policy statements, derived from the calls. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::call::{FURTHER_PERMISSIONS, OPERATORS_OWN, PERMISSIONS};
-use crate::policy::Wanted;
+use crate::policy::{Topic, Wanted};
 use crate::target::TARGETS;
 
 /// OCI's verbs; each includes those before it.
@@ -39,24 +39,40 @@ pub struct Access {
 impl Access {
     /// What this policy takes.
     pub fn of(wanted: &Wanted) -> Self {
-        let statements =
-            |whom: &str, needs: Vec<String>| needs.iter().map(|need| statement(wanted, whom, need)).collect();
+        let all = |whom: &str, needs: Vec<String>| -> Vec<String> {
+            needs.iter().flat_map(|need| statements(wanted, whom, need)).collect()
+        };
+        let mut function = all(FUNCTIONS, strongest(of_function()));
+        let told = wanted.notifies.iter().map(|id| of_topic(id));
+        function.extend(told.map(|place| statement(FUNCTIONS, "use ons-topics", &place)));
+        let mut seen = BTreeSet::new();
+        function.retain(|statement| seen.insert(statement.clone()));
         Self {
             matching_rule: format!("resource.id = '{}'", wanted.function),
-            function: statements(FUNCTIONS, strongest(of_function())),
-            operator: statements(OPERATORS, strongest(of_operator())),
+            function,
+            operator: all(OPERATORS, strongest(of_operator())),
         }
     }
 
     /// The statement without which a person was refused an operation.
     pub fn lacking(wanted: &Wanted, operation: &str) -> Option<String> {
         let (_, need) = PERMISSIONS.iter().chain(READS).find(|(known, _)| *known == operation)?;
-        Some(statement(wanted, OPERATORS, need))
+        Some(statements(wanted, OPERATORS, need).join("` and `"))
     }
 }
 
-fn statement(wanted: &Wanted, whom: &str, need: &str) -> String {
-    format!("Allow {whom} to {need} in {}", place(wanted, need))
+/// One for each place where the permission is needed.
+fn statements(wanted: &Wanted, whom: &str, need: &str) -> Vec<String> {
+    // Nobody creates or deletes a topic that is given.
+    let need = match (&wanted.topic, need) {
+        (Topic::Given(_), "manage ons-topics") => "use ons-topics",
+        _ => need,
+    };
+    places(wanted, need).iter().map(|place| statement(whom, need, place)).collect()
+}
+
+fn statement(whom: &str, need: &str, place: &str) -> String {
+    format!("Allow {whom} to {need} in {place}")
 }
 
 /// Every permission that the function needs, once per operation.
@@ -92,14 +108,24 @@ fn strongest(permissions: Vec<&str>) -> Vec<String> {
 }
 
 /// Where a permission is needed.
-fn place(wanted: &Wanted, permission: &str) -> String {
-    let id = match permission.split_once(' ').map_or("", |(_, resource)| resource) {
+fn places(wanted: &Wanted, permission: &str) -> Vec<String> {
+    let ids = match (permission.split_once(' ').map_or("", |(_, resource)| resource), &wanted.topic) {
         // The policy does not say where the function is, and to look would take one permission more.
-        "fn-invocation" => return "compartment <of the function>".to_owned(),
-        resource if resource == "metrics" || resource.starts_with("data-science-") => {
-            &wanted.metric_compartment
+        ("fn-invocation", _) => return vec!["compartment <of the function>".to_owned()],
+        ("ons-topics", Topic::Given(id)) => return vec![of_topic(id)],
+        ("alarms", _) => wanted.alarm_homes(),
+        (resource, _) if resource == "metrics" || resource.starts_with("data-science-") => {
+            vec![wanted.metric_compartment.as_str()]
         }
-        _ => &wanted.compartment,
+        _ => vec![wanted.compartment.as_str()],
     };
-    if id.starts_with("ocid1.tenancy.") { "tenancy".to_owned() } else { format!("compartment id {id}") }
+    let place = |id: &str| {
+        if id.starts_with("ocid1.tenancy.") { "tenancy".to_owned() } else { format!("compartment id {id}") }
+    };
+    ids.into_iter().map(place).collect()
+}
+
+/// Where a topic is that the policy knows by its OCID: anywhere.
+fn of_topic(id: &str) -> String {
+    format!("compartment <of topic {id}>")
 }

@@ -1,4 +1,4 @@
-//! What is wanted against what stands, as calls; and what is ours, as calls that remove it. Pure.
+//! What is wanted against what stands, as calls. Pure.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::call::{Call, OciAlarm};
 use crate::policy::{HighAlarm, Topic, Wanted};
-use crate::target::oci_model_deployment::{NAMESPACE, TAG_PAIR, TAG_TARGET, interval};
+use crate::target::oci_model_deployment::{NAMESPACE, TAG_TARGET, interval};
 
 /// The freeform tag that makes something ours: its value is the policy's `topic`, which names everything that is
 /// provisioned together.
@@ -112,7 +112,7 @@ pub struct Change {
 }
 
 impl Plan {
-    fn add(&mut self, call: Call, ready: bool) {
+    pub(super) fn add(&mut self, call: Call, ready: bool) {
         self.steps.push(Step { call, changes: Vec::new(), ready });
     }
 }
@@ -142,7 +142,11 @@ pub fn plan(wanted: &Wanted, setup: &Setup, run: Timestamp) -> Plan {
 fn keep_topic(wanted: &Wanted, setup: &Setup, run: Timestamp, plan: &mut Plan) -> Option<Destination> {
     match (&wanted.topic, &setup.topic) {
         (Topic::Given(_), Some(seen)) => {
-            plan.standing.push(format!("topic `{}`, not ours and left as it is", seen.name));
+            plan.standing.push(format!(
+                "topic `{}`, {} and left as it is",
+                seen.name,
+                whose(wanted, &seen.tags)
+            ));
             Some(Destination { id: seen.id.clone(), known: true })
         }
         (Topic::Given(id), None) => {
@@ -157,10 +161,13 @@ fn keep_topic(wanted: &Wanted, setup: &Setup, run: Timestamp, plan: &mut Plan) -
         }
         (Topic::Named(name), Some(seen)) => {
             let id = &seen.id;
-            plan.conflicts.push(format!(
-                "stepladder did not make the topic `{name}`: give another name as `topic`, or its OCID `{id}`, \
-                 and it is used as it is and never deleted"
-            ));
+            plan.conflicts.push(match set_of(&seen.tags) {
+                Some(set) => format!("the topic `{name}` {}", of_another(set)),
+                None => format!(
+                    "stepladder did not make the topic `{name}`: give another name as `topic`, or its OCID `{id}`, \
+                     and it is used as it is and never deleted"
+                ),
+            });
             None
         }
         (Topic::Named(name), None) => {
@@ -179,22 +186,24 @@ fn keep_topic(wanted: &Wanted, setup: &Setup, run: Timestamp, plan: &mut Plan) -
 fn keep_subscription(wanted: &Wanted, setup: &Setup, topic: &Destination, run: Timestamp, plan: &mut Plan) {
     let function = &wanted.function;
     let calls_it = |seen: &&SeenSubscription| seen.protocol == FUNCTIONS && seen.endpoint == *function;
+    let stands = setup.subscriptions.iter().any(|seen| calls_it(&seen));
+    if stands {
+        plan.standing.push(format!("subscription that calls `{function}`"));
+    } else {
+        let call = Call::OciCreateSubscription {
+            topic: topic.id.clone(),
+            compartment: wanted.compartment.clone(),
+            function: function.clone(),
+            tags: marker(wanted),
+            retry_token: retry_token(("subscription", &topic.id, function, run)),
+        };
+        plan.add(call, topic.known);
+    }
     let other = |seen: &&SeenSubscription| is_ours(wanted, &seen.tags) && !calls_it(seen);
     for seen in setup.subscriptions.iter().filter(other) {
-        plan.add(delete_subscription(seen), true);
+        // Until the new one is seen to stand the alarms need the old one.
+        plan.add(delete_subscription(seen), stands);
     }
-    if setup.subscriptions.iter().any(|seen| calls_it(&seen)) {
-        plan.standing.push(format!("subscription that calls `{function}`"));
-        return;
-    }
-    let call = Call::OciCreateSubscription {
-        topic: topic.id.clone(),
-        compartment: wanted.compartment.clone(),
-        function: function.clone(),
-        tags: marker(wanted),
-        retry_token: retry_token(("subscription", &topic.id, function, run)),
-    };
-    plan.add(call, topic.known);
 }
 
 fn keep_alarm(
@@ -214,7 +223,7 @@ fn keep_alarm(
     // Somebody's own tags stay on it.
     let mut tags = seen.alarm.tags.clone();
     tags.extend(alarm.tags.clone());
-    let alarm = OciAlarm { tags, ..alarm };
+    let alarm = OciAlarm { tags, ..alarm }.spelled_like(&seen.alarm);
     if seen.alarm == alarm {
         plan.standing.push(format!("alarm {alarm}"));
     } else {
@@ -239,11 +248,17 @@ fn create_alarm(
 ) {
     if let Some(other) = setup.alarms.iter().find(|seen| is_rival(wanted, seen, high)) {
         let (name, deployment) = (&high.name, &high.deployment);
-        plan.conflicts.push(format!(
-            "stepladder did not make the alarm `{name}` on `{deployment}`: delete `{}`, or give yours another name \
-             in `[[oci.alarm]]`",
-            other.id
-        ));
+        plan.conflicts.push(match set_of(&other.alarm.tags) {
+            Some(set) => format!(
+                "the alarm `{name}` on `{deployment}` {}, or give yours another name in `[[oci.alarm]]`",
+                of_another(set)
+            ),
+            None => format!(
+                "stepladder did not make the alarm `{name}` on `{deployment}`: delete `{}`, or give yours another \
+                 name in `[[oci.alarm]]`",
+                other.id
+            ),
+        });
         return;
     }
     // Two who provision at once make one alarm; one that was deleted since is made again.
@@ -252,7 +267,7 @@ fn create_alarm(
     plan.add(Call::OciCreateAlarm { alarm, retry_token: token, next_token }, topic.known);
 }
 
-/// Whether it is somebody else's alarm of this name that speaks of the deployment, by its OCID or of all of them.
+/// Whether it is another's alarm of this name that speaks of the deployment, by its OCID or of all of them.
 fn is_rival(wanted: &Wanted, seen: &SeenAlarm, high: &HighAlarm) -> bool {
     let query = seen.alarm.query.to_ascii_lowercase();
     let speaks_of = query.contains(&high.deployment.to_ascii_lowercase()) || !query.contains("resourceid");
@@ -299,57 +314,7 @@ fn differences(seen: &OciAlarm, wanted: &OciAlarm) -> Vec<Change> {
     fields(wanted).into_iter().filter_map(differs).collect()
 }
 
-/// Every call that removes what is ours, and nothing else.
-pub fn removal(wanted: &Wanted, setup: &Setup, _run: Timestamp) -> Plan {
-    let mut plan = Plan::default();
-    // What calls goes before what is called.
-    for seen in ours(wanted, setup) {
-        plan.add(delete_alarm(seen), true);
-    }
-    for seen in pairs(wanted, setup) {
-        plan.add(delete_alarm(seen), true);
-        let deployment = seen.alarm.tags.get(TAG_TARGET).map_or("", String::as_str);
-        plan.notes.push(format!(
-            "`{}` would have taken back what was added to `{deployment}`: it keeps the size that it has",
-            seen.alarm.name
-        ));
-    }
-    let (mine, others): (Vec<_>, Vec<_>) =
-        setup.subscriptions.iter().partition(|seen| is_ours(wanted, &seen.tags));
-    for seen in mine {
-        plan.add(delete_subscription(seen), true);
-    }
-    if let Some(seen) = &setup.topic {
-        remove_topic(wanted, setup, seen, &others, &mut plan);
-    }
-    plan
-}
-
-fn remove_topic(
-    wanted: &Wanted,
-    setup: &Setup,
-    topic: &SeenTopic,
-    listeners: &[&SeenSubscription],
-    plan: &mut Plan,
-) {
-    let SeenTopic { id, name, etag, .. } = topic;
-    if matches!(wanted.topic, Topic::Given(_)) || !is_ours(wanted, &topic.tags) {
-        plan.notes.push(format!("topic `{name}` is not ours and stays"));
-        return;
-    }
-    let goes = |seen: &SeenAlarm| is_ours(wanted, &seen.alarm.tags) || is_pair(wanted, seen);
-    let notifies = |seen: &&SeenAlarm| seen.alarm.destinations.contains(id) && !goes(seen);
-    let alarms = setup.alarms.iter().filter(notifies).map(|seen| format!("alarm `{}`", seen.alarm.name));
-    let listeners = listeners.iter().map(|seen| format!("`{}`", seen.endpoint));
-    let users: Vec<String> = alarms.chain(listeners).collect();
-    if users.is_empty() {
-        plan.add(Call::OciDeleteTopic { id: id.clone(), if_match: etag.clone(), name: name.clone() }, true);
-    } else {
-        plan.notes.push(format!("topic `{name}` is in use and stays: {}", users.join(", ")));
-    }
-}
-
-fn delete_alarm(seen: &SeenAlarm) -> Call {
+pub(super) fn delete_alarm(seen: &SeenAlarm) -> Call {
     Call::OciDeleteAlarm {
         id: seen.id.clone(),
         if_match: seen.etag.clone(),
@@ -358,7 +323,7 @@ fn delete_alarm(seen: &SeenAlarm) -> Call {
     }
 }
 
-fn delete_subscription(seen: &SeenSubscription) -> Call {
+pub(super) fn delete_subscription(seen: &SeenSubscription) -> Call {
     Call::OciDeleteSubscription {
         id: seen.id.clone(),
         if_match: seen.etag.clone(),
@@ -373,10 +338,27 @@ fn marker(wanted: &Wanted) -> BTreeMap<String, String> {
 
 /// Whether these are the tags of something of ours: by them it is known, never by its name.
 pub fn is_ours(wanted: &Wanted, tags: &BTreeMap<String, String>) -> bool {
-    tags.get(TAG_PROVISIONED).is_some_and(|set| set == wanted.topic.as_str())
+    set_of(tags) == Some(wanted.topic.as_str())
 }
 
-fn ours<'a>(wanted: &'a Wanted, setup: &'a Setup) -> impl Iterator<Item = &'a SeenAlarm> {
+/// The set that something was provisioned with: the `topic` of its policy.
+fn set_of(tags: &BTreeMap<String, String>) -> Option<&str> {
+    tags.get(TAG_PROVISIONED).map(String::as_str)
+}
+
+fn of_another(set: &str) -> String {
+    format!("belongs to the set `{set}`: tear that down first, with `topic = \"{set}\"`")
+}
+
+/// Whose a thing is that is not ours to delete, for an operator.
+pub(super) fn whose(wanted: &Wanted, tags: &BTreeMap<String, String>) -> String {
+    match set_of(tags) {
+        Some(set) if !is_ours(wanted, tags) => format!("of the set `{set}`"),
+        _ => "not ours".to_owned(),
+    }
+}
+
+pub(super) fn ours<'a>(wanted: &'a Wanted, setup: &'a Setup) -> impl Iterator<Item = &'a SeenAlarm> {
     setup.alarms.iter().filter(|seen| is_ours(wanted, &seen.alarm.tags))
 }
 
@@ -384,17 +366,6 @@ fn ours<'a>(wanted: &'a Wanted, setup: &'a Setup) -> impl Iterator<Item = &'a Se
 fn is_this(seen: &SeenAlarm, high: &HighAlarm) -> bool {
     let tag = |key: &str, value: &str| seen.alarm.tags.get(key).is_some_and(|found| found == value);
     tag(TAG_TARGET, &high.deployment) && tag(TAG_ALARM, &high.name)
-}
-
-/// The low alarms that the function has written for the policy's deployments.
-fn pairs<'a>(wanted: &'a Wanted, setup: &'a Setup) -> impl Iterator<Item = &'a SeenAlarm> {
-    setup.alarms.iter().filter(|seen| is_pair(wanted, seen))
-}
-
-fn is_pair(wanted: &Wanted, seen: &SeenAlarm) -> bool {
-    let tags = &seen.alarm.tags;
-    let target = tags.get(TAG_TARGET).filter(|_| tags.contains_key(TAG_PAIR));
-    target.is_some_and(|target| wanted.deployments.contains(target))
 }
 
 /// Equal in all attempts of one run.

@@ -41,6 +41,10 @@ fn table(keys: &str, after: &str) -> String {
     )
 }
 
+/// A rule whose pair fires below what the default alarm fires above.
+const PAIRED_BELOW_90: &str = "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\n\
+    pair = { alarm = \"quiet\", metric = \"CPUUtilization\", below = 90, window = \"5m\" }";
+
 fn wanted(text: &str) -> Wanted {
     policy(text).oci.unwrap()
 }
@@ -158,6 +162,21 @@ fn subscription(topic: &str, protocol: &str, endpoint: &str) -> SeenSubscription
 #[case::nothing(&table("", "").replace(&format!("\"{CHURN}\""), ""), &["`deployments` is empty"])]
 #[case::twice(&table("", "").replace(&format!("\"{CHURN}\""), &format!("\"{CHURN}\", \"{CHURN}\"")), &["twice"])]
 #[case::above(&one_alarm("above = inf"), &["`above = inf`"])]
+// A query spells a number out.
+#[case::huge(&one_alarm("above = 1e300").replace("CpuUtilization", "QueueLength"), &["`above = 1e300`", "a million million"])]
+#[case::tiny(&one_alarm("above = 1e-300").replace("CpuUtilization", "QueueLength"), &["`above = 1e-300`", "a millionth"])]
+// A percentage is never above 100, and always above nothing.
+#[case::percent(&one_alarm("above = 100"), &["`above = 100`", "percentage"])]
+#[case::nothing_at_all(&one_alarm("above = 0\nstatistic = \"mean\""), &["`above = 0`", "between 0 and 100"])]
+// What is high and low at once goes up and down for ever; the built-in pair fires below 10.
+#[case::flaps(&one_alarm("above = 8"), &["`above = 8`", "`model_deployment_low_cpu` fires below 10", "8 and 10"])]
+#[case::flaps_by_a_rule(
+    &one_alarm(PAIRED_BELOW_90),
+    &["`above = 80`", "`quiet` fires below 90", "80 and 90"]
+)]
+// The service would take it, and the alarm never fires.
+#[case::metric_misspelt(&one_alarm("").replace("CpuUtilization", "CpuUtilisation"), &["did you mean `CpuUtilization`?"])]
+#[case::metric_letter(&one_alarm("").replace("CpuUtilization", "PredictLatncy"), &["did you mean `PredictLatency`?"])]
 #[case::window(&one_alarm("window = \"90s\""), &["`window = \"90s\"`", "whole minutes"])]
 #[case::window_of_hours(&one_alarm("window = \"90m\""), &["whole hours above `60m`"])]
 #[case::pending(&one_alarm("pending = \"2h\""), &["`pending = \"2h\"`", "from `1m` to `1h`"])]
@@ -182,6 +201,26 @@ fn a_table_that_cannot_be_used_is_told(#[case] text: &str, #[case] parts: &[&str
     for part in parts {
         assert!(message.contains(part), "{message}\nlacks {part}");
     }
+}
+
+#[rstest]
+// A metric of one's own, and one that is known to no list here.
+#[case::own_metric("metric = \"QueueLength\"\nabove = 5000")]
+#[case::gpu("metric = \"GpuUtilization\"")]
+// A sum of percentages may be more than 100, and is no matter of the pair's.
+#[case::sum("metric = \"CpuUtilization\"\nstatistic = \"sum\"\nabove = 300")]
+#[case::count("metric = \"CpuUtilization\"\nstatistic = \"count\"\nabove = 3")]
+// The pair measures something else.
+#[case::another_metric("metric = \"PredictLatency\"\nabove = 5")]
+fn a_threshold_of_its_own_is_taken(#[case] keys: &str) {
+    let text = one_alarm("").replace("metric = \"CpuUtilization\"", keys);
+    assert_eq!(wanted(&text).alarms.len(), 1);
+}
+
+#[test]
+fn a_metric_is_spelled_as_the_service_does() {
+    let text = one_alarm("").replace("CpuUtilization", "CPUUtilization");
+    assert_eq!(wanted(&text).alarms[0].metric, "CpuUtilization");
 }
 
 #[test]
@@ -352,6 +391,27 @@ fn what_somebody_changed_is_put_back(#[case] field: &str, #[case] value: Value) 
     assert_eq!((changes[0].field.as_str(), &changes[0].from, &changes[0].to), (field, &value, &expected));
 }
 
+#[rstest]
+// The service may write a duration its own way.
+#[case::hour("repeat = \"1h\"", |alarm: &mut OciAlarm| alarm.repeat = Some("PT1H".to_owned()))]
+#[case::day("repeat = \"24h\"", |alarm: &mut OciAlarm| alarm.repeat = Some("P1D".to_owned()))]
+#[case::seconds("pending = \"5m\"", |alarm: &mut OciAlarm| alarm.pending = Some("PT300S".to_owned()))]
+fn a_duration_counts_by_its_length(#[case] key: &str, #[case] respell: fn(&mut OciAlarm)) {
+    let cloud = empty();
+    let wanted = wanted(&one_alarm(key));
+    apply(&wanted, plan, &cloud);
+    let before = alarms(&cloud);
+    edit(&cloud, 0, respell);
+    assert_ne!(alarms(&cloud), before);
+    assert_eq!(sent(&apply(&wanted, plan, &cloud)), [] as [&str; 0]);
+    // What changes beside it is all that is told.
+    edit(&cloud, 0, |alarm| alarm.severity = "ERROR".to_owned());
+    let report = apply(&wanted, plan, &cloud);
+    assert_eq!(sent(&report), ["oci:UpdateAlarm"]);
+    let fields: Vec<_> = report.sent[0].step.changes.iter().map(|change| change.field.as_str()).collect();
+    assert_eq!(fields, ["severity"]);
+}
+
 #[test]
 fn somebodys_own_tags_stay_on_our_alarm() {
     let cloud = provisioned();
@@ -394,12 +454,30 @@ fn of_twins_one_is_kept() {
 
 #[test]
 fn another_function_takes_the_place_of_the_first() {
-    let cloud = provisioned();
     let other = FUNCTION.replace("function", "other");
-    let report = apply(&wanted(&table("", "").replace(FUNCTION, &other)), plan, &cloud);
-    assert_eq!(sent(&report), ["oci:DeleteSubscription", "oci:CreateSubscription"]);
-    let left = cloud.snapshot().subscriptions;
+    let wanted = wanted(&table("", "").replace(FUNCTION, &other));
+    // While the new one cannot be called, the old one is.
+    let troubled = Troubled::new(provisioned(), Some(0), Vec::new());
+    let report = apply(&wanted, plan, &troubled);
+    assert_eq!((sent(&report), report.nothing_left()), (vec!["oci:CreateSubscription"], false));
+    assert_eq!(troubled.cloud.snapshot().subscriptions[0].endpoint, FUNCTION);
+
+    let report = apply_at(&wanted, plan, &troubled.cloud, minute(1));
+    assert_eq!(sent(&report), ["oci:CreateSubscription", "oci:DeleteSubscription"]);
+    let left = troubled.cloud.snapshot().subscriptions;
     assert_eq!((left.len(), left[0].endpoint.as_str()), (1, other.as_str()));
+}
+
+#[test]
+fn the_old_function_is_called_until_the_new_one_is_seen() {
+    let other = FUNCTION.replace("function", "other");
+    let wanted = wanted(&table("", "").replace(FUNCTION, &other));
+    let cloud = provisioned();
+    let late = now(cloud.setup(&wanted)).unwrap();
+    let troubled = Troubled::new(cloud, None, vec![late.clone(), late]);
+    let report = apply(&wanted, plan, &troubled);
+    assert_eq!(sent(&report), ["oci:CreateSubscription", "oci:DeleteSubscription"]);
+    assert!(report.nothing_left());
 }
 
 // ---- what is not ours ----
@@ -417,6 +495,58 @@ fn somebody_elses_topic_of_that_name_is_in_the_way() {
         report.plan.conflicts
     );
     assert_eq!(cloud.snapshot(), before);
+}
+
+#[rstest]
+#[case::another_name("other")]
+#[case::the_same_ones_ocid("ocid1.onstopic.oc1..rehearsed1")]
+fn what_another_set_holds_is_told_with_its_name(#[case] topic: &str) {
+    let cloud = provisioned();
+    let before = cloud.snapshot();
+    let renamed = wanted(&table(&format!("topic = \"{topic}\""), ""));
+    let report = apply(&renamed, plan, &cloud);
+    assert_eq!((sent(&report), report.plan.conflicts.len()), (vec![], 2));
+    for conflict in &report.plan.conflicts {
+        assert!(conflict.contains("belongs to the set `stepladder-alarms`"), "{conflict}");
+        assert!(
+            conflict.contains("tear that down first, with `topic = \"stepladder-alarms\"`"),
+            "{conflict}"
+        );
+    }
+    assert_eq!(cloud.snapshot(), before);
+}
+
+#[test]
+fn a_set_moves_to_another_name_by_way_of_a_teardown() {
+    let cloud = provisioned();
+    let renamed = wanted(&table("topic = \"other\"", ""));
+    apply(&small(), removal, &cloud);
+    assert!(apply_at(&renamed, plan, &cloud, minute(1)).nothing_left());
+    assert_eq!(cloud.snapshot().topics[0].name, "other");
+}
+
+#[test]
+fn a_topic_that_carries_another_sets_mark_is_not_taken_over() {
+    let cloud = empty();
+    let tags = [("stepladder:provisioned".to_owned(), "other".to_owned())].into();
+    cloud.with(|world| world.topics.push(SeenTopic { tags, ..topic(TOPIC, "stepladder-alarms") }));
+    let report = apply(&small(), plan, &cloud);
+    assert_eq!((sent(&report), report.plan.conflicts.len()), (vec![], 1));
+    assert!(report.plan.conflicts[0].contains("belongs to the set `other`"), "{:?}", report.plan.conflicts);
+}
+
+#[test]
+fn a_name_that_is_taken_elsewhere_in_the_tenancy_is_in_the_way() {
+    let cloud = empty();
+    cloud.with(|world| world.topics.push(topic(TOPIC, "stepladder-alarms")));
+    // Where it is nobody looks.
+    let troubled = Troubled::new(cloud, None, vec![Setup::default()]);
+    let report = apply(&small(), plan, &troubled);
+    assert_eq!(sent(&report), ["oci:CreateTopic"]);
+    assert_eq!(report.error, None);
+    let conflict = report.plan.conflicts.join("");
+    assert!(conflict.contains("`stepladder-alarms`") && conflict.contains("in the tenancy"), "{conflict}");
+    assert!(!report.nothing_left());
 }
 
 #[test]
@@ -487,30 +617,76 @@ fn everything_of_ours_goes_and_a_second_run_finds_nothing() {
     assert_eq!((sent(&again), again.nothing_left()), (vec![], true));
 }
 
+/// The low alarm that the function has written for a deployment, which notifies a topic.
+fn pair(name: &str, target: &str, topic: &str) -> OciAlarm {
+    OciAlarm {
+        name: name.to_owned(),
+        tags: [("stepladder:target", target), ("stepladder:pair", name)]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+        destinations: vec![topic.to_owned()],
+        ..alarms(&provisioned())[0].clone()
+    }
+}
+
+fn put(cloud: &Rehearsed, alarm: &OciAlarm) {
+    let id = format!("{} of {}", alarm.name, alarm.tags["stepladder:target"]);
+    cloud.with(|world| world.alarms.push(WorldAlarm::new(&id, AlarmDefinition::Oci(alarm.clone()))));
+}
+
 #[test]
 fn a_pair_goes_with_a_word_about_the_size_and_another_deployments_stays() {
     let cloud = provisioned();
-    let pair = |target: &str| OciAlarm {
-        name: "model_deployment_low_cpu".to_owned(),
-        tags: [("stepladder:target", target), ("stepladder:pair", "model_deployment_low_cpu")]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into(),
-        destinations: vec![TOPIC.to_owned()],
-        ..alarms(&provisioned())[0].clone()
-    };
-    for target in [CHURN, RANKING] {
-        let definition = AlarmDefinition::Oci(pair(target));
-        cloud.with(|world| world.alarms.push(WorldAlarm::new(&format!("pair of {target}"), definition)));
-    }
+    let given = TOPIC;
+    let ours = cloud.snapshot().topics[0].id.clone();
+    let low = "model_deployment_low_cpu";
+    put(&cloud, &pair(low, CHURN, &ours));
+    put(&cloud, &pair(low, RANKING, given));
     // Provisioning leaves both alone.
     assert_eq!(sent(&apply(&small(), plan, &cloud)), [] as [&str; 0]);
 
     let report = apply(&small(), removal, &cloud);
-    let note = format!(
-        "`model_deployment_low_cpu` would have taken back what was added to `{CHURN}`: it keeps the size that it has"
-    );
+    let note =
+        format!("`{low}` would have taken back what was added to `{CHURN}`: it keeps the size that it has");
     assert_eq!(report.plan.notes, [note]);
-    assert_eq!(alarms(&cloud), [pair(RANKING)]);
+    assert_eq!(alarms(&cloud), [pair(low, RANKING, given)]);
+}
+
+#[test]
+fn the_pair_of_another_set_stays_and_is_named() {
+    let set = |topic: &str, alarm: &str, metric: &str| {
+        let alarm = format!("[[oci.alarm]]\nname = \"{alarm}\"\nmetric = \"{metric}\"");
+        wanted(&table(&format!("topic = \"{topic}\""), &alarm))
+    };
+    let (a, b) = (set("a", HIGH_CPU, "CpuUtilization"), set("b", HIGH_MEM, "MemoryUtilization"));
+    let cloud = empty();
+    assert!(apply(&a, plan, &cloud).nothing_left());
+    assert!(apply_at(&b, plan, &cloud, minute(1)).nothing_left(), "two sets share a deployment");
+    let topics: Vec<String> = cloud.snapshot().topics.into_iter().map(|topic| topic.id).collect();
+    put(&cloud, &pair("model_deployment_low_cpu", CHURN, &topics[0]));
+    put(&cloud, &pair("model_deployment_low_mem", CHURN, &topics[1]));
+
+    let report = apply(&a, removal, &cloud);
+    let all = ["oci:DeleteAlarm", "oci:DeleteAlarm", "oci:DeleteSubscription", "oci:DeleteTopic"];
+    assert_eq!((sent(&report), report.nothing_left()), (all.to_vec(), true));
+    let left: Vec<String> = alarms(&cloud).into_iter().map(|alarm| alarm.name).collect();
+    assert_eq!(left, [HIGH_MEM, "model_deployment_low_mem"]);
+    assert_eq!(
+        report.plan.notes[1],
+        format!("`model_deployment_low_mem` on `{CHURN}` does not notify topic `a` and stays")
+    );
+}
+
+#[test]
+fn a_pair_beside_its_deployment_goes_too() {
+    let wanted = wanted(&table(&format!("metric_compartment = \"{METRICS_HOME}\""), ""));
+    let cloud = empty();
+    apply(&wanted, plan, &cloud);
+    let ours = cloud.snapshot().topics[0].id.clone();
+    let low = pair("model_deployment_low_cpu", CHURN, &ours);
+    put(&cloud, &OciAlarm { compartment: METRICS_HOME.to_owned(), ..low });
+    let report = apply(&wanted, removal, &cloud);
+    assert_eq!((alarms(&cloud), cloud.snapshot().topics), (vec![], vec![]), "{report:?}");
 }
 
 #[rstest]
@@ -593,6 +769,24 @@ fn what_is_not_listed_yet_is_not_sent_twice() {
     let report = apply(&small(), plan, &troubled);
     let all = ["oci:CreateTopic", "oci:CreateSubscription", "oci:CreateAlarm", "oci:CreateAlarm"];
     assert_eq!((sent(&report), report.nothing_left()), (all.to_vec(), true));
+}
+
+#[test]
+fn what_never_looks_as_it_was_sent_is_sent_once() {
+    let cloud = provisioned();
+    let look = |etag: usize| {
+        let mut setup = now(cloud.setup(&small())).unwrap();
+        setup.alarms[0].alarm.severity = "ERROR".to_owned();
+        // The first look has the real one.
+        if etag > 0 {
+            setup.alarms[0].etag = Some(format!("later{etag}"));
+        }
+        setup
+    };
+    let late = (0..3).rev().map(look).collect();
+    let troubled = Troubled::new(cloud, None, late);
+    let report = apply(&small(), plan, &troubled);
+    assert_eq!((sent(&report), report.nothing_left()), (vec!["oci:UpdateAlarm"], true));
 }
 
 #[test]
@@ -704,12 +898,47 @@ fn each_permission_is_granted_where_the_thing_is() {
             .collect();
         found.into_iter().collect::<Vec<_>>().join(" and ")
     };
-    assert_eq!(place("alarms"), format!("compartment id {COMPARTMENT}"));
+    // A pair is made beside its deployment where the firing alarm cannot be read.
+    assert_eq!(place("alarms"), format!("compartment id {COMPARTMENT} and compartment id {METRICS_HOME}"));
     assert_eq!(place("ons-topics"), format!("compartment id {COMPARTMENT}"));
     assert_eq!(place("metrics"), format!("compartment id {METRICS_HOME}"));
     assert_eq!(place("data-science-model-deployments"), format!("compartment id {METRICS_HOME}"));
     let root = Access::of(&wanted(&table("", "").replace(COMPARTMENT, "ocid1.tenancy.oc1..exampleuniqueid")));
     assert!(root.function.iter().all(|statement| statement.ends_with(" in tenancy")), "{:?}", root.function);
+}
+
+#[test]
+fn a_topic_that_may_be_anywhere_is_named_in_its_statement() {
+    let about_topics = |text: &str| {
+        let access = Access::of(&wanted(text));
+        let of = |statements: Vec<String>| {
+            let all = statements.into_iter().filter(|statement| statement.contains("ons-topics"));
+            all.filter_map(|statement| statement.split_once(" to ").map(|(_, rest)| rest.to_owned()))
+                .collect()
+        };
+        let told: [Vec<String>; 2] = [of(access.function), of(access.operator)];
+        told
+    };
+    let other = TOPIC.replace("exampleuniqueidtopic", "people");
+    let notify = format!("[[notify]]\nto = \"{other}\"\n[[notify]]\nto = \"https://example.com/hook\"");
+    let home = format!("in compartment id {COMPARTMENT}");
+    assert_eq!(
+        about_topics(&table("", &notify)),
+        [
+            vec![
+                format!("use ons-topics {home}"),
+                format!("use ons-topics in compartment <of topic {other}>")
+            ],
+            vec![format!("manage ons-topics {home}")]
+        ]
+    );
+    // Of a topic that is given nothing but its use is needed; one that hears of resizes, too, is told once.
+    let given = format!("use ons-topics in compartment <of topic {TOPIC}>");
+    let notify = format!("[[notify]]\nto = \"{TOPIC}\"");
+    assert_eq!(
+        about_topics(&table(&format!("topic = \"{TOPIC}\""), &notify)),
+        [vec![given.clone()], vec![given]]
+    );
 }
 
 // ---- the command ----
@@ -738,6 +967,25 @@ fn the_command_plans_applies_and_takes_down() {
     insta::assert_snapshot!("teardown-plan", line("teardown", &[]).to_string());
     insta::assert_snapshot!("teardown-apply", line("teardown", &["--apply", "--format", "json"]).to_string());
     insta::assert_snapshot!("teardown-again", line("teardown", &["--apply"]).to_string());
+}
+
+#[test]
+fn the_cloud_is_named_and_a_rehearsal_is_not_taken_for_it() {
+    let dir = TempDir::new().unwrap();
+    let policy = write(&dir, "stepladder.toml", table("", ""));
+    let world = write(&dir, "world.json", "{}");
+    for verb in ["provision", "teardown"] {
+        let planned = run(&[verb, "--policy", &policy, "--format", "json"]);
+        assert_eq!(planned.json()["cloud"], "rehearsed");
+        let text = run(&[verb, "--policy", &policy]);
+        assert!(text.out.starts_with("On the rehearsed cloud\n"), "{text}");
+        // What is kept nowhere was for nothing.
+        let applied = run(&[verb, "--policy", &policy, "--apply"]);
+        assert!(applied.err.starts_with("warning: ") && applied.err.contains("`--cloud oci`"), "{applied}");
+        assert_eq!(applied.code, 0);
+        let kept = run(&[verb, "--policy", &policy, "--apply", "--world", &world]);
+        assert_eq!(kept.err, "");
+    }
 }
 
 #[test]

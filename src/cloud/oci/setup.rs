@@ -73,8 +73,12 @@ fn seen_subscription(told: &Value) -> Option<SeenSubscription> {
 
 /// A list leaves out how often an alarm repeats, among other things, so ours are read one by one.
 async fn alarms_of(api: &Api, wanted: &Wanted) -> Result<Vec<provision::SeenAlarm>, Error> {
+    let mut all = Vec::new();
+    for compartment in wanted.alarm_homes() {
+        all.extend(alarms::all(api, compartment).await?);
+    }
     let mut found = Vec::new();
-    for listed in alarms::all(api, &wanted.compartment).await? {
+    for listed in all {
         let AlarmDefinition::Oci(definition) = &listed.definition else { continue };
         let seen = if is_ours(wanted, &definition.tags) {
             alarms::get(api, &listed.id).await?

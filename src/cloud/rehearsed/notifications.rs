@@ -18,7 +18,7 @@ impl World {
         let topic = self.topics.iter().find(is_it).cloned();
         let listens = |seen: &&SeenSubscription| topic.as_ref().is_some_and(|topic| topic.id == seen.topic);
         let subscriptions = self.subscriptions.iter().filter(listens).cloned().collect();
-        let alarms = self.alarms.iter().filter_map(|alarm| seen(alarm, &wanted.compartment)).collect();
+        let alarms = self.alarms.iter().filter_map(|alarm| seen(alarm, &wanted.alarm_homes())).collect();
         Setup { topic, subscriptions, alarms }
     }
 
@@ -83,9 +83,9 @@ impl World {
     }
 }
 
-fn seen(known: &WorldAlarm, compartment: &str) -> Option<SeenAlarm> {
+fn seen(known: &WorldAlarm, compartments: &[&str]) -> Option<SeenAlarm> {
     let AlarmDefinition::Oci(alarm) = &known.definition else { return None };
-    (alarm.compartment == compartment).then(|| SeenAlarm {
+    compartments.contains(&alarm.compartment.as_str()).then(|| SeenAlarm {
         id: known.id.clone(),
         etag: Some(known.revision.to_string()),
         alarm: alarm.clone(),

@@ -1,52 +1,39 @@
 //! The real command against the emulator: plan, apply, again, drift, what is in the way, and taking down.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::function::python;
+use super::emulators::{DEPLOYMENT, Emulator};
 use crate::cli::write;
-
-const DEPLOYMENT: &str = "ocid1.datasciencemodeldeployment.oc1.iad.demo";
 
 /// A topic of our own, besides the one that the emulator has.
 const OURS: &str = "topic = \"pressure\"";
 
-/// A running emulator, whose minutes never end. It stops when its standard input closes.
-struct Emulator {
-    child: Child,
-    ready: Value,
+/// An emulator, and whoever provisions on it.
+struct Operator {
+    emulator: Emulator,
     dir: TempDir,
 }
 
-impl Emulator {
+impl Operator {
     fn start() -> Option<Self> {
-        python(&["--version"])?;
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut child = Command::new(root.join("target/oci-venv/bin/python"))
-            .args(["tests/emulators/oci/emulator.py", "--minute-seconds", "0"])
-            .current_dir(root)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: `{line}`"));
-        Some(Self { child, ready, dir: TempDir::new().unwrap() })
+        Some(Self { emulator: Emulator::start()?, dir: TempDir::new().unwrap() })
     }
 
-    fn word(&self, key: &str) -> &str {
-        self.ready[key].as_str().unwrap()
+    fn told(&self, key: &str) -> &str {
+        self.emulator.told(key)
     }
 
     /// Runs a verb on a policy whose table has these keys, too; returns the exit code and what it prints as JSON.
     fn run(&self, verb: &str, keys: &str, more: &[&str]) -> (i32, Value) {
-        let (compartment, function) = (self.word("compartment"), self.word("function"));
+        self.run_in(self.told("compartment"), verb, keys, more)
+    }
+
+    /// The same in another compartment.
+    fn run_in(&self, compartment: &str, verb: &str, keys: &str, more: &[&str]) -> (i32, Value) {
+        let function = self.told("function");
         let policy = write(
             &self.dir,
             "stepladder.toml",
@@ -58,54 +45,26 @@ impl Emulator {
             .args([verb, "--cloud", "oci", "--format", "json", "--policy", &policy])
             .args(more)
             .env_clear()
-            .env("OCI_CONFIG_FILE", self.word("config"))
-            .env("STEPLADDER_OCI_DATASCIENCE_ENDPOINT", self.word("datascience"))
-            .env("STEPLADDER_OCI_MONITORING_ENDPOINT", self.word("monitoring"))
-            .env("STEPLADDER_OCI_NOTIFICATION_ENDPOINT", self.word("notifications"))
+            .envs(self.emulator.profile())
             .output()
             .unwrap();
         let told = String::from_utf8(output.stdout).unwrap();
         let shown = || format!("{told}\n{}", String::from_utf8_lossy(&output.stderr));
-        let value = serde_json::from_str(&told).unwrap_or_else(|error| panic!("{error}: {}", shown()));
+        let value: Value = serde_json::from_str(&told).unwrap_or_else(|error| panic!("{error}: {}", shown()));
         (output.status.code().unwrap(), value)
-    }
-
-    fn control(&self, method: &str, path: &str, body: &Value) -> Value {
-        let host = self.word("control").strip_prefix("http://").unwrap();
-        let body = body.to_string();
-        let mut stream = TcpStream::connect(host).unwrap();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(" 200 "), "{answer}");
-        serde_json::from_str(body).unwrap()
     }
 
     /// What stands, as the service has it.
     fn state(&self) -> Value {
-        self.control("GET", "/state", &json!({}))
+        self.emulator.state()
     }
 
     /// Every operation that was asked for since the last time, reads included.
     fn asked(&self) -> Vec<String> {
-        let requests = self.control("GET", "/requests", &json!({}));
-        self.control("DELETE", "/requests", &json!({}));
-        let requests = requests.as_array().unwrap();
-        assert!(requests.iter().all(|request| request["sdk_equal"] == true), "signed as the SDK signs");
-        requests.iter().map(|request| request["operation"].as_str().unwrap().to_owned()).collect()
-    }
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
+        let requests = self.emulator.requests();
+        self.emulator.forget_requests();
+        assert!(requests.iter().all(|request| request.sdk_equal == Some(true)), "signed as the SDK signs");
+        requests.into_iter().map(|request| request.operation).collect()
     }
 }
 
@@ -123,94 +82,138 @@ fn marked(state: &Value, kind: &str) -> usize {
 
 #[test]
 fn everything_is_set_up_once_put_right_and_taken_down() {
-    let Some(emulator) = Emulator::start() else { return };
+    let Some(operator) = Operator::start() else { return };
     let all = ["oci:CreateTopic", "oci:CreateSubscription", "oci:CreateAlarm", "oci:CreateAlarm"];
-    let before = emulator.state();
+    let before = operator.state();
 
-    let (code, planned) = emulator.run("provision", OURS, &[]);
+    let (code, planned) = operator.run("provision", OURS, &[]);
     assert_eq!((code, calls(&planned, "planned")), (0, all.to_vec()), "{planned:#}");
-    assert_eq!(emulator.state(), before, "a plan changes nothing");
+    assert_eq!(operator.state(), before, "a plan changes nothing");
 
-    let (code, applied) = emulator.run("provision", OURS, &["--apply"]);
+    let (code, applied) = operator.run("provision", OURS, &["--apply"]);
     assert_eq!((code, calls(&applied, "done")), (0, all.to_vec()), "{applied:#}");
-    let stands = emulator.state();
+    let stands = operator.state();
     let ours = ["topics", "subscriptions", "alarms"].map(|kind| marked(&stands, kind));
     assert_eq!(ours, [1, 1, 2], "{stands:#}");
     let topic = &applied["configuration"]["STEPLADDER_ALARM_ACTION"];
     assert_eq!(stands["alarms"][0]["destinations"], json!([topic]));
     assert_eq!(stands["alarms"][0]["repeatNotificationDuration"], "PT5M");
 
-    emulator.asked();
-    let (code, again) = emulator.run("provision", OURS, &["--apply"]);
+    operator.asked();
+    let (code, again) = operator.run("provision", OURS, &["--apply"]);
     assert_eq!((code, &again["nothing_left"], &again["steps"]), (0, &json!(true), &json!([])));
     let reads = ["GetAlarm", "ListAlarms", "ListSubscriptions", "ListTopics"];
-    let asked = emulator.asked();
+    let asked = operator.asked();
     assert!(asked.iter().all(|operation| reads.contains(&operation.as_str())), "{asked:?}");
-    assert_eq!(emulator.state(), stands);
+    assert_eq!(operator.state(), stands);
 
     let alarm =
         "[[oci.alarm]]\nname = \"model_deployment_high_cpu\"\nmetric = \"CpuUtilization\"\nabove = 95";
-    let (code, other) = emulator.run("provision", &format!("{OURS}\n{alarm}"), &["--apply"]);
+    let (code, other) = operator.run("provision", &format!("{OURS}\n{alarm}"), &["--apply"]);
     let done = ["oci:UpdateAlarm", "oci:DeleteAlarm"];
     assert_eq!((code, calls(&other, "done")), (0, done.to_vec()), "{other:#}");
     assert_eq!(other["steps"][0]["changes"][0]["field"], "query");
-    let (code, back) = emulator.run("provision", OURS, &["--apply"]);
+    let (code, back) = operator.run("provision", OURS, &["--apply"]);
     let done = ["oci:UpdateAlarm", "oci:CreateAlarm"];
     assert_eq!((code, calls(&back, "done")), (0, done.to_vec()), "{back:#}");
 
-    let (code, gone) = emulator.run("teardown", OURS, &["--apply"]);
+    let (code, gone) = operator.run("teardown", OURS, &["--apply"]);
     let reverse = ["oci:DeleteAlarm", "oci:DeleteAlarm", "oci:DeleteSubscription", "oci:DeleteTopic"];
     assert_eq!((code, calls(&gone, "done")), (0, reverse.to_vec()), "{gone:#}");
-    assert_eq!(emulator.state(), before);
-    let (code, again) = emulator.run("teardown", OURS, &["--apply"]);
+    assert_eq!(operator.state(), before);
+    let (code, again) = operator.run("teardown", OURS, &["--apply"]);
     assert_eq!((code, &again["steps"]), (0, &json!([])));
 
-    let (code, anew) = emulator.run("provision", OURS, &["--apply"]);
+    let (code, anew) = operator.run("provision", OURS, &["--apply"]);
     assert_eq!((code, &anew["nothing_left"]), (0, &json!(true)), "no spent token is in the way: {anew:#}");
 }
 
 #[test]
 fn a_topic_of_somebody_else_is_in_the_way_or_used_as_it_is() {
-    let Some(emulator) = Emulator::start() else { return };
-    let before = emulator.state();
+    let Some(operator) = Operator::start() else { return };
+    let before = operator.state();
     // The emulator's own topic carries no tag of ours.
-    let (code, refused) = emulator.run("provision", "", &["--apply"]);
+    let (code, refused) = operator.run("provision", "", &["--apply"]);
     assert_eq!((code, refused["conflicts"].as_array().unwrap().len()), (1, 1), "{refused:#}");
-    assert_eq!(emulator.state(), before);
+    assert_eq!(operator.state(), before);
 
-    let topic = format!("topic = \"{}\"", emulator.word("topic"));
-    let (code, used) = emulator.run("provision", &topic, &["--apply"]);
+    let topic = format!("topic = \"{}\"", operator.told("topic"));
+    let (code, used) = operator.run("provision", &topic, &["--apply"]);
     let done = ["oci:CreateAlarm", "oci:CreateAlarm"];
     assert_eq!((code, calls(&used, "done")), (0, done.to_vec()), "its function is subscribed: {used:#}");
-    let (code, gone) = emulator.run("teardown", &topic, &["--apply"]);
+    let (code, gone) = operator.run("teardown", &topic, &["--apply"]);
     assert_eq!((code, calls(&gone, "done").len()), (0, 2), "{gone:#}");
-    assert_eq!(emulator.state(), before);
+    assert_eq!(operator.state(), before);
 
-    let (code, missing) = emulator.run("provision", &topic.replace("emulator", "nothing"), &["--apply"]);
+    let (code, missing) = operator.run("provision", &topic.replace("emulator", "nothing"), &["--apply"]);
     assert_eq!((code, missing["conflicts"].as_array().unwrap().len()), (1, 1), "{missing:#}");
 }
 
 #[test]
+fn a_name_that_is_taken_in_another_compartment_is_in_the_way() {
+    let Some(operator) = Operator::start() else { return };
+    let elsewhere = "ocid1.compartment.oc1..exampleuniqueidelsewhere";
+    let (code, there) = operator.run_in(elsewhere, "provision", OURS, &["--apply"]);
+    assert_eq!((code, &there["cloud"]), (0, &json!("oci")), "{there:#}");
+    let before = operator.state();
+    let (code, refused) = operator.run("provision", OURS, &["--apply"]);
+    assert_eq!((code, &refused["error"], calls(&refused, "done")), (1, &Value::Null, vec![]), "{refused:#}");
+    let conflict = refused["conflicts"][0].as_str().unwrap();
+    assert!(conflict.contains("`pressure` elsewhere in the tenancy"), "{conflict}");
+    assert_eq!(operator.state(), before);
+}
+
+#[test]
+fn a_pair_beside_its_deployment_is_found_and_that_of_another_set_stays() {
+    let Some(operator) = Operator::start() else { return };
+    let models = "ocid1.compartment.oc1..exampleuniqueidmodels";
+    let keys = format!("{OURS}\nmetric_compartment = \"{models}\"");
+    let (code, applied) = operator.run("provision", &keys, &["--apply"]);
+    assert_eq!(code, 0, "{applied:#}");
+    let ours = &applied["configuration"]["STEPLADDER_ALARM_ACTION"];
+    let pair = |name: &str, topic: &Value| {
+        json!({
+            "displayName": name,
+            "compartmentId": models,
+            "metricCompartmentId": models,
+            "namespace": "oci_datascience_modeldeploy",
+            "query": format!("CpuUtilization[5m]{{resourceId = \"{DEPLOYMENT}\"}}.mean() < 10"),
+            "severity": "INFO",
+            "destinations": [topic],
+            "isEnabled": true,
+            "freeformTags": { "stepladder:target": DEPLOYMENT, "stepladder:pair": name }
+        })
+    };
+    operator.emulator.put_alarm(&pair("ours", ours));
+    operator.emulator.put_alarm(&pair("another", &json!(operator.told("topic"))));
+    let (code, gone) = operator.run("teardown", &keys, &["--apply"]);
+    assert_eq!((code, &gone["nothing_left"]), (0, &json!(true)), "{gone:#}");
+    let left: Vec<Value> =
+        operator.emulator.alarms().iter_mut().map(|alarm| alarm["displayName"].take()).collect();
+    assert_eq!(left, ["another"]);
+}
+
+#[test]
 fn what_failed_is_finished_by_the_next_run() {
-    let Some(emulator) = Emulator::start() else { return };
+    let Some(operator) = Operator::start() else { return };
     let fault = json!({ "operation": "CreateAlarm", "status": 400, "code": "LimitExceeded", "skip": 1 });
-    emulator.control("POST", "/fail", &fault);
-    let (code, broken) = emulator.run("provision", OURS, &["--apply"]);
+    operator.emulator.fail(&fault);
+    let (code, broken) = operator.run("provision", OURS, &["--apply"]);
     assert_eq!((code, &broken["error"]["kind"]), (1, &json!("over_quota")), "{broken:#}");
     assert_eq!(calls(&broken, "done"), ["oci:CreateTopic", "oci:CreateSubscription", "oci:CreateAlarm"]);
-    let (code, rest) = emulator.run("provision", OURS, &["--apply"]);
+    let (code, rest) = operator.run("provision", OURS, &["--apply"]);
     assert_eq!((code, calls(&rest, "done")), (0, vec!["oci:CreateAlarm"]), "{rest:#}");
 }
 
 #[test]
 fn who_may_not_look_is_told_the_statement() {
-    let Some(emulator) = Emulator::start() else { return };
-    emulator.control("POST", "/deny", &json!({ "operation": "ListTopics", "denied": true }));
-    let (code, denied) = emulator.run("provision", OURS, &[]);
+    let Some(operator) = Operator::start() else { return };
+    operator.emulator.deny("ListTopics", true);
+    let (code, denied) = operator.run("provision", OURS, &[]);
     let message = denied["error"]["message"].as_str().unwrap();
     let statement = format!(
         "you need `Allow group <yours> to inspect ons-topics in compartment id {}`",
-        emulator.word("compartment")
+        operator.told("compartment")
     );
     assert!(code == 1 && message.ends_with(&statement), "{code}: {message}");
 }

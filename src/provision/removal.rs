@@ -1,0 +1,88 @@
+//! What is ours, as calls that remove it. Pure.
+
+use jiff::Timestamp;
+
+use super::plan::{
+    Plan, SeenAlarm, SeenSubscription, SeenTopic, Setup, delete_alarm, delete_subscription, is_ours, ours,
+    whose,
+};
+use crate::call::Call;
+use crate::policy::{Topic, Wanted};
+use crate::target::oci_model_deployment::{TAG_PAIR, TAG_TARGET};
+
+/// Every call that removes what is ours, and nothing else.
+pub fn removal(wanted: &Wanted, setup: &Setup, _run: Timestamp) -> Plan {
+    let mut plan = Plan::default();
+    // What calls goes before what is called.
+    for seen in ours(wanted, setup) {
+        plan.add(delete_alarm(seen), true);
+    }
+    remove_pairs(wanted, setup, &mut plan);
+    let (mine, others): (Vec<_>, Vec<_>) =
+        setup.subscriptions.iter().partition(|seen| is_ours(wanted, &seen.tags));
+    for seen in mine {
+        plan.add(delete_subscription(seen), true);
+    }
+    if let Some(seen) = &setup.topic {
+        remove_topic(wanted, setup, seen, &others, &mut plan);
+    }
+    plan
+}
+
+/// A deployment may be in several sets: only the pairs that call this one's function are its own.
+fn remove_pairs(wanted: &Wanted, setup: &Setup, plan: &mut Plan) {
+    for seen in &setup.alarms {
+        let Some(deployment) = paired_with(wanted, seen) else { continue };
+        let name = &seen.alarm.name;
+        if notifies(wanted, setup, seen) {
+            plan.add(delete_alarm(seen), true);
+            plan.notes.push(format!(
+                "`{name}` would have taken back what was added to `{deployment}`: it keeps the size that it has"
+            ));
+        } else {
+            let topic = wanted.topic.as_str();
+            plan.notes.push(format!("`{name}` on `{deployment}` does not notify topic `{topic}` and stays"));
+        }
+    }
+}
+
+/// The deployment of the policy for which the function has written this low alarm.
+fn paired_with<'a>(wanted: &Wanted, seen: &'a SeenAlarm) -> Option<&'a String> {
+    let tags = &seen.alarm.tags;
+    let target = tags.get(TAG_TARGET).filter(|_| tags.contains_key(TAG_PAIR));
+    target.filter(|target| wanted.deployments.contains(target))
+}
+
+/// Whether an alarm notifies the topic of this set.
+fn notifies(wanted: &Wanted, setup: &Setup, seen: &SeenAlarm) -> bool {
+    let topic = match (&wanted.topic, &setup.topic) {
+        (_, Some(topic)) => &topic.id,
+        (Topic::Given(id), None) => id,
+        (Topic::Named(_), None) => return false,
+    };
+    seen.alarm.destinations.contains(topic)
+}
+
+fn remove_topic(
+    wanted: &Wanted,
+    setup: &Setup,
+    topic: &SeenTopic,
+    listeners: &[&SeenSubscription],
+    plan: &mut Plan,
+) {
+    let SeenTopic { id, name, etag, tags } = topic;
+    if matches!(wanted.topic, Topic::Given(_)) || !is_ours(wanted, tags) {
+        plan.notes.push(format!("topic `{name}` is {} and stays", whose(wanted, tags)));
+        return;
+    }
+    let goes = |seen: &SeenAlarm| is_ours(wanted, &seen.alarm.tags) || paired_with(wanted, seen).is_some();
+    let uses_it = |seen: &&SeenAlarm| notifies(wanted, setup, seen) && !goes(seen);
+    let alarms = setup.alarms.iter().filter(uses_it).map(|seen| format!("alarm `{}`", seen.alarm.name));
+    let listeners = listeners.iter().map(|seen| format!("`{}`", seen.endpoint));
+    let users: Vec<String> = alarms.chain(listeners).collect();
+    if users.is_empty() {
+        plan.add(Call::OciDeleteTopic { id: id.clone(), if_match: etag.clone(), name: name.clone() }, true);
+    } else {
+        plan.notes.push(format!("topic `{name}` is in use and stays: {}", users.join(", ")));
+    }
+}
