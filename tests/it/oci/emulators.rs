@@ -154,8 +154,12 @@ impl Emulator {
         self.control("POST", "/age", &json!({ "id": id, "seconds": seconds }));
         let mut document = self.document(id);
         if let Some(stamp) = document.pointer_mut("/freeformTags/stepladder:changed") {
-            let changed: jiff::Timestamp = stamp.as_str().unwrap().parse().unwrap();
-            *stamp = json!((changed - jiff::SignedDuration::from_secs(seconds)).to_string());
+            // The shape that was asked for may stand after it.
+            let written = stamp.as_str().unwrap().to_owned();
+            let changed = written.split(' ').next().unwrap();
+            let moment: jiff::Timestamp = changed.parse().unwrap();
+            let earlier = moment - jiff::SignedDuration::from_secs(seconds);
+            *stamp = json!(written.replace(changed, &earlier.to_string()));
             self.put(&document);
         }
     }
