@@ -116,7 +116,12 @@ pub(super) async fn delete(api: &Api, id: &str, if_match: Option<&str>) -> Resul
     };
     let ask = Ask::new("oci:DeleteAlarm", Service::Monitoring, Method::DELETE, path(id))
         .header("if-match", Some(&etag));
-    api.ask(ask).await.map(|_| "deleted".to_owned())
+    match api.ask(ask).await {
+        Ok(_) => Ok("deleted".to_owned()),
+        // Whether somebody was faster, or it may not be deleted, is told by a look at it.
+        Err(Error::Hidden { .. }) if get(api, id).await?.is_none() => Ok("gone already".to_owned()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The etag under which an alarm is changed: the observed one, or that of now as long as the alarm is still marked as

@@ -50,12 +50,15 @@ fn a_low_alarm_that_exists_already_does_not_stop_a_scale_up(#[case] pressure: Pr
     let (event, low, (instances, shape)) = pressure;
     put_another(&tenancy, low);
     let function = tenancy.emulator.function(&[]);
-    assert_eq!(outcome(&function, &sample(event, &tenancy.high))["result"], "applied");
+    let told = outcome(&function, &sample(event, &tenancy.high));
+    assert_eq!(told["result"], "applied", "{told:#}");
     assert_eq!(size(&tenancy), (instances, shape.to_owned()));
     assert_eq!(called(&tenancy, low), [false, true], "the other's is the other's");
-    // Nor does our own, when it goes up again.
+    // Nor does our own, when it goes up again. A new process remembers no change of its own.
+    let function = tenancy.emulator.function(&[]);
     tenancy.emulator.forget_requests();
-    assert_eq!(outcome(&function, &sample(event, &tenancy.high))["result"], "applied");
+    let told = outcome(&function, &sample(event, &tenancy.high));
+    assert_eq!(told["result"], "applied", "{told:#}");
     assert_eq!(carried_out(&tenancy), ["UpdateModelDeployment"]);
 }
 
@@ -92,8 +95,11 @@ fn a_pair_on_a_later_page_is_found() {
     tenancy.finish_long_ago();
     (0..3).for_each(|_| put_another(&tenancy, low));
     tenancy.emulator.set(&json!({ "page_size": 1, "empty_pages": true }));
+    // A new process remembers no change of its own.
+    let function = tenancy.emulator.function(&[]);
     tenancy.emulator.forget_requests();
-    assert_eq!(outcome(&function, &sample(event, &tenancy.high))["result"], "applied");
+    let told = outcome(&function, &sample(event, &tenancy.high));
+    assert_eq!(told["result"], "applied", "{told:#}");
     assert!(tenancy.emulator.requests_of("ListAlarms").len() > 6);
     assert_eq!(carried_out(&tenancy), ["UpdateModelDeployment"], "the pair was found");
     assert_eq!(called(&tenancy, low), [false, false, false, true, false, false, false]);
