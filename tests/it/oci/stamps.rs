@@ -4,12 +4,9 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::emulators::{DEPLOYMENT, Request};
-use super::tenancy::{Tenancy, calls, outcome, sample};
+use super::tenancy::{FIRED, Tenancy, calls, outcome, sample};
 
 const STAMP: &str = "/freeformTags/stepladder:changed";
-
-/// With this, evidence counts from the moment at which the alarm fired.
-const FIRED: (&str, &str) = ("STEPLADDER_POLICY", "[defaults]\nfresh = \"fired\"\n");
 
 /// What the updates among these requests carry, and how they were answered.
 fn updates(requests: &[Request]) -> Vec<(bool, bool, u64)> {
