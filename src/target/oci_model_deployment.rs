@@ -113,7 +113,7 @@ fn says(seen: &SeenAlarm, alarm: &OciAlarm) -> bool {
         known.pending.clone_from(&alarm.pending);
         known.body.clone_from(&alarm.body);
     }
-    known == *alarm
+    known.says_the_same(alarm)
 }
 
 /// The low alarm: grouped over instances, because one idle replica is not an idle deployment. Compartments

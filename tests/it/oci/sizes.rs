@@ -133,7 +133,7 @@ const MEMORY: &str = "instanceConfiguration/modelDeploymentInstanceShapeConfigDe
 #[case::what_needs_attention(in_state("NEEDS_ATTENTION"), step("cpu", MODEL, &[(COUNT, json!(2))]))]
 fn one_step_up_and_back(#[case] before: Value, #[case] step: Step) {
     let Some(tenancy) = Tenancy::with(&before) else { return };
-    let function = tenancy.emulator.function(&[]);
+    let function = tenancy.function();
     let told = outcome(&function, &titled(step.high, &tenancy.high));
     assert_eq!(told["result"], "applied", "{told:#}");
     tenancy.finish_long_ago();
@@ -206,7 +206,7 @@ fn what_is_not_ours_to_change_is_left_with_a_reason(
     #[case] said: &str,
 ) {
     let Some(tenancy) = Tenancy::with(&before) else { return };
-    let function = tenancy.emulator.function(&[]);
+    let function = tenancy.function();
     let told = outcome(&function, &titled(alarm, &tenancy.high));
     assert_eq!((&told["result"], &told["decision"]["reason"]), (&json!("held"), &json!(reason)), "{told:#}");
     assert!(told["because"].as_str().unwrap().contains(said), "{told:#}");

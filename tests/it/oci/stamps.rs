@@ -4,12 +4,9 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::emulators::{DEPLOYMENT, Request};
-use super::tenancy::{Tenancy, calls, outcome, sample};
+use super::tenancy::{FIRED, Tenancy, calls, outcome, sample};
 
 const STAMP: &str = "/freeformTags/stepladder:changed";
-
-/// With this, evidence counts from the moment at which the alarm fired.
-const FIRED: (&str, &str) = ("STEPLADDER_POLICY", "[defaults]\nfresh = \"fired\"\n");
 
 /// What the updates among these requests carry, and how they were answered.
 fn updates(requests: &[Request]) -> Vec<(bool, bool, u64)> {
@@ -81,6 +78,8 @@ fn a_work_request_tells_when_a_change_was_completed() {
     outcome(&function, &high);
     // Fired after the change was asked for, before it was completed.
     let meanwhile = sample("high-cpu.repeat.json", &tenancy.high);
+    // Both are told in milliseconds, and this is a later one.
+    std::thread::sleep(std::time::Duration::from_millis(2));
     tenancy.finish();
     let finished = tenancy.emulator.state()["workRequests"][0]["timeFinished"].clone();
     let told = outcome(&function, &meanwhile);

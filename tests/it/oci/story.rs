@@ -103,7 +103,7 @@ fn up_twice_with_one_pair_and_all_the_way_back(#[case] axis: Axis) {
     let leaf = format!("{CONFIGURATION}{}", axis.leaf);
     // A ladder of shapes has a floor of its own.
     let mut bottom = deployment();
-    let policy = "[[ladder]]\nname = \"short\"\nrungs = [\n\
+    let policy = "[defaults]\nfresh = \"fired\"\n[[ladder]]\nname = \"short\"\nrungs = [\n\
                   { shape = \"VM.Standard2.2\", vcpus = 4, memory_gib = 30 },\n\
                   { shape = \"VM.Standard2.4\", vcpus = 8, memory_gib = 60 },\n\
                   { shape = \"VM.Standard2.8\", vcpus = 16, memory_gib = 120 },\n]\n";
@@ -175,7 +175,7 @@ fn up_twice_with_one_pair_and_all_the_way_back(#[case] axis: Axis) {
 #[test]
 fn the_pair_fires_by_itself_and_is_answered() {
     let Some(tenancy) = Tenancy::new() else { return };
-    let function = tenancy.emulator.function(&[]);
+    let function = tenancy.function();
     let message = |of: &str| {
         let sent = tenancy.emulator.evaluate(6);
         let sent = sent.as_array().unwrap().iter().rfind(|sent| sent["alarm"] == of);
@@ -204,7 +204,7 @@ fn a_second_pair_is_deleted_and_an_alarm_of_the_same_name_is_not() {
     });
     let another = tenancy.emulator.put_alarm(&of_another);
     let before = tenancy.emulator.alarms();
-    let function = tenancy.emulator.function(&[]);
+    let function = tenancy.function();
     outcome(&function, &sample("high-cpu.firing.json", &tenancy.high));
     tenancy.finish_long_ago();
     let pair = tenancy.pair();

@@ -9,6 +9,10 @@ use super::function::Function;
 /// Longer ago than any alarm of these tests looks back.
 const AN_HOUR: i64 = 3600;
 
+/// With this, evidence counts from the moment at which the alarm fired: a process remembers what it has done, and
+/// no test makes that older.
+pub(super) const FIRED: (&str, &str) = ("STEPLADDER_POLICY", "[defaults]\nfresh = \"fired\"\n");
+
 /// A tenancy whose deployment has not been changed yet.
 pub(super) struct Tenancy {
     pub(super) emulator: Emulator,
@@ -28,6 +32,11 @@ impl Tenancy {
         emulator.put(document);
         let high = emulator.put_alarm(&operators_alarm(&emulator));
         Some(Self { emulator, high })
+    }
+
+    /// The real function, for which evidence counts from the moment at which the alarm fired.
+    pub(super) fn function(&self) -> Function {
+        self.emulator.function(&[FIRED])
     }
 
     /// The deployment as it is now.
