@@ -179,7 +179,13 @@ impl OciCloud {
             pairs_in(api, question, at.as_deref()),
             work_on(api, id, home.as_deref()),
         );
-        let (described, alarm) = (described?, alarm?);
+        let described = described?;
+        if TARGET.lifecycle(described.word("/lifecycleState")) != Lifecycle::Settled {
+            // Nothing is decided about it now, so what could not be read besides is no reason to fail.
+            let (alarm, pairs) = (alarm.unwrap_or_default(), pairs.unwrap_or_default());
+            return Ok(Found { described, alarm, pairs, work: work.unwrap_or_default(), asked: None });
+        }
+        let alarm = alarm?;
         let really_home = described.compartment().to_owned();
         let really_at = alarm.as_ref().map_or(&really_home, |alarm| compartment_of(alarm)).clone();
         let (at_right, home_right) = (at.as_ref() == Some(&really_at), home.as_ref() == Some(&really_home));
@@ -188,7 +194,7 @@ impl OciCloud {
             (true, false) => (pairs, work_on(api, id, Some(&really_home)).await),
             (false, true) => (pairs_in(api, question, Some(&really_at)).await, work),
             (false, false) => {
-                tokio::join!(pairs_in(api, question, Some(&really_at)), work_on(api, id, Some(&really_home)),)
+                tokio::join!(pairs_in(api, question, Some(&really_at)), work_on(api, id, Some(&really_home)))
             }
         };
         let (pairs, work) = (pairs?, work?);
