@@ -14,7 +14,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -22,6 +21,7 @@ sys.dont_write_bytecode = True
 
 import proxy  # noqa: E402
 from proxy import Answer, Request  # noqa: E402
+from stopping import stop_event  # noqa: E402
 
 HERE = Path(__file__).parent
 # LocalStack answers for this account whatever the credentials; moto is made to do so too.
@@ -187,21 +187,6 @@ def private_stdout():
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     return out
-
-
-def stop_event():
-    """Set when standard input ends or a signal asks to stop."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-
-    def read_to_the_end():
-        while os.read(0, 4096):
-            pass
-        stop.set()
-
-    threading.Thread(target=read_to_the_end, daemon=True).start()
-    return stop
 
 
 def main():

@@ -34,6 +34,8 @@ mod repair;
 mod repeat;
 mod rules;
 #[cfg(any(feature = "aws", feature = "oci"))]
+mod server;
+#[cfg(any(feature = "aws", feature = "oci"))]
 mod story;
 mod support;
 mod tidy;

@@ -18,12 +18,12 @@ import copy
 import json
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import threading
 
 sys.dont_write_bytecode = True
+sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from control import control  # noqa: E402
 from credentials import COMPARTMENT, FUNCTION, REGION, TENANCY, USER, Credentials  # noqa: E402
@@ -35,6 +35,7 @@ from notifications import SUBSCRIPTION, TOPIC, Notifications  # noqa: E402
 from server import hang_up, serve  # noqa: E402
 from service import Service  # noqa: E402
 from signatures import Referee  # noqa: E402
+from stopping import stop_event  # noqa: E402
 from world import World  # noqa: E402
 
 
@@ -158,21 +159,6 @@ class Emulator:
             "subscription": SUBSCRIPTION,
             "region": REGION,
         }
-
-
-def stop_event():
-    """Set when standard input ends or a signal asks to stop."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-
-    def read_to_the_end():
-        while os.read(0, 4096):
-            pass
-        stop.set()
-
-    threading.Thread(target=read_to_the_end, daemon=True).start()
-    return stop
 
 
 def main():

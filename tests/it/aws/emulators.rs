@@ -1,23 +1,18 @@
 //! Starts the AWS emulators for one test, talks to their control server, and stops them with the test.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
-/// Both emulators answer within seconds; the first start of a fresh environment compiles its modules.
-const START: Duration = Duration::from_secs(90);
+use crate::server::{self, Server, exchange};
 
 /// A topic in the account of both emulators.
 pub(super) const ALARM_ACTION: &str = "arn:aws:sns:us-east-1:000000000000:stepladder-alarms";
 
 /// Running emulators. They stop when their standard input closes.
 pub(super) struct Emulators {
-    child: Child,
+    _server: Server,
     sagemaker: String,
     cloudwatch: String,
     control: String,
@@ -52,28 +47,15 @@ impl Emulators {
     }
 
     fn run(python: &Path) -> Self {
-        let mut child = Command::new(python)
-            .arg(root().join("tests/emulators/aws.py"))
-            .args(["--update-seconds", "1"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (send, line) = mpsc::channel();
-        let stdout = child.stdout.take().unwrap();
-        std::thread::spawn(move || {
-            let mut text = String::new();
-            let _ = BufReader::new(stdout).read_line(&mut text);
-            let _ = send.send(text);
-        });
-        let line = line.recv_timeout(START).expect("the emulators get ready");
-        let ready: Value = serde_json::from_str(&line).expect("the emulators say where they listen");
+        let script = root().join("tests/emulators/aws.py");
+        let server = Server::start(Command::new(python).arg(script).args(["--update-seconds", "1"]));
+        let ready: Value = serde_json::from_str(&server.ready).expect("the emulators say where they listen");
         let address = |name: &str| ready[name].as_str().unwrap().to_owned();
         Self {
             sagemaker: address("sagemaker"),
             cloudwatch: address("cloudwatch"),
             control: address("control"),
-            child,
+            _server: server,
         }
     }
 
@@ -261,52 +243,17 @@ impl Emulators {
     }
 
     fn control(&self, method: &str, path: &str, body: &Value) -> Value {
-        let host = self.control.strip_prefix("http://").unwrap();
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        );
-        let answer = exchange(host, &request);
-        assert!(answer.starts_with("HTTP/1.1 200"), "{method} {path}: {answer}");
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        serde_json::from_str(body).unwrap()
+        server::control(&self.control, method, path, body)
     }
-}
-
-fn exchange(host: &str, request: &str) -> String {
-    let mut stream = TcpStream::connect(host).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
 }
 
 fn texts(list: &Value) -> Vec<String> {
     list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
 }
 
-impl Drop for Emulators {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
-}
-
 /// How many requests had to wait for one another: requests that overlap in time count as one.
 pub(super) fn sequential(requests: &[Request]) -> usize {
-    let mut spans: Vec<(f64, f64)> = requests.iter().map(|request| (request.start, request.end)).collect();
-    spans.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (mut trips, mut until) = (0, f64::MIN);
-    for (start, end) in spans {
-        if start >= until {
-            trips += 1;
-            until = end;
-        } else {
-            until = until.max(end);
-        }
-    }
-    trips
+    server::sequential(requests.iter().map(|request| (request.start, request.end)))
 }
 
 fn credentials() -> aws_sdk_sagemaker::config::Credentials {

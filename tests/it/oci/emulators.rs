@@ -1,19 +1,13 @@
 //! Starts the OCI emulator for one test, steers it by its control server, and stops it with the test.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use stepladder::cloud::oci::OciCloud;
 
 use super::function::Function;
-
-/// The emulator answers within a second or two; the first start of a fresh environment compiles its modules.
-const START: Duration = Duration::from_secs(90);
+use crate::server::{self, Server};
 
 /// No update ends by itself within a test, and no minute passes: the test says when.
 const WHEN_TOLD: Pace = Pace { update_seconds: 3600.0, minute_seconds: 0.0 };
@@ -31,7 +25,7 @@ pub(super) struct Pace {
 
 /// A running emulator. It stops when its standard input closes.
 pub(super) struct Emulator {
-    child: Child,
+    _server: Server,
     ready: Value,
 }
 
@@ -64,24 +58,14 @@ impl Emulator {
     }
 
     fn run(python: &Path, pace: Pace) -> Self {
-        let mut child = Command::new(python)
-            .arg(root().join("tests/emulators/oci/emulator.py"))
-            .args(["--update-seconds", &pace.update_seconds.to_string()])
-            .args(["--minute-seconds", &pace.minute_seconds.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (send, line) = mpsc::channel();
-        let stdout = child.stdout.take().unwrap();
-        std::thread::spawn(move || {
-            let mut text = String::new();
-            let _ = BufReader::new(stdout).read_line(&mut text);
-            let _ = send.send(text);
-        });
-        let line = line.recv_timeout(START).expect("the emulator gets ready");
-        let ready = serde_json::from_str(&line).expect("the emulator says where it listens");
-        Self { child, ready }
+        let server = Server::start(
+            Command::new(python)
+                .arg(root().join("tests/emulators/oci/emulator.py"))
+                .args(["--update-seconds", &pace.update_seconds.to_string()])
+                .args(["--minute-seconds", &pace.minute_seconds.to_string()]),
+        );
+        let ready = serde_json::from_str(&server.ready).expect("the emulator says where it listens");
+        Self { _server: server, ready }
     }
 
     /// What it said at its start: an address of a service, a file's path, or an OCID.
@@ -265,43 +249,13 @@ impl Emulator {
 
     /// Asks the control server.
     pub(super) fn control(&self, method: &str, path: &str, body: &Value) -> Value {
-        let host = self.told("control").strip_prefix("http://").unwrap();
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        );
-        let mut stream = TcpStream::connect(host).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{method} {path}: {answer}");
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        serde_json::from_str(body).unwrap()
-    }
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
+        server::control(self.told("control"), method, path, body)
     }
 }
 
 /// How many requests had to wait for one another: requests that overlap in time count as one.
 pub(super) fn sequential(requests: &[Request]) -> usize {
-    let mut spans: Vec<(f64, f64)> = requests.iter().map(|request| (request.start, request.end)).collect();
-    spans.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (mut trips, mut until) = (0, f64::MIN);
-    for (start, end) in spans {
-        if start >= until {
-            trips += 1;
-            until = end;
-        } else {
-            until = until.max(end);
-        }
-    }
-    trips
+    server::sequential(requests.iter().map(|request| (request.start, request.end)))
 }
 
 /// A deployment with one instance and every member that an update could lose, in the emulator's compartment.

@@ -1,0 +1,81 @@
+//! Servers that tests start: each says in one line where it is, answers a few requests, and stops with the test.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// They answer within seconds; the first start of a fresh environment compiles its modules.
+const START: Duration = Duration::from_secs(90);
+
+/// A running process, which stops when its standard input closes.
+pub(crate) struct Server {
+    child: Child,
+    /// What it said when it was ready.
+    pub(crate) ready: String,
+}
+
+impl Server {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (send, line) = mpsc::channel();
+        let stdout = child.stdout.take().unwrap();
+        std::thread::spawn(move || {
+            let mut text = String::new();
+            let _ = BufReader::new(stdout).read_line(&mut text);
+            let _ = send.send(text);
+        });
+        let ready = line.recv_timeout(START).expect("the server gets ready");
+        Self { child, ready }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a whole request to a host and returns the whole answer.
+pub(crate) fn exchange(host: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(host).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// Asks a control server, whose URL this is; null is no body.
+pub(crate) fn control(url: &str, method: &str, path: &str, body: &Value) -> Value {
+    let host = url.strip_prefix("http://").unwrap();
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = exchange(host, &request);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{method} {path}: {answer}");
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str(body).unwrap()
+}
+
+/// How many requests had to wait for one another, by when each began and ended: those that overlap in time count as
+/// one.
+pub(crate) fn sequential(spans: impl Iterator<Item = (f64, f64)>) -> usize {
+    let mut spans: Vec<(f64, f64)> = spans.collect();
+    spans.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut trips, mut until) = (0, f64::MIN);
+    for (start, end) in spans {
+        if start >= until {
+            trips += 1;
+            until = end;
+        } else {
+            until = until.max(end);
+        }
+    }
+    trips
+}
