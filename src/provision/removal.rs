@@ -20,13 +20,26 @@ pub fn removal(wanted: &Wanted, setup: &Setup, _run: Timestamp) -> Plan {
     remove_pairs(wanted, setup, &mut plan);
     let (mine, others): (Vec<_>, Vec<_>) =
         setup.subscriptions.iter().partition(|seen| is_ours(wanted, &seen.tags));
-    for seen in mine {
-        plan.add(delete_subscription(seen), true);
+    let callers = other_callers(wanted, setup);
+    if callers.is_empty() {
+        for seen in mine {
+            plan.add(delete_subscription(seen), true);
+        }
+    } else if !mine.is_empty() {
+        let callers = callers.join(", ");
+        plan.notes.push(format!("the subscription stays: {callers} may call the function through it"));
     }
     if let Some(seen) = &setup.topic {
-        remove_topic(wanted, setup, seen, &others, &mut plan);
+        remove_topic(wanted, (seen, &callers), &others, &mut plan);
     }
     plan
+}
+
+/// The alarms that notify our topic and stay.
+fn other_callers(wanted: &Wanted, setup: &Setup) -> Vec<String> {
+    let goes = |seen: &SeenAlarm| is_ours(wanted, &seen.alarm.tags) || paired_with(wanted, seen).is_some();
+    let calls = |seen: &&SeenAlarm| notifies(wanted, setup, seen) && !goes(seen);
+    setup.alarms.iter().filter(calls).map(|seen| format!("alarm `{}`", seen.alarm.name)).collect()
 }
 
 /// A deployment may be in several sets: only the pairs that call this one's function are its own.
@@ -65,8 +78,7 @@ fn notifies(wanted: &Wanted, setup: &Setup, seen: &SeenAlarm) -> bool {
 
 fn remove_topic(
     wanted: &Wanted,
-    setup: &Setup,
-    topic: &SeenTopic,
+    (topic, callers): (&SeenTopic, &[String]),
     listeners: &[&SeenSubscription],
     plan: &mut Plan,
 ) {
@@ -75,11 +87,8 @@ fn remove_topic(
         plan.notes.push(format!("topic `{name}` is {} and stays", whose(wanted, tags)));
         return;
     }
-    let goes = |seen: &SeenAlarm| is_ours(wanted, &seen.alarm.tags) || paired_with(wanted, seen).is_some();
-    let uses_it = |seen: &&SeenAlarm| notifies(wanted, setup, seen) && !goes(seen);
-    let alarms = setup.alarms.iter().filter(uses_it).map(|seen| format!("alarm `{}`", seen.alarm.name));
     let listeners = listeners.iter().map(|seen| format!("`{}`", seen.endpoint));
-    let users: Vec<String> = alarms.chain(listeners).collect();
+    let users: Vec<String> = callers.iter().cloned().chain(listeners).collect();
     if users.is_empty() {
         plan.add(Call::OciDeleteTopic { id: id.clone(), if_match: etag.clone(), name: name.clone() }, true);
     } else {
