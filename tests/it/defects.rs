@@ -15,7 +15,7 @@
 //! | 10. scales twice on a message that comes twice, and over other changes | [`a_message_that_comes_twice_changes_once`], [`a_change_by_another_is_not_overwritten`], `oci::concurrent` |
 //! | 11. makes an alarm that nothing ties to the update, one for a whole compartment | [`an_update_that_fails_strands_no_alarm`], [`every_deployment_has_a_low_alarm_of_its_own`], [`two_deliveries_make_one_alarm`], `oci::defects::a_pair_on_a_later_page_is_found` |
 //! | 12. deletes the alarm that called, whoever owns it | [`somebody_elses_low_alarm_is_never_deleted`] |
-//! | 13. lets one idle replica, or data from before the last change, shrink the fleet | [`the_low_alarm_is_about_the_deployment_not_a_replica`], [`repetitions_on_old_data_take_one_step`], [`limits_and_steps_are_the_policys`] |
+//! | 13. lets one idle replica, or data from before the last change, shrink the fleet | [`the_low_alarm_is_about_the_deployment_not_a_replica`], [`repetitions_on_old_data_take_one_step`], [`limits_and_steps_are_those_of_the_policy`] |
 //! | 14. drops what comes in other states, and refuses one that takes updates | [`every_state_is_answered_and_told`] |
 //! | 15. ignores kinds of message without a word | [`what_is_no_breach_is_told_by_its_kind`] |
 //! | 16. knows one family of shapes, and loses the network with the shape | [`other_families_are_resized_and_the_network_stays`] |
@@ -369,7 +369,7 @@ fn repetitions_on_old_data_take_one_step() {
 
 /// Defect 13, too: how far it goes and where it ends was written into the code.
 #[test]
-fn limits_and_steps_are_the_policys() {
+fn limits_and_steps_are_those_of_the_policy() {
     let own = policy(
         "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\nstep = 3\ninstances = { min = 2, max = 6 }\n\
          pair = { alarm = \"quiet\", metric = \"PredictRequestCount\", below = 40, window = \"15m\" }",
