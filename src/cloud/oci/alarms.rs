@@ -94,12 +94,12 @@ pub(super) async fn update(
     if_match: Option<&str>,
     alarm: &OciAlarm,
 ) -> Result<String, Error> {
-    let Some(etag) = etag_of(api, "oci:UpdateAlarm", id, if_match).await? else {
+    let Some(Stands { etag }) = stands(api, "oci:UpdateAlarm", id, if_match).await? else {
         let message = format!("`{id}` has been deleted since");
         return Err(Error::LostRace { operation: "oci:UpdateAlarm".to_owned(), message });
     };
     let ask = Ask::new("oci:UpdateAlarm", Service::Monitoring, Method::PUT, path(id))
-        .header("if-match", Some(&etag))
+        .header("if-match", etag.as_deref())
         .body(details(alarm));
     match api.ask(ask).await {
         Ok(_) => Ok(format!("alarm {id}")),
@@ -111,11 +111,11 @@ pub(super) async fn update(
 
 /// Deletes an alarm. Already gone is success; what can be seen and not deleted is not.
 pub(super) async fn delete(api: &Api, id: &str, if_match: Option<&str>) -> Result<String, Error> {
-    let Some(etag) = etag_of(api, "oci:DeleteAlarm", id, if_match).await? else {
+    let Some(Stands { etag }) = stands(api, "oci:DeleteAlarm", id, if_match).await? else {
         return Ok("gone already".to_owned());
     };
     let ask = Ask::new("oci:DeleteAlarm", Service::Monitoring, Method::DELETE, path(id))
-        .header("if-match", Some(&etag));
+        .header("if-match", etag.as_deref());
     match api.ask(ask).await {
         Ok(_) => Ok("deleted".to_owned()),
         // Whether somebody was faster, or it may not be deleted, is told by a look at it.
@@ -124,20 +124,26 @@ pub(super) async fn delete(api: &Api, id: &str, if_match: Option<&str>) -> Resul
     }
 }
 
-/// The etag under which an alarm is changed: the observed one, or that of now as long as the alarm is still marked as
-/// ours. `None` when it is gone.
-async fn etag_of(
+/// An alarm that stands, and the etag under which it is changed.
+struct Stands {
+    etag: Option<String>,
+}
+
+/// The alarm as it was observed, or as it is now as long as it is still marked as ours. `None` when it is gone.
+async fn stands(
     api: &Api,
     operation: &'static str,
     id: &str,
     observed: Option<&str>,
-) -> Result<Option<String>, Error> {
+) -> Result<Option<Stands>, Error> {
     if let Some(etag) = observed {
-        return Ok(Some(etag.to_owned()));
+        return Ok(Some(Stands { etag: Some(etag.to_owned()) }));
     }
-    let Some(SeenAlarm { etag: Some(etag), definition, .. }) = get(api, id).await? else { return Ok(None) };
+    let Some(SeenAlarm { etag, definition, .. }) = get(api, id).await? else { return Ok(None) };
     match definition {
-        AlarmDefinition::Oci(alarm) if alarm.tags.keys().any(|key| key.starts_with(OURS)) => Ok(Some(etag)),
+        AlarmDefinition::Oci(alarm) if alarm.tags.keys().any(|key| key.starts_with(OURS)) => {
+            Ok(Some(Stands { etag }))
+        }
         AlarmDefinition::Oci(_) | AlarmDefinition::Cloudwatch(_) => {
             let message = format!("`{id}` is not marked as stepladder's any more");
             Err(Error::LostRace { operation: operation.to_owned(), message })
