@@ -55,7 +55,7 @@ pub struct Refused<'a> {
     /// The deployment as it was seen.
     pub seen: &'a Deployment,
     /// Why the shape cannot be had, and which; `None` when somebody else's change was in the way.
-    pub shape: Option<(&'a str, &'a str)>,
+    pub shape: Option<(String, &'a str)>,
 }
 
 /// What became of a call.
@@ -144,7 +144,7 @@ impl Outcome {
                     | Error::Denied { message, .. },
                 ),
                 Decision::Resize { axis: Axis::Shape, to, .. },
-            ) => Some(Refused { seen, shape: Some((&to.shape, message)) }),
+            ) => Some(Refused { seen, shape: Some((to.rung().into_owned(), message)) }),
             (None, Decision::Hold(Hold::Busy { .. })) => Some(Refused { seen, shape: None }),
             _ => None,
         }

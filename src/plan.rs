@@ -94,8 +94,11 @@ pub fn undone(question: &Question, refused: &Refused) -> Vec<Call> {
     let shape = question.matched.rule.axis == Axis::Shape;
     let Some(target) = target::of(question.target.kind).filter(|_| shape) else { return Vec::new() };
     let until = question.now.checked_add(question.matched.rule.infeasible_for).unwrap_or(question.now);
-    let infeasible =
-        refused.shape.map(|(shape, why)| Infeasible { shape: shape.to_owned(), until, why: why.to_owned() });
+    let infeasible = refused.shape.as_ref().map(|(shape, why)| Infeasible {
+        shape: shape.clone(),
+        until,
+        why: (*why).to_owned(),
+    });
     (target.undone)(refused.seen, infeasible.as_ref())
 }
 

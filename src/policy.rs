@@ -10,7 +10,7 @@ use serde::Deserialize;
 use wildmatch::WildMatch;
 
 use crate::alarm::{Alarm, TargetId};
-use crate::deployment::{Axis, Bounds};
+use crate::deployment::{Axis, Bounds, Flex};
 use crate::ladder::{FlexShape, GIB_PER_OCPU, Ladder, Ladders};
 
 mod error;
@@ -519,15 +519,27 @@ fn checked_ladders(ladders: Vec<Ladder>) -> Result<Vec<Ladder>, Error> {
     Ok(ladders)
 }
 
-/// A rung of a flexible shape is nothing without its size.
+/// A rung of a flexible shape is nothing without its size, and no other shape has one.
 fn sizes_of_flexible_rungs(ladders: &Ladders) -> Result<(), Error> {
     for ladder in ladders.iter() {
-        let flexible = |shape: &str| ladders.flex().any(|flex| flex.shape == shape);
-        if let Some(rung) = ladder.rungs.iter().find(|rung| flexible(&rung.shape)) {
-            let shape = &rung.shape;
-            let problem =
-                format!("`{shape}` is flexible: expected its OCPUs and GB, too, as in `{shape}:2:32`");
-            return Err(Error::Invalid { place: format!("ladder `{}`", ladder.name), problem });
+        let invalid = |problem| Err(Error::Invalid { place: format!("ladder `{}`", ladder.name), problem });
+        for rung in &ladder.rungs {
+            let written = rung.shape.as_str();
+            let shape = written.split_once(':').map_or(written, |(shape, _)| shape);
+            let flexible = ladders.flex().any(|flex| flex.shape == shape);
+            if !flexible && shape != written {
+                return invalid(format!(
+                    "`{shape}` is no flexible shape: expected it without a size, or a `[[flex]]` of it"
+                ));
+            }
+            let sized = Flex::read(written)
+                .is_some_and(|(shape, flex)| flex.rung(shape) == written && flex.is_allowed());
+            if flexible && !sized {
+                return invalid(format!(
+                    "`{written}` is flexible: expected its OCPUs and GB, too, as in `{shape}:2:32`, with \
+                     {GIB_PER_OCPU} GB for each"
+                ));
+            }
         }
     }
     Ok(())

@@ -177,7 +177,7 @@ impl OciCloud {
             deployments::get(api, id),
             alarms::get(api, &question.alarm.id),
             pairs_in(api, question, at.as_deref()),
-            work_on(api, id, home.as_deref()),
+            work_on(api, question, home.as_deref()),
         );
         let described = described?;
         if TARGET.lifecycle(described.word("/lifecycleState")) != Lifecycle::Settled {
@@ -191,10 +191,13 @@ impl OciCloud {
         let (at_right, home_right) = (at.as_ref() == Some(&really_at), home.as_ref() == Some(&really_home));
         let (pairs, work) = match (at_right, home_right) {
             (true, true) => (pairs, work),
-            (true, false) => (pairs, work_on(api, id, Some(&really_home)).await),
+            (true, false) => (pairs, work_on(api, question, Some(&really_home)).await),
             (false, true) => (pairs_in(api, question, Some(&really_at)).await, work),
             (false, false) => {
-                tokio::join!(pairs_in(api, question, Some(&really_at)), work_on(api, id, Some(&really_home)))
+                tokio::join!(
+                    pairs_in(api, question, Some(&really_at)),
+                    work_on(api, question, Some(&really_home))
+                )
             }
         };
         let (pairs, work) = (pairs?, work?);
@@ -265,9 +268,9 @@ async fn pairs_in(api: &Api, question: &Question<'_>, at: Option<&str>) -> Resul
     }
 }
 
-async fn work_on(api: &Api, id: &str, home: Option<&str>) -> Result<Work, Error> {
+async fn work_on(api: &Api, question: &Question<'_>, home: Option<&str>) -> Result<Work, Error> {
     match home {
-        Some(compartment) => deployments::work(api, id, compartment).await,
+        Some(compartment) => deployments::work(api, &question.target.id, compartment, question.now).await,
         None => Ok(Work::default()),
     }
 }
@@ -303,9 +306,9 @@ fn deployment(question: &Question, found: Found) -> Deployment {
             Some(listed) => *listed = calling,
             None => pairs.push(calling),
         }
-        // Whoever looks keeps the same one.
-        pairs.sort_by(|a, b| a.id.cmp(&b.id));
     }
+    // Whoever looks keeps the same one.
+    pairs.sort_by(|a, b| a.id.cmp(&b.id));
     let mut pairs = pairs.into_iter().map(|pair| SeenAlarm { ours: true, ..pair });
     Deployment {
         target: question.target.clone(),

@@ -392,8 +392,11 @@ fn update_model_deployment(
                 .to_owned(),
         });
     };
-    if world.unavailable.iter().any(|shape| *shape == change.shape && *shape != found.shape) {
-        let message = format!("400 LimitExceeded: `{}` is beyond the quota", change.shape);
+    let (from, to) = (found.told().size, change.size());
+    let beyond =
+        |shape: &String| [to.shape.as_str(), &to.rung()].contains(&shape.as_str()) && *shape != from.shape;
+    if from.rung() != to.rung() && world.unavailable.iter().any(beyond) {
+        let message = format!("400 LimitExceeded: `{}` is beyond the quota", to.rung());
         return Err(Error::OverQuota { operation: operation.to_owned(), message });
     }
     found.tags.clone_from(tags);

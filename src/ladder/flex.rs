@@ -34,6 +34,15 @@ fn two() -> u32 {
     2
 }
 
+impl Flex {
+    /// Whether a deployment may be made so.
+    pub(crate) fn is_allowed(self) -> bool {
+        let least = self.ocpus.saturating_mul(GIB_PER_OCPU.min);
+        let most = self.ocpus.saturating_mul(GIB_PER_OCPU.max);
+        self.ocpus > 0 && (least..=most).contains(&self.memory_gib)
+    }
+}
+
 impl FlexShape {
     /// The ladder that a size of this shape stands on.
     pub(super) fn ladder(&self, from: Flex) -> Ladder {

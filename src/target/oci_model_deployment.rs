@@ -49,6 +49,9 @@ pub const TAG_CHANGED: &str = "stepladder:changed";
 /// The freeform tag of a deployment that says which shape could not be had.
 pub const TAG_INFEASIBLE: &str = "stepladder:infeasible";
 
+/// How refusals begin that say nothing of the shape.
+const NOT_THE_SHAPE: [&str; 3] = ["401 ", "403 ", "409 "];
+
 /// The lifecycle states in which the service takes an update. See the reference of `UpdateModelDeployment`.
 const SETTLED: [&str; 2] = ["ACTIVE", "NEEDS_ATTENTION"];
 
@@ -62,7 +65,7 @@ fn resize(change: &Resize, _notes: &mut Vec<String>) -> Vec<Call> {
     let Resize { seen, axis, to, now, .. } = change;
     let Facts::OciModelDeployment { etag, configuration, tags, .. } = &seen.facts else { return Vec::new() };
     let Some(configuration) = configuration::resized(configuration, *axis, to) else { return Vec::new() };
-    let tags = memory::stamped(tags, *axis, to, *now);
+    let tags = memory::stamped(tags, &seen.infeasible, *axis, to, *now);
     vec![Call::OciUpdateModelDeployment {
         id: seen.target.id.clone(),
         if_match: etag.clone(),
@@ -87,6 +90,10 @@ fn undone(seen: &Deployment, infeasible: Option<&Infeasible>) -> Vec<Call> {
     let (Facts::OciModelDeployment { tags, .. }, Some(infeasible)) = (&seen.facts, infeasible) else {
         return Vec::new();
     };
+    // Of a permission, or of a conflict, the shape is not to blame.
+    if NOT_THE_SHAPE.iter().any(|status| infeasible.why.starts_with(status)) {
+        return Vec::new();
+    }
     vec![Call::OciTagModelDeployment { id: seen.target.id.clone(), tags: memory::noted(tags, infeasible) }]
 }
 

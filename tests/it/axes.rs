@@ -659,3 +659,26 @@ fn a_flexible_size_is_read_from_whatever_the_service_writes() {
         assert_eq!(reason(&outcome), if expected.is_some() { "resize" } else { "not_resizable" }, "{told}");
     }
 }
+
+// ---- what could not be had ----
+
+#[rstest]
+#[case::fixed("VM.Standard2.2", "VM.Standard2.4")]
+// Of a flexible shape it is one size.
+#[case::flexible("VM.Standard.E4.Flex:2:32", "VM.Standard.E4.Flex:4:64")]
+fn what_is_beyond_the_quota_is_not_asked_for_again_for_an_hour(#[case] from: &str, #[case] beyond: &str) {
+    let cloud = on_rung(from);
+    cloud.with(|world| world.unavailable = vec![beyond.to_owned()]);
+    let at = |minutes| tell(&notice(HIGH_MEM, CHURN).at(minute(minutes)), &cloud, &built_in());
+    let refused = at(0);
+    assert_eq!(refused.error.as_ref().map(stepladder::cloud::Error::kind), Some("over_quota"), "{refused:?}");
+    let held = at(10);
+    assert_eq!(rung_of(&held), Err("infeasible"), "{held:?}");
+    assert_eq!(refused.seen.unwrap().size.rung(), from);
+    // Pressure of another kind is answered all the same, and what is remembered stays.
+    tell(&notice(HIGH_CPU, CHURN).at(minute(20)), &cloud, &built_in());
+    pass(&cloud, 10);
+    assert_eq!(rung_of(&at(40)), Err("infeasible"));
+    cloud.with(|world| world.unavailable.clear());
+    assert_eq!(rung_of(&at(70)), Ok(beyond.to_owned()));
+}

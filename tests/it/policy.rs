@@ -916,3 +916,30 @@ fn somebody_elses_low_alarm_goes_down_too() {
     let outcome = tell(&notice(LOW_CPU, CHURN), &cloud_with(CHURN, 3, "VM.Standard2.1"), &built_in());
     assert_eq!(instances_after(&outcome), 2);
 }
+
+/// A ladder of one rung.
+fn ladder_of(shape: &str) -> String {
+    format!("[[ladder]]\nname = \"own\"\nrungs = [{{ shape = \"{shape}\", vcpus = 2, memory_gib = 16 }}]")
+}
+
+#[rstest]
+// A flexible shape is nothing without its size.
+#[case::no_size("VM.Standard.E4.Flex", "is flexible")]
+#[case::half_a_size("VM.Standard.E4.Flex:4", "is flexible")]
+#[case::no_whole_number("VM.Standard.E4.Flex:4:64.5", "is flexible")]
+// The same size in other letters would be another rung.
+#[case::leading_zero("VM.Standard.E4.Flex:02:32", "is flexible")]
+// 6 to 64 GB for each core.
+#[case::too_little("VM.Standard.E4.Flex:8:32", "6 to 64 GB")]
+#[case::too_much("VM.Standard.E4.Flex:1:65", "6 to 64 GB")]
+#[case::not_flexible("VM.Standard2.1:2:32", "is no flexible shape")]
+fn a_rung_of_a_flexible_shape_needs_its_size(#[case] shape: &str, #[case] part: &str) {
+    refused_with(&ladder_of(shape), &["ladder `own`", part]);
+}
+
+#[test]
+fn a_rung_of_a_flexible_shape_with_its_size_is_one_like_others() {
+    assert!(
+        policy(&ladder_of("VM.Standard.E4.Flex:2:32")).ladders.rung("VM.Standard.E4.Flex:2:32").is_some()
+    );
+}

@@ -103,8 +103,10 @@ pub(super) async fn update(
         .body(details(alarm));
     match api.ask(ask).await {
         Ok(_) => Ok(format!("alarm {id}")),
-        // It stood when it was observed, so somebody has deleted it since.
-        Err(Error::Hidden { operation, message, .. }) => Err(Error::LostRace { operation, message }),
+        // It stood when it was observed: either somebody has deleted it since, or it may not be written.
+        Err(Error::Hidden { operation, message, .. }) if get(api, id).await?.is_none() => {
+            Err(Error::LostRace { operation, message })
+        }
         Err(error) => Err(error),
     }
 }

@@ -1,14 +1,14 @@
 //! Data Science's model deployments: read with what was last done to them, and changed.
 
 use hyper::Method;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::api::{Again, Api, Ask, Service, segment};
 use crate::call::Unchanged;
 use crate::cloud::Error;
 use crate::deployment::Tags;
-use crate::target::oci_model_deployment::memory::Finished;
+use crate::target::oci_model_deployment::memory::{self, Finished};
 use crate::target::oci_model_deployment::{TAG_CHANGED, configuration};
 
 /// How the tags begin that are ours.
@@ -60,6 +60,9 @@ pub(super) async fn get(api: &Api, id: &str) -> Result<Described, Error> {
 /// The states of a work request that is not over.
 const UNDER_WAY: [&str; 3] = ["ACCEPTED", "IN_PROGRESS", "CANCELING"];
 
+/// No update takes longer. A request that says so has been forgotten by the service.
+const LONGEST_WORK: SignedDuration = SignedDuration::from_hours(6);
+
 /// What is being done to a deployment, and what was done last.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Work {
@@ -70,7 +73,7 @@ pub(super) struct Work {
 
 /// What is done to a deployment, as far as that may be read: work requests take a permission of their own, and a stamp
 /// takes their place.
-pub(super) async fn work(api: &Api, id: &str, compartment: &str) -> Result<Work, Error> {
+pub(super) async fn work(api: &Api, id: &str, compartment: &str, now: Timestamp) -> Result<Work, Error> {
     let ask = Ask::get("oci:ListWorkRequests", Service::DataScience, "/workRequests")
         .query("compartmentId", compartment)
         .query("resourceId", id)
@@ -87,16 +90,26 @@ pub(super) async fn work(api: &Api, id: &str, compartment: &str) -> Result<Work,
     };
     let listed = listed.as_array().map(Vec::as_slice).unwrap_or_default();
     let about = || listed.iter().filter(|item| concerns(item, id));
-    let state = |item: &Value| item.get("status").and_then(Value::as_str).map(str::to_owned);
-    let under_way = about().filter_map(state).find(|state| UNDER_WAY.contains(&state.as_str()));
+    // The latest comes first.
+    let under_way = about().next().and_then(|latest| under_way(latest, now));
     Ok(Work { under_way, finished: about().filter_map(finished).max_by_key(|finished| finished.at) })
+}
+
+fn under_way(item: &Value, now: Timestamp) -> Option<String> {
+    let state = item.get("status")?.as_str().filter(|state| UNDER_WAY.contains(state))?;
+    let forgotten = moment(item, "timeAccepted").is_some_and(|at| now.duration_since(at) > LONGEST_WORK);
+    (!forgotten).then(|| state.to_owned())
+}
+
+fn moment(item: &Value, key: &str) -> Option<Timestamp> {
+    item.get(key)?.as_str()?.parse().ok()
 }
 
 fn finished(item: &Value) -> Option<Finished> {
     let word = |key: &str| item.get(key).and_then(Value::as_str);
-    let at: Timestamp = word("timeFinished")?.parse().ok()?;
+    let (at, accepted) = (moment(item, "timeFinished")?, moment(item, "timeAccepted"));
     let update = word("operationType").is_none_or(|kind| kind == "MODEL_DEPLOYMENT_UPDATE");
-    Some(Finished { at, failed: update && word("status") == Some("FAILED") })
+    Some(Finished { accepted, at, failed: update && word("status") == Some("FAILED") })
 }
 
 /// Whether a work request is about a deployment; one that names nothing was asked for by the deployment's id.
@@ -135,10 +148,13 @@ pub(super) async fn update(
 pub(super) async fn tag(api: &Api, id: &str, tags: &Tags) -> Result<(), Error> {
     let found = get(api, id).await?;
     let mut all = found.tags();
-    all.retain(|key, _| !key.starts_with(OURS));
-    all.extend(
-        tags.iter().filter(|(key, _)| key.starts_with(OURS)).map(|(key, value)| (key.clone(), value.clone())),
-    );
+    let later = memory::asked_at(&all) > memory::asked_at(tags);
+    for (key, value) in tags.iter().filter(|(key, _)| key.starts_with(OURS)) {
+        // Somebody else may have asked for a change since.
+        if !(later && key == TAG_CHANGED) {
+            all.insert(key.clone(), value.clone());
+        }
+    }
     let ask = put(id, Some(&found.etag), json!({ "freeformTags": all })).again(Again::Never);
     api.ask(ask).await.map(|_| ())
 }

@@ -183,6 +183,12 @@ impl Change {
         let shape = shape.to_owned();
         Self { instances, shape, flex: None, bandwidth_mbps: None, configuration: None, completes }
     }
+
+    /// What was asked for.
+    pub fn size(&self) -> Size {
+        let Self { instances, shape, flex, bandwidth_mbps, .. } = self.clone();
+        Size { instances, shape, flex, bandwidth_mbps }
+    }
 }
 
 /// One alarm.
@@ -395,15 +401,7 @@ impl Resource {
 
     /// What will run when the change under way is done.
     pub fn heading(&self) -> Size {
-        self.change.as_ref().map_or_else(
-            || self.size(),
-            |change| Size {
-                instances: change.instances,
-                shape: change.shape.clone(),
-                flex: change.flex,
-                bandwidth_mbps: change.bandwidth_mbps,
-            },
-        )
+        self.change.as_ref().map_or_else(|| self.size(), Change::size)
     }
 
     pub(super) fn begin(&mut self, change: Change) {

@@ -11,19 +11,27 @@ use crate::deployment::{Axis, Infeasible, Size, Tags};
 /// OCI's limit on the length of a tag's value.
 const LONGEST_VALUE: usize = 256;
 
+/// A stamp and the work request of its update are at most so far apart: clocks differ, and a request may be tried
+/// more than once.
+const AROUND: SignedDuration = SignedDuration::from_mins(5);
+
 /// How the latest update of a deployment ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Finished {
-    /// When.
+    /// When it was accepted, where that is told.
+    pub accepted: Option<Timestamp>,
+    /// When it was over.
     pub at: Timestamp,
     /// Whether it came to nothing.
     pub failed: bool,
 }
 
-/// The tags with the stamp of a change that is asked for now, and without what is over.
-pub(super) fn stamped(tags: &Tags, axis: Axis, to: &Size, now: Timestamp) -> Tags {
-    let mut tags = tags.clone();
-    if read(&tags).is_none_or(|known| known.until <= now) {
+/// The tags with the stamp of a change that is asked for now. The new stamp takes the place of one that may say which
+/// shape could not be had, so that is written down; what is over is left out.
+pub(super) fn stamped(tags: &Tags, known: &[Infeasible], axis: Axis, to: &Size, now: Timestamp) -> Tags {
+    let known = known.iter().filter(|known| known.until > now).max_by_key(|known| known.until);
+    let mut tags = known.map_or_else(|| tags.clone(), |known| noted(tags, known));
+    if known.is_none() {
         tags.remove(TAG_INFEASIBLE);
     }
     let stamp = if axis == Axis::Shape { format!("{now} {}", to.rung()) } else { now.to_string() };
@@ -57,7 +65,12 @@ pub fn infeasible(
     finished: Option<Finished>,
     infeasible_for: SignedDuration,
 ) -> Vec<Infeasible> {
-    let failed = finished.filter(|finished| finished.failed && Some(finished.at) >= asked_at(tags));
+    let of_the_stamp = |finished: &Finished| {
+        let apart = |asked| finished.accepted.map(|accepted| accepted.duration_since(asked).abs());
+        asked_at(tags)
+            .is_some_and(|asked| finished.at >= asked && apart(asked).is_none_or(|apart| apart <= AROUND))
+    };
+    let failed = finished.filter(|finished| finished.failed && of_the_stamp(finished));
     let failed = failed.and_then(|finished| {
         let (_, shape) = tags.get(TAG_CHANGED)?.split_once(' ')?;
         let until = finished.at.checked_add(infeasible_for).ok()?;
@@ -84,7 +97,9 @@ mod tests {
     }
 
     fn shapes(tags: &Tags, shape: &str, finished: Option<(i64, bool)>) -> Vec<(String, i64)> {
-        let finished = finished.map(|(at, failed)| Finished { at: second(at), failed });
+        let accepted = |at| second(if at < 2000 { 101 } else { at - 30 });
+        let finished =
+            finished.map(|(at, failed)| Finished { accepted: Some(accepted(at)), at: second(at), failed });
         let known = infeasible(tags, &Size::new(1, shape), finished, HOUR);
         known.into_iter().map(|known| (known.shape, known.until.as_second())).collect()
     }
@@ -92,8 +107,8 @@ mod tests {
     #[test]
     fn a_shape_whose_update_has_failed_could_not_be_had() {
         let to = Size::new(1, "VM.Standard2.4");
-        let shape = stamped(&Tags::new(), Axis::Shape, &to, second(100));
-        let count = stamped(&Tags::new(), Axis::Instances, &to, second(100));
+        let shape = stamped(&Tags::new(), &[], Axis::Shape, &to, second(100));
+        let count = stamped(&Tags::new(), &[], Axis::Instances, &to, second(100));
         let failed = vec![("VM.Standard2.4".to_owned(), 400 + 3600)];
         let rows = [
             (&shape, "VM.Standard2.2", Some((400, true)), failed),
@@ -103,6 +118,8 @@ mod tests {
             (&shape, "VM.Standard2.2", Some((400, false)), vec![]),
             // an earlier one failed, and this one is still under way
             (&shape, "VM.Standard2.2", Some((90, true)), vec![]),
+            // another update has failed, much later
+            (&shape, "VM.Standard2.2", Some((5000, true)), vec![]),
             // nobody may read how it ended
             (&shape, "VM.Standard2.2", None, vec![]),
             // a count that failed says nothing of shapes
@@ -121,18 +138,22 @@ mod tests {
         let size = Size::new(1, "VM.Standard2.2");
         assert_eq!(infeasible(&tags, &size, None, HOUR), std::slice::from_ref(&known));
         let to = Size::new(2, "VM.Standard2.2");
-        let at = |now| stamped(&tags, Axis::Instances, &to, second(now));
+        let at = |now| stamped(&tags, std::slice::from_ref(&known), Axis::Instances, &to, second(now));
         assert!(at(499).contains_key(TAG_INFEASIBLE) && !at(500).contains_key(TAG_INFEASIBLE));
         assert_eq!(at(500)["team"], "a");
+        // What only a stamp told is written down before another stamp takes its place.
+        let told = Infeasible { shape: "VM.Standard2.8".to_owned(), ..known.clone() };
+        let next = stamped(&Tags::new(), std::slice::from_ref(&told), Axis::Instances, &to, second(400));
+        assert_eq!(infeasible(&next, &to, None, HOUR), [told]);
         let endless = Infeasible { why: "x".repeat(400), ..known };
         assert_eq!(noted(&tags, &endless)[TAG_INFEASIBLE].len(), LONGEST_VALUE);
     }
 
     #[test]
     fn a_stamp_tells_when_it_was_asked_for() {
-        let tags = stamped(&Tags::new(), Axis::Shape, &Size::new(1, "A"), second(100));
+        let tags = stamped(&Tags::new(), &[], Axis::Shape, &Size::new(1, "A"), second(100));
         assert_eq!(asked_at(&tags), Some(second(100)));
-        let later = Finished { at: second(300), failed: false };
+        let later = Finished { accepted: None, at: second(300), failed: false };
         assert_eq!(last_change(&tags, Some(later)), Some(second(300)));
         assert_eq!(last_change(&tags, None), Some(second(100)));
         assert_eq!(last_change(&Tags::new(), None), None);
