@@ -167,6 +167,7 @@ fn without_a_region_or_credentials_it_says_what_to_set() {
         let reply: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(1));
         assert_eq!(only(&reply)["error"]["kind"], "unconfigured", "{environment:?}: {reply:#}");
-        assert_eq!(only(&reply)["error"]["hint"], "set a region and credentials, as for the AWS CLI");
+        let hint = "set a region and credentials, as for the cloud's own command line";
+        assert_eq!(only(&reply)["error"]["hint"], hint);
     }
 }
