@@ -45,7 +45,7 @@ class Stage:
     def begin(self, latency_seconds):
         """Nothing but the deployment and the alarm that calls; each call takes so long."""
         self.emulator.control("POST", "/reset")
-        self.settle()
+        self.put()
         details = CreateAlarmDetails(
             display_name="churn-model_deployment_high_cpu",
             compartment_id=self.emulator["compartment"],
@@ -61,7 +61,13 @@ class Stage:
         self.calls()
 
     def settle(self):
-        """The deployment as if it had never been changed; its paired alarm stays."""
+        """The deployment as if it had been changed long ago; its paired alarm stays."""
+        self.emulator.control("POST", "/finish", id=DEPLOYMENT)
+        self.emulator.control("POST", "/age", id=DEPLOYMENT, seconds=3600)
+        self.put()
+
+    def put(self):
+        """The deployment as it is in the beginning."""
         self.emulator.control("POST", "/deployments", **deployment())
 
     def calls(self):
