@@ -31,6 +31,7 @@ mod errors;
 mod identity;
 mod setup;
 mod signature;
+mod told;
 mod topics;
 
 use api::Api;
@@ -120,16 +121,16 @@ impl Cloud for OciCloud {
                 alarms::delete(api, id, if_match.as_deref()).await
             }
             Call::OciCreateTopic { name, compartment, tags, retry_token } => {
-                setup::create_topic(api, (name, compartment), tags, retry_token).await
+                topics::create_topic(api, (name, compartment), tags, retry_token).await
             }
             Call::OciDeleteTopic { id, if_match, .. } => {
-                setup::delete_topic(api, id, if_match.as_deref()).await
+                topics::delete_topic(api, id, if_match.as_deref()).await
             }
             Call::OciCreateSubscription { topic, compartment, function, tags, retry_token } => {
-                setup::create_subscription(api, (topic, function), compartment, tags, retry_token).await
+                topics::create_subscription(api, (topic, function), compartment, tags, retry_token).await
             }
             Call::OciDeleteSubscription { id, if_match, .. } => {
-                setup::delete_subscription(api, id, if_match.as_deref()).await
+                topics::delete_subscription(api, id, if_match.as_deref()).await
             }
             Call::OciPublishMessage { topic, title, body } => topics::publish(api, topic, title, body).await,
             Call::AwsPublish { .. }
@@ -187,7 +188,7 @@ impl OciCloud {
         }
         let alarm = alarm?;
         let really_home = described.compartment().to_owned();
-        let really_at = alarm.as_ref().map_or(&really_home, |alarm| compartment_of(alarm)).clone();
+        let really_at = alarm.as_ref().and_then(compartment_of).unwrap_or(&really_home).to_owned();
         let (at_right, home_right) = (at.as_ref() == Some(&really_at), home.as_ref() == Some(&really_home));
         let (pairs, work) = match (at_right, home_right) {
             (true, true) => (pairs, work),
@@ -201,15 +202,15 @@ impl OciCloud {
             }
         };
         let (pairs, work) = (pairs?, work?);
-        let known = self.remember(id, |known| {
+        self.remember(id, |known| {
             known.alarms = Some(really_at);
             known.home = Some(really_home);
         });
-        Ok(Found { described, alarm, pairs, work, asked: known.changed })
+        Ok(Found { described, alarm, pairs, work, asked: self.recall(id).changed })
     }
 
     fn guess(&self, api: &Api, id: &str) -> Guess {
-        let known = self.known().get(id).cloned().unwrap_or_default();
+        let known = self.recall(id);
         let own = || api.identity().ok().and_then(|identity| identity.compartment.clone());
         Guess { alarms: known.alarms.or_else(own), home: known.home.or_else(own) }
     }
@@ -224,7 +225,7 @@ impl OciCloud {
         configuration: &Value,
         tags: &Tags,
     ) -> Result<String, Error> {
-        if !self.remember(id, |_| {}).tags_follow {
+        if !self.recall(id).tags_follow {
             match deployments::update(api, id, if_match, (configuration, Some(tags))).await {
                 // Whatever it is that was not accepted, the size alone will tell.
                 Err(Error::Refused { .. }) => {}
@@ -242,11 +243,12 @@ impl OciCloud {
         Ok(accepted(work_request) + &told)
     }
 
-    fn remember(&self, id: &str, touch: impl FnOnce(&mut Known)) -> Known {
-        let mut known = self.known();
-        let known = known.entry(id.to_owned()).or_default();
-        touch(known);
-        known.clone()
+    fn remember(&self, id: &str, touch: impl FnOnce(&mut Known)) {
+        touch(self.known().entry(id.to_owned()).or_default());
+    }
+
+    fn recall(&self, id: &str) -> Known {
+        self.known().get(id).cloned().unwrap_or_default()
     }
 
     /// A panic elsewhere cannot leave it half changed: every touch is one step.
@@ -275,10 +277,10 @@ async fn work_on(api: &Api, question: &Question<'_>, home: Option<&str>) -> Resu
     }
 }
 
-fn compartment_of(alarm: &SeenAlarm) -> &String {
+fn compartment_of(alarm: &SeenAlarm) -> Option<&str> {
     match &alarm.definition {
-        AlarmDefinition::Oci(definition) => &definition.compartment,
-        AlarmDefinition::Cloudwatch(definition) => &definition.name,
+        AlarmDefinition::Oci(definition) => Some(&definition.compartment),
+        AlarmDefinition::Cloudwatch(_) => None,
     }
 }
 

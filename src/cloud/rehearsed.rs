@@ -94,9 +94,7 @@ impl Cloud for Rehearsed {
                 update_variant(&mut world, &id, *instances)
             }
             Call::OciCreateAlarm { alarm, retry_token, next_token } => {
-                world.create_alarm(alarm, retry_token).or_else(|error| {
-                    if invalidated(&error) { world.create_alarm(alarm, next_token) } else { Err(error) }
-                })
+                world.create_alarm(alarm, [retry_token, next_token])
             }
             Call::OciUpdateAlarm { id, if_match, alarm } => {
                 world.update_alarm(id, if_match.as_deref(), alarm)
@@ -253,20 +251,23 @@ impl World {
         })
     }
 
-    fn create_alarm(&mut self, alarm: &OciAlarm, retry_token: &str) -> Result<String, Error> {
-        if let Some(id) = self.tokens.get(retry_token) {
+    /// A token whose alarm has been deleted since is spent, and the next one counts.
+    fn create_alarm(&mut self, alarm: &OciAlarm, tokens: [&str; 2]) -> Result<String, Error> {
+        for token in tokens {
+            let Some(id) = self.tokens.get(token) else {
+                let id = self.next_alarm_id();
+                self.tokens.insert(token.to_owned(), id.clone());
+                self.alarms.push(WorldAlarm::new(&id, AlarmDefinition::Oci(alarm.clone())));
+                return Ok(format!("alarm {id}"));
+            };
             if self.alarms.iter().any(|known| known.id == *id) {
                 return Ok(format!("alarm {id} exists already"));
             }
-            return Err(Error::Refused {
-                operation: "oci:CreateAlarm".to_owned(),
-                message: "409 InvalidatedRetryToken: its alarm has been deleted since".to_owned(),
-            });
         }
-        let id = self.next_alarm_id();
-        self.tokens.insert(retry_token.to_owned(), id.clone());
-        self.alarms.push(WorldAlarm::new(&id, AlarmDefinition::Oci(alarm.clone())));
-        Ok(format!("alarm {id}"))
+        Err(Error::Refused {
+            operation: "oci:CreateAlarm".to_owned(),
+            message: "409 InvalidatedRetryToken: its alarm has been deleted since".to_owned(),
+        })
     }
 
     fn update_alarm(&mut self, id: &str, if_match: Option<&str>, alarm: &OciAlarm) -> Result<String, Error> {
@@ -348,11 +349,6 @@ fn standing(known: &WorldAlarm, action: Option<&str>, now: Timestamp) -> Option<
             .collect(),
     };
     calls_us.then(|| Standing::new(alarm.clone(), told, now))
-}
-
-/// The token's alarm has been deleted since.
-fn invalidated(error: &Error) -> bool {
-    matches!(error, Error::Refused { message, .. } if message.contains("InvalidatedRetryToken"))
 }
 
 fn check_revision(operation: &str, found: &str, if_match: Option<&str>) -> Result<(), Error> {

@@ -1,7 +1,6 @@
 //! What is wanted against what stands, as calls. Pure.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,7 +8,7 @@ use serde_json::Value;
 
 use crate::call::{Call, OciAlarm};
 use crate::policy::{HighAlarm, Topic, Wanted};
-use crate::target::oci_model_deployment::{NAMESPACE, TAG_TARGET, interval};
+use crate::target::oci_model_deployment::{NAMESPACE, TAG_TARGET, interval, retry_token};
 
 /// The freeform tag that makes something ours: its value is the policy's `topic`, which names everything that is
 /// provisioned together.
@@ -366,11 +365,4 @@ pub(super) fn ours<'a>(wanted: &'a Wanted, setup: &'a Setup) -> impl Iterator<It
 fn is_this(seen: &SeenAlarm, high: &HighAlarm) -> bool {
     let tag = |key: &str, value: &str| seen.alarm.tags.get(key).is_some_and(|found| found == value);
     tag(TAG_TARGET, &high.deployment) && tag(TAG_ALARM, &high.name)
-}
-
-/// Equal in all attempts of one run.
-fn retry_token(of: impl Hash) -> String {
-    let mut hasher = DefaultHasher::new();
-    of.hash(&mut hasher);
-    format!("stepladder-{:016x}", hasher.finish())
 }

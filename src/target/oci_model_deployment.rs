@@ -3,7 +3,7 @@
 //! The configuration is sent back as it was read with one leaf changed, so that nothing else is reset.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -40,6 +40,8 @@ pub const TARGET: Target = Target {
 /// The namespace of a model deployment's metrics.
 pub const NAMESPACE: &str = "oci_datascience_modeldeploy";
 
+/// How every freeform tag of ours begins.
+pub const TAG_PREFIX: &str = "stepladder:";
 /// The freeform tags that make an alarm ours: which target it serves, and as which pair.
 pub const TAG_TARGET: &str = "stepladder:target";
 /// See [`TAG_TARGET`].
@@ -191,13 +193,15 @@ pub fn is_ours(alarm: &OciAlarm, target: &TargetId, pair: &str) -> bool {
 /// is that of an event besides: one whose alarm was deleted since is refused for a day.
 fn retry_tokens(context: &PairContext) -> [String; 2] {
     let PairContext { pair, seen, fired, .. } = context;
-    let token = |fired: Option<Timestamp>| {
-        // Equal in all processes of one build, which is as far as deliveries are spread.
-        let mut hasher = DefaultHasher::new();
-        (&seen.target.id, &pair.alarm, etag(seen), fired).hash(&mut hasher);
-        format!("stepladder-{:016x}", hasher.finish())
-    };
+    let token = |fired: Option<Timestamp>| retry_token((&seen.target.id, &pair.alarm, etag(seen), fired));
     [token(None), token(Some(fired.unwrap_or_default()))]
+}
+
+/// The token of what asks for this. Equal in all processes of one build, which is as far as deliveries are spread.
+pub(crate) fn retry_token(asked: impl Hash) -> String {
+    let mut hasher = DefaultHasher::new();
+    asked.hash(&mut hasher);
+    format!("stepladder-{:016x}", hasher.finish())
 }
 
 fn etag(seen: &Deployment) -> &str {

@@ -5,18 +5,13 @@ use serde_json::{Value, json};
 
 use super::api::{Api, Ask, Service, segment};
 use super::errors::token_is_spent;
+use super::told::{stands, tags, word};
 use crate::call::{AlarmDefinition, OciAlarm};
 use crate::cloud::Error;
 use crate::decide::Question;
 use crate::deployment::SeenAlarm;
 use crate::source::mql;
-use crate::target::oci_model_deployment::is_ours;
-
-/// How the tags begin that make an alarm ours.
-const OURS: &str = "stepladder:";
-
-/// The states of an alarm that is no more.
-const GOING: [&str; 2] = ["DELETING", "DELETED"];
+use crate::target::oci_model_deployment::{TAG_PREFIX, is_ours};
 
 /// The alarm of an OCID; `None` when it cannot be seen, as that of a message that was written by hand.
 pub(super) async fn get(api: &Api, id: &str) -> Result<Option<SeenAlarm>, Error> {
@@ -83,8 +78,7 @@ async fn create_with(api: &Api, alarm: &OciAlarm, token: &str) -> Result<String,
         .header("opc-retry-token", Some(token))
         .body(details(alarm));
     let answer = api.ask(ask).await?;
-    let id = answer.body.get("id").and_then(Value::as_str).unwrap_or_default();
-    Ok(format!("alarm {id}"))
+    Ok(format!("alarm {}", word(&answer.body, "id").unwrap_or_default()))
 }
 
 /// Writes an alarm anew. One that is only known from a list is read first: it may have been edited since.
@@ -94,7 +88,7 @@ pub(super) async fn update(
     if_match: Option<&str>,
     alarm: &OciAlarm,
 ) -> Result<String, Error> {
-    let Some(Stands { etag }) = stands(api, "oci:UpdateAlarm", id, if_match).await? else {
+    let Some(Standing { etag }) = standing(api, "oci:UpdateAlarm", id, if_match).await? else {
         let message = format!("`{id}` has been deleted since");
         return Err(Error::LostRace { operation: "oci:UpdateAlarm".to_owned(), message });
     };
@@ -113,7 +107,7 @@ pub(super) async fn update(
 
 /// Deletes an alarm. Already gone is success; what can be seen and not deleted is not.
 pub(super) async fn delete(api: &Api, id: &str, if_match: Option<&str>) -> Result<String, Error> {
-    let Some(Stands { etag }) = stands(api, "oci:DeleteAlarm", id, if_match).await? else {
+    let Some(Standing { etag }) = standing(api, "oci:DeleteAlarm", id, if_match).await? else {
         return Ok("gone already".to_owned());
     };
     let ask = Ask::new("oci:DeleteAlarm", Service::Monitoring, Method::DELETE, path(id))
@@ -127,24 +121,24 @@ pub(super) async fn delete(api: &Api, id: &str, if_match: Option<&str>) -> Resul
 }
 
 /// An alarm that stands, and the etag under which it is changed.
-struct Stands {
+struct Standing {
     etag: Option<String>,
 }
 
 /// The alarm as it was observed, or as it is now as long as it is still marked as ours. `None` when it is gone.
-async fn stands(
+async fn standing(
     api: &Api,
     operation: &'static str,
     id: &str,
     observed: Option<&str>,
-) -> Result<Option<Stands>, Error> {
+) -> Result<Option<Standing>, Error> {
     if let Some(etag) = observed {
-        return Ok(Some(Stands { etag: Some(etag.to_owned()) }));
+        return Ok(Some(Standing { etag: Some(etag.to_owned()) }));
     }
     let Some(SeenAlarm { etag, definition, .. }) = get(api, id).await? else { return Ok(None) };
     match definition {
-        AlarmDefinition::Oci(alarm) if alarm.tags.keys().any(|key| key.starts_with(OURS)) => {
-            Ok(Some(Stands { etag }))
+        AlarmDefinition::Oci(alarm) if alarm.tags.keys().any(|key| key.starts_with(TAG_PREFIX)) => {
+            Ok(Some(Standing { etag }))
         }
         AlarmDefinition::Oci(_) | AlarmDefinition::Cloudwatch(_) => {
             let message = format!("`{id}` is not marked as stepladder's any more");
@@ -159,10 +153,8 @@ fn path(id: &str) -> String {
 
 /// An alarm as Monitoring tells of it; in a list it tells less, and no etag.
 fn seen(told: &Value, etag: Option<String>) -> Option<SeenAlarm> {
-    let word = |key: &str| told.get(key).and_then(Value::as_str).map(str::to_owned);
-    if word("lifecycleState").is_some_and(|state| GOING.contains(&state.as_str())) {
-        return None;
-    }
+    stands(told).then_some(())?;
+    let word = |key: &str| word(told, key);
     let id = word("id")?;
     let definition = OciAlarm {
         name: word("displayName")?,
@@ -176,10 +168,7 @@ fn seen(told: &Value, etag: Option<String>) -> Option<SeenAlarm> {
         pending: word("pendingDuration"),
         enabled: told.get("isEnabled").and_then(Value::as_bool).unwrap_or(true),
         body: word("body"),
-        tags: told
-            .get("freeformTags")
-            .and_then(|tags| serde_json::from_value(tags.clone()).ok())
-            .unwrap_or_default(),
+        tags: tags(told),
     };
     let window = mql::window(&definition.query);
     Some(SeenAlarm { id, etag, ours: false, window, definition: AlarmDefinition::Oci(definition) })

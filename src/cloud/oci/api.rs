@@ -162,12 +162,44 @@ pub(super) fn segment(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
+/// Where the services are, or why that is not known: where nothing overrides an address, it takes a region.
+#[derive(Debug)]
+struct Addresses {
+    data_science: Result<String, String>,
+    monitoring: Result<String, String>,
+    notifications: Result<String, String>,
+}
+
+impl Addresses {
+    fn find(source: &Source, variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        let place = source.region().map_err(|error| chain(&error));
+        let address = |service: Service| {
+            let (overridden, usual, _) = service.facts();
+            let address = variable(overridden).map_or_else(|| place.clone().map(|place| usual(&place)), Ok);
+            address.map(|address| address.trim_end_matches('/').to_owned())
+        };
+        Self {
+            data_science: address(Service::DataScience),
+            monitoring: address(Service::Monitoring),
+            notifications: address(Service::Notifications),
+        }
+    }
+
+    fn of(&self, service: Service) -> Result<&str, String> {
+        let address = match service {
+            Service::DataScience => &self.data_science,
+            Service::Monitoring => &self.monitoring,
+            Service::Notifications => &self.notifications,
+        };
+        address.as_deref().map_err(Clone::clone)
+    }
+}
+
 /// The services of one region, asked by one identity.
 #[derive(Debug)]
 pub(super) struct Api {
     source: Source,
-    /// Where nothing overrides one, it takes a region.
-    addresses: [(Service, Result<String, String>); 3],
+    addresses: Addresses,
     /// What an invocation begins with.
     moment: Mutex<Moment>,
 }
@@ -184,13 +216,7 @@ impl Api {
     /// Finds out who asks and where; `variable` reads the environment.
     pub(super) fn find(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, String> {
         let source = Source::find(variable).map_err(|error| chain(&error))?;
-        let place = source.region().map_err(|error| chain(&error));
-        let address = |service: Service| {
-            let (overridden, usual, _) = service.facts();
-            let address = variable(overridden).map_or_else(|| place.as_ref().map(usual), Ok);
-            (service, address.map(|address| address.trim_end_matches('/').to_owned()).map_err(Clone::clone))
-        };
-        let addresses = [Service::DataScience, Service::Monitoring, Service::Notifications].map(address);
+        let addresses = Addresses::find(&source, variable);
         let http = Http::new(crypto()).map_err(|error| chain(&error))?;
         let moment = Mutex::new(Moment { http, identity: None, deadline: None });
         Ok(Self { source, addresses, moment })
@@ -291,8 +317,7 @@ impl Api {
 
     fn signed(&self, ask: &Ask<'_>, identity: &Identity) -> Result<Request<Vec<u8>>, String> {
         let (_, _, version) = ask.service.facts();
-        let address = self.addresses.iter().find(|(service, _)| *service == ask.service);
-        let address = address.map_or(Ok(""), |(_, address)| address.as_deref())?;
+        let address = self.addresses.of(ask.service)?;
         let body = ask.body.as_ref().map(|body| body.to_string().into_bytes()).unwrap_or_default();
         let mut request = Request::builder()
             .method(&ask.method)

@@ -5,14 +5,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::api::{Again, Api, Ask, Service, segment};
+use super::told::{tags, word};
 use crate::call::Unchanged;
 use crate::cloud::Error;
 use crate::deployment::Tags;
 use crate::target::oci_model_deployment::memory::{self, Finished};
-use crate::target::oci_model_deployment::{TAG_CHANGED, configuration};
-
-/// How the tags begin that are ours.
-const OURS: &str = "stepladder:";
+use crate::target::oci_model_deployment::{TAG_CHANGED, TAG_PREFIX, configuration};
 
 /// A deployment as the service tells of it.
 #[derive(Debug)]
@@ -41,8 +39,7 @@ impl Described {
     }
 
     pub(super) fn tags(&self) -> Tags {
-        let tags = self.body.get("freeformTags").cloned().unwrap_or_default();
-        serde_json::from_value(tags).unwrap_or_default()
+        tags(&self.body)
     }
 }
 
@@ -96,27 +93,27 @@ pub(super) async fn work(api: &Api, id: &str, compartment: &str, now: Timestamp)
 }
 
 fn under_way(item: &Value, now: Timestamp) -> Option<String> {
-    let state = item.get("status")?.as_str().filter(|state| UNDER_WAY.contains(state))?;
+    let state = word(item, "status").filter(|state| UNDER_WAY.contains(&state.as_str()))?;
     let forgotten = moment(item, "timeAccepted").is_some_and(|at| now.duration_since(at) > LONGEST_WORK);
-    (!forgotten).then(|| state.to_owned())
+    (!forgotten).then_some(state)
 }
 
 fn moment(item: &Value, key: &str) -> Option<Timestamp> {
-    item.get(key)?.as_str()?.parse().ok()
+    word(item, key)?.parse().ok()
 }
 
 fn finished(item: &Value) -> Option<Finished> {
-    let word = |key: &str| item.get(key).and_then(Value::as_str);
     let (at, accepted) = (moment(item, "timeFinished")?, moment(item, "timeAccepted"));
-    let update = word("operationType").is_none_or(|kind| kind == "MODEL_DEPLOYMENT_UPDATE");
-    Some(Finished { accepted, at, failed: update && word("status") == Some("FAILED") })
+    let update = word(item, "operationType").is_none_or(|kind| kind == "MODEL_DEPLOYMENT_UPDATE");
+    let failed = update && word(item, "status").is_some_and(|status| status == "FAILED");
+    Some(Finished { accepted, at, failed })
 }
 
 /// Whether a work request is about a deployment; one that names nothing was asked for by the deployment's id.
 fn concerns(item: &Value, id: &str) -> bool {
     let resources = item.get("resources").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let named = |resource: &Value| resource.get("identifier").and_then(Value::as_str).map(str::to_owned);
-    resources.is_empty() || resources.iter().filter_map(named).any(|named| named.eq_ignore_ascii_case(id))
+    let mut named = resources.iter().filter_map(|resource| word(resource, "identifier"));
+    resources.is_empty() || named.any(|named| named.eq_ignore_ascii_case(id))
 }
 
 /// Asks for a configuration, and for the tags in the same update. An answer that was lost is looked for: the stamp
@@ -149,7 +146,7 @@ pub(super) async fn tag(api: &Api, id: &str, tags: &Tags) -> Result<(), Error> {
     let found = get(api, id).await?;
     let mut all = found.tags();
     let later = memory::asked_at(&all) > memory::asked_at(tags);
-    for (key, value) in tags.iter().filter(|(key, _)| key.starts_with(OURS)) {
+    for (key, value) in tags.iter().filter(|(key, _)| key.starts_with(TAG_PREFIX)) {
         // Somebody else may have asked for a change since.
         if !(later && key == TAG_CHANGED) {
             all.insert(key.clone(), value.clone());

@@ -1,20 +1,14 @@
-//! Notifications' topics and subscriptions, and the look at what is provisioned.
+//! The look at what is provisioned: the topic, what listens to it, and the alarms.
 
-use std::collections::BTreeMap;
-
-use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::alarms;
-use super::api::{Answer, Api, Ask, Service, segment};
+use super::api::{Api, Ask, Service, segment};
+use super::told::{stands, tags, word};
 use crate::call::AlarmDefinition;
 use crate::cloud::Error;
-use crate::deployment::Tags;
 use crate::policy::{Topic, Wanted};
-use crate::provision::{self, FUNCTIONS, SeenSubscription, SeenTopic, Setup, is_ours};
-
-/// Words for what is on its way out.
-const GOING: [&str; 2] = ["DELETING", "DELETED"];
+use crate::provision::{self, SeenSubscription, SeenTopic, Setup, is_ours};
 
 /// Reads what stands: the topic, what listens to it, and the alarms beside it, ours whole.
 pub(super) async fn look(api: &Api, wanted: &Wanted) -> Result<Setup, Error> {
@@ -92,79 +86,4 @@ async fn alarms_of(api: &Api, wanted: &Wanted) -> Result<Vec<provision::SeenAlar
         }
     }
     Ok(found)
-}
-
-/// Creates a topic, once per token.
-pub(super) async fn create_topic(
-    api: &Api,
-    (name, compartment): (&str, &str),
-    tags: &BTreeMap<String, String>,
-    token: &str,
-) -> Result<String, Error> {
-    let description = "Alarms that call stepladder.";
-    let ask = Ask::new("oci:CreateTopic", Service::Notifications, Method::POST, "/topics")
-        .header("opc-retry-token", Some(token))
-        .body(json!({ "name": name, "compartmentId": compartment, "description": description, "freeformTags": tags }));
-    let answer = api.ask(ask).await?;
-    Ok(format!("topic {}", word(&answer.body, "topicId").unwrap_or_default()))
-}
-
-/// Lets a topic call a function, once per token. A function needs no confirmation.
-pub(super) async fn create_subscription(
-    api: &Api,
-    (topic, function): (&str, &str),
-    compartment: &str,
-    tags: &BTreeMap<String, String>,
-    token: &str,
-) -> Result<String, Error> {
-    let ask = Ask::new("oci:CreateSubscription", Service::Notifications, Method::POST, "/subscriptions")
-        .header("opc-retry-token", Some(token))
-        .body(json!({
-            "topicId": topic,
-            "compartmentId": compartment,
-            "protocol": FUNCTIONS,
-            "endpoint": function,
-            "freeformTags": tags,
-        }));
-    let answer = api.ask(ask).await?;
-    Ok(format!("subscription {}", word(&answer.body, "id").unwrap_or_default()))
-}
-
-/// Deletes a topic, and with it what listens to it. Already gone is success.
-pub(super) async fn delete_topic(api: &Api, id: &str, if_match: Option<&str>) -> Result<String, Error> {
-    deleted(api, ("oci:DeleteTopic", format!("/topics/{}", segment(id))), if_match).await
-}
-
-/// Deletes a subscription. Already gone is success.
-pub(super) async fn delete_subscription(
-    api: &Api,
-    id: &str,
-    if_match: Option<&str>,
-) -> Result<String, Error> {
-    deleted(api, ("oci:DeleteSubscription", format!("/subscriptions/{}", segment(id))), if_match).await
-}
-
-async fn deleted(
-    api: &Api,
-    (operation, path): (&'static str, String),
-    if_match: Option<&str>,
-) -> Result<String, Error> {
-    let ask = Ask::new(operation, Service::Notifications, Method::DELETE, path).header("if-match", if_match);
-    match api.ask(ask).await {
-        Ok(Answer { .. }) => Ok("deleted".to_owned()),
-        Err(Error::Hidden { .. }) => Ok("gone already".to_owned()),
-        Err(error) => Err(error),
-    }
-}
-
-fn stands(told: &Value) -> bool {
-    told.get("lifecycleState").and_then(Value::as_str).is_none_or(|state| !GOING.contains(&state))
-}
-
-fn word(told: &Value, key: &str) -> Option<String> {
-    told.get(key).and_then(Value::as_str).map(str::to_owned)
-}
-
-fn tags(told: &Value) -> Tags {
-    told.get("freeformTags").and_then(|tags| serde_json::from_value(tags.clone()).ok()).unwrap_or_default()
 }
