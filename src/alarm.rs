@@ -106,9 +106,35 @@ pub struct Signal {
     pub value: Option<f64>,
     /// The alarm's threshold.
     pub threshold: Option<f64>,
+    /// On which side of the threshold it fires; `None` when it does not say, or fires on both.
+    pub side: Option<Side>,
+    /// Whether it fires because data that is missing counts as beyond the threshold: nothing was measured.
+    pub missing: bool,
     /// How long the data reaches back that the alarm was evaluated on: `[5m]` of an OCI query, period ×
     /// evaluation periods of CloudWatch.
     pub window: Option<SignedDuration>,
+}
+
+/// On which side of its threshold an alarm fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Above it: there is too little of the deployment.
+    Above,
+    /// Below it: there is more of the deployment than it takes.
+    Below,
+}
+
+impl Side {
+    /// The side of a comparison as CloudWatch names it: `GreaterThanThreshold`, `LessThanLowerThreshold` and so on.
+    pub fn of_comparison(operator: &str) -> Option<Self> {
+        if operator.starts_with("GreaterThan") {
+            Some(Self::Above)
+        } else if operator.starts_with("LessThan") {
+            Some(Self::Below).filter(|_| !operator.contains("OrGreaterThan"))
+        } else {
+            None
+        }
+    }
 }
 
 /// The cloud's own full id of something that can be resized, and what kind of thing it is.

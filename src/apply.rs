@@ -108,7 +108,7 @@ impl Outcome {
 
     /// A deployment that could not be looked at.
     pub fn blind(question: &Question, guards: Vec<Verdict>, error: Error) -> Self {
-        let decided = Decided { decision: Decision::Hold(Hold::NotObserved), guards };
+        let decided = Decided::held(Hold::NotObserved, guards);
         let held = Self::without_look(question.alarm, Some(question.target), decided);
         Self { error: Some(error), result: Ending::Failed, ..held }
     }
@@ -152,11 +152,8 @@ impl Outcome {
 
     /// The same outcome, with what is to be told of it.
     #[must_use]
-    pub fn with_notices(mut self, notices: Vec<Call>, mode: Mode) -> Self {
-        let status = match mode {
-            Mode::Act => Status::Due,
-            Mode::Observe => Status::DryRun,
-        };
+    pub fn with_notices(mut self, notices: Vec<Call>) -> Self {
+        let status = if self.result == Ending::DryRun { Status::DryRun } else { Status::Due };
         self.notices = notices.into_iter().map(|call| receipt(call, status)).collect();
         self
     }
@@ -272,7 +269,7 @@ fn has_resized(calls: &[Receipt]) -> bool {
 /// The update API's own "in progress" is an answer, not a failure: somebody else got there first.
 fn refused_as_busy(mut decided: Decided, error: Option<Error>) -> (Decided, Option<Error>) {
     let Some(Error::InProgress { message, .. }) = error else { return (decided, error) };
-    decided.guards.push(Verdict { guard: "busy", held: true, saw: message.clone() });
+    decided.guards.push(Verdict { guard: "busy", held: true, saw: message.clone().into() });
     decided.decision = Decision::Hold(Hold::Busy { status: message });
     (decided, None)
 }

@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use stepladder::cloud::rehearsed::{Rehearsed, World};
-use stepladder::policy::{Mode, Policy};
+use stepladder::policy::Policy;
 use stepladder::{config, report, source};
 
 mod explain;
@@ -199,11 +199,8 @@ fn whole_seconds(duration: SignedDuration) -> SignedDuration {
     SignedDuration::from_secs(duration.as_secs())
 }
 
-fn observing(mut policy: Policy, dry_run: bool) -> Policy {
-    if dry_run {
-        policy.mode = Mode::Observe;
-    }
-    policy
+fn observing(policy: Policy, dry_run: bool) -> Policy {
+    if dry_run { policy.observing() } else { policy }
 }
 
 /// A runtime for the one call that waits.

@@ -3,18 +3,28 @@
 //! Guards are asked one after the other, in the order in which they stand in [`worth_a_look`] and
 //! [`decide`]; the first that objects holds. Pure: no clock, no cloud, no log.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::{Alarm, TargetId, TargetKind};
-use crate::deployment::{Axis, Bounds, Deployment, Infeasible, Lifecycle, Pause, Size};
-use crate::policy::{Fresh, Matched, Native, Policy, is_pair_name};
+use crate::deployment::{Axis, Deployment, Infeasible, Lifecycle, Size, Tags, Way};
+use crate::policy::{Fresh, Matched, Mode, Native, Origin, Policy, Role, Stride, is_pair_name};
+use crate::tagged::{self, Unreadable};
 use crate::target;
 
+mod aim;
+mod caution;
+pub mod cheapest;
 mod hold;
+mod load;
+mod size;
+mod steps;
 
+pub(crate) use caution::remembered;
 pub use hold::Hold;
+pub use size::bounds;
 
 /// The window that is assumed where neither the payload nor the alarm's own service tells one: that of
 /// the guide's alarms.
@@ -27,16 +37,44 @@ pub struct Question<'a> {
     pub alarm: &'a Alarm,
     /// To which deployment.
     pub target: &'a TargetId,
-    /// The rule, and which way it goes.
+    /// The rule, with what the policy says of this target and this time.
     pub matched: Matched<'a>,
+    /// What the deployment's own tags pause, once they are seen.
+    pub pause: Option<tagged::Pause>,
+    /// The tag that cannot be read, once they are seen.
+    pub unreadable: Option<Unreadable>,
     /// The time that it is.
     pub now: Timestamp,
 }
 
-impl Question<'_> {
+impl<'a> Question<'a> {
+    /// The question as it is asked before anything is seen.
+    pub fn new(alarm: &'a Alarm, target: &'a TargetId, matched: Matched<'a>, now: Timestamp) -> Self {
+        Self { alarm, target, matched, pause: None, unreadable: None, now }
+    }
+
+    /// The same question, with what the deployment's own tags say.
+    #[must_use]
+    pub fn with_tags(&self, tags: &Tags) -> Self {
+        let mut question = self.clone();
+        match tagged::read(tags) {
+            Ok(said) => {
+                question.pause = said.pause;
+                question.matched.take(&said.settings, &|key| Origin::Tag(tagged::tag_of(key)));
+            }
+            Err(unreadable) => question.unreadable = Some(unreadable),
+        }
+        question
+    }
+
+    /// Whether calls are sent: as the policy says, or what is nearer to the target.
+    pub fn mode(&self, policy: &Policy) -> Mode {
+        self.matched.rule.is.mode.unwrap_or(policy.mode)
+    }
+
     /// Whether no rule knows the alarm, so that only what was begun is finished.
     pub fn is_caretaking(&self) -> bool {
-        self.matched.step == 0
+        self.matched.role == Role::LooksAfter
     }
 
     /// Whether a paired alarm of ours calls, which takes back what was added and nothing else. Other low alarms
@@ -71,7 +109,18 @@ pub struct Verdict {
     /// Whether it held.
     pub held: bool,
     /// What it looked at.
-    pub saw: String,
+    pub saw: Saw,
+}
+
+/// What a guard looked at, in words.
+pub type Saw = Cow<'static, str>;
+
+/// A change of size.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Step {
+    axis: Axis,
+    way: Way,
+    to: Size,
 }
 
 /// A decision, and how it came about.
@@ -81,9 +130,31 @@ pub struct Decided {
     pub decision: Decision,
     /// Every guard that was asked, in order.
     pub guards: Vec<Verdict>,
+    /// Which way a resize goes.
+    pub way: Option<Way>,
 }
 
 impl Decided {
+    /// Nothing happens.
+    pub fn held(hold: Hold, guards: Vec<Verdict>) -> Self {
+        Self { decision: Decision::Hold(hold), guards, way: None }
+    }
+
+    /// The answer to an alarm whose deployment another alarm of the same event changes already.
+    pub fn outranked(alarm: &Alarm, by: &str) -> Self {
+        let mut guards = Guards::default();
+        let transition = alarm.transition;
+        let not_firing = (!transition.is_firing()).then_some(Hold::NotFiring(transition));
+        let outranked = Some(Hold::Outranked { by: by.to_owned() });
+        match guards
+            .ask("not_firing", transition.to_string(), not_firing)
+            .and_then(|()| guards.ask("outranked", by.to_owned(), outranked))
+        {
+            Err(hold) => Self::held(hold, guards.0),
+            Ok(()) => Self::held(Hold::Outranked { by: by.to_owned() }, guards.0),
+        }
+    }
+
     /// The answer to an alarm that names no target at all; only a firing one is worth a complaint.
     pub fn unknown_target(alarm: &Alarm) -> Self {
         let mut guards = Guards::default();
@@ -93,7 +164,7 @@ impl Decided {
         let Err(hold) = guards
             .ask("not_firing", transition.to_string(), not_firing)
             .and_then(|()| guards.ask_for("unknown_target", "none".to_owned(), nobody()));
-        Self { decision: Decision::Hold(hold), guards: guards.0 }
+        Self::held(hold, guards.0)
     }
 }
 
@@ -102,13 +173,18 @@ impl Decided {
 struct Guards(Vec<Verdict>);
 
 impl Guards {
-    fn ask(&mut self, guard: &'static str, saw: String, hold: Option<Hold>) -> Result<(), Hold> {
+    fn ask(&mut self, guard: &'static str, saw: impl Into<Saw>, hold: Option<Hold>) -> Result<(), Hold> {
         self.ask_for(guard, saw, hold.map_or(Ok(()), Err))
     }
 
     /// A guard that hands on what it found.
-    fn ask_for<T>(&mut self, guard: &'static str, saw: String, found: Result<T, Hold>) -> Result<T, Hold> {
-        self.0.push(Verdict { guard, held: found.is_err(), saw });
+    fn ask_for<T>(
+        &mut self,
+        guard: &'static str,
+        saw: impl Into<Saw>,
+        found: Result<T, Hold>,
+    ) -> Result<T, Hold> {
+        self.0.push(Verdict { guard, held: found.is_err(), saw: saw.into() });
         found
     }
 }
@@ -122,8 +198,11 @@ pub fn worth_a_look<'a>(
 ) -> Result<(Question<'a>, Vec<Verdict>), Box<Decided>> {
     let mut guards = Guards::default();
     match first_guards(&mut guards, alarm, target, policy) {
-        Ok(matched) => Ok((Question { alarm, target, matched, now }, guards.0)),
-        Err(hold) => Err(Box::new(Decided { decision: Decision::Hold(hold), guards: guards.0 })),
+        Ok(matched) => {
+            let matched = policy.in_force(matched, target, now);
+            Ok((Question::new(alarm, target, matched, now), guards.0))
+        }
+        Err(hold) => Err(Box::new(Decided::held(hold, guards.0))),
     }
 }
 
@@ -139,9 +218,10 @@ pub fn worth_mending<'a>(
         return None;
     }
     let held = !alarm.transition.is_firing();
-    let verdict = Verdict { guard: "not_firing", held, saw: alarm.transition.to_string() };
+    let verdict = Verdict { guard: "not_firing", held, saw: alarm.transition.to_string().into() };
     let matched = policy.rule_for(&alarm.name, target).unwrap_or_else(|| policy.caretaker());
-    Some((Question { alarm, target, matched, now }, vec![verdict]))
+    let matched = policy.in_force(matched, target, now);
+    Some((Question::new(alarm, target, matched, now), vec![verdict]))
 }
 
 fn first_guards<'a>(
@@ -155,7 +235,7 @@ fn first_guards<'a>(
     guards.ask("not_firing", transition.to_string(), hold)?;
 
     let saw = if alarm.muted { "muted" } else { "not muted" };
-    guards.ask("muted", saw.to_owned(), alarm.muted.then_some(Hold::Muted))?;
+    guards.ask("muted", saw, alarm.muted.then_some(Hold::Muted))?;
 
     let hold = (target.kind == TargetKind::Unknown).then_some(Hold::UnknownTarget);
     guards.ask("unknown_target", target.to_string(), hold)?;
@@ -175,42 +255,70 @@ fn first_guards<'a>(
 pub fn decide(question: &Question, asked: Vec<Verdict>, seen: &Deployment, policy: &Policy) -> Decided {
     let mut guards = Guards(asked);
     let transition = question.alarm.transition;
-    let size = if !transition.is_firing() {
+    let step = if !transition.is_firing() {
         Err(Hold::NotFiring(transition))
     } else if question.is_caretaking() {
         let saw = question.alarm.name.clone();
         guards.ask_for("no_rule", saw, Err(Hold::NoRule))
     } else {
-        size_for(&mut guards, question, seen, policy)
+        step_for(&mut guards, question, seen, policy)
     };
-    let decision = match size {
-        Ok(to) => Decision::Resize { axis: question.matched.rule.axis, from: seen.size.clone(), to },
-        Err(hold) => Decision::Hold(hold),
-    };
-    Decided { decision, guards: guards.0 }
+    match step {
+        Ok(Step { axis, way, to }) => Decided {
+            decision: Decision::Resize { axis, from: seen.size.clone(), to },
+            guards: guards.0,
+            way: Some(way),
+        },
+        Err(hold) => Decided::held(hold, guards.0),
+    }
 }
 
-fn size_for(
+/// What the rule wants, and then everything that may speak against it, in this order.
+fn step_for(
     guards: &mut Guards,
     question: &Question,
     seen: &Deployment,
     policy: &Policy,
-) -> Result<Size, Hold> {
+) -> Result<Step, Hold> {
+    readable(guards, question)?;
     settled(guards, seen)?;
     fresh(guards, question, seen)?;
-    resizable(guards, question, seen)?;
-    ours_to_change(guards, question, seen, policy)?;
-    not_paused(guards, question, seen)?;
-    let to = match question.matched.rule.axis {
-        Axis::Instances => within_bounds(guards, question, seen)?,
-        Axis::Shape => on_ladder(guards, question, seen, policy)?,
-        Axis::Bandwidth => within_bandwidth(guards, question, seen)?,
+    let step = match question.matched.stride() {
+        Stride::Cheapest => cheapest::step(guards, question, seen, policy)?,
+        Stride::Step(_) | Stride::Steps(_) | Stride::Track(_) => along_one_axis(guards, question, seen, policy)?,
     };
-    feasible(guards, question, seen, &to)?;
-    if question.matched.step > 0 || parks(question, seen) {
+    feasible(guards, question, seen, &step)?;
+    if step.way == Way::Up || parks(question, seen, step.axis) {
         taken_back(guards, question, seen, policy)?;
     }
-    Ok(to)
+    Ok(step)
+}
+
+fn along_one_axis(
+    guards: &mut Guards,
+    question: &Question,
+    seen: &Deployment,
+    policy: &Policy,
+) -> Result<Step, Hold> {
+    let axis = question.matched.rule.axis;
+    resizable(guards, seen, axis)?;
+    ours_to_change(guards, question, seen, policy, axis)?;
+    let intent = aim::intent(guards, question, seen, policy)?;
+    let way = intent.way;
+    caution::not_paused(guards, question, seen, (axis, way))?;
+    let intent = caution::cooled(guards, question, seen, intent)?;
+    caution::not_too_often(guards, question, seen)?;
+    let goal = size::goal(guards, question, seen, policy, &intent)?;
+    let goal = caution::stays_down(guards, question, seen, policy, (way, goal))?;
+    let goal = caution::affordable(guards, question, seen, policy, (way, goal))?;
+    Ok(Step { axis, way, to: goal.size(seen) })
+}
+
+/// What a tag of ours says must be known before anything is done.
+fn readable(guards: &mut Guards, question: &Question) -> Result<(), Hold> {
+    let Some(Unreadable { tag, problem }) = &question.unreadable else { return Ok(()) };
+    let hold = Hold::UnreadableTag { tag: tag.clone(), problem: problem.clone() };
+    guards.ask("unreadable_tag", format!("`{tag}`: {problem}"), Some(hold))
 }
 
 /// Only a settled deployment is changed.
@@ -222,7 +330,7 @@ fn settled(guards: &mut Guards, seen: &Deployment) -> Result<(), Hold> {
 /// Evidence must be newer than the last change.
 fn fresh(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result<(), Hold> {
     let Some(changed) = seen.last_change else {
-        return guards.ask("stale", "no change on record".to_owned(), None);
+        return guards.ask("stale", "no change on record", None);
     };
     let since = evidence_begins(question, seen);
     let stale = since.is_none_or(|since| since < changed);
@@ -234,7 +342,7 @@ fn fresh(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result<
 /// When the data begins that the alarm was evaluated on. Evidence from the future is as good as today's.
 fn evidence_begins(question: &Question, seen: &Deployment) -> Option<Timestamp> {
     let at = question.alarm.at?.min(question.now);
-    match question.matched.rule.fresh {
+    match question.matched.rule.is.fresh {
         Fresh::Fired => Some(at),
         Fresh::Window => {
             let told = question.alarm.signal.window.or(seen.alarm.as_ref().and_then(|alarm| alarm.window));
@@ -244,8 +352,7 @@ fn evidence_begins(question: &Question, seen: &Deployment) -> Option<Timestamp> 
 }
 
 /// Some deployments cannot be changed along some axis.
-fn resizable(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result<(), Hold> {
-    let axis = question.matched.rule.axis;
+fn resizable(guards: &mut Guards, seen: &Deployment, axis: Axis) -> Result<(), Hold> {
     let has = target::of(seen.target.kind).is_some_and(|target| target.axes.contains(&axis));
     let has_none = (!has).then(|| "deployments of this kind have none".to_owned());
     let why = has_none.or_else(|| seen.fixed.get(&axis).cloned());
@@ -254,9 +361,9 @@ fn resizable(guards: &mut Guards, question: &Question, seen: &Deployment) -> Res
 }
 
 /// Whether a change is one for which another owner is parked.
-fn parks(question: &Question, seen: &Deployment) -> bool {
-    let rule = question.matched.rule;
-    rule.native == Native::Park && seen.owners.get(&rule.axis).is_some_and(|owner| owner.can_be_parked)
+fn parks(question: &Question, seen: &Deployment, axis: Axis) -> bool {
+    let park = question.matched.rule.is.native == Native::Park;
+    park && seen.owners.get(&axis).is_some_and(|owner| owner.can_be_parked)
 }
 
 /// Another owner is reported, never fought. It is parked only where the clock is sure to bring the look that
@@ -266,34 +373,26 @@ fn ours_to_change(
     question: &Question,
     seen: &Deployment,
     policy: &Policy,
+    axis: Axis,
 ) -> Result<(), Hold> {
-    let rule = question.matched.rule;
-    let owner = seen.owners.get(&rule.axis);
+    let rule = &question.matched.rule;
+    let owner = seen.owners.get(&axis);
     let saw = owner.map_or_else(|| "nobody else".to_owned(), |owner| owner.who.clone());
-    let parked = parks(question, seen) && rule.pair.is_some() && policy.alarm_action.is_some();
+    let parked = parks(question, seen, axis) && rule.pair.is_some() && policy.alarm_action.is_some();
     let hold = owner.filter(|_| !parked).map(|owner| Hold::OwnedElsewhere {
-        axis: rule.axis,
+        axis,
         who: owner.who.clone(),
         can_be_parked: owner.can_be_parked,
     });
     guards.ask("owned_elsewhere", saw, hold)
 }
 
-/// What an operator has paused stays as it is.
-fn not_paused(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result<(), Hold> {
-    let Matched { rule, step, .. } = &question.matched;
-    let stops = |pause: &&Pause| pause.axis == rule.axis && if *step > 0 { pause.up } else { pause.down };
-    let pause = seen.pauses.iter().find(stops);
-    let saw = pause.map_or_else(|| "no pause".to_owned(), |pause| pause.by.clone());
-    guards.ask("paused", saw, pause.map(|pause| Hold::Paused { by: pause.by.clone() }))
-}
-
 /// A shape that could not be had is not asked for again at once.
-fn feasible(guards: &mut Guards, question: &Question, seen: &Deployment, to: &Size) -> Result<(), Hold> {
-    if question.matched.rule.axis != Axis::Shape {
+fn feasible(guards: &mut Guards, question: &Question, seen: &Deployment, step: &Step) -> Result<(), Hold> {
+    if step.axis != Axis::Shape {
         return Ok(());
     }
-    let rung = to.rung();
+    let rung = step.to.rung();
     let known = seen.infeasible.iter().find(|known| known.shape == rung && known.until > question.now);
     let saw = known.map_or_else(|| format!("{rung} was not refused lately"), |known| known.why.clone());
     let hold = known.map(|Infeasible { shape, until, why }| Hold::Infeasible {
@@ -302,88 +401,6 @@ fn feasible(guards: &mut Guards, question: &Question, seen: &Deployment, to: &Si
         why: why.clone(),
     });
     guards.ask("infeasible", saw, hold)
-}
-
-/// The bounds on the count: the policy's, intersected with the platform's own.
-pub fn bounds(question: &Question, seen: &Deployment) -> Bounds {
-    question.matched.rule.instances.intersect(seen.bounds)
-}
-
-fn within_bounds(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result<Size, Hold> {
-    let bounds = bounds(question, seen);
-    let (now, step) = (seen.size.instances, question.matched.step);
-    within(guards, question, now, bounds)?;
-    let instances = if step > 0 {
-        now.saturating_add(step.unsigned_abs()).min(bounds.max)
-    } else {
-        now.saturating_sub(step.unsigned_abs()).max(bounds.min)
-    };
-    Ok(Size { instances, ..seen.size.clone() })
-}
-
-/// Something is left between a number and the end of its bounds. One outside of them is never moved further
-/// out, nor against the alarm's direction.
-fn within(guards: &mut Guards, question: &Question, now: u32, bounds: Bounds) -> Result<(), Hold> {
-    let axis = question.matched.rule.axis;
-    let saw = format!("{now} of {bounds}");
-    let has = if axis == Axis::Instances { "runs" } else { "has" };
-    if question.matched.step > 0 {
-        let limit = || format!("it {has} {now}, and {} is its ceiling", bounds.max);
-        let hold = (now >= bounds.max).then(|| Hold::AtCeiling { axis, limit: limit() });
-        guards.ask("at_ceiling", saw, hold)
-    } else {
-        let limit = || format!("it {has} {now}, and {} is its floor", bounds.min);
-        let hold = (now <= bounds.min).then(|| Hold::AtFloor { axis, limit: limit() });
-        guards.ask("at_floor", saw, hold)
-    }
-}
-
-/// A step doubles or halves the bandwidth: what it takes is not told by an alarm on a percentage.
-fn within_bandwidth(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result<Size, Hold> {
-    let bounds = question.matched.rule.bandwidth;
-    let unknown = || Hold::NotResizable { axis: Axis::Bandwidth, why: "it tells none".to_owned() };
-    let now = seen.size.bandwidth_mbps.ok_or_else(unknown)?;
-    within(guards, question, now, bounds)?;
-    let step = question.matched.step;
-    let times = 2_u32.saturating_pow(step.unsigned_abs());
-    let bandwidth = if step > 0 {
-        now.saturating_mul(times).min(bounds.max)
-    } else {
-        now.div_ceil(times).max(bounds.min)
-    };
-    Ok(Size { bandwidth_mbps: Some(bandwidth), ..seen.size.clone() })
-}
-
-fn on_ladder(
-    guards: &mut Guards,
-    question: &Question,
-    seen: &Deployment,
-    policy: &Policy,
-) -> Result<Size, Hold> {
-    let shape = seen.size.rung();
-    let shape = shape.as_ref();
-    let found = policy.ladders.holding(shape);
-    let on = found.as_ref().map_or_else(String::new, |ladder| format!(" on {}", ladder.name));
-    let unlisted = || {
-        let nearest = policy.ladders.nearest(shape).map(str::to_owned);
-        Hold::UnlistedShape { shape: shape.to_owned(), nearest }
-    };
-    let ladder = guards.ask_for("unlisted_shape", format!("{shape}{on}"), found.ok_or_else(unlisted))?;
-
-    let axis = Axis::Shape;
-    let (bottom, top) = ladder.ends();
-    let step = question.matched.step;
-    if question.is_taking_back() && !ladder.is_above(shape, seen.floor.as_deref()) {
-        let limit = format!("`{shape}` is what it was deployed with, or less");
-        return guards.ask_for("at_floor", shape.to_owned(), Err(Hold::AtFloor { axis, limit }));
-    }
-    let floor = seen.floor.as_deref().filter(|_| question.is_taking_back());
-    let to = ladder.climb(shape, step).map(|to| ladder.not_below(to, floor));
-    let (guard, end) = if step > 0 { ("at_ceiling", top) } else { ("at_floor", bottom) };
-    let limit = format!("`{shape}` is the last rung of ladder `{}`", ladder.name);
-    let at_end = if step > 0 { Hold::AtCeiling { axis, limit } } else { Hold::AtFloor { axis, limit } };
-    let to = guards.ask_for(guard, format!("{shape}, the ladder ends at {end}"), to.ok_or(at_end))?;
-    Ok(seen.size.on_rung(&to.shape))
 }
 
 /// What goes up must have something that takes it back.

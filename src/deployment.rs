@@ -34,8 +34,14 @@ pub struct Deployment {
     pub fixed: BTreeMap<Axis, String>,
     /// Axes that somebody else changes.
     pub owners: BTreeMap<Axis, Owner>,
-    /// Directions in which somebody has paused scaling.
+    /// Directions of the count in which the platform's own autoscaling is suspended.
     pub pauses: Vec<Pause>,
+    /// Its own tags that stepladder knows: what its operator says of it, and what was changed lately. See
+    /// [`crate::tagged`].
+    pub tags: Tags,
+    /// What its metrics read over the alarm's window, by the names that the question asked for. One that is not here has
+    /// no data.
+    pub readings: BTreeMap<String, f64>,
     /// Shapes that could not be had lately.
     pub infeasible: Vec<Infeasible>,
     /// The shape that its operator gave it, where that is known: what is above it was added here. Elsewhere
@@ -149,6 +155,24 @@ impl fmt::Display for Axis {
     }
 }
 
+/// Which way a change goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// To more.
+    Up,
+    /// To less.
+    Down,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        })
+    }
+}
+
 /// Whether a deployment may be changed now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifecycle {
@@ -162,6 +186,7 @@ pub enum Lifecycle {
 
 /// Inclusive bounds on the number of instances, or on a bandwidth in Mbps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
     /// The floor.
@@ -266,6 +291,8 @@ pub enum Facts {
     SagemakerVariant {
         /// The name of the endpoint configuration in force.
         configuration: String,
+        /// The endpoint's ARN, by which it is tagged.
+        arn: String,
         /// When the endpoint was created: tells it from an earlier one of the same name.
         created: Option<Timestamp>,
         /// All that a change of type depends on; read only where the question is about the shape.

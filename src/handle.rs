@@ -74,7 +74,7 @@ pub async fn handle_each(
             }
             if let Some(outcome) = take_up(&one, target, cloud, policy, now).await {
                 let notices = notices(&outcome, policy, now);
-                let outcome = outcome.with_notices(notices, policy.mode);
+                let outcome = outcome.with_notices(notices);
                 told(&outcome);
                 outcomes.push(outcome);
             }
@@ -121,7 +121,7 @@ async fn take_up(
     };
     if let (Some(cloud::Error::NotFound { .. }), None) = (&outcome.error, &outcome.seen) {
         let plan = farewell(&question, pair, outcome.guards);
-        return Some(apply(&question, None, plan, cloud, policy.mode).await);
+        return Some(apply(&question, None, plan, cloud, question.mode(policy)).await);
     }
     let worth_telling = !one.is_at_rest() || !outcome.calls.is_empty() || outcome.error.is_some();
     worth_telling.then_some(outcome)
@@ -156,9 +156,10 @@ async fn attempt(
         Ok(seen) => seen,
         Err(error) => return Outcome::blind(question, asked, error),
     };
+    let question = &question.with_tags(&seen.tags);
     let decided = decide(question, asked, &seen, policy);
     let plan = plan(question, &seen, decided, policy);
-    let outcome = apply(question, Some(seen), plan, cloud, policy.mode).await;
+    let outcome = apply(question, Some(seen), plan, cloud, question.mode(policy)).await;
     let undone = outcome.refused().map(|refused| undone(question, &refused)).unwrap_or_default();
     follow_up(outcome, undone, cloud).await
 }

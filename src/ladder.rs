@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use crate::deployment::Flex;
+use crate::deployment::{Flex, Size};
 
 mod flex;
 
@@ -15,6 +15,7 @@ pub use flex::{FlexShape, GIB_PER_OCPU};
 
 /// One shape, and what it offers.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rung {
     /// The shape's name as the API spells it; of a flexible shape with its size, as in `VM.Standard.E4.Flex:2:32`.
@@ -31,8 +32,62 @@ pub struct Rung {
     pub price: Option<f64>,
 }
 
+/// What a metric draws on: what a shape must have more of for the metric to fall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Draw {
+    /// Cores.
+    Cpu,
+    /// Memory.
+    Memory,
+    /// Accelerators, and their memory.
+    Gpu,
+    /// The load balancer in front.
+    Bandwidth,
+}
+
+impl Draw {
+    /// What a metric of this name draws on, whichever cloud spells it; `None` for one that is no utilization.
+    ///
+    /// ```
+    /// use stepladder::ladder::Draw;
+    /// assert_eq!(Draw::of("CPUUtilization"), Some(Draw::Cpu));
+    /// assert_eq!(Draw::of("GPUMemoryUtilization"), Some(Draw::Gpu));
+    /// assert_eq!(Draw::of("Invocations"), None);
+    /// ```
+    pub fn of(metric: &str) -> Option<Self> {
+        let is = |name: &str| metric.eq_ignore_ascii_case(name);
+        if is("CpuUtilization") {
+            Some(Self::Cpu)
+        } else if is("MemoryUtilization") {
+            Some(Self::Memory)
+        } else if is("GpuUtilization") || is("GpuMemoryUtilization") {
+            Some(Self::Gpu)
+        } else if is("PredictBandwidth") {
+            Some(Self::Bandwidth)
+        } else {
+            None
+        }
+    }
+
+    /// How much of it a rung offers; a load balancer is none of a rung's business.
+    pub fn offered(self, rung: &Rung) -> f64 {
+        match self {
+            Self::Cpu => f64::from(rung.vcpus),
+            Self::Memory => rung.memory_gib,
+            Self::Gpu => f64::from(rung.gpus.max(1)),
+            Self::Bandwidth => 1.0,
+        }
+    }
+
+    /// By how much the metric grows from one rung to another.
+    pub fn ratio(self, from: &Rung, to: &Rung) -> f64 {
+        self.offered(from) / self.offered(to)
+    }
+}
+
 /// Shapes of one family from small to large.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Ladder {
     /// The family's name.
@@ -42,7 +97,8 @@ pub struct Ladder {
 }
 
 impl Ladder {
-    fn position(&self, shape: &str) -> Option<usize> {
+    /// The place of a shape, counted from 0.
+    pub fn position(&self, shape: &str) -> Option<usize> {
         self.rungs.iter().position(|rung| rung.shape == shape)
     }
 
@@ -172,6 +228,11 @@ impl Ladders {
     /// The rung of a shape, whichever ladder it is on.
     pub fn rung(&self, shape: &str) -> Option<Rung> {
         self.holding(shape)?.rung(shape).cloned()
+    }
+
+    /// What a size costs in an hour, in US dollars; `None` where its shape has no price.
+    pub fn cost(&self, size: &Size) -> Option<f64> {
+        Some(self.rung(&size.rung())?.price? * f64::from(size.instances))
     }
 
     /// The ladder whose shapes are spelled most like this one, for messages; `None` when none is like it.

@@ -15,6 +15,7 @@
 //! | [`source`] | one file per payload shape, and their table |
 //! | [`deployment`] | what was seen, once |
 //! | [`ladder`] | ordered shape tables |
+//! | [`tagged`] | what a deployment's own tags say |
 //! | [`policy`] | the policy file, validated when it is loaded |
 //! | [`decide`](mod@decide) | guards in order, then a resize or a reason to hold |
 //! | [`call`] | everything that can ever be sent |
@@ -61,4 +62,5 @@ pub mod provision;
 pub mod repeat;
 pub mod report;
 pub mod source;
+pub mod tagged;
 pub mod target;

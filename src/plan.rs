@@ -5,9 +5,9 @@
 
 use crate::apply::Refused;
 use crate::call::Call;
-use crate::decide::{Decided, Decision, Hold, Question, Verdict, bounds, pair_notifies};
-use crate::deployment::{Axis, Deployment, Infeasible, Lifecycle, SeenAlarm, Size};
-use crate::policy::Policy;
+use crate::decide::{Decided, Decision, Hold, Question, Verdict, bounds, cheapest, pair_notifies, remembered};
+use crate::deployment::{Axis, Deployment, Infeasible, Lifecycle, SeenAlarm, Size, Way};
+use crate::policy::{Policy, Stride};
 use crate::target::{self, Finish, PairContext, Resize, Rest};
 
 /// A decision, and the calls that carry it out.
@@ -46,7 +46,8 @@ pub fn plan(question: &Question, seen: &Deployment, decided: Decided, policy: &P
     }
     let left = match &decided.decision {
         Decision::Resize { axis, to, .. } => {
-            calls.extend(resized(target, question, seen, (*axis, to), policy, &mut notes));
+            let way = decided.way.unwrap_or(Way::Up);
+            calls.extend(resized(target, question, seen, (*axis, way, to), policy, &mut notes));
             Finish::default()
         }
         Decision::Hold(_) => left_over(target, question, seen),
@@ -66,14 +67,15 @@ fn resized(
     target: &target::Target,
     question: &Question,
     seen: &Deployment,
-    (axis, to): (Axis, &Size),
+    (axis, way, to): (Axis, Way, &Size),
     policy: &Policy,
     notes: &mut Vec<String>,
 ) -> Vec<Call> {
     let rungs = (policy.ladders.rung(&seen.size.rung()), policy.ladders.rung(&to.rung()));
-    let calls = (target.resize)(&Resize { seen, axis, to, rungs, now: question.now }, notes);
-    let rule = question.matched.rule;
-    if question.matched.step > 0 && rule.pair.is_none() {
+    let recent = remembered(question, seen, axis, way, to.instances);
+    let calls = (target.resize)(&Resize { seen, axis, to, rungs, recent, now: question.now }, notes);
+    let rule = &question.matched.rule;
+    if way == Way::Up && rule.pair.is_none() {
         notes.push(format!("{} has no `pair`: nothing of ours takes this back", rule.origin));
     }
     calls
@@ -84,16 +86,16 @@ fn left_over(target: &target::Target, question: &Question, seen: &Deployment) ->
     if seen.lifecycle != Lifecycle::Settled {
         return Finish::default();
     }
-    let infeasible_for = question.matched.rule.infeasible_for;
+    let infeasible_for = question.matched.rule.is.infeasible_for;
     (target.finish)(&Rest { seen, infeasible_for, now: question.now })
 }
 
 /// What a change of shape that was not accepted leaves to do: nothing is to be taken for a change that was tried,
 /// and a shape that could not be had is remembered.
 pub fn undone(question: &Question, refused: &Refused) -> Vec<Call> {
-    let shape = question.matched.rule.axis == Axis::Shape;
+    let shape = question.matched.rule.touches(Axis::Shape);
     let Some(target) = target::of(question.target.kind).filter(|_| shape) else { return Vec::new() };
-    let until = question.now.checked_add(question.matched.rule.infeasible_for).unwrap_or(question.now);
+    let until = question.now.checked_add(question.matched.rule.is.infeasible_for).unwrap_or(question.now);
     let infeasible = refused.shape.as_ref().map(|(shape, why)| Infeasible {
         shape: shape.clone(),
         until,
@@ -105,7 +107,7 @@ pub fn undone(question: &Question, refused: &Refused) -> Vec<Call> {
 /// What is left to do about a deployment that is gone: its paired alarm goes, too.
 pub fn farewell(question: &Question, pair: &SeenAlarm, guards: Vec<Verdict>) -> Plan {
     let calls = target::of(question.target.kind).map(|target| (target.delete_pair)(pair, None));
-    let decided = Decided { decision: Decision::Hold(Hold::TargetGone), guards };
+    let decided = Decided::held(Hold::TargetGone, guards);
     Plan { decided, calls: calls.into_iter().collect(), notes: Vec::new() }
 }
 
@@ -117,7 +119,7 @@ fn fate(
     decision: &Decision,
     policy: &Policy,
 ) -> Fate {
-    let rule = question.matched.rule;
+    let rule = &question.matched.rule;
     if rule.pair.is_some() && target.deleted.contains(&seen.status.as_str()) {
         return Fate::Delete;
     }
@@ -128,7 +130,7 @@ fn fate(
         return Fate::Leave;
     }
     // Elsewhere an alarm that asks for more may be being answered right now, by what needs the pair.
-    let serves_nobody = target.one_at_a_time || question.matched.step <= 0;
+    let serves_nobody = target.one_at_a_time || !question.may_ask_for_more();
     let above = |sizes: &[&Size]| above_floor(question, seen, sizes, policy);
     match decision {
         Decision::Hold(Hold::PairTaken { .. } | Hold::NoPairAction) => Fate::Leave,
@@ -150,6 +152,9 @@ fn fate(
 
 /// Whether any of the sizes is above the floor. `None` when the shape's ladder is unknown.
 fn above_floor(question: &Question, seen: &Deployment, sizes: &[&Size], policy: &Policy) -> Option<bool> {
+    if question.matched.rule.stride == Stride::Cheapest {
+        return cheapest::above_floor(question, seen, sizes, policy);
+    }
     match question.matched.rule.axis {
         Axis::Instances => {
             let floor = bounds(question, seen).min;
@@ -164,7 +169,7 @@ fn above_floor(question: &Question, seen: &Deployment, sizes: &[&Size], policy: 
             Some(above)
         }
         Axis::Bandwidth => {
-            let floor = question.matched.rule.bandwidth.min;
+            let floor = question.matched.rule.is.bandwidth.min;
             let mut told = sizes.iter().filter_map(|size| size.bandwidth_mbps).peekable();
             told.peek()?;
             Some(told.any(|bandwidth| bandwidth > floor))

@@ -3,48 +3,51 @@
 //! Validated whole when it is loaded, so that nothing later has to doubt it. Reads no file and no
 //! environment: text in, policy out.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use wildmatch::WildMatch;
 
 use crate::alarm::{Alarm, TargetId};
-use crate::deployment::{Axis, Bounds, Flex};
-use crate::ladder::{FlexShape, GIB_PER_OCPU, Ladder, Ladders};
+use crate::deployment::Way;
+use crate::ladder::{FlexShape, Ladder, Ladders};
 
 mod error;
+pub mod flap;
 mod lists;
 mod notify;
 mod oci;
+mod pair;
+mod place;
+mod rule;
+mod schedule;
+mod settings;
+mod shapes;
+mod steps;
+mod target;
 
 pub use error::Error;
 use lists::Lists;
 use notify::NotifyText;
 pub use notify::{Destination, Form, Notify, Occasion};
 pub use oci::{HighAlarm, Severity, Statistic, Topic, Wanted};
+pub use pair::{Pair, is_pair_name, pair_name};
+use rule::RuleText;
+pub use rule::{Matched, Role, Rule, Stride};
+pub use schedule::Schedule;
+use schedule::ScheduleText;
+use settings::Defaults;
+pub use settings::{Cooldown, InForce, Origin, Origins, Settings};
+pub(crate) use settings::{above_nothing, cooldown, max_changes};
+pub use steps::{Adjustment, Step, Steps};
+use target::{Own, TargetText};
 
 /// The built-in rules, written as any policy is.
 const BUILT_IN: &str = include_str!("policy/built_in.toml");
 
-/// One to ten instances: what Oracle's guide allows a model deployment.
-const DEFAULT_INSTANCES: Bounds = Bounds { min: 1, max: 10 };
-
-/// What a load balancer of OCI can have, in Mbps. See
-/// <https://docs.oracle.com/en-us/iaas/Content/Balance/Concepts/balanceoverview.htm>.
-const DEFAULT_BANDWIDTH: Bounds = Bounds { min: 10, max: 8000 };
-
 /// CloudWatch evaluates at most a day of one-minute periods; OCI queries know windows up to a day.
 const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(24);
-
-/// No deployment here can have a thousand instances.
-const LARGEST_STEP: u32 = 1000;
-
-/// A quota is raised, or a capacity comes back, in hours rather than minutes; an hour keeps the attempts few.
-const DEFAULT_INFEASIBLE_FOR: SignedDuration = SignedDuration::from_hours(1);
-
-/// A month of not trying is giving up, which is better said with another ladder.
-const LONGEST_INFEASIBLE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// OCI repeats a notification at most every minute and at least every thirty days.
 const LONGEST_REPEAT: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -61,6 +64,10 @@ pub struct Policy {
     own_rules: usize,
     /// For paired alarms whose rule has left the policy.
     caretaker: Rule,
+    /// What targets have for themselves. The first that says something of it counts.
+    own: Vec<Own>,
+    /// Times at which the count has other bounds. The first that says something of it counts.
+    schedules: Vec<Schedule>,
     /// Every shape table in force.
     pub ladders: Ladders,
     /// Who hears of a resize.
@@ -74,6 +81,7 @@ pub struct Policy {
 
 /// Whether calls are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Calls are sent.
@@ -85,6 +93,7 @@ pub enum Mode {
 
 /// How fresh the evidence must be, measured from the completion of the last change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Fresh {
     /// All the data that the alarm was evaluated on is newer.
@@ -96,6 +105,7 @@ pub enum Fresh {
 
 /// What to do where the platform's own autoscaling is in the way of a change of shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Native {
     /// Leave it alone, and say so.
@@ -103,76 +113,6 @@ pub enum Native {
     Hold,
     /// Take it out for the time of the change, and put it back.
     Park,
-}
-
-/// What to do about the alarms of one name.
-#[derive(Debug, Clone)]
-pub struct Rule {
-    /// Where it stands, for the record: `rule 2 of the policy`.
-    pub origin: String,
-    alarm: Vec<WildMatch>,
-    target: WildMatch,
-    /// What it changes.
-    pub axis: Axis,
-    /// How many instances or rungs; negative goes down.
-    pub step: i32,
-    /// The count stays inside these.
-    pub instances: Bounds,
-    /// The bandwidth stays inside these, in Mbps.
-    pub bandwidth: Bounds,
-    /// How fresh the evidence must be.
-    pub fresh: Fresh,
-    /// What to do where the platform's own autoscaling is in the way.
-    pub native: Native,
-    /// Whether another rule may have parked it.
-    pub heeds_parked: bool,
-    /// How long a shape that could not be had is not asked for again.
-    pub infeasible_for: SignedDuration,
-    /// The alarm that takes back what this rule adds.
-    pub pair: Option<Pair>,
-}
-
-/// The low alarm that takes back what a rule adds.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Pair {
-    /// Its name on OCI, and the last part of its name on CloudWatch.
-    pub alarm: String,
-    /// The metric, in either cloud's spelling.
-    pub metric: String,
-    /// It fires below this: percent of the capacity that there is.
-    pub below: f64,
-    /// How long it must stay below.
-    pub window: SignedDuration,
-    /// How often it says so again, where the service can repeat.
-    pub repeat: SignedDuration,
-}
-
-impl Pair {
-    /// The name under which the alarm of one target is kept where names are unique per region.
-    pub fn name_for(&self, target: &TargetId) -> String {
-        pair_name(target, &self.alarm)
-    }
-}
-
-/// The name of a paired alarm of a target where names are unique per region.
-pub fn pair_name(target: &TargetId, pair: &str) -> String {
-    format!("stepladder/{target}/{pair}")
-}
-
-/// Whether an alarm has a name that only paired alarms of a target have.
-pub fn is_pair_name(alarm: &str, target: &TargetId) -> bool {
-    alarm.starts_with(&pair_name(target, ""))
-}
-
-/// A rule that matches, and which way it goes for this alarm.
-#[derive(Debug, Clone)]
-pub struct Matched<'a> {
-    /// The rule.
-    pub rule: &'a Rule,
-    /// Its step for this alarm: positive goes up, negative goes down.
-    pub step: i32,
-    /// The glob or the name in it that matches the alarm's.
-    pub by: String,
 }
 
 impl Policy {
@@ -189,31 +129,44 @@ impl Policy {
     /// assert!(error.to_string().contains("`instances`"), "{error}");
     /// ```
     pub fn parse(text: &str) -> Result<Self, Error> {
+        Self::read(text).map_err(|error| error.located(text))
+    }
+
+    fn read(text: &str) -> Result<Self, Error> {
         let own = File::read(text)?;
         let built_in = File::read(BUILT_IN)?;
-        let defaults = own.defaults;
-        let in_defaults = |problem| Error::Invalid { place: "defaults".to_owned(), problem };
-        defaults.instances.map_or(Ok(()), check_bounds).map_err(in_defaults)?;
-        defaults.bandwidth.map_or(Ok(()), check_bandwidth).map_err(in_defaults)?;
-        let infeasible_for = defaults.infeasible_for.as_deref();
-        infeasible_for.map(checked_infeasible_for).transpose().map_err(in_defaults)?;
+        let defaults = own.defaults.checked();
+        let defaults = defaults.map_err(|problem| Error::invalid("defaults".to_owned(), problem))?;
         let ladders = Ladders::built_in()?;
-        let flex = checked_flex(own.flex, &ladders)?;
-        let ladders = ladders.after(checked_ladders(own.ladder)?, flex);
-        sizes_of_flexible_rungs(&ladders)?;
+        let flex = shapes::checked_flex(own.flex, &ladders)?;
+        let own_ladders = shapes::checked_ladders(own.ladder)?;
         let mut rules = Vec::new();
         for (i, rule) in own.rule.into_iter().enumerate() {
-            let origin = format!("rule {} of the policy", i + 1);
-            rules.push(rule.checked(origin, &defaults)?);
+            rules.push(rule.checked(format!("rule {} of the policy", i + 1), &defaults)?);
         }
         let own_rules = rules.len();
         for rule in built_in.rule {
             rules.push(rule.checked("built-in rule".to_owned(), &defaults)?);
         }
+        for rule in &rules {
+            let flaps = flap::check(rule, &own_ladders);
+            flaps.map_err(|problem| Error::invalid(rule.origin.clone(), problem))?;
+        }
+        let ladders = ladders.after(own_ladders, flex);
+        shapes::sizes_of_flexible_rungs(&ladders)?;
         // What one rule has parked another must not take for gone.
-        let parks = rules.iter().any(|rule| rule.native == Native::Park);
+        let parks = |rule: &Rule| rule.is.native == Native::Park;
+        let targets = target::checked(own.target)?;
+        let parked = rules.iter().any(parks)
+            || targets.iter().any(|own| own.settings.native == Some(Native::Park));
         for rule in &mut rules {
-            rule.heeds_parked = parks;
+            rule.heeds_parked = parked;
+        }
+        let schedules = schedule::checked(own.schedule)?;
+        for (i, schedule) in schedules.iter().enumerate() {
+            let check = |rule: &Rule| schedule.check_against(rule.is.instances, &rule.origin);
+            let checked = rules.iter().take(own_rules.max(1)).try_for_each(check);
+            checked.map_err(|problem| Error::invalid(format!("schedule {}", i + 1), problem))?;
         }
         let lists = Lists::checked(own.targets, own.topics, own.accounts)?;
         let mut policy = Self {
@@ -222,6 +175,8 @@ impl Policy {
             rules,
             own_rules,
             caretaker: Rule::caretaker(),
+            own: targets,
+            schedules,
             ladders,
             notify: notify::checked(own.notify)?,
             alarm_action: None,
@@ -229,6 +184,16 @@ impl Policy {
         };
         policy.oci = own.oci.map(|written| written.checked(&policy)).transpose()?;
         Ok(policy)
+    }
+
+    /// The same policy, with nothing of it sent, whatever it says of a target.
+    #[must_use]
+    pub fn observing(mut self) -> Self {
+        self.mode = Mode::Observe;
+        for own in &mut self.own {
+            own.settings.mode = None;
+        }
+        self
     }
 
     /// Whether the policy lets this target be touched at all.
@@ -244,7 +209,7 @@ impl Policy {
     /// What is left to do about a deployment whose paired alarm no rule knows any more: to finish what was begun,
     /// and to change nothing else. Its step is none.
     pub fn caretaker(&self) -> Matched<'_> {
-        Matched { rule: &self.caretaker, step: 0, by: String::new() }
+        Matched { rule: Cow::Borrowed(&self.caretaker), role: Role::LooksAfter, by: String::new() }
     }
 
     /// How many rules are the policy's own, and how many are built in.
@@ -262,226 +227,74 @@ impl Policy {
         let ours = is_pair_name(alarm, target);
         let takes_back = here().any(|rule| rule.is_taken_back_by(alarm, target));
         here().find_map(|rule| {
+            let matched = |role, by| Some(Matched { rule: Cow::Borrowed(rule), role, by });
             if rule.is_taken_back_by(alarm, target) {
-                return Some(Matched { rule, step: -rule.step.abs(), by: alarm.to_owned() });
+                return matched(Role::TakesBack, alarm.to_owned());
             }
             let glob = rule.alarm.iter().find(|glob| !ours && glob.matches(alarm))?;
-            let adds = rule.step > 0;
-            (!(adds && takes_back)).then(|| Matched { rule, step: rule.step, by: glob.to_string() })
+            // What may go either way is answered as it is measured.
+            let adds = rule.stride.way() == Some(Way::Up);
+            if adds && takes_back { None } else { matched(Role::Answers, glob.to_string()) }
         })
     }
-}
 
-impl Rule {
-    /// A rule that no alarm matches.
-    fn caretaker() -> Self {
-        Self {
-            origin: "no rule".to_owned(),
-            alarm: Vec::new(),
-            target: WildMatch::new("*"),
-            // Only changes of shape leave something to finish.
-            axis: Axis::Shape,
-            step: 0,
-            instances: DEFAULT_INSTANCES,
-            bandwidth: DEFAULT_BANDWIDTH,
-            fresh: Fresh::default(),
-            // What was parked under another policy is put back all the same.
-            native: Native::Park,
-            heeds_parked: true,
-            infeasible_for: DEFAULT_INFEASIBLE_FOR,
-            pair: None,
+    /// The same rule with what the policy says of this target, and of this time.
+    pub fn in_force<'a>(&'a self, mut matched: Matched<'a>, target: &TargetId, now: Timestamp) -> Matched<'a> {
+        // The first has the last word.
+        for (i, own) in self.own.iter().enumerate().rev().filter(|(_, own)| own.is_for(target)) {
+            matched.take(&own.settings, &|_| Origin::Target(i + 1, own.glob.to_string()));
         }
-    }
-
-    /// Whether the alarm has the name of this rule's paired alarm.
-    fn is_taken_back_by(&self, alarm: &str, target: &TargetId) -> bool {
-        self.pair.as_ref().is_some_and(|pair| alarm == pair.alarm || alarm == pair.name_for(target))
+        for (i, schedule) in self.schedules.iter().enumerate().rev() {
+            if let Some(until) = schedule.until(target, now) {
+                matched.take(&schedule.settings(), &|_| Origin::Schedule(i + 1, format!("until {until}")));
+            }
+        }
+        matched
     }
 }
 
 /// The file as it is written.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct File {
+    /// Whether calls are sent.
     #[serde(default)]
     mode: Mode,
+    /// Globs on the targets that may be touched (default: every target).
     targets: Option<Vec<String>>,
+    /// Globs on the ARNs of the SNS topics that are listened to (default: every topic).
     topics: Option<Vec<String>>,
+    /// The AWS accounts whose alarms are listened to (default: every account).
     accounts: Option<Vec<String>>,
+    /// What holds where no rule says otherwise.
     #[serde(default)]
     defaults: Defaults,
+    /// What the alarms of a name do. The first that matches counts, then the built-in ones.
     #[serde(default)]
     rule: Vec<RuleText>,
+    /// What the targets of a glob have for themselves, whatever rule answers. The first that says something counts.
+    #[serde(default)]
+    target: Vec<TargetText>,
+    /// Times at which the count has other bounds. The first that says something counts.
+    #[serde(default)]
+    schedule: Vec<ScheduleText>,
+    /// Ordered tables of shapes, searched before the built-in ones.
     #[serde(default)]
     ladder: Vec<Ladder>,
+    /// Flexible shapes of OCI, and how large they may be made.
     #[serde(default)]
     flex: Vec<FlexShape>,
+    /// Who hears of a resize.
     #[serde(default)]
     notify: Vec<NotifyText>,
+    /// What `stepladder provision` sets up on OCI.
     oci: Option<oci::OciText>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Defaults {
-    instances: Option<Bounds>,
-    bandwidth: Option<Bounds>,
-    #[serde(default)]
-    fresh: Fresh,
-    #[serde(default)]
-    native: Native,
-    infeasible_for: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RuleText {
-    alarm: Globs,
-    target: Option<String>,
-    axis: Axis,
-    step: Option<i32>,
-    instances: Option<Bounds>,
-    bandwidth: Option<Bounds>,
-    fresh: Option<Fresh>,
-    native: Option<Native>,
-    infeasible_for: Option<String>,
-    pair: Option<PairText>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PairText {
-    alarm: String,
-    metric: String,
-    below: f64,
-    window: String,
-    repeat: Option<String>,
-}
-
-/// One glob or several.
-#[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "expected a glob on the alarm's name, or a list of them")]
-enum Globs {
-    One(String),
-    Several(Vec<String>),
-}
-
-impl Globs {
-    fn as_slice(&self) -> &[String] {
-        match self {
-            Self::One(glob) => std::slice::from_ref(glob),
-            Self::Several(globs) => globs,
-        }
-    }
 }
 
 impl File {
     fn read(text: &str) -> Result<Self, Error> {
         toml::from_str(text).map_err(|error| Error::unreadable(text, &error))
-    }
-}
-
-impl RuleText {
-    fn checked(self, origin: String, defaults: &Defaults) -> Result<Rule, Error> {
-        let invalid = |problem: String| Error::Invalid { place: origin.clone(), problem };
-        let step = self.step.unwrap_or(1);
-        if step == 0 || step.unsigned_abs() > LARGEST_STEP {
-            let expected = format!("expected -{LARGEST_STEP} to {LARGEST_STEP}, but not 0");
-            return Err(invalid(format!("`step = {step}`: {expected}")));
-        }
-        let globs = self.alarm.as_slice();
-        if globs.is_empty() || globs.iter().any(|glob| glob.trim().is_empty()) {
-            return Err(invalid("`alarm` is empty: expected a glob on the alarm's name".to_owned()));
-        }
-        if self.target.as_ref().is_some_and(|glob| glob.trim().is_empty()) {
-            return Err(invalid("`target` is empty: expected a glob on the target".to_owned()));
-        }
-        let instances = self.instances.or(defaults.instances).unwrap_or(DEFAULT_INSTANCES);
-        check_bounds(instances).map_err(invalid)?;
-        let bandwidth = self.bandwidth.or(defaults.bandwidth).unwrap_or(DEFAULT_BANDWIDTH);
-        check_bandwidth(bandwidth).map_err(invalid)?;
-        let pair = self.pair.map(PairText::checked).transpose().map_err(invalid)?;
-        let native = self.native.unwrap_or(defaults.native);
-        if native == Native::Park && self.axis == Axis::Shape && pair.is_none() {
-            return Err(invalid(
-                "`native = \"park\"` without a `pair`: expected one, because the looks at it \
-                                bring back what was parked"
-                    .to_owned(),
-            ));
-        }
-        let infeasible_for = self.infeasible_for.as_deref().or(defaults.infeasible_for.as_deref());
-        let infeasible_for = infeasible_for.map(checked_infeasible_for).transpose().map_err(invalid)?;
-        Ok(Rule {
-            alarm: self.alarm.as_slice().iter().map(|g| WildMatch::new_case_insensitive(g)).collect(),
-            target: WildMatch::new(self.target.as_deref().unwrap_or("*")),
-            axis: self.axis,
-            step,
-            instances,
-            bandwidth,
-            fresh: self.fresh.unwrap_or(defaults.fresh),
-            native,
-            heeds_parked: native == Native::Park,
-            infeasible_for: infeasible_for.unwrap_or(DEFAULT_INFEASIBLE_FOR),
-            pair,
-            origin,
-        })
-    }
-}
-
-fn checked_infeasible_for(text: &str) -> Result<SignedDuration, String> {
-    minutes("infeasible_for", text, LONGEST_INFEASIBLE)
-}
-
-fn check_bounds(Bounds { min, max }: Bounds) -> Result<(), String> {
-    if min == 0 {
-        return Err(
-            "`instances.min = 0`: expected at least 1, no target here can be woken from nothing".into()
-        );
-    }
-    if min > max {
-        return Err(format!("`instances.min = {min}` is above `instances.max = {max}`"));
-    }
-    Ok(())
-}
-
-fn check_bandwidth(Bounds { min, max }: Bounds) -> Result<(), String> {
-    let within = DEFAULT_BANDWIDTH.min..=DEFAULT_BANDWIDTH.max;
-    if !within.contains(&min) || !within.contains(&max) {
-        return Err(format!(
-            "`bandwidth = {{ min = {min}, max = {max} }}`: expected {DEFAULT_BANDWIDTH} Mbps"
-        ));
-    }
-    if min > max {
-        return Err(format!("`bandwidth.min = {min}` is above `bandwidth.max = {max}`"));
-    }
-    Ok(())
-}
-
-impl PairText {
-    fn checked(self) -> Result<Pair, String> {
-        // CloudWatch allows 255 characters for `stepladder/endpoint/<63>/variant/<63>/` and this.
-        if self.alarm.is_empty() || self.alarm.len() > 80 || self.alarm.contains(['/', '\n', ' ']) {
-            let shown = &self.alarm;
-            return Err(format!(
-                "`pair.alarm = \"{shown}\"`: expected 1 to 80 characters without `/` and spaces"
-            ));
-        }
-        if self.metric.is_empty() || !self.metric.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            return Err(format!("`pair.metric = \"{}\"`: expected a metric's plain name", self.metric));
-        }
-        if !self.below.is_finite() || self.below <= 0.0 {
-            return Err(format!("`pair.below = {}`: expected a number above 0", self.below));
-        }
-        let window = minutes("pair.window", &self.window, LONGEST_WINDOW)?;
-        // An interval of an OCI query is written in minutes up to an hour, and in hours after that.
-        if window.as_mins() > 60 && window.as_mins() % 60 != 0 {
-            return Err(format!("`pair.window = \"{}\"`: expected whole hours above `60m`", self.window));
-        }
-        let repeat = match &self.repeat {
-            Some(text) => minutes("pair.repeat", text, LONGEST_REPEAT)?,
-            None => window,
-        };
-        Ok(Pair { alarm: self.alarm, metric: self.metric, below: self.below, window, repeat })
     }
 }
 
@@ -497,91 +310,19 @@ fn minutes(key: &str, text: &str, longest: SignedDuration) -> Result<SignedDurat
     Ok(duration)
 }
 
-fn checked_ladders(ladders: Vec<Ladder>) -> Result<Vec<Ladder>, Error> {
-    for ladder in &ladders {
-        let place = format!("ladder `{}`", ladder.name);
-        let invalid = |problem: String| Err(Error::Invalid { place: place.clone(), problem });
-        if ladder.rungs.is_empty() {
-            return invalid("it has no rungs: expected at least one".to_owned());
-        }
-        for (i, rung) in ladder.rungs.iter().enumerate() {
-            if ladder.rungs.iter().take(i).any(|below| below.shape == rung.shape) {
-                return invalid(format!("shape `{}` is on it twice", rung.shape));
+macro_rules! shown_as_written {
+    ($($type:ident { $($variant:ident => $word:literal),* })*) => {
+        $(impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(Self::$variant => $word,)*
+                })
             }
-            if rung.vcpus == 0 || !rung.memory_gib.is_finite() || rung.memory_gib <= 0.0 {
-                return invalid(format!("shape `{}` needs `vcpus` and `memory_gib` above 0", rung.shape));
-            }
-            if rung.price.is_some_and(|price| !price.is_finite() || price < 0.0) {
-                return invalid(format!("shape `{}` has a `price` that is no amount", rung.shape));
-            }
-        }
-    }
-    Ok(ladders)
+        })*
+    };
 }
-
-/// A rung of a flexible shape is nothing without its size, and no other shape has one.
-fn sizes_of_flexible_rungs(ladders: &Ladders) -> Result<(), Error> {
-    for ladder in ladders.iter() {
-        let invalid = |problem| Err(Error::Invalid { place: format!("ladder `{}`", ladder.name), problem });
-        for rung in &ladder.rungs {
-            let written = rung.shape.as_str();
-            let shape = written.split_once(':').map_or(written, |(shape, _)| shape);
-            let flexible = ladders.flex().any(|flex| flex.shape == shape);
-            if !flexible && shape != written {
-                return invalid(format!(
-                    "`{shape}` is no flexible shape: expected it without a size, or a `[[flex]]` of it"
-                ));
-            }
-            let sized = Flex::read(written)
-                .is_some_and(|(shape, flex)| flex.rung(shape) == written && flex.is_allowed());
-            if flexible && !sized {
-                return invalid(format!(
-                    "`{written}` is flexible: expected its OCPUs and GB, too, as in `{shape}:2:32`, with \
-                     {GIB_PER_OCPU} GB for each"
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn checked_flex(shapes: Vec<FlexShape>, built_in: &Ladders) -> Result<Vec<FlexShape>, Error> {
-    for flex in &shapes {
-        let place = format!("flexible shape `{}`", flex.shape);
-        let invalid = |problem: String| Err(Error::Invalid { place: place.clone(), problem });
-        for (key, Bounds { min, max }) in [("ocpus", flex.ocpus), ("memory_gib", flex.memory_gib)] {
-            if min == 0 || min > max {
-                return invalid(format!(
-                    "`{key} = {{ min = {min}, max = {max} }}`: expected 1 or more, in order"
-                ));
-            }
-        }
-        let misspelled =
-            |known: &&FlexShape| known.shape != flex.shape && known.shape.eq_ignore_ascii_case(&flex.shape);
-        if let Some(known) = built_in.flex().find(misspelled) {
-            return invalid(format!("did you mean `{}`?", known.shape));
-        }
-        let (least, most) =
-            (flex.ocpus.min * GIB_PER_OCPU.min, flex.ocpus.max.saturating_mul(GIB_PER_OCPU.max));
-        if flex.memory_gib.max < least || flex.memory_gib.min > most {
-            return invalid(format!(
-                "`memory_gib` leaves no core its {GIB_PER_OCPU} GB: expected {least} to {most} in it"
-            ));
-        }
-        if flex.vcpus_per_ocpu == 0 {
-            return invalid("`vcpus_per_ocpu = 0`: expected 1 or more".to_owned());
-        }
-        let prices = [flex.price_per_ocpu, flex.price_per_gib].into_iter().flatten();
-        if prices.into_iter().any(|price| !price.is_finite() || price < 0.0) {
-            return invalid("its price is no amount".to_owned());
-        }
-    }
-    Ok(shapes)
-}
-
-impl fmt::Display for Matched<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rule, step, by } = self;
-        write!(f, "{} for `{by}`: {} {step:+}", rule.origin, rule.axis)
-    }
+shown_as_written! {
+    Mode { Act => "act", Observe => "observe" }
+    Fresh { Window => "window", Fired => "fired" }
+    Native { Hold => "hold", Park => "park" }
 }

@@ -6,7 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::alarm::{Alarm, Event, Signal, TargetId, Transition};
+use crate::alarm::{Alarm, Event, Side, Signal, TargetId, Transition};
 use crate::call::CloudwatchAlarm;
 use crate::deployment::SeenAlarm;
 use crate::policy::pair_name;
@@ -75,6 +75,8 @@ impl Standing {
                 metric: measured.then(|| definition.metric.clone()),
                 value: None,
                 threshold: measured.then_some(definition.threshold),
+                side: Side::of_comparison(&definition.comparison),
+                missing: false,
                 window: definition.window(),
             },
             at: spoken_at(&definition, since, now),

@@ -30,6 +30,11 @@ pub struct Target {
     pub one_at_a_time: bool,
     /// The reads that an observation of it takes: operation, and the permission that it needs.
     pub reads: &'static [(&'static str, &'static str)],
+    /// The metrics of its cores and its memory, as its platform spells them.
+    pub utilization: [&'static str; 2],
+    /// What a metric reads when all that a rung offers is used; `None` where it has no such end, or where only a rung
+    /// that is not known would tell.
+    pub full: fn(&str, Option<&Rung>) -> Option<f64>,
     /// The axes along which it has a size.
     pub axes: &'static [Axis],
     /// The calls that bring it to a size, one axis at a time.
@@ -60,6 +65,8 @@ pub struct Resize<'a> {
     pub to: &'a Size,
     /// The rungs of the shapes before and after, where a ladder lists them.
     pub rungs: (Option<Rung>, Option<Rung>),
+    /// What shall be remembered of the changes of the last hour; `None` where nobody asks for it.
+    pub recent: Option<String>,
     /// The time that it is.
     pub now: Timestamp,
 }

@@ -116,7 +116,7 @@ impl Cloud for AwsCloud {
         let (endpoint, variant) = names(question.target)?;
         let clients = self.clients().await;
         clients.check_region(question)?;
-        let retypes = question.matched.rule.axis == Axis::Shape;
+        let retypes = question.matched.rule.touches(Axis::Shape);
         let guess = self.guess(endpoint, variant, retypes);
         let (described, along, native, alarms) = tokio::join!(
             sagemaker::describe_endpoint(&clients.sagemaker, endpoint),
@@ -309,7 +309,7 @@ impl Clients {
         endpoint: &str,
         guess: Option<&str>,
     ) -> Result<sagemaker::Along, Error> {
-        if question.matched.rule.axis != Axis::Shape {
+        if !question.matched.rule.touches(Axis::Shape) {
             return Ok(sagemaker::guessed(&self.sagemaker, guess).await);
         }
         // SageMaker writes names in its ARNs in lower case.
@@ -379,7 +379,7 @@ impl Clients {
 }
 
 fn parks(question: &Question) -> bool {
-    question.matched.rule.native == policy::Native::Park
+    question.matched.rule.is.native == policy::Native::Park
 }
 
 fn summary_of<'a>(
@@ -446,7 +446,7 @@ fn deployment(
         configuration: &identity.configuration,
         instances: running,
         last_change,
-        infeasible_for: question.matched.rule.infeasible_for,
+        infeasible_for: question.matched.rule.is.infeasible_for,
     };
     let rest = (lifecycle == Lifecycle::Settled).then_some(rest);
     Deployment {

@@ -290,7 +290,7 @@ fn accepted(work_request: Option<String>) -> String {
 
 fn deployment(question: &Question, found: Found) -> Deployment {
     let Found { described, alarm, mut pairs, work: Work { under_way, finished }, asked } = found;
-    let (rule, tags) = (question.matched.rule, described.tags());
+    let (rule, tags) = (&question.matched.rule, described.tags());
     let mut status = described.word("/lifecycleState").to_owned();
     let mut lifecycle = TARGET.lifecycle(&status);
     // The state lags behind what is asked for.
@@ -315,7 +315,7 @@ fn deployment(question: &Question, found: Found) -> Deployment {
     Deployment {
         target: question.target.clone(),
         last_change: memory::last_change(&tags, finished).max(asked),
-        infeasible: memory::infeasible(&tags, &size, finished, rule.infeasible_for),
+        infeasible: memory::infeasible(&tags, &size, finished, rule.is.infeasible_for),
         heading: size.clone(),
         size,
         lifecycle,
@@ -324,6 +324,8 @@ fn deployment(question: &Question, found: Found) -> Deployment {
         fixed,
         owners,
         pauses: Vec::new(),
+        tags: tagged::own(&tags, None),
+        readings: BTreeMap::new(),
         floor: None,
         alarm,
         pair: pairs.next(),

@@ -19,6 +19,7 @@ use crate::provision::Setup;
 use crate::repeat::{Standing, Told};
 use crate::source::variant_named;
 use crate::target::sagemaker_variant::{self as sagemaker, configuration, memory, native};
+use crate::tagged;
 use crate::target::{self, oci_model_deployment as oci};
 
 mod alarms;
@@ -158,7 +159,7 @@ fn describe(world: &World, question: &Question) -> Result<Deployment, Error> {
         fixed.extend(told.fixed);
         owners.extend(told.owners);
     }
-    let infeasible_for = question.matched.rule.infeasible_for;
+    let infeasible_for = question.matched.rule.is.infeasible_for;
     let rest = whole.filter(|_| lifecycle == Lifecycle::Settled).map(|known| memory::Rest {
         configuration: configuration::name(&known.configuration),
         instances: found.instances,
@@ -176,6 +177,8 @@ fn describe(world: &World, question: &Question) -> Result<Deployment, Error> {
         fixed,
         owners,
         pauses: native::pauses(&native),
+        tags: own_tags(question, found, whole),
+        readings: readings(question, found),
         infeasible: whole.map_or_else(
             || oci::memory::infeasible(&found.tags, &found.size(), None, infeasible_for),
             |known| memory::infeasible(&known.tags, variant, rest),
@@ -186,6 +189,21 @@ fn describe(world: &World, question: &Question) -> Result<Deployment, Error> {
         strays: world.pairs_of(question).skip(1).collect(),
         facts: facts(question.target.kind, found, endpoint),
     })
+}
+
+/// What a deployment's own tags say: those of an endpoint are its variants' all.
+fn own_tags(question: &Question, found: &world::Resource, endpoint: Option<&Endpoint>) -> Tags {
+    let variant = question.target.endpoint_and_variant().map(|(_, variant)| variant);
+    tagged::own(endpoint.map_or(&found.tags, |endpoint| &endpoint.tags), variant)
+}
+
+/// What the metrics read that the question asks for.
+fn readings(question: &Question, found: &world::Resource) -> BTreeMap<String, f64> {
+    let read = |asked: &str| {
+        let same = |(name, _): &(&String, &f64)| name.eq_ignore_ascii_case(asked);
+        found.metrics.iter().find(same).map(|(_, value)| (asked.to_owned(), *value))
+    };
+    question.readings().into_iter().filter_map(read).collect()
 }
 
 fn lifecycle(kind: TargetKind, status: &str) -> Lifecycle {
@@ -212,6 +230,7 @@ fn facts(kind: TargetKind, found: &Resource, endpoint: Option<Endpoint>) -> Fact
                 .as_ref()
                 .map(|known| configuration::name(&known.configuration).to_owned())
                 .unwrap_or_default(),
+            arn: endpoint.as_ref().map(|known| known.arn.clone()).unwrap_or_default(),
             created: None,
             endpoint: endpoint.map(Box::new),
         },
@@ -238,7 +257,7 @@ impl World {
     /// The alarm in the place of the paired one: by tags on OCI, by name on CloudWatch.
     fn pairs_of(&self, question: &Question) -> impl Iterator<Item = SeenAlarm> {
         let target = question.target;
-        let rule = question.matched.rule;
+        let rule = &question.matched.rule;
         self.alarms.iter().filter_map(move |alarm| {
             let pair = rule.pair.as_ref()?;
             match &alarm.definition {

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::alarm::Transition;
-use crate::deployment::Axis;
+use crate::deployment::{Axis, Way};
 
 /// Why nothing happens.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +56,56 @@ pub enum Hold {
         who: String,
         /// Whether the policy could have it parked.
         can_be_parked: bool,
+    },
+    /// One of the deployment's own tags cannot be read.
+    UnreadableTag {
+        /// Its name.
+        tag: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Nothing was measured, or not what the rule needs.
+    NoData {
+        /// What is missing.
+        missing: String,
+    },
+    /// What was measured asks for no other size.
+    OnTarget {
+        /// What it is, and what it should be.
+        why: String,
+    },
+    /// Another alarm of the same event changes the same deployment.
+    Outranked {
+        /// Which one.
+        by: String,
+    },
+    /// The last change is too fresh for another.
+    CoolingDown {
+        /// Which way.
+        way: Way,
+        /// Until when.
+        until: Timestamp,
+        /// How many instances were added since it began, which are not added again.
+        credit: i32,
+    },
+    /// It was changed as often within an hour as the policy lets it be.
+    TooManyChanges {
+        /// How often that is.
+        most: u32,
+        /// When the next may come.
+        until: Timestamp,
+    },
+    /// What is taken away would be called back.
+    WouldFlap {
+        /// What would be measured afterwards, and the threshold of the alarm that adds.
+        why: String,
+    },
+    /// It would cost more than the policy lets it.
+    OverBudget {
+        /// What it would cost in an hour; `None` where no price is known.
+        cost: Option<f64>,
+        /// What it may cost.
+        most: f64,
     },
     /// Somebody has paused scaling in this direction.
     Paused {
@@ -116,6 +166,14 @@ impl Hold {
             Self::Stale { .. } => "stale",
             Self::NotResizable { .. } => "not_resizable",
             Self::OwnedElsewhere { .. } => "owned_elsewhere",
+            Self::UnreadableTag { .. } => "unreadable_tag",
+            Self::NoData { .. } => "no_data",
+            Self::OnTarget { .. } => "on_target",
+            Self::Outranked { .. } => "outranked",
+            Self::CoolingDown { .. } => "cooling_down",
+            Self::TooManyChanges { .. } => "too_many_changes",
+            Self::WouldFlap { .. } => "would_flap",
+            Self::OverBudget { .. } => "over_budget",
             Self::Paused { .. } => "paused",
             Self::Infeasible { .. } => "infeasible",
             Self::AtCeiling { .. } => "at_ceiling",
@@ -162,6 +220,33 @@ impl fmt::Display for Hold {
                 let way_out = if *can_be_parked { way_out } else { "" };
                 write!(f, "its {axis} belongs to {who}{way_out}")
             }
+            Self::UnreadableTag { tag, problem } => {
+                write!(f, "the deployment's tag `{tag}` cannot be read, so it is left alone: {problem}")
+            }
+            Self::NoData { missing } => write!(f, "{missing}: what is not known changes nothing"),
+            Self::OnTarget { why } => write!(f, "it needs no other size: {why}"),
+            Self::Outranked { by } => {
+                write!(f, "`{by}` of the same event changes it already, one thing at a time; a repeat brings this back")
+            }
+            Self::CoolingDown { way, until, credit: 0 } => {
+                write!(f, "nothing goes {way} before {until}, after the last change")
+            }
+            Self::CoolingDown { way, until, credit } => write!(
+                f,
+                "nothing more goes {way} before {until}: the {credit} that this asks for were added since the cooldown began"
+            ),
+            Self::TooManyChanges { most, until } => {
+                write!(f, "it was changed {most} times within an hour, and may be again at {until}")
+            }
+            Self::WouldFlap { why } => write!(f, "what is taken away would be called back: {why}"),
+            Self::OverBudget { cost: Some(cost), most } => {
+                write!(f, "it would cost {cost:.4} USD an hour, and the policy's `max_hourly_cost` is {most}")
+            }
+            Self::OverBudget { cost: None, most } => write!(
+                f,
+                "its shape has no price, so nobody knows whether more of it stays under the policy's `max_hourly_cost` of \
+                 {most}: add a `[[ladder]]` with a `price`"
+            ),
             Self::Paused { by } => write!(f, "scaling this way is paused by {by}"),
             Self::Infeasible { shape, until, why } => {
                 write!(f, "`{shape}` could not be had and is not asked for again before {until}: {why}")

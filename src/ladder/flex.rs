@@ -11,6 +11,7 @@ pub const GIB_PER_OCPU: Bounds = Bounds { min: 6, max: 64 };
 
 /// A flexible shape, and how large it may be made.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FlexShape {
     /// The shape's name as the API spells it.

@@ -2,6 +2,7 @@
 
 use thiserror::Error as ThisError;
 
+use super::place;
 use crate::address::masked;
 
 /// Why a policy cannot be used.
@@ -16,8 +17,10 @@ pub enum Error {
         problem: String,
     },
     /// It can be read but makes no sense.
-    #[error("{place}: {problem}")]
+    #[error("{}{place}: {problem}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
     Invalid {
+        /// Counted from 1: that of the key where it is written, else that of its table.
+        line: Option<usize>,
         /// Which rule or ladder.
         place: String,
         /// What was found and what was expected.
@@ -26,10 +29,26 @@ pub enum Error {
 }
 
 impl Error {
+    /// Something at a place that can be read but makes no sense.
+    pub(super) fn invalid(place: String, problem: String) -> Self {
+        Self::Invalid { line: None, place, problem }
+    }
+
+    /// The same, with the line in the policy's text.
+    pub(super) fn located(self, text: &str) -> Self {
+        match self {
+            Self::Invalid { line: None, place, problem } => {
+                Self::Invalid { line: place::line(text, &place, &problem), place, problem }
+            }
+            known => known,
+        }
+    }
+
     /// Turns the TOML reader's error into one with a line and a suggestion.
     pub fn unreadable(text: &str, error: &toml::de::Error) -> Self {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
+        let start = error.span().map_or(0, |span| span.start);
+        let before = text.get(..start).unwrap_or_default();
+        let line = place::line_at(text, start);
         // A value at a wrong place may well be a webhook's address.
         let message = &masked(error.message().trim());
         let problem = match (nearest_known(message), key_of_value(before)) {

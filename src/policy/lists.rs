@@ -25,7 +25,7 @@ impl Lists {
         let is_account = |text: &&String| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
         if let Some(other) = accounts.iter().flatten().find(|account| !is_account(account)) {
             let problem = format!("`{other}` is no account: expected 12 digits");
-            return Err(Error::Invalid { place: "`accounts`".to_owned(), problem });
+            return Err(Error::invalid("`accounts`".to_owned(), problem));
         }
         Ok(Self { targets, topics, accounts })
     }
@@ -58,7 +58,7 @@ impl Lists {
 fn globs(place: &str, globs: Option<Vec<String>>, expected: &str) -> Result<Option<Vec<WildMatch>>, Error> {
     if globs.iter().flatten().any(|glob| glob.trim().is_empty()) {
         let problem = format!("a glob in it is empty: {expected}");
-        return Err(Error::Invalid { place: place.to_owned(), problem });
+        return Err(Error::invalid(place.to_owned(), problem));
     }
     Ok(globs.map(|globs| globs.iter().map(|glob| WildMatch::new(glob)).collect()))
 }

@@ -30,6 +30,7 @@ pub enum Destination {
 
 /// How a notice is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
     /// A `CloudEvents` envelope around the decision record.
@@ -41,6 +42,7 @@ pub enum Form {
 
 /// What a destination can hear of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Occasion {
     /// A resize was sent.
@@ -51,6 +53,7 @@ pub enum Occasion {
 
 /// One entry as it is written.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct NotifyText {
     to: String,
@@ -67,7 +70,7 @@ fn every_occasion() -> Vec<Occasion> {
 /// Checks every entry.
 pub(super) fn checked(entries: Vec<NotifyText>) -> Result<Vec<Notify>, Error> {
     let check = |(i, entry): (usize, NotifyText)| {
-        entry.checked().map_err(|problem| Error::Invalid { place: format!("notify {}", i + 1), problem })
+        entry.checked().map_err(|problem| Error::invalid(format!("notify {}", i + 1), problem))
     };
     entries.into_iter().enumerate().map(check).collect()
 }

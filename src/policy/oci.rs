@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{Destination, Error, LONGEST_REPEAT, LONGEST_WINDOW, Pair, Policy, minutes};
 use crate::alarm::TargetId;
-use crate::deployment::Axis;
+use crate::deployment::{Axis, Way};
 
 /// The topic's name where the policy gives none.
 const DEFAULT_TOPIC: &str = "stepladder-alarms";
@@ -91,6 +91,7 @@ pub struct HighAlarm {
 
 /// How the values of a window are made one, in the words of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the query language's own words")]
 pub enum Statistic {
@@ -124,6 +125,7 @@ impl Statistic {
 
 /// How bad it is, in the service's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 #[expect(missing_docs, reason = "the service's own words")]
 pub enum Severity {
@@ -162,6 +164,7 @@ const SLIP: usize = 2;
 
 /// The table as it is written.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct OciText {
     compartment: String,
@@ -173,6 +176,7 @@ pub(super) struct OciText {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AlarmText {
     name: String,
@@ -190,7 +194,7 @@ struct AlarmText {
 impl OciText {
     /// Checks what is written, and that the policy's rules answer every alarm.
     pub(super) fn checked(self, policy: &Policy) -> Result<Wanted, Error> {
-        let invalid = |problem: String| Error::Invalid { place: "`oci`".to_owned(), problem };
+        let invalid = |problem: String| Error::invalid("`oci`".to_owned(), problem);
         let homes = ["ocid1.compartment.", "ocid1.tenancy."];
         check_ocid("compartment", &self.compartment, &homes).map_err(invalid)?;
         let metric_compartment = self.metric_compartment.unwrap_or_else(|| self.compartment.clone());
@@ -251,7 +255,7 @@ fn alarms(
     let mut alarms: Vec<HighAlarm> = Vec::new();
     for (i, text) in texts.into_iter().enumerate() {
         let place = if guides { "`oci`".to_owned() } else { format!("alarm {} of `oci`", i + 1) };
-        let invalid = |problem: String| Error::Invalid { place: place.clone(), problem };
+        let invalid = |problem: String| Error::invalid(place.clone(), problem);
         let alarm = text.checked().map_err(invalid)?;
         if alarms.iter().any(|known| known.name == alarm.name) {
             return Err(invalid(format!("another alarm is called `{}`, too", alarm.name)));
@@ -272,7 +276,7 @@ fn alarms(
 fn asks_for_bandwidth(policy: &Policy, target: &TargetId) -> bool {
     let own = policy.rules.iter().take(policy.own_rules);
     let matched = policy.rule_for(BANDWIDTH.0, target).filter(|matched| matched.rule.axis == Axis::Bandwidth);
-    matched.is_some_and(|matched| own.into_iter().any(|rule| std::ptr::eq(rule, matched.rule)))
+    matched.is_some_and(|matched| own.into_iter().any(|rule| std::ptr::eq(rule, matched.rule.as_ref())))
 }
 
 /// An alarm that nothing answers would call for nothing.
@@ -286,7 +290,7 @@ fn check_answered(alarm: &HighAlarm, target: &TargetId, policy: &Policy) -> Resu
             "`{name}` would call for nothing: no rule answers an alarm of this name on `{target}`; \
              expected a rule with such a glob in `alarm`, or another `name`"
         )),
-        Some(matched) if matched.step < 0 => Err(format!(
+        Some(matched) if matched.way() == Some(Way::Down) => Err(format!(
             "`{name}` would fire under load and take capacity away: {matched}; expected a rule that adds"
         )),
         Some(matched) => matched.rule.pair.as_ref().map_or(Ok(()), |pair| check_apart(alarm, pair)),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::cloudwatch::{Metric, Variant, account, longest_period, measured, name, targets, transition};
 use super::field::{moment, number, seconds, text};
 use super::{Error, Source, state_reason};
-use crate::alarm::{Alarm, Event, Signal};
+use crate::alarm::{Alarm, Event, Side, Signal};
 
 /// This shape's row.
 pub(super) const SOURCE: Source = Source { name: "cloudwatch-sns", claims, read };
@@ -56,6 +56,11 @@ fn signal(payload: &Value, metrics: &[Metric<'_>]) -> Signal {
         metric: measured(metrics),
         value: text(payload, &["NewStateReason"]).and_then(state_reason::latest_value),
         threshold,
+        side: payload
+            .pointer("/Trigger/ComparisonOperator")
+            .and_then(Value::as_str)
+            .and_then(Side::of_comparison),
+        missing: text(payload, &["NewStateReason"]).is_some_and(state_reason::nothing_measured),
         window: period.zip(periods).and_then(|(period, periods)| seconds(period * periods)),
     }
 }

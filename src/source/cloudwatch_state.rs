@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Error;
 use super::cloudwatch::{Metric, Variant, field, measured, name, targets, transition};
 use super::field::{malformed, moment, text};
-use super::state_reason::{ReasonData, latest_value};
+use super::state_reason::{ReasonData, latest_value, nothing_measured, side};
 use crate::alarm::{Alarm, Event, Signal};
 
 /// Reads the block. `stamped` is the envelope's own time, for a state without one.
@@ -52,6 +52,8 @@ fn signal(state: &Value, metrics: &[Metric<'_>], at: Option<Timestamp>) -> Signa
         metric: measured(metrics),
         value: data.value.or_else(said),
         threshold: data.threshold,
+        side: text(state, &["reason"]).and_then(side),
+        missing: text(state, &["reason"]).is_some_and(nothing_measured),
         window: data.window(at),
     }
 }

@@ -5,6 +5,7 @@
 use jiff::SignedDuration;
 
 use super::MAX_TARGETS;
+use crate::alarm;
 
 /// On which side of the threshold the alarm fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,17 @@ pub(crate) enum Side {
     Below,
     /// `==` and `!=`.
     Either,
+}
+
+impl Side {
+    /// The side, where it is one.
+    pub(crate) fn one(self) -> Option<alarm::Side> {
+        match self {
+            Self::Above => Some(alarm::Side::Above),
+            Self::Below => Some(alarm::Side::Below),
+            Self::Either => None,
+        }
+    }
 }
 
 /// The end of a query: `> 80`.

@@ -175,6 +175,8 @@ fn signal(entry: &Value, shared_values: Option<&Value>) -> Signal {
         metric: mql::metric(query).map(str::to_owned),
         value,
         threshold: comparison.map(|found| found.threshold),
+        side: comparison.and_then(|found| found.side.one()),
+        missing: false,
         window: mql::window(query),
     }
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::field::{moment, number};
 use super::limits;
+use crate::alarm::Side;
 
 /// The most recent value in `... datapoints [12.3 (02/03/26 09:15:00), 11.0 (02/03/26 09:14:00)] were ...`.
 pub(super) fn latest_value(reason: &str) -> Option<f64> {
@@ -12,6 +13,21 @@ pub(super) fn latest_value(reason: &str) -> Option<f64> {
     let points = lists.flat_map(|(list, _)| list.split(',').filter_map(datapoint));
     // The first of equals, hence not `max_by_key`: newest first is how the list is written.
     points.reduce(|latest, other| if other.0 > latest.0 { other } else { latest }).map(|(_, value)| value)
+}
+
+/// Whether it fires on what was not measured: `no datapoints were received for 5 periods and 5 missing datapoints were
+/// treated as [Breaching]`.
+pub(super) fn nothing_measured(reason: &str) -> bool {
+    reason.contains("no datapoints were received") && reason.contains("[Breaching]")
+}
+
+/// The side of the threshold that a reason tells: only it does, where the payload has no comparison.
+pub(super) fn side(reason: &str) -> Option<Side> {
+    match (reason.contains("greater than"), reason.contains("less than")) {
+        (true, false) => Some(Side::Above),
+        (false, true) => Some(Side::Below),
+        _ => None,
+    }
 }
 
 /// A value and its moment, as something that sorts: year, month, day, time of day.
@@ -100,6 +116,19 @@ mod tests {
         ] {
             assert_eq!(latest_value(none), None, "{none}");
         }
+    }
+
+    #[test]
+    fn a_reason_tells_the_side_and_whether_anything_was_measured() {
+        let high = "1 datapoint [99.5 (02/03/26 09:15:00)] was greater than or equal to the threshold (80.0)";
+        assert_eq!((side(high), nothing_measured(high)), (Some(Side::Above), false));
+        assert_eq!(side("1 datapoint [4.1 (02/03/26 09:15:00)] was less than the threshold"), Some(Side::Below));
+        // a band is left on either side
+        assert_eq!(side("was less than the lower thresholds or greater than the upper thresholds"), None);
+        let missing = "Threshold Crossed: no datapoints were received for 1 period and 1 missing datapoint was treated as [Breaching].";
+        assert_eq!((side(missing), nothing_measured(missing)), (None, true));
+        let harmless = "no datapoints were received for 1 period and 1 missing datapoint was treated as [NonBreaching].";
+        assert!(!nothing_measured(harmless));
     }
 
     #[test]

@@ -11,6 +11,8 @@ use super::{PairContext, Resize, Target, nothing_left};
 use crate::alarm::{TargetId, TargetKind};
 use crate::call::{AlarmDefinition, Call, OciAlarm, Unchanged};
 use crate::deployment::{Axis, Deployment, Facts, Infeasible, Lifecycle, SeenAlarm, Size};
+use crate::ladder::{Draw, Rung};
+use crate::tagged;
 
 pub mod configuration;
 pub mod memory;
@@ -28,6 +30,8 @@ pub const TARGET: Target = Target {
         ("oci:ListAlarms", "manage alarms"),
         ("oci:ListWorkRequests", "read data-science-work-requests"),
     ],
+    utilization: ["CpuUtilization", "MemoryUtilization"],
+    full,
     axes: &[Axis::Instances, Axis::Shape, Axis::Bandwidth],
     resize,
     unfinished: &[],
@@ -63,11 +67,17 @@ const GONE: [&str; 4] = ["DELETING", "DELETED", "FAILED", "INACTIVE"];
 /// Metric names as this namespace spells them; policies may write them in either cloud's way.
 const METRICS: [&str; 3] = ["CpuUtilization", "MemoryUtilization", "PredictBandwidth"];
 
+/// The service's utilizations are percentages, of any shape.
+fn full(metric: &str, _rung: Option<&Rung>) -> Option<f64> {
+    Draw::of(metric).map(|_| 100.0)
+}
+
 fn resize(change: &Resize, _notes: &mut Vec<String>) -> Vec<Call> {
-    let Resize { seen, axis, to, now, .. } = change;
+    let Resize { seen, axis, to, recent, now, .. } = change;
     let Facts::OciModelDeployment { etag, configuration, tags, .. } = &seen.facts else { return Vec::new() };
     let Some(configuration) = configuration::resized(configuration, *axis, to) else { return Vec::new() };
-    let tags = memory::stamped(tags, &seen.infeasible, *axis, to, *now);
+    let mut tags = memory::stamped(tags, &seen.infeasible, *axis, to, *now);
+    tags.extend(recent.clone().map(|recent| (tagged::RECENT.to_owned(), recent)));
     vec![Call::OciUpdateModelDeployment {
         id: seen.target.id.clone(),
         if_match: etag.clone(),

@@ -13,6 +13,7 @@ use crate::alarm::{TargetId, TargetKind};
 use crate::call::{AlarmDefinition, Call, CloudwatchAlarm};
 use crate::deployment::{Axis, Deployment, Facts, Infeasible, SeenAlarm, Tags};
 use crate::ladder::Rung;
+use crate::tagged;
 
 pub mod configuration;
 pub mod memory;
@@ -37,6 +38,8 @@ pub const TARGET: Target = Target {
         ("aws:DescribeScheduledActions", "application-autoscaling:DescribeScheduledActions"),
         ("aws:DescribeAlarms", "cloudwatch:DescribeAlarms"),
     ],
+    utilization: ["CPUUtilization", "MemoryUtilization"],
+    full,
     axes: &[Axis::Instances, Axis::Shape],
     resize,
     unfinished: &[Axis::Shape],
@@ -109,6 +112,16 @@ const METRICS: &[Metric] = &[
     invocation("OverheadLatency", "Average"),
 ];
 
+/// What a metric reads when all is used: `CPUUtilization` runs to 100 for each vCPU.
+fn full(metric: &str, rung: Option<&Rung>) -> Option<f64> {
+    let known = METRICS.iter().find(|known| known.name.eq_ignore_ascii_case(metric))?;
+    match known.range {
+        Range::Open => None,
+        range if range.needs_rung() => rung.map(|rung| 100.0 * f64::from(range.factor(rung))),
+        _ => Some(100.0),
+    }
+}
+
 impl Range {
     fn factor(self, rung: &Rung) -> u32 {
         match self {
@@ -131,15 +144,30 @@ impl Range {
 fn resize(change: &Resize, notes: &mut Vec<String>) -> Vec<Call> {
     let Some((endpoint, variant)) = change.seen.target.endpoint_and_variant() else { return Vec::new() };
     match change.axis {
-        Axis::Instances => vec![Call::AwsUpdateEndpointWeightsAndCapacities {
-            endpoint: endpoint.to_owned(),
-            variant: variant.to_owned(),
-            instances: change.to.instances,
-        }],
+        Axis::Instances => {
+            let noted = noted(change, variant);
+            let resized = Call::AwsUpdateEndpointWeightsAndCapacities {
+                endpoint: endpoint.to_owned(),
+                variant: variant.to_owned(),
+                instances: change.to.instances,
+            };
+            noted.into_iter().chain([resized]).collect()
+        }
         Axis::Shape => retyped(change, (endpoint, variant), notes),
         // No axis of it.
         Axis::Bandwidth => Vec::new(),
     }
+}
+
+/// What is remembered of the change: an update of the count takes no tags.
+fn noted(change: &Resize, variant: &str) -> Option<Call> {
+    let Facts::SagemakerVariant { arn, .. } = &change.seen.facts else { return None };
+    let recent = change.recent.clone()?;
+    Some(Call::AwsAddTags { arn: arn.clone(), tags: [(recent_key(variant), recent)].into() })
+}
+
+fn recent_key(variant: &str) -> String {
+    format!("{}/{variant}", tagged::RECENT)
 }
 
 /// The copy first, then a note of what is tried, and only then the change itself: each can be repeated, and
@@ -160,6 +188,7 @@ fn retyped(change: &Resize, names: (&str, &str), notes: &mut Vec<String>) -> Vec
         at: *now,
     };
     let mut tags: Tags = [memory::begun(variant, &step)].into();
+    tags.extend(change.recent.clone().map(|recent| (recent_key(variant), recent)));
     let parked = native::chunks(&endpoint.native, variant);
     let parks = parked.is_some();
     tags.extend(parked.into_iter().flatten());

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use thiserror::Error as ThisError;
 
-use crate::alarm::{TargetId, TargetKind};
+use crate::alarm::{Side, TargetId, TargetKind};
 use crate::call::{AlarmDefinition, CloudwatchAlarm, OciAlarm};
 use crate::decide::Question;
-use crate::deployment::{Bounds, Flex, Native, Size, Tags};
+use crate::deployment::{Bounds, Flex, Native, Size, Tags, Way};
 use crate::policy::Pair;
 use crate::provision::{SeenSubscription, SeenTopic};
 use crate::target::oci_model_deployment::configuration::{self, Told};
@@ -319,7 +319,8 @@ fn caller(question: &Question, world: &World) -> AlarmDefinition {
     let metric = alarm.signal.metric.clone().unwrap_or_default();
     let threshold = alarm.signal.threshold.unwrap_or(80.0);
     let window = alarm.signal.window.map_or(5, |window| window.as_mins());
-    let up = question.matched.step > 0;
+    let rises = question.matched.way() == Some(Way::Up);
+    let up = alarm.signal.side.map_or(rises, |side| side == Side::Above);
     match target.kind {
         TargetKind::OciModelDeployment => AlarmDefinition::Oci(OciAlarm {
             name: alarm.name.clone(),

@@ -1,0 +1,267 @@
+//! The cheapest count and shape that carry the load, and the next step on the way there.
+//!
+//! Cores are shared by all instances, memory is not: a model that fills an instance fills every other as well. So the
+//! cores of all together must carry what is computed, and the memory of each what is held.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use crate::deployment::{Axis, Bounds, Deployment, Lifecycle, Size, Way};
+use crate::ladder::{Draw, Ladder, Rung};
+use crate::policy::Policy;
+use crate::policy::flap::{MARGIN, high_threshold};
+use crate::target;
+
+use super::aim::whole;
+use super::caution::{CENT, not_paused, not_too_often, round};
+use super::size::{bounds, listed};
+use super::{Guards, Hold, Question, Step, caution, load};
+
+/// What has to be carried.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Demand {
+    /// Virtual CPUs, of all instances together.
+    pub vcpus: f64,
+    /// Memory in GiB, of each instance.
+    pub memory_gib: f64,
+}
+
+/// One place to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The rung, by its position on the ladder.
+    pub rung: usize,
+    /// How many instances.
+    pub instances: u32,
+}
+
+/// What may be chosen from.
+#[derive(Debug)]
+pub struct Choice<'a> {
+    /// The ladder.
+    pub ladder: &'a Ladder,
+    /// Of its rungs, those that can be had: one for each.
+    pub usable: Vec<bool>,
+    /// The bounds on the count.
+    pub bounds: Bounds,
+    /// Where it is.
+    pub now: Place,
+    /// What another shape must save in an hour.
+    pub churn_cost: f64,
+}
+
+impl Choice<'_> {
+    /// The cheapest place that carries the demand; where none does, the one that comes nearest. `None` where no rung
+    /// has a price.
+    pub fn cheapest(&self, demand: Demand) -> Option<Place> {
+        let places = || self.rungs().filter_map(|(at, rung)| self.least(at, rung, demand));
+        let stays = places().find(|(place, _)| place.rung == self.now.rung);
+        let best = places().min_by(|a, b| self.order(*a, *b));
+        let chosen = match (stays, best) {
+            (Some(stays), Some(best)) if stays.1 - best.1 <= self.churn_cost + CENT => Some(stays),
+            (_, best) => best,
+        };
+        chosen.map(|(place, _)| place).or_else(|| self.largest(demand))
+    }
+
+    fn rungs(&self) -> impl Iterator<Item = (usize, &Rung)> {
+        let usable = |(at, rung): &(usize, &Rung)| {
+            rung.price.is_some() && (*at == self.now.rung || self.usable.get(*at) == Some(&true))
+        };
+        self.ladder.rungs.iter().enumerate().filter(usable)
+    }
+
+    /// The fewest instances of a rung that carry the demand, and what they cost.
+    fn least(&self, at: usize, rung: &Rung, demand: Demand) -> Option<(Place, f64)> {
+        if rung.memory_gib + NOISE < demand.memory_gib {
+            return None;
+        }
+        let needed = whole((demand.vcpus / f64::from(rung.vcpus) - NOISE).ceil());
+        let instances = needed.max(self.bounds.min);
+        let cost = rung.price? * f64::from(instances);
+        (instances <= self.bounds.max).then_some((Place { rung: at, instances }, cost))
+    }
+
+    /// By cost; of equals the one nearest to what is.
+    fn order(&self, (a, cost_of_a): (Place, f64), (b, cost_of_b): (Place, f64)) -> Ordering {
+        let by_cost = if (cost_of_a - cost_of_b).abs() <= CENT { Ordering::Equal } else { cost_of_a.total_cmp(&cost_of_b) };
+        let away = |place: Place| (place.rung.abs_diff(self.now.rung), place.instances);
+        by_cost.then_with(|| away(a).cmp(&away(b)))
+    }
+
+    /// What comes nearest to a demand that nothing carries: enough memory first, then the most cores.
+    fn largest(&self, demand: Demand) -> Option<Place> {
+        let instances = self.bounds.max.max(self.bounds.min);
+        let rated = self.rungs().map(|(at, rung)| {
+            let memory = rung.memory_gib.min(demand.memory_gib);
+            (Place { rung: at, instances }, memory, rung.vcpus)
+        });
+        let best = rated.max_by(|a, b| a.1.total_cmp(&b.1).then(a.2.cmp(&b.2)).then(b.0.rung.cmp(&a.0.rung)));
+        best.map(|(place, ..)| place)
+    }
+}
+
+/// A millionth is the noise of a division.
+const NOISE: f64 = 1e-6;
+
+/// The next change on the way, one dimension at a time, each as safe as what is: what grows comes first, so that nothing
+/// in between carries less than both ends.
+pub fn next(now: Place, goal: Place) -> Option<Axis> {
+    match (now.rung == goal.rung, goal.instances.cmp(&now.instances)) {
+        (true, Ordering::Equal) => None,
+        (true, _) | (false, Ordering::Greater) => Some(Axis::Instances),
+        (false, _) => Some(Axis::Shape),
+    }
+}
+
+pub(super) fn step(
+    guards: &mut Guards,
+    question: &Question,
+    seen: &Deployment,
+    policy: &Policy,
+) -> Result<Step, Hold> {
+    let movable = |axis: Axis| !seen.fixed.contains_key(&axis) && !seen.owners.contains_key(&axis);
+    let [count_moves, shape_moves] = [Axis::Instances, Axis::Shape].map(movable);
+    if !count_moves {
+        super::resizable(guards, seen, Axis::Instances)?;
+        super::ours_to_change(guards, question, seen, policy, Axis::Instances)?;
+    }
+    let shape = seen.size.rung();
+    let demand = demand(guards, question, seen, policy)?;
+    let ladder = listed(guards, &shape, policy)?;
+    let now = Place { rung: ladder.position(&shape).unwrap_or_default(), instances: seen.size.instances };
+    let refused = |rung: &Rung| {
+        seen.infeasible.iter().any(|known| known.shape == rung.shape && known.until > question.now)
+    };
+    let choice = Choice {
+        ladder: &ladder,
+        usable: ladder.rungs.iter().map(|rung| shape_moves && !refused(rung)).collect(),
+        bounds: bounds(question, seen),
+        now,
+        churn_cost: question.matched.rule.is.churn_cost,
+    };
+    let goal = choice.cheapest(demand).ok_or_else(|| Hold::NotResizable {
+        axis: Axis::Shape,
+        why: format!("no rung of ladder `{}` has a price", ladder.name),
+    })?;
+    let goal = only_as_asked(guards, question, &ladder, (now, goal))?;
+    let axis = next(now, goal).unwrap_or(Axis::Instances);
+    let to = match axis {
+        Axis::Shape => {
+            let rung = ladder.rungs.get(goal.rung).map_or(shape.as_ref(), |rung| rung.shape.as_str());
+            seen.size.on_rung(rung)
+        }
+        Axis::Instances | Axis::Bandwidth => Size { instances: goal.instances, ..seen.size.clone() },
+    };
+    let way = way(&ladder, now, goal, axis);
+    not_paused(guards, question, seen, (axis, way))?;
+    caution::rested(guards, question, seen, way)?;
+    not_too_often(guards, question, seen)?;
+    within_budget(guards, question, policy, way, &to)?;
+    Ok(Step { axis, way, to })
+}
+
+/// What the metrics say has to be carried, head-room included. Head-room is at least what keeps the high alarm quiet.
+fn demand(guards: &mut Guards, question: &Question, seen: &Deployment, policy: &Policy) -> Result<Demand, Hold> {
+    let metrics = target::of(seen.target.kind).map_or([""; 2], |target| target.utilization);
+    let rung = policy.ladders.rung(&seen.size.rung());
+    let rule = &question.matched.rule.is;
+    let read = |metric: &str| {
+        let value = load::value(question, seen, metric).filter(|_| !question.alarm.signal.missing);
+        let missing = || Hold::NoData { missing: format!("`{metric}` has no value, neither in the alarm nor by a look") };
+        let value = value.ok_or_else(missing)?;
+        Ok(load::percent(question, metric, value, rung.as_ref()).unwrap_or(value))
+    };
+    let [cpu, memory] = metrics;
+    let found = read(cpu).and_then(|cpu| Ok((cpu, read(memory)?)));
+    let saw = match &found {
+        Ok((used, held)) => format!("{cpu} at {}, {memory} at {}", round(*used), round(*held)),
+        Err(_) => "not both of cores and memory".to_owned(),
+    };
+    let (used, held) = guards.ask_for("no_data", saw, found)?;
+    let quiet = high_threshold(rule.above, Some(cpu)).map_or(1.0, |above| above * MARGIN / 100.0);
+    let usable = (1.0 - rule.headroom).min(quiet);
+    let [vcpus, memory_gib] = [Draw::Cpu, Draw::Memory]
+        .map(|draw| rung.as_ref().map_or(0.0, |rung| draw.offered(rung)));
+    Ok(Demand {
+        vcpus: used / 100.0 * vcpus * f64::from(seen.size.instances) / usable,
+        memory_gib: held / 100.0 * memory_gib / usable,
+    })
+}
+
+/// An alarm that asks for more is never answered with less of both, and one that asks for less never with a higher cost.
+fn only_as_asked(
+    guards: &mut Guards,
+    question: &Question,
+    ladder: &Cow<'_, Ladder>,
+    (now, goal): (Place, Place),
+) -> Result<Place, Hold> {
+    let offered = |place: Place| {
+        let rung = ladder.rungs.get(place.rung);
+        let cores = rung.map_or(0, |rung| rung.vcpus).saturating_mul(place.instances);
+        let cost = rung.and_then(|rung| rung.price).unwrap_or_default() * f64::from(place.instances);
+        (cores, rung.map_or(0.0, |rung| rung.memory_gib), cost)
+    };
+    let ((cores, memory, cost), (cores_then, memory_then, cost_then)) = (offered(now), offered(goal));
+    let shown = |place: Place| {
+        let shape = ladder.rungs.get(place.rung).map_or("", |rung| rung.shape.as_str());
+        format!("{} × {shape}", place.instances)
+    };
+    let saw = format!("{} at {} USD an hour, the cheapest is {} at {}", shown(now), round(cost), shown(goal), round(cost_then));
+    let unfit = match question.asks() {
+        _ if goal == now => Some("it has the cheapest size that carries the load"),
+        Some(Way::Up) if cores_then <= cores && memory_then <= memory => {
+            Some("the alarm asks for more, and what it measures is carried by less")
+        }
+        Some(Way::Down) if cost_then > cost + CENT => {
+            Some("the alarm asks for less, and nothing cheaper carries the load")
+        }
+        _ => None,
+    };
+    let hold = unfit.map(|why| Hold::OnTarget { why: why.to_owned() });
+    guards.ask("on_target", saw, hold)?;
+    Ok(goal)
+}
+
+/// Whether a step costs more or less.
+fn way(ladder: &Ladder, now: Place, goal: Place, axis: Axis) -> Way {
+    let more = match axis {
+        Axis::Shape => {
+            let price = |at: usize| ladder.rungs.get(at).and_then(|rung| rung.price).unwrap_or_default();
+            price(goal.rung) > price(now.rung)
+        }
+        Axis::Instances | Axis::Bandwidth => goal.instances > now.instances,
+    };
+    if more { Way::Up } else { Way::Down }
+}
+
+fn within_budget(
+    guards: &mut Guards,
+    question: &Question,
+    policy: &Policy,
+    way: Way,
+    to: &Size,
+) -> Result<(), Hold> {
+    let Some(most) = question.matched.rule.is.max_hourly_cost.filter(|_| way == Way::Up) else { return Ok(()) };
+    let cost = policy.ladders.cost(to);
+    let beyond = cost.is_none_or(|cost| cost > most + CENT);
+    let saw = cost.map_or_else(|| "no price".to_owned(), |cost| format!("{} USD an hour of {most}", round(cost)));
+    guards.ask("over_budget", saw, beyond.then_some(Hold::OverBudget { cost, most }))
+}
+
+/// Whether there is something to take back: more than the fewest instances, or a shape that is not the cheapest.
+pub(crate) fn above_floor(question: &Question, seen: &Deployment, sizes: &[&Size], policy: &Policy) -> Option<bool> {
+    let floor = bounds(question, seen).min;
+    let mut above = sizes.iter().any(|size| size.instances > floor);
+    if seen.lifecycle == Lifecycle::Gone || seen.fixed.contains_key(&Axis::Shape) {
+        return Some(above);
+    }
+    for size in sizes {
+        let rung = size.rung();
+        let ladder = policy.ladders.holding(&rung)?;
+        let price = ladder.rung(&rung)?.price;
+        let cheaper = |other: &Rung| other.price.zip(price).is_some_and(|(other, this)| other < this);
+        above |= ladder.rungs.iter().any(cheaper);
+    }
+    Some(above)
+}

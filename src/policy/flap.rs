@@ -1,0 +1,77 @@
+//! Whether a policy must flap: what goes down on a low alarm and is called back up by the high one.
+//!
+//! With the load that just lets the low alarm fire, each step down must leave the load a tenth under the threshold of the
+//! high alarm. It is the inequality that is asked before every step down; here it is asked of the policy's own numbers.
+
+use super::rule::{Rule, Stride};
+use crate::deployment::Axis;
+use crate::ladder::{Draw, Ladder};
+
+/// So much of the high alarm's threshold may be reached by a step down: the estimate of the load afterwards is no better
+/// than that, and Application Auto Scaling keeps a tenth free, too.
+pub const MARGIN: f64 = 0.9;
+
+/// The threshold of an alarm that adds, in percent, where nobody says another: the guide's, and what
+/// `stepladder provision` sets.
+pub const DEFAULT_ABOVE: f64 = 80.0;
+
+/// Nearly every step of the built-in ladders, and of flexible shapes, halves what there is.
+const HALF: f64 = 2.0;
+
+/// The threshold of the high alarm that a metric is measured against; `None` for a metric that is no percentage.
+pub fn high_threshold(above: Option<f64>, metric: Option<&str>) -> Option<f64> {
+    above.or_else(|| Draw::of(metric?).is_some().then_some(DEFAULT_ABOVE))
+}
+
+/// Refuses a rule whose pair would call for what its own step down takes away.
+pub(super) fn check(rule: &Rule, own_ladders: &[Ladder]) -> Result<(), String> {
+    let Some(pair) = &rule.pair else { return Ok(()) };
+    let Some(above) = high_threshold(rule.is.above, Some(&pair.metric)) else { return Ok(()) };
+    let check = |ratio: f64, from: &str, to: &str| {
+        let after = pair.below * ratio;
+        let most = above * MARGIN;
+        if after < most {
+            return Ok(());
+        }
+        Err(format!(
+            "`pair.below = {}` must flap: {} on {from} would be {after} on {to}, and the alarm that adds fires above \
+             {above}, less a tenth {most}; expected `pair.below` under {}, or a higher `above`",
+            pair.below,
+            pair.below,
+            round(most / ratio)
+        ))
+    };
+    if matches!(rule.stride, Stride::Cheapest) {
+        // Of the cheapest sizes that carry the load the head-room keeps the high alarm quiet.
+        return Ok(());
+    }
+    match rule.axis {
+        Axis::Instances => {
+            let floor = rule.is.instances.min;
+            if floor == rule.is.instances.max {
+                return Ok(());
+            }
+            let ratio = f64::from(floor + 1) / f64::from(floor);
+            check(ratio, &instances(floor + 1), &instances(floor))
+        }
+        Axis::Bandwidth => check(HALF, "a bandwidth", "half of it"),
+        Axis::Shape => {
+            let draw = Draw::of(&pair.metric).unwrap_or(Draw::Memory);
+            check(HALF, "a shape", "one of half its size")?;
+            own_ladders.iter().try_for_each(|ladder| {
+                ladder.rungs.windows(2).try_for_each(|rungs| {
+                    let [to, from] = rungs else { return Ok(()) };
+                    check(draw.ratio(from, to), &format!("`{}`", from.shape), &format!("`{}`", to.shape))
+                })
+            })
+        }
+    }
+}
+
+fn instances(count: u32) -> String {
+    if count == 1 { "1 instance".to_owned() } else { format!("{count} instances") }
+}
+
+fn round(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}

@@ -1,0 +1,128 @@
+//! The low alarm that takes back what a rule adds.
+
+use jiff::SignedDuration;
+use serde::Deserialize;
+
+use super::rule::{Stride, checked_step};
+use super::steps::{StepText, Steps};
+use super::{LONGEST_REPEAT, LONGEST_WINDOW, minutes};
+use crate::alarm::TargetId;
+
+/// The low alarm that takes back what a rule adds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pair {
+    /// Its name on OCI, and the last part of its name on CloudWatch.
+    pub alarm: String,
+    /// The metric, in either cloud's spelling.
+    pub metric: String,
+    /// It fires below this: percent of the capacity that there is.
+    pub below: f64,
+    /// How long it must stay below.
+    pub window: SignedDuration,
+    /// How often it says so again, where the service can repeat.
+    pub repeat: SignedDuration,
+    /// How far it goes.
+    pub stride: Stride,
+}
+
+impl Pair {
+    /// The name under which the alarm of one target is kept where names are unique per region.
+    pub fn name_for(&self, target: &TargetId) -> String {
+        pair_name(target, &self.alarm)
+    }
+}
+
+/// The name of a paired alarm of a target where names are unique per region.
+pub fn pair_name(target: &TargetId, pair: &str) -> String {
+    format!("stepladder/{target}/{pair}")
+}
+
+/// Whether an alarm has a name that only paired alarms of a target have.
+pub fn is_pair_name(alarm: &str, target: &TargetId) -> bool {
+    let rest = alarm.strip_prefix("stepladder/").and_then(|rest| rest.strip_prefix(target.id.as_str()));
+    rest.is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The pair as it is written.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct PairText {
+    /// Its name on OCI, and the last part of its name on CloudWatch.
+    alarm: String,
+    /// The metric, in either cloud's spelling.
+    metric: String,
+    /// It fires below this: percent of the capacity that there is.
+    below: f64,
+    /// How long it must stay below: whole minutes, as in `5m`.
+    window: String,
+    /// How often it says so again, where the service can repeat (default: `window`).
+    repeat: Option<String>,
+    /// How many instances, rungs or halvings it takes back at once (default: what the rule adds, and 1 for a rule with
+    /// `steps`).
+    step: Option<u32>,
+    /// How much it takes back, by how far the metric is under the threshold.
+    steps: Option<Vec<StepText>>,
+    /// The least that a step in percent takes back.
+    min_step: Option<u32>,
+}
+
+impl PairText {
+    /// Checks what is written beside a rule that goes so far.
+    pub(super) fn checked(self, rule: &Stride) -> Result<Pair, String> {
+        // CloudWatch allows 255 characters for `stepladder/endpoint/<63>/variant/<63>/` and this.
+        if self.alarm.is_empty() || self.alarm.len() > 80 || self.alarm.contains(['/', '\n', ' ']) {
+            let shown = &self.alarm;
+            return Err(format!(
+                "`pair.alarm = \"{shown}\"`: expected 1 to 80 characters without `/` and spaces"
+            ));
+        }
+        if self.metric.is_empty() || !self.metric.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            return Err(format!("`pair.metric = \"{}\"`: expected a metric's plain name", self.metric));
+        }
+        if !self.below.is_finite() || self.below <= 0.0 {
+            return Err(format!("`pair.below = {}`: expected a number above 0", self.below));
+        }
+        let window = minutes("pair.window", &self.window, LONGEST_WINDOW)?;
+        // An interval of an OCI query is written in minutes up to an hour, and in hours after that.
+        if window.as_mins() > 60 && window.as_mins() % 60 != 0 {
+            return Err(format!("`pair.window = \"{}\"`: expected whole hours above `60m`", self.window));
+        }
+        let repeat = match &self.repeat {
+            Some(text) => minutes("pair.repeat", text, LONGEST_REPEAT)?,
+            None => window,
+        };
+        let stride = self.stride(rule)?;
+        Ok(Pair { alarm: self.alarm, metric: self.metric, below: self.below, window, repeat, stride })
+    }
+
+    fn stride(&self, rule: &Stride) -> Result<Stride, String> {
+        if (self.step.is_some() || self.steps.is_some()) && matches!(rule, Stride::Track(_) | Stride::Cheapest) {
+            return Err("`pair.step`: the rule's `track` or `axis = \"cheapest\"` says how far it goes".to_owned());
+        }
+        match (self.step, &self.steps) {
+            (Some(_), Some(_)) => Err("`pair.step` and `pair.steps`: expected one of them".to_owned()),
+            (Some(step), None) => {
+                let step = i32::try_from(step).unwrap_or(i32::MAX);
+                checked_step("pair.step", step).map(|step| Stride::Step(-step))
+            }
+            (None, Some(written)) => {
+                let steps = Steps::checked(written, self.min_step).map_err(|problem| problem.replacen('`', "`pair.", 1))?;
+                if steps.adds() != Some(false) {
+                    return Err("`pair.steps`: expected `remove` in each, a pair takes back".to_owned());
+                }
+                Ok(Stride::Steps(steps))
+            }
+            (None, None) if self.min_step.is_some() => {
+                Err("`pair.min_step` does nothing: expected `pair.steps` beside it".to_owned())
+            }
+            (None, None) => Ok(match rule {
+                Stride::Step(step) => Stride::Step(-step.abs()),
+                // How much was added at once says nothing of how much may go at once.
+                Stride::Steps(_) => Stride::Step(-1),
+                Stride::Track(target) => Stride::Track(*target),
+                Stride::Cheapest => Stride::Cheapest,
+            }),
+        }
+    }
+}

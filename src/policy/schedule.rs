@@ -1,0 +1,177 @@
+//! `[[schedule]]`: times at which the count has other bounds.
+//!
+//! A schedule moves bounds, never a count: what is in force at a moment follows from the moment alone. It begins by the
+//! wall clock of its zone and lasts for so long as a stopwatch tells, so an hour that a change of clocks skips or repeats
+//! makes it neither shorter nor longer.
+
+use cronexpr::Crontab;
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use wildmatch::WildMatch;
+
+use super::Error;
+use super::settings::Settings;
+use crate::alarm::TargetId;
+use crate::deployment::Bounds;
+
+/// Whoever means longer than a month means always.
+const LONGEST: SignedDuration = SignedDuration::from_hours(31 * 24);
+
+/// Other bounds at some times.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    target: WildMatch,
+    begins: Crontab,
+    lasts: SignedDuration,
+    /// The floor of the count, where it is another.
+    pub min: Option<u32>,
+    /// The ceiling of the count, where it is another.
+    pub max: Option<u32>,
+}
+
+/// A schedule as it is written.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScheduleText {
+    /// When it begins: minute, hour, day of the month, month and day of the week, as cron has them.
+    cron: String,
+    /// The time zone of that, by its name in the IANA database (default: `UTC`).
+    zone: Option<String>,
+    /// How long it lasts: whole minutes, as in `10h`.
+    #[serde(rename = "for")]
+    lasts: String,
+    /// A glob on the target (default: every target).
+    target: Option<String>,
+    /// The least instances while it lasts.
+    min: Option<u32>,
+    /// The most instances while it lasts.
+    max: Option<u32>,
+}
+
+/// Checks every entry.
+pub(super) fn checked(written: Vec<ScheduleText>) -> Result<Vec<Schedule>, Error> {
+    let check = |(i, text): (usize, ScheduleText)| {
+        text.checked().map_err(|problem| Error::invalid(format!("schedule {}", i + 1), problem))
+    };
+    written.into_iter().enumerate().map(check).collect()
+}
+
+impl ScheduleText {
+    fn checked(self) -> Result<Schedule, String> {
+        let Self { cron, zone, lasts, target, min, max } = self;
+        let zone = zone.as_deref().unwrap_or("UTC");
+        if jiff::tz::TimeZone::get(zone).is_err() {
+            return Err(format!("`zone = \"{zone}\"`: expected a time zone such as `Europe/Berlin`{}", nearest(zone)));
+        }
+        let expected = "expected five fields such as `0 8 * * MON-FRI`: minute, hour, day, month, day of the week";
+        if cron.split_whitespace().count() != 5 {
+            return Err(format!("`cron = \"{cron}\"`: {expected}"));
+        }
+        let begins = cronexpr::parse_crontab(&format!("{cron} {zone}"))
+            .map_err(|_| format!("`cron = \"{cron}\"`: {expected}"))?;
+        let lasts = super::minutes("for", &lasts, LONGEST)?;
+        if target.as_ref().is_some_and(|glob| glob.trim().is_empty()) {
+            return Err("`target` is empty: expected a glob on the target".to_owned());
+        }
+        match (min, max) {
+            (None, None) => return Err("it changes nothing: expected `min`, `max` or both".to_owned()),
+            (Some(0), _) => return Err("`min = 0`: expected at least 1".to_owned()),
+            (_, Some(0)) => return Err("`max = 0`: expected at least 1".to_owned()),
+            (Some(min), Some(max)) if min > max => return Err(format!("`min = {min}` is above `max = {max}`")),
+            _ => {}
+        }
+        let target = WildMatch::new(target.as_deref().unwrap_or("*"));
+        Ok(Schedule { target, begins, lasts, min, max })
+    }
+}
+
+/// The zone that is spelled most like it, for messages.
+fn nearest(zone: &str) -> String {
+    let names = jiff::tz::db().available().map(|name| name.to_string()).collect::<Vec<_>>();
+    let rated = names.iter().map(|name| (strsim::jaro_winkler(&name.to_lowercase(), &zone.to_lowercase()), name));
+    let best = rated.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
+    best.map_or_else(String::new, |(_, name)| format!("; did you mean `{name}`?"))
+}
+
+impl Schedule {
+    /// Until when it is in force for a target; `None` when it is not.
+    pub(super) fn until(&self, target: &TargetId, now: Timestamp) -> Option<Timestamp> {
+        if !self.target.matches(&target.id) {
+            return None;
+        }
+        // It is the beginnings after this moment that have not ended yet.
+        let after = now.checked_sub(self.lasts).ok()?;
+        let began = self.begins.find_next(after).ok()?.timestamp();
+        (began <= now).then(|| began.checked_add(self.lasts).ok()).flatten()
+    }
+
+    /// What it says.
+    pub(super) fn settings(&self) -> Settings {
+        Settings { min: self.min, max: self.max, ..Settings::default() }
+    }
+
+    /// Whether it can stand together with other bounds.
+    pub(super) fn check_against(&self, Bounds { min, max }: Bounds, of: &str) -> Result<(), String> {
+        let (floor, ceiling) = (self.min.unwrap_or(min), self.max.unwrap_or(max));
+        if floor <= ceiling {
+            return Ok(());
+        }
+        let (key, number) = if self.min.is_some() { ("min", floor) } else { ("max", ceiling) };
+        Err(format!(
+            "`{key} = {number}` leaves nothing between {floor} and {ceiling}, with the bounds of {of}: expected both \
+             `min` and `max`"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(cron: &str, zone: &str, lasts: &str) -> Schedule {
+        let text = ScheduleText {
+            cron: cron.to_owned(),
+            zone: Some(zone.to_owned()),
+            lasts: lasts.to_owned(),
+            target: None,
+            min: Some(2),
+            max: None,
+        };
+        text.checked().unwrap()
+    }
+
+    #[test]
+    fn it_is_in_force_from_its_beginning_until_it_has_lasted() {
+        let berlin = ("0 8 * * *", "Europe/Berlin", "10h");
+        let new_york = ("30 2 * * *", "America/New_York", "1h");
+        let rows = [
+            // eight in the morning is seven by UTC in winter; the end does not belong to it
+            (berlin, "2026-01-15T06:59:59Z", None),
+            (berlin, "2026-01-15T07:00:00Z", Some("2026-01-15T17:00:00Z")),
+            (berlin, "2026-01-15T16:59:59Z", Some("2026-01-15T17:00:00Z")),
+            (berlin, "2026-01-15T17:00:00Z", None),
+            // and six by UTC in summer
+            (berlin, "2026-07-15T05:59:59Z", None),
+            (berlin, "2026-07-15T06:00:00Z", Some("2026-07-15T16:00:00Z")),
+            // the day on which clocks go forward: the beginning follows the wall clock
+            (berlin, "2026-03-29T05:59:59Z", None),
+            (berlin, "2026-03-29T06:00:00Z", Some("2026-03-29T16:00:00Z")),
+            // a night that is an hour longer: it still lasts ten hours
+            (("0 22 * * *", "Europe/Berlin", "10h"), "2026-10-25T05:59:59Z", Some("2026-10-25T06:00:00Z")),
+            (("0 22 * * *", "Europe/Berlin", "10h"), "2026-10-25T06:00:00Z", None),
+            // half past two comes twice when clocks go back: it is in force once, from the first of them
+            (new_york, "2026-11-01T06:29:59Z", None),
+            (new_york, "2026-11-01T06:30:00Z", Some("2026-11-01T07:30:00Z")),
+            // only on workdays: Friday and Saturday
+            (("0 8 * * MON-FRI", "UTC", "1h"), "2026-01-16T08:30:00Z", Some("2026-01-16T09:00:00Z")),
+            (("0 8 * * MON-FRI", "UTC", "1h"), "2026-01-17T08:30:00Z", None),
+            // over midnight and the end of the year
+            (("0 20 31 12 *", "UTC", "12h"), "2027-01-01T07:59:00Z", Some("2027-01-01T08:00:00Z")),
+        ];
+        for ((cron, zone, lasts), now, expected) in rows {
+            let until = schedule(cron, zone, lasts).until(&TargetId::unknown("x"), now.parse().unwrap());
+            assert_eq!(until.map(|until| until.to_string()), expected.map(str::to_owned), "{cron} {zone} at {now}");
+        }
+    }
+}

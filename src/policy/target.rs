@@ -1,0 +1,51 @@
+//! `[[target]]`: what the targets of a glob have for themselves, whatever rule answers.
+
+use wildmatch::WildMatch;
+
+use super::settings::{Settings, with_settings};
+use super::{Error, Mode};
+use crate::alarm::TargetId;
+
+/// What the targets of a glob have for themselves.
+#[derive(Debug, Clone)]
+pub(super) struct Own {
+    pub(super) glob: WildMatch,
+    pub(super) settings: Settings,
+}
+
+with_settings! {
+    /// What the targets of a glob have for themselves, whatever rule answers.
+    pub(super) struct TargetText {
+        /// A glob on the target.
+        target: String,
+        /// Whether calls are sent for these targets.
+        mode: Option<Mode>,
+    }
+}
+
+/// Checks every entry.
+pub(super) fn checked(written: Vec<TargetText>) -> Result<Vec<Own>, Error> {
+    let check = |(i, text): (usize, TargetText)| {
+        text.checked().map_err(|problem| Error::invalid(format!("target {}", i + 1), problem))
+    };
+    written.into_iter().enumerate().map(check).collect()
+}
+
+impl TargetText {
+    fn checked(self) -> Result<Own, String> {
+        if self.target.trim().is_empty() {
+            return Err("`target` is empty: expected a glob on the target".to_owned());
+        }
+        let settings = Settings { mode: self.mode, ..self.settings()? };
+        if settings == Settings::default() {
+            return Err("it changes nothing: expected a setting such as `instances` beside `target`".to_owned());
+        }
+        Ok(Own { glob: WildMatch::new(&self.target), settings })
+    }
+}
+
+impl Own {
+    pub(super) fn is_for(&self, target: &TargetId) -> bool {
+        self.glob.matches(&target.id)
+    }
+}

@@ -1,0 +1,391 @@
+//! What a deployment's own tags say: a pause, settings of its own, and what was changed lately.
+//!
+//! Tags of an OCI deployment, or of a SageMaker endpoint, where `/<variant>` after a name makes it that variant's alone.
+//! What cannot be read is never taken for nothing: its deployment is left alone until somebody looks.
+
+use std::fmt;
+use std::fmt::Write as _;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::deployment::{Axis, Tags, Way};
+use crate::policy::{Fresh, Mode, Settings, above_nothing, cooldown, max_changes};
+
+/// How every name of ours begins.
+pub const PREFIX: &str = "stepladder:";
+/// `all`, `up` or `down`, and perhaps `until=<time>` after a blank or a semicolon.
+pub const PAUSE: &str = "stepladder:pause";
+/// What was changed lately, in one line. Written by stepladder itself.
+pub const RECENT: &str = "stepladder:recent";
+
+/// The names of settings. Values are written as in the policy.
+const MIN: &str = "stepladder:min";
+const MAX: &str = "stepladder:max";
+const MODE: &str = "stepladder:mode";
+const FRESH: &str = "stepladder:fresh";
+const COOLDOWN_UP: &str = "stepladder:cooldown-up";
+const COOLDOWN_DOWN: &str = "stepladder:cooldown-down";
+const MAX_HOURLY_COST: &str = "stepladder:max-hourly-cost";
+const MAX_CHANGES: &str = "stepladder:max-changes-per-hour";
+
+/// Every tag that an operator may set.
+pub const OPERATORS: &[&str] =
+    &[PAUSE, MIN, MAX, MODE, FRESH, COOLDOWN_UP, COOLDOWN_DOWN, MAX_HOURLY_COST, MAX_CHANGES];
+
+/// What stepladder itself writes besides: the first words after the prefix.
+const ITS_OWN: &[&str] = &["recent", "changed", "infeasible", "step", "parked", "target", "pair", "deployed"];
+
+/// Jaro-Winkler likeness from 0 to 1: a letter wrong or missing in a name is above it, another word is below.
+const ALIKE: f64 = 0.85;
+
+/// The tag that states a setting, by the setting's key.
+pub fn tag_of(key: &'static str) -> &'static str {
+    match key {
+        "instances.min" => MIN,
+        "instances.max" => MAX,
+        "fresh" => FRESH,
+        "cooldown.up" => COOLDOWN_UP,
+        "cooldown.down" => COOLDOWN_DOWN,
+        "max_hourly_cost" => MAX_HOURLY_COST,
+        "max_changes_per_hour" => MAX_CHANGES,
+        "mode" => MODE,
+        _ => PREFIX,
+    }
+}
+
+/// The tags of ours among all, with those of the one variant in the place of its endpoint's.
+pub fn own(tags: &Tags, variant: Option<&str>) -> Tags {
+    let mut own = Tags::new();
+    let ours = tags.iter().filter(|(key, _)| key.starts_with(PREFIX));
+    for (key, value) in ours {
+        match (key.split_once('/'), variant) {
+            (None, _) => {
+                own.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+            (Some((name, of)), Some(variant)) if of == variant => {
+                own.insert(name.to_owned(), value.clone());
+            }
+            (Some(_), _) => {}
+        }
+    }
+    own
+}
+
+/// A tag that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its name.
+    pub tag: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// Scaling that an operator has paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// Which way; `None` for both.
+    pub way: Option<Way>,
+    /// Until when; `None` for as long as the tag is there.
+    pub until: Option<Timestamp>,
+}
+
+impl Pause {
+    /// Whether it stops a change this way now.
+    pub fn stops(self, way: Way, now: Timestamp) -> bool {
+        self.way.is_none_or(|paused| paused == way) && self.until.is_none_or(|until| now < until)
+    }
+}
+
+impl fmt::Display for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let way = match self.way {
+            None => "all",
+            Some(Way::Up) => "up",
+            Some(Way::Down) => "down",
+        };
+        write!(f, "the tag `{PAUSE} = {way}`")?;
+        self.until.map_or(Ok(()), |until| write!(f, " until {until}"))
+    }
+}
+
+/// Everything that tags say, but for what was changed lately.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Said {
+    /// What is paused.
+    pub pause: Option<Pause>,
+    /// The settings.
+    pub settings: Settings,
+}
+
+/// Reads tags as [`own`] gives them.
+pub fn read(tags: &Tags) -> Result<Said, Unreadable> {
+    let mut said = Said::default();
+    for (tag, text) in tags {
+        said.take(tag, text.trim()).map_err(|problem| Unreadable { tag: tag.clone(), problem })?;
+    }
+    if let (Some(min), Some(max)) = (said.settings.min, said.settings.max)
+        && min > max
+    {
+        let problem = format!("`{min}` is above `{MAX} = {max}`");
+        return Err(Unreadable { tag: MIN.to_owned(), problem });
+    }
+    Ok(said)
+}
+
+impl Said {
+    fn take(&mut self, tag: &str, text: &str) -> Result<(), String> {
+        let settings = &mut self.settings;
+        match tag {
+            PAUSE => self.pause = Some(read_pause(text)?),
+            MIN => settings.min = Some(count(text)?),
+            MAX => settings.max = Some(count(text)?),
+            MODE => settings.mode = Some(mode(text)?),
+            FRESH => settings.fresh = Some(fresh(text)?),
+            COOLDOWN_UP => settings.cooldown_up = Some(cooldown(COOLDOWN_UP, text)?),
+            COOLDOWN_DOWN => settings.cooldown_down = Some(cooldown(COOLDOWN_DOWN, text)?),
+            MAX_HOURLY_COST => settings.max_hourly_cost = Some(amount(text)?),
+            MAX_CHANGES => settings.max_changes_per_hour = Some(max_changes(MAX_CHANGES, count(text)?)?),
+            other => not_meant(other)?,
+        }
+        Ok(())
+    }
+}
+
+/// A name that is nearly one of those that mean something is a slip of the pen.
+fn not_meant(tag: &str) -> Result<(), String> {
+    let word = tag.strip_prefix(PREFIX).unwrap_or(tag);
+    if ITS_OWN.contains(&word) {
+        return Ok(());
+    }
+    let like = |known: &&&str| strsim::jaro_winkler(word, known.strip_prefix(PREFIX).unwrap_or(known)) > ALIKE;
+    match OPERATORS.iter().find(like) {
+        Some(known) => Err(format!("there is no such tag; did you mean `{known}`?")),
+        None => Ok(()),
+    }
+}
+
+fn count(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| *number >= 1);
+    number.ok_or_else(|| format!("`{text}`: expected a whole number, at least 1"))
+}
+
+fn amount(text: &str) -> Result<f64, String> {
+    let number = text.parse().map_err(|_| format!("`{text}`: expected an amount in US dollars"))?;
+    above_nothing(MAX_HOURLY_COST, number)
+}
+
+/// Tags only ever hold back: whoever may tag a deployment must not be able to let loose what the policy only watches.
+fn mode(text: &str) -> Result<Mode, String> {
+    match text {
+        "observe" => Ok(Mode::Observe),
+        _ => Err(format!("`{text}`: expected `observe`; only the policy says `act`")),
+    }
+}
+
+fn fresh(text: &str) -> Result<Fresh, String> {
+    match text {
+        "window" => Ok(Fresh::Window),
+        "fired" => Ok(Fresh::Fired),
+        _ => Err(format!("`{text}`: expected `window` or `fired`")),
+    }
+}
+
+fn read_pause(text: &str) -> Result<Pause, String> {
+    let expected = || {
+        format!("`{text}`: expected `all`, `up` or `down`, and perhaps `until=2026-03-02T09:00:00Z` after a blank")
+    };
+    // A semicolon is not among the characters that AWS lets a tag have.
+    let mut words = text.split([';', ' ']).filter(|word| !word.is_empty());
+    let way = match words.next() {
+        Some("all") => None,
+        Some("up") => Some(Way::Up),
+        Some("down") => Some(Way::Down),
+        _ => return Err(expected()),
+    };
+    let until = match words.next() {
+        None => None,
+        Some(word) => {
+            let time = word.strip_prefix("until=").and_then(|time| time.parse().ok());
+            Some(time.ok_or_else(expected)?)
+        }
+    };
+    if words.next().is_some() {
+        return Err(expected());
+    }
+    Ok(Pause { way, until })
+}
+
+/// One change that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recent {
+    /// When.
+    pub at: Timestamp,
+    /// Along which axis.
+    pub axis: Axis,
+    /// How many instances it has added together with those before it in the same cooldown, negative for what it took
+    /// away; a sign alone on the other axes.
+    pub added: i32,
+}
+
+impl Recent {
+    /// Which way it went.
+    pub fn way(&self) -> Way {
+        if self.added > 0 { Way::Up } else { Way::Down }
+    }
+}
+
+/// The hour within which changes are counted.
+pub const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// What was changed lately, oldest first. What cannot be read is not there.
+pub fn recent(tags: &Tags) -> Vec<Recent> {
+    let text = tags.get(RECENT).map_or("", String::as_str);
+    text.split(' ').filter_map(read_recent).collect()
+}
+
+/// `1772452800i+2`: seconds, the axis by its first letter, and what was added.
+fn read_recent(word: &str) -> Option<Recent> {
+    let letter = word.find(['i', 's', 'b'])?;
+    let (seconds, rest) = word.split_at_checked(letter)?;
+    let axis = match rest.chars().next()? {
+        'i' => Axis::Instances,
+        's' => Axis::Shape,
+        _ => Axis::Bandwidth,
+    };
+    let at = Timestamp::from_second(seconds.parse().ok()?).ok()?;
+    let added = rest.get(1..)?.parse().ok().filter(|added| *added != 0)?;
+    Some(Recent { at, axis, added })
+}
+
+/// The line with one more change in it, and without those that no hour counts any more.
+pub fn with_recent(known: &[Recent], next: Recent) -> String {
+    let counts = |recent: &&Recent| next.at.duration_since(recent.at) < HOUR;
+    let mut line = String::new();
+    for Recent { at, axis, added } in known.iter().filter(counts).chain([&next]) {
+        let letter = match axis {
+            Axis::Instances => 'i',
+            Axis::Shape => 's',
+            Axis::Bandwidth => 'b',
+        };
+        let blank = if line.is_empty() { "" } else { " " };
+        // Writing to a string cannot fail.
+        let _ = write!(line, "{blank}{}{letter}{added:+}", at.as_second());
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(pairs: &[(&str, &str)]) -> Tags {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn second(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    #[test]
+    fn a_pause_is_read_in_either_spelling() {
+        let rows = [
+            ("all", Some((None, None))),
+            ("up", Some((Some(Way::Up), None))),
+            ("down; until=1970-01-01T00:01:40Z", Some((Some(Way::Down), Some(100)))),
+            ("down;until=1970-01-01T00:01:40Z", Some((Some(Way::Down), Some(100)))),
+            // as AWS lets it be written
+            ("all until=1970-01-01T00:01:40Z", Some((None, Some(100)))),
+            // nothing of it is guessed
+            ("", None),
+            ("yes", None),
+            ("all until=tomorrow", None),
+            ("all 2026-01-01T00:00:00Z", None),
+            ("all until=1970-01-01T00:01:40Z please", None),
+        ];
+        for (text, expected) in rows {
+            let read = read(&tags(&[(PAUSE, text)]));
+            let expected = expected.map(|(way, until)| Pause { way, until: until.map(second) });
+            assert_eq!(read.ok().and_then(|said| said.pause), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pause_stops_its_way_until_it_is_over() {
+        let pause = Pause { way: Some(Way::Down), until: Some(second(100)) };
+        assert!(pause.stops(Way::Down, second(99)));
+        assert!(!pause.stops(Way::Down, second(100)));
+        assert!(!pause.stops(Way::Up, second(99)));
+        assert!(Pause { way: None, until: None }.stops(Way::Up, second(99)));
+    }
+
+    #[test]
+    fn a_variants_own_tag_takes_the_place_of_its_endpoints() {
+        let all = tags(&[
+            ("stepladder:min", "2"),
+            ("stepladder:min/blue", "3"),
+            ("stepladder:max/green", "9"),
+            ("stepladder:step/blue", "from=a"),
+            ("team", "a"),
+        ]);
+        assert_eq!(own(&all, Some("blue")), tags(&[("stepladder:min", "3"), ("stepladder:step", "from=a")]));
+        assert_eq!(own(&all, None), tags(&[("stepladder:min", "2")]));
+    }
+
+    #[test]
+    fn settings_are_read_and_slips_are_told() {
+        let said = read(&tags(&[
+            (MIN, "2"),
+            (MAX, "5"),
+            (MODE, "observe"),
+            (FRESH, "fired"),
+            (COOLDOWN_UP, "90s"),
+            (COOLDOWN_DOWN, "10m"),
+            (MAX_HOURLY_COST, "12.5"),
+            (MAX_CHANGES, "4"),
+            (RECENT, "no matter"),
+            ("stepladder:team", "mine"),
+        ]));
+        let expected = Settings {
+            min: Some(2),
+            max: Some(5),
+            mode: Some(Mode::Observe),
+            fresh: Some(Fresh::Fired),
+            cooldown_up: Some(SignedDuration::from_secs(90)),
+            cooldown_down: Some(SignedDuration::from_mins(10)),
+            max_hourly_cost: Some(12.5),
+            max_changes_per_hour: Some(4),
+            ..Settings::default()
+        };
+        assert_eq!(said.map(|said| said.settings), Ok(expected));
+        for (tag, text, part) in [
+            (MIN, "0", "at least 1"),
+            (MAX, "many", "whole number"),
+            // nobody who may only tag lets it loose
+            (MODE, "act", "only the policy"),
+            (FRESH, "new", "`window` or `fired`"),
+            (COOLDOWN_UP, "soon", "no duration"),
+            (MAX_HOURLY_COST, "-1", "above 0"),
+            (MAX_HOURLY_COST, "x", "US dollars"),
+            (MAX_CHANGES, "13", "1 to 12"),
+            ("stepladder:puase", "all", "did you mean `stepladder:pause`?"),
+            ("stepladder:maxx", "3", "did you mean `stepladder:max`?"),
+        ] {
+            let problem = read(&tags(&[(tag, text)])).unwrap_err();
+            assert!(problem.tag == tag && problem.problem.contains(part), "{problem:?}");
+        }
+        assert!(read(&tags(&[(MIN, "5"), (MAX, "2")])).is_err());
+    }
+
+    #[test]
+    fn what_was_changed_lately_is_written_in_one_line() {
+        let first = Recent { at: second(1000), axis: Axis::Instances, added: 1 };
+        let second = Recent { at: second(1060), axis: Axis::Shape, added: -1 };
+        let line = with_recent(&[first], second);
+        assert_eq!(line, "1000i+1 1060s-1");
+        assert_eq!(recent(&tags(&[(RECENT, &line)])), [first, second]);
+        // an hour later the first counts no more
+        let third = Recent { at: self::second(4600), axis: Axis::Bandwidth, added: 3 };
+        assert_eq!(with_recent(&[first, second], third), "1060s-1 4600b+3");
+        assert_eq!(recent(&tags(&[(RECENT, "x 12 i+1 5i+0 7i+1")])).len(), 1);
+    }
+}
