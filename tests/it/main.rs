@@ -22,6 +22,7 @@ mod distrust;
 mod events;
 mod golden;
 mod host;
+mod invariants;
 #[cfg(any(feature = "aws", feature = "oci"))]
 mod narrator;
 mod notice;

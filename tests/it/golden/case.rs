@@ -1,13 +1,14 @@
 //! One row: a policy, a deployment as it was seen, an alarm, and what is decided.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use stepladder::alarm::{Alarm, Side, Signal, TargetId, Transition};
 use stepladder::decide::{Decided, Decision, decide, worth_a_look};
 use stepladder::deployment::{Axis, Bounds, Deployment, Facts, Infeasible, Lifecycle, Owner, Size};
-use stepladder::policy::pair_name;
+use stepladder::policy::{Policy, pair_name};
 
 use crate::support::{CHURN, at, policy};
 
@@ -118,6 +119,18 @@ impl Case {
         self.seen.size = self.seen.size.on_rung(rung);
         self.seen.heading = self.seen.size.clone();
         self
+    }
+
+    /// Of this size.
+    pub(crate) fn sized(mut self, size: &Size) -> Self {
+        self.seen.size = size.clone();
+        self.seen.heading = size.clone();
+        self
+    }
+
+    /// The size that is seen.
+    pub(crate) fn size(&self) -> &Size {
+        &self.seen.size
     }
 
     /// With a load balancer of so many Mbps.
@@ -247,12 +260,13 @@ impl Case {
     }
 
     pub(crate) fn decided(&self) -> Decided {
-        let policy = policy(&self.policy);
-        let (question, asked) = match worth_a_look(&self.alarm, &self.seen.target, &policy, self.now) {
+        let policy = read(&self.policy);
+        let policy = policy.as_ref();
+        let (question, asked) = match worth_a_look(&self.alarm, &self.seen.target, policy, self.now) {
             Ok(asked) => asked,
             Err(held) => return *held,
         };
-        decide(&question.with_tags(&self.seen.tags), asked, &self.seen, &policy)
+        decide(&question.with_tags(&self.seen.tags), asked, &self.seen, policy)
     }
 
     /// What is wrong with the row, if anything is.
@@ -267,6 +281,13 @@ impl Case {
         let well = told == self.expected && held_last;
         (!well).then(|| format!("{}: expected {}, decided {told}; {:?}", self.why, self.expected, decided.decision))
     }
+}
+
+/// Reading a policy takes longer than all else, and few of them are new.
+fn read(text: &str) -> Arc<Policy> {
+    static READ: Mutex<BTreeMap<String, Arc<Policy>>> = Mutex::new(BTreeMap::new());
+    let mut known = READ.lock().unwrap();
+    Arc::clone(known.entry(text.to_owned()).or_insert_with(|| Arc::new(policy(text))))
 }
 
 fn shown(decision: &Decision) -> String {

@@ -84,7 +84,7 @@ fn holds() -> Vec<Case> {
         base("an alarm on something else: both by the look").high("PredictLatency", 9.0, 5.0).reads("CpuUtilization", 90.0).gives("3"),
         high("a high alarm on what is carried by less", (4, "a"), 10.0, 20.0, "").gives("on_target"),
         low("a low alarm on what nothing cheaper carries", (2, "a"), 90.0, 50.0, "").gives("on_target"),
-        base("on no ladder").shape("x").gives("unlisted_shape"),
+        base("a shape that no ladder has a price for").shape("x").gives("unlisted_shape"),
         base("no prices at all").shape("VM.Standard3.Flex:1:16").gives("not_resizable"),
         base("the shape cannot be changed: the count alone").fixed(Axis::Shape).gives("3"),
         high("the shape cannot be changed, and memory is what is missing: more of them is all there is", (2, "a"), 90.0, 80.0, "").fixed(Axis::Shape).gives("10"),

@@ -1,7 +1,7 @@
 //! What is decided, row by row: pure decisions of one deployment as it was seen, each with the reason why it is right.
 
 mod axes;
-mod case;
+pub(crate) mod case;
 mod cheapest;
 mod cooldown;
 mod flapping;
