@@ -23,6 +23,7 @@ mod events;
 mod golden;
 mod host;
 mod invariants;
+mod keys;
 #[cfg(any(feature = "aws", feature = "oci"))]
 mod narrator;
 mod notice;
