@@ -189,9 +189,9 @@ pub enum Lifecycle {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
-    /// The floor.
+    /// The least.
     pub min: u32,
-    /// The ceiling.
+    /// The most.
     pub max: u32,
 }
 

@@ -43,7 +43,7 @@ pub fn is_pair_name(alarm: &str, target: &TargetId) -> bool {
     rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// The pair as it is written.
+/// The low alarm that takes back what a rule adds.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -190,7 +190,7 @@ with_settings! {
     }
 }
 
-/// What a rule changes, as it is written.
+/// What a rule changes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]

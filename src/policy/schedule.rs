@@ -29,7 +29,7 @@ pub struct Schedule {
     pub max: Option<u32>,
 }
 
-/// A schedule as it is written.
+/// A time at which the count has other bounds.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -285,7 +285,7 @@ impl Defaults {
     }
 }
 
-/// How long after a change nothing else is changed, as it is written.
+/// How long after a change nothing else is changed, by direction.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -296,7 +296,7 @@ pub(super) struct CooldownText {
     down: Option<String>,
 }
 
-/// A percentage as it is written: `20%`.
+/// A percentage such as `20%`.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]

@@ -40,7 +40,7 @@ pub enum Adjustment {
     Exact(u32),
 }
 
-/// One step as it is written.
+/// One step: where it lies, and one of `add`, `remove` and `set`.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
