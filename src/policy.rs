@@ -14,6 +14,7 @@ use crate::deployment::Way;
 use crate::ladder::{FlexShape, Ladder, Ladders};
 
 mod error;
+mod explained;
 pub mod flap;
 mod lists;
 mod notify;
@@ -29,6 +30,7 @@ mod steps;
 mod target;
 
 pub use error::Error;
+pub use explained::{Circumstances, Effective, Explained, Running, Setting};
 use lists::Lists;
 use notify::NotifyText;
 pub use notify::{Destination, Form, Notify, Occasion};
@@ -37,8 +39,8 @@ pub use pair::{Pair, is_pair_name, pair_name};
 use rule::RuleText;
 pub use rule::{Matched, Role, Rule, Stride};
 pub use schedule::Schedule;
-pub use schema::SCHEMA;
 use schedule::ScheduleText;
+pub use schema::SCHEMA;
 use settings::Defaults;
 pub use settings::{Cooldown, InForce, Origin, Origins, Settings};
 pub(crate) use settings::{above_nothing, cooldown, max_changes};
@@ -64,6 +66,7 @@ pub struct Policy {
     /// The policy's rules, then the built-in ones. The first that matches counts.
     rules: Vec<Rule>,
     own_rules: usize,
+    own_ladders: usize,
     /// For paired alarms whose rule has left the policy.
     caretaker: Rule,
     /// What targets have for themselves. The first that says something of it counts.
@@ -154,13 +157,14 @@ impl Policy {
             let flaps = flap::check(rule, &own_ladders);
             flaps.map_err(|problem| Error::invalid(rule.origin.clone(), problem))?;
         }
+        let own_ladder_count = own_ladders.len();
         let ladders = ladders.after(own_ladders, flex);
         shapes::sizes_of_flexible_rungs(&ladders)?;
         // What one rule has parked another must not take for gone.
         let parks = |rule: &Rule| rule.is.native == Native::Park;
         let targets = target::checked(own.target)?;
-        let parked = rules.iter().any(parks)
-            || targets.iter().any(|own| own.settings.native == Some(Native::Park));
+        let parked =
+            rules.iter().any(parks) || targets.iter().any(|own| own.settings.native == Some(Native::Park));
         for rule in &mut rules {
             rule.heeds_parked = parked;
         }
@@ -176,6 +180,7 @@ impl Policy {
             lists,
             rules,
             own_rules,
+            own_ladders: own_ladder_count,
             caretaker: Rule::caretaker(),
             own: targets,
             schedules,
@@ -241,7 +246,12 @@ impl Policy {
     }
 
     /// The same rule with what the policy says of this target, and of this time.
-    pub fn in_force<'a>(&'a self, mut matched: Matched<'a>, target: &TargetId, now: Timestamp) -> Matched<'a> {
+    pub fn in_force<'a>(
+        &'a self,
+        mut matched: Matched<'a>,
+        target: &TargetId,
+        now: Timestamp,
+    ) -> Matched<'a> {
         // The first has the last word.
         for (i, own) in self.own.iter().enumerate().rev().filter(|(_, own)| own.is_for(target)) {
             matched.take(&own.settings, &|_| Origin::Target(i + 1, own.glob.to_string()));

@@ -125,7 +125,9 @@ impl fmt::Display for Matched<'_> {
         let Self { rule, by, .. } = self;
         match self.stride() {
             Stride::Cheapest => write!(f, "{} for `{by}`: the cheapest size", rule.origin),
-            stride => write!(f, "{} for `{by}`: {} {stride}", rule.origin, rule.axis),
+            stride @ (Stride::Step(_) | Stride::Steps(_) | Stride::Track(_)) => {
+                write!(f, "{} for `{by}`: {} {stride}", rule.origin, rule.axis)
+            }
         }
     }
 }
@@ -146,6 +148,21 @@ impl Rule {
             is: InForce { native: Native::Park, ..InForce::default() },
             origins: Origins::new(),
         }
+    }
+
+    /// The globs on an alarm's name that it answers.
+    pub fn alarms(&self) -> Vec<String> {
+        self.alarm.iter().map(ToString::to_string).collect()
+    }
+
+    /// The glob on the targets that it is for.
+    pub fn targets(&self) -> String {
+        self.target.to_string()
+    }
+
+    /// Whether it is for this target.
+    pub fn is_for(&self, target: &TargetId) -> bool {
+        self.target.matches(&target.id)
     }
 
     /// Whether the alarm has the name of this rule's paired alarm.
@@ -292,7 +309,9 @@ impl RuleText {
             return Err(format!("`{second}` and `{first}` both say how far it goes: expected one of them"));
         }
         if let (Some(key), AxisText::Cheapest) = (first, axis) {
-            return Err(format!("`{key}` does nothing with `axis = \"cheapest\"`, which goes as far as it takes"));
+            return Err(format!(
+                "`{key}` does nothing with `axis = \"cheapest\"`, which goes as far as it takes"
+            ));
         }
         if let (Some(_), None) = (min_step, steps) {
             return Err("`min_step` does nothing: expected `steps` beside it".to_owned());

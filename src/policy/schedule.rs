@@ -62,9 +62,13 @@ impl ScheduleText {
         let Self { cron, zone, lasts, target, min, max } = self;
         let zone = zone.as_deref().unwrap_or("UTC");
         if jiff::tz::TimeZone::get(zone).is_err() {
-            return Err(format!("`zone = \"{zone}\"`: expected a time zone such as `Europe/Berlin`{}", nearest(zone)));
+            return Err(format!(
+                "`zone = \"{zone}\"`: expected a time zone such as `Europe/Berlin`{}",
+                nearest(zone)
+            ));
         }
-        let expected = "expected five fields such as `0 8 * * MON-FRI`: minute, hour, day, month, day of the week";
+        let expected =
+            "expected five fields such as `0 8 * * MON-FRI`: minute, hour, day, month, day of the week";
         if cron.split_whitespace().count() != 5 {
             return Err(format!("`cron = \"{cron}\"`: {expected}"));
         }
@@ -78,7 +82,9 @@ impl ScheduleText {
             (None, None) => return Err("it changes nothing: expected `min`, `max` or both".to_owned()),
             (Some(0), _) => return Err("`min = 0`: expected at least 1".to_owned()),
             (_, Some(0)) => return Err("`max = 0`: expected at least 1".to_owned()),
-            (Some(min), Some(max)) if min > max => return Err(format!("`min = {min}` is above `max = {max}`")),
+            (Some(min), Some(max)) if min > max => {
+                return Err(format!("`min = {min}` is above `max = {max}`"));
+            }
             _ => {}
         }
         let target = WildMatch::new(target.as_deref().unwrap_or("*"));
@@ -89,7 +95,8 @@ impl ScheduleText {
 /// The zone that is spelled most like it, for messages.
 fn nearest(zone: &str) -> String {
     let names = jiff::tz::db().available().map(|name| name.to_string()).collect::<Vec<_>>();
-    let rated = names.iter().map(|name| (strsim::jaro_winkler(&name.to_lowercase(), &zone.to_lowercase()), name));
+    let rated =
+        names.iter().map(|name| (strsim::jaro_winkler(&name.to_lowercase(), &zone.to_lowercase()), name));
     let best = rated.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
     best.map_or_else(String::new, |(_, name)| format!("; did you mean `{name}`?"))
 }
@@ -171,7 +178,11 @@ mod tests {
         ];
         for ((cron, zone, lasts), now, expected) in rows {
             let until = schedule(cron, zone, lasts).until(&TargetId::unknown("x"), now.parse().unwrap());
-            assert_eq!(until.map(|until| until.to_string()), expected.map(str::to_owned), "{cron} {zone} at {now}");
+            assert_eq!(
+                until.map(|until| until.to_string()),
+                expected.map(str::to_owned),
+                "{cron} {zone} at {now}"
+            );
         }
     }
 }

@@ -74,13 +74,19 @@ mod tests {
     #[test]
     fn it_follows_from_the_types() {
         let generated = format!("{:#}\n", generated());
-        #[expect(clippy::disallowed_methods, reason = "`make bless` says so to every test that accepts something")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "`make bless` says so to every test that accepts something"
+        )]
         let blessed = std::env::var("INSTA_UPDATE").is_ok_and(|asked| asked == "always");
         if blessed {
             fs::write(root().join("policy.schema.json"), &generated).unwrap();
             return;
         }
-        assert!(generated == SCHEMA, "`policy.schema.json` is not what the types say: `make bless` writes it");
+        assert!(
+            generated == SCHEMA,
+            "`policy.schema.json` is not what the types say: `make bless` writes it"
+        );
     }
 
     #[test]
@@ -112,7 +118,10 @@ mod tests {
     fn each_table(schema: &Value, asked: &mut dyn FnMut(&str, &Value)) {
         let definitions = schema["$defs"].as_object().unwrap();
         asked("the file", schema);
-        definitions.iter().filter(|(_, known)| known["type"] == "object").for_each(|(name, known)| asked(name, known));
+        definitions
+            .iter()
+            .filter(|(_, known)| known["type"] == "object")
+            .for_each(|(name, known)| asked(name, known));
     }
 
     #[test]
@@ -133,7 +142,8 @@ mod tests {
 
     /// Every policy file below `events/`.
     fn policies() -> Vec<PathBuf> {
-        let list = |dir: &Path| fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+        let list =
+            |dir: &Path| fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
         let files = list(&root().join("events")).into_iter().flat_map(|dir| list(&dir));
         files.filter(|file| file.extension().is_some_and(|ending| ending == "toml")).collect()
     }
@@ -162,7 +172,9 @@ mod tests {
                 return items.iter().find_map(|item| wrong(whole, &schema["items"], item, at));
             }
             "string" => value.is_string(),
-            "integer" => value.as_i64().is_some_and(|it| it >= schema["minimum"].as_i64().unwrap_or(i64::MIN)),
+            "integer" => {
+                value.as_i64().is_some_and(|it| it >= schema["minimum"].as_i64().unwrap_or(i64::MIN))
+            }
             "number" => value.is_number(),
             other => panic!("the schema has a type `{other}` that is not looked at here"),
         };

@@ -3,6 +3,8 @@
 //!
 //! Here they are written and checked; [`crate::decide`] takes them.
 
+use std::fmt;
+
 use serde::Deserialize;
 
 /// Application Auto Scaling's own limit. See
@@ -119,6 +121,16 @@ impl Adjustment {
     }
 }
 
+impl fmt::Display for Adjustment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Change(by) => write!(f, "{by:+}"),
+            Self::Percent(percent) => write!(f, "{percent:+}%"),
+            Self::Exact(count) => write!(f, "to {count}"),
+        }
+    }
+}
+
 impl StepText {
     fn checked(&self) -> Result<Step, String> {
         let Self { above, below, add, remove, set } = self;
@@ -187,7 +199,8 @@ fn join(steps: &mut [Step]) -> Result<(), String> {
             step.above = ends.iter().copied().filter(|end| *end < below).max_by(f64::total_cmp);
         }
         if step.above.is_none() && step.below.is_none() && steps_many(&begins, &ends) {
-            return Err("`steps`: one of them has neither beginning nor end, so the others are never taken".to_owned());
+            return Err("`steps`: one of them has neither beginning nor end, so the others are never taken"
+                .to_owned());
         }
     }
     Ok(())
