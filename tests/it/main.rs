@@ -20,6 +20,7 @@ mod cli;
 mod defects;
 mod distrust;
 mod events;
+mod explained;
 mod host;
 #[cfg(any(feature = "aws", feature = "oci"))]
 mod narrator;
