@@ -5,23 +5,30 @@
 //! makes it neither shorter nor longer.
 
 use cronexpr::Crontab;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use wildmatch::WildMatch;
 
-use super::Error;
 use super::settings::Settings;
+use super::target::Own;
+use super::{Error, Rule};
 use crate::alarm::TargetId;
 use crate::deployment::Bounds;
 
 /// Whoever means longer than a month means always.
 const LONGEST: SignedDuration = SignedDuration::from_hours(31 * 24);
 
+/// No zone moves its clocks further than this at once, but to change the side of the date line.
+const CLOCKS_MOVE: SignedDuration = SignedDuration::from_hours(3);
+
 /// Other bounds at some times.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     target: WildMatch,
+    /// By the clock on the wall, as if that were UTC.
     begins: Crontab,
+    zone: TimeZone,
     lasts: SignedDuration,
     /// The floor of the count, where it is another.
     pub min: Option<u32>,
@@ -60,20 +67,11 @@ pub(super) fn checked(written: Vec<ScheduleText>) -> Result<Vec<Schedule>, Error
 impl ScheduleText {
     fn checked(self) -> Result<Schedule, String> {
         let Self { cron, zone, lasts, target, min, max } = self;
-        let zone = zone.as_deref().unwrap_or("UTC");
-        if jiff::tz::TimeZone::get(zone).is_err() {
-            return Err(format!(
-                "`zone = \"{zone}\"`: expected a time zone such as `Europe/Berlin`{}",
-                nearest(zone)
-            ));
-        }
-        let expected =
-            "expected five fields such as `0 8 * * MON-FRI`: minute, hour, day, month, day of the week";
-        if cron.split_whitespace().count() != 5 {
-            return Err(format!("`cron = \"{cron}\"`: {expected}"));
-        }
-        let begins = cronexpr::parse_crontab(&format!("{cron} {zone}"))
-            .map_err(|_| format!("`cron = \"{cron}\"`: {expected}"))?;
+        let name = zone.as_deref().unwrap_or("UTC");
+        let zone = TimeZone::get(name).map_err(|_| {
+            format!("`zone = \"{name}\"`: expected a time zone such as `Europe/Berlin`{}", nearest(name))
+        })?;
+        let begins = begins(&cron)?;
         let lasts = super::minutes("for", &lasts, LONGEST)?;
         if target.as_ref().is_some_and(|glob| glob.trim().is_empty()) {
             return Err("`target` is empty: expected a glob on the target".to_owned());
@@ -88,7 +86,23 @@ impl ScheduleText {
             _ => {}
         }
         let target = WildMatch::new(target.as_deref().unwrap_or("*"));
-        Ok(Schedule { target, begins, lasts, min, max })
+        Ok(Schedule { target, begins, zone, lasts, min, max })
+    }
+}
+
+/// The times that five fields of cron name.
+fn begins(cron: &str) -> Result<Crontab, String> {
+    let expected =
+        "expected five fields such as `0 8 * * MON-FRI`: minute, hour, day, month, day of the week";
+    let fields = cron.split_whitespace().count();
+    if fields != 5 {
+        return Err(format!("`cron = \"{cron}\"` has {fields}: {expected}"));
+    }
+    let begins = cronexpr::parse_crontab(&format!("{cron} UTC"))
+        .map_err(|_| format!("`cron = \"{cron}\"` has one that cannot be: {expected}"))?;
+    match begins.find_next(Timestamp::UNIX_EPOCH) {
+        Ok(_) => Ok(begins),
+        Err(_) => Err(format!("`cron = \"{cron}\"` never begins: there is no such day")),
     }
 }
 
@@ -109,8 +123,20 @@ impl Schedule {
         }
         // It is the beginnings after this moment that have not ended yet.
         let after = now.checked_sub(self.lasts).ok()?;
-        let began = self.begins.find_next(after).ok()?.timestamp();
-        (began <= now).then(|| began.checked_add(self.lasts).ok()).flatten()
+        let wall = |time: Timestamp| TimeZone::UTC.to_timestamp(self.zone.to_datetime(time)).ok();
+        let last = wall(now)?.checked_add(CLOCKS_MOVE).ok()?;
+        let mut at = wall(after)?.checked_sub(CLOCKS_MOVE).ok()?;
+        loop {
+            at = self.begins.find_next(at).ok()?.timestamp();
+            if at > last {
+                return None;
+            }
+            // A time that comes twice is the first; one that is skipped is as much later as is skipped.
+            let began = self.zone.to_timestamp(TimeZone::UTC.to_datetime(at)).ok()?;
+            if after < began && began <= now {
+                return began.checked_add(self.lasts).ok();
+            }
+        }
     }
 
     /// What it says.
@@ -118,8 +144,37 @@ impl Schedule {
         Settings { min: self.min, max: self.max, ..Settings::default() }
     }
 
-    /// Whether it can stand together with other bounds.
-    pub(super) fn check_against(&self, Bounds { min, max }: Bounds, of: &str) -> Result<(), String> {
+    /// Whether it can stand together with the bounds of its targets' own, or else with those of the rules, the policy's and
+    /// the built-in ones.
+    pub(super) fn check_beside(
+        &self,
+        own: &[Own],
+        (rules, built_in): (&[Rule], &[Rule]),
+    ) -> Result<(), String> {
+        for (i, own) in own.iter().enumerate() {
+            let Some(bounds) = own.settings.instances else { continue };
+            if self.meets(&own.glob) {
+                self.check_against(bounds, &format!("target {}", i + 1))?;
+            }
+            if covers(&own.glob, &self.target) {
+                return Ok(());
+            }
+        }
+        let mut meeting = rules.iter().filter(|rule| self.meets(&rule.target)).peekable();
+        if meeting.peek().is_none() {
+            return built_in
+                .first()
+                .map_or(Ok(()), |rule| self.check_against(rule.is.instances, "the built-in rules"));
+        }
+        meeting.try_for_each(|rule| self.check_against(rule.is.instances, &rule.origin))
+    }
+
+    /// Whether some target may be in both, as far as globs tell that.
+    fn meets(&self, glob: &WildMatch) -> bool {
+        covers(glob, &self.target) || covers(&self.target, glob)
+    }
+
+    fn check_against(&self, Bounds { min, max }: Bounds, of: &str) -> Result<(), String> {
         let (floor, ceiling) = (self.min.unwrap_or(min), self.max.unwrap_or(max));
         if floor <= ceiling {
             return Ok(());
@@ -130,6 +185,11 @@ impl Schedule {
              `min` and `max`"
         ))
     }
+}
+
+/// Whether every target of one glob is one of the other's.
+fn covers(wide: &WildMatch, narrow: &WildMatch) -> bool {
+    wide.matches(&narrow.to_string())
 }
 
 #[cfg(test)]
@@ -151,7 +211,8 @@ mod tests {
     #[test]
     fn it_is_in_force_from_its_beginning_until_it_has_lasted() {
         let berlin = ("0 8 * * *", "Europe/Berlin", "10h");
-        let new_york = ("30 2 * * *", "America/New_York", "1h");
+        let twice = ("30 1 * * *", "America/New_York", "1h");
+        let skipped = ("30 2 * * *", "America/New_York", "1h");
         let rows = [
             // eight in the morning is seven by UTC in winter; the end does not belong to it
             (berlin, "2026-01-15T06:59:59Z", None),
@@ -167,9 +228,17 @@ mod tests {
             // a night that is an hour longer: it still lasts ten hours
             (("0 22 * * *", "Europe/Berlin", "10h"), "2026-10-25T05:59:59Z", Some("2026-10-25T06:00:00Z")),
             (("0 22 * * *", "Europe/Berlin", "10h"), "2026-10-25T06:00:00Z", None),
-            // half past two comes twice when clocks go back: it is in force once, from the first of them
-            (new_york, "2026-11-01T06:29:59Z", None),
-            (new_york, "2026-11-01T06:30:00Z", Some("2026-11-01T07:30:00Z")),
+            // half past one comes twice when clocks go back: it is in force once, from the first of them
+            (twice, "2026-11-01T05:29:59Z", None),
+            (twice, "2026-11-01T05:30:00Z", Some("2026-11-01T06:30:00Z")),
+            (twice, "2026-11-01T06:10:00Z", Some("2026-11-01T06:30:00Z")),
+            (twice, "2026-11-01T06:30:00Z", None),
+            (twice, "2026-11-01T06:45:00Z", None),
+            // half past two is skipped when they go forward: it is in force as much later
+            (skipped, "2026-03-08T07:29:59Z", None),
+            (skipped, "2026-03-08T07:30:00Z", Some("2026-03-08T08:30:00Z")),
+            (skipped, "2026-03-08T08:30:00Z", None),
+            (skipped, "2026-03-09T06:30:00Z", Some("2026-03-09T07:30:00Z")),
             // only on workdays: Friday and Saturday
             (("0 8 * * MON-FRI", "UTC", "1h"), "2026-01-16T08:30:00Z", Some("2026-01-16T09:00:00Z")),
             (("0 8 * * MON-FRI", "UTC", "1h"), "2026-01-17T08:30:00Z", None),
