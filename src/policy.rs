@@ -153,9 +153,11 @@ impl Policy {
         for rule in built_in.rule {
             rules.push(rule.checked("built-in rule".to_owned(), &defaults)?);
         }
-        for rule in &rules {
-            let flaps = flap::check(rule, &own_ladders);
-            flaps.map_err(|problem| Error::invalid(rule.origin.clone(), problem))?;
+        for (i, rule) in rules.iter().enumerate() {
+            let own = i < own_rules;
+            // Whoever has a steep ladder need not hear of rules that are none of his; the guard asks before each step.
+            let flaps = flap::check(rule, if own { &own_ladders } else { &[] });
+            flaps.map_err(|problem| flapping(rule, own, problem))?;
         }
         let own_ladder_count = own_ladders.len();
         let ladders = ladders.after(own_ladders, flex);
@@ -170,8 +172,8 @@ impl Policy {
         }
         let schedules = schedule::checked(own.schedule)?;
         for (i, schedule) in schedules.iter().enumerate() {
-            let check = |rule: &Rule| schedule.check_against(rule.is.instances, &rule.origin);
-            let checked = rules.iter().take(own_rules.max(1)).try_for_each(check);
+            let checked =
+                schedule.check_beside(&targets, rules.split_at_checked(own_rules).unwrap_or_default());
             checked.map_err(|problem| Error::invalid(format!("schedule {}", i + 1), problem))?;
         }
         let lists = Lists::checked(own.targets, own.topics, own.accounts)?;
@@ -310,11 +312,23 @@ impl File {
     }
 }
 
+/// Of a built-in rule nobody wrote the numbers: it is what the defaults say that does not fit.
+fn flapping(rule: &Rule, own: bool, problem: String) -> Error {
+    match rule.is.above.filter(|_| !own) {
+        Some(above) => Error::invalid(
+            "defaults".to_owned(),
+            format!("`above = {above}` is too low for a built-in rule: {problem}"),
+        ),
+        None => Error::invalid(rule.origin.clone(), problem),
+    }
+}
+
 /// A duration in whole minutes: what both alarm services can count in.
 fn minutes(key: &str, text: &str, longest: SignedDuration) -> Result<SignedDuration, String> {
     let expected = format!("expected whole minutes from `1m` to `{}h`", longest.as_hours());
-    let duration: SignedDuration =
-        text.parse().map_err(|_| format!("`{key} = \"{text}\"` is no duration: {expected}"))?;
+    let duration: SignedDuration = text
+        .parse()
+        .map_err(|_| format!("`{key} = \"{text}\"` is no duration in hours and minutes: {expected}"))?;
     let whole = duration.as_secs() % 60 == 0 && duration.subsec_nanos() == 0;
     if !whole || duration < SignedDuration::from_mins(1) || duration > longest {
         return Err(format!("`{key} = \"{text}\"`: {expected}"));

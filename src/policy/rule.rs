@@ -276,12 +276,19 @@ impl RuleText {
         let (mut is, mut origins) = (InForce::default(), Origins::new());
         is.take(defaults, &mut origins, &|_| Origin::Defaults);
         is.take(&settings, &mut origins, &|_| Origin::Rule);
-        let pair = self.pair.map(|pair| pair.checked(&stride)).transpose()?;
         let (axis, changes_shape) = match self.axis {
             AxisText::Instances => (Axis::Instances, false),
             AxisText::Shape | AxisText::Cheapest => (Axis::Shape, true),
             AxisText::Bandwidth => (Axis::Bandwidth, false),
         };
+        if self.axis != AxisText::Cheapest {
+            let idle =
+                [("headroom", settings.headroom.is_some()), ("churn_cost", settings.churn_cost.is_some())];
+            if let Some((key, _)) = idle.into_iter().find(|(_, said)| *said) {
+                return Err(format!("`{key}` does nothing: expected `axis = \"cheapest\"` beside it"));
+            }
+        }
+        let pair = self.pair.map(|pair| pair.checked(&stride, axis)).transpose()?;
         if is.native == Native::Park && changes_shape && pair.is_none() {
             return Err("`native = \"park\"` without a `pair`: expected one, because the looks at it bring back what \
                         was parked"

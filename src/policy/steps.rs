@@ -213,18 +213,19 @@ fn steps_many(begins: &[f64], ends: &[f64]) -> bool {
 /// Application Auto Scaling's own rules: no overlap and no gap, at most one step without a beginning and one without
 /// an end, and what begins below the threshold or ends above it goes on for ever on that side.
 fn check_row(steps: &[Step]) -> Result<(), String> {
-    let shown = |edge: Option<f64>, none: &str| edge.map_or_else(|| none.to_owned(), |edge| edge.to_string());
     for pair in steps.windows(2) {
         let [lower, upper] = pair else { continue };
         let (end, begin) = (lower.below.unwrap_or(f64::INFINITY), beginning(upper));
-        let (end_shown, begin_shown) = (shown(lower.below, "no end"), shown(upper.above, "no beginning"));
         if end > begin {
-            return Err(format!(
-                "`steps` overlap: one ends at {end_shown} and the next begins at {begin_shown}"
-            ));
+            let shown = |verb: &str, edge: Option<f64>, none: &str| {
+                edge.map_or_else(|| none.to_owned(), |edge| format!("{verb} at {edge}"))
+            };
+            let ends = shown("ends", lower.below, "has no end");
+            let begins = shown("begins", upper.above, "has no beginning");
+            return Err(format!("`steps` overlap: one {ends} and the next {begins}"));
         }
         if end < begin {
-            return Err(format!("`steps` leave a gap from {end_shown} to {begin_shown}"));
+            return Err(format!("`steps` leave a gap from {end} to {begin}"));
         }
     }
     let (first, last) = (steps.first().and_then(|step| step.above), steps.last().and_then(|step| step.below));

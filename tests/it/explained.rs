@@ -5,6 +5,7 @@ use std::fs;
 
 use rstest::rstest;
 use serde_json::{Value, json};
+use stepladder::policy::Policy;
 use tempfile::TempDir;
 
 use crate::cli::{Ran, run, write};
@@ -222,4 +223,119 @@ fn programs_are_told_the_cost_besides() {
         .explained(&["--format", "json"])
         .json();
     assert_eq!(held["outcomes"][0]["cost"], json!({ "before": null, "after": null }));
+}
+
+/// A rule along an axis, and what else it says, in lines.
+fn rule(axis: &str, more: &str) -> String {
+    format!("[[rule]]\nalarm = \"a\"\naxis = \"{axis}\"\n{more}\n")
+}
+
+fn paired(more: &str) -> String {
+    rule(
+        "shape",
+        &format!(
+            "pair = {{ alarm = \"x\", metric = \"CpuUtilization\", below = 10, window = \"5m\", {more} }}"
+        ),
+    )
+}
+
+fn schedule(more: &str) -> String {
+    format!("[[schedule]]\nfor = \"1h\"\n{more}\n")
+}
+
+#[rstest]
+// types, in the words of the file
+#[case::text_for_number(
+    rule("instances", "track = \"60%\""),
+    "line 4: `track`: expected a number, found `\"60%\"`"
+)]
+#[case::fraction(rule("instances", "step = 1.5"), "line 4: `step`: expected a whole number, found `1.5`")]
+#[case::negative(paired("step = -1"), "line 4: `step`: expected a whole number, not below 0, found `-1`")]
+#[case::no_bounds(
+    rule("instances", "instances = 3"),
+    "line 4: `instances`: expected a table such as `{ min = 1, max = 10 }`, found `3`"
+)]
+#[case::no_cooldown(
+    rule("instances", "cooldown = \"5m\""),
+    "line 4: `cooldown`: expected a table such as `{ up = \"0s\", down = \"5m\" }`, found `\"5m\"`"
+)]
+#[case::in_a_list("accounts = [1]".to_owned(), "line 1: `accounts`: expected a text in quotes, found `1`")]
+#[case::no_list(rule("instances", "steps = 2"), "line 4: `steps`: expected a list, found `2`")]
+#[case::one_rule("\n[rule]\nalarm = \"a\"".to_owned(), "line 2: `[rule]` should be `[[rule]]`: expected a list, found a table")]
+#[case::several_defaults(
+    "mode = \"act\"\n[[defaults]]\nabove = 70".to_owned(),
+    "line 2: `[[defaults]]` should be `[defaults]`: expected a table, found a list"
+)]
+#[case::twice(rule("instances", "step = 1\nstep = 2"), "line 5: `step` is there twice")]
+// steps that nothing takes, or that cannot be counted
+#[case::percent_of_rungs(
+    paired("steps = [{ below = 0, remove = \"10%\" }]"),
+    "line 4: rule 1 of the policy: `pair.steps`: expected plain numbers in `remove`, because only instances can be counted in \
+     percent"
+)]
+#[case::above_a_low_threshold(
+    paired("steps = [{ above = 0, remove = 1 }]"),
+    "line 4: rule 1 of the policy: `pair.steps`: one begins at the threshold or above it, where the pair never fires: \
+     expected `below = 0` or less"
+)]
+#[case::overlap(
+    rule("instances", "steps = [{ above = 0, add = 1 }, { above = 0, add = 2 }]"),
+    "line 4: rule 1 of the policy: `steps` overlap: one has no end and the next begins at 0"
+)]
+// what would never come back, and what does nothing
+#[case::metric(
+    rule("shape", "pair = { alarm = \"x\", metric = \"CpuUtilisation\", below = 10, window = \"5m\" }"),
+    "line 4: rule 1 of the policy: `pair.metric = \"CpuUtilisation\"`: there is none; did you mean `CpuUtilization`?"
+)]
+#[case::idle(
+    rule("instances", "headroom = \"20%\""),
+    "line 4: rule 1 of the policy: `headroom` does nothing: expected `axis = \"cheapest\"` beside it"
+)]
+// whose fault it is
+#[case::defaults_flap(
+    "[defaults]\nabove = 15".to_owned(),
+    "line 2: defaults: `above = 15` is too low for a built-in rule: `pair.below = 10` must flap: 10 on 2 instances would be 20 \
+     on 1 instance, and the alarm that adds fires above 15, less a tenth 13.5; expected `pair.below` under 6.75, or a higher \
+     `above`"
+)]
+// times
+#[case::days(
+    schedule("cron = \"0 8 * * *\"\nmin = 2").replace("1h", "2d"),
+    "line 2: schedule 1: `for = \"2d\"` is no duration in hours and minutes: expected whole minutes from `1m` to `744h`"
+)]
+#[case::seconds(
+    schedule("cron = \"0 0 8 * * *\"\nmin = 2"),
+    "line 3: schedule 1: `cron = \"0 0 8 * * *\"` has 6: expected five fields such as `0 8 * * MON-FRI`: minute, hour, day, \
+     month, day of the week"
+)]
+#[case::no_such_day(
+    schedule("cron = \"0 8 30 2 *\"\nmin = 2"),
+    "line 3: schedule 1: `cron = \"0 8 30 2 *\"` never begins: there is no such day"
+)]
+#[case::beside_a_target(
+    format!("[[target]]\ntarget = \"*\"\ninstances = {{ min = 1, max = 3 }}\n{}", schedule("cron = \"0 8 * * *\"\nmin = 5")),
+    "line 7: schedule 1: `min = 5` leaves nothing between 5 and 3, with the bounds of target 1: expected both `min` and `max`"
+)]
+fn what_is_wrong_is_told(#[case] policy: String, #[case] told: &str) {
+    assert_eq!(Policy::parse(&policy).unwrap_err().to_string(), told, "{policy}");
+}
+
+#[rstest]
+// a schedule is measured against the bounds of its own targets
+#[case::wider_for_the_target(format!(
+    "[[target]]\ntarget = \"endpoint/a/*\"\ninstances = {{ min = 1, max = 20 }}\n{}",
+    schedule("cron = \"0 8 * * *\"\ntarget = \"endpoint/a/*\"\nmin = 15")
+))]
+#[case::narrower_for_others(format!(
+    "{}{}",
+    rule("instances", "target = \"endpoint/a/*\"\ninstances = { min = 1, max = 3 }"),
+    schedule("cron = \"0 8 * * *\"\ntarget = \"endpoint/b/*\"\nmin = 5")
+))]
+// the built-in rules are nobody's to change
+#[case::steep_ladder(
+    "[[ladder]]\nname = \"x\"\nrungs = [{ shape = \"a\", vcpus = 1, memory_gib = 1 }, { shape = \"b\", vcpus = 16, memory_gib = 16 }]"
+        .to_owned()
+)]
+fn what_is_well_is_taken(#[case] policy: String) {
+    assert_eq!(Policy::parse(&policy).err(), None, "{policy}");
 }
