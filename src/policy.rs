@@ -155,7 +155,7 @@ impl Policy {
         }
         for (i, rule) in rules.iter().enumerate() {
             let own = i < own_rules;
-            // Whoever has a steep ladder need not hear of rules that are none of his; the guard asks before each step.
+            // What is built in cannot be written otherwise; on a steep ladder the guard keeps it from flapping.
             let flaps = flap::check(rule, if own { &own_ladders } else { &[] });
             flaps.map_err(|problem| flapping(rule, own, problem))?;
         }

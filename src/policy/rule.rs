@@ -123,12 +123,10 @@ impl Matched<'_> {
 impl fmt::Display for Matched<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rule, by, .. } = self;
-        match self.stride() {
-            Stride::Cheapest => write!(f, "{} for `{by}`: the cheapest size", rule.origin),
-            stride @ (Stride::Step(_) | Stride::Steps(_) | Stride::Track(_)) => {
-                write!(f, "{} for `{by}`: {} {stride}", rule.origin, rule.axis)
-            }
+        if *self.stride() == Stride::Cheapest {
+            return write!(f, "{} for `{by}`: the cheapest size", rule.origin);
         }
+        write!(f, "{} for `{by}`: {} {}", rule.origin, rule.axis, self.stride())
     }
 }
 
