@@ -86,14 +86,13 @@ fn in_our_words(message: &str) -> String {
     let Some(rest) =
         ["invalid type: ", "invalid value: "].iter().find_map(|start| message.strip_prefix(start))
     else {
-        return message.replace("wanted string or table", "expected a text");
+        return message.replace("wanted string or table", "expected a string");
     };
     let Some((found, expected)) = rest.rsplit_once(", expected ") else { return message.to_owned() };
     let expected = match expected {
         "f32" | "f64" => "a number",
         "i32" | "i64" => "a whole number",
         "u32" | "u64" | "usize" => "a whole number, not below 0",
-        "a string" => "a text in quotes",
         "a sequence" => "a list",
         other if other.starts_with("struct ") => "a table",
         other => other,
