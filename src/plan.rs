@@ -199,5 +199,5 @@ fn kept(
     }
     let rung = policy.ladders.rung(&seen.size.rung());
     let fired = question.alarm.at.or(Some(question.now));
-    (target.keep_pair)(&PairContext { pair, seen, rung: rung.as_ref(), notifies, fired }, ours(seen), notes)
+    (target.keep_pair)(&PairContext { pair, seen, rung: rung.as_deref(), notifies, fired }, ours(seen), notes)
 }

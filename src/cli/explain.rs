@@ -162,7 +162,7 @@ fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
 fn measured(outcome: &Outcome, seen: &Deployment, policy: &Policy) -> Vec<String> {
     let rung = policy.ladders.rung(&seen.size.rung());
     let full =
-        |metric: &str| target::of(seen.target.kind).and_then(|target| (target.full)(metric, rung.as_ref()));
+        |metric: &str| target::of(seen.target.kind).and_then(|target| (target.full)(metric, rung.as_deref()));
     let part = |metric: &str, value: f64| {
         let full = full(metric).filter(|full| (full - 100.0).abs() > f64::EPSILON)?;
         Some(format!("{}% of the capacity that there is", (value / full * 1000.0).round() / 10.0))

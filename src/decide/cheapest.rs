@@ -180,7 +180,7 @@ fn demand(
             missing: format!("`{metric}` has no value, neither in the alarm nor by a look"),
         };
         let value = value.ok_or_else(missing)?;
-        Ok(load::percent(question, metric, value, rung.as_ref()).unwrap_or(value))
+        Ok(load::percent(question, metric, value, rung.as_deref()).unwrap_or(value))
     };
     let [cpu, memory] = metrics;
     let found = read(cpu).and_then(|cpu| Ok((cpu, read(memory)?)));

@@ -21,6 +21,7 @@ mod defects;
 mod distrust;
 mod events;
 mod explained;
+mod golden;
 mod host;
 #[cfg(any(feature = "aws", feature = "oci"))]
 mod narrator;
