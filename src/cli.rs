@@ -14,6 +14,7 @@ use stepladder::cloud::rehearsed::{Rehearsed, World};
 use stepladder::policy::Policy;
 use stepladder::{config, report, source};
 
+mod cloud;
 mod explain;
 mod handle;
 mod parse;
@@ -119,7 +120,9 @@ pub(crate) fn run() -> ExitCode {
         Command::Shapes(options) => options.format,
         Command::Provision(verb) => verb.options.format,
         Command::Teardown(verb) => verb.options.format,
-        Command::Explain(_) | Command::Rehearse(_) | Command::Policy(_) => Format::Text,
+        Command::Policy(options) => options.format(),
+        Command::Explain(options) => options.format,
+        Command::Rehearse(_) => Format::Text,
     };
     let printed = match cli.command {
         Command::Handle(options) => options.run(),

@@ -20,6 +20,7 @@ mod cli;
 mod defects;
 mod distrust;
 mod events;
+mod explained;
 mod golden;
 mod host;
 mod invariants;
