@@ -85,7 +85,7 @@ impl Cloud for OciCloud {
 
     async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error> {
         let api = self.api("oci:GetModelDeployment")?;
-        let found = self.look(api, question).await?;
+        let found = Box::pin(self.look(api, question)).await?;
         Ok(deployment(question, found))
     }
 

@@ -1,8 +1,8 @@
 """A part of the Monitoring Query Language: one metric, its window, streams, statistic and bound.
 
 `Metric[5m]{dim = "v", other =~ "a*|b"}.groupBy(dim).mean() > 80`, where `.grouping()` may stand
-for `.groupBy(…)`; without the bound where metrics are asked for. Joined queries and absent(), first(), last(), rate() and increment() are
-refused.
+for `.groupBy(…)`; without the bound where metrics are asked for. Joined queries and absent(),
+first(), last(), rate() and increment() are refused.
 """
 
 import math

@@ -21,7 +21,6 @@ import mql
 from rig import DEADLINE_SECONDS, DEPLOYMENT, NAMESPACE, QUERY, Checks, Emulator
 
 CPU = f'CpuUtilization[1m]{{resourceId = "{DEPLOYMENT}"}}'
-
 MEAN = f"{CPU}.groupBy(resourceId).mean()"
 
 
