@@ -70,7 +70,9 @@ impl<'a> Question<'a> {
 
     /// Whether nothing at all is sent: its operator has paused it, or has said something that nobody can read.
     pub fn leaves_alone(&self, decision: &Decision) -> bool {
-        let paused = self.pause.is_some_and(|pause| [Way::Up, Way::Down].iter().all(|way| pause.stops(*way, self.now)));
+        let paused = self
+            .pause
+            .is_some_and(|pause| [Way::Up, Way::Down].iter().all(|way| pause.stops(*way, self.now)));
         let held = matches!(decision, Decision::Hold(Hold::Paused { .. } | Hold::UnreadableTag { .. }));
         paused || held || self.unreadable.is_some()
     }

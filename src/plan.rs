@@ -200,7 +200,8 @@ fn kept(
 ) -> Option<Call> {
     let rule = &question.matched.rule;
     let pair = rule.pair.as_ref()?;
-    let cheaper = if rule.stride == Stride::Cheapest { cheapest::pair(question, seen, size, policy) } else { None };
+    let cheaper =
+        if rule.stride == Stride::Cheapest { cheapest::pair(question, seen, size, policy) } else { None };
     let pair = cheaper.as_ref().unwrap_or(pair);
     let notifies = pair_notifies(seen, policy);
     let foreign = seen.pair.as_ref().is_some_and(|alarm| !alarm.ours);

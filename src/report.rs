@@ -68,8 +68,10 @@ pub fn record(outcome: &Outcome) -> Value {
         observed["last_change"] = json!(seen.last_change);
         observed
     });
-    let guards: Vec<Value> =
-        guards.iter().map(|v| json!({ "guard": v.guard, "held": v.held, "saw": v.saw.to_string() })).collect();
+    let guards: Vec<Value> = guards
+        .iter()
+        .map(|v| json!({ "guard": v.guard, "held": v.held, "saw": v.saw.to_string() }))
+        .collect();
     let mut record = json!({
         "alarm": {
             "name": alarm.name,

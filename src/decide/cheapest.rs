@@ -7,8 +7,8 @@ use std::cmp::Ordering;
 
 use crate::deployment::{Axis, Bounds, Deployment, Lifecycle, Size, Way};
 use crate::ladder::{Draw, Ladder, Rung};
-use crate::policy::{Pair, Policy};
 use crate::policy::flap::{MARGIN, high_threshold};
+use crate::policy::{Pair, Policy};
 use crate::target;
 
 use super::aim::whole;

@@ -72,7 +72,10 @@ struct Start {
 
 impl Start {
     fn case(&self, value: f64) -> Case {
-        let keys = format!("{}\ninstances = {{ min = {MIN}, max = {MAX} }}\nbandwidth = {{ min = 10, max = 80 }}", self.keys);
+        let keys = format!(
+            "{}\ninstances = {{ min = {MIN}, max = {MAX} }}\nbandwidth = {{ min = 10, max = 80 }}",
+            self.keys
+        );
         let case = Case::new("", &keys).count(self.instances).shape(RUNGS[self.rung]);
         let case = if self.keys.contains("bandwidth") { case.bandwidth(self.mbps) } else { case };
         let metric = metric(self.keys);
@@ -85,8 +88,13 @@ fn starts() -> impl Strategy<Value = Start> {
         select(STRIDES.to_vec()).prop_map(|keys| (keys, true)),
         select(LESS.to_vec()).prop_map(|keys| (keys, false)),
     ];
-    (keys, MIN..=MAX, 0..RUNGS.len(), 10..=80_u32)
-        .prop_map(|((keys, high), instances, rung, mbps)| Start { keys, instances, rung, mbps, high })
+    (keys, MIN..=MAX, 0..RUNGS.len(), 10..=80_u32).prop_map(|((keys, high), instances, rung, mbps)| Start {
+        keys,
+        instances,
+        rung,
+        mbps,
+        high,
+    })
 }
 
 fn size_after(decided: &Decided, before: &Size) -> Size {
@@ -230,7 +238,8 @@ fn brute_force(choice: &Choice, demand: Demand) -> Option<f64> {
             continue;
         }
         for instances in choice.bounds.min..=choice.bounds.max {
-            let carries = f64::from(rung.vcpus * instances) >= demand.vcpus && rung.memory_gib >= demand.memory_gib;
+            let carries =
+                f64::from(rung.vcpus * instances) >= demand.vcpus && rung.memory_gib >= demand.memory_gib;
             let cost = price * f64::from(instances);
             if carries && best.is_none_or(|best| cost < best) {
                 best = Some(cost);

@@ -3,7 +3,7 @@
 //! The keys are those of the schema, which follows from the types that the file is read into: a key that is added without
 //! an effect, or without a row here, fails.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -12,8 +12,8 @@ use stepladder::provision::carry_out;
 use stepladder::report;
 
 use crate::support::{
-    CHURN, HIGH_BANDWIDTH, HIGH_CPU, HIGH_MEM, LOW_BANDWIDTH, LOW_CPU, Notice, TOPIC_ARN, VARIANT, answer, at,
-    cloud_with, minute, notice, on, policy, scaled_natively,
+    CHURN, HIGH_BANDWIDTH, HIGH_CPU, HIGH_MEM, LOW_BANDWIDTH, LOW_CPU, TOPIC_ARN, VARIANT, answer,
+    at, cloud_with, notice, on, policy, scaled_natively,
 };
 
 /// One event on one world.
@@ -27,7 +27,8 @@ struct Probe {
     now: &'static str,
 }
 
-const HIGH: Probe = Probe { alarm: HIGH_CPU, target: CHURN, value: 91.4, changed: None, now: "2026-03-02T12:00:00Z" };
+const HIGH: Probe =
+    Probe { alarm: HIGH_CPU, target: CHURN, value: 91.4, changed: None, now: "2026-03-02T12:00:00Z" };
 const LOW: Probe = Probe { alarm: LOW_CPU, value: 4.2, ..HIGH };
 const MEM: Probe = Probe { alarm: HIGH_MEM, ..HIGH };
 const WIDE: Probe = Probe { alarm: HIGH_BANDWIDTH, ..HIGH };
@@ -36,7 +37,8 @@ const ON_AWS: Probe = Probe { target: VARIANT, ..HIGH };
 
 impl Probe {
     fn world(&self) -> Rehearsed {
-        let cloud = cloud_with(self.target, 4, if self.target == CHURN { "VM.Standard2.2" } else { "ml.m5.xlarge" });
+        let cloud =
+            cloud_with(self.target, 4, if self.target == CHURN { "VM.Standard2.2" } else { "ml.m5.xlarge" });
         on(&cloud, CHURN, |found| {
             found.bandwidth_mbps = Some(40);
             found.tags.insert("stepladder:recent".to_owned(), format!("{}i+1", at(-600).as_second()));
@@ -63,7 +65,8 @@ impl Probe {
         let told = notice(self.alarm, self.target).value(self.value).at(now);
         let reply = report::reply(&answer(&told.body(), &cloud, &policy, now));
         let world = cloud.snapshot();
-        json!({ "reply": reply, "world": serde_json::from_str::<Value>(&world.to_json().unwrap()).unwrap() }).to_string()
+        json!({ "reply": reply, "world": serde_json::from_str::<Value>(&world.to_json().unwrap()).unwrap() })
+            .to_string()
     }
 }
 
@@ -123,25 +126,86 @@ fn settings() -> Vec<Row> {
     let shape = "axis = \"shape\"\npair = { alarm = \"quiet\", metric = \"MemoryUtilization\", below = 10, window = \"5m\" }";
     let changed = |seconds: i64, probe: Probe| Probe { changed: Some(seconds), ..probe };
     let natively: fn(&Rehearsed) = |cloud| scaled_natively(cloud, &json!({}), 1);
-    let unavailable: fn(&Rehearsed) = |cloud| cloud.with(|world| world.unavailable.push("VM.Standard2.4".to_owned()));
+    let unavailable: fn(&Rehearsed) =
+        |cloud| cloud.with(|world| world.unavailable.push("VM.Standard2.4".to_owned()));
     let rows: [(&str, [&str; 2], &str, Probe, fn(&Rehearsed)); 16] = [
-        ("instances.min", ["instances = { min = 1, max = 9 }", "instances = { min = 4, max = 9 }"], less, LOW, nothing),
-        ("instances.max", ["instances = { min = 1, max = 9 }", "instances = { min = 1, max = 4 }"], count, HIGH, nothing),
-        ("bandwidth.min", ["bandwidth = { min = 10, max = 90 }", "bandwidth = { min = 40, max = 90 }"], narrower, NARROW, nothing),
-        ("bandwidth.max", ["bandwidth = { min = 10, max = 90 }", "bandwidth = { min = 10, max = 40 }"], bandwidth, WIDE, nothing),
+        (
+            "instances.min",
+            ["instances = { min = 1, max = 9 }", "instances = { min = 4, max = 9 }"],
+            less,
+            LOW,
+            nothing,
+        ),
+        (
+            "instances.max",
+            ["instances = { min = 1, max = 9 }", "instances = { min = 1, max = 4 }"],
+            count,
+            HIGH,
+            nothing,
+        ),
+        (
+            "bandwidth.min",
+            ["bandwidth = { min = 10, max = 90 }", "bandwidth = { min = 40, max = 90 }"],
+            narrower,
+            NARROW,
+            nothing,
+        ),
+        (
+            "bandwidth.max",
+            ["bandwidth = { min = 10, max = 90 }", "bandwidth = { min = 10, max = 40 }"],
+            bandwidth,
+            WIDE,
+            nothing,
+        ),
         ("fresh", ["fresh = \"window\"", "fresh = \"fired\""], count, changed(-60, HIGH), nothing),
-        ("native", ["native = \"hold\"", "native = \"park\""], shape, Probe { alarm: HIGH_MEM, ..ON_AWS }, natively),
+        (
+            "native",
+            ["native = \"hold\"", "native = \"park\""],
+            shape,
+            Probe { alarm: HIGH_MEM, ..ON_AWS },
+            natively,
+        ),
         ("infeasible_for", ["infeasible_for = \"1h\"", "infeasible_for = \"6h\""], shape, MEM, unavailable),
-        ("cooldown.up", ["cooldown = { up = \"0s\" }", "cooldown = { up = \"10m\" }"], count, changed(-400, HIGH), nothing),
-        ("cooldown.down", ["cooldown = { down = \"5m\" }", "cooldown = { down = \"10m\" }"], less, changed(-400, LOW), nothing),
-        ("above", ["above = 80", "above = 5"], less, LOW, nothing),
+        (
+            "cooldown.up",
+            ["cooldown = { up = \"0s\" }", "cooldown = { up = \"10m\" }"],
+            count,
+            changed(-400, HIGH),
+            nothing,
+        ),
+        (
+            "cooldown.down",
+            ["cooldown = { down = \"5m\" }", "cooldown = { down = \"10m\" }"],
+            less,
+            changed(-400, LOW),
+            nothing,
+        ),
+        ("above", ["above = 80", "above = 23"], less, Probe { value: 17.0, ..LOW }, nothing),
         ("headroom", ["headroom = \"20%\"", "headroom = \"60%\""], cheap, HIGH, nothing),
         ("churn_cost", ["churn_cost = 0", "churn_cost = 9"], cheap, HIGH, nothing),
         ("max_hourly_cost", ["max_hourly_cost = 9", "max_hourly_cost = 0.1"], count, HIGH, nothing),
-        ("max_changes_per_hour", ["max_changes_per_hour = 2", "max_changes_per_hour = 1"], count, HIGH, nothing),
+        (
+            "max_changes_per_hour",
+            ["max_changes_per_hour = 2", "max_changes_per_hour = 1"],
+            count,
+            HIGH,
+            nothing,
+        ),
         // Beside the keys with two parts: that one part alone may be said.
-        ("cooldown.up", ["above = 80", "cooldown = { up = \"10m\", down = \"5m\" }"], count, changed(-400, HIGH), nothing),
-        ("cooldown.down", ["above = 80", "cooldown = { up = \"0s\", down = \"10m\" }"], less, changed(-400, LOW), nothing),
+        (
+            "cooldown.up",
+            ["above = 80", "cooldown = { up = \"10m\", down = \"5m\" }"],
+            count,
+            changed(-400, HIGH),
+            nothing,
+        ),
+        (
+            "cooldown.down",
+            ["above = 80", "cooldown = { up = \"0s\", down = \"10m\" }"],
+            less,
+            changed(-400, LOW),
+            nothing,
+        ),
     ];
     let mut all = Vec::new();
     for (key, values, rule, probe, prepared) in rows {
@@ -160,14 +224,18 @@ fn settings() -> Vec<Row> {
 }
 
 fn rules() -> Vec<Row> {
-    let rule = |keys: &str| format!("[[rule]]\nalarm = \"*\"\naxis = \"instances\"\ninstances = {{ min = 1, max = 99 }}\n{keys}");
+    let rule = |keys: &str| {
+        format!("[[rule]]\nalarm = \"*\"\naxis = \"instances\"\ninstances = {{ min = 1, max = 99 }}\n{keys}")
+    };
     let row = |path: &str, keys: [&str; 2], probe: Probe| Row {
         path: path.to_owned(),
         texts: keys.map(rule),
         seen: Seen::Told(probe, nothing),
     };
     let pair = |more: &str| {
-        format!("pair = {{ alarm = \"quiet\", metric = \"CpuUtilization\", below = 10, window = \"5m\"{more} }}")
+        format!(
+            "pair = {{ alarm = \"quiet\", metric = \"CpuUtilization\", below = 10, window = \"5m\"{more} }}"
+        )
     };
     let paired = |path: &str, more: [&str; 2], probe: Probe| Row {
         path: path.to_owned(),
@@ -176,25 +244,93 @@ fn rules() -> Vec<Row> {
     };
     let takes_back = Probe { alarm: "quiet", value: 4.2, ..HIGH };
     vec![
-        told("rule.alarm", ["[[rule]]\nalarm = \"*\"\naxis = \"shape\"", "[[rule]]\nalarm = \"x\"\naxis = \"shape\""], HIGH),
-        told("rule.target", ["[[rule]]\nalarm = \"*\"\ntarget = \"*\"\naxis = \"shape\"", "[[rule]]\nalarm = \"*\"\ntarget = \"x\"\naxis = \"shape\""], HIGH),
-        told("rule.axis", ["[[rule]]\nalarm = \"*\"\naxis = \"instances\"", "[[rule]]\nalarm = \"*\"\naxis = \"shape\""], HIGH),
+        told(
+            "rule.alarm",
+            ["[[rule]]\nalarm = \"*\"\naxis = \"shape\"", "[[rule]]\nalarm = \"x\"\naxis = \"shape\""],
+            HIGH,
+        ),
+        told(
+            "rule.target",
+            [
+                "[[rule]]\nalarm = \"*\"\ntarget = \"*\"\naxis = \"shape\"",
+                "[[rule]]\nalarm = \"*\"\ntarget = \"x\"\naxis = \"shape\"",
+            ],
+            HIGH,
+        ),
+        told(
+            "rule.axis",
+            ["[[rule]]\nalarm = \"*\"\naxis = \"instances\"", "[[rule]]\nalarm = \"*\"\naxis = \"shape\""],
+            HIGH,
+        ),
         row("rule.step", ["step = 1", "step = 2"], HIGH),
         row("rule.track", ["track = 60", "track = 30"], HIGH),
-        row("rule.steps.above", ["steps = [{ above = 0, add = 2 }]", "steps = [{ above = 50, add = 2 }]"], HIGH),
-        row("rule.steps.below", ["steps = [{ below = 0, remove = 2 }]", "steps = [{ below = -50, remove = 2 }]"], LOW),
-        row("rule.steps.add", ["steps = [{ above = 0, add = 2 }]", "steps = [{ above = 0, add = \"100%\" }]"], HIGH),
-        row("rule.steps.remove", ["steps = [{ below = 0, remove = 1 }]", "steps = [{ below = 0, remove = \"50%\" }]"], LOW),
+        row(
+            "rule.steps.above",
+            ["steps = [{ above = 0, add = 2 }]", "steps = [{ above = 50, add = 2 }]"],
+            HIGH,
+        ),
+        row(
+            "rule.steps.below",
+            ["steps = [{ below = 0, remove = 2 }]", "steps = [{ below = -50, remove = 2 }]"],
+            LOW,
+        ),
+        row(
+            "rule.steps.add",
+            ["steps = [{ above = 0, add = 2 }]", "steps = [{ above = 0, add = \"100%\" }]"],
+            HIGH,
+        ),
+        row(
+            "rule.steps.remove",
+            ["steps = [{ below = 0, remove = 1 }]", "steps = [{ below = 0, remove = \"50%\" }]"],
+            LOW,
+        ),
         row("rule.steps.set", ["steps = [{ above = 0, set = 7 }]", "steps = [{ above = 0, set = 8 }]"], HIGH),
-        row("rule.min_step", ["steps = [{ above = 0, add = \"10%\" }]", "steps = [{ above = 0, add = \"10%\" }]\nmin_step = 3"], HIGH),
+        row(
+            "rule.min_step",
+            [
+                "steps = [{ above = 0, add = \"10%\" }]",
+                "steps = [{ above = 0, add = \"10%\" }]\nmin_step = 3",
+            ],
+            HIGH,
+        ),
         paired("rule.pair.step", ["", ", step = 2"], takes_back),
-        paired("rule.pair.steps.above", [", steps = [{ above = -9, below = 0, remove = 1 }, { below = -9, remove = 3 }]", ", steps = [{ above = -1, below = 0, remove = 1 }, { below = -1, remove = 3 }]"], takes_back),
-        paired("rule.pair.steps.below", [", steps = [{ below = 0, remove = 2 }]", ", steps = [{ below = -9, remove = 2 }]"], takes_back),
-        paired("rule.pair.steps.remove", [", steps = [{ below = 0, remove = 1 }]", ", steps = [{ below = 0, remove = 2 }]"], takes_back),
-        paired("rule.pair.min_step", [", steps = [{ below = 0, remove = \"10%\" }]", ", steps = [{ below = 0, remove = \"10%\" }], min_step = 2"], takes_back),
+        paired(
+            "rule.pair.steps.above",
+            [
+                ", steps = [{ above = -90, below = 0, remove = 1 }, { below = -90, remove = 3 }]",
+                ", steps = [{ above = -1, below = 0, remove = 1 }, { below = -1, remove = 3 }]",
+            ],
+            takes_back,
+        ),
+        paired(
+            "rule.pair.steps.below",
+            [", steps = [{ below = 0, remove = 2 }]", ", steps = [{ below = -90, remove = 2 }]"],
+            takes_back,
+        ),
+        paired(
+            "rule.pair.steps.remove",
+            [", steps = [{ below = 0, remove = 1 }]", ", steps = [{ below = 0, remove = 2 }]"],
+            takes_back,
+        ),
+        paired(
+            "rule.pair.min_step",
+            [
+                ", steps = [{ below = 0, remove = \"10%\" }]",
+                ", steps = [{ below = 0, remove = \"10%\" }], min_step = 2",
+            ],
+            takes_back,
+        ),
         told("rule.pair.alarm", [&rule(&pair("")), &rule(&pair("").replace("quiet", "calm"))], HIGH),
-        told("rule.pair.metric", [&rule(&pair("")), &rule(&pair("").replace("CpuUtilization", "MemoryUtilization"))], HIGH),
-        told("rule.pair.below", [&rule(&pair("")), &rule(&pair("").replace("below = 10", "below = 11"))], HIGH),
+        told(
+            "rule.pair.metric",
+            [&rule(&pair("")), &rule(&pair("").replace("CpuUtilization", "MemoryUtilization"))],
+            HIGH,
+        ),
+        told(
+            "rule.pair.below",
+            [&rule(&pair("")), &rule(&pair("").replace("below = 10", "below = 11"))],
+            HIGH,
+        ),
         told("rule.pair.window", [&rule(&pair("")), &rule(&pair("").replace("5m", "6m"))], HIGH),
         paired("rule.pair.repeat", [", repeat = \"5m\"", ", repeat = \"6m\""], HIGH),
     ]
@@ -209,7 +345,11 @@ fn the_rest() -> Vec<Row> {
     };
     let notify = |keys: &str| format!("[[notify]]\n{keys}");
     let hook = "to = \"https://example.org/hook\"";
-    let rungs = |rung: &str| format!("[[ladder]]\nname = \"mine\"\nrungs = [{{ shape = \"VM.Standard2.2\", vcpus = 4, memory_gib = 30, gpus = 0, price = 0.1 }}, {rung}]");
+    let rungs = |rung: &str| {
+        format!(
+            "[[ladder]]\nname = \"mine\"\nrungs = [{{ shape = \"VM.Standard2.2\", vcpus = 4, memory_gib = 30, gpus = 0, price = 0.1 }}, {rung}]"
+        )
+    };
     let next = "{ shape = \"VM.Standard2.8\", vcpus = 16, memory_gib = 120, gpus = 0, price = 0.5 }";
     let listed = |path: &str, from: &str, to: &str| {
         Row::new(path, [&rungs(next), &rungs(&next.replace(from, to))], Seen::Listed("VM.Standard2.2"))
@@ -224,14 +364,55 @@ fn the_rest() -> Vec<Row> {
         told("targets", ["targets = [\"*\"]", "targets = [\"x\"]"], HIGH),
         told("topics", ["topics = [\"*\"]", "topics = [\"x\"]"], ON_AWS),
         told("accounts", ["accounts = [\"111122223333\"]", "accounts = [\"999999999999\"]"], ON_AWS),
-        told("target.target", ["[[target]]\ntarget = \"*\"\nmode = \"observe\"", "[[target]]\ntarget = \"x\"\nmode = \"observe\""], HIGH),
-        told("target.mode", ["[[target]]\ntarget = \"*\"\nmode = \"act\"", "[[target]]\ntarget = \"*\"\nmode = \"observe\""], HIGH),
-        row("schedule.cron", [&format!("cron = \"0 11 * * *\"\nfor = \"2h\"\n{minimum}"), &format!("cron = \"0 9 * * *\"\nfor = \"2h\"\n{minimum}")]),
-        row("schedule.for", [&format!("cron = \"0 11 * * *\"\nfor = \"2h\"\n{minimum}"), &format!("cron = \"0 11 * * *\"\nfor = \"1h\"\n{minimum}")]),
-        row("schedule.zone", [&format!("cron = \"0 12 * * *\"\nfor = \"1h\"\n{minimum}"), &format!("cron = \"0 12 * * *\"\nzone = \"Asia/Tokyo\"\nfor = \"1h\"\n{minimum}")]),
-        row("schedule.target", [&format!("cron = \"0 12 * * *\"\nfor = \"1h\"\n{minimum}"), &format!("cron = \"0 12 * * *\"\nfor = \"1h\"\ntarget = \"x\"\n{minimum}")]),
-        row("schedule.min", ["cron = \"0 12 * * *\"\nfor = \"1h\"\nmin = 6", "cron = \"0 12 * * *\"\nfor = \"1h\"\nmin = 7"]),
-        row("schedule.max", ["cron = \"0 12 * * *\"\nfor = \"1h\"\nmax = 4", "cron = \"0 12 * * *\"\nfor = \"1h\"\nmax = 9"]),
+        told(
+            "target.target",
+            [
+                "[[target]]\ntarget = \"*\"\nmode = \"observe\"",
+                "[[target]]\ntarget = \"x\"\nmode = \"observe\"",
+            ],
+            HIGH,
+        ),
+        told(
+            "target.mode",
+            ["[[target]]\ntarget = \"*\"\nmode = \"act\"", "[[target]]\ntarget = \"*\"\nmode = \"observe\""],
+            HIGH,
+        ),
+        row(
+            "schedule.cron",
+            [
+                &format!("cron = \"0 11 * * *\"\nfor = \"2h\"\n{minimum}"),
+                &format!("cron = \"0 9 * * *\"\nfor = \"2h\"\n{minimum}"),
+            ],
+        ),
+        row(
+            "schedule.for",
+            [
+                &format!("cron = \"0 11 * * *\"\nfor = \"2h\"\n{minimum}"),
+                &format!("cron = \"0 11 * * *\"\nfor = \"1h\"\n{minimum}"),
+            ],
+        ),
+        row(
+            "schedule.zone",
+            [
+                &format!("cron = \"0 12 * * *\"\nfor = \"1h\"\n{minimum}"),
+                &format!("cron = \"0 12 * * *\"\nzone = \"Asia/Tokyo\"\nfor = \"1h\"\n{minimum}"),
+            ],
+        ),
+        row(
+            "schedule.target",
+            [
+                &format!("cron = \"0 12 * * *\"\nfor = \"1h\"\n{minimum}"),
+                &format!("cron = \"0 12 * * *\"\nfor = \"1h\"\ntarget = \"x\"\n{minimum}"),
+            ],
+        ),
+        row(
+            "schedule.min",
+            ["cron = \"0 12 * * *\"\nfor = \"1h\"\nmin = 6", "cron = \"0 12 * * *\"\nfor = \"1h\"\nmin = 7"],
+        ),
+        row(
+            "schedule.max",
+            ["cron = \"0 12 * * *\"\nfor = \"1h\"\nmax = 4", "cron = \"0 12 * * *\"\nfor = \"1h\"\nmax = 9"],
+        ),
         told("notify.to", [&notify(hook), &notify("to = \"https://example.com/hook\"")], HIGH),
         told("notify.form", [&notify(hook), &notify(&format!("{hook}\nform = \"slack\""))], HIGH),
         told("notify.on", [&notify(hook), &notify(&format!("{hook}\non = [\"failed\"]"))], HIGH),
@@ -269,8 +450,16 @@ fn on_oci() -> Vec<Row> {
         Row::new(path, [&table, &table.replacen(from, to, 1)], Seen::Provisioned)
     };
     vec![
-        row("oci.compartment", "compartment = \"ocid1.compartment.oc1..exampleuniqueidhome\"", "compartment = \"ocid1.compartment.oc1..exampleuniqueidother\""),
-        row("oci.metric_compartment", "metric_compartment = \"ocid1.compartment.oc1..exampleuniqueidhome\"", "metric_compartment = \"ocid1.compartment.oc1..exampleuniqueidother\""),
+        row(
+            "oci.compartment",
+            "compartment = \"ocid1.compartment.oc1..exampleuniqueidhome\"",
+            "compartment = \"ocid1.compartment.oc1..exampleuniqueidother\"",
+        ),
+        row(
+            "oci.metric_compartment",
+            "metric_compartment = \"ocid1.compartment.oc1..exampleuniqueidhome\"",
+            "metric_compartment = \"ocid1.compartment.oc1..exampleuniqueidother\"",
+        ),
         row("oci.deployments", CHURN, &format!("{CHURN}2")),
         row("oci.function", "ocid1.fnfunc.oc1.iad.exampleuniqueid", "ocid1.fnfunc.oc1.iad.exampleuniqueid2"),
         row("oci.topic", "topic = \"alarms\"", "topic = \"other\""),

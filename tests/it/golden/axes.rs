@@ -13,7 +13,9 @@ pub(super) fn cases() -> Vec<Case> {
 
 fn count(why: &'static str, now: u32, bounds: (u32, u32), step: i32) -> Case {
     let (min, max) = bounds;
-    let keys = format!("axis = \"instances\"\nstep = {step}\nabove = 1000\ninstances = {{ min = {min}, max = {max} }}");
+    let keys = format!(
+        "axis = \"instances\"\nstep = {step}\nabove = 1000\ninstances = {{ min = {min}, max = {max} }}"
+    );
     let case = Case::new(why, &keys).count(now);
     if step > 0 { case } else { case.low("CpuUtilization", 4.0, 10.0) }
 }
@@ -27,35 +29,58 @@ fn counts() -> Vec<Case> {
         count("the ceiling", 10, (1, 10), 1).gives("at_ceiling"),
         count("the floor", 1, (1, 10), -1).gives("at_floor"),
         count("beyond the ceiling nothing is added", 12, (1, 10), 1).gives("at_ceiling"),
-        count("beyond the ceiling a low alarm takes as much as it says, and no more", 12, (1, 10), -1).gives("11"),
+        count("beyond the ceiling a low alarm takes as much as it says, and no more", 12, (1, 10), -1)
+            .gives("11"),
         count("under the floor a high alarm brings it there at once", 1, (4, 10), 1).gives("4"),
         count("under the floor a low alarm takes nothing", 2, (4, 10), -1).gives("at_floor"),
         count("the platform's ceiling is lower", 4, (1, 10), 1).platform(1, 4).gives("at_ceiling"),
         count("the platform's floor is higher", 3, (1, 10), -1).platform(3, 9).gives("at_floor"),
-        count("the policy's ceiling is lower than the platform's", 3, (1, 3), 1).platform(1, 9).gives("at_ceiling"),
+        count("the policy's ceiling is lower than the platform's", 3, (1, 3), 1)
+            .platform(1, 9)
+            .gives("at_ceiling"),
         count("no count lies within both: nothing goes up", 6, (1, 4), 1).platform(6, 9).gives("at_ceiling"),
         count("no count lies within both: nothing goes down", 6, (1, 4), -1).platform(6, 9).gives("at_floor"),
         count("a count that is fixed", 2, (1, 10), 1).fixed(Axis::Instances).gives("not_resizable"),
-        count("a count that somebody else changes", 2, (1, 10), 1).owned(Axis::Instances).gives("owned_elsewhere"),
+        count("a count that somebody else changes", 2, (1, 10), 1)
+            .owned(Axis::Instances)
+            .gives("owned_elsewhere"),
         count("a shape that somebody else changes is no reason", 2, (1, 10), 1).owned(Axis::Shape).gives("3"),
-        Case::new("the pair takes back what the rule adds", &format!("axis = \"instances\"\nstep = 3\n{}", pair("CpuUtilization", "")))
-            .count(8)
-            .low("CpuUtilization", 4.0, 10.0)
-            .pair_calls()
-            .gives("5"),
-        Case::new("or as much as the pair itself says", &format!("axis = \"instances\"\nstep = 3\n{}", pair("CpuUtilization", ", step = 1")))
-            .count(8)
-            .low("CpuUtilization", 4.0, 10.0)
-            .pair_calls()
-            .gives("7"),
-        Case::new("beside steps the pair takes one", &format!("axis = \"instances\"\nsteps = [{{ above = 0, add = 4 }}]\n{}", pair("CpuUtilization", "")))
-            .count(8)
-            .low("CpuUtilization", 4.0, 10.0)
-            .pair_calls()
-            .gives("7"),
+        Case::new(
+            "the pair takes back what the rule adds",
+            &format!("axis = \"instances\"\nstep = 3\n{}", pair("CpuUtilization", "")),
+        )
+        .count(8)
+        .low("CpuUtilization", 4.0, 10.0)
+        .pair_calls()
+        .gives("5"),
+        Case::new(
+            "or as much as the pair itself says",
+            &format!("axis = \"instances\"\nstep = 3\n{}", pair("CpuUtilization", ", step = 1")),
+        )
+        .count(8)
+        .low("CpuUtilization", 4.0, 10.0)
+        .pair_calls()
+        .gives("7"),
+        Case::new(
+            "beside steps the pair takes one",
+            &format!(
+                "axis = \"instances\"\nsteps = [{{ above = 0, add = 4 }}]\n{}",
+                pair("CpuUtilization", "")
+            ),
+        )
+        .count(8)
+        .low("CpuUtilization", 4.0, 10.0)
+        .pair_calls()
+        .gives("7"),
         Case::new(
             "or has steps of its own: 6 under the threshold",
-            &format!("axis = \"instances\"\n{}", pair("CpuUtilization", ", steps = [{ above = -5, below = 0, remove = 1 }, { below = -5, remove = \"50%\" }]")),
+            &format!(
+                "axis = \"instances\"\n{}",
+                pair(
+                    "CpuUtilization",
+                    ", steps = [{ above = -5, below = 0, remove = 1 }, { below = -5, remove = \"50%\" }]"
+                )
+            ),
         )
         .count(8)
         .low("CpuUtilization", 4.0, 10.0)
@@ -122,13 +147,12 @@ fn rungs() -> Vec<Case> {
 }
 
 fn bandwidths() -> Vec<Case> {
-    let keys = |step: i32| format!("axis = \"bandwidth\"\nstep = {step}\nbandwidth = {{ min = 10, max = 100 }}");
-    let up = |why, step, mbps| {
-        Case::new(why, &keys(step)).bandwidth(mbps).high("PredictBandwidth", 90.0, 80.0)
-    };
-    let down = |why, step: i32, mbps| {
-        Case::new(why, &keys(step)).bandwidth(mbps).low("PredictBandwidth", 1.0, 10.0)
-    };
+    let keys =
+        |step: i32| format!("axis = \"bandwidth\"\nstep = {step}\nbandwidth = {{ min = 10, max = 100 }}");
+    let up =
+        |why, step, mbps| Case::new(why, &keys(step)).bandwidth(mbps).high("PredictBandwidth", 90.0, 80.0);
+    let down =
+        |why, step: i32, mbps| Case::new(why, &keys(step)).bandwidth(mbps).low("PredictBandwidth", 1.0, 10.0);
     vec![
         up("twice the bandwidth", 1, 10).gives("20 Mbps"),
         up("four times", 2, 10).gives("40 Mbps"),
@@ -138,6 +162,8 @@ fn bandwidths() -> Vec<Case> {
         down("the last halving is cut off", -1, 15).gives("10 Mbps"),
         down("the least", -1, 10).gives("at_floor"),
         Case::new("a deployment that tells no bandwidth", "axis = \"bandwidth\"").gives("not_resizable"),
-        Case::new("a variant has none", "axis = \"bandwidth\"").variant(1, "ml.m5.large").gives("not_resizable"),
+        Case::new("a variant has none", "axis = \"bandwidth\"")
+            .variant(1, "ml.m5.large")
+            .gives("not_resizable"),
     ]
 }

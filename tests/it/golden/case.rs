@@ -279,7 +279,9 @@ impl Case {
             Decision::Resize { .. } => decided.guards.iter().all(|verdict| !verdict.held),
         };
         let well = told == self.expected && held_last;
-        (!well).then(|| format!("{}: expected {}, decided {told}; {:?}", self.why, self.expected, decided.decision))
+        (!well).then(|| {
+            format!("{}: expected {}, decided {told}; {:?}", self.why, self.expected, decided.decision)
+        })
     }
 }
 

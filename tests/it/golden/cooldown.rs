@@ -115,17 +115,25 @@ fn directions() -> Vec<Case> {
             .remembers(&[(660, "i-1")])
             .gives("cooling_down"),
         down("no credit on the way down: it is blocked", "cooldown = { down = \"15m\" }\n")
-            .only("[[rule]]\nalarm = \"busy\"\naxis = \"instances\"\nstep = -3\ncooldown = { down = \"15m\" }")
+            .only(
+                "[[rule]]\nalarm = \"busy\"\naxis = \"instances\"\nstep = -3\ncooldown = { down = \"15m\" }",
+            )
             .changed(600)
             .remembers(&[(660, "i-1")])
             .gives("cooling_down"),
         down("no wait at all", "cooldown = { down = \"0s\" }").changed(1).gives("3"),
-        down("without a change on record there is nothing to wait for", "cooldown = { down = \"24h\" }").gives("3"),
-        plain("each way has a wait of its own", "cooldown = { up = \"0s\", down = \"24h\" }").changed(60).gives("5"),
-        plain("the pair's alarm goes down, and waits as such", &format!("cooldown = {{ down = \"15m\" }}\n{}", super::case::pair("CpuUtilization", "")))
-            .low("CpuUtilization", 4.0, 10.0)
-            .pair_calls()
-            .changed(600)
-            .gives("cooling_down"),
+        down("without a change on record there is nothing to wait for", "cooldown = { down = \"24h\" }")
+            .gives("3"),
+        plain("each way has a wait of its own", "cooldown = { up = \"0s\", down = \"24h\" }")
+            .changed(60)
+            .gives("5"),
+        plain(
+            "the pair's alarm goes down, and waits as such",
+            &format!("cooldown = {{ down = \"15m\" }}\n{}", super::case::pair("CpuUtilization", "")),
+        )
+        .low("CpuUtilization", 4.0, 10.0)
+        .pair_calls()
+        .changed(600)
+        .gives("cooling_down"),
     ]
 }

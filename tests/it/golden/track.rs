@@ -5,15 +5,19 @@ use stepladder::alarm::TargetId;
 use super::case::{Case, pair};
 
 fn count(why: &'static str, now: u32, value: f64) -> Case {
-    Case::new(why, "axis = \"instances\"\ntrack = 60\ninstances = { min = 1, max = 20 }")
-        .count(now)
-        .high("CpuUtilization", value, 80.0)
+    Case::new(why, "axis = \"instances\"\ntrack = 60\ninstances = { min = 1, max = 20 }").count(now).high(
+        "CpuUtilization",
+        value,
+        80.0,
+    )
 }
 
 fn less(why: &'static str, now: u32, value: f64) -> Case {
-    Case::new(why, "axis = \"instances\"\ntrack = 60\ninstances = { min = 1, max = 20 }")
-        .count(now)
-        .low("CpuUtilization", value, 30.0)
+    Case::new(why, "axis = \"instances\"\ntrack = 60\ninstances = { min = 1, max = 20 }").count(now).low(
+        "CpuUtilization",
+        value,
+        30.0,
+    )
 }
 
 fn shape(why: &'static str, rung: &str, metric: &str, value: f64) -> Case {
@@ -43,8 +47,14 @@ fn counts() -> Vec<Case> {
         count("beyond all counting", 19, 1e300).gives("20"),
         count("a negative value is none", 3, -1.0).gives("no_data"),
         count("no value", 3, 90.0).untold().gives("no_data"),
-        count("no value in the alarm, one by the look", 3, 0.0).untold().reads("CpuUtilization", 100.0).gives("5"),
-        count("the look spells the metric its own way", 3, 0.0).untold().reads("cpuutilization", 100.0).gives("5"),
+        count("no value in the alarm, one by the look", 3, 0.0)
+            .untold()
+            .reads("CpuUtilization", 100.0)
+            .gives("5"),
+        count("the look spells the metric its own way", 3, 0.0)
+            .untold()
+            .reads("cpuutilization", 100.0)
+            .gives("5"),
         count("an alarm on two deployments tells nobody's value", 3, 90.0)
             .told(|alarm| alarm.targets.push(TargetId::unknown("other")))
             .gives("no_data"),
@@ -64,23 +74,33 @@ fn counts() -> Vec<Case> {
         count("a side that is not told: the value decides, up", 2, 120.0)
             .told(|alarm| alarm.signal.side = None)
             .gives("4"),
-        Case::new("the pair takes back as far as the target", &format!("axis = \"instances\"\ntrack = 60\n{}", pair("CpuUtilization", "")))
-            .count(6)
-            .low("CpuUtilization", 9.0, 10.0)
-            .pair_calls()
-            .gives("1"),
-        Case::new("the pair never adds", &format!("axis = \"instances\"\ntrack = 60\n{}", pair("CpuUtilization", "")))
-            .count(2)
-            .low("CpuUtilization", 90.0, 10.0)
-            .pair_calls()
-            .gives("on_target"),
+        Case::new(
+            "the pair takes back as far as the target",
+            &format!("axis = \"instances\"\ntrack = 60\n{}", pair("CpuUtilization", "")),
+        )
+        .count(6)
+        .low("CpuUtilization", 9.0, 10.0)
+        .pair_calls()
+        .gives("1"),
+        Case::new(
+            "the pair never adds",
+            &format!("axis = \"instances\"\ntrack = 60\n{}", pair("CpuUtilization", "")),
+        )
+        .count(2)
+        .low("CpuUtilization", 90.0, 10.0)
+        .pair_calls()
+        .gives("on_target"),
     ]
 }
 
 /// SageMaker's CPU runs to 100 for each vCPU: the target is in percent of what there is.
 fn units() -> Vec<Case> {
     let on = |why, instances, shape: &str, value| {
-        Case::new(why, "axis = \"instances\"\ntrack = 60").variant(instances, shape).high("CPUUtilization", value, 160.0)
+        Case::new(why, "axis = \"instances\"\ntrack = 60").variant(instances, shape).high(
+            "CPUUtilization",
+            value,
+            160.0,
+        )
     };
     vec![
         on("360 of four vCPUs are 90 %: 2 become 3", 2, "ml.m5.xlarge", 360.0).gives("3"),
@@ -94,10 +114,13 @@ fn units() -> Vec<Case> {
             .variant(2, "ml.g5.12xlarge")
             .high("GPUUtilization", 360.0, 320.0)
             .gives("3"),
-        Case::new("a count of requests has no end: it is tracked as it is", "axis = \"instances\"\ntrack = 1000")
-            .variant(2, "ml.m5.xlarge")
-            .high("InvocationsPerInstance", 2500.0, 1200.0)
-            .gives("5"),
+        Case::new(
+            "a count of requests has no end: it is tracked as it is",
+            "axis = \"instances\"\ntrack = 1000",
+        )
+        .variant(2, "ml.m5.xlarge")
+        .high("InvocationsPerInstance", 2500.0, 1200.0)
+        .gives("5"),
         Case::new("and so is a metric that nobody here knows", "axis = \"instances\"\ntrack = 10")
             .high("QueueLength", 25.0, 20.0)
             .gives("5"),
@@ -106,8 +129,13 @@ fn units() -> Vec<Case> {
 
 fn shapes() -> Vec<Case> {
     vec![
-        shape("30 GB at 90 are 45 GB at 60: the next rung has 60", "VM.Standard2.2", "MemoryUtilization", 90.0)
-            .gives("VM.Standard2.4"),
+        shape(
+            "30 GB at 90 are 45 GB at 60: the next rung has 60",
+            "VM.Standard2.2",
+            "MemoryUtilization",
+            90.0,
+        )
+        .gives("VM.Standard2.4"),
         shape("15 GB at 300 take 75: three rungs at once", "VM.Standard2.1", "MemoryUtilization", 300.0)
             .gives("VM.Standard2.8"),
         shape("15 GB at 240 take 60 exactly: two rungs", "VM.Standard2.1", "MemoryUtilization", 240.0)
@@ -121,16 +149,24 @@ fn shapes() -> Vec<Case> {
         shape("a metric of requests says nothing of shapes", "VM.Standard2.2", "PredictRequestCount", 90.0)
             .gives("not_resizable"),
         shape("on no ladder", "VM.Standard1.4", "MemoryUtilization", 90.0).gives("unlisted_shape"),
-        shape("a flexible shape doubles as often as it takes: 32 GB at 200 take 107", "VM.Standard.E4.Flex:2:32", "MemoryUtilization", 200.0)
-            .gives("VM.Standard.E4.Flex:8:128"),
+        shape(
+            "a flexible shape doubles as often as it takes: 32 GB at 200 take 107",
+            "VM.Standard.E4.Flex:2:32",
+            "MemoryUtilization",
+            200.0,
+        )
+        .gives("VM.Standard.E4.Flex:8:128"),
         Case::new("60 GB at 10 are 10 GB at 60: down to the rung of 15", "axis = \"shape\"\ntrack = 60")
             .shape("VM.Standard2.4")
             .low("MemoryUtilization", 10.0, 30.0)
             .gives("VM.Standard2.1"),
-        Case::new("60 GB at 20 are 20 GB at 60: the rung of 30, and not of 15", "axis = \"shape\"\ntrack = 60")
-            .shape("VM.Standard2.4")
-            .low("MemoryUtilization", 20.0, 30.0)
-            .gives("VM.Standard2.2"),
+        Case::new(
+            "60 GB at 20 are 20 GB at 60: the rung of 30, and not of 15",
+            "axis = \"shape\"\ntrack = 60",
+        )
+        .shape("VM.Standard2.4")
+        .low("MemoryUtilization", 20.0, 30.0)
+        .gives("VM.Standard2.2"),
         Case::new("60 GB at 40 are 40 GB at 60: the rung below has 30", "axis = \"shape\"\ntrack = 60")
             .shape("VM.Standard2.4")
             .low("MemoryUtilization", 40.0, 50.0)
@@ -139,18 +175,25 @@ fn shapes() -> Vec<Case> {
             .shape("VM.Standard2.1")
             .low("MemoryUtilization", 10.0, 30.0)
             .gives("at_floor"),
-        Case::new("what its operator deployed is where the pair stops", &format!("axis = \"shape\"\ntrack = 60\n{}", pair("MemoryUtilization", "")))
-            .variant(1, "ml.m5.4xlarge")
-            .seen(|seen| seen.floor = Some("ml.m5.2xlarge".to_owned()))
-            .low("MemoryUtilization", 5.0, 10.0)
-            .pair_calls()
-            .gives("ml.m5.2xlarge"),
+        Case::new(
+            "what its operator deployed is where the pair stops",
+            &format!("axis = \"shape\"\ntrack = 60\n{}", pair("MemoryUtilization", "")),
+        )
+        .variant(1, "ml.m5.4xlarge")
+        .seen(|seen| seen.floor = Some("ml.m5.2xlarge".to_owned()))
+        .low("MemoryUtilization", 5.0, 10.0)
+        .pair_calls()
+        .gives("ml.m5.2xlarge"),
     ]
 }
 
 fn bandwidths() -> Vec<Case> {
     let on = |why, mbps, value| {
-        Case::new(why, "axis = \"bandwidth\"\ntrack = 60").bandwidth(mbps).high("PredictBandwidth", value, 80.0)
+        Case::new(why, "axis = \"bandwidth\"\ntrack = 60").bandwidth(mbps).high(
+            "PredictBandwidth",
+            value,
+            80.0,
+        )
     };
     vec![
         on("10 Mbps at 90 are 15 at 60", 10, 90.0).gives("15 Mbps"),
