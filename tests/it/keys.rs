@@ -12,8 +12,8 @@ use stepladder::provision::carry_out;
 use stepladder::report;
 
 use crate::support::{
-    CHURN, HIGH_BANDWIDTH, HIGH_CPU, HIGH_MEM, LOW_BANDWIDTH, LOW_CPU, TOPIC_ARN, VARIANT, answer,
-    at, cloud_with, notice, on, policy, scaled_natively,
+    CHURN, HIGH_BANDWIDTH, HIGH_CPU, HIGH_MEM, LOW_BANDWIDTH, LOW_CPU, TOPIC_ARN, VARIANT, answer, at,
+    cloud_with, notice, on, policy, scaled_natively,
 };
 
 /// One event on one world.

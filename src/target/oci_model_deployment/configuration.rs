@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::deployment::{Axis, Flex, Owner, Size};
 
@@ -15,10 +15,19 @@ const OF_A_GROUP: &str = "infrastructureConfigurationDetails";
 /// The group itself, which an update of its deployment repeats.
 const GROUP: &str = "modelGroupConfigurationDetails";
 
-const COUNT: &str = "/scalingPolicy/instanceCount";
-const SHAPE: &str = "/instanceConfiguration/instanceShapeName";
+const COUNT: [&str; 2] = ["scalingPolicy", "instanceCount"];
+const SHAPE: [&str; 2] = ["instanceConfiguration", "instanceShapeName"];
 const FLEX: &str = "modelDeploymentInstanceShapeConfigDetails";
-const BANDWIDTH: &str = "/bandwidthMbps";
+const BANDWIDTH: [&str; 1] = ["bandwidthMbps"];
+
+/// What stands at the end of a path.
+fn leaf<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |value, name| value.get(*name))
+}
+
+fn leaf_mut<'a>(value: &'a mut Value, path: &[&str]) -> Option<&'a mut Value> {
+    path.iter().try_fold(value, |value, name| value.get_mut(*name))
+}
 
 /// What a configuration tells of its deployment.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,12 +60,12 @@ pub fn read(configuration: &Value, running: Option<u32>) -> Told {
             &Value::Null
         }
     };
-    let count = settings.pointer(COUNT).and_then(whole);
-    let shape = settings.pointer(SHAPE).and_then(Value::as_str);
+    let count = leaf(settings, &COUNT).and_then(whole);
+    let shape = leaf(settings, &SHAPE).and_then(Value::as_str);
     let flex = settings.get("instanceConfiguration").and_then(|instance| instance.get(FLEX));
     let flex = flex.filter(|flex| !flex.is_null());
     let size_of_flex = flex.and_then(read_flex);
-    let bandwidth = settings.pointer(BANDWIDTH).and_then(whole);
+    let bandwidth = leaf(settings, &BANDWIDTH).and_then(whole);
     if let Some(who) = autoscaling(settings) {
         owners.insert(Axis::Instances, Owner { who, can_be_parked: false });
     } else if count.is_none() {
@@ -75,9 +84,10 @@ pub fn read(configuration: &Value, running: Option<u32>) -> Told {
         let why = format!("its flexible shape is made `{flex}`: expected whole `ocpus` and `memoryInGBs`");
         fixed.entry(Axis::Shape).or_insert(why);
     }
-    for (axis, leaf, told) in
-        [(Axis::Shape, SHAPE, shape.is_some()), (Axis::Bandwidth, BANDWIDTH, bandwidth.is_some())]
-    {
+    for (axis, leaf, told) in [
+        (Axis::Shape, SHAPE.join("/"), shape.is_some()),
+        (Axis::Bandwidth, BANDWIDTH.join("/"), bandwidth.is_some()),
+    ] {
         if !told {
             fixed.entry(axis).or_insert_with(|| format!("its description has no `{leaf}`"));
         }
@@ -101,10 +111,10 @@ pub fn resized(configuration: &Value, axis: Axis, to: &Size) -> Option<Value> {
     let mut changed = updatable(configuration)?;
     let settings = changed.get_mut(place(configuration).ok()?)?;
     match axis {
-        Axis::Instances => *settings.pointer_mut(COUNT)? = json!(to.instances),
-        Axis::Bandwidth => *settings.pointer_mut(BANDWIDTH)? = json!(to.bandwidth_mbps?),
+        Axis::Instances => *leaf_mut(settings, &COUNT)? = json!(to.instances),
+        Axis::Bandwidth => *leaf_mut(settings, &BANDWIDTH)? = json!(to.bandwidth_mbps?),
         Axis::Shape => {
-            *settings.pointer_mut(SHAPE)? = json!(to.shape);
+            *leaf_mut(settings, &SHAPE)? = json!(to.shape);
             reflex(settings.get_mut("instanceConfiguration")?, to.flex);
         }
     }
@@ -129,21 +139,24 @@ fn reflex(instance: &mut Value, flex: Option<Flex>) {
 fn updatable(configuration: &Value) -> Option<Value> {
     let kind = configuration.get("deploymentType")?;
     let settings = configuration.get(place(configuration).ok()?)?;
-    Some(if place(configuration) == Ok(OF_A_GROUP) {
+    let place = place(configuration).ok()?;
+    let mut members = Map::new();
+    members.insert("deploymentType".to_owned(), kind.clone());
+    members.insert(place.to_owned(), settings.clone());
+    if place == OF_A_GROUP {
         // Without a moment in which nothing answers.
-        let group = configuration.get(GROUP)?;
-        json!({ "deploymentType": kind, "updateType": "ZDT", GROUP: group, OF_A_GROUP: settings })
-    } else {
-        json!({ "deploymentType": kind, OF_A_MODEL: settings })
-    })
+        members.insert("updateType".to_owned(), json!("ZDT"));
+        members.insert(GROUP.to_owned(), configuration.get(GROUP)?.clone());
+    }
+    Some(Value::Object(members))
 }
 
 /// Under which name a configuration has the settings of its size, or why it has none.
 fn place(configuration: &Value) -> Result<&'static str, String> {
-    let word = |path: &str| configuration.pointer(path).and_then(Value::as_str).unwrap_or_default();
-    match word("/deploymentType") {
+    let word = |path: &[&str]| leaf(configuration, path).and_then(Value::as_str).unwrap_or_default();
+    match word(&["deploymentType"]) {
         "SINGLE_MODEL" => Ok(OF_A_MODEL),
-        "MODEL_GROUP" => match word("/infrastructureConfigurationDetails/infrastructureType") {
+        "MODEL_GROUP" => match word(&[OF_A_GROUP, "infrastructureType"]) {
             "INSTANCE_POOL" => Ok(OF_A_GROUP),
             other => Err(format!("its infrastructure is `{other}`: expected `INSTANCE_POOL`")),
         },
@@ -182,6 +195,10 @@ fn whole(value: &Value) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn path(names: &[&str]) -> String {
+        format!("/{}", names.join("/"))
+    }
 
     fn model() -> Value {
         json!({
@@ -238,8 +255,8 @@ mod tests {
         let flex = Some(Flex { ocpus: 4, memory_gib: 64 });
         let shape_config = "/instanceConfiguration/modelDeploymentInstanceShapeConfigDetails";
         let rows: [(Axis, Size, Vec<String>); 4] = [
-            (Axis::Instances, Size { instances: 4, ..size() }, vec![COUNT.to_owned()]),
-            (Axis::Bandwidth, Size { bandwidth_mbps: Some(20), ..size() }, vec![BANDWIDTH.to_owned()]),
+            (Axis::Instances, Size { instances: 4, ..size() }, vec![path(&COUNT)]),
+            (Axis::Bandwidth, Size { bandwidth_mbps: Some(20), ..size() }, vec![path(&BANDWIDTH)]),
             // the size of a flexible shape is two numbers
             (
                 Axis::Shape,
@@ -250,7 +267,7 @@ mod tests {
             (
                 Axis::Shape,
                 Size { flex: None, shape: "VM.Standard2.1".to_owned(), ..size() },
-                vec![SHAPE.to_owned(), shape_config.to_owned()],
+                vec![path(&SHAPE), shape_config.to_owned()],
             ),
         ];
         for (axis, to, expected) in rows {
