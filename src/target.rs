@@ -5,7 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::TargetKind;
-use crate::call::{Call, PERMISSIONS};
+use crate::call::{Call, FURTHER_PERMISSIONS, PERMISSIONS};
 use crate::deployment::{Axis, Deployment, Infeasible, Lifecycle, SeenAlarm, Size};
 use crate::ladder::Rung;
 use crate::policy::Pair;
@@ -129,7 +129,8 @@ impl Target {
 /// The permission that an operation takes, read or write.
 pub fn permission(operation: &str) -> &'static str {
     let reads = TARGETS.iter().flat_map(|target| target.reads);
-    let all = reads.chain(PERMISSIONS);
+    // Last, because a call that has a further permission has one of its own.
+    let all = reads.chain(PERMISSIONS).chain(FURTHER_PERMISSIONS);
     all.into_iter().find(|(name, _)| *name == operation).map_or("", |(_, permission)| permission)
 }
 

@@ -35,6 +35,7 @@ mod cloudwatch;
 mod document;
 mod errors;
 mod pace;
+mod parameter;
 mod readings;
 mod sagemaker;
 mod scaling;
@@ -61,6 +62,7 @@ struct Clients {
     scaling: aws_sdk_applicationautoscaling::Client,
     alarms: cloudwatch::Alarms,
     topics: aws_sdk_sns::Client,
+    parameters: aws_sdk_ssm::Client,
     web: Webhooks,
 }
 
@@ -158,6 +160,10 @@ impl Cloud for AwsCloud {
         let readings = readings?;
         let found = Found { described: &described, summary, identity, shape, native, tags, readings, whole };
         Ok(deployment(question, found, alarm_of(question, &alarms), pair))
+    }
+
+    async fn policy_text(&self, name: &str) -> Result<String, Error> {
+        parameter::read(&self.clients().await.parameters, name).await
     }
 
     async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<Standing>, Error> {
@@ -293,6 +299,7 @@ impl Clients {
             scaling: aws_sdk_applicationautoscaling::Client::new(&config),
             alarms: cloudwatch::Alarms::new(aws_sdk_cloudwatch::Client::new(&config)),
             topics: aws_sdk_sns::Client::new(&config),
+            parameters: aws_sdk_ssm::Client::new(&config),
             web: Webhooks::default(),
         }
     }

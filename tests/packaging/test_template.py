@@ -75,6 +75,21 @@ class Permissions(unittest.TestCase):
         self.assertEqual(statement["Resource"], {"Ref": "NotifyTopicArn"})
         self.assertEqual(otherwise, {"Ref": "AWS::NoValue"})
 
+    def test_only_the_parameter_with_the_policy_may_be_read(self):
+        function = RESOURCES["AlarmFunction"]["Properties"]
+        (policy,) = function["Policies"]
+        read = [one for one in policy["Statement"] if "ssm:" in json.dumps(one)]
+        ((condition, statement, otherwise),) = [one["Fn::If"] for one in read]
+        self.assertEqual(condition, "HasPolicyParameter")
+        self.assertEqual(statement["Action"], "ssm:GetParameter")
+        self.assertEqual(otherwise, {"Ref": "AWS::NoValue"})
+        glue, (_, (apart, whole)) = statement["Resource"]["Fn::Join"][0], statement["Resource"]["Fn::Join"][1].popitem()
+        for name in ["policy", "/stepladder/policy"]:
+            arn = text(whole, [], {"PolicyParameter": name})
+            self.assertTrue(glue.join(arn.split(apart)).endswith(f":parameter/{name.lstrip('/')}"), arn)
+        variable = function["Environment"]["Variables"]["STEPLADDER_POLICY"]
+        self.assertEqual(text(variable, ["HasPolicyParameter"]), "ssm:PolicyParameter")
+
 
 class AlarmEvents(unittest.TestCase):
     def passes(self, event):
