@@ -118,6 +118,11 @@ impl Outcome {
         has_resized(&self.calls)
     }
 
+    /// Whether it has changed the deployment itself, or would have if calls were sent.
+    pub fn changes(&self) -> bool {
+        self.resized() || (self.result == Ending::DryRun && matches!(self.decision, Decision::Resize { .. }))
+    }
+
     /// Whether somebody else changed the deployment or its pair between the look and the call.
     pub fn lost_race(&self) -> bool {
         matches!(self.error, Some(Error::LostRace { .. }))

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::alarm::{Alarm, TargetId, TargetKind};
+use crate::alarm::{Alarm, Side, TargetId, TargetKind};
 use crate::deployment::{Axis, Deployment, Infeasible, Lifecycle, Size, Tags, Way};
 use crate::policy::{Fresh, Matched, Mode, Native, Origin, Policy, Role, Stride, is_pair_name};
 use crate::tagged::{self, Unreadable};
@@ -206,6 +206,15 @@ pub fn worth_a_look<'a>(
     }
 }
 
+/// Whether an alarm asks for more of any of its deployments: of several about one deployment those come first.
+pub fn asks_for_more(alarm: &Alarm, policy: &Policy) -> bool {
+    let more = |matched: Matched| match matched.way() {
+        Some(way) => way == Way::Up,
+        None => alarm.signal.side == Some(Side::Above),
+    };
+    alarm.targets.iter().filter_map(|target| policy.rule_for(&alarm.name, target)).any(more)
+}
+
 /// The question about a deployment whose paired alarm is only to be looked after: it does not fire, or no rule
 /// knows it any more.
 pub fn worth_mending<'a>(
@@ -285,7 +294,9 @@ fn step_for(
     fresh(guards, question, seen)?;
     let step = match question.matched.stride() {
         Stride::Cheapest => cheapest::step(guards, question, seen, policy)?,
-        Stride::Step(_) | Stride::Steps(_) | Stride::Track(_) => along_one_axis(guards, question, seen, policy)?,
+        Stride::Step(_) | Stride::Steps(_) | Stride::Track(_) => {
+            along_one_axis(guards, question, seen, policy)?
+        }
     };
     feasible(guards, question, seen, &step)?;
     if step.way == Way::Up || parks(question, seen, step.axis) {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::alarm::{Event, TargetId};
 use crate::apply::{Outcome, apply, follow_up, notify};
 use crate::cloud::{self, Cloud};
-use crate::decide::{Decided, Question, Verdict, decide, worth_a_look, worth_mending};
+use crate::decide::{Decided, Question, Verdict, asks_for_more, decide, worth_a_look, worth_mending};
 use crate::notice::notices;
 use crate::plan::{farewell, plan, undone};
 use crate::policy::Policy;
@@ -63,16 +63,28 @@ pub async fn handle_each(
         Err(error) => (Vec::new(), Some(error)),
     };
     let own = std::mem::take(&mut event.alarms).into_iter().map(Standing::from);
+    let mut called: Vec<Standing> = own.chain(repeats).collect();
+    // One after the other: two alarms may well speak of one deployment, and then more wins over less.
+    called.sort_by_key(|one| (one.is_at_rest(), !asks_for_more(&one.alarm, policy)));
     let mut outcomes: Vec<Outcome> = Vec::new();
-    // One after the other: two alarms may well speak of one deployment.
-    for one in own.chain(repeats) {
+    for one in called {
         for target in one.alarm.asked_about() {
+            let changes = |earlier: &&Outcome| {
+                target.is_some() && earlier.target.as_ref() == target && earlier.changes()
+            };
+            let earlier = outcomes.iter().find(changes).map(|earlier| earlier.alarm.name.clone());
             // What has just been resized has just been looked at, and its pair with it.
-            let resized = |earlier: &Outcome| earlier.target.as_ref() == target && earlier.resized();
-            if one.is_at_rest() && outcomes.iter().any(resized) {
+            if one.is_at_rest() && earlier.is_some() {
                 continue;
             }
-            if let Some(outcome) = take_up(&one, target, cloud, policy, now).await {
+            let outcome = match earlier {
+                Some(by) => {
+                    let decided = Decided::outranked(&one.alarm, &by);
+                    Some(Outcome::without_look(&one.alarm, target, decided))
+                }
+                None => take_up(&one, target, cloud, policy, now).await,
+            };
+            if let Some(outcome) = outcome {
                 let notices = notices(&outcome, policy, now);
                 let outcome = outcome.with_notices(notices);
                 told(&outcome);

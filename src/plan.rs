@@ -5,7 +5,9 @@
 
 use crate::apply::Refused;
 use crate::call::Call;
-use crate::decide::{Decided, Decision, Hold, Question, Verdict, bounds, cheapest, pair_notifies, remembered};
+use crate::decide::{
+    Decided, Decision, Hold, Question, Verdict, bounds, cheapest, pair_notifies, remembered,
+};
 use crate::deployment::{Axis, Deployment, Infeasible, Lifecycle, SeenAlarm, Size, Way};
 use crate::policy::{Policy, Stride};
 use crate::target::{self, Finish, PairContext, Resize, Rest};

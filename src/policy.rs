@@ -148,8 +148,10 @@ impl Policy {
         for rule in built_in.rule {
             rules.push(rule.checked("built-in rule".to_owned(), &defaults)?);
         }
-        for rule in &rules {
-            let flaps = flap::check(rule, &own_ladders);
+        for (i, rule) in rules.iter().enumerate() {
+            // What is built in cannot be written otherwise; on a steep ladder the guard keeps it from flapping.
+            let ladders = if i < own_rules { own_ladders.as_slice() } else { &[] };
+            let flaps = flap::check(rule, ladders);
             flaps.map_err(|problem| Error::invalid(rule.origin.clone(), problem))?;
         }
         let ladders = ladders.after(own_ladders, flex);
@@ -157,8 +159,8 @@ impl Policy {
         // What one rule has parked another must not take for gone.
         let parks = |rule: &Rule| rule.is.native == Native::Park;
         let targets = target::checked(own.target)?;
-        let parked = rules.iter().any(parks)
-            || targets.iter().any(|own| own.settings.native == Some(Native::Park));
+        let parked =
+            rules.iter().any(parks) || targets.iter().any(|own| own.settings.native == Some(Native::Park));
         for rule in &mut rules {
             rule.heeds_parked = parked;
         }
@@ -239,7 +241,12 @@ impl Policy {
     }
 
     /// The same rule with what the policy says of this target, and of this time.
-    pub fn in_force<'a>(&'a self, mut matched: Matched<'a>, target: &TargetId, now: Timestamp) -> Matched<'a> {
+    pub fn in_force<'a>(
+        &'a self,
+        mut matched: Matched<'a>,
+        target: &TargetId,
+        now: Timestamp,
+    ) -> Matched<'a> {
         // The first has the last word.
         for (i, own) in self.own.iter().enumerate().rev().filter(|(_, own)| own.is_for(target)) {
             matched.take(&own.settings, &|_| Origin::Target(i + 1, own.glob.to_string()));

@@ -157,7 +157,8 @@ fn not_meant(tag: &str) -> Result<(), String> {
     if ITS_OWN.contains(&word) {
         return Ok(());
     }
-    let like = |known: &&&str| strsim::jaro_winkler(word, known.strip_prefix(PREFIX).unwrap_or(known)) > ALIKE;
+    let like =
+        |known: &&&str| strsim::jaro_winkler(word, known.strip_prefix(PREFIX).unwrap_or(known)) > ALIKE;
     match OPERATORS.iter().find(like) {
         Some(known) => Err(format!("there is no such tag; did you mean `{known}`?")),
         None => Ok(()),
@@ -192,7 +193,9 @@ fn fresh(text: &str) -> Result<Fresh, String> {
 
 fn read_pause(text: &str) -> Result<Pause, String> {
     let expected = || {
-        format!("`{text}`: expected `all`, `up` or `down`, and perhaps `until=2026-03-02T09:00:00Z` after a blank")
+        format!(
+            "`{text}`: expected `all`, `up` or `down`, and perhaps `until=2026-03-02T09:00:00Z` after a blank"
+        )
     };
     // A semicolon is not among the characters that AWS lets a tag have.
     let mut words = text.split([';', ' ']).filter(|word| !word.is_empty());

@@ -18,8 +18,8 @@ use crate::policy::Wanted;
 use crate::provision::Setup;
 use crate::repeat::{Standing, Told};
 use crate::source::variant_named;
-use crate::target::sagemaker_variant::{self as sagemaker, configuration, memory, native};
 use crate::tagged;
+use crate::target::sagemaker_variant::{self as sagemaker, configuration, memory, native};
 use crate::target::{self, oci_model_deployment as oci};
 
 mod alarms;

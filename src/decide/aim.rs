@@ -63,7 +63,8 @@ fn fixed(axis: Axis, seen: &Deployment, step: i32) -> Intent {
 fn measured_at_all(guards: &mut Guards, question: &Question, way: Way) -> Result<(), Hold> {
     let missing = question.alarm.signal.missing && way == Way::Down;
     let hold = missing.then(|| Hold::NoData {
-        missing: "the alarm fires because no data came, which its `TreatMissingData` takes for a breach".to_owned(),
+        missing: "the alarm fires because no data came, which its `TreatMissingData` takes for a breach"
+            .to_owned(),
     });
     match hold {
         Some(hold) => guards.ask("no_data", "no data", Some(hold)),
@@ -81,7 +82,9 @@ fn beyond(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result
         Ok((value, threshold, question.alarm.signal.side.unwrap_or(told)))
     });
     let saw = match &found {
-        Ok((value, threshold, _)) => format!("{value}, {:+} from the threshold of {threshold}", value - threshold),
+        Ok((value, threshold, _)) => {
+            format!("{value}, {:+} from the threshold of {threshold}", value - threshold)
+        }
         Err(_) => "no value".to_owned(),
     };
     let (value, threshold, side) = guards.ask_for("no_data", saw, found)?;
@@ -142,7 +145,9 @@ fn track(
         };
         Ok((metric, load::percent(question, metric, value, rung.as_ref()).ok_or_else(unknown)?))
     });
-    let saw = found.as_ref().map_or_else(|_| "no value".to_owned(), |(metric, value)| format!("{metric} at {value}"));
+    let saw = found
+        .as_ref()
+        .map_or_else(|_| "no value".to_owned(), |(metric, value)| format!("{metric} at {value}"));
     let (metric, value) = guards.ask_for("no_data", saw, found)?;
 
     let times = value / target;

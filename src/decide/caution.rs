@@ -46,19 +46,26 @@ pub(super) fn cooled(
             let to = to.saturating_sub(credit.unsigned_abs());
             (to > seen.size.instances).then_some(Intent { aim: Aim::Step(to), ..intent })
         }
-        _ => None,
+        Aim::Step(_) | Aim::To(_) | Aim::By(_) | Aim::Carry(..) => None,
     };
     let saw = format!("until {until}, {credit} added since it began");
     guards.ask_for("cooling_down", saw, more.ok_or(Hold::CoolingDown { way, until, credit }))
 }
 
 /// After a change nothing is changed for a while.
-pub(super) fn rested(guards: &mut Guards, question: &Question, seen: &Deployment, way: Way) -> Result<(), Hold> {
+pub(super) fn rested(
+    guards: &mut Guards,
+    question: &Question,
+    seen: &Deployment,
+    way: Way,
+) -> Result<(), Hold> {
     match cooling_until(question, seen, way) {
         None => guards.ask("cooling_down", RESTED, None),
-        Some(until) => {
-            guards.ask("cooling_down", format!("until {until}"), Some(Hold::CoolingDown { way, until, credit: 0 }))
-        }
+        Some(until) => guards.ask(
+            "cooling_down",
+            format!("until {until}"),
+            Some(Hold::CoolingDown { way, until, credit: 0 }),
+        ),
     }
 }
 
@@ -73,8 +80,7 @@ fn cooling_until(question: &Question, seen: &Deployment, way: Way) -> Option<Tim
         return None;
     }
     let until = seen.last_change?.checked_add(lasts).ok()?;
-    let last_went_down =
-        || tagged::recent(&seen.tags).last().is_some_and(|last| last.way() == Way::Down);
+    let last_went_down = || tagged::recent(&seen.tags).last().is_some_and(|last| last.way() == Way::Down);
     (question.now < until && !(way == Way::Up && last_went_down())).then_some(until)
 }
 
@@ -87,7 +93,13 @@ fn credit(question: &Question, seen: &Deployment) -> i32 {
 }
 
 /// The line that remembers a change together with those before it.
-pub(crate) fn remembered(question: &Question, seen: &Deployment, axis: Axis, way: Way, to: u32) -> Option<String> {
+pub(crate) fn remembered(
+    question: &Question,
+    seen: &Deployment,
+    axis: Axis,
+    way: Way,
+    to: u32,
+) -> Option<String> {
     if !question.matched.rule.keeps_a_record() {
         return None;
     }
@@ -138,25 +150,23 @@ pub(super) fn stays_down<'a>(
     let after = |goal: &Goal| value * ratio(metric, goal);
     let wanted = after(&goal);
     // Within so many steps it is known how far it may go: by one at a time.
-    match nearest_well(goal, value, most).shortened(|goal| after(goal) < most) {
-        Some(goal) => {
-            let saw = format!("{value} would be {} of {most}", round(after(&goal)));
-            guards.ask("would_flap", saw, None)?;
-            Ok(goal)
-        }
-        None => {
-            let why = format!(
-                "{} at {value} would be {}, and the alarm that adds fires above {above}, less a tenth {most}",
-                metric.unwrap_or("the load"),
-                round(wanted)
-            );
-            guards.ask_for("would_flap", why.clone(), Err(Hold::WouldFlap { why }))
-        }
+    let safe = nearest_well(goal, value, most).shortened(|goal| after(goal) < most);
+    if let Some(goal) = safe {
+        let saw = format!("{value} would be {} of {most}", round(after(&goal)));
+        guards.ask("would_flap", saw, None)?;
+        Ok(goal)
+    } else {
+        let why = format!(
+            "{} at {value} would be {}, and the alarm that adds fires above {above}, less a tenth {most}",
+            metric.unwrap_or("the load"),
+            round(wanted)
+        );
+        guards.ask_for("would_flap", why.clone(), Err(Hold::WouldFlap { why }))
     }
 }
 
 /// A count may have many steps to go: the first that leaves enough is reckoned, not searched for.
-fn nearest_well<'a>(goal: Goal<'a>, value: f64, most: f64) -> Goal<'a> {
+fn nearest_well(goal: Goal<'_>, value: f64, most: f64) -> Goal<'_> {
     match goal {
         Goal::Number { axis, now, to } => {
             let least = super::aim::whole((f64::from(now) * value / most).floor());
@@ -180,12 +190,11 @@ fn at_stake<'a>(
     // A low alarm that does not tell its value has at least found it under its threshold.
     let value = load::value(question, seen, name).or(question.alarm.signal.threshold)?;
     let looked_up;
-    let rung = match goal.rungs() {
-        Some((rung, _)) => Some(rung),
-        None => {
-            looked_up = policy.ladders.rung(&seen.size.rung());
-            looked_up.as_ref()
-        }
+    let rung = if let Some((rung, _)) = goal.rungs() {
+        Some(rung)
+    } else {
+        looked_up = policy.ladders.rung(&seen.size.rung());
+        looked_up.as_ref()
     };
     Some((metric, load::percent(question, name, value, rung)?, above))
 }
@@ -219,16 +228,15 @@ pub(super) fn affordable<'a>(
     }
     let cost = |goal: &Goal| policy.ladders.cost(&goal.size(seen));
     let wanted = cost(&goal);
-    match goal.shortened(|goal| cost(goal).is_some_and(|cost| cost <= most + CENT)) {
-        Some(goal) => {
-            let saw = format!("{} USD an hour of {most}", round(cost(&goal).unwrap_or_default()));
-            guards.ask("over_budget", saw, None)?;
-            Ok(goal)
-        }
-        None => {
-            let saw = wanted.map_or_else(|| "no price".to_owned(), |cost| format!("{} USD an hour of {most}", round(cost)));
-            guards.ask_for("over_budget", saw, Err(Hold::OverBudget { cost: wanted, most }))
-        }
+    let within = goal.shortened(|goal| cost(goal).is_some_and(|cost| cost <= most + CENT));
+    if let Some(goal) = within {
+        let saw = format!("{} USD an hour of {most}", round(cost(&goal).unwrap_or_default()));
+        guards.ask("over_budget", saw, None)?;
+        Ok(goal)
+    } else {
+        let saw = wanted
+            .map_or_else(|| "no price".to_owned(), |cost| format!("{} USD an hour of {most}", round(cost)));
+        guards.ask_for("over_budget", saw, Err(Hold::OverBudget { cost: wanted, most }))
     }
 }
 

@@ -3,7 +3,6 @@
 //! Cores are shared by all instances, memory is not: a model that fills an instance fills every other as well. So the
 //! cores of all together must carry what is computed, and the memory of each what is held.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use crate::deployment::{Axis, Bounds, Deployment, Lifecycle, Size, Way};
@@ -84,7 +83,11 @@ impl Choice<'_> {
 
     /// By cost; of equals the one nearest to what is.
     fn order(&self, (a, cost_of_a): (Place, f64), (b, cost_of_b): (Place, f64)) -> Ordering {
-        let by_cost = if (cost_of_a - cost_of_b).abs() <= CENT { Ordering::Equal } else { cost_of_a.total_cmp(&cost_of_b) };
+        let by_cost = if (cost_of_a - cost_of_b).abs() <= CENT {
+            Ordering::Equal
+        } else {
+            cost_of_a.total_cmp(&cost_of_b)
+        };
         let away = |place: Place| (place.rung.abs_diff(self.now.rung), place.instances);
         by_cost.then_with(|| away(a).cmp(&away(b)))
     }
@@ -162,13 +165,20 @@ pub(super) fn step(
 }
 
 /// What the metrics say has to be carried, head-room included. Head-room is at least what keeps the high alarm quiet.
-fn demand(guards: &mut Guards, question: &Question, seen: &Deployment, policy: &Policy) -> Result<Demand, Hold> {
+fn demand(
+    guards: &mut Guards,
+    question: &Question,
+    seen: &Deployment,
+    policy: &Policy,
+) -> Result<Demand, Hold> {
     let metrics = target::of(seen.target.kind).map_or([""; 2], |target| target.utilization);
     let rung = policy.ladders.rung(&seen.size.rung());
     let rule = &question.matched.rule.is;
     let read = |metric: &str| {
         let value = load::value(question, seen, metric).filter(|_| !question.alarm.signal.missing);
-        let missing = || Hold::NoData { missing: format!("`{metric}` has no value, neither in the alarm nor by a look") };
+        let missing = || Hold::NoData {
+            missing: format!("`{metric}` has no value, neither in the alarm nor by a look"),
+        };
         let value = value.ok_or_else(missing)?;
         Ok(load::percent(question, metric, value, rung.as_ref()).unwrap_or(value))
     };
@@ -181,8 +191,8 @@ fn demand(guards: &mut Guards, question: &Question, seen: &Deployment, policy: &
     let (used, held) = guards.ask_for("no_data", saw, found)?;
     let quiet = high_threshold(rule.above, Some(cpu)).map_or(1.0, |above| above * MARGIN / 100.0);
     let usable = (1.0 - rule.headroom).min(quiet);
-    let [vcpus, memory_gib] = [Draw::Cpu, Draw::Memory]
-        .map(|draw| rung.as_ref().map_or(0.0, |rung| draw.offered(rung)));
+    let [vcpus, memory_gib] =
+        [Draw::Cpu, Draw::Memory].map(|draw| rung.as_ref().map_or(0.0, |rung| draw.offered(rung)));
     Ok(Demand {
         vcpus: used / 100.0 * vcpus * f64::from(seen.size.instances) / usable,
         memory_gib: held / 100.0 * memory_gib / usable,
@@ -193,7 +203,7 @@ fn demand(guards: &mut Guards, question: &Question, seen: &Deployment, policy: &
 fn only_as_asked(
     guards: &mut Guards,
     question: &Question,
-    ladder: &Cow<'_, Ladder>,
+    ladder: &Ladder,
     (now, goal): (Place, Place),
 ) -> Result<Place, Hold> {
     let offered = |place: Place| {
@@ -207,7 +217,13 @@ fn only_as_asked(
         let shape = ladder.rungs.get(place.rung).map_or("", |rung| rung.shape.as_str());
         format!("{} × {shape}", place.instances)
     };
-    let saw = format!("{} at {} USD an hour, the cheapest is {} at {}", shown(now), round(cost), shown(goal), round(cost_then));
+    let saw = format!(
+        "{} at {} USD an hour, the cheapest is {} at {}",
+        shown(now),
+        round(cost),
+        shown(goal),
+        round(cost_then)
+    );
     let unfit = match question.asks() {
         _ if goal == now => Some("it has the cheapest size that carries the load"),
         Some(Way::Up) if cores_then <= cores && memory_then <= memory => {
@@ -242,15 +258,23 @@ fn within_budget(
     way: Way,
     to: &Size,
 ) -> Result<(), Hold> {
-    let Some(most) = question.matched.rule.is.max_hourly_cost.filter(|_| way == Way::Up) else { return Ok(()) };
+    let Some(most) = question.matched.rule.is.max_hourly_cost.filter(|_| way == Way::Up) else {
+        return Ok(());
+    };
     let cost = policy.ladders.cost(to);
     let beyond = cost.is_none_or(|cost| cost > most + CENT);
-    let saw = cost.map_or_else(|| "no price".to_owned(), |cost| format!("{} USD an hour of {most}", round(cost)));
+    let saw =
+        cost.map_or_else(|| "no price".to_owned(), |cost| format!("{} USD an hour of {most}", round(cost)));
     guards.ask("over_budget", saw, beyond.then_some(Hold::OverBudget { cost, most }))
 }
 
 /// Whether there is something to take back: more than the fewest instances, or a shape that is not the cheapest.
-pub(crate) fn above_floor(question: &Question, seen: &Deployment, sizes: &[&Size], policy: &Policy) -> Option<bool> {
+pub(crate) fn above_floor(
+    question: &Question,
+    seen: &Deployment,
+    sizes: &[&Size],
+    policy: &Policy,
+) -> Option<bool> {
     let floor = bounds(question, seen).min;
     let mut above = sizes.iter().any(|size| size.instances > floor);
     if seen.lifecycle == Lifecycle::Gone || seen.fixed.contains_key(&Axis::Shape) {

@@ -226,7 +226,10 @@ impl fmt::Display for Hold {
             Self::NoData { missing } => write!(f, "{missing}: what is not known changes nothing"),
             Self::OnTarget { why } => write!(f, "it needs no other size: {why}"),
             Self::Outranked { by } => {
-                write!(f, "`{by}` of the same event changes it already, one thing at a time; a repeat brings this back")
+                write!(
+                    f,
+                    "`{by}` of the same event changes it already, one thing at a time; a repeat brings this back"
+                )
             }
             Self::CoolingDown { way, until, credit: 0 } => {
                 write!(f, "nothing goes {way} before {until}, after the last change")

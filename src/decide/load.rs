@@ -40,9 +40,10 @@ impl Question<'_> {
 
     /// The value that the alarm tells of this deployment. Of several targets it tells the worst, whichever that is.
     fn told(&self) -> Option<f64> {
-        self.alarm.signal.value.filter(|value| {
-            !self.alarm.signal.missing && self.alarm.targets.len() == 1 && value.is_finite()
-        })
+        self.alarm
+            .signal
+            .value
+            .filter(|value| !self.alarm.signal.missing && self.alarm.targets.len() == 1 && value.is_finite())
     }
 
     /// Which way an alarm asks for, where it tells: one that fires above its threshold never takes anything away.
@@ -71,16 +72,16 @@ impl Question<'_> {
 /// What a metric reads of this deployment, in its own unit.
 pub(super) fn value(question: &Question, seen: &Deployment, metric: &str) -> Option<f64> {
     let own = question.metric().is_some_and(|own| own.eq_ignore_ascii_case(metric));
-    let read = || seen.readings.iter().find(|(name, _)| name.eq_ignore_ascii_case(metric)).map(|(_, value)| *value);
+    let read =
+        || seen.readings.iter().find(|(name, _)| name.eq_ignore_ascii_case(metric)).map(|(_, value)| *value);
     question.told().filter(|_| own).or_else(read).filter(|value| value.is_finite() && *value >= 0.0)
 }
 
 /// What the alarm's own metric reads, or why nobody knows.
 pub(super) fn measured<'a>(question: &'a Question, seen: &Deployment) -> Result<(&'a str, f64), Hold> {
     let missing = |missing: String| Hold::NoData { missing };
-    let metric = question
-        .metric()
-        .ok_or_else(|| missing("the alarm does not tell what it measures".to_owned()))?;
+    let metric =
+        question.metric().ok_or_else(|| missing("the alarm does not tell what it measures".to_owned()))?;
     let value = value(question, seen, metric)
         .ok_or_else(|| missing(format!("`{metric}` has no value, neither in the alarm nor by a look")))?;
     Ok((metric, value))

@@ -9,8 +9,7 @@ use crate::policy::{Adjustment, Step, Steps};
 /// lower end in and its upper end out; one that fires below, the other way round.
 pub(super) fn step(steps: &Steps, side: Side, beyond: f64) -> Option<&Step> {
     steps.steps.iter().find(|step| {
-        let (above, below) =
-            (step.above.unwrap_or(f64::NEG_INFINITY), step.below.unwrap_or(f64::INFINITY));
+        let (above, below) = (step.above.unwrap_or(f64::NEG_INFINITY), step.below.unwrap_or(f64::INFINITY));
         match side {
             Side::Above => above <= beyond && beyond < below,
             Side::Below => above < beyond && beyond <= below,
@@ -23,7 +22,9 @@ pub(super) fn adjusted(now: u32, adjustment: Adjustment, min_step: u32) -> u32 {
     let now_wide = i64::from(now);
     let to = match adjustment {
         Adjustment::Change(by) => now_wide + i64::from(by),
-        Adjustment::Percent(percent) => now_wide + percent_of(now_wide, i64::from(percent), i64::from(min_step)),
+        Adjustment::Percent(percent) => {
+            now_wide + percent_of(now_wide, i64::from(percent), i64::from(min_step))
+        }
         Adjustment::Exact(count) => i64::from(count),
     };
     u32::try_from(to.max(0)).unwrap_or(u32::MAX)

@@ -40,7 +40,7 @@ impl Error {
             Self::Invalid { line: None, place, problem } => {
                 Self::Invalid { line: place::line(text, &place, &problem), place, problem }
             }
-            known => known,
+            known @ (Self::Unreadable { .. } | Self::Invalid { .. }) => known,
         }
     }
 

@@ -97,8 +97,12 @@ impl PairText {
     }
 
     fn stride(&self, rule: &Stride) -> Result<Stride, String> {
-        if (self.step.is_some() || self.steps.is_some()) && matches!(rule, Stride::Track(_) | Stride::Cheapest) {
-            return Err("`pair.step`: the rule's `track` or `axis = \"cheapest\"` says how far it goes".to_owned());
+        if (self.step.is_some() || self.steps.is_some())
+            && matches!(rule, Stride::Track(_) | Stride::Cheapest)
+        {
+            return Err(
+                "`pair.step`: the rule's `track` or `axis = \"cheapest\"` says how far it goes".to_owned()
+            );
         }
         match (self.step, &self.steps) {
             (Some(_), Some(_)) => Err("`pair.step` and `pair.steps`: expected one of them".to_owned()),
@@ -107,7 +111,8 @@ impl PairText {
                 checked_step("pair.step", step).map(|step| Stride::Step(-step))
             }
             (None, Some(written)) => {
-                let steps = Steps::checked(written, self.min_step).map_err(|problem| problem.replacen('`', "`pair.", 1))?;
+                let steps = Steps::checked(written, self.min_step)
+                    .map_err(|problem| problem.replacen('`', "`pair.", 1))?;
                 if steps.adds() != Some(false) {
                     return Err("`pair.steps`: expected `remove` in each, a pair takes back".to_owned());
                 }

@@ -57,10 +57,7 @@ fn entry<'a>(document: &'a DeTable<'a>, place: &str) -> Option<(usize, Option<&'
 }
 
 /// The tables of an array, and where they begin.
-fn listed<'a>(
-    table: &'a DeTable<'a>,
-    key: &str,
-) -> impl Iterator<Item = (usize, Option<&'a DeTable<'a>>)> {
+fn listed<'a>(table: &'a DeTable<'a>, key: &str) -> impl Iterator<Item = (usize, Option<&'a DeTable<'a>>)> {
     let array = table.get(key).and_then(|value| value.get_ref().as_array());
     let entries = array.into_iter().flat_map(|array| array.iter());
     entries.map(|entry: &Spanned<DeValue>| (entry.span().start, entry.get_ref().as_table()))

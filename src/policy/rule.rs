@@ -123,10 +123,10 @@ impl Matched<'_> {
 impl fmt::Display for Matched<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rule, by, .. } = self;
-        match self.stride() {
-            Stride::Cheapest => write!(f, "{} for `{by}`: the cheapest size", rule.origin),
-            stride => write!(f, "{} for `{by}`: {} {stride}", rule.origin, rule.axis),
+        if *self.stride() == Stride::Cheapest {
+            return write!(f, "{} for `{by}`: the cheapest size", rule.origin);
         }
+        write!(f, "{} for `{by}`: {} {}", rule.origin, rule.axis, self.stride())
     }
 }
 
@@ -292,7 +292,9 @@ impl RuleText {
             return Err(format!("`{second}` and `{first}` both say how far it goes: expected one of them"));
         }
         if let (Some(key), AxisText::Cheapest) = (first, axis) {
-            return Err(format!("`{key}` does nothing with `axis = \"cheapest\"`, which goes as far as it takes"));
+            return Err(format!(
+                "`{key}` does nothing with `axis = \"cheapest\"`, which goes as far as it takes"
+            ));
         }
         if let (Some(_), None) = (min_step, steps) {
             return Err("`min_step` does nothing: expected `steps` beside it".to_owned());

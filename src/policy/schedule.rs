@@ -1,10 +1,11 @@
 //! `[[schedule]]`: times at which the count has other bounds.
 //!
 //! A schedule moves bounds, never a count: what is in force at a moment follows from the moment alone. It begins by the
-//! wall clock of its zone and lasts for so long as a stopwatch tells, so an hour that a change of clocks skips or repeats
-//! makes it neither shorter nor longer.
+//! wall clock of its zone and lasts for so long as a stopwatch tells: an hour that a change of clocks skips or repeats makes
+//! it neither shorter nor longer, nor does it leave a day out or begin it twice.
 
 use cronexpr::Crontab;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use wildmatch::WildMatch;
@@ -17,11 +18,16 @@ use crate::deployment::Bounds;
 /// Whoever means longer than a month means always.
 const LONGEST: SignedDuration = SignedDuration::from_hours(31 * 24);
 
+/// No clock was ever moved by more than a day at once.
+const LONGEST_JUMP: SignedDuration = SignedDuration::from_hours(24);
+
 /// Other bounds at some times.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     target: WildMatch,
+    /// By a wall clock, whose changes it knows nothing of.
     begins: Crontab,
+    zone: TimeZone,
     lasts: SignedDuration,
     /// The floor of the count, where it is another.
     pub min: Option<u32>,
@@ -60,15 +66,16 @@ pub(super) fn checked(written: Vec<ScheduleText>) -> Result<Vec<Schedule>, Error
 impl ScheduleText {
     fn checked(self) -> Result<Schedule, String> {
         let Self { cron, zone, lasts, target, min, max } = self;
-        let zone = zone.as_deref().unwrap_or("UTC");
-        if jiff::tz::TimeZone::get(zone).is_err() {
-            return Err(format!("`zone = \"{zone}\"`: expected a time zone such as `Europe/Berlin`{}", nearest(zone)));
-        }
-        let expected = "expected five fields such as `0 8 * * MON-FRI`: minute, hour, day, month, day of the week";
+        let name = zone.as_deref().unwrap_or("UTC");
+        let zone = TimeZone::get(name).map_err(|_| {
+            format!("`zone = \"{name}\"`: expected a time zone such as `Europe/Berlin`{}", nearest(name))
+        })?;
+        let expected =
+            "expected five fields such as `0 8 * * MON-FRI`: minute, hour, day, month, day of the week";
         if cron.split_whitespace().count() != 5 {
             return Err(format!("`cron = \"{cron}\"`: {expected}"));
         }
-        let begins = cronexpr::parse_crontab(&format!("{cron} {zone}"))
+        let begins = cronexpr::parse_crontab(&format!("{cron} UTC"))
             .map_err(|_| format!("`cron = \"{cron}\"`: {expected}"))?;
         let lasts = super::minutes("for", &lasts, LONGEST)?;
         if target.as_ref().is_some_and(|glob| glob.trim().is_empty()) {
@@ -78,18 +85,21 @@ impl ScheduleText {
             (None, None) => return Err("it changes nothing: expected `min`, `max` or both".to_owned()),
             (Some(0), _) => return Err("`min = 0`: expected at least 1".to_owned()),
             (_, Some(0)) => return Err("`max = 0`: expected at least 1".to_owned()),
-            (Some(min), Some(max)) if min > max => return Err(format!("`min = {min}` is above `max = {max}`")),
+            (Some(min), Some(max)) if min > max => {
+                return Err(format!("`min = {min}` is above `max = {max}`"));
+            }
             _ => {}
         }
         let target = WildMatch::new(target.as_deref().unwrap_or("*"));
-        Ok(Schedule { target, begins, lasts, min, max })
+        Ok(Schedule { target, begins, zone, lasts, min, max })
     }
 }
 
 /// The zone that is spelled most like it, for messages.
 fn nearest(zone: &str) -> String {
     let names = jiff::tz::db().available().map(|name| name.to_string()).collect::<Vec<_>>();
-    let rated = names.iter().map(|name| (strsim::jaro_winkler(&name.to_lowercase(), &zone.to_lowercase()), name));
+    let rated =
+        names.iter().map(|name| (strsim::jaro_winkler(&name.to_lowercase(), &zone.to_lowercase()), name));
     let best = rated.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
     best.map_or_else(String::new, |(_, name)| format!("; did you mean `{name}`?"))
 }
@@ -100,10 +110,15 @@ impl Schedule {
         if !self.target.matches(&target.id) {
             return None;
         }
+        let clock = |at: Timestamp| TimeZone::UTC.to_timestamp(self.zone.to_datetime(at)).ok();
         // It is the beginnings after this moment that have not ended yet.
         let after = now.checked_sub(self.lasts).ok()?;
-        let began = self.begins.find_next(after).ok()?.timestamp();
-        (began <= now).then(|| began.checked_add(self.lasts).ok()).flatten()
+        let shown = clock(after.checked_sub(LONGEST_JUMP).ok()?)?;
+        // What a clock shows may be gone or come twice; then the first moment counts that is not earlier.
+        let begins = self.begins.iter_after(shown).ok()?.map_while(Result::ok);
+        let begins = begins.map_while(|shown| self.zone.to_timestamp(shown.datetime()).ok());
+        let began = begins.take_while(|began| *began <= now).find(|began| *began > after)?;
+        began.checked_add(self.lasts).ok()
     }
 
     /// What it says.
@@ -144,7 +159,7 @@ mod tests {
     #[test]
     fn it_is_in_force_from_its_beginning_until_it_has_lasted() {
         let berlin = ("0 8 * * *", "Europe/Berlin", "10h");
-        let new_york = ("30 2 * * *", "America/New_York", "1h");
+        let new_york = ("30 1 * * *", "America/New_York", "1h");
         let rows = [
             // eight in the morning is seven by UTC in winter; the end does not belong to it
             (berlin, "2026-01-15T06:59:59Z", None),
@@ -160,9 +175,15 @@ mod tests {
             // a night that is an hour longer: it still lasts ten hours
             (("0 22 * * *", "Europe/Berlin", "10h"), "2026-10-25T05:59:59Z", Some("2026-10-25T06:00:00Z")),
             (("0 22 * * *", "Europe/Berlin", "10h"), "2026-10-25T06:00:00Z", None),
-            // half past two comes twice when clocks go back: it is in force once, from the first of them
-            (new_york, "2026-11-01T06:29:59Z", None),
-            (new_york, "2026-11-01T06:30:00Z", Some("2026-11-01T07:30:00Z")),
+            // half past one comes twice when clocks go back: it begins once, with the first of them
+            (new_york, "2026-11-01T05:29:59Z", None),
+            (new_york, "2026-11-01T05:30:00Z", Some("2026-11-01T06:30:00Z")),
+            (new_york, "2026-11-01T06:30:00Z", None),
+            // half past two does not come at all when they go forward: it begins as much later as clocks are moved
+            (("30 2 * * *", "America/New_York", "1h"), "2026-03-08T07:29:59Z", None),
+            (("30 2 * * *", "America/New_York", "1h"), "2026-03-08T07:30:00Z", Some("2026-03-08T08:30:00Z")),
+            // every minute: no matter which of the beginnings counts
+            (("* * * * *", "UTC", "2m"), "2026-01-15T07:00:30Z", Some("2026-01-15T07:01:00Z")),
             // only on workdays: Friday and Saturday
             (("0 8 * * MON-FRI", "UTC", "1h"), "2026-01-16T08:30:00Z", Some("2026-01-16T09:00:00Z")),
             (("0 8 * * MON-FRI", "UTC", "1h"), "2026-01-17T08:30:00Z", None),
@@ -171,7 +192,11 @@ mod tests {
         ];
         for ((cron, zone, lasts), now, expected) in rows {
             let until = schedule(cron, zone, lasts).until(&TargetId::unknown("x"), now.parse().unwrap());
-            assert_eq!(until.map(|until| until.to_string()), expected.map(str::to_owned), "{cron} {zone} at {now}");
+            assert_eq!(
+                until.map(|until| until.to_string()),
+                expected.map(str::to_owned),
+                "{cron} {zone} at {now}"
+            );
         }
     }
 }

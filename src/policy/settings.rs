@@ -23,8 +23,7 @@ const DEFAULT_INFEASIBLE_FOR: SignedDuration = SignedDuration::from_hours(1);
 
 /// Load that rises is answered at once. What was added stays for five minutes: that long an instance takes to be worth
 /// its start, and Application Auto Scaling waits as long.
-const DEFAULT_COOLDOWN: Cooldown =
-    Cooldown { up: SignedDuration::ZERO, down: SignedDuration::from_mins(5) };
+const DEFAULT_COOLDOWN: Cooldown = Cooldown { up: SignedDuration::ZERO, down: SignedDuration::from_mins(5) };
 
 /// One part in five is kept free: what a high alarm at 80 % asks for.
 const DEFAULT_HEADROOM: f64 = 0.2;
@@ -163,7 +162,12 @@ pub struct Settings {
 
 impl InForce {
     /// Puts what is said in the place of what was in force, and notes who has said it.
-    pub(super) fn take(&mut self, said: &Settings, origins: &mut Origins, by: &dyn Fn(&'static str) -> Origin) {
+    pub(super) fn take(
+        &mut self,
+        said: &Settings,
+        origins: &mut Origins,
+        by: &dyn Fn(&'static str) -> Origin,
+    ) {
         let mut note = |key| origins.insert(key, by(key));
         macro_rules! take {
             ($($key:literal: $said:ident => $($place:ident).+ = $value:expr;)*) => {
@@ -322,7 +326,8 @@ impl Said<'_> {
         self.instances.map_or(Ok(()), check_bounds)?;
         self.bandwidth.map_or(Ok(()), check_bandwidth)?;
         let CooldownText { up, down } = self.cooldown.unwrap_or(&CooldownText { up: None, down: None });
-        let positive = |key: &str, value: Option<f64>| value.map(|value| above_nothing(key, value)).transpose();
+        let positive =
+            |key: &str, value: Option<f64>| value.map(|value| above_nothing(key, value)).transpose();
         Ok(Settings {
             instances: self.instances,
             bandwidth: self.bandwidth,
@@ -350,7 +355,9 @@ impl Said<'_> {
 /// Bounds on the count that can be kept.
 pub(super) fn check_bounds(Bounds { min, max }: Bounds) -> Result<(), String> {
     if min == 0 {
-        return Err("`instances.min = 0`: expected at least 1, no target here can be woken from nothing".into());
+        return Err(
+            "`instances.min = 0`: expected at least 1, no target here can be woken from nothing".into()
+        );
     }
     if min > max {
         return Err(format!("`instances.min = {min}` is above `instances.max = {max}`"));

@@ -187,7 +187,8 @@ fn join(steps: &mut [Step]) -> Result<(), String> {
             step.above = ends.iter().copied().filter(|end| *end < below).max_by(f64::total_cmp);
         }
         if step.above.is_none() && step.below.is_none() && steps_many(&begins, &ends) {
-            return Err("`steps`: one of them has neither beginning nor end, so the others are never taken".to_owned());
+            return Err("`steps`: one of them has neither beginning nor end, so the others are never taken"
+                .to_owned());
         }
     }
     Ok(())

@@ -38,7 +38,9 @@ impl TargetText {
         }
         let settings = Settings { mode: self.mode, ..self.settings()? };
         if settings == Settings::default() {
-            return Err("it changes nothing: expected a setting such as `instances` beside `target`".to_owned());
+            return Err(
+                "it changes nothing: expected a setting such as `instances` beside `target`".to_owned()
+            );
         }
         Ok(Own { glob: WildMatch::new(&self.target), settings })
     }

@@ -122,12 +122,16 @@ mod tests {
     fn a_reason_tells_the_side_and_whether_anything_was_measured() {
         let high = "1 datapoint [99.5 (02/03/26 09:15:00)] was greater than or equal to the threshold (80.0)";
         assert_eq!((side(high), nothing_measured(high)), (Some(Side::Above), false));
-        assert_eq!(side("1 datapoint [4.1 (02/03/26 09:15:00)] was less than the threshold"), Some(Side::Below));
+        assert_eq!(
+            side("1 datapoint [4.1 (02/03/26 09:15:00)] was less than the threshold"),
+            Some(Side::Below)
+        );
         // a band is left on either side
         assert_eq!(side("was less than the lower thresholds or greater than the upper thresholds"), None);
         let missing = "Threshold Crossed: no datapoints were received for 1 period and 1 missing datapoint was treated as [Breaching].";
         assert_eq!((side(missing), nothing_measured(missing)), (None, true));
-        let harmless = "no datapoints were received for 1 period and 1 missing datapoint was treated as [NonBreaching].";
+        let harmless =
+            "no datapoints were received for 1 period and 1 missing datapoint was treated as [NonBreaching].";
         assert!(!nothing_measured(harmless));
     }
 

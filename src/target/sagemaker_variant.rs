@@ -126,8 +126,8 @@ pub fn metric(name: &str) -> Option<&'static Metric> {
 fn full(name: &str, rung: Option<&Rung>) -> Option<f64> {
     match metric(name)?.range {
         Range::Open => None,
-        range if range.needs_rung() => rung.map(|rung| 100.0 * f64::from(range.factor(rung))),
-        _ => Some(100.0),
+        Range::Percent => Some(100.0),
+        range @ (Range::Vcpus | Range::Gpus) => rung.map(|rung| 100.0 * f64::from(range.factor(rung))),
     }
 }
 
@@ -154,13 +154,13 @@ fn resize(change: &Resize, notes: &mut Vec<String>) -> Vec<Call> {
     let Some((endpoint, variant)) = change.seen.target.endpoint_and_variant() else { return Vec::new() };
     match change.axis {
         Axis::Instances => {
-            let noted = noted(change, variant);
+            let remembered = noted(change, variant);
             let resized = Call::AwsUpdateEndpointWeightsAndCapacities {
                 endpoint: endpoint.to_owned(),
                 variant: variant.to_owned(),
                 instances: change.to.instances,
             };
-            noted.into_iter().chain([resized]).collect()
+            remembered.into_iter().chain([resized]).collect()
         }
         Axis::Shape => retyped(change, (endpoint, variant), notes),
         // No axis of it.

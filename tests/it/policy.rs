@@ -9,7 +9,7 @@ use stepladder::apply::Outcome;
 use stepladder::call::{Call, CloudwatchAlarm, OciAlarm};
 use stepladder::cloud::rehearsed::Rehearsed;
 use stepladder::decide::Decision;
-use stepladder::deployment::{Axis, Flex};
+use stepladder::deployment::{self, Axis, Flex};
 use stepladder::ladder::Rung;
 use stepladder::policy::Policy;
 use stepladder::report;
@@ -27,7 +27,7 @@ use crate::support::{
 #[case::rules("\n\n[[rules]]\nalarm = \"a\"", &["line 3", "`rules`", "did you mean `rule`?"])]
 #[case::defaults("[defaults]\ninstanses = { min = 1, max = 3 }", &["line 2", "did you mean `instances`?"])]
 #[case::bounds("[defaults]\ninstances = { min = 1, maks = 3 }", &["line 2", "`maks`", "did you mean `max`?"])]
-#[case::rule("[[rule]]\nalarm = \"a\"\naxis = \"shape\"\nsteps = 2", &["line 4", "`steps`", "did you mean `step`?"])]
+#[case::rule("[[rule]]\nalarm = \"a\"\naxis = \"shape\"\nsteppe = 2", &["line 4", "`steppe`", "did you mean `step`?"])]
 #[case::pair(
     "[[rule]]\nalarm = \"a\"\naxis = \"shape\"\npair = { alarm = \"x\", metric = \"m\", bellow = 1, window = \"5m\" }",
     &["line 4", "`bellow`", "did you mean `below`?"]
@@ -53,7 +53,7 @@ use crate::support::{
 #[case::flex_half("[[flex]]\nshape = \"x\"\nocpus = { min = 0.5, max = 2 }", &["line 3", "`min`"])]
 #[case::flexes("\n[[flexes]]\nshape = \"x\"", &["line 2", "did you mean `flex`?"])]
 // Nothing is spelled like it: what is known is listed.
-#[case::cooldown("[defaults]\ncooldown = { up = \"0s\" }", &["line 2", "`cooldown`", "`instances`", "`fresh`"])]
+#[case::warmup("[defaults]\nwarmup = \"0s\"", &["line 2", "`warmup`", "`instances`", "`fresh`"])]
 // An unknown value.
 #[case::mode("mode = \"observed\"", &["line 1", "`observed`", "did you mean `observe`?"])]
 #[case::axis("[[rule]]\nalarm = \"a\"\naxis = \"instanses\"", &["line 3", "`instanses`", "did you mean `instances`?"])]
@@ -462,7 +462,7 @@ fn what_is_not_allowed_is_told_with_its_list(#[case] text: &str, #[case] expecte
     assert_eq!(report::because(&outcome), expected);
     assert!(outcome.seen.is_none(), "nothing is even looked at");
     let last = outcome.guards.last().unwrap();
-    assert!(last.held && expected.contains(&last.saw), "{last:?}");
+    assert!(last.held && expected.contains(&*last.saw), "{last:?}");
 }
 
 #[test]
@@ -553,7 +553,8 @@ fn rule_axis(#[case] key: &str, #[case] axis: Axis, #[case] instances: u32, #[ca
 #[case("step = -2", 2)]
 fn rule_step(#[case] key: &str, #[case] expected: u32) {
     let policy = policy(&format!("[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\n{key}"));
-    let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud_with(CHURN, 4, "VM.Standard2.1"), &policy);
+    let notice = notice(HIGH_CPU, CHURN).value(20.0);
+    let outcome = tell(&notice, &cloud_with(CHURN, 4, "VM.Standard2.1"), &policy);
     assert_eq!(instances_after(&outcome), expected);
 }
 
@@ -803,8 +804,8 @@ fn a_rule_of_the_policy_goes_before_the_built_in_ones() {
     assert_eq!((own, policy("").rule_counts()), (1, (0, built_in)));
 }
 
-const UP: i32 = 1;
-const DOWN: i32 = -1;
+const UP: deployment::Way = deployment::Way::Up;
+const DOWN: deployment::Way = deployment::Way::Down;
 
 #[rstest]
 // The guide's four names, exactly.
@@ -837,11 +838,15 @@ const DOWN: i32 = -1;
 #[case("ChurnCpuLow", Axis::Instances, DOWN)]
 #[case("ChurnMemoryHigh", Axis::Shape, UP)]
 #[case("ChurnMemoryLow", Axis::Shape, DOWN)]
-fn the_built_in_rules_know_the_usual_names(#[case] alarm: &str, #[case] axis: Axis, #[case] step: i32) {
+fn the_built_in_rules_know_the_usual_names(
+    #[case] alarm: &str,
+    #[case] axis: Axis,
+    #[case] way: deployment::Way,
+) {
     let policy = built_in();
     let target = TargetId::oci_model_deployment(CHURN);
     let matched = policy.rule_for(alarm, &target).unwrap();
-    assert_eq!((matched.rule.axis, matched.step), (axis, step));
+    assert_eq!((matched.rule.axis, matched.way()), (axis, Some(way)));
     let pair = matched.rule.pair.as_ref().unwrap();
     let expected = match axis {
         Axis::Instances => ("model_deployment_low_cpu", "CpuUtilization"),
@@ -850,7 +855,7 @@ fn the_built_in_rules_know_the_usual_names(#[case] alarm: &str, #[case] axis: Ax
     };
     assert_eq!((pair.alarm.as_str(), pair.metric.as_str()), expected);
     assert_eq!((pair.below.to_string().as_str(), pair.window.as_mins(), pair.repeat.as_mins()), ("10", 5, 5));
-    assert_eq!((matched.rule.instances.min, matched.rule.instances.max), (1, 10));
+    assert_eq!((matched.rule.is.instances.min, matched.rule.is.instances.max), (1, 10));
 }
 
 #[rstest]
@@ -878,9 +883,9 @@ fn the_pair_of_an_endpoint_called_high_cpu_model_is_a_low_alarm(#[case] text: &s
     let up = tell(&Notice::new("high_cpu", id), &cloud, &policy);
     let Call::AwsPutMetricAlarm(pair) = &up.calls[0].call else { panic!("no alarm is put first") };
     let matched = policy.rule_for(&pair.name, &target).unwrap();
-    assert_eq!((matched.rule.axis, matched.step), (Axis::Instances, DOWN));
+    assert_eq!((matched.rule.axis, matched.way()), (Axis::Instances, Some(DOWN)));
     crate::support::pass(&cloud, 60);
-    let down = tell(&Notice::new(&pair.name, id).at(at(3600)), &cloud, &policy);
+    let down = tell(&Notice::new(&pair.name, id).value(4.2).at(at(3600)), &cloud, &policy);
     assert_eq!(instances_after(&down), 1);
 }
 
@@ -891,7 +896,7 @@ fn a_pair_takes_back_as_much_as_its_rule_adds() {
     let policy = policy(text);
     for (id, alarm) in [(CHURN, "calm".to_owned()), (VARIANT, format!("stepladder/{VARIANT}/calm"))] {
         let shape = if id == CHURN { "VM.Standard2.1" } else { "ml.m5.xlarge" };
-        let outcome = tell(&Notice::new(&alarm, id), &cloud_with(id, 8, shape), &policy);
+        let outcome = tell(&Notice::new(&alarm, id).value(4.2), &cloud_with(id, 8, shape), &policy);
         assert_eq!(instances_after(&outcome), 5, "{id}");
     }
 }
@@ -907,7 +912,7 @@ fn a_rules_own_pair_never_adds(#[case] id: &str, #[case] alarm: &str) {
     );
     let cloud = cloud();
     on(&cloud, id, |found| found.instances = 3);
-    let outcome = tell(&Notice::new(alarm, id), &cloud, &policy);
+    let outcome = tell(&Notice::new(alarm, id).value(4.2), &cloud, &policy);
     assert_eq!(instances_after(&outcome), 2);
 }
 

@@ -172,7 +172,7 @@ fn subscription(topic: &str, protocol: &str, endpoint: &str) -> SeenSubscription
 #[case::flaps(&one_alarm("above = 8"), &["`above = 8`", "`model_deployment_low_cpu` fires below 10", "8 and 10"])]
 #[case::flaps_by_a_rule(
     &one_alarm(PAIRED_BELOW_90),
-    &["`above = 80`", "`quiet` fires below 90", "80 and 90"]
+    &["`pair.below = 90` must flap", "90 on 2 instances would be 180 on 1 instance", "under 36"]
 )]
 // The service would take it, and the alarm never fires.
 #[case::metric_misspelt(&one_alarm("").replace("CpuUtilization", "CpuUtilisation"), &["did you mean `CpuUtilization`?"])]

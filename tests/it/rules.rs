@@ -11,7 +11,7 @@ use stepladder::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm};
 use stepladder::cloud::Error;
 use stepladder::cloud::rehearsed::{Rehearsed, Resource, World};
 use stepladder::decide::{Decision, Hold, Question, decide, worth_a_look};
-use stepladder::deployment::{Axis, Bounds, Deployment, Facts, Lifecycle, Size};
+use stepladder::deployment::{Axis, Bounds, Deployment, Facts, Lifecycle, Size, Way};
 use stepladder::ladder::{Ladders, Rung};
 use stepladder::plan::plan;
 use stepladder::policy::Policy;
@@ -330,9 +330,9 @@ const NONE: Option<(u32, u32)> = None;
 // Above the ceiling already: a high alarm must not shrink it, a low one may.
 #[case::above_up((1, 4), NONE, 7, HIGH_CPU, Err("at_ceiling"))]
 #[case::above_down((1, 4), NONE, 7, LOW_CPU, Ok(6))]
-// Below the floor already: a low alarm must not grow it, a high one may.
+// Below the floor already: a low alarm must not grow it, a high one brings it there.
 #[case::below_down((3, 6), NONE, 1, LOW_CPU, Err("at_floor"))]
-#[case::below_up((3, 6), NONE, 1, HIGH_CPU, Ok(2))]
+#[case::below_up((3, 6), NONE, 1, HIGH_CPU, Ok(3))]
 fn the_count_stays_inside_the_bounds(
     #[case] own: (u32, u32),
     #[case] platform: Option<(u32, u32)>,
@@ -915,7 +915,7 @@ fn the_record_of_a_resize_is_a_contract() {
     let because = report::because(outcome);
     let details: Vec<String> =
         outcome.calls.iter().map(|sent| format!("{}: {}", sent.call, answered(sent))).collect();
-    tells(&because, &["CPUUtilization", "187.34", "160", "1 × ml.m5.xlarge", "2", "high_cpu"]);
+    tells(&because, &["CPUUtilization", "365.6", "160", "1 × ml.m5.xlarge", "2", "high_cpu"]);
     tells(&details[0], &[CPU_PAIR, "CPUUtilization", "40"]);
     tells(&details[1], &["`AllTraffic`", "2 instances"]);
     let expected = json!({"outcomes": [{
@@ -968,6 +968,7 @@ fn guards_on_the_way_up(outcome: &Outcome) -> Vec<Value> {
         "not_resizable",
         "owned_elsewhere",
         "paused",
+        "cooling_down",
         "at_ceiling",
         "pair_taken",
         "no_pair_action",
@@ -1033,6 +1034,7 @@ fn every_guard_up_to_the_one_that_holds_is_on_record() {
         "not_resizable",
         "owned_elsewhere",
         "paused",
+        "cooling_down",
         "at_floor",
     ];
     assert_eq!(asked, in_order);
@@ -1054,8 +1056,8 @@ fn there_is_one_outcome_per_alarm_and_target() {
     let answer = answer(message.to_string().as_bytes(), &cloud, &built_in(), at(0));
     let told: Vec<_> =
         answer.outcomes.iter().map(|o| (o.target.as_ref().unwrap().id.as_str(), reason(o))).collect();
-    // The unknown one keeps nobody from being answered, and the second alarm finds the first one's change.
-    assert_eq!(told, [(CHURN, "resize"), (other.as_str(), "not_observed"), (CHURN, "busy")]);
+    // The unknown one keeps nobody from being answered, and the second alarm waits for the first one's change.
+    assert_eq!(told, [(CHURN, "resize"), (other.as_str(), "not_observed"), (CHURN, "outranked")]);
     assert_eq!(heading(&cloud, CHURN).instances, 2);
 }
 
@@ -1173,6 +1175,17 @@ fn changed_world(touch: impl FnOnce(&Rehearsed)) -> Rehearsed {
     cloud
 }
 
+/// The OCI deployment of the small world with these tags.
+fn tagged(tags: &[(&str, &str)]) -> Rehearsed {
+    let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    changed_world(|cloud| on(cloud, CHURN, |found| found.tags.extend(tags)))
+}
+
+/// A rule on the count with something in it.
+fn ruled(alarm: &str, key: &str) -> String {
+    format!("[[rule]]\nalarm = \"{alarm}\"\naxis = \"instances\"\n{key}")
+}
+
 fn stories() -> Vec<Story> {
     vec![
         // The threshold is crossed no longer.
@@ -1208,6 +1221,32 @@ fn stories() -> Vec<Story> {
         Story::new("paused").notice(notice(HIGH_CPU, VARIANT)).cloud(changed_world(|cloud| {
             scaled_natively(cloud, &json!({ "DynamicScalingOutSuspended": true }), 0);
         })),
+        // Its operator has paused it with a tag.
+        Story::new("paused").cloud(tagged(&[("stepladder:pause", "up;until=2026-03-02T13:00:00Z")])),
+        // A slip in the tag's name: nobody knows what was meant.
+        Story::new("unreadable_tag").cloud(tagged(&[("stepladder:puase", "up")])),
+        // To be tracked the metric has to be known, and there are two deployments to one value.
+        Story::new("no_data")
+            .policy(&ruled("*high_cpu", "track = 60"))
+            .notice(notice(HIGH_CPU, VARIANT).window(None).untold()),
+        // 91.4 % is where it should be.
+        Story::new("on_target").policy(&ruled("*high_cpu", "track = 95")),
+        // A quarter of an hour it shall stay as it is, and half of that is over.
+        Story::new("cooling_down")
+            .policy("[defaults]\ncooldown = { up = \"15m\" }")
+            .cloud(changed_world(|cloud| on(cloud, CHURN, |found| found.last_change = Some(at(-450))))),
+        // Twice within an hour is as often as it may be.
+        Story::new("too_many_changes").policy("[defaults]\nmax_changes_per_hour = 2").cloud(tagged(&[(
+            "stepladder:recent",
+            &format!("{}i+1 {}s-1", at(-3599).as_second(), at(-60).as_second()),
+        )])),
+        // 4.2 % of two are 8.4 % of one, and the high alarm fires above 9.
+        Story::new("would_flap")
+            .policy("[[rule]]\nalarm = \"*low_cpu\"\naxis = \"instances\"\nstep = -1\nabove = 9")
+            .notice(notice(LOW_CPU, CHURN))
+            .cloud(cloud_with(CHURN, 2, "VM.Standard2.1")),
+        // Two of them cost 0.1276 an hour.
+        Story::new("over_budget").policy("[defaults]\nmax_hourly_cost = 0.12"),
         // The account may not have the next rung, which was found out a minute ago.
         Story::new("infeasible").notice(notice(HIGH_MEM, VARIANT)).cloud(changed_world(|cloud| {
             cloud.with(|world| world.unavailable.push("ml.m5.2xlarge".to_owned()));
@@ -1248,7 +1287,17 @@ fn after(hold: &Hold) -> Option<Hold> {
             Some(Hold::OwnedElsewhere { axis: Axis::Shape, who: text(), can_be_parked: true })
         }
         Hold::OwnedElsewhere { .. } => Some(Hold::Paused { by: text() }),
-        Hold::Paused { .. } => {
+        Hold::Paused { .. } => Some(Hold::UnreadableTag { tag: text(), problem: text() }),
+        Hold::UnreadableTag { .. } => Some(Hold::NoData { missing: text() }),
+        Hold::NoData { .. } => Some(Hold::OnTarget { why: text() }),
+        Hold::OnTarget { .. } => Some(Hold::Outranked { by: text() }),
+        Hold::Outranked { .. } => {
+            Some(Hold::CoolingDown { way: Way::Up, until: Timestamp::UNIX_EPOCH, credit: 0 })
+        }
+        Hold::CoolingDown { .. } => Some(Hold::TooManyChanges { most: 1, until: Timestamp::UNIX_EPOCH }),
+        Hold::TooManyChanges { .. } => Some(Hold::WouldFlap { why: text() }),
+        Hold::WouldFlap { .. } => Some(Hold::OverBudget { cost: None, most: 1.0 }),
+        Hold::OverBudget { .. } => {
             Some(Hold::Infeasible { shape: text(), until: Timestamp::UNIX_EPOCH, why: text() })
         }
         Hold::Infeasible { .. } => Some(Hold::AtCeiling { axis: Axis::Shape, limit: text() }),
@@ -1272,9 +1321,10 @@ fn every_reason_to_hold_has_a_story() {
         assert_eq!(report::record(&outcome)["decision"], json!({"kind": "hold", "reason": reason}));
         told.insert(reason);
     }
-    // Only events tell of a muted alarm, and only the clock finds a target gone: their stories are
-    // `a_muted_alarm_is_left_alone` and `a_pair_whose_endpoint_is_gone_goes_too`.
-    told.extend(["muted", "target_gone"]);
+    // Only events tell of a muted alarm, only the clock finds a target gone, and it takes two alarms for one to be
+    // outranked: their stories are `a_muted_alarm_is_left_alone`, `a_pair_whose_endpoint_is_gone_goes_too` and
+    // `more_wins_over_less`.
+    told.extend(["muted", "target_gone", "outranked"]);
     assert_eq!(told, every);
 }
 
@@ -1299,6 +1349,8 @@ fn variant_as_seen(pair: Option<CloudwatchAlarm>) -> Deployment {
         fixed: BTreeMap::new(),
         owners: BTreeMap::new(),
         pauses: Vec::new(),
+        tags: BTreeMap::new(),
+        readings: BTreeMap::new(),
         infeasible: Vec::new(),
         floor: None,
         alarm: None,
@@ -1306,6 +1358,7 @@ fn variant_as_seen(pair: Option<CloudwatchAlarm>) -> Deployment {
         strays: Vec::new(),
         facts: Facts::SagemakerVariant {
             configuration: "churn-config-3".to_owned(),
+            arn: String::new(),
             created: None,
             endpoint: None,
         },

@@ -78,6 +78,7 @@ pub(crate) struct Notice {
     at: Option<Timestamp>,
     window: Option<i64>,
     namespace: &'static str,
+    value: Option<f64>,
 }
 
 impl Notice {
@@ -90,6 +91,7 @@ impl Notice {
             at: Some(at(0)),
             window: Some(5),
             namespace: "oci_datascience_modeldeploy",
+            value: Some(if name.contains("low_") { 4.2 } else { 91.4 }),
         }
     }
 
@@ -114,6 +116,16 @@ impl Notice {
         Self { namespace: "oci_computeagent", ..self }
     }
 
+    /// That measures this.
+    pub(crate) fn value(self, value: f64) -> Self {
+        Self { value: Some(value), ..self }
+    }
+
+    /// That does not tell what it measures.
+    pub(crate) fn untold(self) -> Self {
+        Self { value: None, ..self }
+    }
+
     /// How many minutes of data it was evaluated on; `None` when the payload does not say.
     pub(crate) fn window(self, minutes: Option<i64>) -> Self {
         Self { window: minutes, ..self }
@@ -128,6 +140,13 @@ impl Notice {
     /// The message itself, as it is published.
     pub(crate) fn message(&self) -> Value {
         if self.target.starts_with("endpoint/") { self.cloudwatch() } else { self.oci() }
+    }
+
+    /// In the metric's own unit: the variant of the small world has four vCPUs.
+    fn reason(&self) -> String {
+        let times = if self.name.contains("mem") { 1.0 } else { 4.0 };
+        let datapoint = self.value.map(|value| format!(" [{} (02/03/26 12:00:00)]", value * times));
+        format!("Threshold Crossed: 1 datapoint{}", datapoint.unwrap_or_default())
     }
 
     fn is_low(&self) -> bool {
@@ -155,7 +174,7 @@ impl Notice {
                 "query": query,
                 "totalMetricsFiring": 1,
                 "dimensions": [{ "resourceId": self.target }],
-                "metricValues": [{ "CpuUtilization": if self.is_low() { "4.2" } else { "91.4" } }],
+                "metricValues": self.value.map(|value| json!([{ "CpuUtilization": value.to_string() }])),
             }],
             "version": 1.5,
         })
@@ -187,7 +206,7 @@ impl Notice {
             "AlarmName": self.name,
             "AlarmArn": format!("arn:aws:cloudwatch:us-east-1:111122223333:alarm:{}", self.name),
             "NewStateValue": state,
-            "NewStateReason": "Threshold Crossed: 1 datapoint [187.34 (02/03/26 12:00:00)]",
+            "NewStateReason": self.reason(),
             "StateChangeTime": self.at,
             "AlarmActions": [TOPIC_ARN],
             "Trigger": trigger,
