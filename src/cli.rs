@@ -76,9 +76,8 @@ impl PolicyOption {
 /// The policy that a parameter on AWS holds.
 fn parameter(name: &str) -> Result<Policy, Failure> {
     let unusable = |message: String| Failure::unusable("policy", message);
-    let cloud = cloud::aws().map_err(|error| {
-        unusable(format!("policy `{}` cannot be read: {error}", config::parameter(name)))
-    })?;
+    let cloud = cloud::aws()
+        .map_err(|error| unusable(format!("policy `{}` cannot be read: {error}", config::parameter(name))))?;
     wait(kept::read(name, cloud.as_ref()))?.map_err(|failed| unusable(failed.message))
 }
 

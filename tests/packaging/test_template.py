@@ -26,7 +26,7 @@ def text(value, conditions, names=None):
         return text(yes if condition in conditions else no, conditions)
     assert function == "Fn::Sub", f"expected a text, Fn::If or Fn::Sub, found {function}"
     if isinstance(argument, str):
-        return text(argument, conditions)
+        return text(argument, conditions, names)
     template, given = argument
     return text(template, conditions, {name: text(of, conditions) for name, of in given.items()})
 
@@ -83,7 +83,8 @@ class Permissions(unittest.TestCase):
         self.assertEqual(condition, "HasPolicyParameter")
         self.assertEqual(statement["Action"], "ssm:GetParameter")
         self.assertEqual(otherwise, {"Ref": "AWS::NoValue"})
-        glue, (_, (apart, whole)) = statement["Resource"]["Fn::Join"][0], statement["Resource"]["Fn::Join"][1].popitem()
+        glue, split = statement["Resource"]["Fn::Join"]
+        apart, whole = split["Fn::Split"]
         for name in ["policy", "/stepladder/policy"]:
             arn = text(whole, [], {"PolicyParameter": name})
             self.assertTrue(glue.join(arn.split(apart)).endswith(f":parameter/{name.lstrip('/')}"), arn)

@@ -49,13 +49,15 @@ pub(super) async fn readings(
         let result = found.metric_data_results().iter().find(|result| result.id() == Some(&id))?;
         mean(result.values())
     };
-    let read = known.iter().enumerate().filter_map(|(at, (name, _))| Some(((*name).to_owned(), mean_of(at)?)));
+    let read =
+        known.iter().enumerate().filter_map(|(at, (name, _))| Some(((*name).to_owned(), mean_of(at)?)));
     Ok(read.collect())
 }
 
 fn stat(metric: &Metric, target: &TargetId) -> MetricStat {
     let dimensions = dimensions(target);
-    let dimensions = dimensions.iter().map(|(name, value)| Dimension::builder().name(name).value(value).build());
+    let dimensions =
+        dimensions.iter().map(|(name, value)| Dimension::builder().name(name).value(value).build());
     let published = Published::builder()
         .namespace(metric.namespace)
         .metric_name(metric.name)
