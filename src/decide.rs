@@ -3,7 +3,6 @@
 //! Guards are asked one after the other, in the order in which they stand in [`worth_a_look`] and
 //! [`decide`]; the first that objects holds. Pure: no clock, no cloud, no log.
 
-use std::borrow::Cow;
 use std::convert::Infallible;
 
 use jiff::{SignedDuration, Timestamp};
@@ -19,11 +18,13 @@ mod caution;
 pub mod cheapest;
 mod hold;
 mod load;
+mod saw;
 mod size;
 mod steps;
 
 pub(crate) use caution::remembered;
 pub use hold::Hold;
+pub use saw::Saw;
 pub use size::bounds;
 
 /// The window that is assumed where neither the payload nor the alarm's own service tells one: that of
@@ -65,6 +66,13 @@ impl<'a> Question<'a> {
             Err(unreadable) => question.unreadable = Some(unreadable),
         }
         question
+    }
+
+    /// Whether nothing at all is sent: its operator has paused it, or has said something that nobody can read.
+    pub fn leaves_alone(&self, decision: &Decision) -> bool {
+        let paused = self.pause.is_some_and(|pause| [Way::Up, Way::Down].iter().all(|way| pause.stops(*way, self.now)));
+        let held = matches!(decision, Decision::Hold(Hold::Paused { .. } | Hold::UnreadableTag { .. }));
+        paused || held || self.unreadable.is_some()
     }
 
     /// Whether calls are sent: as the policy says, or what is nearer to the target.
@@ -111,9 +119,6 @@ pub struct Verdict {
     /// What it looked at.
     pub saw: Saw,
 }
-
-/// What a guard looked at, in words.
-pub type Saw = Cow<'static, str>;
 
 /// A change of size.
 #[derive(Debug, Clone, PartialEq)]
@@ -345,9 +350,7 @@ fn fresh(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result<
     };
     let since = evidence_begins(question, seen);
     let stale = since.is_none_or(|since| since < changed);
-    let begins = since.map_or_else(|| "at an unknown time".to_owned(), |since| since.to_string());
-    let saw = format!("data begins {begins}, last change completed {changed}");
-    guards.ask("stale", saw, stale.then_some(Hold::Stale { since, changed }))
+    guards.ask("stale", Saw::Evidence { since, changed }, stale.then_some(Hold::Stale { since, changed }))
 }
 
 /// When the data begins that the alarm was evaluated on. Evidence from the future is as good as today's.
@@ -367,7 +370,7 @@ fn resizable(guards: &mut Guards, seen: &Deployment, axis: Axis) -> Result<(), H
     let has = target::of(seen.target.kind).is_some_and(|target| target.axes.contains(&axis));
     let has_none = (!has).then(|| "deployments of this kind have none".to_owned());
     let why = has_none.or_else(|| seen.fixed.get(&axis).cloned());
-    let saw = why.clone().unwrap_or_else(|| axis.to_string());
+    let saw = why.clone().map_or_else(|| Saw::from(axis.as_str()), Saw::from);
     guards.ask("not_resizable", saw, why.map(|why| Hold::NotResizable { axis, why }))
 }
 
@@ -388,7 +391,7 @@ fn ours_to_change(
 ) -> Result<(), Hold> {
     let rule = &question.matched.rule;
     let owner = seen.owners.get(&axis);
-    let saw = owner.map_or_else(|| "nobody else".to_owned(), |owner| owner.who.clone());
+    let saw = owner.map_or_else(|| Saw::from("nobody else"), |owner| owner.who.clone().into());
     let parked = parks(question, seen, axis) && rule.pair.is_some() && policy.alarm_action.is_some();
     let hold = owner.filter(|_| !parked).map(|owner| Hold::OwnedElsewhere {
         axis,

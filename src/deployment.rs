@@ -145,13 +145,20 @@ pub enum Axis {
     Bandwidth,
 }
 
-impl fmt::Display for Axis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Axis {
+    /// Its word in policies and records.
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Instances => "instances",
             Self::Shape => "shape",
             Self::Bandwidth => "bandwidth",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Axis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -4,6 +4,7 @@
 //! ladder that follows from their size.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde::Deserialize;
 
@@ -168,6 +169,8 @@ const ALIKE: f64 = 0.75;
 pub struct Ladders {
     tables: Vec<Ladder>,
     flex: Vec<FlexShape>,
+    /// Where a shape stands: its table's place, and its own in that.
+    places: HashMap<String, (usize, usize)>,
 }
 
 #[derive(Deserialize)]
@@ -190,7 +193,7 @@ impl Ladders {
             ladders.tables.extend(file.ladder);
             ladders.flex.extend(file.flex);
         }
-        Ok(ladders)
+        Ok(ladders.indexed())
     }
 
     /// Puts a policy's own ladders and flexible shapes before these.
@@ -198,10 +201,19 @@ impl Ladders {
     pub fn after(self, own: Vec<Ladder>, flex: Vec<FlexShape>) -> Self {
         let replaced = |known: &FlexShape| flex.iter().any(|own| own.shape == known.shape);
         let built_in: Vec<FlexShape> = self.flex.into_iter().filter(|known| !replaced(known)).collect();
-        Self {
-            tables: own.into_iter().chain(self.tables).collect(),
-            flex: flex.into_iter().chain(built_in).collect(),
+        let tables = own.into_iter().chain(self.tables).collect();
+        let flex = flex.into_iter().chain(built_in).collect();
+        Self { tables, flex, places: HashMap::new() }.indexed()
+    }
+
+    /// Of a shape that stands in several tables, the first counts.
+    fn indexed(mut self) -> Self {
+        for (table, ladder) in self.tables.iter().enumerate() {
+            for (at, rung) in ladder.rungs.iter().enumerate() {
+                self.places.entry(rung.shape.clone()).or_insert((table, at));
+            }
         }
+        self
     }
 
     /// Every table, in the order in which they are searched.
@@ -216,7 +228,7 @@ impl Ladders {
 
     /// The first ladder that holds the shape; that of a flexible shape is made of its size.
     pub fn holding(&self, shape: &str) -> Option<Cow<'_, Ladder>> {
-        let table = self.iter().find(|ladder| ladder.rung(shape).is_some());
+        let table = self.places.get(shape).and_then(|(table, _)| self.tables.get(*table));
         table.map(Cow::Borrowed).or_else(|| self.made_for(shape).map(Cow::Owned))
     }
 
@@ -226,8 +238,11 @@ impl Ladders {
     }
 
     /// The rung of a shape, whichever ladder it is on.
-    pub fn rung(&self, shape: &str) -> Option<Rung> {
-        self.holding(shape)?.rung(shape).cloned()
+    pub fn rung(&self, shape: &str) -> Option<Cow<'_, Rung>> {
+        if let Some((table, at)) = self.places.get(shape) {
+            return self.tables.get(*table)?.rungs.get(*at).map(Cow::Borrowed);
+        }
+        self.made_for(shape)?.rung(shape).cloned().map(Cow::Owned)
     }
 
     /// What a size costs in an hour, in US dollars; `None` where its shape has no price.

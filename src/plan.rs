@@ -40,11 +40,18 @@ pub fn plan(question: &Question, seen: &Deployment, decided: Decided, policy: &P
     let Some(target) = target::of(seen.target.kind) else {
         return Plan { decided, calls: Vec::new(), notes: Vec::new() };
     };
+    if question.leaves_alone(&decided.decision) {
+        return Plan { decided, calls: Vec::new(), notes: Vec::new() };
+    }
     let mut calls = Vec::new();
     let mut notes = Vec::new();
     let fate = fate(target, question, seen, &decided.decision, policy);
     if fate == Fate::Keep {
-        calls.extend(kept(target, question, seen, policy, &mut notes));
+        let size = match &decided.decision {
+            Decision::Resize { to, .. } => to,
+            Decision::Hold(_) => &seen.size,
+        };
+        calls.extend(kept(target, question, (seen, size), policy, &mut notes));
     }
     let left = match &decided.decision {
         Decision::Resize { axis, to, .. } => {
@@ -187,11 +194,14 @@ fn ours(seen: &Deployment) -> Option<&SeenAlarm> {
 fn kept(
     target: &target::Target,
     question: &Question,
-    seen: &Deployment,
+    (seen, size): (&Deployment, &Size),
     policy: &Policy,
     notes: &mut Vec<String>,
 ) -> Option<Call> {
-    let pair = question.matched.rule.pair.as_ref()?;
+    let rule = &question.matched.rule;
+    let pair = rule.pair.as_ref()?;
+    let cheaper = if rule.stride == Stride::Cheapest { cheapest::pair(question, seen, size, policy) } else { None };
+    let pair = cheaper.as_ref().unwrap_or(pair);
     let notifies = pair_notifies(seen, policy);
     let foreign = seen.pair.as_ref().is_some_and(|alarm| !alarm.ours);
     if foreign || notifies.is_empty() {
@@ -199,5 +209,5 @@ fn kept(
     }
     let rung = policy.ladders.rung(&seen.size.rung());
     let fired = question.alarm.at.or(Some(question.now));
-    (target.keep_pair)(&PairContext { pair, seen, rung: rung.as_ref(), notifies, fired }, ours(seen), notes)
+    (target.keep_pair)(&PairContext { pair, seen, rung: rung.as_deref(), notifies, fired }, ours(seen), notes)
 }

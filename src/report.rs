@@ -69,7 +69,7 @@ pub fn record(outcome: &Outcome) -> Value {
         observed
     });
     let guards: Vec<Value> =
-        guards.iter().map(|v| json!({ "guard": v.guard, "held": v.held, "saw": v.saw })).collect();
+        guards.iter().map(|v| json!({ "guard": v.guard, "held": v.held, "saw": v.saw.to_string() })).collect();
     let mut record = json!({
         "alarm": {
             "name": alarm.name,
@@ -137,7 +137,7 @@ pub fn because(outcome: &Outcome) -> String {
         Decision::Hold(hold) => hold.to_string(),
         Decision::Resize { from, to, .. } => {
             let rule = outcome.guards.iter().find(|verdict| verdict.guard == "no_rule");
-            let rule = rule.map_or("", |verdict| &verdict.saw);
+            let rule = rule.map_or_else(String::new, |verdict| verdict.saw.to_string());
             format!("{}, so {from} becomes {to} ({rule})", measured(&outcome.alarm))
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! Pure, and compiled for every cloud. A new target on a known cloud is one file and one line.
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::TargetKind;
@@ -64,7 +66,7 @@ pub struct Resize<'a> {
     /// The size to ask for.
     pub to: &'a Size,
     /// The rungs of the shapes before and after, where a ladder lists them.
-    pub rungs: (Option<Rung>, Option<Rung>),
+    pub rungs: (Option<Cow<'a, Rung>>, Option<Cow<'a, Rung>>),
     /// What shall be remembered of the changes of the last hour; `None` where nobody asks for it.
     pub recent: Option<String>,
     /// The time that it is.

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use stepladder::alarm::{Alarm, Side, Signal, TargetId, Transition};
@@ -124,10 +124,14 @@ fn decisions(criterion: &mut Criterion) {
         let target = seen.target.clone();
         let (question, asked) = worth_a_look(&alarm, &target, &policy, now()).unwrap();
         group.bench_function(name, |bench| {
-            bench.iter(|| {
-                let decided = decide(&question, black_box(asked.clone()), black_box(&seen), &policy);
-                plan(&question, &seen, decided, &policy)
-            });
+            bench.iter_batched(
+                || asked.clone(),
+                |asked| {
+                    let decided = decide(&question, asked, black_box(&seen), &policy);
+                    plan(&question, &seen, decided, &policy)
+                },
+                BatchSize::SmallInput,
+            );
         });
     }
     group.finish();

@@ -143,7 +143,7 @@ fn track(
         let unknown = || Hold::NoData {
             missing: format!("`{metric}` grows with the shape, and `{}` is on no ladder", seen.size.rung()),
         };
-        Ok((metric, load::percent(question, metric, value, rung.as_ref()).ok_or_else(unknown)?))
+        Ok((metric, load::percent(question, metric, value, rung.as_deref()).ok_or_else(unknown)?))
     });
     let saw = found
         .as_ref()

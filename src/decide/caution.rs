@@ -194,7 +194,7 @@ fn at_stake<'a>(
         Some(rung)
     } else {
         looked_up = policy.ladders.rung(&seen.size.rung());
-        looked_up.as_ref()
+        looked_up.as_deref()
     };
     Some((metric, load::percent(question, name, value, rung)?, above))
 }

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 use crate::deployment::{Axis, Bounds, Deployment, Lifecycle, Size, Way};
 use crate::ladder::{Draw, Ladder, Rung};
-use crate::policy::Policy;
+use crate::policy::{Pair, Policy};
 use crate::policy::flap::{MARGIN, high_threshold};
 use crate::target;
 
@@ -81,6 +81,27 @@ impl Choice<'_> {
         (instances <= self.bounds.max).then_some((Place { rung: at, instances }, cost))
     }
 
+    /// How much of it the largest place offers that is cheaper than where it is, as a part of what there is.
+    fn most_of_cheaper(&self, draw: Draw) -> Option<f64> {
+        let here = self.ladder.rungs.get(self.now.rung)?;
+        let cost = here.price? * f64::from(self.now.instances);
+        let of = |rung: &Rung, instances: u32| match draw {
+            Draw::Cpu => draw.offered(rung) * f64::from(instances),
+            Draw::Memory | Draw::Gpu | Draw::Bandwidth => draw.offered(rung),
+        };
+        let cheaper = self.rungs().filter_map(|(at, rung)| {
+            let spared = if at == self.now.rung { 0.0 } else { self.churn_cost };
+            let affordable = whole(((cost - spared - CENT) / rung.price?).max(0.0)).min(self.bounds.max);
+            let affordable = if f64::from(affordable) * rung.price? < cost - spared - CENT {
+                affordable
+            } else {
+                affordable.saturating_sub(1)
+            };
+            (affordable >= self.bounds.min.max(1)).then(|| of(rung, affordable))
+        });
+        Some(cheaper.max_by(f64::total_cmp)? / of(here, self.now.instances))
+    }
+
     /// By cost; of equals the one nearest to what is.
     fn order(&self, (a, cost_of_a): (Place, f64), (b, cost_of_b): (Place, f64)) -> Ordering {
         let by_cost = if (cost_of_a - cost_of_b).abs() <= CENT {
@@ -123,26 +144,15 @@ pub(super) fn step(
     seen: &Deployment,
     policy: &Policy,
 ) -> Result<Step, Hold> {
-    let movable = |axis: Axis| !seen.fixed.contains_key(&axis) && !seen.owners.contains_key(&axis);
-    let [count_moves, shape_moves] = [Axis::Instances, Axis::Shape].map(movable);
-    if !count_moves {
+    if !moves(seen, Axis::Instances) {
         super::resizable(guards, seen, Axis::Instances)?;
         super::ours_to_change(guards, question, seen, policy, Axis::Instances)?;
     }
     let shape = seen.size.rung();
     let demand = demand(guards, question, seen, policy)?;
     let ladder = listed(guards, &shape, policy)?;
-    let now = Place { rung: ladder.position(&shape).unwrap_or_default(), instances: seen.size.instances };
-    let refused = |rung: &Rung| {
-        seen.infeasible.iter().any(|known| known.shape == rung.shape && known.until > question.now)
-    };
-    let choice = Choice {
-        ladder: &ladder,
-        usable: ladder.rungs.iter().map(|rung| shape_moves && !refused(rung)).collect(),
-        bounds: bounds(question, seen),
-        now,
-        churn_cost: question.matched.rule.is.churn_cost,
-    };
+    let choice = choice(question, seen, &seen.size, &ladder);
+    let now = choice.now;
     let goal = choice.cheapest(demand).ok_or_else(|| Hold::NotResizable {
         axis: Axis::Shape,
         why: format!("no rung of ladder `{}` has a price", ladder.name),
@@ -164,6 +174,47 @@ pub(super) fn step(
     Ok(Step { axis, way, to })
 }
 
+/// Whether a deployment can be changed along an axis, and is nobody else's.
+fn moves(seen: &Deployment, axis: Axis) -> bool {
+    !seen.fixed.contains_key(&axis) && !seen.owners.contains_key(&axis)
+}
+
+fn choice<'a>(question: &Question, seen: &Deployment, size: &Size, ladder: &'a Ladder) -> Choice<'a> {
+    let shape_moves = moves(seen, Axis::Shape);
+    let refused = |rung: &Rung| {
+        seen.infeasible.iter().any(|known| known.shape == rung.shape && known.until > question.now)
+    };
+    Choice {
+        ladder,
+        usable: ladder.rungs.iter().map(|rung| shape_moves && !refused(rung)).collect(),
+        bounds: bounds(question, seen),
+        now: Place { rung: ladder.position(&size.rung()).unwrap_or_default(), instances: size.instances },
+        churn_cost: question.matched.rule.is.churn_cost,
+    }
+}
+
+/// The part of what there is that may be used: head-room is at least what keeps the high alarm quiet.
+fn usable(question: &Question, metric: &str) -> f64 {
+    let rule = &question.matched.rule.is;
+    let quiet = high_threshold(rule.above, Some(metric)).map_or(1.0, |above| above * MARGIN / 100.0);
+    (1.0 - rule.headroom).min(quiet)
+}
+
+/// The pair of a rule that looks for the cheapest size: it calls as soon as something cheaper would carry what is
+/// computed, so that no place on the way is where it ends. `None` where the policy's own threshold is higher.
+pub(crate) fn pair(question: &Question, seen: &Deployment, size: &Size, policy: &Policy) -> Option<Pair> {
+    let pair = question.matched.rule.pair.as_ref()?;
+    let draw = Draw::of(&pair.metric)?;
+    let rung = size.rung();
+    let ladder = policy.ladders.holding(&rung)?;
+    let choice = choice(question, seen, size, &ladder);
+    let most = choice.most_of_cheaper(draw)?;
+    let below = most * usable(question, &pair.metric) * 100.0;
+    // Cut off, so that what just fires it does fit.
+    let below = (below * 10.0).floor() / 10.0;
+    (below > pair.below).then(|| Pair { below, ..pair.clone() })
+}
+
 /// What the metrics say has to be carried, head-room included. Head-room is at least what keeps the high alarm quiet.
 fn demand(
     guards: &mut Guards,
@@ -173,14 +224,13 @@ fn demand(
 ) -> Result<Demand, Hold> {
     let metrics = target::of(seen.target.kind).map_or([""; 2], |target| target.utilization);
     let rung = policy.ladders.rung(&seen.size.rung());
-    let rule = &question.matched.rule.is;
     let read = |metric: &str| {
         let value = load::value(question, seen, metric).filter(|_| !question.alarm.signal.missing);
         let missing = || Hold::NoData {
             missing: format!("`{metric}` has no value, neither in the alarm nor by a look"),
         };
         let value = value.ok_or_else(missing)?;
-        Ok(load::percent(question, metric, value, rung.as_ref()).unwrap_or(value))
+        Ok(load::percent(question, metric, value, rung.as_deref()).unwrap_or(value))
     };
     let [cpu, memory] = metrics;
     let found = read(cpu).and_then(|cpu| Ok((cpu, read(memory)?)));
@@ -189,8 +239,7 @@ fn demand(
         Err(_) => "not both of cores and memory".to_owned(),
     };
     let (used, held) = guards.ask_for("no_data", saw, found)?;
-    let quiet = high_threshold(rule.above, Some(cpu)).map_or(1.0, |above| above * MARGIN / 100.0);
-    let usable = (1.0 - rule.headroom).min(quiet);
+    let usable = usable(question, cpu);
     let [vcpus, memory_gib] =
         [Draw::Cpu, Draw::Memory].map(|draw| rung.as_ref().map_or(0.0, |rung| draw.offered(rung)));
     Ok(Demand {

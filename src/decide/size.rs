@@ -7,7 +7,7 @@ use crate::ladder::{Ladder, Rung};
 use crate::policy::Policy;
 
 use super::aim::{Aim, Intent};
-use super::{Guards, Hold, Question};
+use super::{Guards, Hold, Question, Saw};
 
 /// Where a deployment would go, and what stands in between, from the nearest to there: what may be asked for in its
 /// place when that is too far.
@@ -109,7 +109,7 @@ fn within<'a>(
     bounds: Bounds,
 ) -> Result<Goal<'a>, Hold> {
     let axis = *axis;
-    let saw = format!("{now} of {bounds}");
+    let saw = Saw::Within { now, bounds };
     let has = if axis == Axis::Instances { "runs" } else { "has" };
     let to = match way {
         Way::Up => {

@@ -20,7 +20,9 @@ mod cli;
 mod defects;
 mod distrust;
 mod events;
+mod golden;
 mod host;
+mod invariants;
 #[cfg(any(feature = "aws", feature = "oci"))]
 mod narrator;
 mod notice;

@@ -973,7 +973,7 @@ fn guards_on_the_way_up(outcome: &Outcome) -> Vec<Value> {
         "pair_taken",
         "no_pair_action",
     ];
-    let saw = outcome.guards.iter().map(|verdict| &verdict.saw);
+    let saw = outcome.guards.iter().map(|verdict| verdict.saw.to_string());
     let told = names.iter().zip(saw);
     told.map(|(guard, saw)| json!({"guard": guard, "held": false, "saw": saw})).collect()
 }

@@ -1,0 +1,57 @@
+//! What a guard looked at, put into words only when somebody is told.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::deployment::Bounds;
+
+/// What a guard looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Saw {
+    /// In words.
+    Text(Cow<'static, str>),
+    /// When the evidence begins, and when the last change was completed.
+    Evidence {
+        /// `None` when the alarm does not say.
+        since: Option<Timestamp>,
+        /// The completion.
+        changed: Timestamp,
+    },
+    /// A number and its bounds.
+    Within {
+        /// The number.
+        now: u32,
+        /// Its bounds.
+        bounds: Bounds,
+    },
+}
+
+impl From<&'static str> for Saw {
+    fn from(text: &'static str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for Saw {
+    fn from(text: String) -> Self {
+        Self::Text(Cow::Owned(text))
+    }
+}
+
+impl fmt::Display for Saw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // As a text, so that it can be padded.
+            Self::Text(text) => f.pad(text),
+            Self::Evidence { since: Some(since), changed } => {
+                write!(f, "data begins {since}, last change completed {changed}")
+            }
+            Self::Evidence { since: None, changed } => {
+                write!(f, "data begins at an unknown time, last change completed {changed}")
+            }
+            Self::Within { now, bounds } => write!(f, "{now} of {bounds}"),
+        }
+    }
+}

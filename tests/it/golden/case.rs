@@ -1,0 +1,302 @@
+//! One row: a policy, a deployment as it was seen, an alarm, and what is decided.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use stepladder::alarm::{Alarm, Side, Signal, TargetId, Transition};
+use stepladder::decide::{Decided, Decision, decide, worth_a_look};
+use stepladder::deployment::{Axis, Bounds, Deployment, Facts, Infeasible, Lifecycle, Owner, Size};
+use stepladder::policy::{Policy, pair_name};
+
+use crate::support::{CHURN, at, policy};
+
+/// The alarm that calls in these rows, and the pair of their rules.
+pub(crate) const BUSY: &str = "busy";
+pub(crate) const QUIET: &str = "quiet";
+
+/// A row.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    pub(crate) why: &'static str,
+    policy: String,
+    seen: Deployment,
+    alarm: Alarm,
+    now: Timestamp,
+    expected: String,
+}
+
+/// A rule for the alarm that calls.
+pub(crate) fn rule(keys: &str) -> String {
+    format!("[[rule]]\nalarm = \"{BUSY}\"\n{keys}")
+}
+
+/// A pair of a rule, with something more in it.
+pub(crate) fn pair(metric: &str, more: &str) -> String {
+    format!("pair = {{ alarm = \"{QUIET}\", metric = \"{metric}\", below = 10, window = \"5m\"{more} }}")
+}
+
+impl Case {
+    /// Two instances of `VM.Standard2.2` on OCI, whose CPU is at 91.4 with a threshold of 80, and a rule.
+    pub(crate) fn new(why: &'static str, keys: &str) -> Self {
+        let target = TargetId::oci_model_deployment(CHURN);
+        let size = Size::new(2, "VM.Standard2.2");
+        let facts = Facts::OciModelDeployment {
+            etag: "etag".to_owned(),
+            compartment: String::new(),
+            configuration: json!({}),
+            tags: BTreeMap::new(),
+        };
+        Self {
+            why,
+            policy: rule(keys),
+            seen: Deployment {
+                target: target.clone(),
+                heading: size.clone(),
+                size,
+                lifecycle: Lifecycle::Settled,
+                status: "ACTIVE".to_owned(),
+                last_change: None,
+                bounds: None,
+                fixed: BTreeMap::new(),
+                owners: BTreeMap::new(),
+                pauses: Vec::new(),
+                tags: BTreeMap::new(),
+                readings: BTreeMap::new(),
+                infeasible: Vec::new(),
+                floor: None,
+                alarm: None,
+                pair: None,
+                strays: Vec::new(),
+                facts,
+            },
+            alarm: Alarm {
+                id: String::new(),
+                name: BUSY.to_owned(),
+                source: "oci",
+                transition: Transition::Firing,
+                muted: false,
+                targets: vec![target],
+                signal: Signal {
+                    metric: Some("CpuUtilization".to_owned()),
+                    value: Some(91.4),
+                    threshold: Some(80.0),
+                    side: Some(Side::Above),
+                    missing: false,
+                    window: Some(SignedDuration::from_mins(5)),
+                },
+                at: Some(at(0)),
+                topic: None,
+                account: None,
+            },
+            now: at(0),
+            expected: String::new(),
+        }
+    }
+
+    /// With this before the rule.
+    pub(crate) fn policy(mut self, text: &str) -> Self {
+        self.policy = format!("{text}\n{}", self.policy);
+        self
+    }
+
+    /// With nothing but this.
+    pub(crate) fn only(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.policy);
+        self
+    }
+
+    /// So many instances.
+    pub(crate) fn count(mut self, instances: u32) -> Self {
+        self.seen.size.instances = instances;
+        self.seen.heading = self.seen.size.clone();
+        self
+    }
+
+    /// Of this shape; a flexible one with its size.
+    pub(crate) fn shape(mut self, rung: &str) -> Self {
+        self.seen.size = self.seen.size.on_rung(rung);
+        self.seen.heading = self.seen.size.clone();
+        self
+    }
+
+    /// Of this size.
+    pub(crate) fn sized(mut self, size: &Size) -> Self {
+        self.seen.size = size.clone();
+        self.seen.heading = size.clone();
+        self
+    }
+
+    /// The size that is seen.
+    pub(crate) fn size(&self) -> &Size {
+        &self.seen.size
+    }
+
+    /// With a load balancer of so many Mbps.
+    pub(crate) fn bandwidth(mut self, mbps: u32) -> Self {
+        self.seen.size.bandwidth_mbps = Some(mbps);
+        self.seen.heading = self.seen.size.clone();
+        self
+    }
+
+    /// A variant of a SageMaker endpoint.
+    pub(crate) fn variant(self, instances: u32, shape: &str) -> Self {
+        let mut case = self.count(instances).shape(shape);
+        case.seen.target = TargetId::sagemaker_variant("churn", "AllTraffic");
+        case.alarm.targets = vec![case.seen.target.clone()];
+        "InService".clone_into(&mut case.seen.status);
+        case.seen.facts = Facts::SagemakerVariant {
+            configuration: "config".to_owned(),
+            arn: "arn".to_owned(),
+            created: None,
+            endpoint: None,
+        };
+        case.alarm.signal.metric = Some("CPUUtilization".to_owned());
+        case
+    }
+
+    /// The alarm fires above its threshold.
+    pub(crate) fn high(self, metric: &str, value: f64, threshold: f64) -> Self {
+        self.measures(metric, value, threshold, Side::Above)
+    }
+
+    /// The alarm fires below its threshold.
+    pub(crate) fn low(self, metric: &str, value: f64, threshold: f64) -> Self {
+        self.measures(metric, value, threshold, Side::Below)
+    }
+
+    fn measures(mut self, metric: &str, value: f64, threshold: f64, side: Side) -> Self {
+        let signal = &mut self.alarm.signal;
+        signal.metric = Some(metric.to_owned());
+        (signal.value, signal.threshold, signal.side) = (Some(value), Some(threshold), Some(side));
+        self
+    }
+
+    /// The alarm as it is told otherwise.
+    pub(crate) fn told(mut self, change: impl FnOnce(&mut Alarm)) -> Self {
+        change(&mut self.alarm);
+        self
+    }
+
+    /// The deployment as it is seen otherwise.
+    pub(crate) fn seen(mut self, change: impl FnOnce(&mut Deployment)) -> Self {
+        change(&mut self.seen);
+        self
+    }
+
+    /// The alarm does not tell its value.
+    pub(crate) fn untold(self) -> Self {
+        self.told(|alarm| alarm.signal.value = None)
+    }
+
+    /// The rule's pair calls.
+    pub(crate) fn pair_calls(mut self) -> Self {
+        self.alarm.name = pair_name(&self.seen.target, QUIET);
+        self.alarm.signal.side = Some(Side::Below);
+        self
+    }
+
+    /// The look finds that a metric reads so.
+    pub(crate) fn reads(mut self, metric: &str, value: f64) -> Self {
+        self.seen.readings.insert(metric.to_owned(), value);
+        self
+    }
+
+    /// The last change was completed so many seconds ago.
+    pub(crate) fn changed(mut self, seconds_ago: i64) -> Self {
+        self.seen.last_change = Some(at(-seconds_ago));
+        self
+    }
+
+    /// The deployment has a tag.
+    pub(crate) fn tag(mut self, key: &str, value: &str) -> Self {
+        self.seen.tags.insert(format!("stepladder:{key}"), value.to_owned());
+        self
+    }
+
+    /// Its changes so many seconds ago, as they are remembered.
+    pub(crate) fn remembers(self, changes: &[(i64, &str)]) -> Self {
+        let words = changes.iter().map(|(ago, what)| format!("{}{what}", at(-ago).as_second()));
+        self.tag("recent", &words.collect::<Vec<_>>().join(" "))
+    }
+
+    /// The platform's own bounds.
+    pub(crate) fn platform(mut self, min: u32, max: u32) -> Self {
+        self.seen.bounds = Some(Bounds { min, max });
+        self
+    }
+
+    /// An axis that cannot be changed.
+    pub(crate) fn fixed(mut self, axis: Axis) -> Self {
+        self.seen.fixed.insert(axis, "it is so".to_owned());
+        self
+    }
+
+    /// An axis that somebody else changes.
+    pub(crate) fn owned(mut self, axis: Axis) -> Self {
+        self.seen.owners.insert(axis, Owner { who: "somebody".to_owned(), can_be_parked: false });
+        self
+    }
+
+    /// A shape that could not be had, for so many seconds more.
+    pub(crate) fn refused(mut self, shape: &str, seconds: i64) -> Self {
+        let until = at(seconds);
+        self.seen.infeasible.push(Infeasible { shape: shape.to_owned(), until, why: "no".to_owned() });
+        self
+    }
+
+    /// It is another time.
+    pub(crate) fn now(mut self, now: &str) -> Self {
+        self.now = now.parse().unwrap();
+        self.alarm.at = Some(self.now);
+        self
+    }
+
+    /// What is decided: a count, a shape, Mbps, or the reason to hold.
+    pub(crate) fn gives(mut self, expected: &str) -> Self {
+        expected.clone_into(&mut self.expected);
+        self
+    }
+
+    pub(crate) fn decided(&self) -> Decided {
+        let policy = read(&self.policy);
+        let policy = policy.as_ref();
+        let (question, asked) = match worth_a_look(&self.alarm, &self.seen.target, policy, self.now) {
+            Ok(asked) => asked,
+            Err(held) => return *held,
+        };
+        decide(&question.with_tags(&self.seen.tags), asked, &self.seen, policy)
+    }
+
+    /// What is wrong with the row, if anything is.
+    pub(crate) fn wrong(&self) -> Option<String> {
+        let decided = self.decided();
+        let told = shown(&decided.decision);
+        let last = decided.guards.last().map(|last| (last.guard, last.held));
+        let held_last = match &decided.decision {
+            Decision::Hold(hold) => last == Some((hold.reason(), true)) || hold.reason() == "not_resizable",
+            Decision::Resize { .. } => decided.guards.iter().all(|verdict| !verdict.held),
+        };
+        let well = told == self.expected && held_last;
+        (!well).then(|| format!("{}: expected {}, decided {told}; {:?}", self.why, self.expected, decided.decision))
+    }
+}
+
+/// Reading a policy takes longer than all else, and few of them are new.
+fn read(text: &str) -> Arc<Policy> {
+    static READ: Mutex<BTreeMap<String, Arc<Policy>>> = Mutex::new(BTreeMap::new());
+    let mut known = READ.lock().unwrap();
+    Arc::clone(known.entry(text.to_owned()).or_insert_with(|| Arc::new(policy(text))))
+}
+
+fn shown(decision: &Decision) -> String {
+    match decision {
+        Decision::Resize { axis: Axis::Instances, to, .. } => to.instances.to_string(),
+        Decision::Resize { axis: Axis::Shape, to, .. } => to.rung().into_owned(),
+        Decision::Resize { axis: Axis::Bandwidth, to, .. } => {
+            format!("{} Mbps", to.bandwidth_mbps.unwrap_or_default())
+        }
+        Decision::Hold(hold) => hold.reason().to_owned(),
+    }
+}

@@ -1,0 +1,116 @@
+//! The cheapest count and shape that carry the load, and the step that leads there.
+//!
+//! Of the rungs here `a` has 2 vCPUs and 4 GiB for 0.10, `b` 4 and 8 for 0.18, `c` 8 and 16 for 0.40, `d` 16 and 64 for
+//! 0.70. A tenth under a high alarm at 80 leaves 72 % to be used.
+
+use stepladder::deployment::Axis;
+
+use super::case::{Case, pair};
+
+const LADDER: &str = "[[ladder]]\nname = \"t\"\nrungs = [\n\
+    { shape = \"a\", vcpus = 2, memory_gib = 4, price = 0.10 },\n\
+    { shape = \"b\", vcpus = 4, memory_gib = 8, price = 0.18 },\n\
+    { shape = \"c\", vcpus = 8, memory_gib = 16, price = 0.40 },\n\
+    { shape = \"d\", vcpus = 16, memory_gib = 64, price = 0.70 },\n]";
+
+/// So many of a rung; its cores are at `cpu` percent, as the alarm tells, and its memory at `memory`, as the look does.
+fn high(why: &'static str, (count, rung): (u32, &str), cpu: f64, memory: f64, keys: &str) -> Case {
+    place(why, (count, rung), memory, keys).high("CpuUtilization", cpu, 80.0)
+}
+
+fn low(why: &'static str, (count, rung): (u32, &str), cpu: f64, memory: f64, keys: &str) -> Case {
+    place(why, (count, rung), memory, keys).low("CpuUtilization", cpu, 60.0)
+}
+
+fn place(why: &'static str, (count, rung): (u32, &str), memory: f64, keys: &str) -> Case {
+    Case::new(why, &format!("axis = \"cheapest\"\n{keys}"))
+        .policy(LADDER)
+        .count(count)
+        .shape(rung)
+        .reads("MemoryUtilization", memory)
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = goals();
+    cases.extend(journeys());
+    cases.extend(holds());
+    cases.extend(settings());
+    cases
+}
+
+fn goals() -> Vec<Case> {
+    vec![
+        high("5 vCPUs: 3 a for 0.30, 2 b for 0.36", (2, "a"), 90.0, 50.0, "").gives("3"),
+        high("10 vCPUs: 5 a for 0.50, 3 b for 0.54", (4, "a"), 90.0, 50.0, "").gives("5"),
+        high("5 vCPUs and 4.4 GiB each: no a, but 2 b", (2, "a"), 90.0, 80.0, "").gives("b"),
+        high("memory alone: 4.4 GiB each", (2, "a"), 20.0, 80.0, "").told(|alarm| alarm.signal.side = None).gives("b"),
+        high("more memory than any has: the most there is, and all of it", (1, "d"), 20.0, 95.0, "")
+            .told(|alarm| alarm.signal.side = None)
+            .gives("10"),
+        high("more cores than any has: as many as may be, of the most", (10, "d"), 100.0, 50.0, "").gives("on_target"),
+        high("15 vCPUs: one d for 0.70 is cheaper than 8 a, and a shape grows before a count falls", (6, "a"), 90.0, 50.0, "").gives("d"),
+        low("2.2 vCPUs on 4 a: one b is a little less than two a", (4, "a"), 20.0, 50.0, "").gives("b"),
+        low("1.1 vCPUs on 2 b with little memory: an a is enough, and the shape comes first", (2, "b"), 10.0, 10.0, "").gives("a"),
+        low("1.1 vCPUs and 3.3 GiB on 2 b: an a is enough for both", (2, "b"), 10.0, 30.0, "").gives("a"),
+        low("1.1 vCPUs and 4.4 GiB on 2 b: an a has too little memory", (2, "b"), 10.0, 40.0, "").gives("1"),
+    ]
+}
+
+/// What follows when a step is done and the load is as it was.
+fn journeys() -> Vec<Case> {
+    vec![
+        low("on the way from 6 a to one d: the count falls when the shape is there", (6, "d"), 11.25, 3.1, "").gives("1"),
+        low("on the way from 2 b to one a: the count falls last", (2, "a"), 20.0, 20.0, "").gives("1"),
+        low("one d with 5 vCPUs of load is worth 3 a: the count grows first", (1, "d"), 22.5, 3.0, "").gives("3"),
+        low("and then the shape falls", (3, "d"), 7.5, 3.0, "").gives("a"),
+        low("there it stays", (3, "a"), 60.0, 48.0, "").gives("on_target"),
+        Case::new("the pair calls for the same", &format!("axis = \"cheapest\"\n{}", pair("CpuUtilization", "")))
+            .policy(LADDER)
+            .count(4)
+            .shape("a")
+            .reads("MemoryUtilization", 50.0)
+            .low("CpuUtilization", 9.0, 10.0)
+            .pair_calls()
+            .gives("1"),
+    ]
+}
+
+fn holds() -> Vec<Case> {
+    let base = |why| high(why, (2, "a"), 90.0, 50.0, "");
+    vec![
+        place("no memory to be read", (2, "a"), 50.0, "").seen(|seen| seen.readings.clear()).high("CpuUtilization", 90.0, 80.0).gives("no_data"),
+        base("no cores to be read").untold().gives("no_data"),
+        base("both by the look").untold().reads("CpuUtilization", 90.0).gives("3"),
+        base("an alarm on something else: both by the look").high("PredictLatency", 9.0, 5.0).reads("CpuUtilization", 90.0).gives("3"),
+        high("a high alarm on what is carried by less", (4, "a"), 10.0, 20.0, "").gives("on_target"),
+        low("a low alarm on what nothing cheaper carries", (2, "a"), 90.0, 50.0, "").gives("on_target"),
+        base("a shape that no ladder has a price for").shape("x").gives("unlisted_shape"),
+        base("no prices at all").shape("VM.Standard3.Flex:1:16").gives("not_resizable"),
+        base("the shape cannot be changed: the count alone").fixed(Axis::Shape).gives("3"),
+        high("the shape cannot be changed, and memory is what is missing: more of them is all there is", (2, "a"), 90.0, 80.0, "").fixed(Axis::Shape).gives("10"),
+        base("the count cannot be changed").fixed(Axis::Instances).gives("not_resizable"),
+        base("the count belongs to somebody").owned(Axis::Instances).gives("owned_elsewhere"),
+        high("the cheapest shape could not be had: the next", (2, "a"), 90.0, 80.0, "").refused("b", 60).gives("c"),
+        base("paused").tag("pause", "up").gives("paused"),
+        base("cooling down").changed(400).tag("cooldown-up", "10m").gives("cooling_down"),
+        base("often enough").tag("max-changes-per-hour", "1").remembers(&[(60, "i+1")]).gives("too_many_changes"),
+        base("what it would cost").tag("max-hourly-cost", "0.29").gives("over_budget"),
+        base("busy").seen(|seen| seen.lifecycle = stepladder::deployment::Lifecycle::Busy).gives("busy"),
+        low("no data that counts as a breach", (4, "a"), 10.0, 20.0, "").told(|alarm| alarm.signal.missing = true).gives("no_data"),
+    ]
+}
+
+fn settings() -> Vec<Case> {
+    vec![
+        high("half kept free: 7.2 vCPUs, and 2 b for 0.36 are less than 4 a for 0.40", (2, "a"), 90.0, 50.0, "headroom = \"50%\"").gives("b"),
+        high("a change of shape must save more than it costs: 0.04 is not", (2, "a"), 90.0, 50.0, "headroom = \"50%\"\nchurn_cost = 0.04").gives("4"),
+        high("0.04 is more than 0.03", (2, "a"), 90.0, 50.0, "headroom = \"50%\"\nchurn_cost = 0.03").gives("b"),
+        high("a shape that must be changed is, whatever it costs", (2, "a"), 90.0, 80.0, "churn_cost = 9").gives("b"),
+        high("a higher high alarm leaves more to be used: 4.5 vCPUs", (2, "a"), 90.0, 50.0, "above = 95").gives("3"),
+        high("nothing kept free and a high alarm at 100: 4 vCPUs, and what costs less is not more", (2, "b"), 90.0, 50.0, "above = 100\nheadroom = \"10%\"")
+            .gives("on_target"),
+        high("bounds: no more than two, so 2 b", (2, "a"), 90.0, 50.0, "instances = { min = 1, max = 2 }").gives("b"),
+        low("bounds: no fewer than three", (4, "a"), 10.0, 20.0, "instances = { min = 3, max = 9 }").gives("3"),
+        low("equal prices for equal capacity: no change of shape", (4, "VM.Standard2.2"), 30.0, 5.0, "").gives("2"),
+    ]
+}

@@ -1,0 +1,131 @@
+//! Cooldowns, and the credit of what was added since one began.
+//!
+//! <https://docs.aws.amazon.com/autoscaling/application/userguide/step-scaling-policy-overview.html>: a larger step during
+//! a scale-out cooldown adds what it is larger by.
+
+use super::case::Case;
+
+/// One more up to ten beyond, two more from there on; five minutes of cooldown; evidence counts as soon as it fires.
+const VECTORS: &str = "axis = \"instances\"\nfresh = \"fired\"\ncooldown = { up = \"300s\", down = \"300s\" }\n\
+                       steps = [{ above = 0, below = 10, add = 1 }, { above = 10, add = 2 }]";
+
+fn vector(why: &'static str, value: f64, running: u32) -> Case {
+    Case::new(why, VECTORS).count(running).high("CpuUtilization", value, 50.0)
+}
+
+fn plain(why: &'static str, keys: &str) -> Case {
+    Case::new(why, &format!("axis = \"instances\"\nfresh = \"fired\"\n{keys}")).count(4)
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = aws_vectors();
+    cases.extend(credit());
+    cases.extend(directions());
+    cases
+}
+
+/// Times of the vectors that were recorded of the service: one is added at 0 and there at 20, another at 21 and there at 30.
+fn aws_vectors() -> Vec<Case> {
+    vec![
+        vector("t=0: 55 is 5 beyond, one more", 55.0, 1).gives("2"),
+        vector("t=10: the first is not there yet", 55.0, 1)
+            .seen(|seen| seen.lifecycle = stepladder::deployment::Lifecycle::Busy)
+            .gives("busy"),
+        vector("t=21: 65 asks for two, and one of them was added a second ago", 65.0, 2)
+            .changed(1)
+            .remembers(&[(21, "i+1")])
+            .gives("3"),
+        vector("t=31: 65 asks for two, and both were added", 65.0, 3)
+            .changed(1)
+            .remembers(&[(31, "i+1"), (10, "i+2")])
+            .gives("cooling_down"),
+        vector("t=32: the same a second later", 65.0, 3)
+            .changed(2)
+            .remembers(&[(32, "i+1"), (11, "i+2")])
+            .gives("cooling_down"),
+        vector("t=329: a second before the cooldown is over", 65.0, 3)
+            .changed(299)
+            .remembers(&[(329, "i+1"), (308, "i+2")])
+            .gives("cooling_down"),
+        vector("t=330: the cooldown is over at its last second, and all of it is added", 65.0, 3)
+            .changed(300)
+            .remembers(&[(330, "i+1"), (309, "i+2")])
+            .gives("5"),
+    ]
+}
+
+fn credit() -> Vec<Case> {
+    let up = "cooldown = { up = \"10m\" }";
+    vec![
+        plain("a step of one, and one was added: nothing more", &format!("{up}\nstep = 1"))
+            .changed(60)
+            .remembers(&[(120, "i+1")])
+            .gives("cooling_down"),
+        plain("a step of three, and one was added: two more", &format!("{up}\nstep = 3"))
+            .changed(60)
+            .remembers(&[(120, "i+1")])
+            .gives("6"),
+        plain("nobody remembers what was added: all of it may have been", &format!("{up}\nstep = 3"))
+            .changed(60)
+            .gives("cooling_down"),
+        plain("a shape was changed last, no count: nothing is credited", &format!("{up}\nstep = 3"))
+            .changed(60)
+            .remembers(&[(120, "s+1")])
+            .gives("cooling_down"),
+        plain("what was taken away last keeps nothing from being added", &format!("{up}\nstep = 3"))
+            .changed(60)
+            .remembers(&[(120, "i-1")])
+            .gives("7"),
+        plain("a metric that is tracked tells the whole need: it waits", &format!("{up}\ntrack = 60"))
+            .changed(60)
+            .remembers(&[(120, "i+1")])
+            .gives("cooling_down"),
+        plain("an exact number is no step: it waits", &format!("{up}\nsteps = [{{ above = 0, set = 9 }}]"))
+            .changed(60)
+            .remembers(&[(120, "i+1")])
+            .gives("cooling_down"),
+        plain("another axis than the count waits, too", "step = 1")
+            .only("[[rule]]\nalarm = \"busy\"\naxis = \"shape\"\nfresh = \"fired\"\ncooldown = { up = \"10m\" }\nstep = 2")
+            .changed(60)
+            .remembers(&[(120, "i+1")])
+            .gives("cooling_down"),
+        plain("the credit is of the count that the step begins with", &format!("{up}\nsteps = [{{ above = 0, add = \"100%\" }}]"))
+            .changed(60)
+            .remembers(&[(120, "i+2")])
+            .gives("6"),
+        plain("a record that cannot be read is none", &format!("{up}\nstep = 3"))
+            .changed(60)
+            .tag("recent", "yesterday")
+            .gives("cooling_down"),
+    ]
+}
+
+fn directions() -> Vec<Case> {
+    let down = |why, keys: &str| plain(why, &format!("step = -1\n{keys}")).low("CpuUtilization", 4.0, 10.0);
+    vec![
+        plain("up waits for nothing where nobody says so", "").changed(1).gives("5"),
+        down("down waits for five minutes where nobody says so", "").changed(299).gives("cooling_down"),
+        down("and not a second longer", "").changed(300).gives("3"),
+        down("down waits after a step up", "cooldown = { down = \"15m\" }")
+            .changed(600)
+            .remembers(&[(660, "i+1")])
+            .gives("cooling_down"),
+        down("down waits after a step down", "cooldown = { down = \"15m\" }")
+            .changed(600)
+            .remembers(&[(660, "i-1")])
+            .gives("cooling_down"),
+        down("no credit on the way down: it is blocked", "cooldown = { down = \"15m\" }\n")
+            .only("[[rule]]\nalarm = \"busy\"\naxis = \"instances\"\nstep = -3\ncooldown = { down = \"15m\" }")
+            .changed(600)
+            .remembers(&[(660, "i-1")])
+            .gives("cooling_down"),
+        down("no wait at all", "cooldown = { down = \"0s\" }").changed(1).gives("3"),
+        down("without a change on record there is nothing to wait for", "cooldown = { down = \"24h\" }").gives("3"),
+        plain("each way has a wait of its own", "cooldown = { up = \"0s\", down = \"24h\" }").changed(60).gives("5"),
+        plain("the pair's alarm goes down, and waits as such", &format!("cooldown = {{ down = \"15m\" }}\n{}", super::case::pair("CpuUtilization", "")))
+            .low("CpuUtilization", 4.0, 10.0)
+            .pair_calls()
+            .changed(600)
+            .gives("cooling_down"),
+    ]
+}

@@ -1,0 +1,144 @@
+//! What is taken away must not be called back.
+//!
+//! The four tables are those of <https://learn.microsoft.com/azure/azure-monitor/autoscale/autoscale-flapping>. Azure asks
+//! for the estimate to be under the threshold; here it must be a tenth under it.
+
+use super::case::{Case, pair};
+
+/// One less when a metric without an end is low, with the threshold of the alarm that adds.
+fn threads(why: &'static str, now: u32, each: f64, low: f64) -> Case {
+    let keys = "axis = \"instances\"\nstep = -1\nabove = 600";
+    Case::new(why, keys).count(now).low("ThreadCount", each, low)
+}
+
+fn cpu(why: &'static str, now: u32, value: f64, low: f64, above: f64, step: i32) -> Case {
+    let keys = format!("axis = \"instances\"\nstep = {step}\nabove = {above}\ninstances = {{ min = 1, max = 100 }}");
+    Case::new(why, &keys).count(now).low("CpuUtilization", value, low)
+}
+
+fn cpu_up(why: &'static str, now: u32, value: f64, high: f64) -> Case {
+    let keys = format!("axis = \"instances\"\nabove = {high}\ninstances = {{ min = 1, max = 100 }}");
+    Case::new(why, &keys).count(now).high("CpuUtilization", value, high)
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = azures_first_table();
+    cases.extend(azures_second_table());
+    cases.extend(azures_third_table());
+    cases.extend(azures_fourth_table());
+    cases.extend(smaller_steps());
+    cases.extend(units());
+    cases
+}
+
+/// Out above 50 %, in below 30 %.
+fn azures_first_table() -> Vec<Case> {
+    vec![
+        cpu_up("Azure 1, T0: 56 % on one", 1, 56.0, 50.0).gives("2"),
+        cpu("Azure 1, T1: 28 % on two would be 56 % on one", 2, 28.0, 30.0, 50.0, -1).gives("would_flap"),
+        cpu_up("Azure 1, T2: what would follow", 1, 56.0, 50.0).told(|alarm| alarm.at = None).gives("2"),
+        cpu("Azure 1, T3: and go on for ever", 2, 28.0, 30.0, 50.0, -1).changed(3600).gives("would_flap"),
+        cpu("Azure 1, later: 22 % on two are 44 % on one, under 45", 2, 22.0, 30.0, 50.0, -1).gives("1"),
+    ]
+}
+
+/// Out at 600 threads, in under 600.
+fn azures_second_table() -> Vec<Case> {
+    let up = Case::new("Azure 2, T0: 625 on each of two", "axis = \"instances\"\nabove = 600")
+        .count(2)
+        .high("ThreadCount", 625.0, 600.0);
+    vec![
+        up.gives("3"),
+        threads("Azure 2, T1: 417 on each of three would be 625 on each of two", 3, 417.0, 600.0).gives("would_flap"),
+    ]
+}
+
+/// Out at 600 threads, in under 400.
+fn azures_third_table() -> Vec<Case> {
+    let up = Case::new("Azure 3, T0: the same load, a better threshold", "axis = \"instances\"\nabove = 600")
+        .count(2)
+        .high("ThreadCount", 625.0, 600.0);
+    vec![
+        up.gives("3"),
+        // No low alarm fires at T1, and none at T3: there is nothing to decide.
+        threads("Azure 3, T2: 394 on three are 591 on two: Azure takes it, a tenth under 600 is 540", 3, 394.0, 400.0)
+            .gives("would_flap"),
+        threads("Azure 3, a little later: 359 on three are 539 on two", 3, 359.0, 400.0).gives("2"),
+    ]
+}
+
+/// In by ten; CPU must stay under 70 %.
+fn azures_fourth_table() -> Vec<Case> {
+    vec![
+        cpu("Azure 4, T1: 65 % on thirty; not even 29 of them stay a tenth under 70", 30, 65.0, 66.0, 70.0, -10)
+            .gives("would_flap"),
+        cpu("Azure 4, with its own margin of none: by two, not by ten", 30, 65.0, 66.0, 78.0, -10).gives("28"),
+        cpu("Azure 4, where ten less are well: 40 % on thirty are 60 % on twenty", 30, 40.0, 66.0, 70.0, -10).gives("20"),
+        cpu("Azure 4, its log record: from six, five less are too many, two less are well", 6, 48.0, 50.0, 81.0, -5)
+            .gives("4"),
+    ]
+}
+
+fn smaller_steps() -> Vec<Case> {
+    let shape = |why, rung: &str, value, step: i32| {
+        Case::new(why, &format!("axis = \"shape\"\nstep = {step}")).shape(rung).low("MemoryUtilization", value, 50.0)
+    };
+    vec![
+        cpu("exactly at the limit is not under it: 36 % on two are 72 % on one", 2, 36.0, 40.0, 80.0, -1).gives("would_flap"),
+        cpu("just under it is", 2, 35.9, 40.0, 80.0, -1).gives("1"),
+        cpu("nine less of ten, where only four may go", 10, 43.0, 50.0, 80.0, -9).gives("6"),
+        cpu("a step up is never asked", 2, 75.0, 80.0, 80.0, 1).gives("3"),
+        shape("30 % of 60 GB are 60 % of 30 GB", "VM.Standard2.4", 30.0, -1).gives("VM.Standard2.2"),
+        shape("40 % of 60 GB are 80 % of 30 GB", "VM.Standard2.4", 40.0, -1).gives("would_flap"),
+        shape("two rungs where only one is well", "VM.Standard2.4", 30.0, -2).gives("VM.Standard2.2"),
+        shape("the largest rung has a third more, not twice as much", "VM.Standard2.24", 50.0, -1).gives("VM.Standard2.16"),
+        Case::new("by cores, 48 of them become 32: 45 % are 67.5 %", "axis = \"shape\"\nstep = -1")
+            .shape("VM.Standard2.24")
+            .low("CpuUtilization", 45.0, 50.0)
+            .gives("VM.Standard2.16"),
+        Case::new("by cores, 48 of them become 32: 50 % are 75 %", "axis = \"shape\"\nstep = -1")
+            .shape("VM.Standard2.24")
+            .low("CpuUtilization", 50.0, 60.0)
+            .gives("would_flap"),
+        Case::new("a quarter of 100 Mbps at 20 % would be 80 %: to 28 and no further", "axis = \"bandwidth\"\nstep = -2")
+            .bandwidth(100)
+            .low("PredictBandwidth", 20.0, 30.0)
+            .gives("28 Mbps"),
+    ]
+}
+
+fn units() -> Vec<Case> {
+    vec![
+        Case::new("an alarm that tells no value is at least under its threshold: 30 % on two may be 60 % on one", "axis = \"instances\"\nstep = -1")
+            .low("CpuUtilization", 0.0, 30.0)
+            .untold()
+            .gives("1"),
+        Case::new("under 40 % on two may be 80 % on one", "axis = \"instances\"\nstep = -1")
+            .low("CpuUtilization", 0.0, 40.0)
+            .untold()
+            .gives("would_flap"),
+        Case::new("of two deployments it is the threshold that is sure, not the value", "axis = \"instances\"\nstep = -1")
+            .low("CpuUtilization", 1.0, 40.0)
+            .told(|alarm| alarm.targets.push(stepladder::alarm::TargetId::unknown("other")))
+            .gives("would_flap"),
+        Case::new("SageMaker's 120 of four vCPUs are 30 %", "axis = \"instances\"\nstep = -1")
+            .variant(2, "ml.m5.xlarge")
+            .low("CPUUtilization", 120.0, 160.0)
+            .gives("1"),
+        Case::new("160 of four vCPUs are 40 %, and would be 80 %", "axis = \"instances\"\nstep = -1")
+            .variant(2, "ml.m5.xlarge")
+            .low("CPUUtilization", 160.0, 170.0)
+            .gives("would_flap"),
+        Case::new("a metric without an end, and nobody says what calls for more", "axis = \"instances\"\nstep = -1")
+            .low("ThreadCount", 590.0, 600.0)
+            .gives("1"),
+        Case::new("without a rung nobody knows how much 390 are", "axis = \"instances\"\nstep = -1")
+            .variant(2, "ml.m4.xlarge")
+            .low("CPUUtilization", 390.0, 400.0)
+            .gives("1"),
+        Case::new("the pair is asked, too", &format!("axis = \"instances\"\nabove = 23\n{}", pair("CpuUtilization", "")))
+            .low("CpuUtilization", 10.4, 12.0)
+            .pair_calls()
+            .gives("would_flap"),
+    ]
+}

@@ -1,0 +1,328 @@
+//! What holds of every decision, whatever the policy, the deployment and the alarm.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::{Config, RngSeed};
+use stepladder::alarm::Transition;
+use stepladder::decide::cheapest::{Choice, Demand, Place, next};
+use stepladder::decide::{Decided, Decision, Hold};
+use stepladder::deployment::{Axis, Bounds, Size};
+use stepladder::ladder::{Ladder, Rung};
+
+use crate::golden::case::Case;
+
+const RUNGS: [&str; 6] = [
+    "VM.Standard2.1",
+    "VM.Standard2.2",
+    "VM.Standard2.4",
+    "VM.Standard2.8",
+    "VM.Standard2.16",
+    "VM.Standard2.24",
+];
+
+const MIN: u32 = 1;
+const MAX: u32 = 12;
+
+/// What rules may say of how far they go, all of which asks for more when there is more load.
+const STRIDES: [&str; 9] = [
+    "axis = \"instances\"\nstep = 1",
+    "axis = \"instances\"\nstep = 5",
+    "axis = \"instances\"\ntrack = 60",
+    "axis = \"instances\"\nsteps = [{ above = 0, add = 1 }, { above = 10, add = \"50%\" }, { above = 30, add = 9 }]",
+    "axis = \"shape\"\nstep = 1",
+    "axis = \"shape\"\ntrack = 60",
+    "axis = \"shape\"\nsteps = [{ above = 0, add = 1 }, { above = 10, add = 3 }]",
+    "axis = \"bandwidth\"\nstep = 2",
+    "axis = \"bandwidth\"\ntrack = 60",
+];
+
+/// And the same on the way down.
+const LESS: [&str; 7] = [
+    "axis = \"instances\"\nstep = -1",
+    "axis = \"instances\"\nstep = -5",
+    "axis = \"instances\"\ntrack = 60",
+    "axis = \"instances\"\nsteps = [{ above = -20, below = 0, remove = 1 }, { below = -20, remove = \"50%\" }]",
+    "axis = \"shape\"\nstep = -2",
+    "axis = \"shape\"\ntrack = 60",
+    "axis = \"bandwidth\"\nstep = -1",
+];
+
+fn config(seed: u64) -> Config {
+    Config { cases: 256, failure_persistence: None, rng_seed: RngSeed::Fixed(seed), ..Config::default() }
+}
+
+fn metric(keys: &str) -> &'static str {
+    if keys.contains("shape") {
+        "MemoryUtilization"
+    } else if keys.contains("bandwidth") {
+        "PredictBandwidth"
+    } else {
+        "CpuUtilization"
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Start {
+    keys: &'static str,
+    instances: u32,
+    rung: usize,
+    mbps: u32,
+    high: bool,
+}
+
+impl Start {
+    fn case(&self, value: f64) -> Case {
+        let keys = format!("{}\ninstances = {{ min = {MIN}, max = {MAX} }}\nbandwidth = {{ min = 10, max = 80 }}", self.keys);
+        let case = Case::new("", &keys).count(self.instances).shape(RUNGS[self.rung]);
+        let case = if self.keys.contains("bandwidth") { case.bandwidth(self.mbps) } else { case };
+        let metric = metric(self.keys);
+        if self.high { case.high(metric, value, 40.0) } else { case.low(metric, value, 60.0) }
+    }
+}
+
+fn starts() -> impl Strategy<Value = Start> {
+    let keys = prop_oneof![
+        select(STRIDES.to_vec()).prop_map(|keys| (keys, true)),
+        select(LESS.to_vec()).prop_map(|keys| (keys, false)),
+    ];
+    (keys, MIN..=MAX, 0..RUNGS.len(), 10..=80_u32)
+        .prop_map(|((keys, high), instances, rung, mbps)| Start { keys, instances, rung, mbps, high })
+}
+
+fn size_after(decided: &Decided, before: &Size) -> Size {
+    match &decided.decision {
+        Decision::Resize { to, .. } => to.clone(),
+        Decision::Hold(_) => before.clone(),
+    }
+}
+
+/// How much there is, along every axis.
+fn capacity(size: &Size) -> (u32, usize, u32) {
+    let rung = RUNGS.iter().position(|rung| *rung == size.shape).unwrap();
+    (size.instances, rung, size.bandwidth_mbps.unwrap_or_default())
+}
+
+fn shrinks(from: &Size, to: &Size) -> bool {
+    let (from, to) = (capacity(from), capacity(to));
+    to.0 < from.0 || to.1 < from.1 || to.2 < from.2
+}
+
+fn resize(decided: &Decided) -> Option<(&Axis, &Size, &Size)> {
+    match &decided.decision {
+        Decision::Resize { axis, from, to } => Some((axis, from, to)),
+        Decision::Hold(_) => None,
+    }
+}
+
+proptest! {
+    #![proptest_config(config(11))]
+
+    #[test]
+    fn every_size_is_in_bounds_on_its_ladder_and_one_step_from_what_is(start in starts(), value in 0.0..400.0_f64) {
+        let case = start.case(value);
+        let Some((axis, from, to)) = resize(&case.decided()).map(|(a, f, t)| (*a, f.clone(), t.clone())) else {
+            return Ok(());
+        };
+        prop_assert!((MIN..=MAX).contains(&to.instances), "{to}");
+        prop_assert!(to.bandwidth_mbps.is_none_or(|mbps| (10..=80).contains(&mbps)), "{to}");
+        prop_assert!(RUNGS.contains(&to.shape.as_str()), "{to}");
+        let changed = [
+            (Axis::Instances, from.instances != to.instances),
+            (Axis::Shape, from.shape != to.shape),
+            (Axis::Bandwidth, from.bandwidth_mbps != to.bandwidth_mbps),
+        ];
+        for (other, changed) in changed {
+            prop_assert_eq!(changed, other == axis, "{} {} → {}", axis, from, to);
+        }
+        prop_assert!(start.high != shrinks(&from, &to), "a high alarm adds, a low one takes away: {from} → {to}");
+    }
+
+    #[test]
+    fn more_load_never_leads_to_less(start in starts(), a in 0.0..400.0_f64, b in 0.0..400.0_f64) {
+        let before = start.case(a);
+        let [less, more] = [a.min(b), a.max(b)].map(|value| {
+            let decided = start.case(value).decided();
+            capacity(&size_after(&decided, before.size()))
+        });
+        prop_assert!(less.0 <= more.0 && less.1 <= more.1 && less.2 <= more.2, "{less:?} for less, {more:?} for more");
+    }
+
+    #[test]
+    fn what_is_missing_stale_or_partial_takes_nothing_away(start in starts(), value in 0.0..60.0_f64, kind in 0..4_usize) {
+        let case = start.case(value);
+        let case = match kind {
+            // Nothing was measured, and that fires.
+            0 => case.told(|alarm| alarm.signal.missing = true),
+            // What was measured is older than the last change.
+            1 => case.changed(60),
+            // The metric has gone missing.
+            2 => case.told(|alarm| alarm.transition = Transition::NoData),
+            // Nobody says what was measured, nor against what.
+            _ => case.told(|alarm| (alarm.signal.value, alarm.signal.threshold, alarm.signal.missing) = (None, None, true)),
+        };
+        let decided = case.decided();
+        prop_assert!(resize(&decided).is_none_or(|(_, from, to)| !shrinks(from, to)), "{:?}", decided.decision);
+    }
+
+    #[test]
+    fn a_pause_stops_its_way_and_no_other(start in starts(), value in 0.0..400.0_f64, word in select(vec!["all", "up", "down"])) {
+        let free = start.case(value).decided();
+        let paused = start.case(value).tag("pause", word).decided();
+        let stopped = match resize(&free) {
+            Some((_, from, to)) => word == "all" || (word == "down") == shrinks(from, to),
+            None => false,
+        };
+        if stopped {
+            prop_assert!(matches!(paused.decision, Decision::Hold(Hold::Paused { .. })), "{:?}", paused.decision);
+        } else if resize(&free).is_some() {
+            prop_assert_eq!(paused.decision, free.decision);
+        } else {
+            prop_assert!(resize(&paused).is_none());
+        }
+    }
+
+    #[test]
+    fn what_was_decided_is_not_decided_again(start in starts(), value in 0.0..400.0_f64) {
+        let case = start.case(value);
+        let decided = case.decided();
+        let Some((_, _, to)) = resize(&decided) else { return Ok(()) };
+        // The change is done, and the alarm comes again.
+        let again = case.clone().sized(to).changed(0).decided();
+        prop_assert!(matches!(again.decision, Decision::Hold(Hold::Stale { .. })), "{:?}", again.decision);
+    }
+
+    #[test]
+    fn what_is_tracked_is_on_target_afterwards(instances in 1..=12_u32, value in 1.0..400.0_f64) {
+        let tracked = |instances, value| {
+            let keys = "axis = \"instances\"\ntrack = 60\ninstances = { min = 1, max = 999 }\ncooldown = { down = \"0s\" }";
+            Case::new("", keys).count(instances).told(|alarm| alarm.signal.side = None).high("CpuUtilization", value, 60.0).told(|alarm| alarm.signal.side = None)
+        };
+        let decided = tracked(instances, value).decided();
+        let Some((_, _, to)) = resize(&decided) else { return Ok(()) };
+        let after = value * f64::from(instances) / f64::from(to.instances);
+        prop_assert!(after <= 60.0 + 1e-3, "{after}");
+        let again = tracked(to.instances, after).decided();
+        prop_assert!(matches!(again.decision, Decision::Hold(Hold::OnTarget { .. } | Hold::AtFloor { .. })), "{:?}", again.decision);
+    }
+}
+
+fn ladders() -> impl Strategy<Value = Vec<(u32, u32, Option<u32>)>> {
+    prop::collection::vec((1..=16_u32, 1..=32_u32, prop::option::weighted(0.9, 1..=60_u32)), 1..=5)
+}
+
+fn ladder(rungs: &[(u32, u32, Option<u32>)]) -> Ladder {
+    let rung = |(at, (vcpus, memory, price)): (usize, &(u32, u32, Option<u32>))| Rung {
+        shape: format!("r{at}"),
+        vcpus: *vcpus,
+        memory_gib: f64::from(*memory),
+        gpus: 0,
+        price: price.map(|price| f64::from(price) / 8.0),
+    };
+    Ladder { name: "small".to_owned(), rungs: rungs.iter().enumerate().map(rung).collect() }
+}
+
+/// Everything that could be had, tried one after the other.
+fn brute_force(choice: &Choice, demand: Demand) -> Option<f64> {
+    let mut best: Option<f64> = None;
+    for (at, rung) in choice.ladder.rungs.iter().enumerate() {
+        let Some(price) = rung.price else { continue };
+        if at != choice.now.rung && !choice.usable[at] {
+            continue;
+        }
+        for instances in choice.bounds.min..=choice.bounds.max {
+            let carries = f64::from(rung.vcpus * instances) >= demand.vcpus && rung.memory_gib >= demand.memory_gib;
+            let cost = price * f64::from(instances);
+            if carries && best.is_none_or(|best| cost < best) {
+                best = Some(cost);
+            }
+        }
+    }
+    best
+}
+
+fn cost(ladder: &Ladder, place: Place) -> f64 {
+    ladder.rungs[place.rung].price.unwrap() * f64::from(place.instances)
+}
+
+fn carries(ladder: &Ladder, place: Place, demand: Demand) -> bool {
+    let rung = &ladder.rungs[place.rung];
+    f64::from(rung.vcpus * place.instances) >= demand.vcpus && rung.memory_gib >= demand.memory_gib
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 2000, ..config(12) })]
+
+    #[test]
+    fn the_cheapest_is_what_trying_everything_finds(
+        rungs in ladders(), now in (0..5_usize, 1..=6_u32), max in 1..=6_u32,
+        vcpus in 0..=100_u32, memory_gib in 0..=34_u32, usable in prop::collection::vec(prop::bool::weighted(0.8), 5),
+        churn in 0..=8_u32,
+    ) {
+        let ladder = ladder(&rungs);
+        let now = Place { rung: now.0 % rungs.len(), instances: now.1 };
+        let demand = Demand { vcpus: f64::from(vcpus), memory_gib: f64::from(memory_gib) };
+        let churn_cost = f64::from(churn) / 8.0;
+        let choice = |churn_cost| Choice {
+            ladder: &ladder, usable: usable[..rungs.len()].to_vec(), bounds: Bounds { min: 1, max }, now, churn_cost,
+        };
+        let found = choice(0.0).cheapest(demand);
+        match brute_force(&choice(0.0), demand) {
+            Some(best) => {
+                let found = found.unwrap();
+                prop_assert!(carries(&ladder, found, demand));
+                prop_assert!((cost(&ladder, found) - best).abs() < 1e-9, "{} instead of {best}", cost(&ladder, found));
+                // What it costs to change the shape is saved, or the shape stays.
+                let stays = choice(churn_cost).cheapest(demand).unwrap();
+                prop_assert!(carries(&ladder, stays, demand));
+                prop_assert!(cost(&ladder, stays) <= best + churn_cost + 1e-5);
+                if stays.rung != now.rung {
+                    let own: Vec<bool> = vec![false; rungs.len()];
+                    let only_own = Choice { usable: own, ..choice(0.0) };
+                    let without = brute_force(&only_own, demand);
+                    prop_assert!(without.is_none_or(|without| without - cost(&ladder, stays) > churn_cost - 1e-5));
+                }
+            }
+            None => prop_assert!(found.is_none_or(|found| !carries(&ladder, found, demand) && found.instances == max)),
+        }
+    }
+
+    #[test]
+    fn every_step_on_the_way_carries_what_its_ends_do(
+        rungs in ladders(), now in (0..5_usize, 1..=6_u32), goal in (0..5_usize, 1..=6_u32),
+        vcpus in 0..=100_u32, memory_gib in 0..=34_u32,
+    ) {
+        let ladder = ladder(&rungs);
+        let place = |(rung, instances): (usize, u32)| Place { rung: rung % rungs.len(), instances };
+        let (mut at, goal) = (place(now), place(goal));
+        let demand = Demand { vcpus: f64::from(vcpus), memory_gib: f64::from(memory_gib) };
+        let safe = |at: Place| carries(&ladder, at, demand);
+        let both = safe(at) && safe(goal);
+        let mut steps = 0;
+        while let Some(axis) = next(at, goal) {
+            at = match axis {
+                Axis::Shape => Place { rung: goal.rung, ..at },
+                Axis::Instances | Axis::Bandwidth => Place { instances: goal.instances, ..at },
+            };
+            prop_assert!(!both || safe(at), "{at:?} on the way to {goal:?}");
+            steps += 1;
+            prop_assert!(steps <= 2);
+        }
+        prop_assert_eq!(at, goal);
+    }
+
+    #[test]
+    fn more_demand_never_costs_less(rungs in ladders(), now in (0..5_usize, 1..=6_u32), max in 1..=6_u32,
+        a in (0..=100_u32, 0..=34_u32), b in (0..=100_u32, 0..=34_u32)) {
+        let ladder = ladder(&rungs);
+        let choice = Choice {
+            ladder: &ladder, usable: vec![true; rungs.len()], bounds: Bounds { min: 1, max },
+            now: Place { rung: now.0 % rungs.len(), instances: now.1 }, churn_cost: 0.0,
+        };
+        let demand = |vcpus: u32, memory_gib: u32| Demand { vcpus: f64::from(vcpus), memory_gib: f64::from(memory_gib) };
+        let (less, more) = (demand(a.0.min(b.0), a.1.min(b.1)), demand(a.0.max(b.0), a.1.max(b.1)));
+        let carried = |demand| choice.cheapest(demand).filter(|place| carries(&ladder, *place, demand));
+        if let (Some(less), Some(more)) = (carried(less), carried(more)) {
+            prop_assert!(cost(&ladder, less) <= cost(&ladder, more) + 1e-9);
+        }
+    }
+}
