@@ -143,6 +143,7 @@ deploy: package ## Deploy STACK with PARAMETERS to the account of the environmen
 
 .PHONY: bless
 bless: ## Accept what the program prints now as what it should print
+	INSTA_UPDATE=always cargo test --lib schema::tests::it_follows_from_the_types
 	INSTA_UPDATE=always cargo test --test it
 
 # What is measured when it is there already; remove it, or name another, after a change.

@@ -187,6 +187,23 @@ impl TargetId {
         self.kind == other.kind && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("/variant/"))
     }
 
+    /// The target of an id, by its spelling; `None` where that is of nothing that is resized here.
+    ///
+    /// ```
+    /// use stepladder::alarm::TargetId;
+    /// let target = TargetId::sagemaker_variant("churn", "AllTraffic");
+    /// assert_eq!(TargetId::read("endpoint/churn/variant/AllTraffic"), Some(target));
+    /// assert_eq!(TargetId::read("endpoint/churn"), None);
+    /// ```
+    pub fn read(id: &str) -> Option<Self> {
+        let of_oci = |rest: &str| !rest.is_empty() && !rest.contains(['/', ' ']);
+        if id.strip_prefix("ocid1.datasciencemodeldeployment.").is_some_and(of_oci) {
+            return Some(Self::oci_model_deployment(id));
+        }
+        let variant = Self { kind: TargetKind::SagemakerVariant, id: id.to_owned() };
+        variant.endpoint_and_variant().is_some().then_some(variant)
+    }
+
     /// Something that nothing here resizes.
     pub fn unknown(id: impl Into<String>) -> Self {
         Self { kind: TargetKind::Unknown, id: id.into() }

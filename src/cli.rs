@@ -16,6 +16,7 @@ use stepladder::host::kept;
 use stepladder::policy::Policy;
 use stepladder::{cloud, report, source};
 
+mod cloud;
 mod explain;
 mod handle;
 mod parse;
@@ -130,7 +131,9 @@ pub(crate) fn run() -> ExitCode {
         Command::Shapes(options) => options.format,
         Command::Provision(verb) => verb.options.format,
         Command::Teardown(verb) => verb.options.format,
-        Command::Explain(_) | Command::Rehearse(_) | Command::Policy(_) => Format::Text,
+        Command::Policy(options) => options.format(),
+        Command::Explain(options) => options.format,
+        Command::Rehearse(_) => Format::Text,
     };
     let printed = match cli.command {
         Command::Handle(options) => options.run(),

@@ -194,11 +194,11 @@ pub enum Lifecycle {
 /// Inclusive bounds on the number of instances, or on a bandwidth in Mbps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as `{ min = 1, max = 10 }`")]
 pub struct Bounds {
-    /// The floor.
+    /// The least.
     pub min: u32,
-    /// The ceiling.
+    /// The most.
     pub max: u32,
 }
 

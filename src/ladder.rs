@@ -25,10 +25,10 @@ pub struct Rung {
     pub vcpus: u32,
     /// Memory in GiB.
     pub memory_gib: f64,
-    /// Accelerators.
+    /// Accelerators (default: 0).
     #[serde(default)]
     pub gpus: u32,
-    /// US dollars per hour on demand, where a source is known.
+    /// US dollars per hour of one instance; what costs and budgets are counted by.
     #[serde(default)]
     pub price: Option<f64>,
 }
@@ -91,9 +91,9 @@ impl Draw {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Ladder {
-    /// The family's name.
+    /// Its name, such as that of the family.
     pub name: String,
-    /// From small to large.
+    /// Its shapes, from small to large: a step goes to the next one.
     pub rungs: Vec<Rung>,
 }
 

@@ -14,6 +14,7 @@ use crate::deployment::Way;
 use crate::ladder::{FlexShape, Ladder, Ladders};
 
 mod error;
+mod explained;
 pub mod flap;
 mod lists;
 mod notify;
@@ -22,12 +23,14 @@ mod pair;
 mod place;
 mod rule;
 mod schedule;
+mod schema;
 mod settings;
 mod shapes;
 mod steps;
 mod target;
 
 pub use error::Error;
+pub use explained::{Circumstances, Effective, Explained, Running, Setting};
 use lists::Lists;
 use notify::NotifyText;
 pub use notify::{Destination, Form, Notify, Occasion};
@@ -37,6 +40,7 @@ use rule::RuleText;
 pub use rule::{Matched, Role, Rule, Stride};
 pub use schedule::Schedule;
 use schedule::ScheduleText;
+pub use schema::SCHEMA;
 use settings::Defaults;
 pub use settings::{Cooldown, InForce, Origin, Origins, Settings};
 pub(crate) use settings::{above_nothing, cooldown, max_changes};
@@ -62,6 +66,7 @@ pub struct Policy {
     /// The policy's rules, then the built-in ones. The first that matches counts.
     rules: Vec<Rule>,
     own_rules: usize,
+    own_ladders: usize,
     /// For paired alarms whose rule has left the policy.
     caretaker: Rule,
     /// What targets have for themselves. The first that says something of it counts.
@@ -149,11 +154,12 @@ impl Policy {
             rules.push(rule.checked("built-in rule".to_owned(), &defaults)?);
         }
         for (i, rule) in rules.iter().enumerate() {
+            let own = i < own_rules;
             // What is built in cannot be written otherwise; on a steep ladder the guard keeps it from flapping.
-            let ladders = if i < own_rules { own_ladders.as_slice() } else { &[] };
-            let flaps = flap::check(rule, ladders);
-            flaps.map_err(|problem| Error::invalid(rule.origin.clone(), problem))?;
+            let flaps = flap::check(rule, if own { &own_ladders } else { &[] });
+            flaps.map_err(|problem| flapping(rule, own, problem))?;
         }
+        let own_ladder_count = own_ladders.len();
         let ladders = ladders.after(own_ladders, flex);
         shapes::sizes_of_flexible_rungs(&ladders)?;
         // What one rule has parked another must not take for gone.
@@ -166,8 +172,8 @@ impl Policy {
         }
         let schedules = schedule::checked(own.schedule)?;
         for (i, schedule) in schedules.iter().enumerate() {
-            let check = |rule: &Rule| schedule.check_against(rule.is.instances, &rule.origin);
-            let checked = rules.iter().take(own_rules.max(1)).try_for_each(check);
+            let checked =
+                schedule.check_beside(&targets, rules.split_at_checked(own_rules).unwrap_or_default());
             checked.map_err(|problem| Error::invalid(format!("schedule {}", i + 1), problem))?;
         }
         let lists = Lists::checked(own.targets, own.topics, own.accounts)?;
@@ -176,6 +182,7 @@ impl Policy {
             lists,
             rules,
             own_rules,
+            own_ladders: own_ladder_count,
             caretaker: Rule::caretaker(),
             own: targets,
             schedules,
@@ -305,11 +312,23 @@ impl File {
     }
 }
 
+/// Of a built-in rule nobody wrote the numbers: it is what the defaults say that does not fit.
+fn flapping(rule: &Rule, own: bool, problem: String) -> Error {
+    match rule.is.above.filter(|_| !own) {
+        Some(above) => Error::invalid(
+            "defaults".to_owned(),
+            format!("`above = {above}` is too low for a built-in rule: {problem}"),
+        ),
+        None => Error::invalid(rule.origin.clone(), problem),
+    }
+}
+
 /// A duration in whole minutes: what both alarm services can count in.
 fn minutes(key: &str, text: &str, longest: SignedDuration) -> Result<SignedDuration, String> {
     let expected = format!("expected whole minutes from `1m` to `{}h`", longest.as_hours());
-    let duration: SignedDuration =
-        text.parse().map_err(|_| format!("`{key} = \"{text}\"` is no duration: {expected}"))?;
+    let duration: SignedDuration = text
+        .parse()
+        .map_err(|_| format!("`{key} = \"{text}\"` is no duration in hours and minutes: {expected}"))?;
     let whole = duration.as_secs() % 60 == 0 && duration.subsec_nanos() == 0;
     if !whole || duration < SignedDuration::from_mins(1) || duration > longest {
         return Err(format!("`{key} = \"{text}\"`: {expected}"));

@@ -260,11 +260,16 @@ fn read_recent(word: &str) -> Option<Recent> {
     Some(Recent { at, axis, added })
 }
 
+/// So many changes fit into the 256 characters of a tag, whatever they are; no policy counts more.
+const MOST_RECENT: usize = 15;
+
 /// The line with one more change in it, and without those that no hour counts any more.
 pub fn with_recent(known: &[Recent], next: Recent) -> String {
     let counts = |recent: &&Recent| next.at.duration_since(recent.at) < HOUR;
+    let known: Vec<&Recent> = known.iter().filter(counts).collect();
+    let too_many = known.len().saturating_sub(MOST_RECENT - 1);
     let mut line = String::new();
-    for Recent { at, axis, added } in known.iter().filter(counts).chain([&next]) {
+    for Recent { at, axis, added } in known.into_iter().skip(too_many).chain([&next]) {
         let letter = match axis {
             Axis::Instances => 'i',
             Axis::Shape => 's',
@@ -275,6 +280,15 @@ pub fn with_recent(known: &[Recent], next: Recent) -> String {
         let _ = write!(line, "{blank}{}{letter}{added:+}", at.as_second());
     }
     line
+}
+
+/// The line with what either knows of one deployment; `None` where neither knows anything.
+pub fn with_both(one: &Tags, other: &Tags) -> Option<String> {
+    let mut all = [recent(one), recent(other)].concat();
+    all.sort_by_key(|recent| recent.at);
+    all.dedup();
+    let last = all.pop()?;
+    Some(with_recent(&all, last))
 }
 
 #[cfg(test)]
@@ -390,5 +404,22 @@ mod tests {
         let third = Recent { at: self::second(4600), axis: Axis::Bandwidth, added: 3 };
         assert_eq!(with_recent(&[first, second], third), "1060s-1 4600b+3");
         assert_eq!(recent(&tags(&[(RECENT, "x 12 i+1 5i+0 7i+1")])).len(), 1);
+    }
+
+    #[test]
+    fn a_line_fits_into_a_tag() {
+        let of = |at: i64| Recent { at: second(1_772_452_800 + at), axis: Axis::Instances, added: -1000 };
+        let known: Vec<Recent> = (0..40).map(of).collect();
+        let line = with_recent(&known, of(40));
+        assert!(line.len() <= 256, "{}", line.len());
+        assert_eq!(recent(&tags(&[(RECENT, &line)])).last(), Some(&of(40)));
+    }
+
+    #[test]
+    fn what_two_know_is_one_line() {
+        let both = |one: &str, other: &str| with_both(&tags(&[(RECENT, one)]), &tags(&[(RECENT, other)]));
+        assert_eq!(both("1000i+1 1060s-1", "1000i+1 1030i+2").as_deref(), Some("1000i+1 1030i+2 1060s-1"));
+        assert_eq!(both("", "1000i+1").as_deref(), Some("1000i+1"));
+        assert_eq!(both("", "x"), None);
     }
 }

@@ -4,29 +4,34 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 use stepladder::alarm::Alarm;
 use stepladder::apply::Outcome;
-use stepladder::cloud::rehearsed::{Rehearsed, World};
-use stepladder::decide::Decision;
-use stepladder::handle::handle;
-use stepladder::report;
+use stepladder::decide::{Decision, Question};
+use stepladder::deployment::{Deployment, Size};
+use stepladder::handle::{Answer, handle};
+use stepladder::policy::{Policy, Setting};
+use stepladder::{report, tagged, target};
 
+use super::cloud::CloudOption;
 use super::handle::exit;
 use super::{
-    Failure, PolicyOption, Printed, observing, parse_time, read_event, read_world, wait, wall_clock,
+    Failure, Format, PolicyOption, Printed, observing, parse_time, read_event, wait, wall_clock,
     whole_seconds,
 };
 
-/// Tell in prose what a payload says, which rule answers it and what would be called
+/// Tell in prose what a payload says, which rule answers it, what speaks against it and what would be called
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Nothing is sent, so each alarm of a payload sees the deployment as it is now. Without --world the
-deployment is imagined: one instance, at rest. Exit codes: 0 told; 1 something would fail; 2 unusable input or
-policy.
+    after_help = "Nothing is sent, on no cloud, so each alarm of a payload sees the deployment as it is now. On the \
+rehearsed cloud without --world the deployment is imagined: one instance, at rest. Costs are those of the ladders' \
+prices. Exit codes: 0 told; 1 something would fail; 2 unusable input or policy.
 
 Examples:
   stepladder explain events/cloudwatch/sns.high-cpu.firing.json
-  stepladder explain alarm.json --policy stepladder.toml --world world.json"
+  stepladder explain alarm.json --policy stepladder.toml --world world.json
+  stepladder explain alarm.json --cloud aws --format json"
 )]
 pub(super) struct Options {
     /// A file that holds the payload, or `-` for standard input
@@ -34,36 +39,74 @@ pub(super) struct Options {
     event: PathBuf,
     #[command(flatten)]
     policy: PolicyOption,
-    /// The rehearsed cloud's state to look at
-    #[arg(long, value_name = "FILE")]
-    world: Option<PathBuf>,
+    #[command(flatten)]
+    on: CloudOption,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
     /// The time that it is [default: now]
     #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
-    now: Option<jiff::Timestamp>,
+    now: Option<Timestamp>,
 }
 
 impl Options {
     pub(super) fn run(&self) -> Result<Printed, Failure> {
-        let policy = observing(self.policy.load()?, true);
+        let policy = self.policy.load()?;
         let body = read_event(&self.event)?;
-        let world = self.world.as_deref().map_or_else(|| Ok(World::default()), read_world)?;
         let now = self.now.unwrap_or_else(wall_clock);
-        let cloud = Rehearsed::new(world);
-        cloud.advance(now);
-        let answer = wait(handle(&body, &cloud, &policy, now))??;
-        let mut text = answer.outcomes.iter().map(prose).collect::<Vec<_>>().join("\n");
-        if answer.outcomes.is_empty() && answer.rejected.is_empty() {
-            text.push_str("No alarm fires that would be answered now, and no pair is to be mended.\n");
-        }
-        for error in &answer.rejected {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "\nOne record cannot be read: {error}.");
-        }
+        let cloud = self.on.open(now)?;
+        let answer = wait(handle(&body, cloud.as_cloud(), &observing(policy.clone(), true), now))??;
+        let text = match self.format {
+            Format::Json => format!("{:#}\n", with_costs(&answer, &policy)),
+            Format::Text => text(&answer, &policy, now),
+        };
         Ok(Printed { text, exit: exit(&answer) })
     }
 }
 
-fn prose(outcome: &Outcome) -> String {
+/// The usual reply, and what each deployment costs.
+fn with_costs(answer: &Answer, policy: &Policy) -> Value {
+    let mut reply = report::reply(answer);
+    let costs = answer.outcomes.iter().map(|outcome| costs(outcome, policy));
+    if let Some(Value::Array(outcomes)) = reply.get_mut("outcomes") {
+        for (outcome, (before, after)) in outcomes.iter_mut().zip(costs) {
+            outcome["cost"] = json!({ "before": before, "after": after });
+        }
+    }
+    reply
+}
+
+/// What an hour costs now and would cost then.
+fn costs(outcome: &Outcome, policy: &Policy) -> (Option<f64>, Option<f64>) {
+    let before = outcome.seen.as_ref().and_then(|seen| policy.ladders.cost(&seen.size)).map(rounded);
+    match &outcome.decision {
+        Decision::Resize { to, .. } => (before, policy.ladders.cost(to).map(rounded)),
+        Decision::Hold(_) => (before, before),
+    }
+}
+
+/// Prices have no more than four digits that mean something.
+fn rounded(cost: f64) -> f64 {
+    (cost * 10_000.0).round() / 10_000.0
+}
+
+fn text(answer: &Answer, policy: &Policy, now: Timestamp) -> String {
+    let told = answer.outcomes.iter().map(|outcome| prose(outcome, policy, now));
+    let mut text = told.collect::<Vec<_>>().join("\n");
+    // Writing to a string cannot fail.
+    if let Some(error) = &answer.error {
+        let _ = writeln!(text, "The alarms that fire cannot be asked for: {error}.");
+    }
+    if answer.outcomes.is_empty() && answer.rejected.is_empty() && answer.error.is_none() {
+        text.push_str("No alarm fires that would be answered now, and no pair is to be mended.\n");
+    }
+    for error in &answer.rejected {
+        let _ = writeln!(text, "\nOne record cannot be read: {error}.");
+    }
+    text
+}
+
+fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
     let mut text = said(&outcome.alarm);
     // Writing to a string cannot fail.
     let mut say = |sentence: String| {
@@ -77,7 +120,10 @@ fn prose(outcome: &Outcome) -> String {
         say(format!("The rule that answers it: {}.", rule.saw));
     }
     if let Some(seen) = &outcome.seen {
-        say(format!("The deployment is seen as {}, `{}`.", seen.size, seen.status));
+        let changed = seen.last_change.map_or_else(String::new, |at| format!(", last changed {at}"));
+        say(format!("The deployment is seen as {}, `{}`{changed}.", seen.size, seen.status));
+        measured(outcome, seen, policy).into_iter().for_each(&mut say);
+        in_force(outcome, seen, policy, now).into_iter().for_each(&mut say);
     }
     say(String::new());
     say("Guards, in order:".to_owned());
@@ -93,6 +139,9 @@ fn prose(outcome: &Outcome) -> String {
         }
         (None, Decision::Hold(hold)) => say(format!("So it would stay as it is: {hold}.")),
     }
+    if let Some(seen) = &outcome.seen {
+        say(cost(outcome, seen, policy));
+    }
     if outcome.calls.is_empty() {
         say("Nothing would be called.".to_owned());
     } else {
@@ -107,6 +156,64 @@ fn prose(outcome: &Outcome) -> String {
         say(format!("Afterwards, {} (needs `{}`): {call}.", call.operation(), call.permission()));
     }
     text
+}
+
+/// What was measured by the look, and the part of all that there is where that is another number.
+fn measured(outcome: &Outcome, seen: &Deployment, policy: &Policy) -> Vec<String> {
+    let rung = policy.ladders.rung(&seen.size.rung());
+    let full =
+        |metric: &str| target::of(seen.target.kind).and_then(|target| (target.full)(metric, rung.as_deref()));
+    let part = |metric: &str, value: f64| {
+        let full = full(metric).filter(|full| (full - 100.0).abs() > f64::EPSILON)?;
+        Some(format!("{}% of the capacity that there is", (value / full * 1000.0).round() / 10.0))
+    };
+    let signal = &outcome.alarm.signal;
+    let told = signal.metric.as_deref().zip(signal.value).filter(|_| outcome.alarm.targets.len() == 1);
+    let told =
+        told.and_then(|(metric, value)| Some(format!("{metric} at {value} is {}.", part(metric, value)?)));
+    let read = seen.readings.iter().map(|(metric, value)| match part(metric, *value) {
+        Some(part) => format!("{metric} reads {value}, which is {part}."),
+        None => format!("{metric} reads {value}."),
+    });
+    told.into_iter().chain(read).collect()
+}
+
+/// What its tags say, and what somebody has said of the settings.
+fn in_force(outcome: &Outcome, seen: &Deployment, policy: &Policy, now: Timestamp) -> Vec<String> {
+    let ours = |(name, _): &(&String, &String)| {
+        tagged::OPERATORS.contains(&name.as_str()) || *name == tagged::RECENT
+    };
+    let tags = seen.tags.iter().filter(ours).map(|(name, value)| format!("Its tag `{name}` says `{value}`."));
+    let matched = outcome.target.as_ref().and_then(|target| {
+        let matched = policy.in_force(policy.rule_for(&outcome.alarm.name, target)?, target, now);
+        Some(Question::new(&outcome.alarm, target, matched, now).with_tags(&seen.tags).matched)
+    });
+    let settings = matched.map(|matched| policy.settings_of(&matched)).unwrap_or_default();
+    let said = settings.into_iter().filter(Setting::is_said);
+    let said: Vec<String> =
+        said.map(|said| format!("  {:<20} {:<15} {}", said.key, said.value, said.said_by())).collect();
+    let heading = (!said.is_empty()).then(|| "In force besides the built-in defaults:".to_owned());
+    tags.chain(heading).chain(said).collect()
+}
+
+/// What it costs, and would cost.
+fn cost(outcome: &Outcome, seen: &Deployment, policy: &Policy) -> String {
+    let none = |size: &Size| format!("no price is known for `{}`", size.rung());
+    let shown = |size: &Size| policy.ladders.cost(size).map(|cost| format!("{cost:.4} USD an hour"));
+    match (shown(&seen.size), &outcome.decision) {
+        (None, Decision::Resize { to, .. }) => match shown(to) {
+            Some(then) => {
+                format!("It would cost {then}; what it costs now is unknown: {}.", none(&seen.size))
+            }
+            None => format!("What it costs is unknown: {}.", none(to)),
+        },
+        (None, Decision::Hold(_)) => format!("What it costs is unknown: {}.", none(&seen.size)),
+        (Some(now), Decision::Hold(_)) => format!("It costs {now}."),
+        (Some(now), Decision::Resize { to, .. }) => match shown(to) {
+            Some(then) => format!("It costs {now} and would cost {then}."),
+            None => format!("It costs {now}; what it would cost is unknown: {}.", none(to)),
+        },
+    }
 }
 
 fn said(alarm: &Alarm) -> String {

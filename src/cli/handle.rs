@@ -3,30 +3,14 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use jiff::Timestamp;
 use stepladder::apply::Ending;
-use stepladder::cloud::rehearsed::{Rehearsed, World};
-use stepladder::cloud::{self, Cloud, NotCompiled};
 use stepladder::handle::{Answer, handle};
-use stepladder::policy::Policy;
 use stepladder::report;
 
-use super::{
-    Failure, Format, PolicyOption, Printed, observing, parse_time, read_event, read_world, wait, wall_clock,
-    write_world,
-};
-
-/// Where the deployment is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kind {
-    /// An in-memory cloud with the real semantics: needs no account
-    Rehearsed,
-    /// Amazon Web Services
-    Aws,
-    /// Oracle Cloud Infrastructure
-    Oci,
-}
+use super::cloud::CloudOption;
+use super::{Failure, Format, PolicyOption, Printed, observing, parse_time, read_event, wait, wall_clock};
 
 /// Answer one alarm payload: parse, observe, decide, plan, apply
 #[derive(Debug, Args)]
@@ -44,12 +28,8 @@ pub(super) struct Options {
     event: PathBuf,
     #[command(flatten)]
     policy: PolicyOption,
-    /// Where the deployment is
-    #[arg(long, value_enum, default_value_t = Kind::Rehearsed)]
-    cloud: Kind,
-    /// The rehearsed cloud's state to start from [default: whatever the event names is there]
-    #[arg(long, value_name = "FILE")]
-    world: Option<PathBuf>,
+    #[command(flatten)]
+    on: CloudOption,
     /// Write the rehearsed cloud's state back to the file of --world
     #[arg(long, requires = "world")]
     save: bool,
@@ -69,38 +49,12 @@ impl Options {
         let policy = observing(self.policy.load()?, self.dry_run);
         let body = read_event(&self.event)?;
         let now = self.now.unwrap_or_else(wall_clock);
-        let answer = match self.cloud {
-            Kind::Rehearsed => self.rehearsed(&body, &policy, now)?,
-            Kind::Aws => self.on(cloud::aws(), &body, &policy, now)?,
-            Kind::Oci => self.on(cloud::oci(), &body, &policy, now)?,
-        };
+        let cloud = self.on.open(now)?;
+        let answer = wait(handle(&body, cloud.as_cloud(), &policy, now))??;
+        if self.save {
+            self.on.save(&cloud)?;
+        }
         Ok(printed(&answer, self.format))
-    }
-
-    fn rehearsed(&self, body: &[u8], policy: &Policy, now: Timestamp) -> Result<Answer, Failure> {
-        let world = self.world.as_deref().map_or_else(|| Ok(World::default()), read_world)?;
-        let cloud = Rehearsed::new(world);
-        cloud.advance(now);
-        let answer = wait(handle(body, &cloud, policy, now))??;
-        if let (true, Some(path)) = (self.save, &self.world) {
-            write_world(path, &cloud)?;
-        }
-        Ok(answer)
-    }
-
-    fn on(
-        &self,
-        cloud: Result<Box<dyn Cloud>, NotCompiled>,
-        body: &[u8],
-        policy: &Policy,
-        now: Timestamp,
-    ) -> Result<Answer, Failure> {
-        if self.world.is_some() {
-            let message = "`--world` belongs to the rehearsed cloud: leave it out with another `--cloud`";
-            return Err(Failure::unusable("usage", message.to_owned()));
-        }
-        let cloud = cloud.map_err(|error| Failure::unusable("cloud", error.to_string()))?;
-        Ok(wait(handle(body, cloud.as_ref(), policy, now))??)
     }
 }
 

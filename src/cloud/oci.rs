@@ -2,7 +2,7 @@
 //!
 //! What is observed takes one round trip where the compartments are known or guessed right, two otherwise.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -13,7 +13,6 @@ use serde_json::Value;
 use super::webhook::Webhooks;
 use super::{Cloud, Error};
 use crate::call::{AlarmDefinition, Call};
-use crate::config;
 use crate::decide::Question;
 use crate::deployment::{Deployment, Facts, Lifecycle, SeenAlarm, Tags};
 use crate::policy::Wanted;
@@ -22,6 +21,7 @@ use crate::repeat::Standing;
 use crate::target::oci_model_deployment::TARGET;
 use crate::target::oci_model_deployment::configuration::{self, Told};
 use crate::target::oci_model_deployment::memory;
+use crate::{config, tagged};
 use deployments::{Described, Work};
 
 mod alarms;
@@ -29,6 +29,7 @@ mod api;
 mod deployments;
 mod errors;
 mod identity;
+mod readings;
 mod setup;
 mod signature;
 mod told;
@@ -52,8 +53,8 @@ struct Known {
     alarms: Option<String>,
     /// Where it lives itself.
     home: Option<String>,
-    /// When its last change was asked for, where the service did not take the stamp with it.
-    changed: Option<Timestamp>,
+    /// What its tags should say of the last change, where the service did not take them with it.
+    stamp: Tags,
     /// Whether the service has refused tags together with its size, so that they follow it.
     tags_follow: bool,
 }
@@ -64,8 +65,9 @@ struct Found {
     alarm: Option<SeenAlarm>,
     pairs: Vec<SeenAlarm>,
     work: Work,
-    /// When its last change was asked for, where only this process may know.
-    asked: Option<Timestamp>,
+    readings: BTreeMap<String, f64>,
+    /// What its tags should say of the last change, where only this process may know.
+    stamp: Tags,
 }
 
 #[async_trait]
@@ -83,7 +85,7 @@ impl Cloud for OciCloud {
 
     async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error> {
         let api = self.api("oci:GetModelDeployment")?;
-        let found = self.look(api, question).await?;
+        let found = Box::pin(self.look(api, question)).await?;
         Ok(deployment(question, found))
     }
 
@@ -174,39 +176,35 @@ impl OciCloud {
     async fn look(&self, api: &Api, question: &Question<'_>) -> Result<Found, Error> {
         let id = &question.target.id;
         let Guess { alarms: at, home } = self.guess(api, id);
-        let (described, alarm, pairs, work) = tokio::join!(
+        let (described, alarm, pairs, work, readings) = tokio::join!(
             deployments::get(api, id),
             alarms::get(api, &question.alarm.id),
             pairs_in(api, question, at.as_deref()),
             work_on(api, question, home.as_deref()),
+            readings_of(api, question, home.as_deref()),
         );
-        let described = described?;
+        let (described, stamp) = (described?, self.recall(id).stamp);
         if TARGET.lifecycle(described.word("/lifecycleState")) != Lifecycle::Settled {
             // Nothing is decided about it now, so what could not be read besides is no reason to fail.
             let (alarm, pairs) = (alarm.unwrap_or_default(), pairs.unwrap_or_default());
-            return Ok(Found { described, alarm, pairs, work: work.unwrap_or_default(), asked: None });
+            let (work, readings) = (work.unwrap_or_default(), readings.unwrap_or_default());
+            return Ok(Found { described, alarm, pairs, work, readings, stamp });
         }
         let alarm = alarm?;
         let really_home = described.compartment().to_owned();
         let really_at = alarm.as_ref().and_then(compartment_of).unwrap_or(&really_home).to_owned();
         let (at_right, home_right) = (at.as_ref() == Some(&really_at), home.as_ref() == Some(&really_home));
-        let (pairs, work) = match (at_right, home_right) {
-            (true, true) => (pairs, work),
-            (true, false) => (pairs, work_on(api, question, Some(&really_home)).await),
-            (false, true) => (pairs_in(api, question, Some(&really_at)).await, work),
-            (false, false) => {
-                tokio::join!(
-                    pairs_in(api, question, Some(&really_at)),
-                    work_on(api, question, Some(&really_home))
-                )
-            }
-        };
-        let (pairs, work) = (pairs?, work?);
+        let (pairs, work, readings) = tokio::join!(
+            or_again(pairs, at_right, pairs_in(api, question, Some(&really_at))),
+            or_again(work, home_right, work_on(api, question, Some(&really_home))),
+            or_again(readings, home_right, readings_of(api, question, Some(&really_home))),
+        );
+        let (pairs, work, readings) = (pairs?, work?, readings?);
         self.remember(id, |known| {
             known.alarms = Some(really_at);
             known.home = Some(really_home);
         });
-        Ok(Found { described, alarm, pairs, work, asked: self.recall(id).changed })
+        Ok(Found { described, alarm, pairs, work, readings, stamp })
     }
 
     fn guess(&self, api: &Api, id: &str) -> Guess {
@@ -235,7 +233,7 @@ impl OciCloud {
         let work_request = deployments::update(api, id, if_match, (configuration, None)).await?;
         self.remember(id, |known| {
             known.tags_follow = true;
-            known.changed = memory::asked_at(tags);
+            known.stamp = memory::of_the_change(tags);
         });
         let stamped = deployments::tag(api, id, tags).await;
         let told =
@@ -257,7 +255,7 @@ impl OciCloud {
     }
 }
 
-/// Where to look for a deployment's alarms, and for its work requests.
+/// Where to look for a deployment's alarms, and for its work requests and metrics.
 struct Guess {
     alarms: Option<String>,
     home: Option<String>,
@@ -277,6 +275,26 @@ async fn work_on(api: &Api, question: &Question<'_>, home: Option<&str>) -> Resu
     }
 }
 
+async fn readings_of(
+    api: &Api,
+    question: &Question<'_>,
+    home: Option<&str>,
+) -> Result<BTreeMap<String, f64>, Error> {
+    match home {
+        Some(compartment) => readings::all(api, question, compartment, &question.readings()).await,
+        None => Ok(BTreeMap::new()),
+    }
+}
+
+/// What was read where it was guessed to be, or else what is read where it is.
+async fn or_again<T>(
+    guessed: Result<T, Error>,
+    right: bool,
+    again: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    if right { guessed } else { again.await }
+}
+
 fn compartment_of(alarm: &SeenAlarm) -> Option<&str> {
     match &alarm.definition {
         AlarmDefinition::Oci(definition) => Some(&definition.compartment),
@@ -289,7 +307,7 @@ fn accepted(work_request: Option<String>) -> String {
 }
 
 fn deployment(question: &Question, found: Found) -> Deployment {
-    let Found { described, alarm, mut pairs, work: Work { under_way, finished }, asked } = found;
+    let Found { described, alarm, mut pairs, work: Work { under_way, finished }, readings, stamp } = found;
     let (rule, tags) = (&question.matched.rule, described.tags());
     let mut status = described.word("/lifecycleState").to_owned();
     let mut lifecycle = TARGET.lifecycle(&status);
@@ -314,7 +332,7 @@ fn deployment(question: &Question, found: Found) -> Deployment {
     let mut pairs = pairs.into_iter().map(|pair| SeenAlarm { ours: true, ..pair });
     Deployment {
         target: question.target.clone(),
-        last_change: memory::last_change(&tags, finished).max(asked),
+        last_change: memory::last_change(&tags, finished).max(memory::asked_at(&stamp)),
         infeasible: memory::infeasible(&tags, &size, finished, rule.is.infeasible_for),
         heading: size.clone(),
         size,
@@ -324,8 +342,8 @@ fn deployment(question: &Question, found: Found) -> Deployment {
         fixed,
         owners,
         pauses: Vec::new(),
-        tags: tagged::own(&tags, None),
-        readings: BTreeMap::new(),
+        tags: tagged::own(&memory::joined(&tags, &stamp), None),
+        readings,
         floor: None,
         alarm,
         pair: pairs.next(),

@@ -194,7 +194,9 @@ fn describe(world: &World, question: &Question) -> Result<Deployment, Error> {
 /// What a deployment's own tags say: those of an endpoint are its variants' all.
 fn own_tags(question: &Question, found: &world::Resource, endpoint: Option<&Endpoint>) -> Tags {
     let variant = question.target.endpoint_and_variant().map(|(_, variant)| variant);
-    tagged::own(endpoint.map_or(&found.tags, |endpoint| &endpoint.tags), variant)
+    let mut tags = found.tags.clone();
+    tags.extend(endpoint.into_iter().flat_map(|endpoint| endpoint.tags.clone()));
+    tagged::own(&tags, variant)
 }
 
 /// What the metrics read that the question asks for.

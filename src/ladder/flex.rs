@@ -16,17 +16,17 @@ pub const GIB_PER_OCPU: Bounds = Bounds { min: 6, max: 64 };
 pub struct FlexShape {
     /// The shape's name as the API spells it.
     pub shape: String,
-    /// Cores.
+    /// How many cores it may have.
     pub ocpus: Bounds,
-    /// Memory in GB.
+    /// How much memory it may have, in GB.
     pub memory_gib: Bounds,
-    /// Threads that a core has; an Arm core has one.
+    /// Threads that a core has: 2, but 1 for Arm's.
     #[serde(default = "two")]
     pub vcpus_per_ocpu: u32,
-    /// US dollars per hour and core, where a source is known.
+    /// US dollars per hour and core.
     #[serde(default)]
     pub price_per_ocpu: Option<f64>,
-    /// US dollars per hour and GB, where a source is known.
+    /// US dollars per hour and GB of memory.
     #[serde(default)]
     pub price_per_gib: Option<f64>,
 }

@@ -47,11 +47,20 @@ impl Error {
     /// Turns the TOML reader's error into one with a line and a suggestion.
     pub fn unreadable(text: &str, error: &toml::de::Error) -> Self {
         let start = error.span().map_or(0, |span| span.start);
+        if let Some((name, line)) = place::several(text) {
+            let problem = format!("`[[{name}]]` should be `[{name}]`: expected a table, found a list");
+            return Self::Unreadable { line, problem };
+        }
         let before = text.get(..start).unwrap_or_default();
         let line = place::line_at(text, start);
         // A value at a wrong place may well be a webhook's address.
-        let message = &masked(error.message().trim());
+        let message = &in_our_words(&masked(error.message().trim()));
         let problem = match (nearest_known(message), key_of_value(before)) {
+            _ if message.starts_with("duplicate key") => {
+                let key = error.span().and_then(|span| text.get(span)).unwrap_or_default();
+                format!("`{}` is there twice", masked(key.trim()))
+            }
+            _ if message == ONE_TABLE => format!("{}: {message}", header(text, start)),
             (Some(known), _) => format!("{message}; did you mean `{known}`?"),
             (None, Some(key)) => format!("`{key}`: {message}"),
             (None, None) => message.clone(),
@@ -60,10 +69,51 @@ impl Error {
     }
 }
 
-/// The key whose value begins where the text ends: `step` for `step = `.
+/// What is told of a table in the place of several.
+const ONE_TABLE: &str = "expected a list, found a table";
+
+/// The header of the table that begins here, and how it is meant: "`[rule]` should be `[[rule]]`".
+fn header(text: &str, start: usize) -> String {
+    let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    match line.trim().strip_prefix('[').and_then(|rest| rest.split(']').next()) {
+        Some(name) if !name.starts_with('[') => format!("`[{name}]` should be `[[{name}]]`"),
+        _ => "one table should be several, as in `[{ … }]`".to_owned(),
+    }
+}
+
+/// What the TOML reader says of a type, without the words of its language.
+fn in_our_words(message: &str) -> String {
+    let Some(rest) =
+        ["invalid type: ", "invalid value: "].iter().find_map(|start| message.strip_prefix(start))
+    else {
+        return message.replace("wanted string or table", "expected a string");
+    };
+    let Some((found, expected)) = rest.rsplit_once(", expected ") else { return message.to_owned() };
+    let expected = match expected {
+        "f32" | "f64" => "a number",
+        "i32" | "i64" => "a whole number",
+        "u32" | "u64" | "usize" => "a whole number, not below 0",
+        "a sequence" => "a list",
+        other if other.starts_with("struct ") => "a table",
+        other => other,
+    };
+    let found = match found {
+        "map" => "a table",
+        "sequence" => "a list",
+        other => {
+            let value = other.strip_prefix("string ").map(|text| format!("`{text}`"));
+            let value = value.or_else(|| Some(format!("`{}`", other.split('`').nth(1)?)));
+            return format!("expected {expected}, found {}", value.as_deref().unwrap_or(other));
+        }
+    };
+    format!("expected {expected}, found {found}")
+}
+
+/// The key whose value begins where the text ends: `step` for `step = `, and `accounts` for `accounts = [`.
 fn key_of_value(before: &str) -> Option<&str> {
-    let line = before.lines().next_back()?;
-    let key = line.trim_end().strip_suffix('=')?.trim_end();
+    let line = before.lines().next_back()?.trim_end();
+    let key =
+        line.strip_suffix('=').or_else(|| line.rsplit_once('[')?.0.trim_end().strip_suffix('='))?.trim_end();
     key.rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next().filter(|key| !key.is_empty())
 }
 

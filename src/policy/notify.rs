@@ -51,14 +51,17 @@ pub enum Occasion {
     Failed,
 }
 
-/// One entry as it is written.
+/// Who hears of a resize, and of which.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct NotifyText {
+    /// A topic's OCID or ARN, or a webhook's address that begins with `https://`.
     to: String,
+    /// What a webhook reads.
     #[serde(default)]
     form: Form,
+    /// What it hears of.
     #[serde(default = "every_occasion")]
     on: Vec<Occasion>,
 }

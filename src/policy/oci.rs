@@ -162,31 +162,46 @@ const OTHER_METRICS: [&str; 4] = ["PredictRequestCount", "PredictResponse", "Pre
 /// So many letters wrong, missing or too many are a slip; more of them make another word.
 const SLIP: usize = 2;
 
-/// The table as it is written.
+/// What `stepladder provision` sets up on OCI: alarms, their topic, and its subscription.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct OciText {
+    /// The OCID of the compartment in which the topic and the alarms live.
     compartment: String,
+    /// The OCID of the compartment in which the deployments are (default: `compartment`).
     metric_compartment: Option<String>,
+    /// The OCIDs of the deployments that are to have alarms.
     deployments: Vec<String>,
+    /// The OCID of the function that the alarms call.
     function: String,
+    /// The name of the topic between them (default: `stepladder-alarms`), or the OCID of one that is there.
     topic: Option<String>,
+    /// The alarms that each deployment gets (default: those of Oracle's guide, on CPU and on memory).
     alarm: Option<Vec<AlarmText>>,
 }
 
+/// An alarm that each deployment gets.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AlarmText {
+    /// Its name, which a rule has to answer.
     name: String,
+    /// The metric, as the service spells it.
     metric: String,
+    /// How the values of a window are made one.
     #[serde(default)]
     statistic: Statistic,
+    /// It fires above this (default: 80).
     above: Option<f64>,
+    /// How far back it looks: whole minutes, as in `5m`, which is the default.
     window: Option<String>,
+    /// How long it must stay above before it fires: whole minutes up to `1h` (default: `1m`).
     pending: Option<String>,
+    /// How often it says so again, which brings the next step: whole minutes (default: `5m`).
     repeat: Option<String>,
+    /// How bad it is.
     #[serde(default)]
     severity: Severity,
 }

@@ -7,6 +7,7 @@ use super::rule::{Stride, checked_step};
 use super::steps::{StepText, Steps};
 use super::{LONGEST_REPEAT, LONGEST_WINDOW, minutes};
 use crate::alarm::TargetId;
+use crate::deployment::Axis;
 
 /// The low alarm that takes back what a rule adds.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,10 +44,13 @@ pub fn is_pair_name(alarm: &str, target: &TargetId) -> bool {
     rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// The pair as it is written.
+/// The low alarm that takes back what a rule adds.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as `{ alarm = \"low_cpu\", metric = \"CpuUtilization\", below = 10, window = \"5m\" }`"
+)]
 pub(super) struct PairText {
     /// Its name on OCI, and the last part of its name on CloudWatch.
     alarm: String,
@@ -67,9 +71,27 @@ pub(super) struct PairText {
     min_step: Option<u32>,
 }
 
+/// The utilizations of both clouds. Of other metrics there are too many to know a slip.
+const UTILIZATIONS: [&str; 5] =
+    ["CpuUtilization", "MemoryUtilization", "GpuUtilization", "GpuMemoryUtilization", "PredictBandwidth"];
+
+/// So many letters wrong, missing or too many are a slip; more of them make another word.
+const SLIP: usize = 2;
+
+/// A pair on a metric that is none never fires, and what was added stays for ever.
+fn check_spelled(metric: &str) -> Result<(), String> {
+    let lower = metric.to_lowercase();
+    let distance = |known: &str| strsim::levenshtein(&known.to_lowercase(), &lower);
+    let nearest = UTILIZATIONS.into_iter().min_by_key(|known| distance(known));
+    match nearest.filter(|known| (1..=SLIP).contains(&distance(known))) {
+        Some(known) => Err(format!("`pair.metric = \"{metric}\"`: there is none; did you mean `{known}`?")),
+        None => Ok(()),
+    }
+}
+
 impl PairText {
     /// Checks what is written beside a rule that goes so far.
-    pub(super) fn checked(self, rule: &Stride) -> Result<Pair, String> {
+    pub(super) fn checked(self, rule: &Stride, axis: Axis) -> Result<Pair, String> {
         // CloudWatch allows 255 characters for `stepladder/endpoint/<63>/variant/<63>/` and this.
         if self.alarm.is_empty() || self.alarm.len() > 80 || self.alarm.contains(['/', '\n', ' ']) {
             let shown = &self.alarm;
@@ -80,6 +102,7 @@ impl PairText {
         if self.metric.is_empty() || !self.metric.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             return Err(format!("`pair.metric = \"{}\"`: expected a metric's plain name", self.metric));
         }
+        check_spelled(&self.metric)?;
         if !self.below.is_finite() || self.below <= 0.0 {
             return Err(format!("`pair.below = {}`: expected a number above 0", self.below));
         }
@@ -92,11 +115,11 @@ impl PairText {
             Some(text) => minutes("pair.repeat", text, LONGEST_REPEAT)?,
             None => window,
         };
-        let stride = self.stride(rule)?;
+        let stride = self.stride(rule, axis)?;
         Ok(Pair { alarm: self.alarm, metric: self.metric, below: self.below, window, repeat, stride })
     }
 
-    fn stride(&self, rule: &Stride) -> Result<Stride, String> {
+    fn stride(&self, rule: &Stride, axis: Axis) -> Result<Stride, String> {
         if (self.step.is_some() || self.steps.is_some())
             && matches!(rule, Stride::Track(_) | Stride::Cheapest)
         {
@@ -115,6 +138,18 @@ impl PairText {
                     .map_err(|problem| problem.replacen('`', "`pair.", 1))?;
                 if steps.adds() != Some(false) {
                     return Err("`pair.steps`: expected `remove` in each, a pair takes back".to_owned());
+                }
+                if axis != Axis::Instances && !steps.are_plain() {
+                    return Err("`pair.steps`: expected plain numbers in `remove`, because only instances can be counted \
+                                in percent"
+                        .to_owned());
+                }
+                if steps.steps.iter().any(|step| step.above.is_some_and(|above| above >= 0.0)) {
+                    return Err(
+                        "`pair.steps`: one begins at the threshold or above it, where the pair never fires: \
+                                expected `below = 0` or less"
+                            .to_owned(),
+                    );
                 }
                 Ok(Stride::Steps(steps))
             }

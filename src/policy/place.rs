@@ -16,6 +16,15 @@ pub(super) fn line(text: &str, place: &str, problem: &str) -> Option<usize> {
     Some(line_at(text, at))
 }
 
+/// A table that is there once at most and is written as one of several, and its line.
+pub(super) fn several(text: &str) -> Option<(&'static str, usize)> {
+    let document = DeTable::parse(text).ok()?;
+    let written = |name: &&str| document.get_ref().get(*name).is_some_and(|value| value.get_ref().is_array());
+    let name = ["defaults", "oci"].into_iter().find(written)?;
+    let at = document.get_ref().get_key_value(name).map_or(0, |(key, _)| key.span().start);
+    Some((name, line_at(text, at)))
+}
+
 /// Counted from 1.
 pub(super) fn line_at(text: &str, byte: usize) -> usize {
     text.get(..byte).unwrap_or_default().matches('\n').count() + 1

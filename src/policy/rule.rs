@@ -148,6 +148,21 @@ impl Rule {
         }
     }
 
+    /// The globs on an alarm's name that it answers.
+    pub fn alarms(&self) -> Vec<String> {
+        self.alarm.iter().map(ToString::to_string).collect()
+    }
+
+    /// The glob on the targets that it is for.
+    pub fn targets(&self) -> String {
+        self.target.to_string()
+    }
+
+    /// Whether it is for this target.
+    pub fn is_for(&self, target: &TargetId) -> bool {
+        self.target.matches(&target.id)
+    }
+
     /// Whether the alarm has the name of this rule's paired alarm.
     pub(super) fn is_taken_back_by(&self, alarm: &str, target: &TargetId) -> bool {
         self.pair.as_ref().is_some_and(|pair| alarm == pair.alarm || alarm == pair.name_for(target))
@@ -190,7 +205,7 @@ with_settings! {
     }
 }
 
-/// What a rule changes, as it is written.
+/// What a rule changes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -259,12 +274,19 @@ impl RuleText {
         let (mut is, mut origins) = (InForce::default(), Origins::new());
         is.take(defaults, &mut origins, &|_| Origin::Defaults);
         is.take(&settings, &mut origins, &|_| Origin::Rule);
-        let pair = self.pair.map(|pair| pair.checked(&stride)).transpose()?;
         let (axis, changes_shape) = match self.axis {
             AxisText::Instances => (Axis::Instances, false),
             AxisText::Shape | AxisText::Cheapest => (Axis::Shape, true),
             AxisText::Bandwidth => (Axis::Bandwidth, false),
         };
+        if self.axis != AxisText::Cheapest {
+            let idle =
+                [("headroom", settings.headroom.is_some()), ("churn_cost", settings.churn_cost.is_some())];
+            if let Some((key, _)) = idle.into_iter().find(|(_, said)| *said) {
+                return Err(format!("`{key}` does nothing: expected `axis = \"cheapest\"` beside it"));
+            }
+        }
+        let pair = self.pair.map(|pair| pair.checked(&stride, axis)).transpose()?;
         if is.native == Native::Park && changes_shape && pair.is_none() {
             return Err("`native = \"park\"` without a `pair`: expected one, because the looks at it bring back what \
                         was parked"

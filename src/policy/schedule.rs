@@ -10,8 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use wildmatch::WildMatch;
 
-use super::Error;
 use super::settings::Settings;
+use super::target::Own;
+use super::{Error, Rule};
 use crate::alarm::TargetId;
 use crate::deployment::Bounds;
 
@@ -35,7 +36,7 @@ pub struct Schedule {
     pub max: Option<u32>,
 }
 
-/// A schedule as it is written.
+/// A time at which the count has other bounds.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -70,13 +71,7 @@ impl ScheduleText {
         let zone = TimeZone::get(name).map_err(|_| {
             format!("`zone = \"{name}\"`: expected a time zone such as `Europe/Berlin`{}", nearest(name))
         })?;
-        let expected =
-            "expected five fields such as `0 8 * * MON-FRI`: minute, hour, day, month, day of the week";
-        if cron.split_whitespace().count() != 5 {
-            return Err(format!("`cron = \"{cron}\"`: {expected}"));
-        }
-        let begins = cronexpr::parse_crontab(&format!("{cron} UTC"))
-            .map_err(|_| format!("`cron = \"{cron}\"`: {expected}"))?;
+        let begins = begins(&cron)?;
         let lasts = super::minutes("for", &lasts, LONGEST)?;
         if target.as_ref().is_some_and(|glob| glob.trim().is_empty()) {
             return Err("`target` is empty: expected a glob on the target".to_owned());
@@ -92,6 +87,22 @@ impl ScheduleText {
         }
         let target = WildMatch::new(target.as_deref().unwrap_or("*"));
         Ok(Schedule { target, begins, zone, lasts, min, max })
+    }
+}
+
+/// The times that five fields of cron name.
+fn begins(cron: &str) -> Result<Crontab, String> {
+    let expected =
+        "expected five fields such as `0 8 * * MON-FRI`: minute, hour, day, month, day of the week";
+    let fields = cron.split_whitespace().count();
+    if fields != 5 {
+        return Err(format!("`cron = \"{cron}\"` has {fields}: {expected}"));
+    }
+    let begins = cronexpr::parse_crontab(&format!("{cron} UTC"))
+        .map_err(|_| format!("`cron = \"{cron}\"` has one that cannot be: {expected}"))?;
+    match begins.find_next(Timestamp::UNIX_EPOCH) {
+        Ok(_) => Ok(begins),
+        Err(_) => Err(format!("`cron = \"{cron}\"` never begins: there is no such day")),
     }
 }
 
@@ -126,8 +137,37 @@ impl Schedule {
         Settings { min: self.min, max: self.max, ..Settings::default() }
     }
 
-    /// Whether it can stand together with other bounds.
-    pub(super) fn check_against(&self, Bounds { min, max }: Bounds, of: &str) -> Result<(), String> {
+    /// Whether it can stand together with the bounds of its targets' own, or else with those of the rules, the policy's and
+    /// the built-in ones.
+    pub(super) fn check_beside(
+        &self,
+        own: &[Own],
+        (rules, built_in): (&[Rule], &[Rule]),
+    ) -> Result<(), String> {
+        for (i, own) in own.iter().enumerate() {
+            let Some(bounds) = own.settings.instances else { continue };
+            if self.meets(&own.glob) {
+                self.check_against(bounds, &format!("target {}", i + 1))?;
+            }
+            if covers(&own.glob, &self.target) {
+                return Ok(());
+            }
+        }
+        let mut meeting = rules.iter().filter(|rule| self.meets(&rule.target)).peekable();
+        if meeting.peek().is_none() {
+            return built_in
+                .first()
+                .map_or(Ok(()), |rule| self.check_against(rule.is.instances, "the built-in rules"));
+        }
+        meeting.try_for_each(|rule| self.check_against(rule.is.instances, &rule.origin))
+    }
+
+    /// Whether some target may be in both, as far as globs tell that.
+    fn meets(&self, glob: &WildMatch) -> bool {
+        covers(glob, &self.target) || covers(&self.target, glob)
+    }
+
+    fn check_against(&self, Bounds { min, max }: Bounds, of: &str) -> Result<(), String> {
         let (floor, ceiling) = (self.min.unwrap_or(min), self.max.unwrap_or(max));
         if floor <= ceiling {
             return Ok(());
@@ -138,6 +178,11 @@ impl Schedule {
              `min` and `max`"
         ))
     }
+}
+
+/// Whether every target of one glob is one of the other's.
+fn covers(wide: &WildMatch, narrow: &WildMatch) -> bool {
+    wide.matches(&narrow.to_string())
 }
 
 #[cfg(test)]

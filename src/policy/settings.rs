@@ -289,10 +289,10 @@ impl Defaults {
     }
 }
 
-/// How long after a change nothing else is changed, as it is written.
+/// How long after a change nothing else is changed, by direction.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as `{ up = \"0s\", down = \"5m\" }`")]
 pub(super) struct CooldownText {
     /// Before more is added: `0s`, or whole seconds up to a day.
     up: Option<String>,
@@ -300,7 +300,7 @@ pub(super) struct CooldownText {
     down: Option<String>,
 }
 
-/// A percentage as it is written: `20%`.
+/// A percentage such as `20%`.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
@@ -381,8 +381,9 @@ fn check_bandwidth(Bounds { min, max }: Bounds) -> Result<(), String> {
 /// A duration in whole seconds, or none at all.
 pub(crate) fn cooldown(key: &str, text: &str) -> Result<SignedDuration, String> {
     let expected = format!("expected whole seconds from `0s` to `{}h`", LONGEST_COOLDOWN.as_hours());
-    let duration: SignedDuration =
-        text.parse().map_err(|_| format!("`{key} = \"{text}\"` is no duration: {expected}"))?;
+    let duration: SignedDuration = text.parse().map_err(|_| {
+        format!("`{key} = \"{text}\"` is no duration in hours, minutes and seconds: {expected}")
+    })?;
     let sensible = !duration.is_negative() && duration <= LONGEST_COOLDOWN && duration.subsec_nanos() == 0;
     sensible.then_some(duration).ok_or_else(|| format!("`{key} = \"{text}\"`: {expected}"))
 }

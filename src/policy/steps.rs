@@ -3,6 +3,8 @@
 //!
 //! Here they are written and checked; [`crate::decide`] takes them.
 
+use std::fmt;
+
 use serde::Deserialize;
 
 /// Application Auto Scaling's own limit. See
@@ -40,7 +42,7 @@ pub enum Adjustment {
     Exact(u32),
 }
 
-/// One step as it is written.
+/// One step: where it lies, and one of `add`, `remove` and `set`.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -115,6 +117,16 @@ impl Adjustment {
         match self {
             Self::Change(by) | Self::Percent(by) => Some(by.signum()),
             Self::Exact(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Adjustment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Change(by) => write!(f, "{by:+}"),
+            Self::Percent(percent) => write!(f, "{percent:+}%"),
+            Self::Exact(count) => write!(f, "to {count}"),
         }
     }
 }
@@ -201,18 +213,19 @@ fn steps_many(begins: &[f64], ends: &[f64]) -> bool {
 /// Application Auto Scaling's own rules: no overlap and no gap, at most one step without a beginning and one without
 /// an end, and what begins below the threshold or ends above it goes on for ever on that side.
 fn check_row(steps: &[Step]) -> Result<(), String> {
-    let shown = |edge: Option<f64>, none: &str| edge.map_or_else(|| none.to_owned(), |edge| edge.to_string());
     for pair in steps.windows(2) {
         let [lower, upper] = pair else { continue };
         let (end, begin) = (lower.below.unwrap_or(f64::INFINITY), beginning(upper));
-        let (end_shown, begin_shown) = (shown(lower.below, "no end"), shown(upper.above, "no beginning"));
         if end > begin {
-            return Err(format!(
-                "`steps` overlap: one ends at {end_shown} and the next begins at {begin_shown}"
-            ));
+            let shown = |verb: &str, edge: Option<f64>, none: &str| {
+                edge.map_or_else(|| none.to_owned(), |edge| format!("{verb} at {edge}"))
+            };
+            let ends = shown("ends", lower.below, "has no end");
+            let begins = shown("begins", upper.above, "has no beginning");
+            return Err(format!("`steps` overlap: one {ends} and the next {begins}"));
         }
         if end < begin {
-            return Err(format!("`steps` leave a gap from {end_shown} to {begin_shown}"));
+            return Err(format!("`steps` leave a gap from {end} to {begin}"));
         }
     }
     let (first, last) = (steps.first().and_then(|step| step.above), steps.last().and_then(|step| step.below));

@@ -29,6 +29,7 @@ pub const TARGET: Target = Target {
         ("oci:GetAlarm", "manage alarms"),
         ("oci:ListAlarms", "manage alarms"),
         ("oci:ListWorkRequests", "read data-science-work-requests"),
+        ("oci:SummarizeMetricsData", "read metrics"),
     ],
     utilization: ["CpuUtilization", "MemoryUtilization"],
     full,
@@ -148,11 +149,7 @@ fn pair(context: &PairContext) -> OciAlarm {
         Facts::OciModelDeployment { compartment, .. } => compartment.as_str(),
         Facts::SagemakerVariant { .. } => "",
     };
-    let metric = METRICS
-        .iter()
-        .find(|known| known.eq_ignore_ascii_case(&pair.metric))
-        .copied()
-        .unwrap_or(&pair.metric);
+    let metric = spelled(&pair.metric);
     let target = &seen.target;
     // What an operator has tagged it with besides stays.
     let mut tags = standing.and(like).map(|alarm| alarm.tags.clone()).unwrap_or_default();
@@ -176,6 +173,11 @@ fn pair(context: &PairContext) -> OciAlarm {
         body: Some(format!("Takes back what stepladder added to {target}.")),
         tags,
     }
+}
+
+/// A metric as its namespace spells it, where it is one of those known.
+pub fn spelled(metric: &str) -> &str {
+    METRICS.iter().find(|known| known.eq_ignore_ascii_case(metric)).copied().unwrap_or(metric)
 }
 
 /// An interval of a query: `1m` to `60m`, `1h` to `24h`, `1d`.

@@ -103,6 +103,8 @@ pub(crate) fn write(dir: &TempDir, name: &str, bytes: impl AsRef<[u8]>) -> Strin
 #[case::shapes("shapes")]
 #[case::policy("policy")]
 #[case::policy_check("policy check")]
+#[case::policy_explain("policy explain")]
+#[case::policy_schema("policy schema")]
 #[case::provision("provision")]
 #[case::teardown("teardown")]
 fn help_says_what_there_is(#[case] verb: &str) {

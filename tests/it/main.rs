@@ -20,9 +20,11 @@ mod cli;
 mod defects;
 mod distrust;
 mod events;
+mod explained;
 mod golden;
 mod host;
 mod invariants;
+mod keys;
 #[cfg(any(feature = "aws", feature = "oci"))]
 mod narrator;
 mod notice;

@@ -10,7 +10,7 @@ use crate::call::Unchanged;
 use crate::cloud::Error;
 use crate::deployment::Tags;
 use crate::target::oci_model_deployment::memory::{self, Finished};
-use crate::target::oci_model_deployment::{TAG_CHANGED, TAG_PREFIX, configuration};
+use crate::target::oci_model_deployment::{TAG_CHANGED, configuration};
 
 /// A deployment as the service tells of it.
 #[derive(Debug)]
@@ -141,18 +141,11 @@ pub(super) async fn update(
     }
 }
 
-/// Adds to the tags, and leaves the others as they are now.
+/// Adds what is ours to the tags, and leaves the others as they are now.
 pub(super) async fn tag(api: &Api, id: &str, tags: &Tags) -> Result<(), Error> {
     let found = get(api, id).await?;
-    let mut all = found.tags();
-    let later = memory::asked_at(&all) > memory::asked_at(tags);
-    for (key, value) in tags.iter().filter(|(key, _)| key.starts_with(TAG_PREFIX)) {
-        // Somebody else may have asked for a change since.
-        if !(later && key == TAG_CHANGED) {
-            all.insert(key.clone(), value.clone());
-        }
-    }
-    let ask = put(id, Some(&found.etag), json!({ "freeformTags": all })).again(Again::Never);
+    let tags = memory::caught_up(&found.tags(), tags);
+    let ask = put(id, Some(&found.etag), json!({ "freeformTags": tags })).again(Again::Never);
     api.ask(ask).await.map(|_| ())
 }
 

@@ -105,7 +105,7 @@ pub struct Resource {
     /// The whole `modelDeploymentConfigurationDetails` of an OCI deployment; then its size is what that says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configuration: Option<Value>,
-    /// The freeform tags of an OCI deployment.
+    /// The freeform tags of an OCI deployment; of a variant, those of its endpoint before anything has changed that.
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
     /// A state other than the usual ones, in the platform's own word.

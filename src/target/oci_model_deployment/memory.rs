@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{TAG_CHANGED, TAG_INFEASIBLE};
 use crate::deployment::{Axis, Infeasible, Size, Tags};
+use crate::tagged;
 
 /// OCI's limit on the length of a tag's value.
 const LONGEST_VALUE: usize = 256;
@@ -44,6 +45,30 @@ pub(super) fn noted(tags: &Tags, Infeasible { shape, until, why }: &Infeasible) 
     let mut tags = tags.clone();
     let note: String = format!("{until} {shape} {why}").chars().take(LONGEST_VALUE).collect();
     tags.insert(TAG_INFEASIBLE.to_owned(), note);
+    tags
+}
+
+/// What tags say of the last change alone: everything else in them may have been edited since.
+pub fn of_the_change(tags: &Tags) -> Tags {
+    let said = [TAG_CHANGED, tagged::RECENT].into_iter().filter_map(|key| tags.get_key_value(key));
+    said.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// The tags with the changes that others know of.
+pub fn joined(tags: &Tags, others: &Tags) -> Tags {
+    let mut all = tags.clone();
+    all.extend(tagged::with_both(tags, others).map(|recent| (tagged::RECENT.to_owned(), recent)));
+    all
+}
+
+/// The tags as they are now with what is ours in those that could not go with an update: an operator may have edited his
+/// own since, and somebody else may have asked for a change.
+pub fn caught_up(now: &Tags, meant: &Tags) -> Tags {
+    let mut tags = joined(now, meant);
+    let ours = [TAG_CHANGED, TAG_INFEASIBLE].into_iter().filter_map(|key| meant.get_key_value(key));
+    let later = asked_at(now) > asked_at(meant);
+    let ours = ours.filter(|(key, _)| !(later && key.as_str() == TAG_CHANGED));
+    tags.extend(ours.map(|(key, value)| (key.clone(), value.clone())));
     tags
 }
 
@@ -157,5 +182,30 @@ mod tests {
         assert_eq!(last_change(&tags, Some(later)), Some(second(300)));
         assert_eq!(last_change(&tags, None), Some(second(100)));
         assert_eq!(last_change(&Tags::new(), None), None);
+    }
+
+    #[test]
+    fn tags_that_follow_a_size_leave_an_operators_alone() {
+        let tags = |pairs: &[(&str, &str)]| -> Tags {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        let observed = tags(&[(tagged::PAUSE, "up"), ("stepladder:max", "3"), (tagged::RECENT, "40i+1")]);
+        let mut meant = stamped(&observed, &[], Axis::Instances, &Size::new(2, "A"), second(100));
+        meant.insert(tagged::RECENT.to_owned(), "40i+1 100i+1".to_owned());
+        // Meanwhile he has let go of the pause, and lowered the ceiling.
+        let now = tags(&[("stepladder:max", "2"), ("team", "a"), (tagged::RECENT, "40i+1")]);
+        let expected = [
+            (TAG_CHANGED, "1970-01-01T00:01:40Z"),
+            ("stepladder:max", "2"),
+            ("team", "a"),
+            (tagged::RECENT, "40i+1 100i+1"),
+        ];
+        assert_eq!(caught_up(&now, &meant), tags(&expected));
+        // Somebody else has asked for a change since.
+        let since = tags(&[(TAG_CHANGED, "1970-01-01T00:02:00Z"), (tagged::RECENT, "40i+1 120i-1")]);
+        let expected =
+            tags(&[(TAG_CHANGED, "1970-01-01T00:02:00Z"), (tagged::RECENT, "40i+1 100i+1 120i-1")]);
+        assert_eq!(caught_up(&since, &meant), expected);
+        assert_eq!(caught_up(&now, &Tags::new()), now);
     }
 }

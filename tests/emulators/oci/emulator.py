@@ -36,6 +36,7 @@ from server import hang_up, serve  # noqa: E402
 from service import Service  # noqa: E402
 from signatures import Referee  # noqa: E402
 from stopping import stop_event  # noqa: E402
+from summaries import Summaries  # noqa: E402
 from world import World  # noqa: E402
 
 
@@ -81,6 +82,7 @@ class Emulator:
         self.evaluation = Evaluation(
             self.world, self.monitoring, self.notifications, minute_seconds
         )
+        self.summaries = Summaries(TENANCY, self.evaluation)
 
     def reset(self):
         for part in (
@@ -139,13 +141,14 @@ class Emulator:
         """Starts to listen; returns what the starter needs to know."""
         referee = Referee(self.credentials)
 
-        def service(name, base, part):
-            made = Service(name, base, part.routes(), self.desk, referee, self.world)
+        def service(name, base, *parts):
+            routes = [one for part in parts for one in part.routes()]
+            made = Service(name, base, routes, self.desk, referee, self.world)
             return serve(made.respond, self.connections)
 
         return {
             "datascience": service("datascience", "/20190101", self.datascience),
-            "monitoring": service("monitoring", "/20180401", self.monitoring),
+            "monitoring": service("monitoring", "/20180401", self.monitoring, self.summaries),
             "notifications": service("notifications", "/20181201", self.notifications),
             "control": serve(control(self.control_routes(), self.world.lock)),
             "rpst": str(self.credentials.rpst),

@@ -107,12 +107,25 @@ class Evaluation:
         self.minute += 1
         return sent
 
-    def collect(self):
-        """Files what was posted and what the gauges show; forgets what no query reaches."""
+    def file(self):
+        """Files what was posted."""
         for name, ago, value in self.monitoring.datapoints:
             old = int(max(ago, 0) / self.minute_seconds) if self.minute_seconds else 0
             self.add(name, self.minute - old, value)
         self.monitoring.datapoints.clear()
+
+    def so_far(self):
+        """All data, with what the minute that is running would have if it ended now."""
+        self.file()
+        data = {name: dict(by_minute) for name, by_minute in self.data.items()}
+        for name, value in self.gauges.items():
+            by_minute = data.setdefault(name, {})
+            by_minute[self.minute] = [*by_minute.get(self.minute, []), value]
+        return data
+
+    def collect(self):
+        """Files what was posted and what the gauges show; forgets what no query reaches."""
+        self.file()
         for name, value in self.gauges.items():
             self.add(name, self.minute, value)
         for of_series in self.data.values():
@@ -150,22 +163,9 @@ class Evaluation:
 
     def values(self, alarm, query):
         """The datapoints of the query's window, by stream."""
-        found = {}
-        for name, by_minute in self.data.items():
-            compartment, namespace, metric, dimensions = name
-            subtree = alarm["metricCompartmentIdInSubtree"]
-            here = subtree or compartment == alarm["metricCompartmentId"]
-            dimensions = dict(dimensions)
-            same = (namespace, metric) == (alarm["namespace"], query.metric)
-            if not (here and same and query.matches(dimensions)):
-                continue
-            window = range(self.minute - query.minutes + 1, self.minute + 1)
-            points = [value for minute in window for value in by_minute.get(minute, [])]
-            if points:
-                stream = query.stream_of(dimensions)
-                key = tuple(sorted(stream.items()))
-                found.setdefault(key, (stream, []))[1].extend(points)
-        return found
+        subtree = alarm["metricCompartmentIdInSubtree"]
+        compartment = None if subtree else alarm["metricCompartmentId"]
+        return streams(self.data, query, alarm["namespace"], compartment, self.minute)
 
     def note_status(self, id, status):
         if self.monitoring.status.get(id, ("OK", None))[0] != status:
@@ -205,6 +205,24 @@ class Evaluation:
             if topic in self.notifications.topics:
                 self.notifications.publish(topic, text)
         return {"alarm": alarm["id"], "type": kind, "message": text}
+
+
+def streams(data, query, namespace, compartment, last):
+    """The datapoints of the window that ends with that minute, by stream; everywhere, or in a
+    compartment."""
+    found = {}
+    for (place, of, metric, dimensions), by_minute in data.items():
+        dimensions = dict(dimensions)
+        here = compartment in (None, place)
+        if not (here and (of, metric) == (namespace, query.metric) and query.matches(dimensions)):
+            continue
+        window = range(last - query.minutes + 1, last + 1)
+        points = [value for minute in window for value in by_minute.get(minute, [])]
+        if points:
+            stream = query.stream_of(dimensions)
+            key = tuple(sorted(stream.items()))
+            found.setdefault(key, (stream, []))[1].extend(points)
+    return found
 
 
 def is_repeat_due(alarm, told_ago):

@@ -1,8 +1,8 @@
 """A part of the Monitoring Query Language: one metric, its window, streams, statistic and bound.
 
 `Metric[5m]{dim = "v", other =~ "a*|b"}.groupBy(dim).mean() > 80`, where `.grouping()` may stand
-for `.groupBy(…)`. Joined queries and absent(), first(), last(), rate() and increment() are
-refused.
+for `.groupBy(…)`; without the bound where metrics are asked for. Joined queries and absent(),
+first(), last(), rate() and increment() are refused.
 """
 
 import math
@@ -34,7 +34,7 @@ QUERY = re.compile(
         (?:\{(?P<predicates>[^}]*)\})?\s*
         (?:\.\s*(?P<grouping>grouping|groupBy)\s*\((?P<names>[^)]*)\)\s*)?
         \.\s*(?P<statistic>\w+)\s*\(\s*(?P<argument>[\d.]*)\s*\)\s*
-        (?P<operator>>=|<=|==|!=|>|<)\s*(?P<bound>-?\d+(?:\.\d+)?)\s*""",
+        (?:(?P<operator>>=|<=|==|!=|>|<)\s*(?P<bound>-?\d+(?:\.\d+)?)\s*)?""",
     re.VERBOSE,
 )
 PREDICATE = re.compile(r"""\s*([\w.-]+)\s*(=~|!=|=)\s*["']([^"']*)["']\s*""")
@@ -50,8 +50,9 @@ class Query:
     # None: every stream for itself; []: all as one; else the dimensions they are grouped by.
     group: list | None
     statistic: object
+    # None where there is no bound.
     operator: object
-    bound: float
+    bound: float | None
 
     def matches(self, dimensions):
         return all(fits(dimensions.get(name), how, text) for name, how, text in self.predicates)
@@ -83,23 +84,23 @@ def percentile(part):
     return of
 
 
-def parse(text):
-    """The query, or a ValueError that says what is wrong."""
+def parse(text, bounded=True):
+    """The query of an alarm, or else of metrics; or a ValueError that says what is wrong."""
     match = QUERY.fullmatch(text)
-    if match is None:
+    if match is None or bounded != bool(match["operator"]):
         raise ValueError(f"the query `{text}` is not understood")
     minutes = int(match["interval"]) * MINUTES[match["unit"]]
     if minutes < 1 or minutes > 24 * 60:
         raise ValueError(f"the interval of `{text}` is not between 1m and 1d")
     return Query(
-        expression=text[: match.start("operator")].strip(),
+        expression=(text[: match.start("operator")] if bounded else text).strip(),
         metric=match["metric"],
         minutes=minutes,
         predicates=predicates(match["predicates"] or ""),
         group=group(match["grouping"], match["names"]),
         statistic=statistic(match["statistic"], match["argument"]),
-        operator=OPERATORS[match["operator"]],
-        bound=float(match["bound"]),
+        operator=OPERATORS.get(match["operator"]),
+        bound=float(match["bound"]) if bounded else None,
     )
 
 

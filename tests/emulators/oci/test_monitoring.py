@@ -3,6 +3,7 @@
 import json
 import unittest
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import oci
 from oci.monitoring import MonitoringClient
@@ -11,6 +12,7 @@ from oci.monitoring.models import (
     Datapoint,
     MetricDataDetails,
     PostMetricDataDetails,
+    SummarizeMetricsDataDetails,
     Suppression,
     UpdateAlarmDetails,
 )
@@ -19,6 +21,7 @@ import mql
 from rig import DEADLINE_SECONDS, DEPLOYMENT, NAMESPACE, QUERY, Checks, Emulator
 
 CPU = f'CpuUtilization[1m]{{resourceId = "{DEPLOYMENT}"}}'
+MEAN = f"{CPU}.groupBy(resourceId).mean()"
 
 
 def first(dimension="i1"):
@@ -205,7 +208,7 @@ class Alarms(Monitoring):
         self.client.list_alarms(self.here)
 
 
-class Evaluation(Monitoring):
+class Measured(Monitoring):
     def gauge(self, value, instance="i1", name="CpuUtilization"):
         self.control("POST", "/gauge", name=name, dimensions=first(instance), value=value)
 
@@ -220,6 +223,21 @@ class Evaluation(Monitoring):
     def entry(self):
         return self.message()["alarmMetaData"][0]
 
+    def post(self, values, ago=0, namespace="custom", atomicity="NON_ATOMIC"):
+        moment = datetime.now(UTC) - timedelta(seconds=ago)
+        points = [Datapoint(timestamp=moment, value=value) for value in values]
+        metric = MetricDataDetails(
+            namespace=namespace,
+            compartment_id=self.here,
+            name="Load",
+            dimensions={"resourceId": "x"},
+            datapoints=points,
+        )
+        details = PostMetricDataDetails(metric_data=[metric], batch_atomicity=atomicity)
+        return self.client.post_metric_data(details).data
+
+
+class Evaluation(Measured):
     def test_an_alarm_fires_and_clears_once(self):
         alarm = self.create(body="text", freeform_tags={"a": "b"})
         self.assertEqual(self.evaluate(), [])
@@ -464,19 +482,6 @@ class Evaluation(Monitoring):
         self.control("POST", "/metrics", **metric, values=[10])
         self.assertEqual(self.evaluate(), ["FIRING_TO_OK"])
 
-    def post(self, values, ago=0, namespace="custom", atomicity="NON_ATOMIC"):
-        moment = datetime.now(UTC) - timedelta(seconds=ago)
-        points = [Datapoint(timestamp=moment, value=value) for value in values]
-        metric = MetricDataDetails(
-            namespace=namespace,
-            compartment_id=self.here,
-            name="Load",
-            dimensions={"resourceId": "x"},
-            datapoints=points,
-        )
-        details = PostMetricDataDetails(metric_data=[metric], batch_atomicity=atomicity)
-        return self.client.post_metric_data(details).data
-
     def test_metric_data_is_posted(self):
         self.create(namespace="custom", query="Load[1m].mean() > 80")
         self.assertEqual(self.post([90.0, 80.0]).failed_metrics_count, 0)
@@ -493,6 +498,107 @@ class Evaluation(Monitoring):
                 self.assertEqual(self.post([90.0], **options).failed_metrics_count, 1)
                 atomic = {"atomicity": "ATOMIC", **options}
                 self.refused(400, "InvalidParameter", self.post, [90.0], **atomic)
+
+
+class Summaries(Measured):
+    def summarize(self, query=MEAN, minutes=5, compartment=None, subtree=False, **changes):
+        """The streams of a range that ends now."""
+        now = datetime.now(UTC)
+        details = {
+            "namespace": NAMESPACE,
+            "query": query,
+            "start_time": now - timedelta(minutes=minutes),
+            "end_time": now,
+            "resolution": "1m",
+            **changes,
+        }
+        return self.client.summarize_metrics_data(
+            compartment or self.here,
+            SummarizeMetricsDataDetails(**details),
+            compartment_id_in_subtree=subtree,
+        ).data
+
+    def values(self, *arguments, **options):
+        (stream,) = self.summarize(*arguments, **options)
+        return [point.value for point in stream.aggregated_datapoints]
+
+    def test_windows_are_summarized(self):
+        self.assertEqual(self.summarize(), [])
+        self.gauge(90, "i1")
+        self.gauge(30, "i2")
+        # What is measured counts before the minute ends.
+        (stream,) = self.summarize()
+        self.assertEqual((stream.name, stream.namespace), ("CpuUtilization", NAMESPACE))
+        self.assertEqual((stream.compartment_id, stream.resolution), (self.here, "1m"))
+        self.assertEqual(stream.dimensions, {"resourceId": DEPLOYMENT})
+        (point,) = stream.aggregated_datapoints
+        self.assertEqual(point.value, 60)
+        ago = datetime.now(UTC) - point.timestamp
+        self.assertTrue(timedelta() <= ago <= timedelta(seconds=60 + DEADLINE_SECONDS), ago)
+        self.evaluate(2)
+        self.gauge(60, "i1")
+        self.assertEqual(self.values(), [60, 60, 45])
+        self.assertEqual(self.values(minutes=2), [60, 45])
+        # Nothing was counted twice by being asked for.
+        self.evaluate()
+        self.assertEqual(self.values(), [60, 60, 45, 45])
+        streams = self.summarize(f"{CPU}.max()", minutes=1)
+        self.assertEqual(
+            [(one.dimensions, one.aggregated_datapoints[-1].value) for one in streams],
+            [(first("i1"), 60), (first("i2"), 30)],
+        )
+
+    def test_a_window_is_as_long_as_its_interval(self):
+        query = f"{CPU.replace('[1m]', '[3m]')}.grouping().sum()"
+        self.gauge(10)
+        self.evaluate(4)
+        # The minute that is running is the fifth.
+        self.assertEqual(self.values(query), [10, 20, 30, 30, 30])
+        self.evaluate(4)
+        (stream,) = self.summarize(query, resolution="3m", minutes=60)
+        ends = [point.timestamp for point in stream.aggregated_datapoints]
+        self.assertEqual({after - end for end, after in pairwise(ends)}, {timedelta(minutes=3)})
+
+    def test_posted_data_is_summarized(self):
+        self.post([90.0, 80.0])
+        options = {"namespace": "custom"}
+        self.assertEqual(self.values("Load[1m].mean()", **options), [85])
+        self.assertEqual(self.summarize("Load[1m].mean()"), [])
+
+    def test_only_what_is_asked_for_is_summarized(self):
+        self.gauge(92)
+        for options in (
+            {"compartment": "elsewhere"},
+            {"namespace": "other"},
+            {"query": "MemoryUtilization[1m].mean()"},
+            {"query": 'CpuUtilization[1m]{resourceId = "other"}.mean()'},
+        ):
+            with self.subTest(options):
+                self.assertEqual(self.summarize(**options), [])
+        tenancy = {"compartment": self.emulator["tenancy"]}
+        self.assertEqual(self.summarize(**tenancy), [])
+        self.assertEqual(self.values(**tenancy, subtree=True), [92])
+        self.refused(400, "InvalidParameter", self.summarize, subtree=True)
+
+    def test_a_summary_may_be_refused(self):
+        for options in (
+            {"query": f"{CPU}.mean() > 80"},
+            {"query": CPU},
+            {"resolution": "2m"},
+            {"resolution": "often"},
+            {"minutes": 0},
+        ):
+            with self.subTest(options):
+                self.refused(400, "InvalidParameter", self.summarize, **options)
+        # The SDK's own models would not let these pass.
+        for missing in ("namespace", "query"):
+            with self.subTest(missing):
+                body = {"namespace": NAMESPACE, "query": f"{CPU}.mean()"}
+                del body[missing]
+                action = self.client.summarize_metrics_data
+                self.refused(400, "MissingParameter", action, self.here, body)
+        self.control("POST", "/deny", operation="SummarizeMetricsData", denied=True)
+        self.refused(404, "NotAuthorizedOrNotFound", self.summarize)
 
 
 class MinutesThatPass(unittest.TestCase):
@@ -531,6 +637,12 @@ class Queries(unittest.TestCase):
             with self.subTest(text):
                 query = mql.parse(text)
                 self.assertEqual((query.minutes, query.group), (minutes, group))
+
+    def test_metrics_are_asked_for_without_a_bound(self):
+        query = mql.parse("A[5m].groupBy(a).mean()", bounded=False)
+        self.assertEqual((query.minutes, query.bound), (5, None))
+        with self.assertRaises(ValueError):
+            mql.parse("A[5m].mean() > 1", bounded=False)
 
     def test_what_is_refused(self):
         for text in (

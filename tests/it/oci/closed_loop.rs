@@ -13,13 +13,15 @@ fn horizontal() {
     let script = Script {
         name: "horizontal",
         folder: "demo-oci",
-        // To the function the alarms' minutes are real ones, so it asks when an alarm fired, not for its data.
+        // To the function minutes are real ones, so it asks when an alarm fired, not for its data, and does not wait
+        // after a change.
         policy: r#"
 [[rule]]
 alarm     = "*model_deployment_high_cpu"
 axis      = "instances"
 instances = { min = 1, max = 3 }
 fresh     = "fired"
+cooldown  = { down = "0s" }
 pair      = { alarm = "model_deployment_low_cpu", metric = "CpuUtilization", below = 30, window = "1m", repeat = "5m" }
 "#,
         axis: Axis::Instances,
@@ -62,6 +64,7 @@ rungs = [
 alarm = "*model_deployment_high_mem"
 axis  = "shape"
 fresh = "fired"
+cooldown = { down = "0s" }
 pair  = { alarm = "model_deployment_low_mem", metric = "MemoryUtilization", below = 30, window = "1m", repeat = "5m" }
 "#,
         axis: Axis::Shape,

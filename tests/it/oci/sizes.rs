@@ -96,6 +96,14 @@ fn titled(title: &str, alarm: &str) -> Value {
     event
 }
 
+/// A message from a paired alarm, as it stands there.
+fn of_pair(pair: &Value) -> Value {
+    let mut event = titled(pair["displayName"].as_str().unwrap(), pair["id"].as_str().unwrap());
+    event["alarmMetaData"][0]["query"] = pair["query"].clone();
+    event["alarmMetaData"][0]["metricValues"] = json!([{ "value": "3" }]);
+    event
+}
+
 /// What a step changes and what it pairs.
 struct Step {
     high: &'static str,
@@ -156,7 +164,7 @@ fn one_step_up_and_back(#[case] before: Value, #[case] step: Step) {
     let pair = tenancy.pair();
     assert_eq!(pair["displayName"], step.low);
     assert!(pair["query"].as_str().unwrap().starts_with(step.metric), "{pair:#}");
-    let told = outcome(&function, &titled(step.low, pair["id"].as_str().unwrap()));
+    let told = outcome(&function, &of_pair(&pair));
     assert_eq!(told["result"], "applied", "{told:#}");
     tenancy.finish_long_ago();
     let after = tenancy.document();

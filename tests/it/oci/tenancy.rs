@@ -124,6 +124,40 @@ pub(super) fn sample(name: &str, alarm: &str) -> Value {
     fired_now(event, alarm)
 }
 
+/// The same with another value of its metric, or with none.
+pub(super) fn with_value(name: &str, alarm: &str, value: Option<&str>) -> Value {
+    let mut event = sample(name, alarm);
+    let entry = event["alarmMetaData"][0].as_object_mut().unwrap();
+    match value {
+        Some(value) => {
+            let name = entry["metricValues"][0].as_object().unwrap().keys().next().unwrap().clone();
+            entry["metricValues"] = json!([{ name: value }]);
+        }
+        None => {
+            entry.remove("metricValues");
+        }
+    }
+    event
+}
+
+/// The usual deployment with so many instances.
+pub(super) fn with_count(instances: u32) -> Value {
+    let mut document = deployment();
+    document["modelDeploymentSystemData"]["currentInstanceCount"] = json!(instances);
+    document["modelDeploymentConfigurationDetails"]["modelConfigurationDetails"]["scalingPolicy"]["instanceCount"] =
+        json!(instances);
+    document
+}
+
+/// The same with more tags.
+pub(super) fn with_tags(instances: u32, tags: &[(&str, &str)]) -> Value {
+    let mut document = with_count(instances);
+    for (key, value) in tags {
+        document["freeformTags"][*key] = json!(value);
+    }
+    document
+}
+
 /// The payload as a message of this alarm, which was sent just now.
 pub(super) fn fired_now(mut event: Value, alarm: &str) -> Value {
     event["timestampEpochMillis"] = json!(Timestamp::now().as_millisecond());

@@ -1,0 +1,286 @@
+//! `stepladder policy explain`: what is in force for one target, and who has said it.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use comfy_table::{Table, presets};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use stepladder::alarm::TargetId;
+use stepladder::deployment::{Axis, Tags, Way};
+use stepladder::policy::{
+    Circumstances, Effective, Explained, Matched, Pair, Role, Running, Setting, Steps, Stride,
+};
+use stepladder::report::plain;
+use stepladder::tagged;
+
+use super::super::{Failure, Format, PolicyOption, Printed, parse_time, wall_clock};
+
+/// Tell which rules answer the alarms of one target, what is in force for it, and who has said so
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Nothing is looked at: what the deployment's own tags say is told with --tag, as many as there are. \
+The platform's own bounds, and what it allows, are seen by `stepladder explain`. Exit codes: 0 told, even where no \
+rule answers; 2 unusable target, tag or policy.
+
+Examples:
+  stepladder policy explain --target endpoint/churn/variant/AllTraffic --policy stepladder.toml
+  stepladder policy explain --target endpoint/churn/variant/AllTraffic --alarm churn-high-cpu
+  stepladder policy explain --target endpoint/churn/variant/AllTraffic --at 2026-03-29T06:30:00Z
+  stepladder policy explain --target endpoint/churn/variant/AllTraffic --tag stepladder:min=3"
+)]
+pub(super) struct Options {
+    /// The target: a model deployment's OCID, or `endpoint/<name>/variant/<name>`
+    #[arg(long, value_name = "TARGET")]
+    target: String,
+    /// Only the rule that an alarm of this name gets [default: every rule that may answer]
+    #[arg(long, value_name = "NAME")]
+    alarm: Option<String>,
+    /// The time that it is, for schedules and pauses [default: now]
+    #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
+    at: Option<Timestamp>,
+    /// What a tag of the deployment says; may be given several times
+    #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = parse_tag)]
+    tags: Vec<(String, String)>,
+    #[command(flatten)]
+    policy: PolicyOption,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+fn parse_tag(text: &str) -> Result<(String, String), String> {
+    let (name, value) =
+        text.split_once('=').ok_or("expected a name and a value, as in `stepladder:min=3`")?;
+    if !name.starts_with(tagged::PREFIX) {
+        return Err(format!(
+            "expected a name that begins with `{}`, as in `stepladder:min=3`",
+            tagged::PREFIX
+        ));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+impl Options {
+    pub(super) fn run(self) -> Result<Printed, Failure> {
+        let Some(target) = TargetId::read(&self.target) else {
+            let expected = "expected a model deployment's OCID, `ocid1.datasciencemodeldeployment.…`, or \
+                            `endpoint/<name>/variant/<name>`";
+            let found = plain(&self.target);
+            return Err(Failure::unusable(
+                "target",
+                format!("`{found}` is nothing that is resized here: {expected}"),
+            ));
+        };
+        let policy = self.policy.load()?;
+        let tags: Tags = self.tags.into_iter().collect();
+        let now = self.at.unwrap_or_else(wall_clock);
+        let explained =
+            policy.explain(&Circumstances { target: &target, now, tags: &tags }, self.alarm.as_deref());
+        let told = Told { target: &target, now, alarm: self.alarm.as_deref(), explained: &explained };
+        Ok(match self.format {
+            Format::Json => Printed::json(&told.value()),
+            Format::Text => Printed::done(told.text()),
+        })
+    }
+}
+
+/// What is to be told, and of what.
+struct Told<'a> {
+    target: &'a TargetId,
+    now: Timestamp,
+    alarm: Option<&'a str>,
+    explained: &'a Explained<'a>,
+}
+
+impl Told<'_> {
+    fn text(&self) -> String {
+        let mut parts = vec![self.heading()];
+        let rules = &self.explained.rules;
+        for (i, rule) in rules.iter().enumerate() {
+            let before = i.checked_sub(1).and_then(|before| rules.get(before));
+            let as_before = before.is_some_and(|before| before.settings == rule.settings);
+            parts.push(rule_text(rule, self.target, as_before));
+        }
+        if rules.is_empty() {
+            let what =
+                self.alarm.map_or_else(|| "any alarm".to_owned(), |alarm| format!("`{}`", plain(alarm)));
+            parts.push(format!("No rule answers {what} on this target.\n"));
+        }
+        parts.join("\n")
+    }
+
+    /// What is so whichever rule answers.
+    fn heading(&self) -> String {
+        let Explained { allowed, schedules, pause, unreadable, .. } = self.explained;
+        let mut text = format!("{} at {}\n", self.target, self.now);
+        // Writing to a string cannot fail.
+        let mut line = |line: String| {
+            let _ = writeln!(text, "  {}", plain(&line));
+        };
+        if !allowed {
+            line("the policy's `targets` leave it out, so no alarm ever changes it".to_owned());
+        }
+        for Running { place, schedule, until } in schedules {
+            let bounds = [
+                schedule.min.map(|min| format!("at least {min}")),
+                schedule.max.map(|max| format!("at most {max}")),
+            ];
+            let bounds = bounds.into_iter().flatten().collect::<Vec<_>>().join(" and ");
+            line(format!("`[[schedule]]` {place} is in force until {until}: {bounds}"));
+        }
+        if let Some(pause) = pause {
+            let over = [Way::Up, Way::Down].into_iter().all(|way| !pause.stops(way, self.now));
+            line(format!("scaling {} paused by {pause}", if over { "is no longer" } else { "is" }));
+        }
+        if let Some(unreadable) = unreadable {
+            let tagged::Unreadable { tag, problem } = unreadable;
+            line(format!("its tag `{tag}` cannot be read, so it would be left alone: {problem}"));
+        }
+        text
+    }
+
+    fn value(&self) -> Value {
+        let Explained { allowed, schedules, pause, unreadable, rules } = self.explained;
+        let schedule = |Running { place, schedule, until }: &Running| json!({ "schedule": place, "min": schedule.min, "max": schedule.max, "until": until });
+        let paused = pause.map(|pause| {
+            json!({ "by": pause.to_string(), "up": pause.stops(Way::Up, self.now), "down": pause.stops(Way::Down, self.now) })
+        });
+        json!({
+            "target": self.target.id,
+            "kind": self.target.kind,
+            "at": self.now,
+            "alarm": self.alarm,
+            "allowed": allowed,
+            "schedules": schedules.iter().map(schedule).collect::<Vec<_>>(),
+            "paused": paused,
+            "unreadable_tag": unreadable.as_ref().map(|found| json!({ "tag": found.tag, "problem": found.problem })),
+            "rules": rules.iter().map(|rule| rule_value(rule, self.target)).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn rule_text(Effective { matched, settings }: &Effective, target: &TargetId, as_before: bool) -> String {
+    let Matched { rule, role, by } = matched;
+    let on = Some(rule.targets())
+        .filter(|glob| glob != "*")
+        .map_or_else(String::new, |glob| format!(" on `{glob}`"));
+    let mut text = match role {
+        Role::TakesBack => format!("{} takes back on `{by}`, its pair\n", rule.origin),
+        Role::Answers | Role::LooksAfter => format!("{} answers `{by}`{on}\n", rule.origin),
+    };
+    // Writing to a string cannot fail.
+    let mut line = |label: &str, value: &str| {
+        let _ = writeln!(text, "  {label:<20} {}", plain(value));
+    };
+    line("changes", &changes(rule.axis, matched.stride()));
+    if let Some(pair) = &rule.pair {
+        line("pair", &pair_text(pair, target, rule.axis));
+    }
+    let bounds = rule.is.instances;
+    if bounds.min > bounds.max {
+        line("count", "its floor lies above its ceiling, so one of them cannot be kept");
+    }
+    if as_before {
+        line("settings", "the same as above");
+    } else {
+        for setting in settings {
+            line(setting.key, &setting_text(setting));
+        }
+    }
+    let own = Some(matched.stride()).into_iter().map(|stride| ("steps from the threshold", stride));
+    let of_pair =
+        rule.pair.iter().filter(|_| *role != Role::TakesBack).map(|pair| ("steps of the pair", &pair.stride));
+    for (title, stride) in own.chain(of_pair) {
+        if let Stride::Steps(steps) = stride {
+            let _ = write!(text, "  {title}\n{}", steps_table(steps));
+        }
+    }
+    text
+}
+
+fn setting_text(setting: &Setting) -> String {
+    let otherwise =
+        setting.otherwise.as_ref().map_or_else(String::new, |value| format!(", instead of {value}"));
+    format!("{:<28} {}{otherwise}", setting.value, setting.said_by())
+}
+
+fn changes(axis: Axis, stride: &Stride) -> String {
+    match stride {
+        Stride::Cheapest => format!("count and shape, {stride}"),
+        Stride::Step(_) | Stride::Steps(_) | Stride::Track(_) => format!("{axis} {stride}"),
+    }
+}
+
+fn pair_text(pair: &Pair, target: &TargetId, axis: Axis) -> String {
+    let Pair { metric, below, window, repeat, stride, .. } = pair;
+    let name = pair_name(pair, target);
+    let changes = changes(axis, stride);
+    format!("`{name}`: {metric} below {below} over {window:#}, again every {repeat:#}: {changes}")
+}
+
+/// Names are unique per region on `CloudWatch`, and need not be on OCI.
+fn pair_name(pair: &Pair, target: &TargetId) -> String {
+    if target.endpoint_and_variant().is_some() { pair.name_for(target) } else { pair.alarm.clone() }
+}
+
+fn steps_table(steps: &Steps) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["    above", "below", "change"]);
+    let edge = |edge: Option<f64>| {
+        edge.map_or_else(
+            || "no end".to_owned(),
+            |edge| if edge == 0.0 { "0".to_owned() } else { format!("{edge:+}") },
+        )
+    };
+    for step in &steps.steps {
+        table.add_row([format!("    {}", edge(step.above)), edge(step.below), step.adjustment.to_string()]);
+    }
+    let least = if steps.min_step > 1 { format!("    at least {}\n", steps.min_step) } else { String::new() };
+    format!("{}\n{least}", table.trim_fmt())
+}
+
+fn rule_value(Effective { matched, settings }: &Effective, target: &TargetId) -> Value {
+    let Matched { rule, role, by } = matched;
+    let (role, by) = match role {
+        Role::TakesBack => ("takes_back", json!(by)),
+        Role::Answers | Role::LooksAfter => ("answers", Value::Null),
+    };
+    let setting = |setting: &Setting| json!({ "key": setting.key, "value": setting.value, "by": setting.said_by(), "instead_of": setting.otherwise });
+    json!({
+        "rule": rule.origin,
+        "role": role,
+        "pair_alarm": by,
+        "alarm": rule.alarms(),
+        "target": rule.targets(),
+        "axis": axis_word(rule.axis, &rule.stride),
+        "stride": stride_value(matched.stride()),
+        "pair": rule.pair.as_ref().map(|pair| json!({
+            "name": pair_name(pair, target),
+            "metric": pair.metric,
+            "below": pair.below,
+            "window": format!("{:#}", pair.window),
+            "repeat": format!("{:#}", pair.repeat),
+            "stride": stride_value(&pair.stride),
+        })),
+        "settings": settings.iter().map(setting).collect::<Vec<_>>(),
+    })
+}
+
+/// As the policy writes it.
+fn axis_word(axis: Axis, stride: &Stride) -> String {
+    if matches!(stride, Stride::Cheapest) { "cheapest".to_owned() } else { axis.to_string() }
+}
+
+/// As the policy writes it, but for steps, which are told with both ends.
+fn stride_value(stride: &Stride) -> Value {
+    match stride {
+        Stride::Step(step) => json!({ "step": step }),
+        Stride::Track(to) => json!({ "track": to }),
+        Stride::Cheapest => json!("cheapest"),
+        Stride::Steps(steps) => {
+            let step = |step: &stepladder::policy::Step| json!({ "above": step.above, "below": step.below, "change": step.adjustment.to_string() });
+            json!({ "steps": steps.steps.iter().map(step).collect::<Vec<_>>(), "min_step": steps.min_step })
+        }
+    }
+}

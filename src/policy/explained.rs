@@ -1,0 +1,181 @@
+//! What is in force for one target at one time, and who has said it, as data. Nothing is looked at.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+use super::{Matched, Mode, Origin, Policy, Role, Rule, Schedule};
+use crate::alarm::TargetId;
+use crate::deployment::Tags;
+use crate::tagged::{self, Pause, Unreadable};
+
+/// One target at one time, and what its tags say.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'a> {
+    /// Which one.
+    pub target: &'a TargetId,
+    /// When.
+    pub now: Timestamp,
+    /// Its tags, as the platform has them.
+    pub tags: &'a Tags,
+}
+
+/// All that a policy says of one target.
+#[derive(Debug)]
+pub struct Explained<'a> {
+    /// Whether the policy lets it be touched at all.
+    pub allowed: bool,
+    /// The schedules that are in force.
+    pub schedules: Vec<Running<'a>>,
+    /// What its tags pause.
+    pub pause: Option<Pause>,
+    /// A tag of it that cannot be read, so that it would be left alone.
+    pub unreadable: Option<Unreadable>,
+    /// The rules that may answer, in order.
+    pub rules: Vec<Effective<'a>>,
+}
+
+/// A schedule that is in force.
+#[derive(Debug, Clone, Copy)]
+pub struct Running<'a> {
+    /// Its place in the policy, counted from 1.
+    pub place: usize,
+    /// What it says.
+    pub schedule: &'a Schedule,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// A rule, with all that is said of the target.
+#[derive(Debug)]
+pub struct Effective<'a> {
+    /// The rule, and in which part it answers.
+    pub matched: Matched<'a>,
+    /// Every setting.
+    pub settings: Vec<Setting>,
+}
+
+/// One setting as it is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Its key in the policy.
+    pub key: &'static str,
+    /// In words.
+    pub value: String,
+    /// Who has said it; `None` for nobody.
+    pub by: Option<Origin>,
+    /// What would hold without the deployment's tags, where that is something else.
+    pub otherwise: Option<String>,
+}
+
+impl Setting {
+    /// Whether somebody has said it.
+    pub fn is_said(&self) -> bool {
+        self.by.is_some() || (self.key == MODE && self.value != Mode::default().to_string())
+    }
+
+    /// Who has said it, in words.
+    pub fn said_by(&self) -> String {
+        match &self.by {
+            Some(origin) => origin.to_string(),
+            None if self.key == MODE => "the policy's `mode`".to_owned(),
+            None => "built-in default".to_owned(),
+        }
+    }
+}
+
+/// The one setting that has a key of its own at the top of the file.
+const MODE: &str = "mode";
+
+impl Policy {
+    /// What is in force for one target: of the rule that an alarm of this name gets, else of every rule that answers any.
+    pub fn explain<'a>(&'a self, of: &Circumstances<'_>, alarm: Option<&str>) -> Explained<'a> {
+        let Circumstances { target, now, tags } = *of;
+        let variant = target.endpoint_and_variant().map(|(_, variant)| variant);
+        let (said, unreadable) = match tagged::read(&tagged::own(tags, variant)) {
+            Ok(said) => (said, None),
+            Err(unreadable) => (tagged::Said::default(), Some(unreadable)),
+        };
+        let matched: Vec<Matched> = match alarm {
+            Some(alarm) => self.rule_for(alarm, target).into_iter().collect(),
+            None => self.rules.iter().filter(|rule| rule.is_for(target)).map(answering).collect(),
+        };
+        let rules = matched.into_iter().map(|matched| {
+            let untagged = self.in_force(matched, target, now);
+            let mut matched = untagged.clone();
+            matched.take(&said.settings, &|key| Origin::Tag(tagged::tag_of(key)));
+            let settings = differing(self.settings_of(&matched), &self.settings_of(&untagged));
+            Effective { matched, settings }
+        });
+        Explained {
+            allowed: self.allows(target),
+            schedules: self.running(target, now),
+            pause: said.pause,
+            unreadable,
+            rules: rules.collect(),
+        }
+    }
+
+    /// Every setting of a rule as it is in force, and who has said it.
+    pub fn settings_of(&self, Matched { rule, .. }: &Matched) -> Vec<Setting> {
+        let told = rule.is.told().into_iter();
+        let setting = |(key, value): (&'static str, String)| Setting {
+            key,
+            value: if key == MODE { rule.is.mode.unwrap_or(self.mode).to_string() } else { value },
+            by: rule.origins.get(key).cloned(),
+            otherwise: None,
+        };
+        told.map(setting).collect()
+    }
+
+    /// The schedules in force for a target.
+    fn running(&self, target: &TargetId, now: Timestamp) -> Vec<Running<'_>> {
+        let mut running = Vec::new();
+        for (i, schedule) in self.schedules.iter().enumerate() {
+            if let Some(until) = schedule.until(target, now) {
+                running.push(Running { place: i + 1, schedule, until });
+            }
+        }
+        running
+    }
+
+    /// How many of each the policy has of its own, by their keys; what it has none of is not here.
+    pub fn counts(&self) -> Vec<(&'static str, usize)> {
+        let counts = [
+            ("rule", self.own_rules),
+            ("target", self.own.len()),
+            ("schedule", self.schedules.len()),
+            ("ladder", self.own_ladders),
+            ("notify", self.notify.len()),
+        ];
+        counts.into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Those of the policy's own rules that never answer: rules before them have all their globs, for the same targets.
+    pub fn shadowed(&self) -> Vec<(&Rule, &Rule)> {
+        let own = self.rules.get(..self.own_rules).unwrap_or_default();
+        let mut shadowed = Vec::new();
+        for (i, rule) in own.iter().enumerate() {
+            let before = |glob| {
+                let mut before = own.iter().take(i).filter(|earlier| earlier.target == rule.target);
+                before.find(|earlier| earlier.alarm.contains(glob))
+            };
+            let all: Option<Vec<&Rule>> = rule.alarm.iter().map(before).collect();
+            shadowed.extend(all.and_then(|all| all.last().map(|by| (rule, *by))));
+        }
+        shadowed
+    }
+}
+
+/// What the tags have changed tells what it was.
+fn differing(tagged: Vec<Setting>, untagged: &[Setting]) -> Vec<Setting> {
+    let with = |(setting, before): (Setting, &Setting)| {
+        let otherwise = (setting.value != before.value).then(|| before.value.clone());
+        Setting { otherwise, ..setting }
+    };
+    tagged.into_iter().zip(untagged).map(with).collect()
+}
+
+fn answering(rule: &Rule) -> Matched<'_> {
+    Matched { rule: Cow::Borrowed(rule), role: Role::Answers, by: rule.alarms().join("`, `") }
+}

@@ -1,0 +1,341 @@
+//! `stepladder policy` and `stepladder explain`: what is in force and by whom, what speaks against a change, and what it
+//! costs.
+
+use std::fs;
+
+use rstest::rstest;
+use serde_json::{Value, json};
+use stepladder::policy::Policy;
+use tempfile::TempDir;
+
+use crate::cli::{Ran, run, write};
+
+const VARIANT: &str = "endpoint/churn/variant/AllTraffic";
+const CHURN: &str = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueidchurn";
+
+/// Something of each kind that has a say.
+const POLICY: &str = r#"#:schema ./policy.schema.json
+targets = ["endpoint/churn/*", "ocid1.*"]
+
+[defaults]
+instances = { min = 1, max = 8 }
+
+[[rule]]
+alarm    = ["*-busy", "*_busy"]
+target   = "endpoint/*"
+axis     = "instances"
+steps    = [{ below = 20, add = 1 }, { above = 20, below = 40, add = "30%" }, { above = 40, add = 4 }]
+min_step = 2
+cooldown = { up = "60s" }
+pair     = { alarm = "calm", metric = "CpuUtilization", below = 20, window = "10m" }
+
+[[rule]]
+alarm = "*-full"
+axis  = "cheapest"
+pair  = { alarm = "idle", metric = "CpuUtilization", below = 20, window = "10m" }
+
+[[target]]
+target          = "endpoint/churn/*"
+instances       = { min = 2, max = 12 }
+max_hourly_cost = 3.5
+
+[[schedule]]
+cron = "0 8 * * *"
+zone = "Europe/Berlin"
+for  = "10h"
+min  = 4
+"#;
+
+fn told(dir: &TempDir, line: &str) -> Ran {
+    let policy = write(dir, "policy.toml", POLICY);
+    let args: Vec<&str> =
+        ["policy", "explain", "--policy", &policy].into_iter().chain(line.split(' ')).collect();
+    run(&args)
+}
+
+/// A line in which a blank separates the arguments.
+fn shown(line: &str) -> String {
+    let dir = TempDir::new().unwrap();
+    told(&dir, line).without(&dir).to_string()
+}
+
+/// On the day on which clocks go forward, half an hour after the schedule has begun.
+#[rstest]
+#[case::own("own", &format!("--target {VARIANT} --alarm churn-busy --at 2026-03-29T06:30:00Z --tag stepladder:min=3"))]
+#[case::json(
+    "json",
+    &format!("--target {VARIANT} --alarm churn-busy --at 2026-03-29T06:30:00Z --tag stepladder:min=3 --format json")
+)]
+#[case::taken_back(
+    "taken-back",
+    &format!("--target {VARIANT} --alarm stepladder/{VARIANT}/idle --at 2026-03-28T06:30:00Z --tag stepladder:pause=all")
+)]
+#[case::every_rule("every-rule", &format!("--target {CHURN} --at 2026-03-28T06:30:00Z"))]
+#[case::left_out("left-out", "--target endpoint/other/variant/a --alarm nobodys --at 2026-03-28T06:30:00Z")]
+#[case::unreadable("unreadable", &format!("--target {VARIANT} --alarm x-full --tag stepladder:maxx=3 --at 2026-03-28T06:30:00Z"))]
+#[case::floor_above_ceiling(
+    "floor-above-ceiling",
+    &format!("--target {VARIANT} --alarm x-full --tag stepladder:max=3 --at 2026-03-29T06:30:00Z")
+)]
+#[case::no_target("no-target", "--target churn")]
+#[case::no_target_json("no-target-json", "--target endpoint/churn --format json")]
+#[case::no_tag("no-tag", &format!("--target {VARIANT} --tag min=3"))]
+fn what_is_in_force_is_told(#[case] name: &str, #[case] line: &str) {
+    insta::assert_snapshot!(format!("policy-explain-{name}"), shown(line));
+}
+
+#[rstest]
+// eight in the morning in Berlin: by UTC seven in winter, and six in summer
+#[case::winter("2026-03-28T06:30:00Z", "2", "`[[target]]` 1, `endpoint/churn/*`")]
+#[case::summer("2026-03-29T06:30:00Z", "4", "`[[schedule]]` 1, until 2026-03-29T16:00:00Z")]
+fn a_schedule_keeps_to_the_clock_on_the_wall(#[case] at: &str, #[case] min: &str, #[case] by: &str) {
+    let dir = TempDir::new().unwrap();
+    let told = told(&dir, &format!("--target {VARIANT} --alarm churn-busy --format json --at {at}")).json();
+    let setting = &told["rules"][0]["settings"][0];
+    assert_eq!(
+        (&setting["key"], &setting["value"], &setting["by"]),
+        (&json!("instances.min"), &json!(min), &json!(by))
+    );
+    assert_eq!(told["schedules"].as_array().unwrap().len(), usize::from(min == "4"));
+}
+
+const SHADOWED: &str = "[[rule]]\nalarm = \"*busy*\"\naxis = \"instances\"\n\n[[rule]]\nalarm = [\"*busy*\"]\naxis = \"shape\"\n";
+
+#[rstest]
+#[case::well("well", POLICY, &[])]
+#[case::well_json("well-json", POLICY, &["--format", "json"])]
+#[case::shadowed("shadowed", SHADOWED, &[])]
+#[case::shadowed_json("shadowed-json", SHADOWED, &["--format", "json"])]
+#[case::misspelt("misspelt", "mode = \"act\"\n\n[[rule]]\nalarm = \"a\"\naxis = \"shape\"\ncooldwon = { up = \"1m\" }\n", &[])]
+#[case::misspelt_json("misspelt-json", "[defaults]\ninstanses = { min = 1, max = 2 }\n", &["--format", "json"])]
+#[case::wrong("wrong", "[[rule]]\nalarm = \"a\"\naxis = \"instances\"\nsteps = [\n  { above = 0, below = 5, add = 1 },\n  { above = 9, add = 2 },\n]\n", &[])]
+fn a_policy_is_checked(#[case] name: &str, #[case] policy: &str, #[case] more: &[&str]) {
+    let dir = TempDir::new().unwrap();
+    let file = write(&dir, "policy.toml", policy);
+    let args: Vec<&str> = ["policy", "check", &file].iter().chain(more).copied().collect();
+    insta::assert_snapshot!(format!("policy-check-{name}"), run(&args).without(&dir).to_string());
+}
+
+#[test]
+fn without_a_file_the_policy_that_applies_is_checked() {
+    let ran = run(&["policy", "check"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert!(ran.out.starts_with("the built-in policy can be used: it sends calls and has 0 rules"), "{ran}");
+}
+
+#[test]
+fn the_schema_is_printed_as_it_is_shipped() {
+    let ran = run(&["policy", "schema"]);
+    let shipped = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/policy.schema.json")).unwrap();
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert!(ran.out == shipped, "`stepladder policy schema` is not `policy.schema.json`");
+    assert_eq!(ran.json()["title"], "stepladder policy");
+}
+
+/// Answers to events in a world of one deployment.
+struct Scene {
+    event: Value,
+    target: &'static str,
+    deployment: Value,
+    policy: &'static str,
+}
+
+impl Scene {
+    /// The guide's high alarm on a deployment of two.
+    fn of_oci() -> Self {
+        Self { event: event("oci/high-cpu.firing.json"), target: CHURN, deployment: two(), policy: "" }
+    }
+
+    fn explained(&self, more: &[&str]) -> Ran {
+        let dir = TempDir::new().unwrap();
+        let world =
+            json!({ "clock": "2026-03-02T09:00:00Z", "deployments": { self.target: self.deployment } });
+        let event = write(&dir, "event.json", self.event.to_string());
+        let world = write(&dir, "world.json", world.to_string());
+        let policy = write(&dir, "policy.toml", self.policy);
+        let args =
+            ["explain", &event, "--world", &world, "--policy", &policy, "--now", "2026-03-02T12:00:00Z"];
+        run(&[args.as_slice(), more].concat()).without(&dir)
+    }
+}
+
+fn event(name: &str) -> Value {
+    let path = format!("{}/events/{name}", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+fn two() -> Value {
+    json!({ "instances": 2, "shape": "VM.Standard2.2", "last_change": "2026-02-27T16:20:41Z" })
+}
+
+/// A low alarm whose threshold is so high that the smaller deployment would be loaded.
+fn lull() -> Value {
+    let mut event = event("oci/low-cpu.repeat.json");
+    let alarm = &mut event["alarmMetaData"][0];
+    let query = alarm["query"].as_str().unwrap().replace("< 10", "< 45");
+    alarm["query"] = json!(query);
+    alarm["metricValues"] = json!([{ "CpuUtilization[5m]": "42" }]);
+    event
+}
+
+fn with(key: &str, value: Value) -> Value {
+    let mut deployment = two();
+    deployment[key] = value;
+    deployment
+}
+
+#[rstest]
+#[case::resize("resize", Scene::of_oci())]
+#[case::would_flap("would-flap", Scene { event: lull(), ..Scene::of_oci() })]
+#[case::over_budget("over-budget", Scene { policy: "[defaults]\nmax_hourly_cost = 0.3\n", ..Scene::of_oci() })]
+#[case::paused(
+    "paused",
+    Scene { deployment: with("tags", json!({ "stepladder:pause": "up until=2026-03-03T00:00:00Z" })), ..Scene::of_oci() }
+)]
+#[case::measured_and_tagged(
+    "measured-and-tagged",
+    Scene {
+        event: event("cloudwatch/sns.high-cpu.firing.json"),
+        target: VARIANT,
+        deployment: json!({ "instances": 2, "shape": "ml.m5.xlarge", "tags": { "stepladder:max": "4" },
+                            "metrics": { "MemoryUtilization": 30.0 } }),
+        policy: "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"cheapest\"\nheadroom = \"60%\"\n",
+    }
+)]
+#[case::no_price("no-price", Scene {
+    deployment: with("shape", json!("VM.Own.1")),
+    policy: "[[ladder]]\nname = \"own\"\nrungs = [{ shape = \"VM.Own.1\", vcpus = 2, memory_gib = 8 }]\n",
+    ..Scene::of_oci()
+})]
+fn the_whole_chain_is_told(#[case] name: &str, #[case] scene: Scene) {
+    insta::assert_snapshot!(format!("explain-{name}"), scene.explained(&[]).to_string());
+}
+
+#[test]
+fn programs_are_told_the_cost_besides() {
+    let reply = Scene::of_oci().explained(&["--format", "json"]).json();
+    let outcome = &reply["outcomes"][0];
+    assert_eq!((&outcome["result"], &outcome["decision"]["kind"]), (&json!("dry_run"), &json!("resize")));
+    let (before, after) =
+        (outcome["cost"]["before"].as_f64().unwrap(), outcome["cost"]["after"].as_f64().unwrap());
+    assert!(before > 0.0 && (after / before - 1.5).abs() < 1e-3, "{before} to {after}");
+    let held = Scene { event: event("oci/high-cpu.cleared.json"), ..Scene::of_oci() }
+        .explained(&["--format", "json"])
+        .json();
+    assert_eq!(held["outcomes"][0]["cost"], json!({ "before": null, "after": null }));
+}
+
+/// A rule along an axis, and what else it says, in lines.
+fn rule(axis: &str, more: &str) -> String {
+    format!("[[rule]]\nalarm = \"a\"\naxis = \"{axis}\"\n{more}\n")
+}
+
+fn paired(more: &str) -> String {
+    rule(
+        "shape",
+        &format!(
+            "pair = {{ alarm = \"x\", metric = \"CpuUtilization\", below = 10, window = \"5m\", {more} }}"
+        ),
+    )
+}
+
+fn schedule(more: &str) -> String {
+    format!("[[schedule]]\nfor = \"1h\"\n{more}\n")
+}
+
+#[rstest]
+// types, in the words of the file
+#[case::text_for_number(
+    rule("instances", "track = \"60%\""),
+    "line 4: `track`: expected a number, found `\"60%\"`"
+)]
+#[case::fraction(rule("instances", "step = 1.5"), "line 4: `step`: expected a whole number, found `1.5`")]
+#[case::negative(paired("step = -1"), "line 4: `step`: expected a whole number, not below 0, found `-1`")]
+#[case::no_bounds(
+    rule("instances", "instances = 3"),
+    "line 4: `instances`: expected a table such as `{ min = 1, max = 10 }`, found `3`"
+)]
+#[case::no_cooldown(
+    rule("instances", "cooldown = \"5m\""),
+    "line 4: `cooldown`: expected a table such as `{ up = \"0s\", down = \"5m\" }`, found `\"5m\"`"
+)]
+#[case::in_a_list("accounts = [1]".to_owned(), "line 1: `accounts`: expected a string, found `1`")]
+#[case::no_list(rule("instances", "steps = 2"), "line 4: `steps`: expected a list, found `2`")]
+#[case::one_rule("\n[rule]\nalarm = \"a\"".to_owned(), "line 2: `[rule]` should be `[[rule]]`: expected a list, found a table")]
+#[case::several_defaults(
+    "mode = \"act\"\n[[defaults]]\nabove = 70".to_owned(),
+    "line 2: `[[defaults]]` should be `[defaults]`: expected a table, found a list"
+)]
+#[case::twice(rule("instances", "step = 1\nstep = 2"), "line 5: `step` is there twice")]
+// steps that nothing takes, or that cannot be counted
+#[case::percent_of_rungs(
+    paired("steps = [{ below = 0, remove = \"10%\" }]"),
+    "line 4: rule 1 of the policy: `pair.steps`: expected plain numbers in `remove`, because only instances can be counted in \
+     percent"
+)]
+#[case::above_a_low_threshold(
+    paired("steps = [{ above = 0, remove = 1 }]"),
+    "line 4: rule 1 of the policy: `pair.steps`: one begins at the threshold or above it, where the pair never fires: \
+     expected `below = 0` or less"
+)]
+#[case::overlap(
+    rule("instances", "steps = [{ above = 0, add = 1 }, { above = 0, add = 2 }]"),
+    "line 4: rule 1 of the policy: `steps` overlap: one has no end and the next begins at 0"
+)]
+// what would never come back, and what does nothing
+#[case::metric(
+    rule("shape", "pair = { alarm = \"x\", metric = \"CpuUtilisation\", below = 10, window = \"5m\" }"),
+    "line 4: rule 1 of the policy: `pair.metric = \"CpuUtilisation\"`: there is none; did you mean `CpuUtilization`?"
+)]
+#[case::idle(
+    rule("instances", "headroom = \"20%\""),
+    "line 4: rule 1 of the policy: `headroom` does nothing: expected `axis = \"cheapest\"` beside it"
+)]
+// whose fault it is
+#[case::defaults_flap(
+    "[defaults]\nabove = 15".to_owned(),
+    "line 2: defaults: `above = 15` is too low for a built-in rule: `pair.below = 10` must flap: 10 on 2 instances would be 20 \
+     on 1 instance, and the alarm that adds fires above 15, less a tenth 13.5; expected `pair.below` under 6.75, or a higher \
+     `above`"
+)]
+// times
+#[case::days(
+    schedule("cron = \"0 8 * * *\"\nmin = 2").replace("1h", "2d"),
+    "line 2: schedule 1: `for = \"2d\"` is no duration in hours and minutes: expected whole minutes from `1m` to `744h`"
+)]
+#[case::seconds(
+    schedule("cron = \"0 0 8 * * *\"\nmin = 2"),
+    "line 3: schedule 1: `cron = \"0 0 8 * * *\"` has 6: expected five fields such as `0 8 * * MON-FRI`: minute, hour, day, \
+     month, day of the week"
+)]
+#[case::no_such_day(
+    schedule("cron = \"0 8 30 2 *\"\nmin = 2"),
+    "line 3: schedule 1: `cron = \"0 8 30 2 *\"` never begins: there is no such day"
+)]
+#[case::beside_a_target(
+    format!("[[target]]\ntarget = \"*\"\ninstances = {{ min = 1, max = 3 }}\n{}", schedule("cron = \"0 8 * * *\"\nmin = 5")),
+    "line 7: schedule 1: `min = 5` leaves nothing between 5 and 3, with the bounds of target 1: expected both `min` and `max`"
+)]
+fn what_is_wrong_is_told(#[case] policy: String, #[case] told: &str) {
+    assert_eq!(Policy::parse(&policy).unwrap_err().to_string(), told, "{policy}");
+}
+
+#[rstest]
+// a schedule is measured against the bounds of its own targets
+#[case::wider_for_the_target(format!(
+    "[[target]]\ntarget = \"endpoint/a/*\"\ninstances = {{ min = 1, max = 20 }}\n{}",
+    schedule("cron = \"0 8 * * *\"\ntarget = \"endpoint/a/*\"\nmin = 15")
+))]
+#[case::narrower_for_others(format!(
+    "{}{}",
+    rule("instances", "target = \"endpoint/a/*\"\ninstances = { min = 1, max = 3 }"),
+    schedule("cron = \"0 8 * * *\"\ntarget = \"endpoint/b/*\"\nmin = 5")
+))]
+// the built-in rules are nobody's to change
+#[case::steep_ladder(
+    "[[ladder]]\nname = \"x\"\nrungs = [{ shape = \"a\", vcpus = 1, memory_gib = 1 }, { shape = \"b\", vcpus = 16, memory_gib = 16 }]"
+        .to_owned()
+)]
+fn what_is_well_is_taken(#[case] policy: String) {
+    assert_eq!(Policy::parse(&policy).err(), None, "{policy}");
+}
