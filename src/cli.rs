@@ -14,7 +14,7 @@ use stepladder::cloud::rehearsed::{Rehearsed, World};
 use stepladder::config::{self, Place};
 use stepladder::host::kept;
 use stepladder::policy::Policy;
-use stepladder::{cloud, report, source};
+use stepladder::{cloud as clouds, report, source};
 
 mod cloud;
 mod explain;
@@ -77,7 +77,7 @@ impl PolicyOption {
 /// The policy that a parameter on AWS holds.
 fn parameter(name: &str) -> Result<Policy, Failure> {
     let unusable = |message: String| Failure::unusable("policy", message);
-    let cloud = cloud::aws()
+    let cloud = clouds::aws()
         .map_err(|error| unusable(format!("policy `{}` cannot be read: {error}", config::parameter(name))))?;
     wait(kept::read(name, cloud.as_ref()))?.map_err(|failed| unusable(failed.message))
 }
