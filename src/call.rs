@@ -279,6 +279,8 @@ pub const FURTHER_PERMISSIONS: &[(&str, &str)] = &[
     ("aws:UpdateEndpoint", "kms:CreateGrant"),
     // Application Auto Scaling's own role is made with the account's first scalable target of a service.
     ("aws:RegisterScalableTarget", "iam:CreateServiceLinkedRole"),
+    // A policy may be kept in a parameter; it is read by the host, and is no call of a plan.
+    ("aws:GetParameter", "ssm:GetParameter"),
 ];
 
 impl Call {

@@ -11,8 +11,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use stepladder::cloud::rehearsed::{Rehearsed, World};
+use stepladder::config::{self, Place};
+use stepladder::host::kept;
 use stepladder::policy::Policy;
-use stepladder::{config, report, source};
+use stepladder::{cloud as clouds, report, source};
 
 mod cloud;
 mod explain;
@@ -63,12 +65,21 @@ struct PolicyOption {
 
 impl PolicyOption {
     fn load(&self) -> Result<Policy, Failure> {
-        let policy = match &self.policy {
-            Some(path) => config::policy_from_file(path),
-            None => config::policy_from_env(),
+        let policy = match (&self.policy, config::place()) {
+            (Some(path), _) => config::policy_from_file(path),
+            (None, Place::Parameter(name)) => return parameter(&name),
+            (None, Place::BuiltIn | Place::Text(_) | Place::File(_)) => config::policy_from_env(),
         };
         policy.map_err(|error| Failure::unusable("policy", report::chain(&error)))
     }
+}
+
+/// The policy that a parameter on AWS holds.
+fn parameter(name: &str) -> Result<Policy, Failure> {
+    let unusable = |message: String| Failure::unusable("policy", message);
+    let cloud = clouds::aws()
+        .map_err(|error| unusable(format!("policy `{}` cannot be read: {error}", config::parameter(name))))?;
+    wait(kept::read(name, cloud.as_ref()))?.map_err(|failed| unusable(failed.message))
 }
 
 /// What a verb returns: the text to print, and whether all went well.

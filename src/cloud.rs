@@ -50,6 +50,14 @@ pub trait Cloud: Send + Sync {
     /// account as sending it once; deleting what is gone succeeds.
     async fn send(&self, call: &Call) -> Result<String, Error>;
 
+    /// The text of the policy that a parameter of the cloud's own store holds.
+    async fn policy_text(&self, _parameter: &str) -> Result<String, Error> {
+        Err(Error::Refused {
+            operation: "policy".to_owned(),
+            message: "this cloud keeps no policies: expected a file's path or the TOML itself".to_owned(),
+        })
+    }
+
     /// What stands of what the policy wants provisioned. Changes nothing.
     async fn setup(&self, _wanted: &Wanted) -> Result<Setup, Error> {
         Err(Error::Refused {

@@ -1,15 +1,46 @@
 //! The only reader of environment variables.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error as ThisError;
 
 use crate::policy::{self, Policy};
 
-/// The policy: a path, or the TOML itself.
+/// The policy: a path, the TOML itself, or `ssm:` and the name of a parameter that holds it.
 pub const POLICY: &str = "STEPLADDER_POLICY";
 /// What paired alarms notify: a topic's or a function's ARN.
 pub const ALARM_ACTION: &str = "STEPLADDER_ALARM_ACTION";
+
+/// How a policy begins that is kept in SSM Parameter Store.
+const SSM: &str = "ssm:";
+
+/// Where a policy is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Nowhere: the built-in one counts.
+    BuiltIn,
+    /// Here, as TOML.
+    Text(String),
+    /// In a file.
+    File(PathBuf),
+    /// In a parameter of SSM Parameter Store, by its name or ARN.
+    Parameter(String),
+}
+
+impl Place {
+    /// What a variable's value means.
+    pub fn read(value: Option<String>) -> Self {
+        match value {
+            None => Self::BuiltIn,
+            // A TOML document has a line break or an assignment; names have neither.
+            Some(text) if text.contains(['\n', '=']) => Self::Text(text),
+            Some(name) => match name.trim().strip_prefix(SSM) {
+                Some(name) => Self::Parameter(name.trim().to_owned()),
+                None => Self::File(PathBuf::from(name)),
+            },
+        }
+    }
+}
 
 /// Why the configuration cannot be used.
 #[derive(Debug, ThisError)]
@@ -32,18 +63,40 @@ pub enum Error {
         #[source]
         source: policy::Error,
     },
+    /// The policy is where this cannot look.
+    #[error(
+        "policy `{SSM}{0}` is in SSM Parameter Store, which is read on AWS alone: expected a file's path or the TOML itself"
+    )]
+    Elsewhere(String),
+}
+
+/// The place that the environment names.
+pub fn place() -> Place {
+    Place::read(variable(POLICY))
 }
 
 /// The policy that the environment names, or the built-in one.
 pub fn policy_from_env() -> Result<Policy, Error> {
-    let mut policy = match variable(POLICY) {
-        None => read_policy(POLICY, ""),
-        // A TOML document has a line break or an assignment; a path has neither.
-        Some(text) if text.contains(['\n', '=']) => read_policy(POLICY, &text),
-        Some(path) => policy_file(Path::new(&path)),
+    let mut policy = match place() {
+        Place::BuiltIn => read_policy(POLICY, ""),
+        Place::Text(text) => read_policy(POLICY, &text),
+        Place::File(path) => policy_file(&path),
+        Place::Parameter(name) => Err(Error::Elsewhere(name)),
     }?;
     policy.alarm_action = variable(ALARM_ACTION);
     Ok(policy)
+}
+
+/// The policy that a parameter holds.
+pub fn policy_from_parameter(name: &str, text: &str) -> Result<Policy, Error> {
+    let mut policy = read_policy(&parameter(name), text)?;
+    policy.alarm_action = variable(ALARM_ACTION);
+    Ok(policy)
+}
+
+/// A parameter as the environment names it.
+pub fn parameter(name: &str) -> String {
+    format!("{SSM}{name}")
 }
 
 /// The policy in a file.
@@ -68,4 +121,30 @@ fn read_policy(origin: &str, text: &str) -> Result<Policy, Error> {
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_told_apart() {
+        let file = |path: &str| Place::File(PathBuf::from(path));
+        let parameter = |name: &str| Place::Parameter(name.to_owned());
+        let rows = [
+            ("policy.toml", file("policy.toml")),
+            // a text may well speak of parameters
+            ("mode = \"act\" # ssm:", Place::Text("mode = \"act\" # ssm:".to_owned())),
+            ("ssm:/stepladder/policy", parameter("/stepladder/policy")),
+            ("ssm: policy ", parameter("policy")),
+            (
+                "ssm:arn:aws:ssm:us-east-1:000000000000:parameter/policy",
+                parameter("arn:aws:ssm:us-east-1:000000000000:parameter/policy"),
+            ),
+        ];
+        for (value, place) in rows {
+            assert_eq!(Place::read(Some(value.to_owned())), place, "{value}");
+        }
+        assert_eq!(Place::read(None), Place::BuiltIn);
+    }
 }

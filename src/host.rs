@@ -11,6 +11,8 @@ use crate::handle::{Answer, NOTICES_WITHIN, handle_each};
 use crate::policy::Policy;
 use crate::report;
 
+pub mod kept;
+
 /// What is told when work is given up.
 pub const TIME_IS_UP: &str = "the invocation's time is up: allow it more, or see what is slow";
 

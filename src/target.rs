@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::TargetKind;
-use crate::call::{Call, PERMISSIONS};
+use crate::call::{Call, FURTHER_PERMISSIONS, PERMISSIONS};
 use crate::deployment::{Axis, Deployment, Infeasible, Lifecycle, SeenAlarm, Size};
 use crate::ladder::Rung;
 use crate::policy::Pair;
@@ -131,7 +131,8 @@ impl Target {
 /// The permission that an operation takes, read or write.
 pub fn permission(operation: &str) -> &'static str {
     let reads = TARGETS.iter().flat_map(|target| target.reads);
-    let all = reads.chain(PERMISSIONS);
+    // Last, because a call that has a further permission has one of its own.
+    let all = reads.chain(PERMISSIONS).chain(FURTHER_PERMISSIONS);
     all.into_iter().find(|(name, _)| *name == operation).map_or("", |(_, permission)| permission)
 }
 

@@ -1,7 +1,7 @@
 //! AWS: SageMaker endpoint variants, their scalable targets and CloudWatch alarms.
 //!
 //! Clients are built at the first question and kept. What is observed takes one round trip when the
-//! endpoint's configuration is known or guessed right, two otherwise.
+//! endpoint's configuration and its ARN are known or guessed right, two otherwise.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -26,6 +26,7 @@ use crate::decide::Question;
 use crate::deployment::{Axis, Deployment, Endpoint, Facts, Lifecycle, Native, SeenAlarm, Size, Tags};
 use crate::policy;
 use crate::repeat::Standing;
+use crate::tagged;
 use crate::target::sagemaker_variant::configuration::{find, floor, name, shape_of, why_fixed};
 use crate::target::sagemaker_variant::{Marker, TARGET, memory, native};
 
@@ -34,6 +35,8 @@ mod cloudwatch;
 mod document;
 mod errors;
 mod pace;
+mod parameter;
+mod readings;
 mod sagemaker;
 mod scaling;
 mod topics;
@@ -59,6 +62,7 @@ struct Clients {
     scaling: aws_sdk_applicationautoscaling::Client,
     alarms: cloudwatch::Alarms,
     topics: aws_sdk_sns::Client,
+    parameters: aws_sdk_ssm::Client,
     web: Webhooks,
 }
 
@@ -118,11 +122,13 @@ impl Cloud for AwsCloud {
         clients.check_region(question)?;
         let retypes = question.matched.rule.touches(Axis::Shape);
         let guess = self.guess(endpoint, variant, retypes);
-        let (described, along, native, alarms) = tokio::join!(
+        let (described, along, tags, native, alarms, readings) = tokio::join!(
             sagemaker::describe_endpoint(&clients.sagemaker, endpoint),
             clients.read_along(question, endpoint, guess.as_deref()),
+            sagemaker::guessed_tags(&clients.sagemaker, guessed_arn(question, endpoint)),
             scaling::describe(&clients.scaling, question.target, retypes),
             cloudwatch::describe(&clients.alarms, question),
+            cloudwatch::readings(&clients.alarms, question),
         );
         let (described, mut along, native, alarms) = (described?, along?, native?, alarms?);
         let summary = summary_of(&described, variant)?;
@@ -133,25 +139,31 @@ impl Cloud for AwsCloud {
             let warm = self.known().shape(endpoint, &identity, variant);
             warm.or_else(|| marked(&identity, pair.as_ref()))
         };
+        let tags = sagemaker::tags(&clients.sagemaker, &described, tags);
         let (shape, tags, whole) = if retypes {
-            let whole = clients.whole(question, &described, told, along, &native).await?;
+            let whole = clients.whole(question, &described, told, along, &native);
+            let (tags, whole) = tokio::try_join!(tags, whole)?;
             // A configuration that is deleted tells nothing, and leaves its endpoint running.
             let deleted = whole.configuration.is_null();
             let shape = if deleted { known() } else { Some(shape_in(&whole.configuration, variant)?) };
-            (shape.unwrap_or_else(|| NO_SHAPE.to_owned()), whole.tags.clone(), Some(whole))
+            (shape.unwrap_or_else(|| NO_SHAPE.to_owned()), tags, Some(whole))
         } else {
             let shape = told.and_then(|found| shape_of(&found, variant).map(str::to_owned)).or_else(known);
-            let shape = match shape {
-                Some(shape) => shape,
-                None => shape_in(&clients.configuration_in_force(&identity.configuration).await?, variant)?,
-            };
-            (shape, clients.notes(question, &described).await?, None)
+            let shape = clients.shape(shape, &identity.configuration, variant);
+            let (tags, shape) = tokio::try_join!(tags, shape)?;
+            (shape, tags, None)
         };
         if shape != NO_SHAPE {
             self.known().remember(endpoint, &identity, variant, &shape);
         }
-        let found = Found { described: &described, summary, identity, shape, native, tags, whole };
+        let whole = whole.map(|whole| Endpoint { tags: tags.clone(), ..whole });
+        let readings = readings?;
+        let found = Found { described: &described, summary, identity, shape, native, tags, readings, whole };
         Ok(deployment(question, found, alarm_of(question, &alarms), pair))
+    }
+
+    async fn policy_text(&self, name: &str) -> Result<String, Error> {
+        parameter::read(&self.clients().await.parameters, name).await
     }
 
     async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<Standing>, Error> {
@@ -253,6 +265,13 @@ fn names(target: &TargetId) -> Result<(&str, &str), Error> {
     })
 }
 
+/// The endpoint's ARN, as far as the alarm's tells it. SageMaker writes names in its ARNs in lower case.
+fn guessed_arn(question: &Question, endpoint: &str) -> Option<String> {
+    let [partition, region, account] = arn_fields(&question.alarm.id)?;
+    let resource = endpoint.to_lowercase();
+    Some(format!("arn:{partition}:sagemaker:{region}:{account}:endpoint/{resource}"))
+}
+
 /// The fields of an ARN that stand before the resource: `arn:partition:service:region:account`.
 fn arn_fields(arn: &str) -> Option<[&str; 3]> {
     let mut fields = arn.strip_prefix("arn:")?.split(':');
@@ -280,6 +299,7 @@ impl Clients {
             scaling: aws_sdk_applicationautoscaling::Client::new(&config),
             alarms: cloudwatch::Alarms::new(aws_sdk_cloudwatch::Client::new(&config)),
             topics: aws_sdk_sns::Client::new(&config),
+            parameters: aws_sdk_ssm::Client::new(&config),
             web: Webhooks::default(),
         }
     }
@@ -309,15 +329,11 @@ impl Clients {
         endpoint: &str,
         guess: Option<&str>,
     ) -> Result<sagemaker::Along, Error> {
-        if !question.matched.rule.touches(Axis::Shape) {
-            return Ok(sagemaker::guessed(&self.sagemaker, guess).await);
+        if question.matched.rule.touches(Axis::Shape) {
+            sagemaker::guessed_whole(&self.sagemaker, endpoint, guess).await
+        } else {
+            Ok(sagemaker::guessed(&self.sagemaker, guess).await)
         }
-        // SageMaker writes names in its ARNs in lower case.
-        let resource = endpoint.to_lowercase();
-        let arn = arn_fields(&question.alarm.id).map(|[partition, region, account]| {
-            format!("arn:{partition}:sagemaker:{region}:{account}:endpoint/{resource}")
-        });
-        sagemaker::guessed_whole(&self.sagemaker, endpoint, guess, arn.as_deref()).await
     }
 
     /// The policies with the alarms that call them now: those have to be told when a policy gets a new ARN.
@@ -338,12 +354,17 @@ impl Clients {
         }
     }
 
-    /// The configuration in force. That it is gone does not mean that the endpoint is.
-    async fn configuration_in_force(&self, name: &str) -> Result<Value, Error> {
-        self.configuration(name).await?.ok_or_else(|| Error::Refused {
+    /// The variant's shape, where it is not known yet. That the configuration in force is gone does not mean that the
+    /// endpoint is.
+    async fn shape(&self, known: Option<String>, in_force: &str, variant: &str) -> Result<String, Error> {
+        if let Some(shape) = known {
+            return Ok(shape);
+        }
+        let found = self.configuration(in_force).await?.ok_or_else(|| Error::Refused {
             operation: "aws:DescribeEndpointConfig".to_owned(),
-            message: format!("the configuration `{name}` that is in force has been deleted"),
-        })
+            message: format!("the configuration `{in_force}` that is in force has been deleted"),
+        })?;
+        shape_in(&found, variant)
     }
 
     /// All that a change of type depends on.
@@ -363,18 +384,6 @@ impl Clients {
         let native = native.clone();
         let native = if parks(question) { self.with_callers(native).await? } else { native };
         sagemaker::whole(&self.sagemaker, described, document, along, native).await
-    }
-
-    /// The endpoint's tags, where they may say that Application Auto Scaling is parked.
-    async fn notes(
-        &self,
-        question: &Question<'_>,
-        described: &DescribeEndpointOutput,
-    ) -> Result<Tags, Error> {
-        if !question.matched.rule.heeds_parked {
-            return Ok(Tags::new());
-        }
-        sagemaker::list_tags(&self.sagemaker, described.endpoint_arn().unwrap_or_default()).await
     }
 }
 
@@ -422,8 +431,9 @@ struct Found<'a> {
     identity: Identity,
     shape: String,
     native: Native,
-    /// The endpoint's, where they were read.
+    /// The endpoint's, of whichever variant.
     tags: Tags,
+    readings: BTreeMap<String, f64>,
     whole: Option<Endpoint>,
 }
 
@@ -433,7 +443,7 @@ fn deployment(
     alarm: Option<SeenAlarm>,
     pair: Option<SeenAlarm>,
 ) -> Deployment {
-    let Found { described, summary, identity, shape, native, tags, whole } = found;
+    let Found { described, summary, identity, shape, native, tags, readings, whole } = found;
     let count = |count: Option<i32>| count.and_then(|count| u32::try_from(count).ok());
     // Without a count the axis is marked as fixed, so that nothing is ever reckoned from this zero.
     let running = count(summary.current_instance_count()).unwrap_or_default();
@@ -460,6 +470,8 @@ fn deployment(
         fixed: fixed(summary, whole.as_ref(), variant),
         owners: native::owners(&native, &tags, variant),
         pauses: native::pauses(&native),
+        tags: tagged::own(&tags, Some(variant)),
+        readings,
         floor: whole.as_ref().and_then(|whole| floor(whole, endpoint_name, variant)).map(str::to_owned),
         infeasible: memory::infeasible(&tags, variant, rest),
         alarm,
@@ -468,6 +480,7 @@ fn deployment(
         strays: Vec::new(),
         facts: Facts::SagemakerVariant {
             configuration: identity.configuration.clone(),
+            arn: described.endpoint_arn().unwrap_or_default().to_owned(),
             created: identity.created,
             endpoint: whole.map(Box::new),
         },

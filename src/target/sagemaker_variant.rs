@@ -37,6 +37,7 @@ pub const TARGET: Target = Target {
         ("aws:DescribeScalingPolicies", "application-autoscaling:DescribeScalingPolicies"),
         ("aws:DescribeScheduledActions", "application-autoscaling:DescribeScheduledActions"),
         ("aws:DescribeAlarms", "cloudwatch:DescribeAlarms"),
+        ("aws:GetMetricData", "cloudwatch:GetMetricData"),
     ],
     utilization: ["CPUUtilization", "MemoryUtilization"],
     full,
@@ -64,18 +65,22 @@ pub const INSTANCE_NAMESPACE: &str = "/aws/sagemaker/Endpoints";
 const INVOCATION_NAMESPACE: &str = "AWS/SageMaker";
 
 /// CloudWatch's period for both namespaces, which are published once a minute.
-const PERIOD: i32 = 60;
+pub const PERIOD: i32 = 60;
 
 /// A metric of a variant: where it is published, how it is summed up, and what its range grows with.
-struct Metric {
-    name: &'static str,
-    namespace: &'static str,
-    statistic: &'static str,
+#[derive(Debug)]
+pub struct Metric {
+    /// Its name, as SageMaker spells it.
+    pub name: &'static str,
+    /// Where it is published.
+    pub namespace: &'static str,
+    /// How a period of it is summed up.
+    pub statistic: &'static str,
     range: Range,
 }
 
 /// What a metric's range grows with.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Range {
     /// 0 to 100.
     Percent,
@@ -96,7 +101,7 @@ const fn invocation(name: &'static str, statistic: &'static str) -> Metric {
     Metric { name, namespace: INVOCATION_NAMESPACE, statistic, range: Range::Open }
 }
 
-/// The metrics that a paired alarm may watch.
+/// The metrics that a paired alarm may watch, and that are read where an alarm does not tell its value.
 /// See <https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html>.
 const METRICS: &[Metric] = &[
     instance("CPUUtilization", Range::Vcpus),
@@ -112,10 +117,14 @@ const METRICS: &[Metric] = &[
     invocation("OverheadLatency", "Average"),
 ];
 
+/// A metric by its name; `None` for one that SageMaker does not publish for a variant.
+pub fn metric(name: &str) -> Option<&'static Metric> {
+    METRICS.iter().find(|known| known.name.eq_ignore_ascii_case(name))
+}
+
 /// What a metric reads when all is used: `CPUUtilization` runs to 100 for each vCPU.
-fn full(metric: &str, rung: Option<&Rung>) -> Option<f64> {
-    let known = METRICS.iter().find(|known| known.name.eq_ignore_ascii_case(metric))?;
-    match known.range {
+fn full(name: &str, rung: Option<&Rung>) -> Option<f64> {
+    match metric(name)?.range {
         Range::Open => None,
         Range::Percent => Some(100.0),
         range @ (Range::Vcpus | Range::Gpus) => rung.map(|rung| 100.0 * f64::from(range.factor(rung))),
@@ -288,7 +297,7 @@ fn keep_pair(context: &PairContext, standing: Option<&SeenAlarm>, notes: &mut Ve
 fn pair(context: &PairContext, notes: &mut Vec<String>) -> CloudwatchAlarm {
     let PairContext { pair, seen, rung, notifies, .. } = context;
     let target = &seen.target;
-    let known = METRICS.iter().find(|known| known.name.eq_ignore_ascii_case(&pair.metric));
+    let known = metric(&pair.metric);
     let unknown = Metric { name: "", ..instance("", Range::Percent) };
     let Metric { namespace, statistic, range, .. } = known.unwrap_or(&unknown);
     let metric = known.map_or(pair.metric.as_str(), |known| known.name);
@@ -330,7 +339,8 @@ fn pair(context: &PairContext, notes: &mut Vec<String>) -> CloudwatchAlarm {
     }
 }
 
-fn dimensions(target: &TargetId) -> BTreeMap<String, String> {
+/// What tells a variant's metrics from those of others.
+pub fn dimensions(target: &TargetId) -> BTreeMap<String, String> {
     let (endpoint, variant) = target.endpoint_and_variant().unwrap_or_default();
     [("EndpointName", endpoint), ("VariantName", variant)]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -11,8 +11,9 @@ use stepladder::cloud::rehearsed::Rehearsed;
 use stepladder::cloud::{Cloud, Error};
 use stepladder::decide::Question;
 use stepladder::deployment::Deployment;
+use stepladder::host::kept::{COUNTS_FOR, Kept};
 use stepladder::host::{Ended, Log, answer};
-use stepladder::policy::Policy;
+use stepladder::policy::{Mode, Policy};
 use stepladder::repeat::Standing;
 use stepladder::report;
 
@@ -160,4 +161,71 @@ fn what_was_done_in_time_is_told() {
     assert_eq!((ended, told), (Ended::TimeIsUp, vec!["applied".to_owned()]));
     let deadline = cloud.begun.lock().unwrap().expect("the cloud is told the deadline");
     assert!(deadline >= before + left);
+}
+
+/// A store that holds one policy.
+struct Store(std::sync::Mutex<Result<&'static str, Error>>);
+
+impl Store {
+    fn holds(&self, policy: Result<&'static str, Error>) {
+        *self.0.lock().unwrap() = policy;
+    }
+}
+
+#[async_trait]
+impl Cloud for Store {
+    async fn observe(&self, _: &Question<'_>) -> Result<Deployment, Error> {
+        Err(unconfigured())
+    }
+
+    async fn standing(&self, _: Option<&str>, _: Timestamp) -> Result<Vec<Standing>, Error> {
+        Err(unconfigured())
+    }
+
+    async fn send(&self, _: &Call) -> Result<String, Error> {
+        Err(unconfigured())
+    }
+
+    async fn policy_text(&self, _: &str) -> Result<String, Error> {
+        self.0.lock().unwrap().clone().map(str::to_owned)
+    }
+}
+
+#[tokio::test]
+async fn a_kept_policy_is_read_again_and_the_last_good_one_counts() {
+    let store = Store(std::sync::Mutex::new(Err(throttled())));
+    let mut kept = Kept::new("policy".to_owned());
+    let minute = i64::try_from(COUNTS_FOR.as_secs()).unwrap();
+
+    // There is none yet, and the same event may find one later.
+    let mut told = Told::default();
+    let failed = kept.policy(&store, at(0), &mut told).await.unwrap_err();
+    assert!(failed.retryable && failed.message.contains("`ssm:policy`"), "{failed:?}");
+    // Nor one that can be used, which it will not become by waiting.
+    store.holds(Ok("mode = \"act\"\nmood = \"act\""));
+    let failed = kept.policy(&store, at(0), &mut told).await.unwrap_err();
+    assert!(!failed.retryable, "{failed:?}");
+    assert!(failed.message.contains("`ssm:policy`") && failed.message.contains("line 2"), "{failed:?}");
+    assert_eq!(told.0, ["policy", "policy"]);
+
+    // Each row: the time, what the store holds, the mode that counts, and what is told.
+    let rows: [(i64, Result<&'static str, Error>, Mode, &[&str]); 6] = [
+        // as soon as there is one
+        (0, Ok("mode = \"observe\""), Mode::Observe, &[]),
+        // not read again so soon
+        (minute - 1, Ok("mode = \"act\""), Mode::Observe, &[]),
+        (minute, Ok("mode = \"act\""), Mode::Act, &[]),
+        // a failure is told once, and not asked again so soon
+        (2 * minute, Err(throttled()), Mode::Act, &["untold"]),
+        (2 * minute + 1, Err(throttled()), Mode::Act, &[]),
+        // nor is what cannot be used taken
+        (3 * minute, Ok("mode = 1"), Mode::Act, &["untold"]),
+    ];
+    for (time, holds, mode, expected) in rows {
+        store.holds(holds);
+        let mut told = Told::default();
+        let policy = kept.policy(&store, at(time), &mut told).await.unwrap();
+        assert_eq!(policy.as_ref().as_ref().unwrap().mode, mode, "{time}");
+        assert_eq!(told.0, expected, "{time}");
+    }
 }

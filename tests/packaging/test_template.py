@@ -26,7 +26,7 @@ def text(value, conditions, names=None):
         return text(yes if condition in conditions else no, conditions)
     assert function == "Fn::Sub", f"expected a text, Fn::If or Fn::Sub, found {function}"
     if isinstance(argument, str):
-        return text(argument, conditions)
+        return text(argument, conditions, names)
     template, given = argument
     return text(template, conditions, {name: text(of, conditions) for name, of in given.items()})
 
@@ -74,6 +74,22 @@ class Permissions(unittest.TestCase):
         self.assertEqual(statement["Action"], "sns:Publish")
         self.assertEqual(statement["Resource"], {"Ref": "NotifyTopicArn"})
         self.assertEqual(otherwise, {"Ref": "AWS::NoValue"})
+
+    def test_only_the_parameter_with_the_policy_may_be_read(self):
+        function = RESOURCES["AlarmFunction"]["Properties"]
+        (policy,) = function["Policies"]
+        read = [one for one in policy["Statement"] if "ssm:" in json.dumps(one)]
+        ((condition, statement, otherwise),) = [one["Fn::If"] for one in read]
+        self.assertEqual(condition, "HasPolicyParameter")
+        self.assertEqual(statement["Action"], "ssm:GetParameter")
+        self.assertEqual(otherwise, {"Ref": "AWS::NoValue"})
+        glue, split = statement["Resource"]["Fn::Join"]
+        apart, whole = split["Fn::Split"]
+        for name in ["policy", "/stepladder/policy"]:
+            arn = text(whole, [], {"PolicyParameter": name})
+            self.assertTrue(glue.join(arn.split(apart)).endswith(f":parameter/{name.lstrip('/')}"), arn)
+        variable = function["Environment"]["Variables"]["STEPLADDER_POLICY"]
+        self.assertEqual(text(variable, ["HasPolicyParameter"]), "ssm:PolicyParameter")
 
 
 class AlarmEvents(unittest.TestCase):

@@ -15,10 +15,12 @@ use serde_json::{Value, json};
 use stepladder::apply::Outcome;
 use stepladder::batch::Batch;
 use stepladder::cloud::{self, Cloud};
-use stepladder::config;
+use stepladder::config::{self, Place};
+use stepladder::host::kept::{Failed, Kept};
 use stepladder::host::{self, Ended, Log, TIME_IS_UP};
 use stepladder::policy::Policy;
 use stepladder::{report, source};
+use tokio::sync::Mutex;
 
 /// What is left of the invocation when work is given up, so that there is time to say so.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -34,8 +36,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let cloud: Arc<dyn Cloud> = Arc::from(cloud::aws()?);
     connect_ahead(Arc::clone(&cloud));
-    let policy = config::policy_from_env().map_err(|error| report::chain(&error));
-    let (cloud, policy) = (cloud.as_ref(), &policy);
+    let source = PolicySource::from_env();
+    let (cloud, policy) = (cloud.as_ref(), &source);
     // What an invocation keeps is more than a stack should carry.
     lambda_runtime::run(service_fn(move |event| Box::pin(invoked(event, cloud, policy)))).await
 }
@@ -50,6 +52,40 @@ fn connect_ahead(cloud: Arc<dyn Cloud>) {
             runtime.block_on(cloud.connect());
         }
     });
+}
+
+/// Where the policy comes from.
+enum PolicySource {
+    /// The function's own configuration, which cannot change under it.
+    Environment(Arc<Result<Policy, String>>),
+    /// A parameter, which can. Invocations come one after the other; whatever else came would wait for its reading.
+    Parameter(Mutex<Kept>),
+}
+
+impl PolicySource {
+    fn from_env() -> Self {
+        match config::place() {
+            Place::Parameter(name) => Self::Parameter(Mutex::new(Kept::new(name))),
+            Place::BuiltIn | Place::Text(_) | Place::File(_) => {
+                Self::Environment(Arc::new(config::policy_from_env().map_err(|error| report::chain(&error))))
+            }
+        }
+    }
+
+    async fn policy(&self, cloud: &dyn Cloud) -> Result<Arc<Result<Policy, String>>, Failure> {
+        match self {
+            Self::Environment(policy) => Ok(Arc::clone(policy)),
+            Self::Parameter(kept) => {
+                kept.lock().await.policy(cloud, wall_clock(), &mut Lines).await.map_err(Failure::from)
+            }
+        }
+    }
+}
+
+impl From<Failed> for Failure {
+    fn from(Failed { message, retryable }: Failed) -> Self {
+        if retryable { Self::Retryable(message) } else { Self::Permanent(message) }
+    }
 }
 
 /// Why an invocation fails. Lambda retries an asynchronous one whatever the type; the type tells an
@@ -76,7 +112,7 @@ impl From<Failure> for Diagnostic {
 async fn invoked(
     event: LambdaEvent<Box<RawValue>>,
     cloud: &dyn Cloud,
-    policy: &Result<Policy, String>,
+    policy: &PolicySource,
 ) -> Result<Value, Failure> {
     let body = event.payload.get().as_bytes();
     if let Some(batch) = Batch::read(body) {
@@ -95,12 +131,13 @@ async fn invoked(
 async fn answered(
     event: LambdaEvent<Box<RawValue>>,
     cloud: &dyn Cloud,
-    policy: &Result<Policy, String>,
+    policy: &PolicySource,
 ) -> Result<Value, Failure> {
+    let policy = policy.policy(cloud).await?;
     let now = wall_clock();
     let left = time_left(event.context.deadline, now);
     let body = event.payload.get().as_bytes();
-    match host::answer(body, cloud, policy, now, left, &mut Lines).await {
+    match host::answer(body, cloud, &policy, now, left, &mut Lines).await {
         Ended::Handled(reply) => Ok(reply),
         Ended::Failed(_, message) => Err(Failure::Retryable(message)),
         Ended::Unusable(message) => Err(Failure::Permanent(message)),
@@ -114,10 +151,11 @@ async fn batch_answered(
     mut batch: Batch,
     deadline_ms: u64,
     cloud: &dyn Cloud,
-    policy: &Result<Policy, String>,
+    policy: &PolicySource,
 ) -> Result<Value, Failure> {
+    let policy = policy.policy(cloud).await?;
     let now = wall_clock();
-    let policy = host::usable(policy, &mut Lines).map_err(Failure::Permanent)?;
+    let policy = host::usable(&policy, &mut Lines).map_err(Failure::Permanent)?;
     let mut told = |outcome: &Outcome| Lines.outcome(outcome);
     let work = batch.answer(cloud, policy, now, &mut told);
     if tokio::time::timeout(time_left(deadline_ms, now), work).await.is_err() {

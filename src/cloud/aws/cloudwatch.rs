@@ -1,5 +1,7 @@
 //! CloudWatch's part: the alarms that are asked for, and the alarms that are written.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
 use aws_sdk_cloudwatch::types::{
     AlarmType, ComparisonOperator, Dimension, MetricAlarm, StandardUnit, Statistic,
@@ -61,6 +63,15 @@ pub(super) async fn describe(
     let pair = pair.filter(|pair| *pair != question.alarm.name);
     let names = [Some(question.alarm.name.clone()), pair].into_iter().flatten().collect();
     named(alarms, names).await
+}
+
+/// What the alarms' own service has measured.
+pub(super) async fn readings(
+    alarms: &Alarms,
+    question: &Question<'_>,
+) -> Result<BTreeMap<String, f64>, Error> {
+    // Five hundred a second are allowed: none of them waits for its turn.
+    super::readings::readings(&alarms.client, question).await
 }
 
 async fn named(alarms: &Alarms, names: Vec<String>) -> Result<DescribeAlarmsOutput, Error> {

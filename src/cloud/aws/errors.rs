@@ -36,7 +36,13 @@ const DENIED: [&str; 8] = [
 const OVER_QUOTA: [&str; 3] = ["ResourceLimitExceeded", "LimitExceeded", "LimitExceededException"];
 
 /// Codes for things that are not there.
-const NOT_FOUND: [&str; 3] = ["ResourceNotFound", "ResourceNotFoundException", "ObjectNotFoundException"];
+const NOT_FOUND: [&str; 5] = [
+    "ResourceNotFound",
+    "ResourceNotFoundException",
+    "ObjectNotFoundException",
+    "ParameterNotFound",
+    "ParameterVersionNotFound",
+];
 
 /// How SageMaker's messages begin about things that are not there.
 const MISSING: [&str; 2] = ["Could not find", "Resource does not exist"];
@@ -111,6 +117,8 @@ mod tests {
             ("ValidationException", "Could not find endpoint \"arn\".", 400, "not_found"),
             // nor has its tagging
             ("ValidationException", "Resource does not exist.", 400, "not_found"),
+            // Parameter Store has no message
+            ("ParameterNotFound", "", 400, "not_found"),
             ("ValidationException", "Cannot update in-progress endpoint \"arn\".", 400, "in_progress"),
             ("ValidationException", "1 validation error detected", 400, "refused"),
         ];
@@ -121,7 +129,8 @@ mod tests {
 
     #[test]
     fn a_denial_names_the_permission() {
-        let error = read("aws:DescribeAlarms", "AccessDenied", "no", 403);
-        assert_eq!(error.hint().as_deref(), Some("allow `cloudwatch:DescribeAlarms`"));
+        let hint = |operation| read(operation, "AccessDenied", "no", 403).hint();
+        assert_eq!(hint("aws:DescribeAlarms").as_deref(), Some("allow `cloudwatch:DescribeAlarms`"));
+        assert_eq!(hint("aws:GetParameter").as_deref(), Some("allow `ssm:GetParameter`"));
     }
 }

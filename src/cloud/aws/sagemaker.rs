@@ -27,8 +27,6 @@ const MOST_SUPERSEDED: usize = 3;
 pub(super) struct Along {
     /// The one that is guessed to be in force.
     pub(super) configuration: Option<Value>,
-    /// The endpoint's tags.
-    tags: Option<Tags>,
     /// Copies of ours, in force or not.
     copies: Vec<Copied>,
 }
@@ -72,19 +70,40 @@ pub(super) async fn guessed_whole(
     client: &Client,
     endpoint: &str,
     guess: Option<&str>,
-    arn: Option<&str>,
 ) -> Result<Along, Error> {
-    let tags = async {
-        match arn {
-            Some(arn) => list_tags(client, arn).await.ok(),
-            None => None,
-        }
-    };
-    let (along, tags, copies) = tokio::join!(guessed(client, guess), tags, list_copies(client, endpoint));
-    Ok(Along { tags, copies: copies?, ..along })
+    let (along, copies) = tokio::join!(guessed(client, guess), list_copies(client, endpoint));
+    Ok(Along { copies: copies?, ..along })
 }
 
-/// What is left to ask once the endpoint has told its configuration.
+/// Tags that were asked for by an ARN which may turn out to be another's.
+#[derive(Debug)]
+pub(super) struct GuessedTags {
+    arn: String,
+    found: Result<Tags, Error>,
+}
+
+/// The tags of an endpoint whose ARN is guessed; what became of it counts only where the guess was right.
+pub(super) async fn guessed_tags(client: &Client, arn: Option<String>) -> Option<GuessedTags> {
+    let arn = arn?;
+    let found = list_tags(client, &arn).await;
+    Some(GuessedTags { arn, found })
+}
+
+/// The endpoint's tags, now that its ARN is known. They may say that it is to stay as it is, so a read that fails is
+/// never taken for no tags.
+pub(super) async fn tags(
+    client: &Client,
+    described: &DescribeEndpointOutput,
+    guessed: Option<GuessedTags>,
+) -> Result<Tags, Error> {
+    let arn = described.endpoint_arn().unwrap_or_default();
+    match guessed {
+        Some(guessed) if guessed.arn == arn => guessed.found,
+        _ => list_tags(client, arn).await,
+    }
+}
+
+/// What is left to ask once the endpoint has told its configuration. Its own tags are read elsewhere.
 pub(super) async fn whole(
     client: &Client,
     described: &DescribeEndpointOutput,
@@ -96,13 +115,7 @@ pub(super) async fn whole(
     let arn = described.endpoint_arn().unwrap_or_default().to_owned();
     let in_force = described.endpoint_config_name().unwrap_or_default();
     let configuration_arn = configuration.get("EndpointConfigArn").and_then(Value::as_str);
-    let (tags, configuration_tags, superseded) = tokio::join!(
-        async {
-            match along.tags {
-                Some(tags) => Ok(tags),
-                None => list_tags(client, &arn).await,
-            }
-        },
+    let (configuration_tags, superseded) = tokio::join!(
         tags_of_configuration(client, configuration_arn),
         superseded(client, endpoint_name, in_force, along.copies),
     );
@@ -113,7 +126,7 @@ pub(super) async fn whole(
     };
     Ok(Endpoint {
         arn,
-        tags: tags?,
+        tags: Tags::new(),
         configuration,
         configuration_tags,
         original,
@@ -155,7 +168,7 @@ fn existing<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-pub(super) async fn list_tags(client: &Client, arn: &str) -> Result<Tags, Error> {
+async fn list_tags(client: &Client, arn: &str) -> Result<Tags, Error> {
     let sent = client.list_tags().resource_arn(arn).send().await;
     let found = sent.map_err(|error| told("aws:ListTags", &error))?;
     let pair = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned()));

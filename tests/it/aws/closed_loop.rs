@@ -14,12 +14,14 @@ async fn horizontal() {
     let script = Script {
         name: "horizontal",
         folder: "demo-aws",
+        // A story does not wait five minutes after each change.
         policy: r#"
 [[rule]]
 alarm     = "*model_deployment_high_cpu"
 axis      = "instances"
 instances = { min = 1, max = 3 }
 pair      = { alarm = "model_deployment_low_cpu", metric = "CpuUtilization", below = 30, window = "1m" }
+cooldown  = { down = "0s" }
 "#,
         axis: Axis::Instances,
         shape: "ml.m5.xlarge",
@@ -61,6 +63,7 @@ rungs = [
 alarm = "*model_deployment_high_mem"
 axis  = "shape"
 pair  = { alarm = "model_deployment_low_mem", metric = "MemoryUtilization", below = 30, window = "1m" }
+cooldown = { down = "0s" }
 "#,
         axis: Axis::Shape,
         shape: "ml.m5.large",

@@ -110,6 +110,17 @@ impl Emulators {
         aws_sdk_applicationautoscaling::Client::from_conf(config)
     }
 
+    /// An SSM client of the official SDK, for arranging.
+    pub(super) fn parameters(&self) -> aws_sdk_ssm::Client {
+        let config = aws_sdk_ssm::Config::builder()
+            .behavior_version(aws_sdk_ssm::config::BehaviorVersion::latest())
+            .region(aws_sdk_ssm::config::Region::new("us-east-1"))
+            .credentials_provider(credentials())
+            .endpoint_url(&self.sagemaker)
+            .build();
+        aws_sdk_ssm::Client::from_conf(config)
+    }
+
     /// Moves an endpoint's last change into the past.
     pub(super) fn age(&self, endpoint: &str, seconds: u32) {
         self.control("POST", "/age", &json!({ "endpoint": endpoint, "seconds": seconds }));

@@ -11,7 +11,7 @@ use super::emulators::{ALARM_ACTION, Request, root, sequential};
 use super::function::Function;
 use super::horizontal::{Account, ENDPOINT, PAIR};
 
-const HIGH: &str = "churn-model_deployment_high_cpu";
+pub(super) const HIGH: &str = "churn-model_deployment_high_cpu";
 
 fn signal(name: &str) -> Vec<u8> {
     std::fs::read(root().join("events/signals").join(name)).unwrap()
@@ -25,7 +25,7 @@ fn reasons(reply: &Value) -> Vec<&str> {
 }
 
 /// A high alarm that calls somebody.
-async fn put_high_alarm(account: &Account, name: &str, action: &str) {
+pub(super) async fn put_high_alarm(account: &Account, name: &str, action: &str) {
     let dimension = |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
     account
         .cloudwatch
@@ -46,7 +46,7 @@ async fn put_high_alarm(account: &Account, name: &str, action: &str) {
         .unwrap();
 }
 
-async fn set(account: &Account, alarm: &str, state: StateValue) {
+pub(super) async fn set(account: &Account, alarm: &str, state: StateValue) {
     account
         .cloudwatch
         .set_alarm_state()

@@ -184,7 +184,8 @@ impl Stage<'_> {
         let name_of = |found: &aws_sdk_sagemaker::types::EndpointConfigSummary| {
             found.endpoint_config_name().unwrap_or_default().to_owned()
         };
-        let rung = Ladders::built_in().unwrap().rung(&size.shape).unwrap();
+        let ladders = Ladders::built_in().unwrap();
+        let rung = ladders.rung(&size.shape).unwrap();
         Sample {
             at: self.narrator.at(),
             act: act.name,
