@@ -267,8 +267,13 @@ fn first_guards<'a>(
     guards.ask_for("no_rule", saw, matched.ok_or(Hold::NoRule))
 }
 
+/// So many guards are asked after a look, and no more.
+const MOST_GUARDS: usize = 16;
+
 /// What the alarm means for the deployment as it was seen.
 pub fn decide(question: &Question, asked: Vec<Verdict>, seen: &Deployment, policy: &Policy) -> Decided {
+    let mut asked = asked;
+    asked.reserve(MOST_GUARDS);
     let mut guards = Guards(asked);
     let transition = question.alarm.transition;
     let step = if !transition.is_firing() {
@@ -433,23 +438,22 @@ fn taken_back(
     let hold = foreign.map(|found| Hold::PairTaken { name: found.definition.name().to_owned() });
     guards.ask("pair_taken", saw, hold)?;
 
-    let notified = pair_notifies(seen, policy);
-    let hold = notified.is_empty().then_some(Hold::NoPairAction);
-    guards.ask("no_pair_action", format!("it notifies {}", notified.len()), hold)
+    let notified = pair_notifies(seen, policy).len();
+    let hold = (notified == 0).then_some(Hold::NoPairAction);
+    guards.ask("no_pair_action", Saw::Notifies(notified), hold)
 }
 
 /// What the paired alarm notifies: what the function was told to, else what it notifies already, else the
 /// topics and functions that the alarm which called notifies, as its own service describes it. Never what a
 /// payload claims, and never an Auto Scaling policy: that would add what the pair is there to take back.
-pub fn pair_notifies(seen: &Deployment, policy: &Policy) -> Vec<String> {
+pub fn pair_notifies<'a>(seen: &'a Deployment, policy: &'a Policy) -> Vec<&'a String> {
     if let Some(action) = &policy.alarm_action {
-        return vec![action.clone()];
+        return vec![action];
     }
     let standing = seen.pair.as_ref().filter(|alarm| alarm.ours);
     let known = [standing, seen.alarm.as_ref()].into_iter().flatten();
-    let notified =
-        known.map(|alarm| alarm.definition.notifies().iter().filter(|id| takes_events(id)).cloned());
-    notified.map(Iterator::collect).find(|actions: &Vec<String>| !actions.is_empty()).unwrap_or_default()
+    let notified = known.map(|alarm| alarm.definition.notifies().iter().filter(|id| takes_events(id)));
+    notified.map(Iterator::collect).find(|actions: &Vec<_>| !actions.is_empty()).unwrap_or_default()
 }
 
 /// OCI alarms notify topics and nothing else; CloudWatch alarms may do many other things.

@@ -210,5 +210,6 @@ fn kept(
     }
     let rung = policy.ladders.rung(&seen.size.rung());
     let fired = question.alarm.at.or(Some(question.now));
+    let notifies = notifies.into_iter().cloned().collect();
     (target.keep_pair)(&PairContext { pair, seen, rung: rung.as_deref(), notifies, fired }, ours(seen), notes)
 }

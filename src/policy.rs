@@ -162,13 +162,10 @@ impl Policy {
         let own_ladder_count = own_ladders.len();
         let ladders = ladders.after(own_ladders, flex);
         shapes::sizes_of_flexible_rungs(&ladders)?;
-        // What one rule has parked another must not take for gone.
-        let parks = |rule: &Rule| rule.is.native == Native::Park;
         let targets = target::checked(own.target)?;
-        let parked =
-            rules.iter().any(parks) || targets.iter().any(|own| own.settings.native == Some(Native::Park));
-        for rule in &mut rules {
-            rule.heeds_parked = parked;
+        for (i, own) in targets.iter().enumerate() {
+            let flaps = rules.iter().try_for_each(|rule| own.check_beside(rule));
+            flaps.map_err(|problem| Error::invalid(format!("target {}", i + 1), problem))?;
         }
         let schedules = schedule::checked(own.schedule)?;
         for (i, schedule) in schedules.iter().enumerate() {

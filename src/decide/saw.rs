@@ -19,6 +19,8 @@ pub enum Saw {
         /// The completion.
         changed: Timestamp,
     },
+    /// How many topics and functions a paired alarm notifies.
+    Notifies(usize),
     /// A number and its bounds.
     Within {
         /// The number.
@@ -51,6 +53,7 @@ impl fmt::Display for Saw {
             Self::Evidence { since: None, changed } => {
                 write!(f, "data begins at an unknown time, last change completed {changed}")
             }
+            Self::Notifies(count) => write!(f, "it notifies {count}"),
             Self::Within { now, bounds } => write!(f, "{now} of {bounds}"),
         }
     }

@@ -27,6 +27,14 @@ pub fn high_threshold(above: Option<f64>, metric: Option<&str>) -> Option<f64> {
 pub(super) fn check(rule: &Rule, own_ladders: &[Ladder]) -> Result<(), String> {
     let Some(pair) = &rule.pair else { return Ok(()) };
     let Some(above) = high_threshold(rule.is.above, Some(&pair.metric)) else { return Ok(()) };
+    if let Stride::Track(target) = rule.stride
+        && target >= above
+    {
+        return Err(format!(
+            "`track = {target}` is not under {above}, above which the alarm that adds fires: nothing would be added before \
+             {target}; expected less, or a higher `above`"
+        ));
+    }
     let check = |ratio: f64, from: &str, to: &str| {
         let after = pair.below * ratio;
         let most = above * MARGIN;

@@ -29,8 +29,6 @@ pub struct Rule {
     pub stride: Stride,
     /// The alarm that takes back what this rule adds.
     pub pair: Option<Pair>,
-    /// Whether another rule may have parked the platform's own autoscaling.
-    pub heeds_parked: bool,
     /// Everything else that it goes by.
     pub is: InForce,
     /// By whom each of that was said.
@@ -141,7 +139,6 @@ impl Rule {
             axis: Axis::Shape,
             stride: Stride::Step(1),
             pair: None,
-            heeds_parked: true,
             // What was parked under another policy is put back all the same.
             is: InForce { native: Native::Park, ..InForce::default() },
             origins: Origins::new(),
@@ -297,7 +294,6 @@ impl RuleText {
             target: WildMatch::new(self.target.as_deref().unwrap_or("*")),
             axis,
             stride,
-            heeds_parked: is.native == Native::Park,
             pair,
             is,
             origins,

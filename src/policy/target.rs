@@ -2,8 +2,9 @@
 
 use wildmatch::WildMatch;
 
-use super::settings::{Settings, with_settings};
-use super::{Error, Mode};
+use super::rule::Rule;
+use super::settings::{Origin, Settings, with_settings};
+use super::{Error, Mode, flap};
 use crate::alarm::TargetId;
 
 /// What the targets of a glob have for themselves.
@@ -49,5 +50,18 @@ impl TargetText {
 impl Own {
     pub(super) fn is_for(&self, target: &TargetId) -> bool {
         self.glob.matches(&target.id)
+    }
+
+    /// Refuses what would make the pair of a rule call for what its own step down takes away. A rule for the targets of
+    /// another glob may never meet this.
+    pub(super) fn check_beside(&self, rule: &Rule) -> Result<(), String> {
+        let together = [rule.target.to_string().as_str(), self.glob.to_string().as_str()].contains(&"*")
+            || rule.target == self.glob;
+        if !together {
+            return Ok(());
+        }
+        let mut rule = rule.clone();
+        rule.is.take(&self.settings, &mut rule.origins, &|_| Origin::Rule);
+        flap::check(&rule, &[]).map_err(|problem| format!("with it, in {}, {problem}", rule.origin))
     }
 }

@@ -948,3 +948,31 @@ fn a_rung_of_a_flexible_shape_with_its_size_is_one_like_others() {
         policy(&ladder_of("VM.Standard.E4.Flex:2:32")).ladders.rung("VM.Standard.E4.Flex:2:32").is_some()
     );
 }
+
+#[rstest]
+// Above what calls for more, nothing would be tracked.
+#[case::track("[[rule]]\nalarm = \"a\"\naxis = \"instances\"\ntrack = 80\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 10, window = \"5m\" }", &["line 4", "`track = 80` is not under 80"])]
+// What a target has for itself counts as much as what a rule says.
+#[case::target("[[target]]\ntarget = \"*\"\nabove = 20", &["line 1", "target 1", "built-in rule", "`pair.below = 10` must flap", "20 on 1 instance", "18"])]
+// On 3 instances and more it would be less.
+#[case::floor("[[rule]]\nalarm = \"a\"\naxis = \"instances\"\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 54, window = \"5m\" }\ninstances = { min = 3, max = 9 }", &["`pair.below = 54` must flap", "54 on 4 instances would be 72 on 3 instances", "under 54"])]
+#[case::shape("[[rule]]\nalarm = \"a\"\naxis = \"shape\"\npair = { alarm = \"x\", metric = \"MemoryUtilization\", below = 36, window = \"5m\" }", &["`pair.below = 36` must flap", "72 on one of half its size"])]
+#[case::bandwidth("[[rule]]\nalarm = \"a\"\naxis = \"bandwidth\"\npair = { alarm = \"x\", metric = \"PredictBandwidth\", below = 36, window = \"5m\" }", &["`pair.below = 36` must flap", "72 on half of it"])]
+#[case::ladder("[[rule]]\nalarm = \"a\"\naxis = \"shape\"\npair = { alarm = \"x\", metric = \"MemoryUtilization\", below = 20, window = \"5m\" }\n[[ladder]]\nname = \"steep\"\nrungs = [{ shape = \"s\", vcpus = 1, memory_gib = 1 }, { shape = \"l\", vcpus = 2, memory_gib = 4 }]", &["20 on `l` would be 80 on `s`"])]
+#[case::cores("[[rule]]\nalarm = \"a\"\naxis = \"shape\"\npair = { alarm = \"x\", metric = \"CPUUtilization\", below = 20, window = \"5m\" }\n[[ladder]]\nname = \"steep\"\nrungs = [{ shape = \"s\", vcpus = 1, memory_gib = 1 }, { shape = \"l\", vcpus = 4, memory_gib = 2 }]", &["20 on `l` would be 80 on `s`"])]
+fn a_policy_that_must_flap_is_refused_with_the_numbers(#[case] text: &str, #[case] parts: &[&str]) {
+    refused_with(text, parts);
+}
+
+#[rstest]
+#[case::under("axis = \"instances\"\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 35.9, window = \"5m\" }")]
+// Of one count alone nothing is taken away.
+#[case::one_count("axis = \"instances\"\ninstances = { min = 2, max = 2 }\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 70, window = \"5m\" }")]
+// The head-room sees to it.
+#[case::cheapest("axis = \"cheapest\"\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 60, window = \"5m\" }")]
+// Nobody knows what a metric without an end is measured against.
+#[case::open("axis = \"instances\"\npair = { alarm = \"x\", metric = \"QueueLength\", below = 900, window = \"5m\" }")]
+#[case::higher("axis = \"instances\"\nabove = 95\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 42, window = \"5m\" }")]
+fn a_policy_that_need_not_flap_is_accepted(#[case] keys: &str) {
+    policy(&format!("[[rule]]\nalarm = \"a\"\n{keys}"));
+}
