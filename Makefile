@@ -150,8 +150,12 @@ bless: ## Accept what the program prints now as what it should print
 BENCH_BINARY ?= target/lambda/stepladder-lambda/bootstrap
 
 .PHONY: bench
-bench: $(BENCH)/ready $(BENCH_BINARY) ## Measure the Lambda function's start next to boto3 (BENCH_FLAGS=--help)
+bench: bench-decide $(BENCH)/ready $(BENCH_BINARY) ## Measure decisions, and the Lambda function's start next to boto3 (BENCH_FLAGS=--help)
 	$(BENCH)/bin/python benches/lambda/bench.py --binary $(BENCH_BINARY) $(BENCH_FLAGS)
+
+.PHONY: bench-decide
+bench-decide: ## Measure what one decision and its plan take
+	cargo bench --bench decide
 
 target/lambda/stepladder-lambda/bootstrap: | emulators
 	cargo lambda build --release --bin stepladder-lambda
@@ -164,6 +168,17 @@ bench-oci: emulators-oci $(BENCH_OCI_BINARY) ## Measure the OCI function's start
 
 $(OCI_FUNCTION)/stepladder-oci:
 	$(MAKE) package-oci
+
+# One in so many is tried; all of them take hours.
+MUTANTS ?= 1
+
+.PHONY: mutants
+mutants: tools-mutants ## Change what decides, line by line, and see whether the tests notice (MUTANTS=12 tries one in twelve)
+	cargo mutants --in-place --shard 0/$(MUTANTS)
+
+.PHONY: tools-mutants
+tools-mutants:
+	@cargo mutants --version >/dev/null 2>&1 || cargo install --quiet --locked --root $(TOOLS) cargo-mutants
 
 .PHONY: fuzz
 fuzz: tools-fuzz ## Throw bytes at the parser (FUZZ_SECONDS=600; needs a nightly toolchain)
