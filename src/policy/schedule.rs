@@ -4,7 +4,8 @@
 //! wall clock of its zone and lasts for so long as a stopwatch tells: an hour that a change of clocks skips or repeats makes
 //! it neither shorter nor longer, nor does it leave a day out or begin it twice.
 
-use cronexpr::Crontab;
+use cronp::{CivilDateTime, Vixie};
+use jiff::civil::{Date, DateTime, date};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -19,15 +20,19 @@ use crate::deployment::Bounds;
 /// Whoever means longer than a month means always.
 const LONGEST: SignedDuration = SignedDuration::from_hours(31 * 24);
 
-/// No clock was ever moved by more than a day at once.
-const LONGEST_JUMP: SignedDuration = SignedDuration::from_hours(24);
+/// In so many years every day of the year is every day of the week once, the last of February, too.
+const FIRST_OF_EVERY_KIND: Date = date(2000, 1, 1);
+const DAYS_OF_EVERY_KIND: usize = 28 * 366;
+
+/// Minute, hour, day of the month, month, day of the week.
+type Cron = cronp::Schedule<Vixie>;
 
 /// Other bounds at some times.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     target: WildMatch,
     /// By a wall clock, whose changes it knows nothing of.
-    begins: Crontab,
+    begins: Cron,
     zone: TimeZone,
     lasts: SignedDuration,
     /// The floor of the count, where it is another.
@@ -91,19 +96,33 @@ impl ScheduleText {
 }
 
 /// The times that five fields of cron name.
-fn begins(cron: &str) -> Result<Crontab, String> {
+fn begins(cron: &str) -> Result<Cron, String> {
     let expected =
         "expected five fields such as `0 8 * * MON-FRI`: minute, hour, day, month, day of the week";
     let fields = cron.split_whitespace().count();
     if fields != 5 {
         return Err(format!("`cron = \"{cron}\"` has {fields}: {expected}"));
     }
-    let begins = cronexpr::parse_crontab(&format!("{cron} UTC"))
-        .map_err(|_| format!("`cron = \"{cron}\"` has one that cannot be: {expected}"))?;
-    match begins.find_next(Timestamp::UNIX_EPOCH) {
-        Ok(_) => Ok(begins),
-        Err(_) => Err(format!("`cron = \"{cron}\"` never begins: there is no such day")),
+    let begins =
+        Cron::parse(cron).map_err(|_| format!("`cron = \"{cron}\"` has one that cannot be: {expected}"))?;
+    let every_day = std::iter::successors(Some(FIRST_OF_EVERY_KIND), |day| day.tomorrow().ok());
+    if every_day.take(DAYS_OF_EVERY_KIND).all(|day| times(&begins, day).next().is_none()) {
+        return Err(format!("`cron = \"{cron}\"` never begins: there is no such day"));
     }
+    Ok(begins)
+}
+
+/// The times of a day at which it begins, by the wall clock.
+fn times(begins: &Cron, day: Date) -> impl Iterator<Item = DateTime> {
+    let minutes = (0..24).flat_map(move |hour| (0..60).map(move |minute| day.at(hour, minute, 0, 0)));
+    minutes.filter(|time| shown(*time).is_some_and(|shown| begins.matches(shown)))
+}
+
+fn shown(time: DateTime) -> Option<CivilDateTime> {
+    let small = |number: i8| u8::try_from(number).ok();
+    let year = u16::try_from(time.year()).ok()?;
+    let (month, day) = (small(time.month())?, small(time.day())?);
+    CivilDateTime::new(year, month, day, small(time.hour())?, small(time.minute())?, 0).ok()
 }
 
 /// The zone that is spelled most like it, for messages.
@@ -121,14 +140,15 @@ impl Schedule {
         if !self.target.matches(&target.id) {
             return None;
         }
-        let clock = |at: Timestamp| TimeZone::UTC.to_timestamp(self.zone.to_datetime(at)).ok();
         // It is the beginnings after this moment that have not ended yet.
         let after = now.checked_sub(self.lasts).ok()?;
-        let shown = clock(after.checked_sub(LONGEST_JUMP).ok()?)?;
+        let day = |at: Timestamp| self.zone.to_datetime(at).date();
+        let last = day(now).tomorrow().ok()?;
+        let days = std::iter::successors(day(after).yesterday().ok(), |day| day.tomorrow().ok());
+        let times = days.take_while(|day| *day <= last).flat_map(|day| times(&self.begins, day));
         // What a clock shows may be gone or come twice; then the first moment counts that is not earlier.
-        let begins = self.begins.iter_after(shown).ok()?.map_while(Result::ok);
-        let begins = begins.map_while(|shown| self.zone.to_timestamp(shown.datetime()).ok());
-        let began = begins.take_while(|began| *began <= now).find(|began| *began > after)?;
+        let mut moments = times.map_while(|time| self.zone.to_timestamp(time).ok());
+        let began = moments.find(|began| *began > after).filter(|began| *began <= now)?;
         began.checked_add(self.lasts).ok()
     }
 

@@ -191,11 +191,14 @@ impl Cloud for Store {
     }
 }
 
+/// The time, what the store holds, the mode that counts, and what is told.
+type Read = (i64, Result<&'static str, Error>, Mode, &'static [&'static str]);
+
 #[tokio::test]
 async fn a_kept_policy_is_read_again_and_the_last_good_one_counts() {
     let store = Store(std::sync::Mutex::new(Err(throttled())));
     let mut kept = Kept::new("policy".to_owned());
-    let minute = i64::try_from(COUNTS_FOR.as_secs()).unwrap();
+    let minute = COUNTS_FOR.as_secs();
 
     // There is none yet, and the same event may find one later.
     let mut told = Told::default();
@@ -208,8 +211,7 @@ async fn a_kept_policy_is_read_again_and_the_last_good_one_counts() {
     assert!(failed.message.contains("`ssm:policy`") && failed.message.contains("line 2"), "{failed:?}");
     assert_eq!(told.0, ["policy", "policy"]);
 
-    // Each row: the time, what the store holds, the mode that counts, and what is told.
-    let rows: [(i64, Result<&'static str, Error>, Mode, &[&str]); 6] = [
+    let rows: [Read; 6] = [
         // as soon as there is one
         (0, Ok("mode = \"observe\""), Mode::Observe, &[]),
         // not read again so soon

@@ -114,7 +114,11 @@ fn provisioned(text: &str) -> String {
     format!("{}{}", steps.join("\n"), cloud.snapshot().to_json().unwrap())
 }
 
+/// A setting, two values of it, the rule that goes by it, the event, and what is done to the world before.
+type Setting = (&'static str, [&'static str; 2], &'static str, Probe, fn(&Rehearsed));
+
 /// What may be said in three places: in all of them it counts.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn settings() -> Vec<Row> {
     let cheap = "axis = \"cheapest\"";
     let ladder = "[[ladder]]\nname = \"t\"\nrungs = [{ shape = \"VM.Standard2.2\", vcpus = 2, memory_gib = 4, price = 0.10 }, \
@@ -128,7 +132,7 @@ fn settings() -> Vec<Row> {
     let natively: fn(&Rehearsed) = |cloud| scaled_natively(cloud, &json!({}), 1);
     let unavailable: fn(&Rehearsed) =
         |cloud| cloud.with(|world| world.unavailable.push("VM.Standard2.4".to_owned()));
-    let rows: [(&str, [&str; 2], &str, Probe, fn(&Rehearsed)); 16] = [
+    let rows: [Setting; 16] = [
         (
             "instances.min",
             ["instances = { min = 1, max = 9 }", "instances = { min = 4, max = 9 }"],
@@ -223,6 +227,7 @@ fn settings() -> Vec<Row> {
     all
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn rules() -> Vec<Row> {
     let rule = |keys: &str| {
         format!("[[rule]]\nalarm = \"*\"\naxis = \"instances\"\ninstances = {{ min = 1, max = 99 }}\n{keys}")

@@ -965,14 +965,24 @@ fn a_policy_that_must_flap_is_refused_with_the_numbers(#[case] text: &str, #[cas
 }
 
 #[rstest]
-#[case::under("axis = \"instances\"\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 35.9, window = \"5m\" }")]
+#[case::under(
+    "axis = \"instances\"\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 35.9, window = \"5m\" }"
+)]
 // Of one count alone nothing is taken away.
-#[case::one_count("axis = \"instances\"\ninstances = { min = 2, max = 2 }\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 70, window = \"5m\" }")]
+#[case::one_count(
+    "axis = \"instances\"\ninstances = { min = 2, max = 2 }\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 70, window = \"5m\" }"
+)]
 // The head-room sees to it.
-#[case::cheapest("axis = \"cheapest\"\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 60, window = \"5m\" }")]
+#[case::cheapest(
+    "axis = \"cheapest\"\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 60, window = \"5m\" }"
+)]
 // Nobody knows what a metric without an end is measured against.
-#[case::open("axis = \"instances\"\npair = { alarm = \"x\", metric = \"QueueLength\", below = 900, window = \"5m\" }")]
-#[case::higher("axis = \"instances\"\nabove = 95\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 42, window = \"5m\" }")]
+#[case::open(
+    "axis = \"instances\"\npair = { alarm = \"x\", metric = \"QueueLength\", below = 900, window = \"5m\" }"
+)]
+#[case::higher(
+    "axis = \"instances\"\nabove = 95\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 42, window = \"5m\" }"
+)]
 fn a_policy_that_need_not_flap_is_accepted(#[case] keys: &str) {
     policy(&format!("[[rule]]\nalarm = \"a\"\n{keys}"));
 }
