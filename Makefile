@@ -174,7 +174,7 @@ MUTANTS ?= 1
 
 .PHONY: mutants
 mutants: tools-mutants ## Change what decides, line by line, and see whether the tests notice (MUTANTS=12 tries one in twelve)
-	cargo mutants --in-place --shard 0/$(MUTANTS)
+	cargo mutants --in-place --sharding round-robin --shard 0/$(MUTANTS)
 
 .PHONY: tools-mutants
 tools-mutants:
