@@ -1061,6 +1061,68 @@ fn there_is_one_outcome_per_alarm_and_target() {
     assert_eq!(heading(&cloud, CHURN).instances, 2);
 }
 
+/// Several notices in one payload, as SNS may hand them over.
+fn together(notices: &[Notice]) -> Vec<u8> {
+    let records = |notice: &Notice| {
+        let body: Value = serde_json::from_slice(&notice.body()).unwrap();
+        body["Records"][0].clone()
+    };
+    json!({ "Records": notices.iter().map(records).collect::<Vec<_>>() }).to_string().into_bytes()
+}
+
+#[rstest]
+// The low alarm came first, and waits: what is needed is not taken away.
+#[case::less_and_more("", &[LOW_CPU, HIGH_CPU], &[(HIGH_CPU, "resize"), (LOW_CPU, "outranked")])]
+// Both ask for more: one thing at a time, in the order in which they came.
+#[case::two_kinds("", &[HIGH_MEM, HIGH_CPU], &[(HIGH_MEM, "resize"), (HIGH_CPU, "outranked")])]
+// Memory for more, CPU for less.
+#[case::across_axes("", &[LOW_CPU, HIGH_MEM], &[(HIGH_MEM, "resize"), (LOW_CPU, "outranked")])]
+// What comes to nothing outranks nobody.
+#[case::held("[defaults]\ninstances = { min = 1, max = 3 }", &[HIGH_CPU, LOW_CPU], &[(HIGH_CPU, "at_ceiling"), (LOW_CPU, "resize")])]
+// What is only shown would have been first as well.
+#[case::observed("mode = \"observe\"", &[LOW_CPU, HIGH_CPU], &[(HIGH_CPU, "resize"), (LOW_CPU, "outranked")])]
+fn more_wins_over_less(#[case] text: &str, #[case] alarms: &[&str], #[case] expected: &[(&str, &str)]) {
+    let cloud = cloud_with(VARIANT, 3, "ml.m5.xlarge");
+    let notices: Vec<Notice> = alarms.iter().map(|alarm| notice(alarm, VARIANT)).collect();
+    let answer = answer(&together(&notices), &cloud, &policy(text), at(0));
+    let told: Vec<_> = answer.outcomes.iter().map(|o| (o.alarm.name.clone(), reason(o))).collect();
+    let expected: Vec<_> =
+        expected.iter().map(|(alarm, reason)| (notice(alarm, VARIANT).name().to_owned(), *reason)).collect();
+    assert_eq!(told, expected);
+    // And the one that waited is answered when it says so again.
+    let outranked = answer.outcomes.iter().find(|outcome| reason(outcome) == "outranked");
+    assert!(outranked.is_none_or(|held| held.calls.is_empty() && held.result == Ending::Held));
+}
+
+#[test]
+fn a_tag_may_only_have_it_watched() {
+    let cloud = tagged(&[("stepladder:mode", "observe")]);
+    let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
+    assert_eq!((reason(&outcome), outcome.result), ("resize", Ending::DryRun));
+    assert_eq!(heading(&cloud, CHURN).instances, 1);
+    // What a target has for itself may let it loose, but not on a dry run.
+    let text = "mode = \"observe\"\n[[target]]\ntarget = \"*churn\"\nmode = \"act\"";
+    assert_eq!(tell(&notice(HIGH_CPU, CHURN), &self::cloud(), &policy(text)).result, Ending::Applied);
+    assert_eq!(
+        tell(&notice(HIGH_CPU, CHURN), &self::cloud(), &policy(text).observing()).result,
+        Ending::DryRun
+    );
+}
+
+#[rstest]
+#[case::all("all", HIGH_CPU)]
+#[case::its_own_way("down", LOW_CPU)]
+#[case::nobody_knows("perhaps", HIGH_CPU)]
+fn what_is_paused_is_left_alone_with_its_pair(#[case] pause: &str, #[case] alarm: &str) {
+    let cloud = tagged(&[("stepladder:pause", pause)]);
+    on(&cloud, CHURN, |found| found.instances = 3);
+    let before = cloud.snapshot();
+    // There is capacity and no pair, which would be mended otherwise.
+    let outcome = tell(&notice(alarm, CHURN), &cloud, &built_in());
+    assert!(outcome.calls.is_empty(), "{:?}", outcome.calls);
+    assert_eq!(cloud.snapshot(), before);
+}
+
 #[test]
 fn the_same_story_has_the_same_record() {
     let record = || report::record(&tell(&notice(HIGH_MEM, CHURN), &cloud(), &built_in())).to_string();
