@@ -107,8 +107,9 @@ OCI_TARGET   := $(if $(filter arm64 aarch64,$(ARCHITECTURE)),aarch64,x86_64)-unk
 OCI_FUNCTION := target/oci/function
 
 # Where a static binary is loaded is decided when it starts: packed, the list of what depends on it is a tenth of a megabyte
-# instead of a third. Functions that are the same to the byte are kept once, where nobody compares their addresses.
-OCI_LINK := --pack-dyn-relocs=relr --icf=safe
+# instead of a third. Functions that are the same to the byte are kept once, where nobody compares their addresses, and an
+# index for unwinding is nothing to a program that aborts on a panic.
+OCI_LINK := --pack-dyn-relocs=relr --icf=safe --no-eh-frame-hdr
 
 # zig compiles the C code and Rust's own linker links it, so that nothing else of the other kind of machine is
 # needed. zig has another name for the target, so it is spared what is passed by default.
