@@ -105,7 +105,7 @@ mod tests {
             "[[rule]]\nalarm = \"a\"",
             "[[rule]]\nalarm = 1\naxis = \"shape\"",
             "[[rule]]\nalarm = \"a\"\naxis = \"shape\"\nstep = 1.5",
-            "[[rule]]\nalarm = \"a\"\naxis = \"instances\"\nsteps = [{ abov = 0, add = 1 }]",
+            "[[rule]]\nalarm = \"a\"\naxis = \"instances\"\nsteps = [{ over = 0, add = 1 }]",
             "[defaults]\ninstances = { min = 1 }",
             "[defaults]\ncooldown = { up = 5 }",
             "[[schedule]]\ncron = \"0 8 * * *\"\nmin = 2",
