@@ -120,7 +120,8 @@ impl Stage<'_> {
         );
         let running = document["modelDeploymentSystemData"]["currentInstanceCount"].as_u64().unwrap();
         let size = Size::new(u32::try_from(running).unwrap(), shape);
-        let rung = Ladders::built_in().unwrap().rung(&size.shape).unwrap();
+        let ladders = Ladders::built_in().unwrap();
+        let rung = ladders.rung(&size.shape).unwrap();
         Sample {
             at: self.narrator.at(),
             act: act.name,
