@@ -1460,3 +1460,16 @@ fn the_pair_on_oci_notifies_the_topic_of_the_alarm_that_called() {
     };
     assert_eq!(alarm.destinations, [TOPIC_OCID]);
 }
+
+#[test]
+fn what_was_changed_is_remembered_where_somebody_asks_for_it() {
+    let remembered = |text: &str| {
+        let cloud = cloud();
+        tell(&notice(HIGH_CPU, CHURN), &cloud, &policy(text));
+        on(&cloud, CHURN, |found| found.tags.get("stepladder:recent").cloned())
+    };
+    let line = Some(format!("{}i+1", at(0).as_second()));
+    assert_eq!(remembered("[defaults]\ncooldown = { up = \"10m\" }"), line);
+    assert_eq!(remembered("[defaults]\nmax_changes_per_hour = 3"), line);
+    assert_eq!(remembered(""), None);
+}
