@@ -211,9 +211,10 @@ impl TargetId {
 
     /// The two names inside a SageMaker variant's id; `None` for any other id.
     pub fn endpoint_and_variant(&self) -> Option<(&str, &str)> {
-        let (endpoint, variant) = self.id.strip_prefix("endpoint/")?.split_once("/variant/")?;
-        let plain = |name: &str| !name.is_empty() && !name.contains('/');
-        (plain(endpoint) && plain(variant)).then_some((endpoint, variant))
+        let (endpoint, rest) = self.id.strip_prefix("endpoint/")?.split_once('/')?;
+        let variant = rest.strip_prefix("variant/")?;
+        let plain = !endpoint.is_empty() && !variant.is_empty() && !variant.contains('/');
+        plain.then_some((endpoint, variant))
     }
 }
 

@@ -5,14 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use serde_json::Value;
 
 use crate::address::Address;
+use crate::target::oci_model_deployment::configuration::Update;
 
 mod alarm;
 
-pub use alarm::{AlarmDefinition, CloudwatchAlarm, OciAlarm};
+pub use alarm::{AlarmDefinition, CloudwatchAlarm, OciAlarm, Word};
 
 /// One request that changes something.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,12 +26,10 @@ pub enum Call {
         /// Only if it is still as it was observed.
         if_match: String,
         /// The configuration to be.
-        configuration: Value,
+        configuration: Update,
         /// The freeform tags to be: with them goes the stamp that says when this was asked for. Where the service
         /// does not take them together with a change of size, they follow it.
         tags: BTreeMap<String, String>,
-        /// What it changes, for the reader.
-        change: String,
     },
     /// Writes the freeform tags of a model deployment: what stepladder remembers of it.
     OciTagModelDeployment {
@@ -43,10 +43,10 @@ pub enum Call {
         /// The whole alarm.
         alarm: OciAlarm,
         /// Equal for whatever sees the deployment as it is now: the second creates no second alarm.
-        retry_token: String,
+        retry_token: RetryToken,
         /// In its place where the alarm of that token has been deleted since, which blocks the token for a day.
         /// Equal for deliveries of one event.
-        next_token: String,
+        next_token: RetryToken,
     },
     /// Writes the paired alarm anew.
     OciUpdateAlarm {
@@ -77,7 +77,7 @@ pub enum Call {
         /// `freeformTags`: carry the marker that makes it ours.
         tags: BTreeMap<String, String>,
         /// Equal for attempts of one run: the second creates no second topic.
-        retry_token: String,
+        retry_token: RetryToken,
     },
     /// Deletes a topic of ours. Already gone is success.
     OciDeleteTopic {
@@ -99,7 +99,7 @@ pub enum Call {
         /// `freeformTags`: carry the marker that makes it ours.
         tags: BTreeMap<String, String>,
         /// Equal for attempts of one run: the second creates no second subscription.
-        retry_token: String,
+        retry_token: RetryToken,
     },
     /// Deletes a subscription of ours. Already gone is success.
     OciDeleteSubscription {
@@ -220,6 +220,25 @@ pub enum Call {
         /// The message.
         body: String,
     },
+}
+
+/// `opc-retry-token`. Equal in all processes of one build, which is as far as deliveries of an event are spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RetryToken(u64);
+
+impl RetryToken {
+    /// The token of what asks for this.
+    pub fn of(asked: impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        asked.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
+impl fmt::Display for RetryToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stepladder-{:016x}", self.0)
+    }
 }
 
 /// A deployment as it was observed.
@@ -364,7 +383,7 @@ impl Call {
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OciUpdateModelDeployment { change, .. } => write!(f, "set {change}"),
+            Self::OciUpdateModelDeployment { configuration, .. } => write!(f, "set {configuration}"),
             Self::OciTagModelDeployment { .. } => f.write_str("remember it in the deployment's tags"),
             Self::OciCreateAlarm { alarm, .. } => write!(f, "create {alarm}"),
             Self::OciUpdateAlarm { alarm, .. } => write!(f, "rewrite {alarm}"),

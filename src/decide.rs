@@ -3,6 +3,7 @@
 //! Guards are asked one after the other, in the order in which they stand in [`worth_a_look`] and
 //! [`decide`]; the first that objects holds. Pure: no clock, no cloud, no log.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 
 use jiff::{SignedDuration, Timestamp};
@@ -112,7 +113,7 @@ pub enum Decision {
 }
 
 /// One guard's answer, for the record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
     /// The guard: the reason it would hold with.
     pub guard: &'static str,
@@ -267,8 +268,8 @@ fn first_guards<'a>(
     guards.ask_for("no_rule", saw, matched.ok_or(Hold::NoRule))
 }
 
-/// So many guards are asked after a look, and no more.
-const MOST_GUARDS: usize = 16;
+/// Few rules ask more guards after a look, and a list of so many is still a small piece of memory to an allocator.
+const MOST_GUARDS: usize = 14;
 
 /// What the alarm means for the deployment as it was seen.
 pub fn decide(question: &Question, asked: Vec<Verdict>, seen: &Deployment, policy: &Policy) -> Decided {
@@ -415,7 +416,8 @@ fn feasible(guards: &mut Guards, question: &Question, seen: &Deployment, step: &
     }
     let rung = step.to.rung();
     let known = seen.infeasible.iter().find(|known| known.shape == rung && known.until > question.now);
-    let saw = known.map_or_else(|| format!("{rung} was not refused lately"), |known| known.why.clone());
+    let saw =
+        known.map_or_else(|| [rung.as_ref(), " was not refused lately"].concat(), |known| known.why.clone());
     let hold = known.map(|Infeasible { shape, until, why }| Hold::Infeasible {
         shape: shape.clone(),
         until: *until,
@@ -433,8 +435,10 @@ fn taken_back(
 ) -> Result<(), Hold> {
     let Some(pair) = &question.matched.rule.pair else { return Ok(()) };
     let foreign = seen.pair.as_ref().filter(|found| !found.ours);
-    let saw = foreign
-        .map_or_else(|| format!("`{}` is ours to write", pair.alarm), |f| f.definition.name().to_owned());
+    let saw = foreign.map_or_else(
+        || ["`", &pair.alarm, "` is ours to write"].concat(),
+        |f| f.definition.name().to_owned(),
+    );
     let hold = foreign.map(|found| Hold::PairTaken { name: found.definition.name().to_owned() });
     guards.ask("pair_taken", saw, hold)?;
 
@@ -446,14 +450,15 @@ fn taken_back(
 /// What the paired alarm notifies: what the function was told to, else what it notifies already, else the
 /// topics and functions that the alarm which called notifies, as its own service describes it. Never what a
 /// payload claims, and never an Auto Scaling policy: that would add what the pair is there to take back.
-pub fn pair_notifies<'a>(seen: &'a Deployment, policy: &'a Policy) -> Vec<&'a String> {
+pub fn pair_notifies<'a>(seen: &Deployment, policy: &'a Policy) -> Cow<'a, [String]> {
     if let Some(action) = &policy.alarm_action {
-        return vec![action];
+        return Cow::Borrowed(std::slice::from_ref(action));
     }
     let standing = seen.pair.as_ref().filter(|alarm| alarm.ours);
     let known = [standing, seen.alarm.as_ref()].into_iter().flatten();
     let notified = known.map(|alarm| alarm.definition.notifies().iter().filter(|id| takes_events(id)));
-    notified.map(Iterator::collect).find(|actions: &Vec<_>| !actions.is_empty()).unwrap_or_default()
+    let listed = notified.map(|ids| ids.cloned().collect());
+    listed.into_iter().find(|ids: &Vec<_>| !ids.is_empty()).unwrap_or_default().into()
 }
 
 /// OCI alarms notify topics and nothing else; CloudWatch alarms may do many other things.

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -105,7 +106,7 @@ impl Size {
     #[must_use]
     pub fn on_rung(&self, rung: &str) -> Self {
         let (shape, flex) = Flex::read(rung).map_or((rung, None), |(shape, flex)| (shape, Some(flex)));
-        Self { shape: shape.to_owned(), flex, ..self.clone() }
+        Self { instances: self.instances, shape: shape.to_owned(), flex, bandwidth_mbps: self.bandwidth_mbps }
     }
 }
 
@@ -290,7 +291,7 @@ pub enum Facts {
         /// Where it lives; its paired alarm lives there when the firing alarm cannot be read.
         compartment: String,
         /// `modelDeploymentConfigurationDetails` as it was read. An update is this with one leaf changed.
-        configuration: Value,
+        configuration: Arc<Value>,
         /// Its freeform tags. An update writes them whole.
         tags: Tags,
     },

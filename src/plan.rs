@@ -34,6 +34,9 @@ enum Fate {
     Leave,
 }
 
+/// The pair, and the change.
+const USUALLY: usize = 2;
+
 /// Turns a decision into calls: the pair that must stand, then the change or what earlier changes have left to
 /// do, and only when nothing is left the end of a pair that has served.
 pub fn plan(question: &Question, seen: &Deployment, decided: Decided, policy: &Policy) -> Plan {
@@ -43,7 +46,7 @@ pub fn plan(question: &Question, seen: &Deployment, decided: Decided, policy: &P
     if question.leaves_alone(&decided.decision) {
         return Plan { decided, calls: Vec::new(), notes: Vec::new() };
     }
-    let mut calls = Vec::new();
+    let mut calls = Vec::with_capacity(USUALLY);
     let mut notes = Vec::new();
     let fate = fate(target, question, seen, &decided.decision, policy);
     if fate == Fate::Keep {
@@ -80,9 +83,9 @@ fn resized(
     policy: &Policy,
     notes: &mut Vec<String>,
 ) -> Vec<Call> {
-    let rungs = (policy.ladders.rung(&seen.size.rung()), policy.ladders.rung(&to.rung()));
     let recent = remembered(question, seen, axis, way, to.instances);
-    let calls = (target.resize)(&Resize { seen, axis, to, rungs, recent, now: question.now }, notes);
+    let ladders = &policy.ladders;
+    let calls = (target.resize)(&Resize { seen, axis, to, ladders, recent, now: question.now }, notes);
     let rule = &question.matched.rule;
     if way == Way::Up && rule.pair.is_none() {
         notes.push(format!("{} has no `pair`: nothing of ours takes this back", rule.origin));
@@ -208,8 +211,7 @@ fn kept(
     if foreign || notifies.is_empty() {
         return None;
     }
-    let rung = policy.ladders.rung(&seen.size.rung());
     let fired = question.alarm.at.or(Some(question.now));
-    let notifies = notifies.into_iter().cloned().collect();
-    (target.keep_pair)(&PairContext { pair, seen, rung: rung.as_deref(), notifies, fired }, ours(seen), notes)
+    let ladders = &policy.ladders;
+    (target.keep_pair)(&PairContext { pair, seen, ladders, notifies: &notifies, fired }, ours(seen), notes)
 }

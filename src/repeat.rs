@@ -104,7 +104,7 @@ fn spoken_at(alarm: &CloudwatchAlarm, since: Option<Timestamp>, now: Timestamp) 
 fn is_a_pair(alarm: &CloudwatchAlarm, targets: &[TargetId]) -> bool {
     Marker::read(&alarm.description).is_some_and(|marker| {
         let own =
-            |target: &TargetId| marker.target == target.id && alarm.name == pair_name(target, &marker.pair);
+            |target: &TargetId| marker.target == target.id && alarm.name == pair_name(target, marker.pair);
         matches!(targets, [only] if own(only))
     })
 }
@@ -227,7 +227,7 @@ mod tests {
             metric: "CPUUtilization".to_owned(),
             period: 60,
             evaluation_periods: 5,
-            missing_data: "missing".to_owned(),
+            missing_data: "missing".into(),
             enabled: true,
             ..CloudwatchAlarm::default()
         }
@@ -239,7 +239,7 @@ mod tests {
         // evaluated every minute
         assert_eq!(at(low_alarm()), Some(minute(99)));
         // keeps its state when the metric stops: only when it took the state is sure
-        let keeps = CloudwatchAlarm { missing_data: "ignore".to_owned(), ..low_alarm() };
+        let keeps = CloudwatchAlarm { missing_data: "ignore".into(), ..low_alarm() };
         assert_eq!(at(keeps), told().since);
         // a composite alarm evaluates nothing itself
         assert_eq!(at(CloudwatchAlarm { period: 0, ..low_alarm() }), told().since);

@@ -2,14 +2,12 @@
 //!
 //! Pure, and compiled for every cloud. A new target on a known cloud is one file and one line.
 
-use std::borrow::Cow;
-
 use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::TargetKind;
 use crate::call::{Call, FURTHER_PERMISSIONS, PERMISSIONS};
 use crate::deployment::{Axis, Deployment, Infeasible, Lifecycle, SeenAlarm, Size};
-use crate::ladder::Rung;
+use crate::ladder::{Ladders, Rung};
 use crate::policy::Pair;
 
 pub mod oci_model_deployment;
@@ -65,8 +63,8 @@ pub struct Resize<'a> {
     pub axis: Axis,
     /// The size to ask for.
     pub to: &'a Size,
-    /// The rungs of the shapes before and after, where a ladder lists them.
-    pub rungs: (Option<Cow<'a, Rung>>, Option<Cow<'a, Rung>>),
+    /// What the shapes offer.
+    pub ladders: &'a Ladders,
     /// What shall be remembered of the changes of the last hour; `None` where nobody asks for it.
     pub recent: Option<String>,
     /// The time that it is.
@@ -106,10 +104,10 @@ pub struct PairContext<'a> {
     pub pair: &'a Pair,
     /// The deployment as it was seen.
     pub seen: &'a Deployment,
-    /// The rung of its shape, where a ladder lists it.
-    pub rung: Option<&'a Rung>,
+    /// What its shape offers.
+    pub ladders: &'a Ladders,
     /// What it notifies.
-    pub notifies: Vec<String>,
+    pub notifies: &'a [String],
     /// When the alarm that called fired. Tells deliveries of one event from another event; the paired alarm
     /// itself does not depend on it.
     pub fired: Option<Timestamp>,

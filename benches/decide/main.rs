@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::{SignedDuration, Timestamp};
@@ -86,7 +87,7 @@ fn on_oci() -> Deployment {
     let facts = Facts::OciModelDeployment {
         etag: "etag".to_owned(),
         compartment: "ocid1.compartment.oc1..example".to_owned(),
-        configuration: json!({
+        configuration: Arc::new(json!({
             "deploymentType": "SINGLE_MODEL",
             "modelConfigurationDetails": {
                 "modelId": "ocid1.datasciencemodel.oc1..example",
@@ -94,7 +95,7 @@ fn on_oci() -> Deployment {
                 "instanceConfiguration": { "instanceShapeName": "VM.Standard2.2" },
                 "scalingPolicy": { "policyType": "FIXED_SIZE", "instanceCount": 2 },
             },
-        }),
+        })),
         tags: BTreeMap::new(),
     };
     seen(TargetId::oci_model_deployment(OCID), Size::new(2, "VM.Standard2.2"), facts)

@@ -1,10 +1,14 @@
 //! Alarms in full: what is set when one is created or written anew, in its own cloud's terms.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::{Deserialize, Serialize};
+
+/// A word of an API: one of a few, and mostly one that is known here.
+pub type Word = Cow<'static, str>;
 
 /// An alarm in full, in its own cloud's terms.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,18 +71,18 @@ pub struct OciAlarm {
     /// `metricCompartmentId`: where the measured resource lives.
     pub metric_compartment: String,
     /// The metric's namespace.
-    pub namespace: String,
+    pub namespace: Word,
     /// The MQL query with its threshold.
     pub query: String,
     /// `CRITICAL`, `ERROR`, `WARNING` or `INFO`.
-    pub severity: String,
+    pub severity: Word,
     /// Topic OCIDs.
     pub destinations: Vec<String>,
     /// `repeatNotificationDuration`, ISO 8601.
     pub repeat: Option<String>,
     /// `pendingDuration`, ISO 8601: how long the condition must hold before it fires.
     #[serde(default)]
-    pub pending: Option<String>,
+    pub pending: Option<Word>,
     /// `isEnabled`.
     #[serde(default = "yes")]
     pub enabled: bool,
@@ -98,19 +102,24 @@ impl OciAlarm {
     /// The same alarm; durations that are as long as the other's are written as they are there.
     #[must_use]
     pub fn spelled_like(mut self, other: &Self) -> Self {
-        for (mine, theirs) in [(&mut self.repeat, &other.repeat), (&mut self.pending, &other.pending)] {
-            if length(mine.as_ref()).is_some_and(|mine| length(theirs.as_ref()) == Some(mine)) {
-                mine.clone_from(theirs);
-            }
+        if as_long(self.repeat.as_deref(), other.repeat.as_deref()) {
+            self.repeat.clone_from(&other.repeat);
+        }
+        if as_long(self.pending.as_deref(), other.pending.as_deref()) {
+            self.pending.clone_from(&other.pending);
         }
         self
     }
 }
 
 /// How long an ISO 8601 duration is; `P1D` is 24 hours.
-fn length(duration: Option<&String>) -> Option<SignedDuration> {
+fn length(duration: Option<&str>) -> Option<SignedDuration> {
     let span: Span = duration?.parse().ok()?;
     span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
+}
+
+fn as_long(one: Option<&str>, other: Option<&str>) -> bool {
+    length(one).is_some_and(|long| length(other) == Some(long))
 }
 
 /// What `PutMetricAlarm` sets.
@@ -121,11 +130,11 @@ pub struct CloudwatchAlarm {
     /// For people, and a last line that makes the alarm ours.
     pub description: String,
     /// The metric's namespace.
-    pub namespace: String,
+    pub namespace: Word,
     /// The metric's name. Empty for alarms on metric math, which are never ours.
     pub metric: String,
     /// `Average`, `Maximum`, …
-    pub statistic: String,
+    pub statistic: Word,
     /// Name to value.
     pub dimensions: BTreeMap<String, String>,
     /// In seconds.
@@ -135,9 +144,9 @@ pub struct CloudwatchAlarm {
     /// The threshold.
     pub threshold: f64,
     /// `LessThanThreshold`, …
-    pub comparison: String,
+    pub comparison: Word,
     /// `missing`, `breaching`, …
-    pub missing_data: String,
+    pub missing_data: Word,
     /// What to notify on ALARM.
     pub actions: Vec<String>,
     /// Whether it notifies at all.
@@ -172,12 +181,12 @@ mod tests {
             name: "busy".to_owned(),
             compartment: String::new(),
             metric_compartment: String::new(),
-            namespace: String::new(),
+            namespace: Word::default(),
             query: String::new(),
-            severity: String::new(),
+            severity: Word::default(),
             destinations: Vec::new(),
             repeat: repeat.map(str::to_owned),
-            pending: Some("PT1M".to_owned()),
+            pending: Some("PT1M".into()),
             enabled: true,
             body: None,
             tags: BTreeMap::new(),
@@ -207,7 +216,7 @@ mod tests {
             assert_eq!(one.says_the_same(&other), same, "{:?} and {:?}", one.repeat, other.repeat);
             assert_eq!(other.says_the_same(&one), same, "{:?} and {:?}", other.repeat, one.repeat);
         }
-        let louder = OciAlarm { severity: "ERROR".to_owned(), ..repeating(None) };
+        let louder = OciAlarm { severity: "ERROR".into(), ..repeating(None) };
         assert!(!louder.says_the_same(&repeating(None)));
     }
 }

@@ -255,7 +255,7 @@ fn marked(identity: &Identity, pair: Option<&SeenAlarm>) -> Option<String> {
     let AlarmDefinition::Cloudwatch(alarm) = &pair.filter(|pair| pair.ours)?.definition else { return None };
     let marker = Marker::read(&alarm.description)?;
     let same = marker.configuration == identity.configuration && marker.created == identity.created;
-    (same && marker.shape != NO_SHAPE).then_some(marker.shape)
+    (same && marker.shape != NO_SHAPE).then(|| marker.shape.to_owned())
 }
 
 fn names(target: &TargetId) -> Result<(&str, &str), Error> {

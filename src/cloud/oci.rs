@@ -3,7 +3,7 @@
 //! What is observed takes one round trip where the compartments are known or guessed right, two otherwise.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -105,13 +105,13 @@ impl Cloud for OciCloud {
         let api = self.api(call.operation())?;
         match call {
             Call::OciUpdateModelDeployment { id, if_match, configuration, tags, .. } => {
-                self.update(api, id, if_match, configuration, tags).await
+                self.update(api, id, if_match, &configuration.body(), tags).await
             }
             Call::OciTagModelDeployment { id, tags } => {
                 deployments::tag(api, id, tags).await.map(|()| "tagged".to_owned())
             }
             Call::OciCreateAlarm { alarm, retry_token, next_token } => {
-                alarms::create(api, alarm, [retry_token, next_token]).await
+                alarms::create(api, alarm, [*retry_token, *next_token]).await
             }
             Call::OciUpdateAlarm { id, if_match, alarm } => {
                 alarms::update(api, id, if_match.as_deref(), alarm).await
@@ -123,13 +123,13 @@ impl Cloud for OciCloud {
                 alarms::delete(api, id, if_match.as_deref()).await
             }
             Call::OciCreateTopic { name, compartment, tags, retry_token } => {
-                topics::create_topic(api, (name, compartment), tags, retry_token).await
+                topics::create_topic(api, (name, compartment), tags, *retry_token).await
             }
             Call::OciDeleteTopic { id, if_match, .. } => {
                 topics::delete_topic(api, id, if_match.as_deref()).await
             }
             Call::OciCreateSubscription { topic, compartment, function, tags, retry_token } => {
-                topics::create_subscription(api, (topic, function), compartment, tags, retry_token).await
+                topics::create_subscription(api, (topic, function), compartment, tags, *retry_token).await
             }
             Call::OciDeleteSubscription { id, if_match, .. } => {
                 topics::delete_subscription(api, id, if_match.as_deref()).await
@@ -350,7 +350,7 @@ fn deployment(question: &Question, found: Found) -> Deployment {
         strays: pairs.collect(),
         facts: Facts::OciModelDeployment {
             compartment: described.compartment().to_owned(),
-            configuration: described.configuration().clone(),
+            configuration: Arc::new(described.configuration().clone()),
             tags,
             etag: described.etag,
         },

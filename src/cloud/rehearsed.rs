@@ -4,14 +4,14 @@
 //! The default of the command line, and the ground for simulation. Its [`World`] is a small JSON file.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{Cloud, Error};
 use crate::alarm::{Alarm, TargetKind, Transition};
-use crate::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm, Unchanged};
+use crate::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm, RetryToken, Unchanged};
 use crate::decide::Question;
 use crate::deployment::{Axis, Deployment, Endpoint, Facts, Lifecycle, SeenAlarm, Tags};
 use crate::policy::Wanted;
@@ -87,7 +87,7 @@ impl Cloud for Rehearsed {
         let mut world = self.world();
         match call {
             Call::OciUpdateModelDeployment { id, if_match, configuration, tags, .. } => {
-                update_model_deployment(&mut world, id, if_match, (configuration, tags))
+                update_model_deployment(&mut world, id, if_match, (&configuration.body(), tags))
             }
             Call::OciTagModelDeployment { id, tags } => Ok(world.tag_deployment(id, tags)),
             Call::AwsUpdateEndpointWeightsAndCapacities { instances, endpoint, variant } => {
@@ -95,7 +95,7 @@ impl Cloud for Rehearsed {
                 update_variant(&mut world, &id, *instances)
             }
             Call::OciCreateAlarm { alarm, retry_token, next_token } => {
-                world.create_alarm(alarm, [retry_token, next_token])
+                world.create_alarm(alarm, [*retry_token, *next_token])
             }
             Call::OciUpdateAlarm { id, if_match, alarm } => {
                 world.update_alarm(id, if_match.as_deref(), alarm)
@@ -104,7 +104,7 @@ impl Cloud for Rehearsed {
                 .unchanged(unless_changed.as_ref())
                 .and_then(|()| world.delete_alarm(id, if_match.as_deref())),
             Call::OciCreateTopic { name, tags, retry_token, .. } => {
-                world.create_topic(name, tags, retry_token)
+                world.create_topic(name, tags, *retry_token)
             }
             Call::OciDeleteTopic { id, .. } => Ok(world.delete_topic(id)),
             Call::OciCreateSubscription { topic, function, tags, .. } => {
@@ -224,7 +224,7 @@ fn facts(kind: TargetKind, found: &Resource, endpoint: Option<Endpoint>) -> Fact
         TargetKind::OciModelDeployment => Facts::OciModelDeployment {
             etag: found.etag(),
             compartment: world::COMPARTMENT.to_owned(),
-            configuration: found.configuration(),
+            configuration: Arc::new(found.configuration()),
             tags: found.tags.clone(),
         },
         TargetKind::SagemakerVariant | TargetKind::Unknown => Facts::SagemakerVariant {
@@ -273,11 +273,11 @@ impl World {
     }
 
     /// A token whose alarm has been deleted since is spent, and the next one counts.
-    fn create_alarm(&mut self, alarm: &OciAlarm, tokens: [&str; 2]) -> Result<String, Error> {
-        for token in tokens {
-            let Some(id) = self.tokens.get(token) else {
+    fn create_alarm(&mut self, alarm: &OciAlarm, tokens: [RetryToken; 2]) -> Result<String, Error> {
+        for token in tokens.map(|token| token.to_string()) {
+            let Some(id) = self.tokens.get(&token) else {
                 let id = self.next_alarm_id();
-                self.tokens.insert(token.to_owned(), id.clone());
+                self.tokens.insert(token, id.clone());
                 self.alarms.push(WorldAlarm::new(&id, AlarmDefinition::Oci(alarm.clone())));
                 return Ok(format!("alarm {id}"));
             };

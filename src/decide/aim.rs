@@ -5,7 +5,7 @@ use crate::deployment::{Axis, Deployment, Way};
 use crate::ladder::Draw;
 use crate::policy::{Adjustment, Policy, Steps, Stride};
 
-use super::{Guards, Hold, Question, load, steps};
+use super::{Guards, Hold, Question, Saw, load, steps};
 
 /// What a rule wants.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -82,10 +82,8 @@ fn beyond(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result
         Ok((value, threshold, question.alarm.signal.side.unwrap_or(told)))
     });
     let saw = match &found {
-        Ok((value, threshold, _)) => {
-            format!("{value}, {:+} from the threshold of {threshold}", value - threshold)
-        }
-        Err(_) => "no value".to_owned(),
+        Ok((value, threshold, _)) => Saw::Beyond { value: *value, threshold: *threshold },
+        Err(_) => Saw::from("no value"),
     };
     let (value, threshold, side) = guards.ask_for("no_data", saw, found)?;
     Ok((value - threshold, side))
@@ -126,7 +124,7 @@ fn by_steps(
             },
         },
     };
-    guards.ask_for("on_target", format!("{beyond:+} from the threshold"), wanted)
+    guards.ask_for("on_target", Saw::Away(beyond), wanted)
 }
 
 /// As far as it takes to bring the metric to its target: never against what the alarm asks for.
@@ -170,7 +168,7 @@ fn track(
     let wanted = wanted.filter(|intent| asks.is_none_or(|asks| asks == intent.way));
     let why = || format!("{metric} is at {value} of {target}, and the alarm asks for {}", asked(asks));
     let wanted = wanted.ok_or_else(|| Hold::OnTarget { why: why() });
-    guards.ask_for("on_target", format!("{value} of {target}"), wanted)
+    guards.ask_for("on_target", Saw::Of { value, target }, wanted)
 }
 
 fn asked(asks: Option<Way>) -> &'static str {

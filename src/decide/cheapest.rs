@@ -14,7 +14,7 @@ use crate::target;
 use super::aim::whole;
 use super::caution::{CENT, not_paused, not_too_often, round};
 use super::size::{bounds, listed};
-use super::{Guards, Hold, Question, Step, caution, load};
+use super::{Guards, Hold, Question, Saw, Step, caution, load};
 
 /// What has to be carried.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -222,7 +222,7 @@ fn demand(
     seen: &Deployment,
     policy: &Policy,
 ) -> Result<Demand, Hold> {
-    let metrics = target::of(seen.target.kind).map_or([""; 2], |target| target.utilization);
+    let metrics = target::of(seen.target.kind).map_or(&[""; 2], |target| &target.utilization);
     let rung = policy.ladders.rung(&seen.size.rung());
     let read = |metric: &str| {
         let value = load::value(question, seen, metric).filter(|_| !question.alarm.signal.missing);
@@ -232,11 +232,11 @@ fn demand(
         let value = value.ok_or_else(missing)?;
         Ok(load::percent(question, metric, value, rung.as_deref()).unwrap_or(value))
     };
-    let [cpu, memory] = metrics;
+    let [cpu, memory] = *metrics;
     let found = read(cpu).and_then(|cpu| Ok((cpu, read(memory)?)));
     let saw = match &found {
-        Ok((used, held)) => format!("{cpu} at {}, {memory} at {}", round(*used), round(*held)),
-        Err(_) => "not both of cores and memory".to_owned(),
+        Ok((used, held)) => Saw::Used { metrics, values: [*used, *held] },
+        Err(_) => Saw::from("not both of cores and memory"),
     };
     let (used, held) = guards.ask_for("no_data", saw, found)?;
     let usable = usable(question, cpu);

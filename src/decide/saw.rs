@@ -5,10 +5,11 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use super::caution::round;
 use crate::deployment::Bounds;
 
 /// What a guard looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Saw {
     /// In words.
     Text(Cow<'static, str>),
@@ -18,6 +19,29 @@ pub enum Saw {
         since: Option<Timestamp>,
         /// The completion.
         changed: Timestamp,
+    },
+    /// What a metric reads, and the threshold that it is measured against.
+    Beyond {
+        /// What it reads.
+        value: f64,
+        /// The threshold.
+        threshold: f64,
+    },
+    /// How far a value is from the threshold.
+    Away(f64),
+    /// What a value is, and what it shall be.
+    Of {
+        /// What it is.
+        value: f64,
+        /// What it shall be.
+        target: f64,
+    },
+    /// What the metrics of cores and memory read.
+    Used {
+        /// Their names.
+        metrics: &'static [&'static str; 2],
+        /// What they read.
+        values: [f64; 2],
     },
     /// How many topics and functions a paired alarm notifies.
     Notifies(usize),
@@ -52,6 +76,15 @@ impl fmt::Display for Saw {
             }
             Self::Evidence { since: None, changed } => {
                 write!(f, "data begins at an unknown time, last change completed {changed}")
+            }
+            Self::Beyond { value, threshold } => {
+                write!(f, "{value}, {:+} from the threshold of {threshold}", value - threshold)
+            }
+            Self::Away(by) => write!(f, "{by:+} from the threshold"),
+            Self::Of { value, target } => write!(f, "{value} of {target}"),
+            Self::Used { metrics: [cpu, memory], values } => {
+                let [used, held] = values.map(round);
+                write!(f, "{cpu} at {used}, {memory} at {held}")
             }
             Self::Notifies(count) => write!(f, "it notifies {count}"),
             Self::Within { now, bounds } => write!(f, "{now} of {bounds}"),

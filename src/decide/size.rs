@@ -183,7 +183,7 @@ fn on_ladder<'a>(
         (Aim::Step(_) | Aim::To(_), _) => now,
     };
     let (guard, end) = if intent.way == Way::Up { ("at_ceiling", top) } else { ("at_floor", bottom) };
-    let saw = format!("{shape}, the ladder ends at {end}");
+    let saw = [shape, ", the ladder ends at ", end].concat();
     if to == now && matches!(intent.aim, Aim::Carry(..)) && shape != end {
         let why = format!("the next rung of ladder `{}` would not carry the load", ladder.name);
         return guards.ask_for("on_target", saw, Err(Hold::OnTarget { why }));
@@ -204,10 +204,13 @@ pub(super) fn listed<'a>(
     policy: &'a Policy,
 ) -> Result<Cow<'a, Ladder>, Hold> {
     let found = policy.ladders.holding(shape);
-    let on = found.as_ref().map_or_else(String::new, |ladder| format!(" on {}", ladder.name));
+    let saw = match &found {
+        Some(ladder) => [shape, " on ", &ladder.name].concat(),
+        None => shape.to_owned(),
+    };
     let unlisted = || {
         let nearest = policy.ladders.nearest(shape).map(str::to_owned);
         Hold::UnlistedShape { shape: shape.to_owned(), nearest }
     };
-    guards.ask_for("unlisted_shape", format!("{shape}{on}"), found.ok_or_else(unlisted))
+    guards.ask_for("unlisted_shape", saw, found.ok_or_else(unlisted))
 }

@@ -35,7 +35,7 @@ impl Pair {
 
 /// The name of a paired alarm of a target where names are unique per region.
 pub fn pair_name(target: &TargetId, pair: &str) -> String {
-    format!("stepladder/{target}/{pair}")
+    ["stepladder/", &target.id, "/", pair].concat()
 }
 
 /// Whether an alarm has a name that only paired alarms of a target have.

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::call::{Call, OciAlarm};
+use crate::call::{Call, OciAlarm, RetryToken};
 use crate::policy::{HighAlarm, Topic, Wanted};
-use crate::target::oci_model_deployment::{NAMESPACE, TAG_TARGET, interval, retry_token};
+use crate::target::oci_model_deployment::{NAMESPACE, TAG_TARGET, interval};
 
 /// The freeform tag that makes something ours: its value is the policy's `topic`, which names everything that is
 /// provisioned together.
@@ -174,7 +174,7 @@ fn keep_topic(wanted: &Wanted, setup: &Setup, run: Timestamp, plan: &mut Plan) -
                 name: name.clone(),
                 compartment: wanted.compartment.clone(),
                 tags: marker(wanted),
-                retry_token: retry_token(("topic", name, &wanted.compartment, run)),
+                retry_token: RetryToken::of(("topic", name, &wanted.compartment, run)),
             };
             plan.add(call, true);
             Some(Destination { id: format!("the OCID of topic {name}"), known: false })
@@ -194,7 +194,7 @@ fn keep_subscription(wanted: &Wanted, setup: &Setup, topic: &Destination, run: T
             compartment: wanted.compartment.clone(),
             function: function.clone(),
             tags: marker(wanted),
-            retry_token: retry_token(("subscription", &topic.id, function, run)),
+            retry_token: RetryToken::of(("subscription", &topic.id, function, run)),
         };
         plan.add(call, topic.known);
     }
@@ -262,7 +262,7 @@ fn create_alarm(
     }
     // Two who provision at once make one alarm; one that was deleted since is made again.
     let identity = ("alarm", &high.name, &high.deployment, &topic.id);
-    let (token, next_token) = (retry_token(identity), retry_token((identity, run)));
+    let (token, next_token) = (RetryToken::of(identity), RetryToken::of((identity, run)));
     plan.add(Call::OciCreateAlarm { alarm, retry_token: token, next_token }, topic.known);
 }
 
@@ -284,15 +284,15 @@ fn alarm(wanted: &Wanted, high: &HighAlarm, topic: &Destination) -> OciAlarm {
         name: name.clone(),
         compartment: wanted.compartment.clone(),
         metric_compartment: wanted.metric_compartment.clone(),
-        namespace: NAMESPACE.to_owned(),
+        namespace: NAMESPACE.into(),
         query: format!(
             "{metric}[{window}]{{resourceId = \"{deployment}\"}}.{}() > {above}",
             statistic.as_str()
         ),
-        severity: severity.as_str().to_owned(),
+        severity: severity.as_str().into(),
         destinations: vec![topic.id.clone()],
         repeat: Some(format!("PT{}M", repeat.as_mins())),
-        pending: Some(format!("PT{}M", pending.as_mins())),
+        pending: Some(format!("PT{}M", pending.as_mins()).into()),
         enabled: true,
         body: Some(format!("Asks stepladder for more of {deployment}.")),
         tags,

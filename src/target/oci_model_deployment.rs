@@ -2,20 +2,19 @@
 //!
 //! The configuration is sent back as it was read with one leaf changed, so that nothing else is reset.
 
-use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher as _};
-
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::{PairContext, Resize, Target, nothing_left};
 use crate::alarm::{TargetId, TargetKind};
-use crate::call::{AlarmDefinition, Call, OciAlarm, Unchanged};
-use crate::deployment::{Axis, Deployment, Facts, Infeasible, Lifecycle, SeenAlarm, Size};
+use crate::call::{AlarmDefinition, Call, OciAlarm, RetryToken, Unchanged};
+use crate::deployment::{Axis, Deployment, Facts, Infeasible, Lifecycle, SeenAlarm};
 use crate::ladder::{Draw, Rung};
 use crate::tagged;
 
 pub mod configuration;
 pub mod memory;
+
+use configuration::Update;
 
 /// Its row in the table.
 pub const TARGET: Target = Target {
@@ -76,7 +75,7 @@ fn full(metric: &str, _rung: Option<&Rung>) -> Option<f64> {
 fn resize(change: &Resize, _notes: &mut Vec<String>) -> Vec<Call> {
     let Resize { seen, axis, to, recent, now, .. } = change;
     let Facts::OciModelDeployment { etag, configuration, tags, .. } = &seen.facts else { return Vec::new() };
-    let Some(configuration) = configuration::resized(configuration, *axis, to) else { return Vec::new() };
+    let Some(configuration) = Update::to(configuration, *axis, to) else { return Vec::new() };
     let mut tags = memory::stamped(tags, &seen.infeasible, *axis, to, *now);
     tags.extend(recent.clone().map(|recent| (tagged::RECENT.to_owned(), recent)));
     vec![Call::OciUpdateModelDeployment {
@@ -84,18 +83,7 @@ fn resize(change: &Resize, _notes: &mut Vec<String>) -> Vec<Call> {
         if_match: etag.clone(),
         configuration,
         tags,
-        change: changed(*axis, &seen.size, to),
     }]
-}
-
-/// What a step changes, in the API's own words.
-fn changed(axis: Axis, from: &Size, to: &Size) -> String {
-    let megabits = |size: &Size| size.bandwidth_mbps.unwrap_or_default();
-    match axis {
-        Axis::Instances => format!("instanceCount {} → {}", from.instances, to.instances),
-        Axis::Shape => format!("instanceShapeName {} → {}", from.rung(), to.rung()),
-        Axis::Bandwidth => format!("bandwidthMbps {} → {}", megabits(from), megabits(to)),
-    }
 }
 
 /// A shape that was refused is remembered; of what else was not accepted nothing is left.
@@ -158,19 +146,24 @@ fn pair(context: &PairContext) -> OciAlarm {
         name: pair.alarm.clone(),
         compartment: like.map_or(home, |alarm| &alarm.compartment).to_owned(),
         metric_compartment: like.map_or(home, |alarm| &alarm.metric_compartment).to_owned(),
-        namespace: NAMESPACE.to_owned(),
-        query: format!(
-            "{metric}[{}]{{resourceId = \"{target}\"}}.groupBy(resourceId).mean() < {}",
-            interval(pair.window),
-            pair.below
-        ),
-        severity: like.map_or("INFO", |alarm| &alarm.severity).to_owned(),
-        destinations: notifies.clone(),
-        repeat: Some(format!("PT{}M", pair.repeat.as_mins())),
+        namespace: NAMESPACE.into(),
+        query: [
+            metric,
+            "[",
+            &interval(pair.window),
+            "]{resourceId = \"",
+            &target.id,
+            "\"}.groupBy(resourceId).mean() < ",
+            &pair.below.to_string(),
+        ]
+        .concat(),
+        severity: like.map_or("INFO".into(), |alarm| alarm.severity.clone()),
+        destinations: notifies.to_vec(),
+        repeat: Some(["PT", &pair.repeat.as_mins().to_string(), "M"].concat()),
         // The interval of the query is what it has to wait for; Monitoring's least comes on top.
-        pending: Some("PT1M".to_owned()),
+        pending: Some("PT1M".into()),
         enabled: true,
-        body: Some(format!("Takes back what stepladder added to {target}.")),
+        body: Some(["Takes back what stepladder added to ", &target.id, "."].concat()),
         tags,
     }
 }
@@ -184,16 +177,15 @@ pub fn spelled(metric: &str) -> &str {
 /// See <https://docs.oracle.com/en-us/iaas/Content/Monitoring/Reference/mql.htm>.
 pub fn interval(window: SignedDuration) -> String {
     match window.as_mins() {
-        minutes if minutes <= 60 => format!("{minutes}m"),
-        minutes => format!("{}h", minutes / 60),
+        minutes if minutes <= 60 => minutes.to_string() + "m",
+        minutes => (minutes / 60).to_string() + "h",
     }
 }
 
 /// The tags of the paired alarm of a target.
-pub fn marker(target: &TargetId, pair: &str) -> BTreeMap<String, String> {
+pub fn marker(target: &TargetId, pair: &str) -> [(String, String); 2] {
     [(TAG_TARGET, target.id.as_str()), (TAG_PAIR, pair)]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .into()
 }
 
 /// Whether an alarm is the paired alarm of a target: by its tags, never by its name.
@@ -203,17 +195,10 @@ pub fn is_ours(alarm: &OciAlarm, target: &TargetId, pair: &str) -> bool {
 
 /// Whatever sees the deployment as it is now must create one alarm, so its etag makes the token. The next token
 /// is that of an event besides: one whose alarm was deleted since is refused for a day.
-fn retry_tokens(context: &PairContext) -> [String; 2] {
+fn retry_tokens(context: &PairContext) -> [RetryToken; 2] {
     let PairContext { pair, seen, fired, .. } = context;
-    let token = |fired: Option<Timestamp>| retry_token((&seen.target.id, &pair.alarm, etag(seen), fired));
-    [token(None), token(Some(fired.unwrap_or_default()))]
-}
-
-/// The token of what asks for this. Equal in all processes of one build, which is as far as deliveries are spread.
-pub(crate) fn retry_token(asked: impl Hash) -> String {
-    let mut hasher = DefaultHasher::new();
-    asked.hash(&mut hasher);
-    format!("stepladder-{:016x}", hasher.finish())
+    let token = RetryToken::of((&seen.target.id, &pair.alarm, etag(seen)));
+    [token, RetryToken::of((token, fired.unwrap_or_default()))]
 }
 
 fn etag(seen: &Deployment) -> &str {

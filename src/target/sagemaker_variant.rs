@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Finish, PairContext, Resize, Rest, Target};
 use crate::alarm::{TargetId, TargetKind};
 use crate::call::{AlarmDefinition, Call, CloudwatchAlarm};
-use crate::deployment::{Axis, Deployment, Facts, Infeasible, SeenAlarm, Tags};
+use crate::deployment::{Axis, Deployment, Facts, Infeasible, SeenAlarm, Size, Tags};
 use crate::ladder::Rung;
 use crate::tagged;
 
@@ -221,7 +221,8 @@ fn retyped(change: &Resize, names: (&str, &str), notes: &mut Vec<String>) -> Vec
 
 /// Alarms of ours are written anew for another type; those of other people are theirs to change.
 fn thresholds_stay(change: &Resize) -> Option<String> {
-    let (Some(from), Some(to)) = &change.rungs else { return None };
+    let rung = |size: &Size| change.ladders.rung(&size.rung());
+    let (from, to) = (rung(&change.seen.size)?, rung(change.to)?);
     let grown = |what: &str, from: u32, to: u32| {
         (from != to).then(|| format!("{what} runs to {} instead of {}", 100 * to, 100 * from))
     };
@@ -289,13 +290,15 @@ fn undone(seen: &Deployment, infeasible: Option<&Infeasible>) -> Vec<Call> {
 
 fn keep_pair(context: &PairContext, standing: Option<&SeenAlarm>, notes: &mut Vec<String>) -> Option<Call> {
     let alarm = pair(context, notes);
-    let as_it_should_be =
-        standing.is_some_and(|seen| seen.definition == AlarmDefinition::Cloudwatch(alarm.clone()));
-    (!as_it_should_be).then_some(Call::AwsPutMetricAlarm(alarm))
+    let as_it_should_be = |seen: &SeenAlarm| match &seen.definition {
+        AlarmDefinition::Cloudwatch(known) => *known == alarm,
+        AlarmDefinition::Oci(_) => false,
+    };
+    (!standing.is_some_and(as_it_should_be)).then_some(Call::AwsPutMetricAlarm(alarm))
 }
 
 fn pair(context: &PairContext, notes: &mut Vec<String>) -> CloudwatchAlarm {
-    let PairContext { pair, seen, rung, notifies, .. } = context;
+    let PairContext { pair, seen, ladders, notifies, .. } = context;
     let target = &seen.target;
     let known = metric(&pair.metric);
     let unknown = Metric { name: "", ..instance("", Range::Percent) };
@@ -304,6 +307,7 @@ fn pair(context: &PairContext, notes: &mut Vec<String>) -> CloudwatchAlarm {
     if known.is_none() {
         notes.push(format!("`{metric}` is no metric of SageMaker that stepladder knows: see `pair.metric`"));
     }
+    let rung = if range.needs_rung() { ladders.rung(&seen.size.rung()) } else { None };
     if range.needs_rung() && rung.is_none() {
         notes.push(format!(
             "shape `{}` is on no ladder, so `{metric}` below {} is taken of one core: add a `[[ladder]]` \
@@ -311,7 +315,7 @@ fn pair(context: &PairContext, notes: &mut Vec<String>) -> CloudwatchAlarm {
             seen.size.shape, pair.below
         ));
     }
-    let factor = rung.map_or(1, |rung| range.factor(rung));
+    let factor = rung.map_or(1, |rung| range.factor(&rung));
     CloudwatchAlarm {
         name: pair.name_for(target),
         description: format!(
@@ -322,17 +326,17 @@ fn pair(context: &PairContext, notes: &mut Vec<String>) -> CloudwatchAlarm {
             pair.window.as_mins(),
             Marker::of(target, &pair.alarm, seen)
         ),
-        namespace: (*namespace).to_owned(),
+        namespace: (*namespace).into(),
         metric: metric.to_owned(),
-        statistic: (*statistic).to_owned(),
+        statistic: (*statistic).into(),
         dimensions: dimensions(target),
         period: PERIOD,
         evaluation_periods: i32::try_from(pair.window.as_mins()).unwrap_or(i32::MAX),
         threshold: pair.below * f64::from(factor),
-        comparison: "LessThanThreshold".to_owned(),
+        comparison: "LessThanThreshold".into(),
         // A metric that has gone missing is no reason to shrink.
-        missing_data: "missing".to_owned(),
-        actions: notifies.clone(),
+        missing_data: "missing".into(),
+        actions: notifies.to_vec(),
         enabled: true,
         datapoints: None,
         unit: None,
@@ -355,31 +359,30 @@ fn delete_pair(seen: &SeenAlarm, _of: Option<&Deployment>) -> Call {
 /// configuration and the shape in it, so that an observation which finds the same configuration of the same
 /// endpoint again need not read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Marker {
+pub struct Marker<'a> {
     /// The pair's name in the policy.
-    pub pair: String,
+    pub pair: &'a str,
     /// The target's id.
-    pub target: String,
+    pub target: &'a str,
     /// The endpoint configuration that was in force when the alarm was written.
-    pub configuration: String,
+    pub configuration: &'a str,
     /// The variant's shape in it.
-    pub shape: String,
+    pub shape: &'a str,
     /// When the endpoint was created.
     pub created: Option<Timestamp>,
 }
 
-impl Marker {
-    fn of(target: &TargetId, pair: &str, seen: &Deployment) -> Self {
+impl<'a> Marker<'a> {
+    fn of(target: &'a TargetId, pair: &'a str, seen: &'a Deployment) -> Self {
         let (configuration, created) = match &seen.facts {
-            Facts::SagemakerVariant { configuration, created, .. } => (configuration.clone(), *created),
-            Facts::OciModelDeployment { .. } => (String::new(), None),
+            Facts::SagemakerVariant { configuration, created, .. } => (configuration.as_str(), *created),
+            Facts::OciModelDeployment { .. } => ("", None),
         };
-        let shape = seen.size.shape.clone();
-        Self { pair: pair.to_owned(), target: target.id.clone(), configuration, shape, created }
+        Self { pair, target: &target.id, configuration, shape: &seen.size.shape, created }
     }
 
     /// Reads the marker of an alarm's description; `None` when there is none.
-    pub fn read(description: &str) -> Option<Self> {
+    pub fn read(description: &'a str) -> Option<Self> {
         let line = description.lines().last()?.strip_prefix("stepladder: ")?;
         let field = |name: &str| field(line, name);
         Some(Self {
@@ -398,11 +401,11 @@ impl Marker {
 }
 
 /// A field of a line of `name=value`, as markers and notes are written.
-fn field(line: &str, name: &str) -> Option<String> {
-    line.split(' ').find_map(|part| part.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
+fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    line.split(' ').find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
 }
 
-impl std::fmt::Display for Marker {
+impl std::fmt::Display for Marker<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { pair, target, configuration, shape, created } = self;
         write!(f, "stepladder: pair={pair} target={target} config={configuration} shape={shape}")?;

@@ -62,10 +62,10 @@ fn with_bandwidth(mbps: u32) -> Rehearsed {
 }
 
 /// The update of a plan: what is asked for, and with which tags.
-fn update(outcome: &Outcome) -> (&Value, &std::collections::BTreeMap<String, String>) {
+fn update(outcome: &Outcome) -> (Value, &std::collections::BTreeMap<String, String>) {
     let update = outcome.calls.iter().find_map(|sent| {
         let Call::OciUpdateModelDeployment { configuration, tags, .. } = &sent.call else { return None };
-        Some((configuration, tags))
+        Some((configuration.body(), tags))
     });
     update.unwrap_or_else(|| panic!("no update: {:?}", outcome.decision))
 }

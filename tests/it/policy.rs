@@ -640,13 +640,13 @@ fn pair_metric() {
         assert!(oci_pair("metric", written).query.starts_with("CpuUtilization[5m]"));
         let alarm = variants_pair("metric", written);
         assert_eq!(
-            (alarm.metric.as_str(), alarm.namespace.as_str()),
+            (alarm.metric.as_str(), alarm.namespace.as_ref()),
             ("CPUUtilization", "/aws/sagemaker/Endpoints")
         );
     }
     let alarm = variants_pair("metric", "\"InvocationsPerInstance\"");
     assert_eq!(
-        (alarm.metric.as_str(), alarm.namespace.as_str()),
+        (alarm.metric.as_str(), alarm.namespace.as_ref()),
         ("InvocationsPerInstance", "AWS/SageMaker")
     );
     assert!(oci_pair("metric", "\"Mine\"").query.starts_with("Mine[5m]"));

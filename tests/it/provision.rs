@@ -236,12 +236,12 @@ fn the_guides_alarms_are_the_default() {
         name: name.to_owned(),
         compartment: COMPARTMENT.to_owned(),
         metric_compartment: COMPARTMENT.to_owned(),
-        namespace: "oci_datascience_modeldeploy".to_owned(),
+        namespace: "oci_datascience_modeldeploy".into(),
         query: query(metric),
-        severity: "INFO".to_owned(),
+        severity: "INFO".into(),
         destinations: vec!["ocid1.onstopic.oc1..rehearsed1".to_owned()],
         repeat: Some("PT5M".to_owned()),
-        pending: Some("PT1M".to_owned()),
+        pending: Some("PT1M".into()),
         enabled: true,
         body: Some(format!("Asks stepladder for more of {CHURN}.")),
         tags: [
@@ -395,7 +395,7 @@ fn what_somebody_changed_is_put_back(#[case] field: &str, #[case] value: Value) 
 // The service may write a duration its own way.
 #[case::hour("repeat = \"1h\"", |alarm: &mut OciAlarm| alarm.repeat = Some("PT1H".to_owned()))]
 #[case::day("repeat = \"24h\"", |alarm: &mut OciAlarm| alarm.repeat = Some("P1D".to_owned()))]
-#[case::seconds("pending = \"5m\"", |alarm: &mut OciAlarm| alarm.pending = Some("PT300S".to_owned()))]
+#[case::seconds("pending = \"5m\"", |alarm: &mut OciAlarm| alarm.pending = Some("PT300S".into()))]
 fn a_duration_counts_by_its_length(#[case] key: &str, #[case] respell: fn(&mut OciAlarm)) {
     let cloud = empty();
     let wanted = wanted(&one_alarm(key));
@@ -405,7 +405,7 @@ fn a_duration_counts_by_its_length(#[case] key: &str, #[case] respell: fn(&mut O
     assert_ne!(alarms(&cloud), before);
     assert_eq!(sent(&apply(&wanted, plan, &cloud)), [] as [&str; 0]);
     // What changes beside it is all that is told.
-    edit(&cloud, 0, |alarm| alarm.severity = "ERROR".to_owned());
+    edit(&cloud, 0, |alarm| alarm.severity = "ERROR".into());
     let report = apply(&wanted, plan, &cloud);
     assert_eq!(sent(&report), ["oci:UpdateAlarm"]);
     let fields: Vec<_> = report.sent[0].step.changes.iter().map(|change| change.field.as_str()).collect();
@@ -780,7 +780,7 @@ fn what_never_looks_as_it_was_sent_is_sent_once() {
     let cloud = provisioned();
     let look = |etag: usize| {
         let mut setup = now(cloud.setup(&small())).unwrap();
-        setup.alarms[0].alarm.severity = "ERROR".to_owned();
+        setup.alarms[0].alarm.severity = "ERROR".into();
         // The first look has the real one.
         if etag > 0 {
             setup.alarms[0].etag = Some(format!("later{etag}"));
@@ -871,7 +871,7 @@ fn a_person_sends_nothing_else() {
     let cloud = empty();
     let mut operations: BTreeSet<&str> = BTreeSet::new();
     operations.extend(sent(&apply(&small(), plan, &cloud)));
-    edit(&cloud, 0, |alarm| alarm.severity = "ERROR".to_owned());
+    edit(&cloud, 0, |alarm| alarm.severity = "ERROR".into());
     operations.extend(sent(&apply(&small(), plan, &cloud)));
     operations.extend(sent(&apply(&small(), removal, &cloud)));
     assert_eq!(operations, OPERATORS_OWN.iter().chain(OPERATORS_TOO).copied().collect());

@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use stepladder::alarm::{TargetId, Transition};
 use stepladder::apply::{Ending, Outcome, Receipt, Status};
-use stepladder::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm};
+use stepladder::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm, RetryToken};
 use stepladder::cloud::Error;
 use stepladder::cloud::rehearsed::{Rehearsed, Resource, World};
 use stepladder::decide::{Decision, Hold, Question, decide, worth_a_look};
@@ -299,7 +299,7 @@ fn a_size_is_asked_for_in_absolute_numbers() {
         panic!("no update")
     };
     assert_eq!(if_match, "etag-0");
-    let details = &configuration["modelConfigurationDetails"];
+    let details = &configuration.body()["modelConfigurationDetails"];
     assert_eq!(details["scalingPolicy"]["instanceCount"], 2);
     assert_eq!(details["instanceConfiguration"]["instanceShapeName"], "VM.Standard2.1", "one leaf changes");
 }
@@ -781,12 +781,12 @@ fn standing_oci(name: &str) -> OciAlarm {
 }
 
 /// The tokens that the paired alarm would be created with: the first, and the next where that one is blocked.
-fn tokens(cloud: &Rehearsed, minutes: i64) -> [String; 2] {
+fn tokens(cloud: &Rehearsed, minutes: i64) -> [RetryToken; 2] {
     let plan = tell(&notice(HIGH_CPU, CHURN).at(minute(minutes)), cloud, &policy("mode = \"observe\""));
     let Call::OciCreateAlarm { retry_token, next_token, .. } = &plan.calls[0].call else {
         panic!("no alarm is created")
     };
-    [retry_token.clone(), next_token.clone()]
+    [*retry_token, *next_token]
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::api::{Api, Ask, Service, segment};
 use super::errors::token_is_spent;
 use super::told::{stands, tags, word};
-use crate::call::{AlarmDefinition, OciAlarm};
+use crate::call::{AlarmDefinition, OciAlarm, RetryToken};
 use crate::cloud::Error;
 use crate::decide::Question;
 use crate::deployment::SeenAlarm;
@@ -58,7 +58,7 @@ pub(super) fn marked(alarm: &SeenAlarm, question: &Question) -> bool {
 }
 
 /// Creates an alarm, once: whoever sees the deployment as it is now has the same token.
-pub(super) async fn create(api: &Api, alarm: &OciAlarm, tokens: [&str; 2]) -> Result<String, Error> {
+pub(super) async fn create(api: &Api, alarm: &OciAlarm, tokens: [RetryToken; 2]) -> Result<String, Error> {
     let [token, next] = tokens;
     let created = match create_with(api, alarm, token).await {
         Err(error) if token_is_spent(&error) => create_with(api, alarm, next).await,
@@ -73,9 +73,9 @@ fn outrun(error: Error) -> Error {
     Error::LostRace { operation, message }
 }
 
-async fn create_with(api: &Api, alarm: &OciAlarm, token: &str) -> Result<String, Error> {
+async fn create_with(api: &Api, alarm: &OciAlarm, token: RetryToken) -> Result<String, Error> {
     let ask = Ask::new("oci:CreateAlarm", Service::Monitoring, Method::POST, "/alarms")
-        .header("opc-retry-token", Some(token))
+        .header("opc-retry-token", Some(&token.to_string()))
         .body(details(alarm));
     let answer = api.ask(ask).await?;
     Ok(format!("alarm {}", word(&answer.body, "id").unwrap_or_default()))
@@ -160,12 +160,12 @@ fn seen(told: &Value, etag: Option<String>) -> Option<SeenAlarm> {
         name: word("displayName")?,
         compartment: word("compartmentId")?,
         metric_compartment: word("metricCompartmentId")?,
-        namespace: word("namespace")?,
+        namespace: word("namespace")?.into(),
         query: word("query")?,
-        severity: word("severity").unwrap_or_default(),
+        severity: word("severity").unwrap_or_default().into(),
         destinations: words(told.get("destinations")),
         repeat: word("repeatNotificationDuration"),
-        pending: word("pendingDuration"),
+        pending: word("pendingDuration").map(Into::into),
         enabled: told.get("isEnabled").and_then(Value::as_bool).unwrap_or(true),
         body: word("body"),
         tags: tags(told),

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::api::{Again, Api, Ask, Service, segment};
 use super::told::word;
+use crate::call::RetryToken;
 use crate::cloud::Error;
 use crate::deployment::Tags;
 use crate::provision::FUNCTIONS;
@@ -24,11 +25,11 @@ pub(super) async fn create_topic(
     api: &Api,
     (name, compartment): (&str, &str),
     tags: &Tags,
-    token: &str,
+    token: RetryToken,
 ) -> Result<String, Error> {
     let description = "Alarms that call stepladder.";
     let ask = Ask::new("oci:CreateTopic", Service::Notifications, Method::POST, "/topics")
-        .header("opc-retry-token", Some(token))
+        .header("opc-retry-token", Some(&token.to_string()))
         .body(json!({ "name": name, "compartmentId": compartment, "description": description, "freeformTags": tags }));
     let answer = api.ask(ask).await?;
     Ok(format!("topic {}", word(&answer.body, "topicId").unwrap_or_default()))
@@ -40,10 +41,10 @@ pub(super) async fn create_subscription(
     (topic, function): (&str, &str),
     compartment: &str,
     tags: &Tags,
-    token: &str,
+    token: RetryToken,
 ) -> Result<String, Error> {
     let ask = Ask::new("oci:CreateSubscription", Service::Notifications, Method::POST, "/subscriptions")
-        .header("opc-retry-token", Some(token))
+        .header("opc-retry-token", Some(&token.to_string()))
         .body(json!({
             "topicId": topic,
             "compartmentId": compartment,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::call::AlarmDefinition;
+use crate::call::{AlarmDefinition, RetryToken};
 use crate::cloud::Error;
 use crate::policy::{Topic, Wanted};
 use crate::provision::{FUNCTIONS, SeenAlarm, SeenSubscription, SeenTopic, Setup};
@@ -27,9 +27,9 @@ impl World {
         &mut self,
         name: &str,
         tags: &BTreeMap<String, String>,
-        retry_token: &str,
+        retry_token: RetryToken,
     ) -> Result<String, Error> {
-        if let Some(id) = self.tokens.get(retry_token) {
+        if let Some(id) = self.tokens.get(&retry_token.to_string()) {
             return Ok(format!("topic {id} exists already"));
         }
         if self.topics.iter().any(|known| known.name == name) {
@@ -39,7 +39,7 @@ impl World {
             });
         }
         let id = self.next_id("onstopic");
-        self.tokens.insert(retry_token.to_owned(), id.clone());
+        self.tokens.insert(retry_token.to_string(), id.clone());
         let told = format!("topic {id}");
         self.topics.push(SeenTopic { id, name: name.to_owned(), etag: None, tags: tags.clone() });
         Ok(told)

@@ -326,18 +326,18 @@ fn caller(question: &Question, world: &World) -> AlarmDefinition {
             name: alarm.name.clone(),
             compartment: COMPARTMENT.to_owned(),
             metric_compartment: COMPARTMENT.to_owned(),
-            namespace: NAMESPACE.to_owned(),
+            namespace: NAMESPACE.into(),
             query: format!(
                 "{metric}[{window}m]{{resourceId = \"{target}\"}}.max() {} {threshold}",
                 if up { ">" } else { "<" }
             ),
-            severity: "INFO".to_owned(),
+            severity: "INFO".into(),
             destinations: vec![TOPIC_OCID.to_owned()],
             repeat: Some("PT5M".to_owned()),
-            pending: Some("PT1M".to_owned()),
+            pending: Some("PT1M".into()),
             enabled: true,
             body: None,
-            tags: pair.map(|pair| oci::marker(target, &pair.alarm)).unwrap_or_default(),
+            tags: pair.map(|pair| oci::marker(target, &pair.alarm).into()).unwrap_or_default(),
         }),
         TargetKind::SagemakerVariant | TargetKind::Unknown => {
             let (endpoint, variant) = target.endpoint_and_variant().unwrap_or_default();
@@ -345,15 +345,15 @@ fn caller(question: &Question, world: &World) -> AlarmDefinition {
             AlarmDefinition::Cloudwatch(CloudwatchAlarm {
                 name: alarm.name.clone(),
                 description: pair.map(|pair| marker(target, pair, world)).unwrap_or_default(),
-                namespace: INSTANCE_NAMESPACE.to_owned(),
+                namespace: INSTANCE_NAMESPACE.into(),
                 metric,
-                statistic: "Average".to_owned(),
+                statistic: "Average".into(),
                 dimensions: dimensions.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
                 period: 60,
                 evaluation_periods: i32::try_from(window).unwrap_or(5),
                 threshold,
-                comparison: if up { "GreaterThanThreshold" } else { "LessThanThreshold" }.to_owned(),
-                missing_data: "missing".to_owned(),
+                comparison: if up { "GreaterThanThreshold" } else { "LessThanThreshold" }.into(),
+                missing_data: "missing".into(),
                 actions: vec![TOPIC_ARN.to_owned()],
                 enabled: true,
                 datapoints: None,
@@ -366,10 +366,10 @@ fn caller(question: &Question, world: &World) -> AlarmDefinition {
 fn marker(target: &TargetId, pair: &Pair, world: &World) -> String {
     let (endpoint, _) = target.endpoint_and_variant().unwrap_or_default();
     let marker = Marker {
-        pair: pair.alarm.clone(),
-        target: target.id.clone(),
-        configuration: world.endpoint(endpoint).configuration,
-        shape: world.deployments.get(&target.id).map(|found| found.shape.clone()).unwrap_or_default(),
+        pair: &pair.alarm,
+        target: &target.id,
+        configuration: &world.endpoint(endpoint).configuration,
+        shape: world.deployments.get(&target.id).map_or("", |found| &found.shape),
         created: None,
     };
     marker.to_string()

@@ -3,6 +3,8 @@
 //! A deployment of one model and one of a group of models have the same settings in different places.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
@@ -21,7 +23,7 @@ const FLEX: &str = "modelDeploymentInstanceShapeConfigDetails";
 const BANDWIDTH: [&str; 1] = ["bandwidthMbps"];
 
 /// What stands at the end of a path.
-fn leaf<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
+fn leaf_of<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
     path.iter().try_fold(value, |value, name| value.get(*name))
 }
 
@@ -60,12 +62,12 @@ pub fn read(configuration: &Value, running: Option<u32>) -> Told {
             &Value::Null
         }
     };
-    let count = leaf(settings, &COUNT).and_then(whole);
-    let shape = leaf(settings, &SHAPE).and_then(Value::as_str);
+    let count = leaf_of(settings, &COUNT).and_then(whole);
+    let shape = leaf_of(settings, &SHAPE).and_then(Value::as_str);
     let flex = settings.get("instanceConfiguration").and_then(|instance| instance.get(FLEX));
     let flex = flex.filter(|flex| !flex.is_null());
     let size_of_flex = flex.and_then(read_flex);
-    let bandwidth = leaf(settings, &BANDWIDTH).and_then(whole);
+    let bandwidth = leaf_of(settings, &BANDWIDTH).and_then(whole);
     if let Some(who) = autoscaling(settings) {
         owners.insert(Axis::Instances, Owner { who, can_be_parked: false });
     } else if count.is_none() {
@@ -105,20 +107,83 @@ pub fn read(configuration: &Value, running: Option<u32>) -> Told {
     Told { size, fixed, owners }
 }
 
-/// The configuration of an update that brings a size along one axis: what was read with one leaf changed, so that
-/// nothing else is reset. `None` where it has no such leaf.
-pub fn resized(configuration: &Value, axis: Axis, to: &Size) -> Option<Value> {
-    let mut changed = updatable(configuration)?;
-    let settings = changed.get_mut(place(configuration).ok()?)?;
-    match axis {
-        Axis::Instances => *leaf_mut(settings, &COUNT)? = json!(to.instances),
-        Axis::Bandwidth => *leaf_mut(settings, &BANDWIDTH)? = json!(to.bandwidth_mbps?),
-        Axis::Shape => {
-            *leaf_mut(settings, &SHAPE)? = json!(to.shape);
-            reflex(settings.get_mut("instanceConfiguration")?, to.flex);
+/// The configuration of an update: what was read with one leaf changed, so that nothing else is reset. It is spelled out
+/// only when it is sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Update {
+    read: Arc<Value>,
+    leaf: Leaf,
+}
+
+/// What an update changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Leaf {
+    Count(u32),
+    Bandwidth(u32),
+    Shape(String, Option<Flex>),
+}
+
+impl Leaf {
+    fn path(&self) -> &'static [&'static str] {
+        match self {
+            Self::Count(_) => &COUNT,
+            Self::Bandwidth(_) => &BANDWIDTH,
+            Self::Shape(..) => &SHAPE,
         }
     }
-    Some(changed)
+
+    fn put(&self, settings: &mut Value) {
+        let value = match self {
+            Self::Count(number) | Self::Bandwidth(number) => json!(number),
+            Self::Shape(name, _) => json!(name),
+        };
+        if let Some(leaf) = leaf_mut(settings, self.path()) {
+            *leaf = value;
+        }
+        if let (Self::Shape(_, flex), Some(instance)) = (self, settings.get_mut("instanceConfiguration")) {
+            reflex(instance, *flex);
+        }
+    }
+}
+
+impl Update {
+    /// One that brings a size along one axis. `None` where the configuration has no such leaf.
+    pub fn to(read: &Arc<Value>, axis: Axis, to: &Size) -> Option<Self> {
+        let leaf = match axis {
+            Axis::Instances => Leaf::Count(to.instances),
+            Axis::Bandwidth => Leaf::Bandwidth(to.bandwidth_mbps?),
+            Axis::Shape => Leaf::Shape(to.shape.clone(), to.flex),
+        };
+        leaf_of(settings(read).ok()?, leaf.path())?;
+        Some(Self { read: Arc::clone(read), leaf })
+    }
+
+    /// `modelDeploymentConfigurationDetails` of the request.
+    pub fn body(&self) -> Value {
+        let mut body = updatable(&self.read).unwrap_or_default();
+        let settings = place(&self.read).ok().and_then(|place| body.get_mut(place));
+        if let Some(settings) = settings {
+            self.leaf.put(settings);
+        }
+        body
+    }
+}
+
+/// What an update changes, in the API's own words.
+impl fmt::Display for Update {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from = read(&self.read, None).size;
+        match &self.leaf {
+            Leaf::Count(count) => write!(f, "instanceCount {} → {count}", from.instances),
+            Leaf::Bandwidth(bandwidth) => {
+                write!(f, "bandwidthMbps {} → {bandwidth}", from.bandwidth_mbps.unwrap_or_default())
+            }
+            Leaf::Shape(shape, flex) => {
+                let to = Size { flex: *flex, ..Size::new(0, shape) };
+                write!(f, "instanceShapeName {} → {}", from.rung(), to.rung())
+            }
+        }
+    }
 }
 
 /// A flexible shape must be told its size, and a fixed one must not.
@@ -153,7 +218,7 @@ fn updatable(configuration: &Value) -> Option<Value> {
 
 /// Under which name a configuration has the settings of its size, or why it has none.
 fn place(configuration: &Value) -> Result<&'static str, String> {
-    let word = |path: &[&str]| leaf(configuration, path).and_then(Value::as_str).unwrap_or_default();
+    let word = |path: &[&str]| leaf_of(configuration, path).and_then(Value::as_str).unwrap_or_default();
     match word(&["deploymentType"]) {
         "SINGLE_MODEL" => Ok(OF_A_MODEL),
         "MODEL_GROUP" => match word(&[OF_A_GROUP, "infrastructureType"]) {
@@ -272,7 +337,7 @@ mod tests {
         ];
         for (axis, to, expected) in rows {
             for (configuration, settings) in [(model(), OF_A_MODEL), (group(), OF_A_GROUP)] {
-                let update = resized(&configuration, axis, &to).unwrap();
+                let update = Update::to(&Arc::new(configuration.clone()), axis, &to).unwrap().body();
                 let mut found = Vec::new();
                 differences(&configuration[settings], &update[settings], "", &mut found);
                 found.sort();
@@ -286,7 +351,7 @@ mod tests {
     #[test]
     fn an_update_repeats_what_it_must_and_leaves_out_what_it_may_not_touch() {
         let keys = |value: Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-        let update = |configuration| resized(&configuration, Axis::Instances, &size()).unwrap();
+        let update = |read| Update::to(&Arc::new(read), Axis::Instances, &size()).unwrap().body();
         assert_eq!(keys(update(model())), ["deploymentType", OF_A_MODEL]);
         let of_a_group = keys(update(group()));
         assert_eq!(of_a_group, ["deploymentType", OF_A_GROUP, GROUP, "updateType"]);
@@ -334,6 +399,6 @@ mod tests {
         assert_eq!(read(&managed, None).fixed.len(), 3);
         // nothing at all is no reason to panic
         assert_eq!(read(&Value::Null, None).fixed.len(), 3);
-        assert_eq!(resized(&Value::Null, Axis::Shape, &size()), None);
+        assert_eq!(Update::to(&Arc::new(Value::Null), Axis::Shape, &size()), None);
     }
 }

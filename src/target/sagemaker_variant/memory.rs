@@ -47,9 +47,9 @@ impl Step {
         let text = tags.get(&step_key(variant))?;
         let field = |name: &str| field(text, name);
         Some(Self {
-            from: field("from")?,
-            to: field("to")?,
-            shape: field("shape")?,
+            from: field("from")?.to_owned(),
+            to: field("to")?.to_owned(),
+            shape: field("shape")?.to_owned(),
             instances: field("instances")?.parse().ok()?,
             at: field("at")?.parse().ok()?,
         })

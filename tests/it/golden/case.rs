@@ -45,7 +45,7 @@ impl Case {
         let facts = Facts::OciModelDeployment {
             etag: "etag".to_owned(),
             compartment: String::new(),
-            configuration: json!({}),
+            configuration: Arc::new(json!({})),
             tags: BTreeMap::new(),
         };
         Self {
