@@ -135,9 +135,11 @@ fn fate(
     if rule.pair.is_some() && target.deleted.contains(&seen.status.as_str()) {
         return Fate::Delete;
     }
-    let untouched = seen.fixed.contains_key(&rule.axis) || seen.lifecycle == Lifecycle::Gone;
+    // Where the cheapest size is looked for, the count alone is enough to go by.
+    let axis = if rule.stride == Stride::Cheapest { Axis::Instances } else { rule.axis };
+    let untouched = seen.fixed.contains_key(&axis) || seen.lifecycle == Lifecycle::Gone;
     // What somebody else has added is not ours to take back, but what was parked is ours to put back.
-    let owned = seen.owners.contains_key(&rule.axis) && !target.unfinished.contains(&rule.axis);
+    let owned = seen.owners.contains_key(&axis) && !target.unfinished.contains(&rule.axis);
     if rule.pair.is_none() || untouched || (owned && ours(seen).is_none()) {
         return Fate::Leave;
     }

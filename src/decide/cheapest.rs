@@ -91,12 +91,7 @@ impl Choice<'_> {
         };
         let cheaper = self.rungs().filter_map(|(at, rung)| {
             let spared = if at == self.now.rung { 0.0 } else { self.churn_cost };
-            let affordable = whole(((cost - spared - CENT) / rung.price?).max(0.0)).min(self.bounds.max);
-            let affordable = if f64::from(affordable) * rung.price? < cost - spared - CENT {
-                affordable
-            } else {
-                affordable.saturating_sub(1)
-            };
+            let affordable = whole((cost - spared - CENT) / rung.price?).min(self.bounds.max);
             (affordable >= self.bounds.min.max(1)).then(|| of(rung, affordable))
         });
         Some(cheaper.max_by(f64::total_cmp)? / of(here, self.now.instances))
@@ -201,7 +196,8 @@ fn usable(question: &Question, metric: &str) -> f64 {
 }
 
 /// The pair of a rule that looks for the cheapest size: it calls as soon as something cheaper would carry what is
-/// computed, so that no place on the way is where it ends. `None` where the policy's own threshold is higher.
+/// computed, so that no place on the way is where it ends; but never while the high alarm may call. `None` where the
+/// policy's own threshold is higher.
 pub(crate) fn pair(question: &Question, seen: &Deployment, size: &Size, policy: &Policy) -> Option<Pair> {
     let pair = question.matched.rule.pair.as_ref()?;
     let draw = Draw::of(&pair.metric)?;
@@ -209,7 +205,7 @@ pub(crate) fn pair(question: &Question, seen: &Deployment, size: &Size, policy: 
     let ladder = policy.ladders.holding(&rung)?;
     let choice = choice(question, seen, size, &ladder);
     let most = choice.most_of_cheaper(draw)?;
-    let below = most * usable(question, &pair.metric) * 100.0;
+    let below = most.min(1.0) * usable(question, &pair.metric) * 100.0;
     // Cut off, so that what just fires it does fit.
     let below = (below * 10.0).floor() / 10.0;
     (below > pair.below).then(|| Pair { below, ..pair.clone() })

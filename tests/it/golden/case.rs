@@ -8,6 +8,7 @@ use serde_json::json;
 use stepladder::alarm::{Alarm, Side, Signal, TargetId, Transition};
 use stepladder::decide::{Decided, Decision, decide, worth_a_look};
 use stepladder::deployment::{Axis, Bounds, Deployment, Facts, Infeasible, Lifecycle, Owner, Size};
+use stepladder::plan::{Plan, plan};
 use stepladder::policy::{Policy, pair_name};
 
 use crate::support::{CHURN, at, policy};
@@ -260,13 +261,20 @@ impl Case {
     }
 
     pub(crate) fn decided(&self) -> Decided {
+        self.planned().decided
+    }
+
+    /// What is decided, and the calls that follow from it.
+    pub(crate) fn planned(&self) -> Plan {
         let policy = read(&self.policy);
         let policy = policy.as_ref();
         let (question, asked) = match worth_a_look(&self.alarm, &self.seen.target, policy, self.now) {
             Ok(asked) => asked,
-            Err(held) => return *held,
+            Err(held) => return Plan { decided: *held, calls: Vec::new(), notes: Vec::new() },
         };
-        decide(&question.with_tags(&self.seen.tags), asked, &self.seen, policy)
+        let question = question.with_tags(&self.seen.tags);
+        let decided = decide(&question, asked, &self.seen, policy);
+        plan(&question, &self.seen, decided, policy)
     }
 
     /// What is wrong with the row, if anything is.

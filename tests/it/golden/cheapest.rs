@@ -7,7 +7,7 @@ use stepladder::deployment::Axis;
 
 use super::case::{Case, pair};
 
-const LADDER: &str = "[[ladder]]\nname = \"t\"\nrungs = [\n\
+pub(super) const LADDER: &str = "[[ladder]]\nname = \"t\"\nrungs = [\n\
     { shape = \"a\", vcpus = 2, memory_gib = 4, price = 0.10 },\n\
     { shape = \"b\", vcpus = 4, memory_gib = 8, price = 0.18 },\n\
     { shape = \"c\", vcpus = 8, memory_gib = 16, price = 0.40 },\n\

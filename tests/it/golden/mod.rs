@@ -6,6 +6,7 @@ mod cheapest;
 mod cooldown;
 mod flapping;
 mod guards;
+mod pairs;
 mod steps;
 mod track;
 
