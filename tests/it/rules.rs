@@ -1079,6 +1079,12 @@ fn together(notices: &[Notice]) -> Vec<u8> {
 #[case::across_axes("", &[LOW_CPU, HIGH_MEM], &[(HIGH_MEM, "resize"), (LOW_CPU, "outranked")])]
 // What comes to nothing outranks nobody.
 #[case::held("[defaults]\ninstances = { min = 1, max = 3 }", &[HIGH_CPU, LOW_CPU], &[(HIGH_CPU, "at_ceiling"), (LOW_CPU, "resize")])]
+// Of rules that may go either way, the alarm tells.
+#[case::tracked(
+    "[[rule]]\nalarm = \"*_cpu\"\naxis = \"instances\"\ntrack = 60",
+    &[LOW_CPU, HIGH_CPU],
+    &[(HIGH_CPU, "resize"), (LOW_CPU, "outranked")]
+)]
 // What is only shown would have been first as well.
 #[case::observed("mode = \"observe\"", &[LOW_CPU, HIGH_CPU], &[(HIGH_CPU, "resize"), (LOW_CPU, "outranked")])]
 fn more_wins_over_less(#[case] text: &str, #[case] alarms: &[&str], #[case] expected: &[(&str, &str)]) {
@@ -1472,4 +1478,41 @@ fn what_was_changed_is_remembered_where_somebody_asks_for_it() {
     assert_eq!(remembered("[defaults]\ncooldown = { up = \"10m\" }"), line);
     assert_eq!(remembered("[defaults]\nmax_changes_per_hour = 3"), line);
     assert_eq!(remembered(""), None);
+}
+
+#[rstest]
+#[case::more_instances("*high_cpu", "axis = \"instances\"\nstep = 3", HIGH_CPU, "", "i+3")]
+#[case::fewer_instances("*low_cpu", "axis = \"instances\"\nstep = -2", LOW_CPU, "", "i-2")]
+#[case::a_larger_shape("*high_cpu", "axis = \"shape\"\nstep = 2", HIGH_CPU, "", "s+1")]
+#[case::a_smaller_shape("*low_cpu", "axis = \"shape\"\nstep = -1", LOW_CPU, "", "s-1")]
+#[case::more_bandwidth("*high_cpu", "axis = \"bandwidth\"", HIGH_CPU, "", "b+1")]
+// What was added a minute ago counts as a part of the step, and is remembered with it.
+#[case::the_rest_of_a_step("*high_cpu", "axis = \"instances\"\nstep = 3", HIGH_CPU, "i+1", "i+3")]
+// What is taken away has nothing to do with what was added.
+#[case::less_after_more("*low_cpu", "axis = \"instances\"\nstep = -1", LOW_CPU, "i+2", "i-1")]
+fn what_is_remembered_is_which_way_and_how_far(
+    #[case] rule: &str,
+    #[case] keys: &str,
+    #[case] alarm: &str,
+    #[case] before: &str,
+    #[case] expected: &str,
+) {
+    let cloud = changed_world(|cloud| {
+        on(cloud, CHURN, |found| {
+            (found.instances, found.shape, found.bandwidth_mbps) = (4, "VM.Standard2.4".to_owned(), Some(20));
+            if !before.is_empty() {
+                let line = format!("{}{before}", at(-60).as_second());
+                found.tags.insert("stepladder:recent".to_owned(), line);
+                found.last_change = Some(at(-60));
+            }
+        });
+    });
+    let text = format!(
+        "{}\ncooldown = {{ up = \"10m\", down = \"0s\" }}\nfresh = \"fired\"",
+        ruled(rule, keys).replace("axis = \"instances\"\naxis", "axis")
+    );
+    tell(&notice(alarm, CHURN).value(if alarm == LOW_CPU { 5.0 } else { 91.0 }), &cloud, &policy(&text));
+    let line = on(&cloud, CHURN, |found| found.tags.get("stepladder:recent").cloned());
+    let last = line.as_deref().and_then(|line| line.rsplit(' ').next()).unwrap_or_default().to_owned();
+    assert_eq!(last, format!("{}{expected}", at(0).as_second()), "{line:?}");
 }

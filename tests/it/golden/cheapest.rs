@@ -35,6 +35,8 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(journeys());
     cases.extend(holds());
     cases.extend(settings());
+    cases.extend(ways());
+    cases.extend(ties());
     cases
 }
 
@@ -135,6 +137,9 @@ fn holds() -> Vec<Case> {
         high("the cheapest shape could not be had: the next", (2, "a"), 90.0, 80.0, "")
             .refused("b", 60)
             .gives("c"),
+        high("the cheapest shape could not be had until now, and may be had again", (2, "a"), 90.0, 80.0, "")
+            .refused("b", 0)
+            .gives("b"),
         base("paused").tag("pause", "up").gives("paused"),
         base("cooling down").changed(400).tag("cooldown-up", "10m").gives("cooling_down"),
         base("often enough")
@@ -142,6 +147,9 @@ fn holds() -> Vec<Case> {
             .remembers(&[(60, "i+1")])
             .gives("too_many_changes"),
         base("what it would cost").tag("max-hourly-cost", "0.29").gives("over_budget"),
+        base("what it would cost to a cent: three times 0.10 is a little more than 0.30, and is paid for")
+            .tag("max-hourly-cost", "0.3")
+            .gives("3"),
         base("busy").seen(|seen| seen.lifecycle = stepladder::deployment::Lifecycle::Busy).gives("busy"),
         low("no data that counts as a breach", (4, "a"), 10.0, 20.0, "")
             .told(|alarm| alarm.signal.missing = true)
@@ -187,5 +195,53 @@ fn settings() -> Vec<Case> {
             .gives("3"),
         low("equal prices for equal capacity: no change of shape", (4, "VM.Standard2.2"), 30.0, 5.0, "")
             .gives("2"),
+    ]
+}
+
+/// Which way a step goes is told by what it costs; that way may be paused.
+fn ways() -> Vec<Case> {
+    let larger = |why| high(why, (2, "a"), 90.0, 80.0, "");
+    let smaller = |why| low(why, (3, "d"), 7.5, 3.0, "");
+    let fewer = |why| low(why, (6, "d"), 11.25, 3.1, "");
+    vec![
+        larger("a dearer shape goes up").tag("pause", "up").gives("paused"),
+        larger("a dearer shape is not paused with what goes down").tag("pause", "down").gives("b"),
+        smaller("a cheaper shape goes down").tag("pause", "down").gives("paused"),
+        smaller("a cheaper shape is not paused with what goes up").tag("pause", "up").gives("a"),
+        fewer("fewer instances go down").tag("pause", "down").gives("paused"),
+        fewer("fewer instances are not paused with what goes up").tag("pause", "up").gives("1"),
+    ]
+}
+
+/// Where two sizes cost the same.
+fn ties() -> Vec<Case> {
+    let ladder = |rungs: &str| format!("[[ladder]]\nname = \"t\"\nrungs = [{rungs}]");
+    let near = "{ shape = \"y\", vcpus = 6, memory_gib = 8, price = 0.3 }, \
+                { shape = \"w\", vcpus = 6, memory_gib = 8 }, \
+                { shape = \"z\", vcpus = 8, memory_gib = 8, price = 1.0 }, \
+                { shape = \"x\", vcpus = 2, memory_gib = 8, price = 0.1 }";
+    let same = "{ shape = \"x\", vcpus = 2, memory_gib = 4, price = 0.15 }, \
+                { shape = \"y\", vcpus = 4, memory_gib = 16, price = 0.30 }";
+    let cheapest = |why| Case::new(why, "axis = \"cheapest\"");
+    vec![
+        cheapest("5 vCPUs: 3 x cost what one y does but for the noise of adding, and x is nearer")
+            .policy(&ladder(near))
+            .count(1)
+            .shape("z")
+            .reads("MemoryUtilization", 40.0)
+            .low("CpuUtilization", 45.0, 60.0)
+            .gives("3"),
+        cheapest("a low alarm, and too little memory: one y costs what 2 x do, which is no more")
+            .policy(&ladder(same))
+            .shape("x")
+            .reads("MemoryUtilization", 95.0)
+            .low("CpuUtilization", 20.0, 60.0)
+            .gives("y"),
+        cheapest("the same demand is carried by what is: no change of shape for the same price")
+            .policy(&ladder(same))
+            .shape("x")
+            .reads("MemoryUtilization", 50.0)
+            .high("CpuUtilization", 70.0, 60.0)
+            .gives("on_target"),
     ]
 }

@@ -13,6 +13,7 @@ mod track;
 use std::collections::BTreeSet;
 
 use case::Case;
+use stepladder::decide::Decision;
 
 fn every() -> Vec<Case> {
     [
@@ -39,6 +40,62 @@ fn every_row_has_a_reason_of_its_own_and_there_are_many() {
     let reasons: BTreeSet<&str> = cases.iter().map(|case| case.why).collect();
     assert_eq!(reasons.len(), cases.len(), "two rows say the same");
     assert!(cases.len() >= 200, "{} rows", cases.len());
+}
+
+#[test]
+fn a_hold_tells_its_numbers() {
+    let track = "axis = \"instances\"\ntrack = 60";
+    let rows = [
+        // rounded, which a third of anything is not
+        (
+            Case::new("", "axis = \"instances\"\nstep = -1").count(3).low("CpuUtilization", 60.123_456, 70.0),
+            "CpuUtilization at 60.123456 would be 90.1852, and the alarm that adds fires above 80, less a tenth 72",
+        ),
+        (
+            Case::new("", track).high("CpuUtilization", 20.0, 10.0),
+            "CpuUtilization is at 20 of 60, and the alarm asks for more",
+        ),
+        (
+            Case::new("", track).low("CpuUtilization", 90.0, 95.0),
+            "CpuUtilization is at 90 of 60, and the alarm asks for less",
+        ),
+        (
+            Case::new("", track).high("CpuUtilization", 60.0, 50.0).told(|alarm| alarm.signal.side = None),
+            "CpuUtilization is at 60 of 60, and the alarm asks for neither more nor less",
+        ),
+    ];
+    for (case, expected) in rows {
+        let Decision::Hold(hold) = case.decided().decision else { panic!("{expected}: it is resized") };
+        assert!(hold.to_string().contains(expected), "{hold}");
+    }
+}
+
+#[test]
+fn a_guard_tells_what_it_saw() {
+    let cheapest = Case::new("", "axis = \"cheapest\"\nmax_hourly_cost = 0.5")
+        .policy(cheapest::LADDER)
+        .shape("a")
+        .reads("MemoryUtilization", 50.123_456)
+        .high("CpuUtilization", 90.0, 80.0);
+    let steps = "axis = \"instances\"\nsteps = [{ above = 0, add = 1 }]";
+    let rows = [
+        (cheapest.clone(), "no_data", "CpuUtilization at 90, MemoryUtilization at 50.1235"),
+        (cheapest.clone(), "on_target", "2 × a at 0.2 USD an hour, the cheapest is 3 × a at 0.3"),
+        (cheapest, "over_budget", "0.3 USD an hour of 0.5"),
+        (Case::new("", steps), "no_data", "91.4, +11.400000000000006 from the threshold of 80"),
+        (Case::new("", "axis = \"instances\"\ntrack = 60"), "on_target", "91.4 of 60"),
+        (Case::new("", "axis = \"shape\""), "unlisted_shape", "VM.Standard2.2 on VM.Standard2"),
+        (
+            Case::new("", "axis = \"shape\""),
+            "at_ceiling",
+            "VM.Standard2.2, the ladder ends at VM.Standard2.24",
+        ),
+    ];
+    for (case, guard, expected) in rows {
+        let guards = case.decided().guards;
+        let saw = guards.iter().find(|verdict| verdict.guard == guard).map(|verdict| verdict.saw.to_string());
+        assert_eq!(saw.as_deref(), Some(expected), "{guard}");
+    }
 }
 
 #[test]

@@ -197,6 +197,14 @@ fn adjustments() -> Vec<Case> {
         )
         .gives("5"),
         up("exactly five, and there are five", "steps = [{ above = 0, set = 5 }]", 5).gives("on_target"),
+        up(
+            "at the threshold, of an alarm that does not tell its side: that of what is above",
+            "steps = [{ above = 0, add = 1 }]",
+            2,
+        )
+        .high("CpuUtilization", 80.0, 80.0)
+        .told(|alarm| alarm.signal.side = None)
+        .gives("3"),
         up("plus three", "steps = [{ above = 0, add = 3 }]", 2).gives("5"),
         less("minus three", "steps = [{ below = 0, remove = 3 }]", 8).gives("5"),
         less("minus thirty from eight ends at the floor", "steps = [{ below = 0, remove = 30 }]", 8)

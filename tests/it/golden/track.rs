@@ -171,6 +171,25 @@ fn shapes() -> Vec<Case> {
             .shape("VM.Standard2.4")
             .low("MemoryUtilization", 40.0, 50.0)
             .gives("on_target"),
+        Case::new("a load balancer is none of a shape's business", "axis = \"shape\"\ntrack = 60")
+            .high("PredictBandwidth", 90.0, 80.0)
+            .gives("not_resizable"),
+        Case::new(
+            "an alarm that does not tell what it measures: not what the pair does",
+            &format!("axis = \"instances\"\ntrack = 60\n{}", pair("CpuUtilization", "")),
+        )
+        .told(|alarm| alarm.signal.metric = None)
+        .reads("CpuUtilization", 90.0)
+        .gives("no_data"),
+        Case::new(
+            "a pair that does not tell what it measures: what the policy says",
+            &format!("axis = \"instances\"\ntrack = 60\n{}", pair("CpuUtilization", "")),
+        )
+        .count(4)
+        .low("CpuUtilization", 9.0, 10.0)
+        .told(|alarm| alarm.signal.metric = None)
+        .pair_calls()
+        .gives("1"),
         Case::new("at the bottom", "axis = \"shape\"\ntrack = 60")
             .shape("VM.Standard2.1")
             .low("MemoryUtilization", 10.0, 30.0)
