@@ -9,6 +9,7 @@ use stepladder::call::{AlarmDefinition, Call};
 use stepladder::cloud::rehearsed::{Rehearsed, World};
 use stepladder::decide::{Decision, Hold};
 use stepladder::deployment::{Axis, Flex, Size};
+use stepladder::ladder::Draw;
 use stepladder::report;
 
 use crate::support::{
@@ -68,6 +69,20 @@ fn update(outcome: &Outcome) -> (Value, &std::collections::BTreeMap<String, Stri
         Some((configuration.body(), tags))
     });
     update.unwrap_or_else(|| panic!("no update: {:?}", outcome.decision))
+}
+
+#[rstest]
+#[case("CPUUtilization", Some(Draw::Cpu))]
+#[case("CpuUtilization", Some(Draw::Cpu))]
+#[case("MemoryUtilization", Some(Draw::Memory))]
+#[case("GPUUtilization", Some(Draw::Gpu))]
+#[case("GPUMemoryUtilization", Some(Draw::Gpu))]
+#[case("PredictBandwidth", Some(Draw::Bandwidth))]
+// A count and a time have no end.
+#[case("Invocations", None)]
+#[case("PredictLatency", None)]
+fn a_metric_draws_on_what_a_shape_must_have_more_of(#[case] metric: &str, #[case] draw: Option<Draw>) {
+    assert_eq!(Draw::of(metric), draw);
 }
 
 // ---- flexible shapes ----

@@ -986,3 +986,19 @@ fn a_policy_that_must_flap_is_refused_with_the_numbers(#[case] text: &str, #[cas
 fn a_policy_that_need_not_flap_is_accepted(#[case] keys: &str) {
     policy(&format!("[[rule]]\nalarm = \"a\"\n{keys}"));
 }
+
+#[test]
+fn of_several_targets_and_schedules_it_is_told_which_has_the_last_word() {
+    let policy = policy(
+        "[[target]]\ntarget = \"endpoint/b/*\"\nmode = \"observe\"\n\
+         [[target]]\ntarget = \"endpoint/a/*\"\nmode = \"observe\"\n\
+         [[schedule]]\ncron = \"0 20 * * *\"\nfor = \"1h\"\nmin = 3\nmax = 9\n\
+         [[schedule]]\ncron = \"0 8 * * *\"\nfor = \"10h\"\nmin = 2\nmax = 9",
+    );
+    let target = TargetId::sagemaker_variant("a", "b");
+    let matched = policy.rule_for("model_deployment_high_cpu", &target).unwrap();
+    let in_force = policy.in_force(matched, &target, "2026-03-02T12:00:00Z".parse().unwrap());
+    let by = |key| in_force.rule.origins.get(key).map(ToString::to_string).unwrap_or_default();
+    assert_eq!(by("mode"), "`[[target]]` 2, `endpoint/a/*`");
+    assert_eq!(by("instances.min"), "`[[schedule]]` 2, until 2026-03-02T18:00:00Z");
+}

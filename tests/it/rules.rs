@@ -1516,3 +1516,11 @@ fn what_is_remembered_is_which_way_and_how_far(
     let last = line.as_deref().and_then(|line| line.rsplit(' ').next()).unwrap_or_default().to_owned();
     assert_eq!(last, format!("{}{expected}", at(0).as_second()), "{line:?}");
 }
+
+#[test]
+fn a_pair_takes_back_though_a_rule_for_every_name_comes_first() {
+    let cloud = cloud_with(CHURN, 3, "VM.Standard2.1");
+    let every = policy(&ruled("*", "step = 1"));
+    tell(&notice(CPU_PAIR, CHURN), &cloud, &every);
+    assert_eq!(heading(&cloud, CHURN).instances, 2);
+}

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use stepladder::alarm::{Alarm, Side, Signal, TargetId, Transition};
-use stepladder::decide::{Decided, Decision, decide, worth_a_look};
+use stepladder::decide::{Decided, Decision, decide, worth_a_look, worth_mending};
 use stepladder::deployment::{Axis, Bounds, Deployment, Facts, Infeasible, Lifecycle, Owner, Size};
 use stepladder::plan::{Plan, plan};
 use stepladder::policy::{Policy, pair_name};
@@ -275,6 +275,14 @@ impl Case {
         let question = question.with_tags(&self.seen.tags);
         let decided = decide(&question, asked, &self.seen, policy);
         plan(&question, &self.seen, decided, policy)
+    }
+
+    /// What is decided where the alarm's pair is only looked after.
+    pub(crate) fn looked_after(&self) -> Decided {
+        let policy = read(&self.policy);
+        let asked = worth_mending(&self.alarm, &self.seen.target, &policy, self.now);
+        let (question, asked) = asked.unwrap_or_else(|| panic!("{} is out of reach", self.seen.target));
+        decide(&question, asked, &self.seen, &policy)
     }
 
     /// What is wrong with the row, if anything is.

@@ -13,7 +13,8 @@ mod track;
 use std::collections::BTreeSet;
 
 use case::Case;
-use stepladder::decide::Decision;
+use stepladder::alarm::Transition;
+use stepladder::decide::{Decided, Decision};
 
 fn every() -> Vec<Case> {
     [
@@ -95,6 +96,21 @@ fn a_guard_tells_what_it_saw() {
         let guards = case.decided().guards;
         let saw = guards.iter().find(|verdict| verdict.guard == guard).map(|verdict| verdict.saw.to_string());
         assert_eq!(saw.as_deref(), Some(expected), "{guard}");
+    }
+}
+
+#[test]
+fn what_no_rule_knows_is_looked_after_and_never_resized() {
+    let rows = [(Transition::Firing, false, "no_rule"), (Transition::Cleared, true, "not_firing")];
+    for (transition, held, expected) in rows {
+        let case = Case::new("", "axis = \"instances\"").told(|alarm| {
+            "forgotten".clone_into(&mut alarm.name);
+            alarm.transition = transition;
+        });
+        let Decided { decision, guards, .. } = case.looked_after();
+        assert_eq!((guards[0].guard, guards[0].held), ("not_firing", held), "{transition}");
+        let Decision::Hold(hold) = decision else { panic!("it is resized") };
+        assert_eq!(hold.reason(), expected);
     }
 }
 
