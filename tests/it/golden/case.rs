@@ -277,6 +277,14 @@ impl Case {
         plan(&question, &self.seen, decided, policy)
     }
 
+    /// The metrics that have to be read before anything can be decided.
+    pub(crate) fn readings(&self) -> Vec<String> {
+        let policy = read(&self.policy);
+        let asked = worth_a_look(&self.alarm, &self.seen.target, &policy, self.now);
+        let (question, _) = asked.unwrap_or_else(|held| panic!("{held:?}"));
+        question.readings().into_iter().map(str::to_owned).collect()
+    }
+
     /// What is decided where the alarm's pair is only looked after.
     pub(crate) fn looked_after(&self) -> Decided {
         let policy = read(&self.policy);

@@ -115,6 +115,26 @@ fn what_no_rule_knows_is_looked_after_and_never_resized() {
 }
 
 #[test]
+fn what_the_alarm_does_not_tell_is_read() {
+    let cheapest = || Case::new("", "axis = \"cheapest\"");
+    let track = || Case::new("", "axis = \"instances\"\ntrack = 60");
+    let rows: [(Case, &[&str]); 7] = [
+        // of cores and memory the one that the alarm does not tell
+        (cheapest(), &["MemoryUtilization"]),
+        (cheapest().high("MemoryUtilization", 90.0, 80.0), &["CpuUtilization"]),
+        (cheapest().high("PredictLatency", 9.0, 5.0), &["CpuUtilization", "MemoryUtilization"]),
+        (cheapest().untold(), &["CpuUtilization", "MemoryUtilization"]),
+        (track(), &[]),
+        (track().untold(), &["CpuUtilization"]),
+        // a plain step asks for no number
+        (Case::new("", "axis = \"instances\"").untold(), &[]),
+    ];
+    for (case, expected) in rows {
+        assert_eq!(case.readings(), expected);
+    }
+}
+
+#[test]
 fn what_is_decided_is_decided_again() {
     for case in every() {
         assert_eq!(case.decided(), case.decided(), "{}", case.why);
