@@ -147,14 +147,19 @@ impl Leaf {
 }
 
 impl Update {
-    /// One that brings a size along one axis. `None` where the configuration has no such leaf.
+    /// One that brings a size along one axis. `None` where the configuration has no such leaf, or lacks what an update
+    /// repeats.
     pub fn to(read: &Arc<Value>, axis: Axis, to: &Size) -> Option<Self> {
         let leaf = match axis {
             Axis::Instances => Leaf::Count(to.instances),
             Axis::Bandwidth => Leaf::Bandwidth(to.bandwidth_mbps?),
             Axis::Shape => Leaf::Shape(to.shape.clone(), to.flex),
         };
-        leaf_of(settings(read).ok()?, leaf.path())?;
+        let place = place(read).ok()?;
+        leaf_of(read.get(place)?, leaf.path())?;
+        if place == OF_A_GROUP {
+            read.get(GROUP)?;
+        }
         Some(Self { read: Arc::clone(read), leaf })
     }
 
@@ -400,5 +405,9 @@ mod tests {
         // nothing at all is no reason to panic
         assert_eq!(read(&Value::Null, None).fixed.len(), 3);
         assert_eq!(Update::to(&Arc::new(Value::Null), Axis::Shape, &size()), None);
+        // of a group that is not told there is nothing to repeat
+        let mut without_its_group = group();
+        without_its_group.as_object_mut().unwrap().remove(GROUP);
+        assert_eq!(Update::to(&Arc::new(without_its_group), Axis::Shape, &size()), None);
     }
 }
