@@ -138,6 +138,15 @@ mod tests {
     }
 
     #[test]
+    fn cores_stay_behind_where_memory_ends_first() {
+        let shape = FlexShape { memory_gib: Bounds { min: 6, max: 48 }, ..e4() };
+        // 48 GB are enough for 8 cores
+        assert_eq!(shape.doubled(flex((6, 40))), Some(flex((8, 48))));
+        // and never for fewer than there are
+        assert_eq!(shape.doubled(flex((10, 40))), Some(flex((10, 48))));
+    }
+
+    #[test]
     fn every_size_of_every_ladder_keeps_the_limits() {
         for ocpus in 1..=64 {
             for memory_gib in (6 * ocpus..=(64 * ocpus).min(1024)).step_by(7) {

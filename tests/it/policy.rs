@@ -937,6 +937,7 @@ fn ladder_of(shape: &str) -> String {
 // 6 to 64 GB for each core.
 #[case::too_little("VM.Standard.E4.Flex:8:32", "6 to 64 GB")]
 #[case::too_much("VM.Standard.E4.Flex:1:65", "6 to 64 GB")]
+#[case::nothing("VM.Standard.E4.Flex:0:0", "6 to 64 GB")]
 #[case::not_flexible("VM.Standard2.1:2:32", "is no flexible shape")]
 fn a_rung_of_a_flexible_shape_needs_its_size(#[case] shape: &str, #[case] part: &str) {
     refused_with(&ladder_of(shape), &["ladder `own`", part]);
