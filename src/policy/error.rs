@@ -76,8 +76,8 @@ const ONE_TABLE: &str = "expected a list, found a table";
 fn header(text: &str, start: usize) -> String {
     let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
     match line.trim().strip_prefix('[').and_then(|rest| rest.split(']').next()) {
-        Some(name) if !name.starts_with('[') => format!("`[{name}]` should be `[[{name}]]`"),
-        _ => "one table should be several, as in `[{ … }]`".to_owned(),
+        Some(name) => format!("`[{name}]` should be `[[{name}]]`"),
+        None => "one table should be several, as in `[{ … }]`".to_owned(),
     }
 }
 

@@ -259,6 +259,7 @@ fn schedule(more: &str) -> String {
     rule("instances", "cooldown = \"5m\""),
     "line 4: `cooldown`: expected a table such as `{ up = \"0s\", down = \"5m\" }`, found `\"5m\"`"
 )]
+#[case::no_table("oci = 1".to_owned(), "line 1: `oci`: expected a table, found `1`")]
 #[case::in_a_list("accounts = [1]".to_owned(), "line 1: `accounts`: expected a string, found `1`")]
 #[case::no_list(rule("instances", "steps = 2"), "line 4: `steps`: expected a list, found `2`")]
 #[case::one_rule("\n[rule]\nalarm = \"a\"".to_owned(), "line 2: `[rule]` should be `[[rule]]`: expected a list, found a table")]
