@@ -78,7 +78,7 @@ impl Steps {
             return Err(format!("`steps` has {}: expected 1 to {MOST_STEPS}", written.len()));
         }
         let mut steps = written.iter().map(StepText::checked).collect::<Result<Vec<Step>, String>>()?;
-        join(&mut steps)?;
+        join(&mut steps);
         steps.sort_by(|a, b| beginning(a).total_cmp(&beginning(b)));
         check_row(&steps)?;
         let percent = steps.iter().any(|step| matches!(step.adjustment, Adjustment::Percent(_)));
@@ -151,9 +151,6 @@ impl StepText {
             (Some(edge), _) | (_, Some(edge)) if !edge.is_finite() => {
                 Err(format!("`steps`: expected a number, found `{edge}`; leave it out for no end"))
             }
-            _ if below.is_some_and(|below| !below.is_finite()) => {
-                Err("`steps.below`: expected a number; leave it out for no end".to_owned())
-            }
             _ => Ok(Step { above: *above, below: *below, adjustment }),
         }
     }
@@ -187,7 +184,7 @@ fn beginning(step: &Step) -> f64 {
 }
 
 /// An edge that is left out is where the neighbour's is, or nowhere.
-fn join(steps: &mut [Step]) -> Result<(), String> {
+fn join(steps: &mut [Step]) {
     let begins: Vec<f64> = steps.iter().filter_map(|step| step.above).collect();
     let ends: Vec<f64> = steps.iter().filter_map(|step| step.below).collect();
     for step in steps.iter_mut() {
@@ -198,16 +195,7 @@ fn join(steps: &mut [Step]) -> Result<(), String> {
         if let (None, Some(below)) = (above, below) {
             step.above = ends.iter().copied().filter(|end| *end < below).max_by(f64::total_cmp);
         }
-        if step.above.is_none() && step.below.is_none() && steps_many(&begins, &ends) {
-            return Err("`steps`: one of them has neither beginning nor end, so the others are never taken"
-                .to_owned());
-        }
     }
-    Ok(())
-}
-
-fn steps_many(begins: &[f64], ends: &[f64]) -> bool {
-    begins.len() + ends.len() > 1
 }
 
 /// Application Auto Scaling's own rules: no overlap and no gap, at most one step without a beginning and one without

@@ -25,6 +25,7 @@ mod golden;
 mod host;
 mod invariants;
 mod keys;
+mod limits;
 #[cfg(any(feature = "aws", feature = "oci"))]
 mod narrator;
 mod notice;

@@ -1,0 +1,313 @@
+//! What a policy may say, to the last number that is taken and the first that is refused.
+
+use stepladder::alarm::TargetId;
+use stepladder::deployment::Way;
+use stepladder::policy::Policy;
+
+/// Each text is refused, and the reason contains the words beside it.
+fn refused(rows: &[(String, &str)]) {
+    for (text, words) in rows {
+        match Policy::parse(text) {
+            Ok(_) => panic!("it is taken:\n{text}"),
+            Err(error) => assert!(error.to_string().contains(words), "{error}\nexpected {words}\n{text}"),
+        }
+    }
+}
+
+/// Each text is taken.
+fn taken(rows: &[String]) {
+    for text in rows {
+        if let Err(error) = Policy::parse(text) {
+            panic!("{error}\n{text}");
+        }
+    }
+}
+
+/// A rule on the count with something in it.
+fn rule(keys: &str) -> String {
+    format!("[[rule]]\nalarm = \"a\"\naxis = \"instances\"\n{keys}")
+}
+
+fn cheapest(keys: &str) -> String {
+    format!("[[rule]]\nalarm = \"a\"\naxis = \"cheapest\"\n{keys}")
+}
+
+fn defaults(keys: &str) -> String {
+    format!("[defaults]\n{keys}")
+}
+
+/// So many steps of ten, and one for all that is above.
+fn many(steps: u32) -> String {
+    let below = (1..steps).map(|step| format!("{{ below = {}, add = {step} }}", step * 10));
+    let steps = below.chain([format!("{{ above = {}, add = {steps} }}", (steps - 1) * 10)]);
+    rule(&format!("steps = [{}]", steps.collect::<Vec<_>>().join(", ")))
+}
+
+#[test]
+fn steps() {
+    let one = |step: &str| rule(&format!("steps = [{step}]"));
+    refused(&[
+        (rule("steps = []"), "`steps` has 0: expected 1 to 20"),
+        (many(21), "`steps` has 21: expected 1 to 20"),
+        (one("{ above = 0, add = 1 }") + "\nmin_step = 2", "`min_step = 2` does nothing"),
+        (one("{ above = 0, add = \"10%\" }") + "\nmin_step = 0", "`min_step = 0`: expected at least 1"),
+        (rule("min_step = 2"), "`min_step` does nothing"),
+        (one("{ above = 0, set = 0 }"), "`steps.set = 0`: expected 1 to 1000"),
+        (one("{ above = 0, set = 1001 }"), "`steps.set = 1001`: expected 1 to 1000"),
+        (one("{ above = 0, add = 1001 }"), "`steps.add = 1001`: expected 0 to 1000"),
+        (one("{ above = 0, add = \"1001%\" }"), "`steps.add = \"1001%\"`: expected 0 to 1000"),
+        (one("{ above = 0, remove = \"10\" }"), "`steps.remove = \"10\"`: expected 0 to 1000"),
+        (one("{ above = 0, add = 1, remove = 1 }"), "expected one of `add`, `remove` and `set`"),
+        (one("{ above = 0 }"), "expected one of `add`, `remove` and `set`"),
+        (one("{ add = 1 }"), "expected `above`, `below` or both"),
+        (one("{ above = 5, below = 5, add = 1 }"), "`steps.above = 5` is not under `steps.below = 5`"),
+        (one("{ above = inf, add = 1 }"), "expected a number, found `inf`"),
+        (one("{ below = -inf, add = 1 }"), "expected a number, found `-inf`"),
+        (one("{ above = 0, below = nan, add = 1 }"), "expected a number, found `NaN`"),
+        (one("{ above = 0, below = 5, add = 1 }"), "`steps` end at 5, above the threshold"),
+        (one("{ above = -5, below = 0, remove = 1 }"), "`steps` begin at -5, below the threshold"),
+        (one("{ above = 0, below = 5, add = 1 }, { above = 6, add = 2 }"), "leave a gap from 5 to 6"),
+        (
+            one("{ above = 0, below = 5, add = 1 }, { above = 4, add = 2 }"),
+            "overlap: one ends at 5 and the next begins at 4",
+        ),
+        (one("{ below = 0, remove = 1 }, { below = 0, remove = 2 }"), "the next has no beginning"),
+    ]);
+    taken(&[
+        many(20),
+        one("{ above = 0, add = 1 }"),
+        one("{ above = 0, set = 1 }"),
+        one("{ above = 0, set = 1000 }"),
+        one("{ above = 0, add = 1000 }"),
+        one("{ above = 0, add = 0 }"),
+        one("{ above = 0, add = \"1000%\" }") + "\nmin_step = 1",
+        one("{ below = 0, remove = 1 }"),
+        // an edge that is left out is where the neighbour's is
+        one("{ above = 0, add = 1 }, { above = 5, add = 2 }, { above = 9, add = 3 }"),
+        one("{ below = 0, remove = 1 }, { below = -5, remove = 2 }"),
+        one("{ above = 5, add = 2 }, { above = 0, below = 5, add = 1 }"),
+    ]);
+}
+
+#[test]
+fn steps_tell_which_way_they_go_where_that_is_sure() {
+    let rows = [
+        ("steps = [{ above = 0, add = 1 }, { above = 5, add = \"10%\" }]", Some(Way::Up)),
+        ("steps = [{ above = 0, add = 0 }, { above = 5, add = 1 }]", Some(Way::Up)),
+        ("steps = [{ below = 0, remove = 1 }, { below = -5, remove = \"10%\" }]", Some(Way::Down)),
+        ("steps = [{ below = 0, remove = 0 }, { below = -5, remove = 2 }]", Some(Way::Down)),
+        ("steps = [{ below = 0, remove = 1 }, { above = 0, add = 1 }]", None),
+        // to how many says nothing without how many there are
+        ("steps = [{ above = 0, set = 5 }]", None),
+        ("steps = [{ above = 0, add = 1 }, { above = 5, set = 9 }]", None),
+        ("step = 2", Some(Way::Up)),
+        ("step = -2", Some(Way::Down)),
+        ("track = 60", None),
+    ];
+    for (keys, expected) in rows {
+        let policy = Policy::parse(&rule(keys)).unwrap();
+        let matched = policy.rule_for("a", &TargetId::sagemaker_variant("churn", "AllTraffic")).unwrap();
+        assert_eq!(matched.way(), expected, "{keys}");
+    }
+}
+
+#[test]
+fn settings() {
+    refused(&[
+        (defaults("cooldown = { up = \"-1s\" }"), "`cooldown.up = \"-1s\"`: expected whole seconds"),
+        (defaults("cooldown = { up = \"24h 1s\" }"), "from `0s` to `24h`"),
+        (defaults("cooldown = { down = \"1.5s\" }"), "expected whole seconds"),
+        (defaults("cooldown = { down = \"soon\" }"), "is no duration in hours, minutes and seconds"),
+        (defaults("infeasible_for = \"0m\""), "`infeasible_for = \"0m\"`"),
+        (defaults("infeasible_for = \"90s\""), "expected whole minutes"),
+        (defaults("infeasible_for = \"721h\""), "from `1m` to `720h`"),
+        (defaults("above = 0"), "`above = 0`: expected a number above 0"),
+        (defaults("above = nan"), "expected a number above 0"),
+        (defaults("max_hourly_cost = 0"), "`max_hourly_cost = 0`: expected a number above 0"),
+        (defaults("max_hourly_cost = inf"), "expected a number above 0"),
+        (defaults("max_changes_per_hour = 0"), "expected 1 to 12"),
+        (defaults("max_changes_per_hour = 13"), "`max_changes_per_hour = 13`: expected 1 to 12"),
+        (defaults("bandwidth = { min = 9, max = 20 }"), "expected 10 to 8000 Mbps"),
+        (defaults("bandwidth = { min = 21, max = 20 }"), "`bandwidth.min = 21` is above"),
+        (cheapest("headroom = \"100%\""), "`headroom = \"100%\"`: expected a percentage"),
+        (cheapest("headroom = \"-1%\""), "under 100"),
+        (cheapest("headroom = \"20\""), "expected a percentage such as `20%`"),
+        (cheapest("churn_cost = -0.01"), "`churn_cost = -0.01`: expected 0 or more"),
+        (cheapest("churn_cost = nan"), "expected 0 or more"),
+        (cheapest("churn_cost = inf"), "expected 0 or more"),
+        (rule("churn_cost = 1"), "`churn_cost` does nothing"),
+        (rule("headroom = \"20%\""), "`headroom` does nothing"),
+        (rule("track = 0"), "`track = 0`: expected a number above 0"),
+        (cheapest("step = 1"), "`step` does nothing with `axis = \"cheapest\"`"),
+        (cheapest("track = 60"), "`track` does nothing with `axis = \"cheapest\"`"),
+        (rule("step = 1\ntrack = 60"), "`track` and `step` both say how far it goes"),
+        (rule("step = 1001"), "expected -1000 to 1000"),
+        (rule("target = \" \""), "`target` is empty"),
+        (rule("native = \"park\"").replace("instances", "shape"), "without a `pair`"),
+        (cheapest("native = \"park\""), "without a `pair`"),
+    ]);
+    taken(&[
+        defaults("cooldown = { up = \"0s\", down = \"24h\" }"),
+        defaults("infeasible_for = \"1m\""),
+        defaults("infeasible_for = \"720h\""),
+        defaults("max_hourly_cost = 0.01"),
+        defaults("max_changes_per_hour = 1"),
+        defaults("max_changes_per_hour = 12"),
+        defaults("bandwidth = { min = 20, max = 20 }"),
+        defaults("bandwidth = { min = 10, max = 8000 }"),
+        defaults("instances = { min = 3, max = 3 }"),
+        cheapest("headroom = \"0%\""),
+        cheapest("headroom = \"99.9%\""),
+        cheapest("churn_cost = 0"),
+        rule("step = 1000"),
+        rule("step = -1000"),
+        // nothing is parked for the count alone
+        rule("native = \"park\""),
+    ]);
+}
+
+#[test]
+fn pairs() {
+    let pair = |more: &str| {
+        format!(
+            "pair = {{ alarm = \"low\", metric = \"CpuUtilization\", below = 10, window = \"5m\"{more} }}"
+        )
+    };
+    let tracking = |more: &str| rule(&format!("track = 60\n{}", pair(more)));
+    let step = |more: &str| rule(&pair(more));
+    let window = |window: &str| step("").replace("5m", window);
+    let metric = |metric: &str| step("").replace("CpuUtilization", metric);
+    refused(&[
+        (step(", step = 0"), "`pair.step = 0`"),
+        (step(", step = 1001"), "`pair.step = 1001`"),
+        (
+            step(", step = 1, steps = [{ below = 0, remove = 1 }]"),
+            "`pair.step` and `pair.steps`: expected one of them",
+        ),
+        (tracking(", step = 1"), "the rule's `track`"),
+        (tracking(", steps = [{ below = 0, remove = 1 }]"), "the rule's `track`"),
+        (step(", min_step = 2"), "`pair.min_step` does nothing"),
+        (step(", steps = [{ below = 0, add = 1 }]"), "expected `remove` in each"),
+        (
+            step(", steps = [{ below = 5, remove = 1 }, { above = 5, remove = 2 }]"),
+            "begins at the threshold or above it",
+        ),
+        (
+            step(", steps = [{ below = 0, remove = 1 }, { above = 0, remove = 2 }]"),
+            "begins at the threshold or above it",
+        ),
+        (window("61m"), "expected whole hours above `60m`"),
+        (window("90m"), "expected whole hours above `60m`"),
+        (metric("CpuUtilisation"), "did you mean `CpuUtilization`?"),
+        (metric("CpuUtilisatin"), "did you mean `CpuUtilization`?"),
+    ]);
+    taken(&[
+        step(", step = 1"),
+        step(", step = 1000"),
+        step(", steps = [{ below = 0, remove = 1 }]"),
+        step(", steps = [{ below = 0, remove = \"10%\" }], min_step = 2"),
+        step(", steps = [{ above = -5, below = 0, remove = 1 }, { below = -5, remove = 2 }]"),
+        window("60m"),
+        window("120m"),
+        // three letters away it is a metric of somebody's own
+        metric("CpuUtilisatoin"),
+        metric("cpuutilization"),
+        tracking(""),
+    ]);
+}
+
+#[test]
+fn targets_beside_rules() {
+    let rule_for = |target: &str, below: u32| {
+        format!(
+            "[[rule]]\nalarm = \"a\"\ntarget = \"{target}\"\naxis = \"instances\"\npair = {{ alarm = \"low\", metric = \"CpuUtilization\", \
+             below = {below}, window = \"5m\" }}\n"
+        )
+    };
+    let with = |target: &str| format!("[[target]]\ntarget = \"{target}\"\nabove = 30\n");
+    refused(&[
+        (with("endpoint/a/*") + &rule_for("endpoint/a/*", 15), "`pair.below = 15` must flap"),
+        (with("endpoint/a/*") + &rule_for("*", 15), "`pair.below = 15` must flap"),
+        (with("*") + &rule_for("endpoint/a/*", 15), "`pair.below = 15` must flap"),
+        (with(" ") + &rule_for("*", 10), "`target` is empty"),
+        ("[[target]]\ntarget = \"*\"".to_owned(), "it changes nothing"),
+    ]);
+    taken(&[
+        with("endpoint/b/*") + &rule_for("endpoint/a/*", 15),
+        with("*") + &rule_for("endpoint/a/*", 13),
+        "[[target]]\ntarget = \"*\"\nmode = \"observe\"".to_owned(),
+    ]);
+}
+
+#[test]
+fn schedules() {
+    let schedule = |keys: &str| format!("[[schedule]]\ncron = \"0 8 * * *\"\n{keys}\n");
+    let own =
+        |target: &str| format!("[[target]]\ntarget = \"{target}\"\ninstances = {{ min = 2, max = 3 }}\n");
+    refused(&[
+        (schedule("for = \"745h\"\nmin = 2"), "from `1m` to `744h`"),
+        (schedule("for = \"0m\"\nmin = 2"), "expected whole minutes"),
+        (schedule("for = \"1h\""), "it changes nothing"),
+        (schedule("for = \"1h\"\nmin = 0"), "`min = 0`: expected at least 1"),
+        (schedule("for = \"1h\"\nmax = 0"), "`max = 0`: expected at least 1"),
+        (schedule("for = \"1h\"\nmin = 3\nmax = 2"), "`min = 3` is above `max = 2`"),
+        (schedule("for = \"1h\"\nmin = 2\ntarget = \"\""), "`target` is empty"),
+        (schedule("for = \"1h\"\nmin = 2\nzone = \"Europe/Berln\""), "did you mean `Europe/Berlin`?"),
+        (
+            schedule("for = \"1h\"\nmin = 11"),
+            "leaves nothing between 11 and 10, with the bounds of the built-in rules",
+        ),
+        // a target of its own is met by a schedule for all, and one for all by a schedule for some
+        (own("endpoint/a/*") + &schedule("for = \"1h\"\nmin = 4"), "with the bounds of target 1"),
+        (
+            own("endpoint/*") + &schedule("for = \"1h\"\nmin = 4\ntarget = \"endpoint/a/*\""),
+            "with the bounds of target 1",
+        ),
+        (own("*") + &schedule("for = \"1h\"\nmax = 1"), "`max = 1` leaves nothing between 2 and 1"),
+        (
+            rule("instances = { min = 1, max = 3 }") + "\n" + &schedule("for = \"1h\"\nmin = 4"),
+            "with the bounds of rule 1 of the policy",
+        ),
+    ]);
+    let unlike = Policy::parse(&schedule("for = \"1h\"\nmin = 2\nzone = \"xyz\"")).unwrap_err().to_string();
+    assert!(unlike.ends_with("expected a time zone such as `Europe/Berlin`"), "{unlike}");
+    taken(&[
+        schedule("for = \"744h\"\nmin = 2"),
+        schedule("for = \"1m\"\nmax = 1"),
+        schedule("for = \"1h\"\nmin = 3\nmax = 3"),
+        schedule("for = \"1h\"\nmin = 10"),
+        own("*") + &schedule("for = \"1h\"\nmin = 3"),
+        own("*") + &schedule("for = \"1h\"\nmax = 2"),
+        own("endpoint/a/*") + &schedule("for = \"1h\"\nmin = 4\ntarget = \"endpoint/b/*\""),
+    ]);
+}
+
+#[test]
+fn ladders_and_flexible_shapes() {
+    let ladder = |rung: &str| format!("[[ladder]]\nname = \"t\"\nrungs = [{{ shape = \"a\", {rung} }}]");
+    let flex = |keys: &str| format!("[[flex]]\nshape = \"mine.Flex\"\n{keys}");
+    let sized = |ocpus: (u32, u32), memory: (u32, u32)| {
+        flex(&format!(
+            "ocpus = {{ min = {}, max = {} }}\nmemory_gib = {{ min = {}, max = {} }}",
+            ocpus.0, ocpus.1, memory.0, memory.1
+        ))
+    };
+    let priced = |price: &str| sized((1, 4), (6, 64)) + "\n" + price;
+    refused(&[
+        (ladder("vcpus = 0, memory_gib = 1"), "needs `vcpus` and `memory_gib` above 0"),
+        (ladder("vcpus = 1, memory_gib = inf"), "needs `vcpus` and `memory_gib` above 0"),
+        (ladder("vcpus = 1, memory_gib = 1, price = -0.01"), "has a `price` that is no amount"),
+        (ladder("vcpus = 1, memory_gib = 1, price = inf"), "has a `price` that is no amount"),
+        (sized((2, 2), (1, 11)), "expected 12 to 128 in it"),
+        (sized((2, 2), (129, 200)), "expected 12 to 128 in it"),
+        (sized((3, 2), (6, 64)), "expected 1 or more, in order"),
+        (priced("price_per_ocpu = -0.01"), "its price is no amount"),
+        (priced("price_per_gib = inf"), "its price is no amount"),
+    ]);
+    taken(&[
+        ladder("vcpus = 1, memory_gib = 0.5, price = 0"),
+        sized((2, 2), (1, 12)),
+        sized((2, 2), (128, 200)),
+        priced("price_per_ocpu = 0\nprice_per_gib = 0"),
+    ]);
+}
