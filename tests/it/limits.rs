@@ -1,8 +1,8 @@
 //! What a policy may say, to the last number that is taken and the first that is refused.
 
 use stepladder::alarm::TargetId;
-use stepladder::deployment::Way;
-use stepladder::policy::Policy;
+use stepladder::deployment::{Axis, Way};
+use stepladder::policy::{Native, Policy};
 
 /// Each text is refused, and the reason contains the words beside it.
 fn refused(rows: &[(String, &str)]) {
@@ -309,5 +309,119 @@ fn ladders_and_flexible_shapes() {
         sized((2, 2), (1, 12)),
         sized((2, 2), (128, 200)),
         priced("price_per_ocpu = 0\nprice_per_gib = 0"),
+    ]);
+}
+
+#[test]
+fn of_several_the_one_that_is_wrong_is_told() {
+    let ladder = |name: &str, vcpus: u32| {
+        format!(
+            "[[ladder]]\nname = \"{name}\"\nrungs = [{{ shape = \"{name}\", vcpus = {vcpus}, memory_gib = 1 }}]\n"
+        )
+    };
+    let flex = |name: &str, least: u32| {
+        format!(
+            "[[flex]]\nshape = \"{name}\"\nocpus = {{ min = {least}, max = 4 }}\nmemory_gib = {{ min = 6, max = 64 }}\n"
+        )
+    };
+    refused(&[
+        (ladder("a", 1) + &ladder("b", 0) + &ladder("c", 1), "line 4: ladder `b`: "),
+        (flex("a", 1) + &flex("b", 0), "line 7: flexible shape `b`: "),
+        (rule("") + "\n" + &rule("step = 0"), "line 8: rule 2 of the policy: "),
+    ]);
+}
+
+#[test]
+fn a_rule_touches_what_it_may_change() {
+    let rows = [
+        ("instances", [true, false, false]),
+        ("shape", [false, true, false]),
+        ("bandwidth", [false, false, true]),
+        // the count and the shape, one at a time
+        ("cheapest", [true, true, false]),
+    ];
+    for (axis, expected) in rows {
+        let policy = Policy::parse(&rule("").replace("instances", axis)).unwrap();
+        let matched = policy.rule_for("a", &TargetId::sagemaker_variant("churn", "AllTraffic")).unwrap();
+        let touched = [Axis::Instances, Axis::Shape, Axis::Bandwidth].map(|axis| matched.rule.touches(axis));
+        assert_eq!(touched, expected, "{axis}");
+    }
+}
+
+#[test]
+fn what_was_parked_under_another_policy_is_looked_for_all_the_same() {
+    let policy = Policy::built_in().unwrap();
+    let rule = policy.caretaker().rule.into_owned();
+    assert_eq!((rule.is.native, rule.touches(Axis::Shape), rule.pair), (Native::Park, true, None));
+}
+
+#[test]
+fn alarms_to_set_up() {
+    let setup = |keys: &str, alarms: &[&str]| {
+        let alarms: String = alarms.iter().map(|alarm| format!("[[oci.alarm]]\n{alarm}\n")).collect();
+        format!(
+            "{}\n[oci]\ncompartment = \"ocid1.compartment.oc1..x\"\nfunction = \"ocid1.fnfunc.oc1.iad.x\"\n\
+             deployments = [\"ocid1.datasciencemodeldeployment.oc1.iad.x\"]\n{keys}\n{alarms}",
+            rule("").replace("\"a\"", "\"*\"")
+        )
+    };
+    let named = |name: &str| setup("", &[&format!("name = \"{name}\"\nmetric = \"CpuUtilization\"")]);
+    let metric = |metric: &str| setup("", &[&format!("name = \"x\"\nmetric = \"{metric}\"")]);
+    let above = |metric: &str, above: &str| {
+        setup("", &[&format!("name = \"x\"\nmetric = \"{metric}\"\nabove = {above}")])
+    };
+    let timed = |key: &str, text: &str| {
+        setup("", &[&format!("name = \"x\"\nmetric = \"CpuUtilization\"\n{key} = \"{text}\"")])
+    };
+    let topic = |topic: &str| setup(&format!("topic = \"{topic}\""), &[]);
+    refused(&[
+        (named(""), "expected 1 to 255 characters in one line"),
+        (named(&"n".repeat(256)), "expected 1 to 255 characters in one line"),
+        (named("a\\nb"), "expected 1 to 255 characters in one line"),
+        (metric(""), "expected a metric's plain name"),
+        (metric("Cpu Utilization"), "expected a metric's plain name"),
+        (metric("CpuUtilisation"), "did you mean `CpuUtilization`?"),
+        (above("CpuUtilization", "0"), "expected a number between 0 and 100"),
+        (above("CpuUtilization", "100"), "expected a number between 0 and 100"),
+        (above("CpuUtilization", "-5"), "expected a number between 0 and 100"),
+        (above("Own", "0.0000009"), "from a millionth to a million million"),
+        (above("Own", "1000000000001"), "from a millionth to a million million"),
+        (above("Own", "-1000000000001"), "from a millionth to a million million"),
+        (above("Own", "nan"), "from a millionth to a million million"),
+        (timed("window", "61m"), "expected whole hours above `60m`"),
+        (timed("window", "25h"), "from `1m` to `24h`"),
+        (timed("pending", "61m"), "from `1m` to `1h`"),
+        (timed("repeat", "721h"), "from `1m` to `720h`"),
+        (topic(""), "expected 1 to 256 letters"),
+        (topic(&"t".repeat(257)), "expected 1 to 256 letters"),
+        (topic("a b"), "expected 1 to 256 letters"),
+        (topic("ocid1.alarm.oc1..x"), "is not the OCID of one"),
+        (topic("ocid1.onstopic.oc1..x/y"), "is not the OCID of one"),
+        (
+            setup(
+                "",
+                &[
+                    "name = \"x\"\nmetric = \"CpuUtilization\"",
+                    "name = \"x\"\nmetric = \"MemoryUtilization\"",
+                ],
+            ),
+            "another alarm is called `x`, too",
+        ),
+    ]);
+    taken(&[
+        named(&"n".repeat(255)),
+        metric("memoryutilization"),
+        above("CpuUtilization", "0.5"),
+        above("CpuUtilization", "99.5"),
+        above("Own", "0.000001"),
+        above("Own", "-1000000000000"),
+        above("Own", "0"),
+        above("CpuUtilization", "150\nstatistic = \"sum\""),
+        timed("window", "60m"),
+        timed("window", "24h"),
+        timed("pending", "1h"),
+        timed("repeat", "720h"),
+        topic(&"t".repeat(256)),
+        topic("ocid1.onstopic.oc1..x"),
     ]);
 }
