@@ -223,7 +223,7 @@ pub enum Call {
 }
 
 /// `opc-retry-token`. Equal in all processes of one build, which is as far as deliveries of an event are spread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RetryToken(u64);
 
 impl RetryToken {

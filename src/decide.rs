@@ -3,7 +3,6 @@
 //! Guards are asked one after the other, in the order in which they stand in [`worth_a_look`] and
 //! [`decide`]; the first that objects holds. Pure: no clock, no cloud, no log.
 
-use std::borrow::Cow;
 use std::convert::Infallible;
 
 use jiff::{SignedDuration, Timestamp};
@@ -268,13 +267,13 @@ fn first_guards<'a>(
     guards.ask_for("no_rule", saw, matched.ok_or(Hold::NoRule))
 }
 
-/// Few rules ask more guards after a look, and a list of so many is still a small piece of memory to an allocator.
-const MOST_GUARDS: usize = 14;
+/// Few rules ask more guards after a look.
+const USUAL_GUARDS: usize = 14;
 
 /// What the alarm means for the deployment as it was seen.
 pub fn decide(question: &Question, asked: Vec<Verdict>, seen: &Deployment, policy: &Policy) -> Decided {
     let mut asked = asked;
-    asked.reserve(MOST_GUARDS);
+    asked.reserve(USUAL_GUARDS);
     let mut guards = Guards(asked);
     let transition = question.alarm.transition;
     let step = if !transition.is_firing() {
@@ -442,7 +441,7 @@ fn taken_back(
     let hold = foreign.map(|found| Hold::PairTaken { name: found.definition.name().to_owned() });
     guards.ask("pair_taken", saw, hold)?;
 
-    let notified = pair_notifies(seen, policy).len();
+    let notified = pair_notifies(seen, policy).count();
     let hold = (notified == 0).then_some(Hold::NoPairAction);
     guards.ask("no_pair_action", Saw::Notifies(notified), hold)
 }
@@ -450,15 +449,12 @@ fn taken_back(
 /// What the paired alarm notifies: what the function was told to, else what it notifies already, else the
 /// topics and functions that the alarm which called notifies, as its own service describes it. Never what a
 /// payload claims, and never an Auto Scaling policy: that would add what the pair is there to take back.
-pub fn pair_notifies<'a>(seen: &Deployment, policy: &'a Policy) -> Cow<'a, [String]> {
-    if let Some(action) = &policy.alarm_action {
-        return Cow::Borrowed(std::slice::from_ref(action));
-    }
+pub fn pair_notifies<'a>(seen: &'a Deployment, policy: &'a Policy) -> impl Iterator<Item = &'a String> {
+    let told = policy.alarm_action.as_ref();
     let standing = seen.pair.as_ref().filter(|alarm| alarm.ours);
-    let known = [standing, seen.alarm.as_ref()].into_iter().flatten();
-    let notified = known.map(|alarm| alarm.definition.notifies().iter().filter(|id| takes_events(id)));
-    let listed = notified.map(|ids| ids.cloned().collect());
-    listed.into_iter().find(|ids: &Vec<_>| !ids.is_empty()).unwrap_or_default().into()
+    let known = [standing, seen.alarm.as_ref()].into_iter().flatten().filter(move |_| told.is_none());
+    let listed = known.map(|alarm| alarm.definition.notifies().iter().filter(|id| takes_events(id)));
+    told.into_iter().chain(listed.into_iter().find(|ids| ids.clone().next().is_some()).into_iter().flatten())
 }
 
 /// OCI alarms notify topics and nothing else; CloudWatch alarms may do many other things.

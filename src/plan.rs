@@ -9,7 +9,7 @@ use crate::decide::{
     Decided, Decision, Hold, Question, Verdict, bounds, cheapest, pair_notifies, remembered,
 };
 use crate::deployment::{Axis, Deployment, Infeasible, Lifecycle, SeenAlarm, Size, Way};
-use crate::policy::{Policy, Stride};
+use crate::policy::{Native, Policy, Stride};
 use crate::target::{self, Finish, PairContext, Resize, Rest};
 
 /// A decision, and the calls that carry it out.
@@ -139,7 +139,8 @@ fn fate(
     let axis = if rule.stride == Stride::Cheapest { Axis::Instances } else { rule.axis };
     let untouched = seen.fixed.contains_key(&axis) || seen.lifecycle == Lifecycle::Gone;
     // What somebody else has added is not ours to take back, but what was parked is ours to put back.
-    let owned = seen.owners.contains_key(&axis) && !target.unfinished.contains(&rule.axis);
+    let puts_back = rule.is.native == Native::Park && target.unfinished.contains(&rule.axis);
+    let owned = seen.owners.contains_key(&axis) && !puts_back;
     if rule.pair.is_none() || untouched || (owned && ours(seen).is_none()) {
         return Fate::Leave;
     }
@@ -208,12 +209,12 @@ fn kept(
     let cheaper =
         if rule.stride == Stride::Cheapest { cheapest::pair(question, seen, size, policy) } else { None };
     let pair = cheaper.as_ref().unwrap_or(pair);
-    let notifies = pair_notifies(seen, policy);
+    let notifies: Vec<&String> = pair_notifies(seen, policy).collect();
     let foreign = seen.pair.as_ref().is_some_and(|alarm| !alarm.ours);
     if foreign || notifies.is_empty() {
         return None;
     }
     let fired = question.alarm.at.or(Some(question.now));
     let ladders = &policy.ladders;
-    (target.keep_pair)(&PairContext { pair, seen, ladders, notifies: &notifies, fired }, ours(seen), notes)
+    (target.keep_pair)(&PairContext { pair, seen, ladders, notifies, fired }, ours(seen), notes)
 }

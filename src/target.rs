@@ -107,7 +107,7 @@ pub struct PairContext<'a> {
     /// What its shape offers.
     pub ladders: &'a Ladders,
     /// What it notifies.
-    pub notifies: &'a [String],
+    pub notifies: Vec<&'a String>,
     /// When the alarm that called fired. Tells deliveries of one event from another event; the paired alarm
     /// itself does not depend on it.
     pub fired: Option<Timestamp>,

@@ -104,7 +104,7 @@ impl Cloud for OciCloud {
         }
         let api = self.api(call.operation())?;
         match call {
-            Call::OciUpdateModelDeployment { id, if_match, configuration, tags, .. } => {
+            Call::OciUpdateModelDeployment { id, if_match, configuration, tags } => {
                 self.update(api, id, if_match, &configuration.body(), tags).await
             }
             Call::OciTagModelDeployment { id, tags } => {

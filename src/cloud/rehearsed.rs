@@ -86,7 +86,7 @@ impl Cloud for Rehearsed {
     async fn send(&self, call: &Call) -> Result<String, Error> {
         let mut world = self.world();
         match call {
-            Call::OciUpdateModelDeployment { id, if_match, configuration, tags, .. } => {
+            Call::OciUpdateModelDeployment { id, if_match, configuration, tags } => {
                 update_model_deployment(&mut world, id, if_match, (&configuration.body(), tags))
             }
             Call::OciTagModelDeployment { id, tags } => Ok(world.tag_deployment(id, tags)),

@@ -158,7 +158,7 @@ fn pair(context: &PairContext) -> OciAlarm {
         ]
         .concat(),
         severity: like.map_or("INFO".into(), |alarm| alarm.severity.clone()),
-        destinations: notifies.to_vec(),
+        destinations: notifies.iter().copied().cloned().collect(),
         repeat: Some(["PT", &pair.repeat.as_mins().to_string(), "M"].concat()),
         // The interval of the query is what it has to wait for; Monitoring's least comes on top.
         pending: Some("PT1M".into()),

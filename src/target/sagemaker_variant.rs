@@ -336,7 +336,7 @@ fn pair(context: &PairContext, notes: &mut Vec<String>) -> CloudwatchAlarm {
         comparison: "LessThanThreshold".into(),
         // A metric that has gone missing is no reason to shrink.
         missing_data: "missing".into(),
-        actions: notifies.to_vec(),
+        actions: notifies.iter().copied().cloned().collect(),
         enabled: true,
         datapoints: None,
         unit: None,

@@ -1,4 +1,5 @@
-//! What a policy may say, to the last number that is taken and the first that is refused.
+//! What a policy may say, to the last number that is taken and the first that is refused, and what follows from it before
+//! any alarm fires.
 
 use stepladder::alarm::TargetId;
 use stepladder::deployment::{Axis, Way};
@@ -358,7 +359,8 @@ fn what_was_parked_under_another_policy_is_looked_for_all_the_same() {
 #[test]
 fn alarms_to_set_up() {
     let setup = |keys: &str, alarms: &[&str]| {
-        let alarms: String = alarms.iter().map(|alarm| format!("[[oci.alarm]]\n{alarm}\n")).collect();
+        let alarms =
+            alarms.iter().map(|alarm| format!("[[oci.alarm]]\n{alarm}\n")).collect::<Vec<_>>().concat();
         format!(
             "{}\n[oci]\ncompartment = \"ocid1.compartment.oc1..x\"\nfunction = \"ocid1.fnfunc.oc1.iad.x\"\n\
              deployments = [\"ocid1.datasciencemodeldeployment.oc1.iad.x\"]\n{keys}\n{alarms}",
@@ -373,6 +375,8 @@ fn alarms_to_set_up() {
     let timed = |key: &str, text: &str| {
         setup("", &[&format!("name = \"x\"\nmetric = \"CpuUtilization\"\n{key} = \"{text}\"")])
     };
+    let pair = "pair = { alarm = \"low\", metric = \"CpuUtilization\", below = 10, window = \"5m\" }";
+    let beside_pair = |alarm: String| alarm.replacen("\n[oci]", &format!("{pair}\n[oci]"), 1);
     let topic = |topic: &str| setup(&format!("topic = \"{topic}\""), &[]);
     refused(&[
         (named(""), "expected 1 to 255 characters in one line"),
@@ -392,6 +396,8 @@ fn alarms_to_set_up() {
         (timed("window", "25h"), "from `1m` to `24h`"),
         (timed("pending", "61m"), "from `1m` to `1h`"),
         (timed("repeat", "721h"), "from `1m` to `720h`"),
+        (beside_pair(above("CpuUtilization", "9.5")), "the paired alarm `low` fires below 10"),
+        (beside_pair(above("CpuUtilization", "10")), "the paired alarm `low` fires below 10"),
         (topic(""), "expected 1 to 256 letters"),
         (topic(&"t".repeat(257)), "expected 1 to 256 letters"),
         (topic("a b"), "expected 1 to 256 letters"),
@@ -417,6 +423,8 @@ fn alarms_to_set_up() {
         above("Own", "-1000000000000"),
         above("Own", "0"),
         above("CpuUtilization", "150\nstatistic = \"sum\""),
+        beside_pair(above("CpuUtilization", "10.5")),
+        beside_pair(above("MemoryUtilization", "9.5")),
         timed("window", "60m"),
         timed("window", "24h"),
         timed("pending", "1h"),

@@ -1508,8 +1508,7 @@ fn what_is_remembered_is_which_way_and_how_far(
         });
     });
     let text = format!(
-        "{}\ncooldown = {{ up = \"10m\", down = \"0s\" }}\nfresh = \"fired\"",
-        ruled(rule, keys).replace("axis = \"instances\"\naxis", "axis")
+        "[[rule]]\nalarm = \"{rule}\"\n{keys}\ncooldown = {{ up = \"10m\", down = \"0s\" }}\nfresh = \"fired\""
     );
     tell(&notice(alarm, CHURN).value(if alarm == LOW_CPU { 5.0 } else { 91.0 }), &cloud, &policy(&text));
     let line = on(&cloud, CHURN, |found| found.tags.get("stepladder:recent").cloned());

@@ -74,8 +74,9 @@ fn outrun(error: Error) -> Error {
 }
 
 async fn create_with(api: &Api, alarm: &OciAlarm, token: RetryToken) -> Result<String, Error> {
+    let token = token.to_string();
     let ask = Ask::new("oci:CreateAlarm", Service::Monitoring, Method::POST, "/alarms")
-        .header("opc-retry-token", Some(&token.to_string()))
+        .header("opc-retry-token", Some(&token))
         .body(details(alarm));
     let answer = api.ask(ask).await?;
     Ok(format!("alarm {}", word(&answer.body, "id").unwrap_or_default()))
@@ -207,6 +208,7 @@ fn details(alarm: &OciAlarm) -> Value {
         "isEnabled": enabled,
         "freeformTags": tags,
     });
+    let (repeat, pending, body) = (repeat.as_deref(), pending.as_deref(), body.as_deref());
     for (key, value) in [("repeatNotificationDuration", repeat), ("pendingDuration", pending), ("body", body)]
     {
         if let Some(value) = value {

@@ -27,9 +27,10 @@ pub(super) async fn create_topic(
     tags: &Tags,
     token: RetryToken,
 ) -> Result<String, Error> {
+    let token = token.to_string();
     let description = "Alarms that call stepladder.";
     let ask = Ask::new("oci:CreateTopic", Service::Notifications, Method::POST, "/topics")
-        .header("opc-retry-token", Some(&token.to_string()))
+        .header("opc-retry-token", Some(&token))
         .body(json!({ "name": name, "compartmentId": compartment, "description": description, "freeformTags": tags }));
     let answer = api.ask(ask).await?;
     Ok(format!("topic {}", word(&answer.body, "topicId").unwrap_or_default()))
@@ -43,8 +44,9 @@ pub(super) async fn create_subscription(
     tags: &Tags,
     token: RetryToken,
 ) -> Result<String, Error> {
+    let token = token.to_string();
     let ask = Ask::new("oci:CreateSubscription", Service::Notifications, Method::POST, "/subscriptions")
-        .header("opc-retry-token", Some(&token.to_string()))
+        .header("opc-retry-token", Some(&token))
         .body(json!({
             "topicId": topic,
             "compartmentId": compartment,

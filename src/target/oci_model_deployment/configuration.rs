@@ -155,22 +155,25 @@ impl Update {
             Axis::Bandwidth => Leaf::Bandwidth(to.bandwidth_mbps?),
             Axis::Shape => Leaf::Shape(to.shape.clone(), to.flex),
         };
-        let place = place(read).ok()?;
-        leaf_of(read.get(place)?, leaf.path())?;
-        if place == OF_A_GROUP {
-            read.get(GROUP)?;
-        }
+        leaf_of(repeated(read)?.settings, leaf.path())?;
         Some(Self { read: Arc::clone(read), leaf })
     }
 
     /// `modelDeploymentConfigurationDetails` of the request.
     pub fn body(&self) -> Value {
-        let mut body = updatable(&self.read).unwrap_or_default();
-        let settings = place(&self.read).ok().and_then(|place| body.get_mut(place));
-        if let Some(settings) = settings {
-            self.leaf.put(settings);
+        let mut members = Map::new();
+        if let Some(Repeated { kind, place, settings, group }) = repeated(&self.read) {
+            let mut settings = settings.clone();
+            self.leaf.put(&mut settings);
+            members.insert("deploymentType".to_owned(), kind.clone());
+            members.insert(place.to_owned(), settings);
+            if let Some(group) = group {
+                // Without a moment in which nothing answers.
+                members.insert("updateType".to_owned(), json!("ZDT"));
+                members.insert(GROUP.to_owned(), group.clone());
+            }
         }
-        body
+        Value::Object(members)
     }
 }
 
@@ -205,20 +208,25 @@ fn reflex(instance: &mut Value, flex: Option<Flex>) {
     instance.insert(FLEX.to_owned(), told);
 }
 
-/// What of a deployment's description goes into its updates.
-fn updatable(configuration: &Value) -> Option<Value> {
-    let kind = configuration.get("deploymentType")?;
-    let settings = configuration.get(place(configuration).ok()?)?;
+/// What of a deployment's description its updates repeat.
+struct Repeated<'a> {
+    kind: &'a Value,
+    place: &'static str,
+    settings: &'a Value,
+    /// The group, of a deployment of one.
+    group: Option<&'a Value>,
+}
+
+/// `None` where some of it is missing.
+fn repeated(configuration: &Value) -> Option<Repeated<'_>> {
     let place = place(configuration).ok()?;
-    let mut members = Map::new();
-    members.insert("deploymentType".to_owned(), kind.clone());
-    members.insert(place.to_owned(), settings.clone());
-    if place == OF_A_GROUP {
-        // Without a moment in which nothing answers.
-        members.insert("updateType".to_owned(), json!("ZDT"));
-        members.insert(GROUP.to_owned(), configuration.get(GROUP)?.clone());
-    }
-    Some(Value::Object(members))
+    let group = if place == OF_A_GROUP { Some(configuration.get(GROUP)?) } else { None };
+    Some(Repeated {
+        kind: configuration.get("deploymentType")?,
+        place,
+        settings: configuration.get(place)?,
+        group,
+    })
 }
 
 /// Under which name a configuration has the settings of its size, or why it has none.

@@ -47,7 +47,7 @@ fn every_row_has_a_reason_of_its_own_and_there_are_many() {
 fn a_hold_tells_its_numbers() {
     let track = "axis = \"instances\"\ntrack = 60";
     let rows = [
-        // rounded, which a third of anything is not
+        // rounded to four places
         (
             Case::new("", "axis = \"instances\"\nstep = -1").count(3).low("CpuUtilization", 60.123_456, 70.0),
             "CpuUtilization at 60.123456 would be 90.1852, and the alarm that adds fires above 80, less a tenth 72",
@@ -83,6 +83,7 @@ fn a_guard_tells_what_it_saw() {
         (cheapest.clone(), "no_data", "CpuUtilization at 90, MemoryUtilization at 50.1235"),
         (cheapest.clone(), "on_target", "2 × a at 0.2 USD an hour, the cheapest is 3 × a at 0.3"),
         (cheapest, "over_budget", "0.3 USD an hour of 0.5"),
+        (Case::new("", steps), "on_target", "+11.400000000000006 from the threshold"),
         (Case::new("", steps), "no_data", "91.4, +11.400000000000006 from the threshold of 80"),
         (Case::new("", "axis = \"instances\"\ntrack = 60"), "on_target", "91.4 of 60"),
         (Case::new("", "axis = \"shape\""), "unlisted_shape", "VM.Standard2.2 on VM.Standard2"),

@@ -3,7 +3,7 @@
 //! The ladder is that of [`super::cheapest`]: `a` has 2 vCPUs and 4 GiB for 0.10, `b` 4 and 8 for 0.18, `c` 8 and 16 for
 //! 0.40, `d` 16 and 64 for 0.70. Of what there is 72 % may be used, where nothing else is said.
 
-use stepladder::call::{Call, OciAlarm};
+use stepladder::call::{Call, CloudwatchAlarm, OciAlarm};
 use stepladder::deployment::{Axis, Lifecycle, SeenAlarm};
 
 use super::case::{Case, pair};
@@ -55,6 +55,8 @@ fn told(calls: &[Call]) -> String {
             Some(format!("creates {}", threshold(alarm)))
         } else if let Call::OciUpdateAlarm { alarm, .. } = call {
             Some(format!("rewrites {}", threshold(alarm)))
+        } else if let Call::AwsPutMetricAlarm(alarm) = call {
+            Some(format!("puts < {}", alarm.threshold))
         } else {
             matches!(call, Call::OciDeleteAlarm { .. }).then(|| "deletes".to_owned())
         }
@@ -203,7 +205,7 @@ fn floors() -> Vec<(Case, &'static str)> {
         ),
         (
             pair_calls(
-                calm(resting("a cheaper shape is left, but no shape can be had", (1, "b"), ""))
+                calm(resting("a cheaper shape is left, but the shape cannot be changed", (1, "b"), ""))
                     .fixed(Axis::Shape),
             ),
             "deletes",
@@ -238,10 +240,56 @@ fn floors() -> Vec<(Case, &'static str)> {
     ]
 }
 
+/// An alarm of CloudWatch that notifies a topic.
+fn high_alarm() -> SeenAlarm {
+    let actions = vec!["arn:aws:sns:us-east-1:111122223333:stepladder-alarms".to_owned()];
+    SeenAlarm::cloudwatch(CloudwatchAlarm { actions, ..CloudwatchAlarm::default() }, false)
+}
+
+/// What somebody else changes, or nobody can.
+fn owned() -> Vec<(Case, &'static str)> {
+    let size = |why| resting(why, (2, "c"), "");
+    let variant = |why, keys: &str| {
+        Case::new(why, &format!("{keys}\n{}", pair("CPUUtilization", "")))
+            .variant(2, "ml.m5.xlarge")
+            .high("CPUUtilization", 150.0, 80.0)
+            .reads("MemoryUtilization", 50.0)
+            .seen(|seen| seen.alarm = Some(high_alarm()))
+    };
+    let parked = "axis = \"cheapest\"\nnative = \"park\"";
+    vec![
+        (size("the count is somebody else's: so is what was added").owned(Axis::Instances), ""),
+        (
+            size("the count is somebody else's, and the pair is ours")
+                .owned(Axis::Instances)
+                .seen(|seen| seen.pair = Some(alarm(true))),
+            "rewrites < 72",
+        ),
+        (size("the count cannot be changed, so nothing is").fixed(Axis::Instances), ""),
+        (size("the shape is somebody else's: the count is not").owned(Axis::Shape), "creates < 36"),
+        (
+            variant(
+                "a variant: 3 ml.m5.large have 6 of 8 vCPUs, and 54 % of 4 vCPUs are 216",
+                "axis = \"cheapest\"",
+            ),
+            "puts < 216",
+        ),
+        (
+            variant("a variant whose count is somebody else's", "axis = \"cheapest\"").owned(Axis::Instances),
+            "",
+        ),
+        (
+            variant("a variant whose owner may be parked, and must be put back", parked)
+                .owned(Axis::Instances),
+            "puts < 216",
+        ),
+    ]
+}
+
 /// The same where only the count is changed.
 fn counts() -> Vec<(Case, &'static str)> {
-    let step = format!("axis = \"instances\"\n{}", pair("CpuUtilization", ""));
     let steps = |adds: &str| format!("axis = \"instances\"\n{adds}\n{}", pair("CpuUtilization", ""));
+    let step = steps("");
     let one = |why, keys: &str| paired(why, keys).count(1).seen(|seen| seen.pair = Some(alarm(true)));
     vec![
         (paired("a step up", &step), "creates < 10"),
@@ -285,7 +333,7 @@ fn counts() -> Vec<(Case, &'static str)> {
 
 #[test]
 fn the_pair_stands_where_and_as_it_must() {
-    let rows = [thresholds(), choices(), floors(), counts()].concat();
+    let rows = [thresholds(), choices(), floors(), owned(), counts()].concat();
     let wrong = rows.iter().filter_map(|(case, expected)| {
         let plan = case.planned();
         let told = told(&plan.calls);

@@ -26,6 +26,7 @@ fn shape(why: &'static str, rung: &str, metric: &str, value: f64) -> Case {
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = counts();
+    cases.extend(metrics());
     cases.extend(units());
     cases.extend(shapes());
     cases.extend(bandwidths());
@@ -94,6 +95,23 @@ fn counts() -> Vec<Case> {
 }
 
 /// SageMaker's CPU runs to 100 for each vCPU: the target is in percent of what there is.
+fn metrics() -> Vec<Case> {
+    let paired = |why| {
+        Case::new(why, &format!("axis = \"instances\"\ntrack = 60\n{}", pair("CpuUtilization", "")))
+            .told(|alarm| alarm.signal.metric = None)
+    };
+    vec![
+        paired("an alarm that does not tell what it measures: not what the pair does")
+            .reads("CpuUtilization", 90.0)
+            .gives("no_data"),
+        paired("a pair that does not tell what it measures: what the policy says")
+            .count(4)
+            .told(|alarm| (alarm.signal.value, alarm.signal.threshold) = (Some(9.0), Some(10.0)))
+            .pair_calls()
+            .gives("1"),
+    ]
+}
+
 fn units() -> Vec<Case> {
     let on = |why, instances, shape: &str, value| {
         Case::new(why, "axis = \"instances\"\ntrack = 60").variant(instances, shape).high(
@@ -174,22 +192,6 @@ fn shapes() -> Vec<Case> {
         Case::new("a load balancer is none of a shape's business", "axis = \"shape\"\ntrack = 60")
             .high("PredictBandwidth", 90.0, 80.0)
             .gives("not_resizable"),
-        Case::new(
-            "an alarm that does not tell what it measures: not what the pair does",
-            &format!("axis = \"instances\"\ntrack = 60\n{}", pair("CpuUtilization", "")),
-        )
-        .told(|alarm| alarm.signal.metric = None)
-        .reads("CpuUtilization", 90.0)
-        .gives("no_data"),
-        Case::new(
-            "a pair that does not tell what it measures: what the policy says",
-            &format!("axis = \"instances\"\ntrack = 60\n{}", pair("CpuUtilization", "")),
-        )
-        .count(4)
-        .low("CpuUtilization", 9.0, 10.0)
-        .told(|alarm| alarm.signal.metric = None)
-        .pair_calls()
-        .gives("1"),
         Case::new("at the bottom", "axis = \"shape\"\ntrack = 60")
             .shape("VM.Standard2.1")
             .low("MemoryUtilization", 10.0, 30.0)
