@@ -415,8 +415,7 @@ fn feasible(guards: &mut Guards, question: &Question, seen: &Deployment, step: &
     }
     let rung = step.to.rung();
     let known = seen.infeasible.iter().find(|known| known.shape == rung && known.until > question.now);
-    let saw =
-        known.map_or_else(|| [rung.as_ref(), " was not refused lately"].concat(), |known| known.why.clone());
+    let saw = known.map_or(Saw::from("not refused lately"), |known| known.why.clone().into());
     let hold = known.map(|Infeasible { shape, until, why }| Hold::Infeasible {
         shape: shape.clone(),
         until: *until,
@@ -432,12 +431,12 @@ fn taken_back(
     seen: &Deployment,
     policy: &Policy,
 ) -> Result<(), Hold> {
-    let Some(pair) = &question.matched.rule.pair else { return Ok(()) };
+    if question.matched.rule.pair.is_none() {
+        return Ok(());
+    }
     let foreign = seen.pair.as_ref().filter(|found| !found.ours);
-    let saw = foreign.map_or_else(
-        || ["`", &pair.alarm, "` is ours to write"].concat(),
-        |f| f.definition.name().to_owned(),
-    );
+    let saw = foreign
+        .map_or(Saw::from("the pair is ours to write"), |found| found.definition.name().to_owned().into());
     let hold = foreign.map(|found| Hold::PairTaken { name: found.definition.name().to_owned() });
     guards.ask("pair_taken", saw, hold)?;
 

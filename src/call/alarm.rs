@@ -136,7 +136,7 @@ pub struct CloudwatchAlarm {
     /// `Average`, `Maximum`, …
     pub statistic: Word,
     /// Name to value.
-    pub dimensions: BTreeMap<String, String>,
+    pub dimensions: BTreeMap<Word, String>,
     /// In seconds.
     pub period: i32,
     /// How many periods in a row.

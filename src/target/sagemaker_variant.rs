@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Finish, PairContext, Resize, Rest, Target};
 use crate::alarm::{TargetId, TargetKind};
-use crate::call::{AlarmDefinition, Call, CloudwatchAlarm};
+use crate::call::{AlarmDefinition, Call, CloudwatchAlarm, Word};
 use crate::deployment::{Axis, Deployment, Facts, Infeasible, SeenAlarm, Size, Tags};
 use crate::ladder::Rung;
 use crate::tagged;
@@ -318,14 +318,20 @@ fn pair(context: &PairContext, notes: &mut Vec<String>) -> CloudwatchAlarm {
     let factor = rung.map_or(1, |rung| range.factor(&rung));
     CloudwatchAlarm {
         name: pair.name_for(target),
-        description: format!(
-            "Takes back what stepladder added to {target}: {metric} below {}{} for {} minutes.
-{}",
-            pair.below,
+        description: [
+            "Takes back what stepladder added to ",
+            &target.id,
+            ": ",
+            metric,
+            " below ",
+            &pair.below.to_string(),
             range.unit(),
-            pair.window.as_mins(),
-            Marker::of(target, &pair.alarm, seen)
-        ),
+            " for ",
+            &pair.window.as_mins().to_string(),
+            " minutes.\n",
+            &Marker::of(target, &pair.alarm, seen).line(),
+        ]
+        .concat(),
         namespace: (*namespace).into(),
         metric: metric.to_owned(),
         statistic: (*statistic).into(),
@@ -344,10 +350,10 @@ fn pair(context: &PairContext, notes: &mut Vec<String>) -> CloudwatchAlarm {
 }
 
 /// What tells a variant's metrics from those of others.
-pub fn dimensions(target: &TargetId) -> BTreeMap<String, String> {
+pub fn dimensions(target: &TargetId) -> BTreeMap<Word, String> {
     let (endpoint, variant) = target.endpoint_and_variant().unwrap_or_default();
     [("EndpointName", endpoint), ("VariantName", variant)]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .map(|(name, value)| (Word::from(name), value.to_owned()))
         .into()
 }
 
@@ -381,6 +387,15 @@ impl<'a> Marker<'a> {
         Self { pair, target: &target.id, configuration, shape: &seen.size.shape, created }
     }
 
+    /// The line itself.
+    pub fn line(&self) -> String {
+        let Self { pair, target, configuration, shape, created } = self;
+        let created = created.map_or_else(String::new, |created| format!(" created={created}"));
+        let fields =
+            ["stepladder: pair=", pair, " target=", target, " config=", configuration, " shape=", shape];
+        fields.concat() + &created
+    }
+
     /// Reads the marker of an alarm's description; `None` when there is none.
     pub fn read(description: &'a str) -> Option<Self> {
         let line = description.lines().last()?.strip_prefix("stepladder: ")?;
@@ -403,14 +418,6 @@ impl<'a> Marker<'a> {
 /// A field of a line of `name=value`, as markers and notes are written.
 fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     line.split(' ').find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
-}
-
-impl std::fmt::Display for Marker<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { pair, target, configuration, shape, created } = self;
-        write!(f, "stepladder: pair={pair} target={target} config={configuration} shape={shape}")?;
-        created.map_or(Ok(()), |created| write!(f, " created={created}"))
-    }
 }
 
 /// Whether an alarm is the paired alarm of a target.

@@ -283,7 +283,7 @@ fn cloudwatch_alarm(name: &str, target: &str, window: Option<i64>) -> WorldAlarm
         namespace: "/aws/sagemaker/Endpoints".into(),
         metric: "CPUUtilization".to_owned(),
         statistic: "Average".into(),
-        dimensions: dimensions.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        dimensions: dimensions.map(|(name, value)| (name.to_owned().into(), value.to_owned())).into(),
         period: 60,
         evaluation_periods: i32::try_from(window.unwrap_or(0)).unwrap(),
         threshold: 160.0,

@@ -102,7 +102,7 @@ pub(super) fn metric_definition(alarm: &MetricAlarm) -> CloudwatchAlarm {
         namespace: text(alarm.namespace()).into(),
         metric: text(alarm.metric_name()),
         statistic: text(alarm.statistic().map(Statistic::as_str)).into(),
-        dimensions: alarm.dimensions().iter().map(|d| (text(d.name()), text(d.value()))).collect(),
+        dimensions: alarm.dimensions().iter().map(|d| (text(d.name()).into(), text(d.value()))).collect(),
         period: period.unwrap_or_default(),
         evaluation_periods: alarm.evaluation_periods().unwrap_or_default(),
         threshold: alarm.threshold().unwrap_or_default(),

@@ -130,8 +130,10 @@ pub(super) async fn calling(alarms: &Alarms, policy: &str) -> Result<Vec<Value>,
 }
 
 pub(super) async fn put(alarms: &Alarms, alarm: &CloudwatchAlarm) -> Result<String, Error> {
-    let dimensions =
-        alarm.dimensions.iter().map(|(name, value)| Dimension::builder().name(name).value(value).build());
+    let dimensions = alarm
+        .dimensions
+        .iter()
+        .map(|(name, value)| Dimension::builder().name(name.as_ref()).value(value).build());
     let sent = alarms
         .to_put()
         .await

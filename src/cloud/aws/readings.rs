@@ -57,7 +57,7 @@ pub(super) async fn readings(
 fn stat(metric: &Metric, target: &TargetId) -> MetricStat {
     let dimensions = dimensions(target);
     let dimensions =
-        dimensions.iter().map(|(name, value)| Dimension::builder().name(name).value(value).build());
+        dimensions.iter().map(|(name, value)| Dimension::builder().name(name.as_ref()).value(value).build());
     let published = Published::builder()
         .namespace(metric.namespace)
         .metric_name(metric.name)

@@ -348,7 +348,7 @@ fn caller(question: &Question, world: &World) -> AlarmDefinition {
                 namespace: INSTANCE_NAMESPACE.into(),
                 metric,
                 statistic: "Average".into(),
-                dimensions: dimensions.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+                dimensions: dimensions.map(|(name, value)| (name.into(), value.to_owned())).into(),
                 period: 60,
                 evaluation_periods: i32::try_from(window).unwrap_or(5),
                 threshold,
@@ -372,7 +372,7 @@ fn marker(target: &TargetId, pair: &Pair, world: &World) -> String {
         shape: world.deployments.get(&target.id).map_or("", |found| &found.shape),
         created: None,
     };
-    marker.to_string()
+    marker.line()
 }
 
 impl Resource {
