@@ -277,6 +277,8 @@ fn schedules() {
         schedule("for = \"1m\"\nmax = 1"),
         schedule("for = \"1h\"\nmin = 3\nmax = 3"),
         schedule("for = \"1h\"\nmin = 10"),
+        // a Monday that is the first of February comes once in many years
+        schedule("for = \"1h\"\nmin = 2").replace("0 8 * * *", "0 8 */29 2 MON"),
         own("*") + &schedule("for = \"1h\"\nmin = 3"),
         own("*") + &schedule("for = \"1h\"\nmax = 2"),
         own("endpoint/a/*") + &schedule("for = \"1h\"\nmin = 4\ntarget = \"endpoint/b/*\""),
