@@ -3,6 +3,7 @@
 //!
 //! A service that takes an update may still fail to carry it out, minutes later. Its work request tells.
 
+use jiff::fmt::temporal::DateTimePrinter;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{TAG_CHANGED, TAG_INFEASIBLE};
@@ -15,6 +16,9 @@ const LONGEST_VALUE: usize = 256;
 /// A stamp and the work request of its update are at most so far apart: clocks differ, and a request may be tried
 /// more than once.
 const AROUND: SignedDuration = SignedDuration::from_mins(5);
+
+/// Times are written as everywhere else, RFC 3339 by UTC.
+const TIMES: DateTimePrinter = DateTimePrinter::new();
 
 /// How the latest update of a deployment ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +39,8 @@ pub(super) fn stamped(tags: &Tags, known: &[Infeasible], axis: Axis, to: &Size, 
     if known.is_none() {
         tags.remove(TAG_INFEASIBLE);
     }
-    let stamp = if axis == Axis::Shape { format!("{now} {}", to.rung()) } else { now.to_string() };
+    let at = TIMES.timestamp_to_string(&now);
+    let stamp = if axis == Axis::Shape { [at.as_str(), " ", &to.rung()].concat() } else { at };
     tags.insert(TAG_CHANGED.to_owned(), stamp);
     tags
 }
