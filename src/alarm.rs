@@ -213,7 +213,7 @@ impl TargetId {
     pub fn endpoint_and_variant(&self) -> Option<(&str, &str)> {
         let (endpoint, rest) = self.id.strip_prefix("endpoint/")?.split_once('/')?;
         let variant = rest.strip_prefix("variant/")?;
-        let plain = !endpoint.is_empty() && !variant.is_empty() && !variant.contains('/');
+        let plain = !endpoint.is_empty() && !variant.is_empty() && !variant.as_bytes().contains(&b'/');
         plain.then_some((endpoint, variant))
     }
 }

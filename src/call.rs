@@ -5,12 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::hash::{BuildHasher as _, Hash};
 
+use rustc_hash::FxBuildHasher;
 use serde_json::Value;
 
 use crate::address::Address;
 use crate::target::oci_model_deployment::configuration::Update;
+use crate::target::oci_model_deployment::memory::Stamp;
 
 mod alarm;
 
@@ -27,9 +29,9 @@ pub enum Call {
         if_match: String,
         /// The configuration to be.
         configuration: Update,
-        /// The freeform tags to be: with them goes the stamp that says when this was asked for. Where the service
-        /// does not take them together with a change of size, they follow it.
-        tags: BTreeMap<String, String>,
+        /// The freeform tags to be, which remember when this was asked for. Where the service does not take them
+        /// together with a change of size, they follow it.
+        stamp: Stamp,
     },
     /// Writes the freeform tags of a model deployment: what stepladder remembers of it.
     OciTagModelDeployment {
@@ -229,9 +231,7 @@ pub struct RetryToken(u64);
 impl RetryToken {
     /// The token of what asks for this.
     pub fn of(asked: impl Hash) -> Self {
-        let mut hasher = DefaultHasher::new();
-        asked.hash(&mut hasher);
-        Self(hasher.finish())
+        Self(FxBuildHasher.hash_one(asked))
     }
 }
 

@@ -24,7 +24,7 @@ mod steps;
 
 pub(crate) use caution::remembered;
 pub use hold::Hold;
-pub use saw::Saw;
+pub use saw::{Offer, Saw};
 pub use size::bounds;
 
 /// The window that is assumed where neither the payload nor the alarm's own service tells one: that of
@@ -346,8 +346,12 @@ fn readable(guards: &mut Guards, question: &Question) -> Result<(), Hold> {
 
 /// Only a settled deployment is changed.
 fn settled(guards: &mut Guards, seen: &Deployment) -> Result<(), Hold> {
+    let status = &seen.status;
     let busy = seen.lifecycle != Lifecycle::Settled;
-    guards.ask("busy", seen.status.clone(), busy.then(|| Hold::Busy { status: seen.status.clone() }))
+    let words = target::of(seen.target.kind).map_or(&[][..], |target| target.settled);
+    let known = words.iter().find(|word| **word == status);
+    let saw = known.map_or_else(|| Saw::from(status.clone()), |word| Saw::from(*word));
+    guards.ask("busy", saw, busy.then(|| Hold::Busy { status: status.clone() }))
 }
 
 /// Evidence must be newer than the last change.

@@ -293,7 +293,7 @@ pub enum Facts {
         /// `modelDeploymentConfigurationDetails` as it was read. An update is this with one leaf changed.
         configuration: Arc<Value>,
         /// Its freeform tags. An update writes them whole.
-        tags: Tags,
+        tags: Arc<Tags>,
     },
     /// A production variant of a SageMaker endpoint.
     SagemakerVariant {

@@ -4,8 +4,9 @@
 //! ladder that follows from their size.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
 use crate::deployment::{Flex, Size};
@@ -92,7 +93,7 @@ impl Draw {
 #[serde(deny_unknown_fields)]
 pub struct Ladder {
     /// Its name, such as that of the family.
-    pub name: String,
+    pub name: Arc<str>,
     /// Its shapes, from small to large: a step goes to the next one.
     pub rungs: Vec<Rung>,
 }
@@ -149,15 +150,6 @@ impl Ladder {
         let below = |floor: &&Rung| self.is_above(&floor.shape, Some(&rung.shape));
         floor.filter(below).unwrap_or(rung)
     }
-
-    /// The smallest and the largest shape, for messages.
-    pub fn ends(&self) -> (&str, &str) {
-        (shape_of(self.rungs.first()), shape_of(self.rungs.last()))
-    }
-}
-
-fn shape_of(rung: Option<&Rung>) -> &str {
-    rung.map_or("", |rung| &rung.shape)
 }
 
 /// Jaro-Winkler likeness from 0 to 1. Unrelated names of one cloud, which share a prefix, stay below it; a
@@ -170,7 +162,7 @@ pub struct Ladders {
     tables: Vec<Ladder>,
     flex: Vec<FlexShape>,
     /// Where a shape stands: its table's place, and its own in that.
-    places: HashMap<String, (usize, usize)>,
+    places: FxHashMap<String, (usize, usize)>,
 }
 
 #[derive(Deserialize)]
@@ -203,7 +195,7 @@ impl Ladders {
         let built_in: Vec<FlexShape> = self.flex.into_iter().filter(|known| !replaced(known)).collect();
         let tables = own.into_iter().chain(self.tables).collect();
         let flex = flex.into_iter().chain(built_in).collect();
-        Self { tables, flex, places: HashMap::new() }.indexed()
+        Self { tables, flex, places: FxHashMap::default() }.indexed()
     }
 
     /// Of a shape that stands in several tables, the first counts.
@@ -254,7 +246,7 @@ impl Ladders {
     pub fn nearest(&self, shape: &str) -> Option<&str> {
         let likeness = |name: &str| strsim::jaro_winkler(name, shape);
         let of = |ladder: &Ladder| ladder.rungs.iter().map(|rung| likeness(&rung.shape)).fold(0.0, f64::max);
-        let tables = self.iter().map(|ladder| (of(ladder), ladder.name.as_str()));
+        let tables = self.iter().map(|ladder| (of(ladder), &*ladder.name));
         let flex = self.flex.iter().map(|known| (likeness(&known.shape), known.shape.as_str()));
         let rated = tables.chain(flex).filter(|(rate, _)| *rate > ALIKE);
         rated.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)

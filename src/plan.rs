@@ -59,7 +59,7 @@ pub fn plan(question: &Question, seen: &Deployment, decided: Decided, policy: &P
     let left = match &decided.decision {
         Decision::Resize { axis, to, .. } => {
             let way = decided.way.unwrap_or(Way::Up);
-            calls.extend(resized(target, question, seen, (*axis, way, to), policy, &mut notes));
+            resized(target, question, seen, (*axis, way, to), policy, (&mut calls, &mut notes));
             Finish::default()
         }
         Decision::Hold(_) => left_over(target, question, seen),
@@ -81,16 +81,15 @@ fn resized(
     seen: &Deployment,
     (axis, way, to): (Axis, Way, &Size),
     policy: &Policy,
-    notes: &mut Vec<String>,
-) -> Vec<Call> {
+    (calls, notes): (&mut Vec<Call>, &mut Vec<String>),
+) {
     let recent = remembered(question, seen, axis, way, to.instances);
     let ladders = &policy.ladders;
-    let calls = (target.resize)(&Resize { seen, axis, to, ladders, recent, now: question.now }, notes);
+    (target.resize)(Resize { seen, axis, to, ladders, recent, now: question.now }, calls, notes);
     let rule = &question.matched.rule;
     if way == Way::Up && rule.pair.is_none() {
         notes.push(format!("{} has no `pair`: nothing of ours takes this back", rule.origin));
     }
-    calls
 }
 
 /// Only at rest is it certain that earlier changes are over.
@@ -209,12 +208,12 @@ fn kept(
     let cheaper =
         if rule.stride == Stride::Cheapest { cheapest::pair(question, seen, size, policy) } else { None };
     let pair = cheaper.as_ref().unwrap_or(pair);
-    let notifies: Vec<&String> = pair_notifies(seen, policy).collect();
+    let notifies: Vec<String> = pair_notifies(seen, policy).cloned().collect();
     let foreign = seen.pair.as_ref().is_some_and(|alarm| !alarm.ours);
     if foreign || notifies.is_empty() {
         return None;
     }
     let fired = question.alarm.at.or(Some(question.now));
     let ladders = &policy.ladders;
-    (target.keep_pair)(&PairContext { pair, seen, ladders, notifies, fired }, ours(seen), notes)
+    (target.keep_pair)(PairContext { pair, seen, ladders, notifies, fired }, ours(seen), notes)
 }

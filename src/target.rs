@@ -37,8 +37,8 @@ pub struct Target {
     pub full: fn(&str, Option<&Rung>) -> Option<f64>,
     /// The axes along which it has a size.
     pub axes: &'static [Axis],
-    /// The calls that bring it to a size, one axis at a time.
-    pub resize: fn(&Resize, &mut Vec<String>) -> Vec<Call>,
+    /// Adds the calls that bring it to a size, one axis at a time, and what an operator should know of them.
+    pub resize: fn(Resize, &mut Vec<Call>, &mut Vec<String>),
     /// The axes along which a change leaves something to finish when the deployment is at rest again.
     pub unfinished: &'static [Axis],
     /// What earlier changes have left to do on a deployment at rest, such as what must not be done before a
@@ -49,7 +49,7 @@ pub struct Target {
     pub undone: fn(&Deployment, Option<&Infeasible>) -> Vec<Call>,
     /// The call that makes the paired alarm what the policy says, over the one that stands or new; none
     /// when it is so already.
-    pub keep_pair: fn(&PairContext, Option<&SeenAlarm>, &mut Vec<String>) -> Option<Call>,
+    pub keep_pair: fn(PairContext, Option<&SeenAlarm>, &mut Vec<String>) -> Option<Call>,
     /// The call that deletes a paired alarm: that of the deployment as it was seen, or one that serves nothing.
     pub delete_pair: fn(&SeenAlarm, Option<&Deployment>) -> Call,
 }
@@ -107,7 +107,7 @@ pub struct PairContext<'a> {
     /// What its shape offers.
     pub ladders: &'a Ladders,
     /// What it notifies.
-    pub notifies: Vec<&'a String>,
+    pub notifies: Vec<String>,
     /// When the alarm that called fired. Tells deliveries of one event from another event; the paired alarm
     /// itself does not depend on it.
     pub fired: Option<Timestamp>,
@@ -126,6 +126,13 @@ impl Target {
     }
 }
 
+/// A number as a person reads it. Most are whole, and need no search for the fewest digits that tell them.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the conversion saturates")]
+fn written(number: f64) -> String {
+    let cut_off = number as u32;
+    if f64::from(cut_off).to_bits() == number.to_bits() { cut_off.to_string() } else { number.to_string() }
+}
+
 /// The permission that an operation takes, read or write.
 pub fn permission(operation: &str) -> &'static str {
     let reads = TARGETS.iter().flat_map(|target| target.reads);
@@ -137,4 +144,17 @@ pub fn permission(operation: &str) -> &'static str {
 /// The row for a kind; `None` for what nothing here resizes.
 pub fn of(kind: TargetKind) -> Option<&'static Target> {
     TARGETS.iter().find(|target| target.kind == kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::written;
+
+    #[test]
+    fn a_number_is_written_with_the_fewest_digits() {
+        let numbers = [0.0, -0.0, 10.0, 12.5, -3.0, 0.1, 4_294_967_295.0, 4_294_967_296.0, 1e21, f64::NAN];
+        for number in numbers {
+            assert_eq!(written(number), number.to_string());
+        }
+    }
 }

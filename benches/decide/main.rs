@@ -96,7 +96,7 @@ fn on_oci() -> Deployment {
                 "scalingPolicy": { "policyType": "FIXED_SIZE", "instanceCount": 2 },
             },
         })),
-        tags: BTreeMap::new(),
+        tags: Arc::default(),
     };
     seen(TargetId::oci_model_deployment(OCID), Size::new(2, "VM.Standard2.2"), facts)
 }

@@ -104,8 +104,8 @@ impl Cloud for OciCloud {
         }
         let api = self.api(call.operation())?;
         match call {
-            Call::OciUpdateModelDeployment { id, if_match, configuration, tags } => {
-                self.update(api, id, if_match, &configuration.body(), tags).await
+            Call::OciUpdateModelDeployment { id, if_match, configuration, stamp } => {
+                self.update(api, id, if_match, &configuration.body(), &stamp.tags()).await
             }
             Call::OciTagModelDeployment { id, tags } => {
                 deployments::tag(api, id, tags).await.map(|()| "tagged".to_owned())
@@ -351,7 +351,7 @@ fn deployment(question: &Question, found: Found) -> Deployment {
         facts: Facts::OciModelDeployment {
             compartment: described.compartment().to_owned(),
             configuration: Arc::new(described.configuration().clone()),
-            tags,
+            tags: Arc::new(tags),
             etag: described.etag,
         },
     }

@@ -86,8 +86,8 @@ impl Cloud for Rehearsed {
     async fn send(&self, call: &Call) -> Result<String, Error> {
         let mut world = self.world();
         match call {
-            Call::OciUpdateModelDeployment { id, if_match, configuration, tags } => {
-                update_model_deployment(&mut world, id, if_match, (&configuration.body(), tags))
+            Call::OciUpdateModelDeployment { id, if_match, configuration, stamp } => {
+                update_model_deployment(&mut world, id, if_match, (&configuration.body(), stamp.tags()))
             }
             Call::OciTagModelDeployment { id, tags } => Ok(world.tag_deployment(id, tags)),
             Call::AwsUpdateEndpointWeightsAndCapacities { instances, endpoint, variant } => {
@@ -225,7 +225,7 @@ fn facts(kind: TargetKind, found: &Resource, endpoint: Option<Endpoint>) -> Fact
             etag: found.etag(),
             compartment: world::COMPARTMENT.to_owned(),
             configuration: Arc::new(found.configuration()),
-            tags: found.tags.clone(),
+            tags: Arc::new(found.tags.clone()),
         },
         TargetKind::SagemakerVariant | TargetKind::Unknown => Facts::SagemakerVariant {
             configuration: endpoint
@@ -386,7 +386,7 @@ fn update_model_deployment(
     world: &mut World,
     id: &str,
     if_match: &str,
-    (configuration, tags): (&serde_json::Value, &Tags),
+    (configuration, tags): (&serde_json::Value, Tags),
 ) -> Result<String, Error> {
     let operation = "oci:UpdateModelDeployment";
     let now = world.clock;
@@ -416,7 +416,7 @@ fn update_model_deployment(
         let message = format!("400 LimitExceeded: `{}` is beyond the quota", to.rung());
         return Err(Error::OverQuota { operation: operation.to_owned(), message });
     }
-    found.tags.clone_from(tags);
+    found.tags = tags;
     found.begin(change);
     Ok("accepted, UPDATING".to_owned())
 }

@@ -13,6 +13,7 @@ use crate::target;
 
 use super::aim::whole;
 use super::caution::{CENT, not_paused, not_too_often, round};
+use super::saw::Offer;
 use super::size::{bounds, listed};
 use super::{Guards, Hold, Question, Saw, Step, caution, load};
 
@@ -258,17 +259,11 @@ fn only_as_asked(
         (cores, rung.map_or(0.0, |rung| rung.memory_gib), cost)
     };
     let ((cores, memory, cost), (cores_then, memory_then, cost_then)) = (offered(now), offered(goal));
-    let shown = |place: Place| {
-        let shape = ladder.rungs.get(place.rung).map_or("", |rung| rung.shape.as_str());
-        format!("{} × {shape}", place.instances)
+    let offer = |Place { rung, instances }: Place, cost: f64| {
+        let shape = ladder.rungs.get(rung).map_or_else(String::new, |rung| rung.shape.clone());
+        Offer { instances, shape, cost }
     };
-    let saw = format!(
-        "{} at {} USD an hour, the cheapest is {} at {}",
-        shown(now),
-        round(cost),
-        shown(goal),
-        round(cost_then)
-    );
+    let saw = Saw::Cheapest(Box::new([offer(now, cost), offer(goal, cost_then)]));
     let unfit = match question.asks() {
         _ if goal == now => Some("it has the cheapest size that carries the load"),
         Some(Way::Up) if cores_then <= cores && memory_then <= memory => {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -43,6 +44,17 @@ pub enum Saw {
         /// What they read.
         values: [f64; 2],
     },
+    /// The ladder that holds the shape.
+    Ladder(Arc<str>),
+    /// A place on a ladder, counted from 1, and how many there are.
+    Rung {
+        /// The place.
+        at: usize,
+        /// How many there are.
+        of: usize,
+    },
+    /// What there is, and the cheapest that carries the load.
+    Cheapest(Box<[Offer; 2]>),
     /// How many topics and functions a paired alarm notifies.
     Notifies(usize),
     /// A number and its bounds.
@@ -52,6 +64,23 @@ pub enum Saw {
         /// Its bounds.
         bounds: Bounds,
     },
+}
+
+/// A size and its price.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Offer {
+    /// How many instances.
+    pub instances: u32,
+    /// Of which shape.
+    pub shape: String,
+    /// US dollars per hour of all of them.
+    pub cost: f64,
+}
+
+impl fmt::Display for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} × {}", self.instances, self.shape)
+    }
 }
 
 impl From<&'static str> for Saw {
@@ -85,6 +114,13 @@ impl fmt::Display for Saw {
             Self::Used { metrics: [cpu, memory], values } => {
                 let [used, held] = values.map(round);
                 write!(f, "{cpu} at {used}, {memory} at {held}")
+            }
+            Self::Ladder(name) => write!(f, "on ladder {name}"),
+            Self::Rung { at, of } => write!(f, "rung {at} of {of}"),
+            Self::Cheapest(offers) => {
+                let [now, cheapest] = &**offers;
+                let [cost, least] = [now, cheapest].map(|offer| round(offer.cost));
+                write!(f, "{now} at {cost} USD an hour, the cheapest is {cheapest} at {least}")
             }
             Self::Notifies(count) => write!(f, "it notifies {count}"),
             Self::Within { now, bounds } => write!(f, "{now} of {bounds}"),

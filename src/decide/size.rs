@@ -1,6 +1,7 @@
 //! How far a deployment may go: bounds on the count and the bandwidth, and the ends of its ladder.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::deployment::{Axis, Bounds, Deployment, Size, Way};
 use crate::ladder::{Ladder, Rung};
@@ -157,7 +158,6 @@ fn on_ladder<'a>(
     let shape = shape.as_ref();
     let ladder = listed(guards, shape, policy)?;
     let axis = Axis::Shape;
-    let (bottom, top) = ladder.ends();
     let floor = seen.floor.as_deref().filter(|_| question.is_taking_back());
     if question.is_taking_back() && !ladder.is_above(shape, seen.floor.as_deref()) {
         let limit = format!("`{shape}` is what it was deployed with, or less");
@@ -182,9 +182,9 @@ fn on_ladder<'a>(
         }
         (Aim::Step(_) | Aim::To(_), _) => now,
     };
-    let (guard, end) = if intent.way == Way::Up { ("at_ceiling", top) } else { ("at_floor", bottom) };
-    let saw = [shape, ", the ladder ends at ", end].concat();
-    if to == now && matches!(intent.aim, Aim::Carry(..)) && shape != end {
+    let (guard, end) = if intent.way == Way::Up { ("at_ceiling", last) } else { ("at_floor", 0) };
+    let saw = Saw::Rung { at: now + 1, of: ladder.rungs.len() };
+    if to == now && matches!(intent.aim, Aim::Carry(..)) && now != end {
         let why = format!("the next rung of ladder `{}` would not carry the load", ladder.name);
         return guards.ask_for("on_target", saw, Err(Hold::OnTarget { why }));
     }
@@ -205,8 +205,8 @@ pub(super) fn listed<'a>(
 ) -> Result<Cow<'a, Ladder>, Hold> {
     let found = policy.ladders.holding(shape);
     let saw = match &found {
-        Some(ladder) => [shape, " on ", &ladder.name].concat(),
-        None => shape.to_owned(),
+        Some(ladder) => Saw::Ladder(Arc::clone(&ladder.name)),
+        None => shape.to_owned().into(),
     };
     let unlisted = || {
         let nearest = policy.ladders.nearest(shape).map(str::to_owned);

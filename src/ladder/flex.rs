@@ -53,7 +53,7 @@ impl FlexShape {
         rungs.reverse();
         rungs.push(self.rung(from));
         rungs.extend(above.map(|flex| self.rung(flex)));
-        Ladder { name: self.shape.clone(), rungs }
+        Ladder { name: self.shape.as_str().into(), rungs }
     }
 
     /// Twice as much of both, within the limits: memory is what it is asked for, so cores follow it.

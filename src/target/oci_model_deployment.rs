@@ -2,19 +2,20 @@
 //!
 //! The configuration is sent back as it was read with one leaf changed, so that nothing else is reset.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{PairContext, Resize, Target, nothing_left};
+use super::{PairContext, Resize, Target, nothing_left, written};
 use crate::alarm::{TargetId, TargetKind};
 use crate::call::{AlarmDefinition, Call, OciAlarm, RetryToken, Unchanged};
-use crate::deployment::{Axis, Deployment, Facts, Infeasible, Lifecycle, SeenAlarm};
+use crate::deployment::{Axis, Deployment, Facts, Infeasible, Lifecycle, SeenAlarm, Tags};
 use crate::ladder::{Draw, Rung};
-use crate::tagged;
+use crate::policy::Pair;
 
 pub mod configuration;
 pub mod memory;
 
 use configuration::Update;
+use memory::Stamp;
 
 /// Its row in the table.
 pub const TARGET: Target = Target {
@@ -72,18 +73,16 @@ fn full(metric: &str, _rung: Option<&Rung>) -> Option<f64> {
     Draw::of(metric).map(|_| 100.0)
 }
 
-fn resize(change: &Resize, _notes: &mut Vec<String>) -> Vec<Call> {
+fn resize(change: Resize, calls: &mut Vec<Call>, _notes: &mut Vec<String>) {
     let Resize { seen, axis, to, recent, now, .. } = change;
-    let Facts::OciModelDeployment { etag, configuration, tags, .. } = &seen.facts else { return Vec::new() };
-    let Some(configuration) = Update::to(configuration, *axis, to) else { return Vec::new() };
-    let mut tags = memory::stamped(tags, &seen.infeasible, *axis, to, *now);
-    tags.extend(recent.clone().map(|recent| (tagged::RECENT.to_owned(), recent)));
-    vec![Call::OciUpdateModelDeployment {
+    let Facts::OciModelDeployment { etag, configuration, tags, .. } = &seen.facts else { return };
+    let Some(configuration) = Update::to(configuration, axis, to) else { return };
+    calls.push(Call::OciUpdateModelDeployment {
         id: seen.target.id.clone(),
         if_match: etag.clone(),
         configuration,
-        tags,
-    }]
+        stamp: Stamp::of(tags, &seen.infeasible, (axis, to), now, recent),
+    });
 }
 
 /// A shape that was refused is remembered; of what else was not accepted nothing is left.
@@ -95,18 +94,23 @@ fn undone(seen: &Deployment, infeasible: Option<&Infeasible>) -> Vec<Call> {
     if NOT_THE_SHAPE.iter().any(|status| infeasible.why.starts_with(status)) {
         return Vec::new();
     }
-    vec![Call::OciTagModelDeployment { id: seen.target.id.clone(), tags: memory::noted(tags, infeasible) }]
+    let mut tags = Tags::clone(tags);
+    tags.extend([memory::noted(infeasible)]);
+    vec![Call::OciTagModelDeployment { id: seen.target.id.clone(), tags }]
 }
 
-fn keep_pair(context: &PairContext, standing: Option<&SeenAlarm>, _notes: &mut Vec<String>) -> Option<Call> {
-    let alarm = pair(context);
+fn keep_pair(context: PairContext, standing: Option<&SeenAlarm>, _notes: &mut Vec<String>) -> Option<Call> {
+    let PairContext { pair, seen, fired, .. } = context;
+    let alarm = paired(context);
     match standing {
-        Some(seen) if says(seen, &alarm) => None,
-        Some(seen) => Some(Call::OciUpdateAlarm { id: seen.id.clone(), if_match: seen.etag.clone(), alarm }),
+        Some(known) if says(known, &alarm) => None,
+        Some(known) => {
+            Some(Call::OciUpdateAlarm { id: known.id.clone(), if_match: known.etag.clone(), alarm })
+        }
         // Whoever changes the deployment now has written the alarm before, perhaps after this look at it.
-        None if context.seen.lifecycle != Lifecycle::Settled => None,
+        None if seen.lifecycle != Lifecycle::Settled => None,
         None => {
-            let [retry_token, next_token] = retry_tokens(context);
+            let [retry_token, next_token] = retry_tokens(pair, seen, fired);
             Some(Call::OciCreateAlarm { alarm, retry_token, next_token })
         }
     }
@@ -126,7 +130,7 @@ fn says(seen: &SeenAlarm, alarm: &OciAlarm) -> bool {
 
 /// The low alarm: grouped over instances, because one idle replica is not an idle deployment. Compartments
 /// and severity are those of the firing alarm at first, and then stay what they are.
-fn pair(context: &PairContext) -> OciAlarm {
+fn paired(context: PairContext) -> OciAlarm {
     let PairContext { pair, seen, notifies, .. } = context;
     let standing = seen.pair.as_ref().filter(|alarm| alarm.ours);
     let like = standing.or(seen.alarm.as_ref()).and_then(|alarm| match &alarm.definition {
@@ -154,11 +158,11 @@ fn pair(context: &PairContext) -> OciAlarm {
             "]{resourceId = \"",
             &target.id,
             "\"}.groupBy(resourceId).mean() < ",
-            &pair.below.to_string(),
+            &written(pair.below),
         ]
         .concat(),
         severity: like.map_or("INFO".into(), |alarm| alarm.severity.clone()),
-        destinations: notifies.iter().copied().cloned().collect(),
+        destinations: notifies,
         repeat: Some(["PT", &pair.repeat.as_mins().to_string(), "M"].concat()),
         // The interval of the query is what it has to wait for; Monitoring's least comes on top.
         pending: Some("PT1M".into()),
@@ -195,8 +199,7 @@ pub fn is_ours(alarm: &OciAlarm, target: &TargetId, pair: &str) -> bool {
 
 /// Whatever sees the deployment as it is now must create one alarm, so its etag makes the token. The next token
 /// is that of an event besides: one whose alarm was deleted since is refused for a day.
-fn retry_tokens(context: &PairContext) -> [RetryToken; 2] {
-    let PairContext { pair, seen, fired, .. } = context;
+fn retry_tokens(pair: &Pair, seen: &Deployment, fired: Option<Timestamp>) -> [RetryToken; 2] {
     let token = RetryToken::of((&seen.target.id, &pair.alarm, etag(seen)));
     [token, RetryToken::of((token, fired.unwrap_or_default()))]
 }

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Finish, PairContext, Resize, Rest, Target};
+use super::{Finish, PairContext, Resize, Rest, Target, written};
 use crate::alarm::{TargetId, TargetKind};
 use crate::call::{AlarmDefinition, Call, CloudwatchAlarm, Word};
 use crate::deployment::{Axis, Deployment, Facts, Infeasible, SeenAlarm, Size, Tags};
-use crate::ladder::Rung;
+use crate::ladder::{Ladders, Rung};
 use crate::tagged;
 
 pub mod configuration;
@@ -150,28 +150,28 @@ impl Range {
     }
 }
 
-fn resize(change: &Resize, notes: &mut Vec<String>) -> Vec<Call> {
-    let Some((endpoint, variant)) = change.seen.target.endpoint_and_variant() else { return Vec::new() };
+fn resize(change: Resize, calls: &mut Vec<Call>, notes: &mut Vec<String>) {
+    let Some((endpoint, variant)) = change.seen.target.endpoint_and_variant() else { return };
     match change.axis {
         Axis::Instances => {
-            let remembered = noted(change, variant);
-            let resized = Call::AwsUpdateEndpointWeightsAndCapacities {
+            let instances = change.to.instances;
+            calls.extend(noted(change, variant));
+            calls.push(Call::AwsUpdateEndpointWeightsAndCapacities {
                 endpoint: endpoint.to_owned(),
                 variant: variant.to_owned(),
-                instances: change.to.instances,
-            };
-            remembered.into_iter().chain([resized]).collect()
+                instances,
+            });
         }
-        Axis::Shape => retyped(change, (endpoint, variant), notes),
+        Axis::Shape => retyped(change, (endpoint, variant), calls, notes),
         // No axis of it.
-        Axis::Bandwidth => Vec::new(),
+        Axis::Bandwidth => {}
     }
 }
 
 /// What is remembered of the change: an update of the count takes no tags.
-fn noted(change: &Resize, variant: &str) -> Option<Call> {
+fn noted(change: Resize, variant: &str) -> Option<Call> {
     let Facts::SagemakerVariant { arn, .. } = &change.seen.facts else { return None };
-    let recent = change.recent.clone()?;
+    let recent = change.recent?;
     Some(Call::AwsAddTags { arn: arn.clone(), tags: [(recent_key(variant), recent)].into() })
 }
 
@@ -181,11 +181,9 @@ fn recent_key(variant: &str) -> String {
 
 /// The copy first, then a note of what is tried, and only then the change itself: each can be repeated, and
 /// none before the last changes the endpoint.
-fn retyped(change: &Resize, names: (&str, &str), notes: &mut Vec<String>) -> Vec<Call> {
-    let Resize { seen, to, now, .. } = change;
-    let Facts::SagemakerVariant { configuration, endpoint: Some(endpoint), .. } = &seen.facts else {
-        return Vec::new();
-    };
+fn retyped(change: Resize, names: (&str, &str), calls: &mut Vec<Call>, notes: &mut Vec<String>) {
+    let Resize { seen, to, now, ladders, recent, .. } = change;
+    let Facts::SagemakerVariant { configuration, endpoint: Some(endpoint), .. } = &seen.facts else { return };
     let next = configuration::next(endpoint, names, &to.shape);
     let (endpoint_name, variant) = names;
     let summary = format!("variant `{variant}` {} → {}", seen.size.shape, to.shape);
@@ -194,18 +192,17 @@ fn retyped(change: &Resize, names: (&str, &str), notes: &mut Vec<String>) -> Vec
         to: next.name.clone(),
         shape: to.shape.clone(),
         instances: seen.size.instances,
-        at: *now,
+        at: now,
     };
     let mut tags: Tags = [memory::begun(variant, &step)].into();
-    tags.extend(change.recent.clone().map(|recent| (recent_key(variant), recent)));
+    tags.extend(recent.map(|recent| (recent_key(variant), recent)));
     let parked = native::chunks(&endpoint.native, variant);
     let parks = parked.is_some();
     tags.extend(parked.into_iter().flatten());
 
     notes.extend(next.notes);
     notes.extend(native::told(&endpoint.native));
-    notes.extend(thresholds_stay(change));
-    let mut calls = Vec::new();
+    notes.extend(thresholds_stay(&seen.size, to, ladders));
     calls.extend(next.body.map(|body| Call::AwsCreateEndpointConfig { body, change: summary.clone() }));
     calls.push(Call::AwsAddTags { arn: endpoint.arn.clone(), tags });
     if parks {
@@ -216,13 +213,12 @@ fn retyped(change: &Resize, names: (&str, &str), notes: &mut Vec<String>) -> Vec
         configuration: next.name,
         change: summary,
     });
-    calls
 }
 
 /// Alarms of ours are written anew for another type; those of other people are theirs to change.
-fn thresholds_stay(change: &Resize) -> Option<String> {
-    let rung = |size: &Size| change.ladders.rung(&size.rung());
-    let (from, to) = (rung(&change.seen.size)?, rung(change.to)?);
+fn thresholds_stay(from: &Size, to: &Size, ladders: &Ladders) -> Option<String> {
+    let shape = &to.shape;
+    let (from, to) = (ladders.rung(&from.rung())?, ladders.rung(&to.rung())?);
     let grown = |what: &str, from: u32, to: u32| {
         (from != to).then(|| format!("{what} runs to {} instead of {}", 100 * to, 100 * from))
     };
@@ -233,8 +229,7 @@ fn thresholds_stay(change: &Resize) -> Option<String> {
             .collect();
     (!changed.is_empty()).then(|| {
         format!(
-            "on `{}`, {}: alarms that stepladder did not make keep their thresholds",
-            to.shape,
+            "on `{shape}`, {}: alarms that stepladder did not make keep their thresholds",
             changed.join(" and ")
         )
     })
@@ -288,7 +283,7 @@ fn undone(seen: &Deployment, infeasible: Option<&Infeasible>) -> Vec<Call> {
     calls
 }
 
-fn keep_pair(context: &PairContext, standing: Option<&SeenAlarm>, notes: &mut Vec<String>) -> Option<Call> {
+fn keep_pair(context: PairContext, standing: Option<&SeenAlarm>, notes: &mut Vec<String>) -> Option<Call> {
     let alarm = pair(context, notes);
     let as_it_should_be = |seen: &SeenAlarm| match &seen.definition {
         AlarmDefinition::Cloudwatch(known) => *known == alarm,
@@ -297,7 +292,7 @@ fn keep_pair(context: &PairContext, standing: Option<&SeenAlarm>, notes: &mut Ve
     (!standing.is_some_and(as_it_should_be)).then_some(Call::AwsPutMetricAlarm(alarm))
 }
 
-fn pair(context: &PairContext, notes: &mut Vec<String>) -> CloudwatchAlarm {
+fn pair(context: PairContext, notes: &mut Vec<String>) -> CloudwatchAlarm {
     let PairContext { pair, seen, ladders, notifies, .. } = context;
     let target = &seen.target;
     let known = metric(&pair.metric);
@@ -324,7 +319,7 @@ fn pair(context: &PairContext, notes: &mut Vec<String>) -> CloudwatchAlarm {
             ": ",
             metric,
             " below ",
-            &pair.below.to_string(),
+            &written(pair.below),
             range.unit(),
             " for ",
             &pair.window.as_mins().to_string(),
@@ -342,7 +337,7 @@ fn pair(context: &PairContext, notes: &mut Vec<String>) -> CloudwatchAlarm {
         comparison: "LessThanThreshold".into(),
         // A metric that has gone missing is no reason to shrink.
         missing_data: "missing".into(),
-        actions: notifies.iter().copied().cloned().collect(),
+        actions: notifies,
         enabled: true,
         datapoints: None,
         unit: None,

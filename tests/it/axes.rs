@@ -63,10 +63,10 @@ fn with_bandwidth(mbps: u32) -> Rehearsed {
 }
 
 /// The update of a plan: what is asked for, and with which tags.
-fn update(outcome: &Outcome) -> (Value, &std::collections::BTreeMap<String, String>) {
+fn update(outcome: &Outcome) -> (Value, std::collections::BTreeMap<String, String>) {
     let update = outcome.calls.iter().find_map(|sent| {
-        let Call::OciUpdateModelDeployment { configuration, tags, .. } = &sent.call else { return None };
-        Some((configuration.body(), tags))
+        let Call::OciUpdateModelDeployment { configuration, stamp, .. } = &sent.call else { return None };
+        Some((configuration.body(), stamp.tags()))
     });
     update.unwrap_or_else(|| panic!("no update: {:?}", outcome.decision))
 }
@@ -602,8 +602,8 @@ fn an_update_is_stamped_and_keeps_other_tags(#[case] alarm: &str, #[case] shape:
     let stamp = format!("{}{shape}", minute(7));
     let expected = [("owner", "risk".to_owned()), ("stepladder:changed", stamp)];
     let expected = expected.map(|(key, value)| (key.to_owned(), value));
-    assert_eq!(*update(&outcome).1, expected.into());
-    assert_eq!(on(&cloud, CHURN, |found| found.tags.clone()), *update(&outcome).1);
+    assert_eq!(update(&outcome).1, expected.into());
+    assert_eq!(on(&cloud, CHURN, |found| found.tags.clone()), update(&outcome).1);
 }
 
 #[test]

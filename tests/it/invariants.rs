@@ -226,7 +226,7 @@ fn ladder(rungs: &[(u32, u32, Option<u32>)]) -> Ladder {
         gpus: 0,
         price: price.map(|price| f64::from(price) / 8.0),
     };
-    Ladder { name: "small".to_owned(), rungs: rungs.iter().enumerate().map(rung).collect() }
+    Ladder { name: "small".into(), rungs: rungs.iter().enumerate().map(rung).collect() }
 }
 
 /// Everything that could be had, tried one after the other.

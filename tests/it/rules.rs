@@ -452,7 +452,7 @@ fn the_gpus_of_a_family_are_not_monotone_and_its_ladders_are() {
         let of = |size: &str| ladders.rung(&format!("{family}.{size}")).unwrap();
         assert!(of("16xlarge").gpus < of("12xlarge").gpus);
         let main = ladders.holding(&format!("{family}.8xlarge")).unwrap();
-        assert_eq!((main.name.as_str(), main.rung(&format!("{family}.16xlarge"))), (family, None));
+        assert_eq!((&*main.name, main.rung(&format!("{family}.16xlarge"))), (family, None));
     }
 }
 

@@ -147,15 +147,14 @@ impl Leaf {
 }
 
 impl Update {
-    /// One that brings a size along one axis. `None` where the configuration has no such leaf, or lacks what an update
-    /// repeats.
+    /// One that brings a size along one axis; `None` for a bandwidth that nobody tells. Where a configuration has no such
+    /// leaf, [`read`] has found that axis fixed.
     pub fn to(read: &Arc<Value>, axis: Axis, to: &Size) -> Option<Self> {
         let leaf = match axis {
             Axis::Instances => Leaf::Count(to.instances),
             Axis::Bandwidth => Leaf::Bandwidth(to.bandwidth_mbps?),
             Axis::Shape => Leaf::Shape(to.shape.clone(), to.flex),
         };
-        leaf_of(repeated(read)?.settings, leaf.path())?;
         Some(Self { read: Arc::clone(read), leaf })
     }
 
@@ -244,7 +243,11 @@ fn place(configuration: &Value) -> Result<&'static str, String> {
 
 fn settings(configuration: &Value) -> Result<&Value, String> {
     let name = place(configuration)?;
-    configuration.get(name).ok_or_else(|| format!("its description has no `{name}`"))
+    let told = |name| configuration.get(name).ok_or_else(|| format!("its description has no `{name}`"));
+    if name == OF_A_GROUP {
+        told(GROUP)?;
+    }
+    told(name)
 }
 
 /// The service's own autoscaling of the count, where there is some. It may be switched off, but as long as it
@@ -412,10 +415,14 @@ mod tests {
         assert_eq!(read(&managed, None).fixed.len(), 3);
         // nothing at all is no reason to panic
         assert_eq!(read(&Value::Null, None).fixed.len(), 3);
-        assert_eq!(Update::to(&Arc::new(Value::Null), Axis::Shape, &size()), None);
+        // a bandwidth that is not told cannot be set
+        let without = Size { bandwidth_mbps: None, ..size() };
+        assert_eq!(Update::to(&Arc::new(model()), Axis::Bandwidth, &without), None);
         // of a group that is not told there is nothing to repeat
         let mut without_its_group = group();
         without_its_group.as_object_mut().unwrap().remove(GROUP);
-        assert_eq!(Update::to(&Arc::new(without_its_group), Axis::Shape, &size()), None);
+        let told = read(&without_its_group, None);
+        assert_eq!(told.fixed.len(), 3);
+        assert!(told.fixed[&Axis::Shape].contains(GROUP), "{told:?}");
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! A service that takes an update may still fail to carry it out, minutes later. Its work request tells.
 
-use jiff::fmt::temporal::DateTimePrinter;
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{TAG_CHANGED, TAG_INFEASIBLE};
@@ -17,9 +18,6 @@ const LONGEST_VALUE: usize = 256;
 /// more than once.
 const AROUND: SignedDuration = SignedDuration::from_mins(5);
 
-/// Times are written as everywhere else, RFC 3339 by UTC.
-const TIMES: DateTimePrinter = DateTimePrinter::new();
-
 /// How the latest update of a deployment ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Finished {
@@ -31,26 +29,55 @@ pub struct Finished {
     pub failed: bool,
 }
 
-/// The tags with the stamp of a change that is asked for now. The new stamp takes the place of one that may say which
-/// shape could not be had, so that is written down; what is over is left out.
-pub(super) fn stamped(tags: &Tags, known: &[Infeasible], axis: Axis, to: &Size, now: Timestamp) -> Tags {
-    let known = known.iter().filter(|known| known.until > now).max_by_key(|known| known.until);
-    let mut tags = known.map_or_else(|| tags.clone(), |known| noted(tags, known));
-    if known.is_none() {
-        tags.remove(TAG_INFEASIBLE);
-    }
-    let at = TIMES.timestamp_to_string(&now);
-    let stamp = if axis == Axis::Shape { [at.as_str(), " ", &to.rung()].concat() } else { at };
-    tags.insert(TAG_CHANGED.to_owned(), stamp);
-    tags
+/// What is remembered of a change that is asked for, beside what the tags said before. It is spelled out only when it is
+/// sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stamp {
+    read: Arc<Tags>,
+    at: Timestamp,
+    /// The place on a ladder that is asked for.
+    shape: Option<String>,
+    infeasible: Option<Infeasible>,
+    recent: Option<String>,
 }
 
-/// The tags with a note of a shape that could not be had.
-pub(super) fn noted(tags: &Tags, Infeasible { shape, until, why }: &Infeasible) -> Tags {
-    let mut tags = tags.clone();
-    let note: String = format!("{until} {shape} {why}").chars().take(LONGEST_VALUE).collect();
-    tags.insert(TAG_INFEASIBLE.to_owned(), note);
-    tags
+impl Stamp {
+    /// That of a change which is asked for now. It takes the place of one that may say which shape could not be had, so
+    /// that is kept.
+    pub(super) fn of(
+        read: &Arc<Tags>,
+        known: &[Infeasible],
+        (axis, to): (Axis, &Size),
+        now: Timestamp,
+        recent: Option<String>,
+    ) -> Self {
+        let known = known.iter().filter(|known| known.until > now);
+        Self {
+            read: Arc::clone(read),
+            at: now,
+            shape: (axis == Axis::Shape).then(|| to.rung().into_owned()),
+            infeasible: known.max_by_key(|known| known.until).cloned(),
+            recent,
+        }
+    }
+
+    /// The freeform tags to be. What is over is left out.
+    pub fn tags(&self) -> Tags {
+        let Self { read, at, shape, infeasible, recent } = self;
+        let mut tags = Tags::clone(read);
+        tags.remove(TAG_INFEASIBLE);
+        tags.extend(infeasible.as_ref().map(noted));
+        let stamp = shape.as_ref().map_or_else(|| at.to_string(), |shape| format!("{at} {shape}"));
+        tags.insert(TAG_CHANGED.to_owned(), stamp);
+        tags.extend(recent.clone().map(|recent| (tagged::RECENT.to_owned(), recent)));
+        tags
+    }
+}
+
+/// The tag that notes a shape which could not be had.
+pub(super) fn noted(Infeasible { shape, until, why }: &Infeasible) -> (String, String) {
+    let note = format!("{until} {shape} {why}").chars().take(LONGEST_VALUE).collect();
+    (TAG_INFEASIBLE.to_owned(), note)
 }
 
 /// What tags say of the last change alone: everything else in them may have been edited since.
@@ -126,6 +153,10 @@ mod tests {
         Timestamp::from_second(seconds).unwrap()
     }
 
+    fn stamped(tags: &Tags, known: &[Infeasible], axis: Axis, to: &Size, now: Timestamp) -> Tags {
+        Stamp::of(&Arc::new(tags.clone()), known, (axis, to), now, None).tags()
+    }
+
     fn shapes(tags: &Tags, shape: &str, finished: Option<(i64, bool)>) -> Vec<(String, i64)> {
         let accepted = |at| second(if at < 2000 { 101 } else { at - 30 });
         let finished =
@@ -164,7 +195,7 @@ mod tests {
     fn a_note_is_kept_until_it_is_over() {
         let why = "400 LimitExceeded: no more of these".to_owned();
         let known = Infeasible { shape: "VM.Standard2.4".to_owned(), until: second(500), why };
-        let tags = noted(&Tags::from([("team".to_owned(), "a".to_owned())]), &known);
+        let tags = Tags::from([("team".to_owned(), "a".to_owned()), noted(&known)]);
         let size = Size::new(1, "VM.Standard2.2");
         assert_eq!(infeasible(&tags, &size, None, HOUR), std::slice::from_ref(&known));
         let to = Size::new(2, "VM.Standard2.2");
@@ -176,7 +207,7 @@ mod tests {
         let next = stamped(&Tags::new(), std::slice::from_ref(&told), Axis::Instances, &to, second(400));
         assert_eq!(infeasible(&next, &to, None, HOUR), [told]);
         let endless = Infeasible { why: "x".repeat(400), ..known };
-        assert_eq!(noted(&tags, &endless)[TAG_INFEASIBLE].len(), LONGEST_VALUE);
+        assert_eq!(noted(&endless).1.len(), LONGEST_VALUE);
     }
 
     #[test]
@@ -195,8 +226,9 @@ mod tests {
             pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
         };
         let observed = tags(&[(tagged::PAUSE, "up"), ("stepladder:max", "3"), (tagged::RECENT, "40i+1")]);
-        let mut meant = stamped(&observed, &[], Axis::Instances, &Size::new(2, "A"), second(100));
-        meant.insert(tagged::RECENT.to_owned(), "40i+1 100i+1".to_owned());
+        let to = Size::new(2, "A");
+        let recent = Some("40i+1 100i+1".to_owned());
+        let meant = Stamp::of(&Arc::new(observed), &[], (Axis::Instances, &to), second(100), recent).tags();
         // Meanwhile he has let go of the pause, and lowered the ceiling.
         let now = tags(&[("stepladder:max", "2"), ("team", "a"), (tagged::RECENT, "40i+1")]);
         let expected = [

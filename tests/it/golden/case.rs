@@ -47,7 +47,7 @@ impl Case {
             etag: "etag".to_owned(),
             compartment: String::new(),
             configuration: Arc::new(json!({})),
-            tags: BTreeMap::new(),
+            tags: Arc::default(),
         };
         Self {
             why,

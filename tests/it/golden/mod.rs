@@ -86,12 +86,8 @@ fn a_guard_tells_what_it_saw() {
         (Case::new("", steps), "on_target", "+11.400000000000006 from the threshold"),
         (Case::new("", steps), "no_data", "91.4, +11.400000000000006 from the threshold of 80"),
         (Case::new("", "axis = \"instances\"\ntrack = 60"), "on_target", "91.4 of 60"),
-        (Case::new("", "axis = \"shape\""), "unlisted_shape", "VM.Standard2.2 on VM.Standard2"),
-        (
-            Case::new("", "axis = \"shape\""),
-            "at_ceiling",
-            "VM.Standard2.2, the ladder ends at VM.Standard2.24",
-        ),
+        (Case::new("", "axis = \"shape\""), "unlisted_shape", "on ladder VM.Standard2"),
+        (Case::new("", "axis = \"shape\""), "at_ceiling", "rung 2 of 6"),
     ];
     for (case, guard, expected) in rows {
         let guards = case.decided().guards;
