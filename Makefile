@@ -26,13 +26,11 @@ run: ## Rehearse the main job over the sample events (needs only Rust)
 # One of the two: make demo-aws STORY=horizontal
 .PHONY: demo-aws
 demo-aws: emulators ## Tell and draw two loads on AWS's emulators, in real time
-	cargo build --features aws --bins
 	cargo test --quiet --features aws --test it -- closed_loop::$(STORY) --nocapture
 
 # One of the two: make demo-oci STORY=vertical
 .PHONY: demo-oci
 demo-oci: emulators-oci ## Tell and draw two loads on OCI's emulator, where a minute takes a second
-	cargo build --features oci --bins
 	cargo test --quiet --features oci --test it -- closed_loop::$(STORY) --nocapture
 
 .PHONY: test
@@ -52,7 +50,6 @@ NEXTEST = if cargo nextest --version >/dev/null 2>&1; then cargo nextest run; el
 .PHONY: check-aws
 check-aws: tools emulators validate ## The same with the AWS client and host, against the emulators
 	cargo clippy --features aws --all-targets -- -D warnings
-	cargo build --features aws --bins
 	cargo nextest run --features aws
 	RUSTDOCFLAGS=-Dwarnings cargo doc --features aws --no-deps --quiet
 
