@@ -35,8 +35,11 @@ pub const OPERATORS: &[&str] =
 /// What stepladder itself writes besides: the first words after the prefix.
 const ITS_OWN: &[&str] = &["recent", "changed", "infeasible", "step", "parked", "target", "pair", "deployed"];
 
-/// Jaro-Winkler likeness from 0 to 1: a letter wrong or missing in a name is above it, another word is below.
+/// Jaro-Winkler likeness from 0 to 1: a letter wrong or missing in a long name is above it, another word is below.
 const ALIKE: f64 = 0.85;
+
+/// Of a short name every letter counts for more than that: so many wrong, missing, too many or swapped are a slip.
+const SLIP: usize = 1;
 
 /// The tag that states a setting, by the setting's key.
 pub fn tag_of(key: &'static str) -> &'static str {
@@ -53,10 +56,15 @@ pub fn tag_of(key: &'static str) -> &'static str {
     }
 }
 
+/// Whether a tag is one of ours. Case matters to one cloud and not to the other; whoever wrote it meant us in either.
+pub fn is_ours(key: &str) -> bool {
+    key.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+}
+
 /// The tags of ours among all, with those of the one variant in the place of its endpoint's.
 pub fn own(tags: &Tags, variant: Option<&str>) -> Tags {
     let mut own = Tags::new();
-    let ours = tags.iter().filter(|(key, _)| key.starts_with(PREFIX));
+    let ours = tags.iter().filter(|(key, _)| is_ours(key));
     for (key, value) in ours {
         match (key.split_once('/'), variant) {
             (None, _) => {
@@ -153,16 +161,24 @@ impl Said {
 
 /// A name that is nearly one of those that mean something is a slip of the pen.
 fn not_meant(tag: &str) -> Result<(), String> {
-    let word = tag.strip_prefix(PREFIX).unwrap_or(tag);
-    if ITS_OWN.contains(&word) {
+    let word = tag.get(PREFIX.len()..).unwrap_or(tag).to_lowercase();
+    if ITS_OWN.contains(&word.as_str()) {
         return Ok(());
     }
-    let like =
-        |known: &&&str| strsim::jaro_winkler(word, known.strip_prefix(PREFIX).unwrap_or(known)) > ALIKE;
-    match OPERATORS.iter().find(like) {
-        Some(known) => Err(format!("there is no such tag; did you mean `{known}`?")),
+    let rate = |known: &&'static str| {
+        let name = known.strip_prefix(PREFIX)?;
+        is_like(&word, name).then(|| (strsim::jaro_winkler(&word, name), *known))
+    };
+    match OPERATORS.iter().filter_map(rate).max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((_, known)) => Err(format!("there is no such tag; did you mean `{known}`?")),
         None => Ok(()),
     }
+}
+
+fn is_like(word: &str, name: &str) -> bool {
+    // `max_instances`, and `instances.max` as the policy has it.
+    let holds = || word.split(|c: char| !c.is_alphanumeric()).any(|part| part.starts_with(name));
+    strsim::osa_distance(word, name) <= SLIP || strsim::jaro_winkler(word, name) > ALIKE || holds()
 }
 
 fn count(text: &str) -> Result<u32, String> {
@@ -391,6 +407,70 @@ mod tests {
             assert!(problem.tag == tag && problem.problem.contains(part), "{problem:?}");
         }
         assert!(read(&tags(&[(MIN, "5"), (MAX, "2")])).is_err());
+    }
+
+    #[test]
+    fn what_is_nearly_called_like_a_tag_of_ours_is_a_slip() {
+        let rows = [
+            // in other letters: to one cloud the same key, to the other another
+            ("stepladder:PAUSE", Some(PAUSE)),
+            ("stepladder:MODE", Some(MODE)),
+            ("stepladder:Mode", Some(MODE)),
+            ("stepladder:Max", Some(MAX)),
+            ("stepladder:MAX", Some(MAX)),
+            ("Stepladder:pause", Some(PAUSE)),
+            ("STEPLADDER:MIN", Some(MIN)),
+            ("Stepladder:Max-Hourly-Cost", Some(MAX_HOURLY_COST)),
+            // one variant's alone
+            ("Stepladder:PAUSE/blue", Some(PAUSE)),
+            ("stepladder:mx/blue", Some(MAX)),
+            // a letter wrong, missing, too many, or swapped with the next
+            ("stepladder:mux", Some(MAX)),
+            ("stepladder:mx", Some(MAX)),
+            ("stepladder:maxx", Some(MAX)),
+            ("stepladder:mni", Some(MIN)),
+            ("stepladder:puase", Some(PAUSE)),
+            ("stepladder:fesh", Some(FRESH)),
+            // as settings are called in the policy, and elsewhere
+            ("stepladder:max_instances", Some(MAX)),
+            ("stepladder:min_instances", Some(MIN)),
+            ("stepladder:instances.max", Some(MAX)),
+            ("stepladder:maxInstances", Some(MAX)),
+            ("stepladder:minimum", Some(MIN)),
+            ("stepladder:cooldown.up", Some(COOLDOWN_UP)),
+            ("stepladder:max_hourly_cost", Some(MAX_HOURLY_COST)),
+            ("stepladder:max_changes_per_hour", Some(MAX_CHANGES)),
+            ("stepladder:paused-until", Some(PAUSE)),
+            // what stepladder itself writes
+            (RECENT, None),
+            ("stepladder:Recent", None),
+            ("stepladder:recent/blue", None),
+            ("stepladder:changed", None),
+            ("stepladder:infeasible", None),
+            ("stepladder:infeasible/blue/ml.m5.large", None),
+            ("stepladder:step/blue", None),
+            ("stepladder:parked/blue/1", None),
+            ("stepladder:deployed/blue", None),
+            ("stepladder:target", None),
+            ("stepladder:pair", None),
+            ("stepladder:endpoint", None),
+            ("stepladder:original", None),
+            ("stepladder:provisioned", None),
+            ("stepladder:alarm", None),
+            // another word, another variant, and other people's
+            ("stepladder:team", None),
+            ("stepladder:PAUSE/green", None),
+            ("stepladder", None),
+            ("max", None),
+            ("team:PAUSE", None),
+            // its eleventh byte is in the middle of a letter
+            ("stepladderä", None),
+        ];
+        for (tag, meant) in rows {
+            let problem = read(&own(&tags(&[(tag, "x")]), Some("blue"))).err().map(|slip| slip.problem);
+            let expected = meant.map(|meant| format!("there is no such tag; did you mean `{meant}`?"));
+            assert_eq!(problem, expected, "{tag}");
+        }
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub(super) struct Options {
 fn parse_tag(text: &str) -> Result<(String, String), String> {
     let (name, value) =
         text.split_once('=').ok_or("expected a name and a value, as in `stepladder:min=3`")?;
-    if !name.starts_with(tagged::PREFIX) {
+    if !tagged::is_ours(name) {
         return Err(format!(
             "expected a name that begins with `{}`, as in `stepladder:min=3`",
             tagged::PREFIX
