@@ -16,7 +16,9 @@ use crate::ladder::{FlexShape, Ladder, Ladders};
 mod error;
 mod explained;
 pub mod flap;
+mod globs;
 mod lists;
+mod names;
 mod notify;
 mod oci;
 mod pair;
@@ -158,6 +160,8 @@ impl Policy {
             // What is built in cannot be written otherwise; on a steep ladder the guard keeps it from flapping.
             let flaps = flap::check(rule, if own { &own_ladders } else { &[] });
             flaps.map_err(|problem| flapping(rule, own, problem))?;
+            let named = names::check(i, &rules);
+            named.map_err(|problem| Error::invalid(rule.origin.clone(), problem))?;
         }
         let own_ladder_count = own_ladders.len();
         let ladders = ladders.after(own_ladders, flex);

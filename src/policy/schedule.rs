@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use wildmatch::WildMatch;
 
+use super::globs::{covers, meet};
 use super::settings::Settings;
 use super::target::Own;
 use super::{Error, Rule};
@@ -166,25 +167,20 @@ impl Schedule {
     ) -> Result<(), String> {
         for (i, own) in own.iter().enumerate() {
             let Some(bounds) = own.settings.instances else { continue };
-            if self.meets(&own.glob) {
+            if meet(&self.target, &own.glob) {
                 self.check_against(bounds, &format!("target {}", i + 1))?;
             }
             if covers(&own.glob, &self.target) {
                 return Ok(());
             }
         }
-        let mut meeting = rules.iter().filter(|rule| self.meets(&rule.target)).peekable();
+        let mut meeting = rules.iter().filter(|rule| meet(&self.target, &rule.target)).peekable();
         if meeting.peek().is_none() {
             return built_in
                 .first()
                 .map_or(Ok(()), |rule| self.check_against(rule.is.instances, "the built-in rules"));
         }
         meeting.try_for_each(|rule| self.check_against(rule.is.instances, &rule.origin))
-    }
-
-    /// Whether some target may be in both, as far as globs tell that.
-    fn meets(&self, glob: &WildMatch) -> bool {
-        covers(glob, &self.target) || covers(&self.target, glob)
     }
 
     fn check_against(&self, Bounds { min, max }: Bounds, of: &str) -> Result<(), String> {
@@ -198,11 +194,6 @@ impl Schedule {
              `min` and `max`"
         ))
     }
-}
-
-/// Whether every target of one glob is one of the other's.
-fn covers(wide: &WildMatch, narrow: &WildMatch) -> bool {
-    wide.matches(&narrow.to_string())
 }
 
 #[cfg(test)]

@@ -308,6 +308,66 @@ fn an_entry_that_makes_no_sense_is_told(#[case] text: &str, #[case] parts: &[&st
     assert!(!Policy::parse(text).unwrap_err().to_string().contains("SECRET"));
 }
 
+/// A rule for these alarms, and the name of its pair.
+fn answering(alarm: &str, pair: Option<&str>, keys: &str) -> String {
+    let pair = pair.map_or_else(String::new, |pair| {
+        format!("pair = {{ alarm = \"{pair}\", metric = \"CpuUtilization\", below = 10, window = \"5m\" }}\n")
+    });
+    format!("[[rule]]\nalarm = {alarm}\naxis = \"instances\"\n{keys}\n{pair}")
+}
+
+#[rstest]
+#[case::its_own(&[answering("\"load\"", Some("load"), "")], &["rule 1 of the policy", "also the `pair.alarm` of rule 1 of the policy"])]
+// Names are compared without regard to case.
+#[case::any_case(&[answering("\"Load\"", Some("load"), "")], &["line 2", "`alarm = \"Load\"`", "also the `pair.alarm` of rule 1 of the policy"])]
+#[case::among_several(&[answering("[\"*busy\", \"load\"]", Some("load"), "")], &["`alarm = \"load\"`"])]
+#[case::by_steps(&[answering("\"load\"", Some("load"), "steps = [{ above = 0, add = 1 }]")], &["`pair.alarm`"])]
+#[case::tracking(&[answering("\"load\"", Some("load"), "track = 50")], &["also the `pair.alarm` of rule 1 of the policy"])]
+#[case::another_rules(
+    &[answering("\"busy\"", Some("load"), ""), answering("\"load\"", None, "step = 2")],
+    &["line 7", "rule 2 of the policy", "also the `pair.alarm` of rule 1 of the policy", "another name"]
+)]
+// Whichever comes first: a pair never adds.
+#[case::a_later_rules(
+    &[answering("\"load\"", None, ""), answering("\"busy\"", Some("load"), "")],
+    &["rule 1 of the policy", "also the `pair.alarm` of rule 2 of the policy"]
+)]
+#[case::tracked_after_it(
+    &[answering("\"busy\"", Some("load"), ""), answering("\"load\"", None, "track = 50")],
+    &["rule 2 of the policy", "also the `pair.alarm` of rule 1 of the policy"]
+)]
+#[case::on_some_of_its_targets(
+    &[answering("\"busy\"", Some("load"), "target = \"endpoint/*\""), answering("\"load\"", None, "target = \"endpoint/a/*\"")],
+    &["also the `pair.alarm` of rule 1 of the policy"]
+)]
+#[case::built_in(
+    &[answering("\"model_deployment_low_cpu\"", None, "")],
+    &["rule 1 of the policy", "also the `pair.alarm` of built-in rule"]
+)]
+fn a_rule_that_adds_by_the_name_of_a_paired_alarm_is_refused(
+    #[case] rules: &[String],
+    #[case] parts: &[&str],
+) {
+    refused_with(&rules.concat(), parts);
+}
+
+#[rstest]
+// The name of a pair counts before a glob that happens to match it.
+#[case::glob(&[answering("\"*\"", Some("load"), "")])]
+#[case::letter(&[answering("\"loa?\"", Some("load"), "")])]
+#[case::another_rules_glob(&[answering("\"busy\"", Some("load"), ""), answering("\"load*\"", None, "step = 2")])]
+// One's own answer to a low alarm.
+#[case::takes_back(&[answering("\"busy\"", Some("load"), ""), answering("\"load\"", None, "step = -1")])]
+#[case::takes_back_itself(&[answering("\"load\"", Some("load"), "step = -1")])]
+// What may go either way is answered as it is measured, where its rule comes first.
+#[case::tracked(&[answering("\"load\"", None, "track = 50"), answering("\"busy\"", Some("load"), "")])]
+#[case::other_targets(
+    &[answering("\"busy\"", Some("load"), "target = \"ocid1.*\""), answering("\"load\"", None, "target = \"endpoint/*\"")]
+)]
+fn the_name_of_a_paired_alarm_may_be_answered_otherwise(#[case] rules: &[String]) {
+    policy(&rules.concat());
+}
+
 #[rstest]
 #[case::no_rungs("[]", "no rungs")]
 #[case::twice(
