@@ -158,7 +158,7 @@ impl Policy {
         for (i, rule) in rules.iter().enumerate() {
             let own = i < own_rules;
             // What is built in cannot be written otherwise; on a steep ladder the guard keeps it from flapping.
-            let flaps = flap::check(rule, if own { &own_ladders } else { &[] });
+            let flaps = flap::check(rule, own_ladders.iter().filter(|_| own));
             flaps.map_err(|problem| flapping(rule, own, problem))?;
             let named = names::check(i, &rules);
             named.map_err(|problem| Error::invalid(rule.origin.clone(), problem))?;
@@ -225,6 +225,11 @@ impl Policy {
     /// How many rules are the policy's own, and how many are built in.
     pub fn rule_counts(&self) -> (usize, usize) {
         (self.own_rules, self.rules.len() - self.own_rules)
+    }
+
+    /// Whether a rule of this policy stands in its file, and is not built in.
+    fn is_own(&self, rule: &Rule) -> bool {
+        self.rules.iter().take(self.own_rules).any(|own| std::ptr::eq(own, rule))
     }
 
     /// The first rule for an alarm on a target.

@@ -24,7 +24,10 @@ pub fn high_threshold(above: Option<f64>, metric: Option<&str>) -> Option<f64> {
 }
 
 /// Refuses a rule whose pair would call for what its own step down takes away.
-pub(super) fn check(rule: &Rule, own_ladders: &[Ladder]) -> Result<(), String> {
+pub(super) fn check<'a>(
+    rule: &Rule,
+    own_ladders: impl IntoIterator<Item = &'a Ladder>,
+) -> Result<(), String> {
     let Some(pair) = &rule.pair else { return Ok(()) };
     let Some(above) = high_threshold(rule.is.above, Some(&pair.metric)) else { return Ok(()) };
     if let Stride::Track(target) = rule.stride
@@ -66,7 +69,7 @@ pub(super) fn check(rule: &Rule, own_ladders: &[Ladder]) -> Result<(), String> {
         Axis::Shape => {
             let draw = Draw::of(&pair.metric).unwrap_or(Draw::Memory);
             check(HALF, "a shape", "one of half its size")?;
-            own_ladders.iter().try_for_each(|ladder| {
+            own_ladders.into_iter().try_for_each(|ladder| {
                 ladder.rungs.windows(2).try_for_each(|rungs| {
                     let [to, from] = rungs else { return Ok(()) };
                     check(draw.ratio(from, to), &format!("`{}`", from.shape), &format!("`{}`", to.shape))

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::{Destination, Error, LONGEST_REPEAT, LONGEST_WINDOW, Pair, Policy, minutes};
+use super::{Destination, Error, LONGEST_REPEAT, LONGEST_WINDOW, Pair, Policy, Rule, flap, minutes};
 use crate::alarm::TargetId;
 use crate::deployment::{Axis, Way};
+use crate::ladder::Draw;
 
 /// The topic's name where the policy gives none.
 const DEFAULT_TOPIC: &str = "stepladder-alarms";
@@ -289,9 +290,8 @@ fn alarms(
 
 /// Whether a rule of the policy's own, and none that is built in, moves a deployment's bandwidth.
 fn asks_for_bandwidth(policy: &Policy, target: &TargetId) -> bool {
-    let own = policy.rules.iter().take(policy.own_rules);
     let matched = policy.rule_for(BANDWIDTH.0, target).filter(|matched| matched.rule.axis == Axis::Bandwidth);
-    matched.is_some_and(|matched| own.into_iter().any(|rule| std::ptr::eq(rule, matched.rule.as_ref())))
+    matched.is_some_and(|matched| policy.is_own(&matched.rule))
 }
 
 /// An alarm that nothing answers would call for nothing.
@@ -308,21 +308,40 @@ fn check_answered(alarm: &HighAlarm, target: &TargetId, policy: &Policy) -> Resu
         Some(matched) if matched.way() == Some(Way::Down) => Err(format!(
             "`{name}` would fire under load and take capacity away: {matched}; expected a rule that adds"
         )),
-        Some(matched) => matched.rule.pair.as_ref().map_or(Ok(()), |pair| check_apart(alarm, pair)),
+        Some(matched) => matched.rule.pair.as_ref().map_or(Ok(()), |pair| {
+            if !alarm.statistic.keeps_the_range() || !alarm.metric.eq_ignore_ascii_case(&pair.metric) {
+                return Ok(());
+            }
+            check_apart(alarm, pair)?;
+            check_not_called_back(alarm, &matched.rule, policy)
+        }),
     }
 }
 
 /// What is high and low at once would go up and down for ever.
-fn check_apart(alarm: &HighAlarm, pair: &Pair) -> Result<(), String> {
-    let HighAlarm { metric, statistic, above, .. } = alarm;
-    if !statistic.keeps_the_range() || !metric.eq_ignore_ascii_case(&pair.metric) || *above > pair.below {
+fn check_apart(HighAlarm { above, .. }: &HighAlarm, pair: &Pair) -> Result<(), String> {
+    let Pair { alarm: low, below, .. } = pair;
+    if above > below {
         return Ok(());
     }
-    let Pair { alarm: low, below, .. } = pair;
     Err(format!(
         "`above = {above}`: the paired alarm `{low}` fires below {below}, so between {above} and {below} both would \
          fire and the size go up and down for ever; expected more than {below}, or a rule whose pair has a lower `below`"
     ))
+}
+
+/// So would what is taken away and called back. It is this alarm that calls, whatever threshold the rule reckons with. Of
+/// what is no utilization nobody knows how much less capacity makes of it.
+fn check_not_called_back(alarm: &HighAlarm, rule: &Rule, policy: &Policy) -> Result<(), String> {
+    let HighAlarm { metric, above, .. } = alarm;
+    if Draw::of(metric).is_none() {
+        return Ok(());
+    }
+    let mut called = rule.clone();
+    called.is.above = Some(*above);
+    let ladders = policy.ladders.iter().take(policy.own_ladders).filter(|_| policy.is_own(rule));
+    flap::check(&called, ladders)
+        .map_err(|problem| format!("`above = {above}` is too low for {}: {problem}", rule.origin))
 }
 
 /// A metric as the service spells it. One that is like a known one is a slip; any other is somebody's own.

@@ -400,6 +400,9 @@ fn alarms_to_set_up() {
         (timed("repeat", "721h"), "from `1m` to `720h`"),
         (beside_pair(above("CpuUtilization", "9.5")), "the paired alarm `low` fires below 10"),
         (beside_pair(above("CpuUtilization", "10")), "the paired alarm `low` fires below 10"),
+        // 10 on two instances are 20 on one, and a tenth of the threshold stays free
+        (beside_pair(above("CpuUtilization", "10.5")), "10 on 2 instances would be 20 on 1 instance"),
+        (beside_pair(above("CpuUtilization", "22.2")), "fires above 22.2, less a tenth 19.98"),
         (topic(""), "expected 1 to 256 letters"),
         (topic(&"t".repeat(257)), "expected 1 to 256 letters"),
         (topic("a b"), "expected 1 to 256 letters"),
@@ -425,7 +428,7 @@ fn alarms_to_set_up() {
         above("Own", "-1000000000000"),
         above("Own", "0"),
         above("CpuUtilization", "150\nstatistic = \"sum\""),
-        beside_pair(above("CpuUtilization", "10.5")),
+        beside_pair(above("CpuUtilization", "22.3")),
         beside_pair(above("MemoryUtilization", "9.5")),
         timed("window", "60m"),
         timed("window", "24h"),

@@ -45,6 +45,15 @@ fn table(keys: &str, after: &str) -> String {
 const PAIRED_BELOW_90: &str = "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\n\
     pair = { alarm = \"quiet\", metric = \"CPUUtilization\", below = 90, window = \"5m\" }";
 
+const FROM_FIVE: &str = "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\ninstances = { min = 5, max = 9 }\n\
+    pair = { alarm = \"quiet\", metric = \"CPUUtilization\", below = 10, window = \"5m\" }";
+
+/// A rule for a ladder whose second rung has four times the cores of the first.
+const STEEP: &str = "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"shape\"\n\
+    pair = { alarm = \"quiet\", metric = \"CPUUtilization\", below = 10, window = \"5m\" }\n\
+    [[ladder]]\nname = \"steep\"\n\
+    rungs = [{ shape = \"s\", vcpus = 1, memory_gib = 1 }, { shape = \"l\", vcpus = 4, memory_gib = 2 }]";
+
 fn wanted(text: &str) -> Wanted {
     policy(text).oci.unwrap()
 }
@@ -170,6 +179,25 @@ fn subscription(topic: &str, protocol: &str, endpoint: &str) -> SeenSubscription
 #[case::nothing_at_all(&one_alarm("above = 0\nstatistic = \"mean\""), &["`above = 0`", "between 0 and 100"])]
 // What is high and low at once goes up and down for ever; the built-in pair fires below 10.
 #[case::flaps(&one_alarm("above = 8"), &["`above = 8`", "`model_deployment_low_cpu` fires below 10", "8 and 10"])]
+// What is taken away must not be called back: 10 on two instances are 20 on one.
+#[case::flaps_after_a_step(
+    &one_alarm("above = 12"),
+    &["alarm 1 of `oci`: `above = 12` is too low for built-in rule", "10 on 2 instances would be 20 on 1 instance", "less a tenth 10.8"]
+)]
+// On five instances and more it is less.
+#[case::flaps_on_more(
+    &one_alarm(&format!("above = 13\n{FROM_FIVE}")),
+    &["`above = 13` is too low for rule 1 of the policy", "10 on 6 instances would be 12 on 5 instances", "less a tenth 11.7"]
+)]
+// The rule reckons with a higher threshold than the alarm has, which is 80 where nothing is said.
+#[case::flaps_by_default(
+    &one_alarm(&PAIRED_BELOW_90.replace("90", "36").replace("\npair", "\nabove = 95\npair")),
+    &["`above = 80` is too low for rule 1 of the policy", "36 on 2 instances would be 72 on 1 instance"]
+)]
+#[case::flaps_on_a_ladder(
+    &one_alarm(&format!("above = 40\n{STEEP}")),
+    &["`above = 40` is too low for rule 1 of the policy", "10 on `l` would be 40 on `s`"]
+)]
 #[case::flaps_by_a_rule(
     &one_alarm(PAIRED_BELOW_90),
     &["`pair.below = 90` must flap", "90 on 2 instances would be 180 on 1 instance", "under 36"]
@@ -212,6 +240,8 @@ fn a_table_that_cannot_be_used_is_told(#[case] text: &str, #[case] parts: &[&str
 #[case::count("metric = \"CpuUtilization\"\nstatistic = \"count\"\nabove = 3")]
 // The pair measures something else.
 #[case::another_metric("metric = \"PredictLatency\"\nabove = 5")]
+// So far above the pair that nothing is called back.
+#[case::far_enough("metric = \"CpuUtilization\"\nabove = 22.5")]
 fn a_threshold_of_its_own_is_taken(#[case] keys: &str) {
     let text = one_alarm("").replace("metric = \"CpuUtilization\"", keys);
     assert_eq!(wanted(&text).alarms.len(), 1);
