@@ -4,6 +4,10 @@ use super::Error;
 use crate::deployment::{Bounds, Flex};
 use crate::ladder::{FlexShape, GIB_PER_OCPU, Ladder, Ladders};
 
+/// Far more cores or accelerators than any machine has; and so few that their percentage, a hundred for each, is counted in
+/// the same numbers.
+const MOST_OF_A_KIND: u32 = 100_000;
+
 /// Ladders that can be climbed.
 pub(super) fn checked_ladders(ladders: Vec<Ladder>) -> Result<Vec<Ladder>, Error> {
     for ladder in &ladders {
@@ -18,6 +22,14 @@ pub(super) fn checked_ladders(ladders: Vec<Ladder>) -> Result<Vec<Ladder>, Error
             }
             if rung.vcpus == 0 || !rung.memory_gib.is_finite() || rung.memory_gib <= 0.0 {
                 return invalid(format!("shape `{}` needs `vcpus` and `memory_gib` above 0", rung.shape));
+            }
+            for (key, number) in [("vcpus", rung.vcpus), ("gpus", rung.gpus)] {
+                if number > MOST_OF_A_KIND {
+                    return invalid(format!(
+                        "shape `{}` has `{key} = {number}`: expected at most {MOST_OF_A_KIND}",
+                        rung.shape
+                    ));
+                }
             }
             if rung.price.is_some_and(|price| !price.is_finite() || price < 0.0) {
                 return invalid(format!("shape `{}` has a `price` that is no amount", rung.shape));
@@ -70,8 +82,8 @@ pub(super) fn checked_flex(shapes: Vec<FlexShape>, built_in: &Ladders) -> Result
         if let Some(known) = built_in.flex().find(misspelled) {
             return invalid(format!("did you mean `{}`?", known.shape));
         }
-        let (least, most) =
-            (flex.ocpus.min * GIB_PER_OCPU.min, flex.ocpus.max.saturating_mul(GIB_PER_OCPU.max));
+        let least = flex.ocpus.min.saturating_mul(GIB_PER_OCPU.min);
+        let most = flex.ocpus.max.saturating_mul(GIB_PER_OCPU.max);
         if flex.memory_gib.max < least || flex.memory_gib.min > most {
             return invalid(format!(
                 "`memory_gib` leaves no core its {GIB_PER_OCPU} GB: expected {least} to {most} in it"

@@ -299,16 +299,24 @@ fn ladders_and_flexible_shapes() {
     refused(&[
         (ladder("vcpus = 0, memory_gib = 1"), "needs `vcpus` and `memory_gib` above 0"),
         (ladder("vcpus = 1, memory_gib = inf"), "needs `vcpus` and `memory_gib` above 0"),
+        // a hundred for each of them is counted in the same numbers
+        (ladder("vcpus = 100001, memory_gib = 1"), "`vcpus = 100001`: expected at most 100000"),
+        (ladder("vcpus = 4294967295, memory_gib = 1"), "shape `a` has `vcpus = 4294967295`"),
+        (ladder("vcpus = 1, memory_gib = 1, gpus = 100001"), "`gpus = 100001`: expected at most 100000"),
         (ladder("vcpus = 1, memory_gib = 1, price = -0.01"), "has a `price` that is no amount"),
         (ladder("vcpus = 1, memory_gib = 1, price = inf"), "has a `price` that is no amount"),
         (sized((2, 2), (1, 11)), "expected 12 to 128 in it"),
         (sized((2, 2), (129, 200)), "expected 12 to 128 in it"),
         (sized((3, 2), (6, 64)), "expected 1 or more, in order"),
+        // six times as many are more than can be counted
+        (sized((u32::MAX, u32::MAX), (6, 64)), "expected 4294967295 to 4294967295 in it"),
         (priced("price_per_ocpu = -0.01"), "its price is no amount"),
         (priced("price_per_gib = inf"), "its price is no amount"),
     ]);
     taken(&[
         ladder("vcpus = 1, memory_gib = 0.5, price = 0"),
+        ladder("vcpus = 100000, memory_gib = 1, gpus = 100000"),
+        sized((1, u32::MAX), (6, u32::MAX)),
         sized((2, 2), (1, 12)),
         sized((2, 2), (128, 200)),
         priced("price_per_ocpu = 0\nprice_per_gib = 0"),
