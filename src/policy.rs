@@ -17,6 +17,7 @@ mod error;
 mod explained;
 pub mod flap;
 mod globs;
+mod in_force;
 mod lists;
 mod names;
 mod notify;
@@ -153,7 +154,7 @@ impl Policy {
         }
         let own_rules = rules.len();
         for rule in built_in.rule {
-            rules.push(rule.checked("built-in rule".to_owned(), &defaults)?);
+            rules.push(rule.checked(rule::BUILT_IN.to_owned(), &defaults)?);
         }
         for (i, rule) in rules.iter().enumerate() {
             let own = i < own_rules;
@@ -167,14 +168,12 @@ impl Policy {
         let ladders = ladders.after(own_ladders, flex);
         shapes::sizes_of_flexible_rungs(&ladders)?;
         let targets = target::checked(own.target)?;
-        for (i, own) in targets.iter().enumerate() {
-            let flaps = rules.iter().try_for_each(|rule| own.check_beside(rule));
-            flaps.map_err(|problem| Error::invalid(format!("target {}", i + 1), problem))?;
-        }
+        target::check_beside(&targets, &rules)?;
         let schedules = schedule::checked(own.schedule)?;
         for (i, schedule) in schedules.iter().enumerate() {
             let checked =
                 schedule.check_beside(&targets, rules.split_at_checked(own_rules).unwrap_or_default());
+            let checked = checked.and_then(|()| schedule.check_flapping(&targets, &rules));
             checked.map_err(|problem| Error::invalid(format!("schedule {}", i + 1), problem))?;
         }
         let lists = Lists::checked(own.targets, own.topics, own.accounts)?;

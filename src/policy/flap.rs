@@ -62,8 +62,8 @@ pub(super) fn check<'a>(
             if floor == rule.is.instances.max {
                 return Ok(());
             }
-            let ratio = f64::from(floor + 1) / f64::from(floor);
-            check(ratio, &instances(floor + 1), &instances(floor))
+            let more = floor.saturating_add(1);
+            check(f64::from(more) / f64::from(floor), &instances(more), &instances(floor))
         }
         Axis::Bandwidth => check(HALF, "a bandwidth", "half of it"),
         Axis::Shape => {

@@ -2,12 +2,13 @@
 
 use wildmatch::WildMatch;
 
-/// Whether every target of one glob is one of the other's.
+/// Whether everything that one glob matches is matched by the other.
 pub(super) fn covers(wide: &WildMatch, narrow: &WildMatch) -> bool {
     wide.matches(&narrow.to_string())
 }
 
-/// Whether all targets of either are the other's, too. Of globs that merely overlap nobody knows whether a target is in both.
-pub(super) fn meet(one: &WildMatch, other: &WildMatch) -> bool {
-    covers(one, other) || covers(other, one)
+/// The one of them whose targets are all the other's, too. Of globs that merely overlap nobody knows whether a target is in
+/// both.
+pub(super) fn narrower<'a>(one: &'a WildMatch, other: &'a WildMatch) -> Option<&'a WildMatch> {
+    if covers(one, other) { Some(other) } else { covers(other, one).then_some(one) }
 }

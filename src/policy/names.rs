@@ -4,7 +4,7 @@
 
 use wildmatch::WildMatch;
 
-use super::globs::meet;
+use super::globs::narrower;
 use super::pair::Pair;
 use super::rule::Rule;
 use crate::deployment::Way;
@@ -19,13 +19,13 @@ pub(super) fn check(at: usize, rules: &[Rule]) -> Result<(), String> {
         None => at + 1,
     };
     let taken = rules.iter().take(counting_first).find_map(|other| {
-        let pair = other.pair.as_ref().filter(|_| meet(&rule.target, &other.target))?;
-        Some((rule.alarm.iter().find(|glob| is_name_of(glob, pair))?, &other.origin))
+        let pair = other.pair.as_ref().filter(|_| narrower(&rule.target, &other.target).is_some())?;
+        Some((rule.alarm.iter().find(|glob| is_name_of(glob, pair))?, other.name()))
     });
     match taken {
         None => Ok(()),
-        Some((glob, origin)) => Err(format!(
-            "`alarm = \"{glob}\"` is also the `pair.alarm` of {origin}: it would take capacity away under load; expected \
+        Some((glob, name)) => Err(format!(
+            "`alarm = \"{glob}\"` is also the `pair.alarm` of {name}: it would take capacity away under load; expected \
              another name for one of them"
         )),
     }

@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use serde::Deserialize;
+use wildmatch::WildMatch;
 
-use super::{Destination, Error, LONGEST_REPEAT, LONGEST_WINDOW, Pair, Policy, Rule, flap, minutes};
+use super::{
+    Destination, Error, LONGEST_REPEAT, LONGEST_WINDOW, Pair, Policy, Rule, flap, in_force, minutes,
+};
 use crate::alarm::TargetId;
 use crate::deployment::{Axis, Way};
 use crate::ladder::Draw;
@@ -313,7 +316,7 @@ fn check_answered(alarm: &HighAlarm, target: &TargetId, policy: &Policy) -> Resu
                 return Ok(());
             }
             check_apart(alarm, pair)?;
-            check_not_called_back(alarm, &matched.rule, policy)
+            check_not_called_back(alarm, target, &matched.rule, policy)
         }),
     }
 }
@@ -332,16 +335,25 @@ fn check_apart(HighAlarm { above, .. }: &HighAlarm, pair: &Pair) -> Result<(), S
 
 /// So would what is taken away and called back. It is this alarm that calls, whatever threshold the rule reckons with. Of
 /// what is no utilization nobody knows how much less capacity makes of it.
-fn check_not_called_back(alarm: &HighAlarm, rule: &Rule, policy: &Policy) -> Result<(), String> {
+fn check_not_called_back(
+    alarm: &HighAlarm,
+    target: &TargetId,
+    rule: &Rule,
+    policy: &Policy,
+) -> Result<(), String> {
     let HighAlarm { metric, above, .. } = alarm;
     if Draw::of(metric).is_none() {
         return Ok(());
     }
-    let mut called = rule.clone();
+    let mut called = in_force::with_tables(rule, &WildMatch::new(&target.id), &policy.own);
     called.is.above = Some(*above);
-    let ladders = policy.ladders.iter().take(policy.own_ladders).filter(|_| policy.is_own(rule));
-    flap::check(&called, ladders)
-        .map_err(|problem| format!("`above = {above}` is too low for {}: {problem}", rule.origin))
+    let schedules = policy.schedules.iter().filter(|schedule| schedule.is_for(target));
+    let at_times = schedules.map(|schedule| schedule.during(&called));
+    let ladders = || policy.ladders.iter().take(policy.own_ladders).filter(|_| policy.is_own(rule));
+    std::iter::once(called.clone())
+        .chain(at_times)
+        .try_for_each(|rule| flap::check(&rule, ladders()))
+        .map_err(|problem| format!("`above = {above}` is too low for {}: {problem}", rule.name()))
 }
 
 /// A metric as the service spells it. One that is like a known one is a slip; any other is somebody's own.

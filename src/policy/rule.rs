@@ -16,6 +16,9 @@ use crate::deployment::{Axis, Way};
 /// No deployment here can have a thousand instances.
 const LARGEST_STEP: u32 = 1000;
 
+/// Where a rule stands that is not in the policy.
+pub(super) const BUILT_IN: &str = "built-in rule";
+
 /// What to do about the alarms of one name.
 #[derive(Debug, Clone)]
 pub struct Rule {
@@ -143,6 +146,11 @@ impl Rule {
             is: InForce { native: Native::Park, ..InForce::default() },
             origins: Origins::new(),
         }
+    }
+
+    /// Its name in the middle of a sentence.
+    pub(super) fn name(&self) -> &str {
+        if self.origin == BUILT_IN { "a built-in rule" } else { &self.origin }
     }
 
     /// The globs on an alarm's name that it answers.

@@ -11,10 +11,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use wildmatch::WildMatch;
 
-use super::globs::{covers, meet};
-use super::settings::Settings;
+use super::globs::{covers, narrower};
+use super::settings::{Origin, Settings};
 use super::target::Own;
-use super::{Error, Rule};
+use super::{Error, Rule, flap, in_force};
 use crate::alarm::TargetId;
 use crate::deployment::Bounds;
 
@@ -138,7 +138,7 @@ fn nearest(zone: &str) -> String {
 impl Schedule {
     /// Until when it is in force for a target; `None` when it is not.
     pub(super) fn until(&self, target: &TargetId, now: Timestamp) -> Option<Timestamp> {
-        if !self.target.matches(&target.id) {
+        if !self.is_for(target) {
             return None;
         }
         // It is the beginnings after this moment that have not ended yet.
@@ -158,6 +158,19 @@ impl Schedule {
         Settings { min: self.min, max: self.max, ..Settings::default() }
     }
 
+    /// A rule as it is while this is in force.
+    pub(super) fn during(&self, rule: &Rule) -> Rule {
+        let mut rule = rule.clone();
+        // Who has said it is asked of nobody who goes by this.
+        rule.is.take(&self.settings(), &mut rule.origins, &|_| Origin::Rule);
+        rule
+    }
+
+    /// Whether it is for a target.
+    pub(super) fn is_for(&self, target: &TargetId) -> bool {
+        self.target.matches(&target.id)
+    }
+
     /// Whether it can stand together with the bounds of its targets' own, or else with those of the rules, the policy's and
     /// the built-in ones.
     pub(super) fn check_beside(
@@ -167,20 +180,33 @@ impl Schedule {
     ) -> Result<(), String> {
         for (i, own) in own.iter().enumerate() {
             let Some(bounds) = own.settings.instances else { continue };
-            if meet(&self.target, &own.glob) {
+            if narrower(&self.target, &own.glob).is_some() {
                 self.check_against(bounds, &format!("target {}", i + 1))?;
             }
             if covers(&own.glob, &self.target) {
                 return Ok(());
             }
         }
-        let mut meeting = rules.iter().filter(|rule| meet(&self.target, &rule.target)).peekable();
+        let meeting = |rule: &&Rule| narrower(&self.target, &rule.target).is_some();
+        let mut meeting = rules.iter().filter(meeting).peekable();
         if meeting.peek().is_none() {
             return built_in
                 .first()
                 .map_or(Ok(()), |rule| self.check_against(rule.is.instances, "the built-in rules"));
         }
         meeting.try_for_each(|rule| self.check_against(rule.is.instances, &rule.origin))
+    }
+
+    /// Refuses a floor at which the pair of a rule calls for what its own step down takes away.
+    pub(super) fn check_flapping(&self, tables: &[Own], rules: &[Rule]) -> Result<(), String> {
+        let own = tables.iter().filter_map(|own| narrower(&own.glob, &self.target));
+        for targets in std::iter::once(&self.target).chain(own) {
+            for rule in in_force::on(targets, rules, tables) {
+                flap::check(&self.during(&rule), [])
+                    .map_err(|problem| format!("with it, in {}, {problem}", rule.name()))?;
+            }
+        }
+        Ok(())
     }
 
     fn check_against(&self, Bounds { min, max }: Bounds, of: &str) -> Result<(), String> {

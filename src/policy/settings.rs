@@ -160,6 +160,13 @@ pub struct Settings {
     pub mode: Option<Mode>,
 }
 
+impl Settings {
+    /// Whether any of them counts when a policy is asked if it must flap.
+    pub(super) fn may_flap(&self) -> bool {
+        self.instances.is_some() || self.above.is_some()
+    }
+}
+
 impl InForce {
     /// Puts what is said in the place of what was in force, and notes who has said it.
     pub(super) fn take(

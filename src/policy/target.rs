@@ -3,8 +3,8 @@
 use wildmatch::WildMatch;
 
 use super::rule::Rule;
-use super::settings::{Origin, Settings, with_settings};
-use super::{Error, Mode, flap};
+use super::settings::{Settings, with_settings};
+use super::{Error, Mode, flap, in_force};
 use crate::alarm::TargetId;
 
 /// What the targets of a glob have for themselves.
@@ -51,17 +51,17 @@ impl Own {
     pub(super) fn is_for(&self, target: &TargetId) -> bool {
         self.glob.matches(&target.id)
     }
+}
 
-    /// Refuses what would make the pair of a rule call for what its own step down takes away. A rule for the targets of
-    /// another glob may never meet this.
-    pub(super) fn check_beside(&self, rule: &Rule) -> Result<(), String> {
-        let together = [rule.target.to_string().as_str(), self.glob.to_string().as_str()].contains(&"*")
-            || rule.target == self.glob;
-        if !together {
-            return Ok(());
+/// Refuses what would make the pair of a rule call for what its own step down takes away.
+pub(super) fn check_beside(tables: &[Own], rules: &[Rule]) -> Result<(), Error> {
+    for (i, own) in tables.iter().enumerate().filter(|(_, own)| own.settings.may_flap()) {
+        for rule in in_force::on(&own.glob, rules, tables) {
+            let flaps = flap::check(&rule, []);
+            flaps.map_err(|problem| {
+                Error::invalid(format!("target {}", i + 1), format!("with it, in {}, {problem}", rule.name()))
+            })?;
         }
-        let mut rule = rule.clone();
-        rule.is.take(&self.settings, &mut rule.origins, &|_| Origin::Rule);
-        flap::check(&rule, &[]).map_err(|problem| format!("with it, in {}, {problem}", rule.origin))
     }
+    Ok(())
 }

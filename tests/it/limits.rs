@@ -226,16 +226,31 @@ fn targets_beside_rules() {
         )
     };
     let with = |target: &str| format!("[[target]]\ntarget = \"{target}\"\nabove = 30\n");
+    let from_five = |target: &str| rule_for(target, 59) + "instances = { min = 5, max = 10 }\n";
+    let from_one =
+        |target: &str| format!("[[target]]\ntarget = \"{target}\"\ninstances = {{ min = 1, max = 10 }}\n");
     refused(&[
         (with("endpoint/a/*") + &rule_for("endpoint/a/*", 15), "`pair.below = 15` must flap"),
         (with("endpoint/a/*") + &rule_for("*", 15), "`pair.below = 15` must flap"),
         (with("*") + &rule_for("endpoint/a/*", 15), "`pair.below = 15` must flap"),
+        // a rule for many, and a table for some of them or for more: on five instances 59 are well, on one they are not
+        (
+            from_five("endpoint/b-*") + &from_one("endpoint/b-a/*"),
+            "target 1: with it, in rule 1 of the policy, `pair.below = 59`",
+        ),
+        (from_five("endpoint/b-*") + &from_one("endpoint/*"), "59 on 2 instances would be 118 on 1 instance"),
         (with(" ") + &rule_for("*", 10), "`target` is empty"),
         ("[[target]]\ntarget = \"*\"".to_owned(), "it changes nothing"),
     ]);
     taken(&[
         with("endpoint/b/*") + &rule_for("endpoint/a/*", 15),
         with("*") + &rule_for("endpoint/a/*", 13),
+        from_five("endpoint/b-*") + &from_one("endpoint/a/*"),
+        // never in force: the first table has the last word, and the first rule
+        from_five("endpoint/b-*")
+            + &from_one("endpoint/b-*").replace("min = 1", "min = 5")
+            + &from_one("endpoint/b-a/*"),
+        rule("").replace("\"a\"", "\"*\"") + "\n" + &from_five("endpoint/b-*") + &from_one("endpoint/b-a/*"),
         "[[target]]\ntarget = \"*\"\nmode = \"observe\"".to_owned(),
     ]);
 }
@@ -243,6 +258,11 @@ fn targets_beside_rules() {
 #[test]
 fn schedules() {
     let schedule = |keys: &str| format!("[[schedule]]\ncron = \"0 8 * * *\"\n{keys}\n");
+    let calm_below = |below: u32, bounds: &str| {
+        let pair =
+            format!("{{ alarm = \"calm\", metric = \"CpuUtilization\", below = {below}, window = \"5m\" }}");
+        rule(&format!("instances = {{ {bounds} }}\npair = {pair}\n"))
+    };
     let own =
         |target: &str| format!("[[target]]\ntarget = \"{target}\"\ninstances = {{ min = 2, max = 3 }}\n");
     refused(&[
@@ -269,6 +289,29 @@ fn schedules() {
             rule("instances = { min = 1, max = 3 }") + "\n" + &schedule("for = \"1h\"\nmin = 4"),
             "with the bounds of rule 1 of the policy",
         ),
+        // a floor at which a rule must flap, for all of its targets, for some, and for one that has its own threshold
+        (
+            calm_below(59, "min = 5, max = 10") + &schedule("for = \"1h\"\nmin = 1"),
+            "schedule 1: with it, in rule 1 of the policy, `pair.below = 59` must flap: 59 on 2 instances would be 118",
+        ),
+        (
+            calm_below(59, "min = 5, max = 10")
+                + &schedule("for = \"1h\"\nmin = 2\ntarget = \"endpoint/a/*\""),
+            "59 on 3 instances would be 88.5 on 2 instances",
+        ),
+        (
+            calm_below(14, "min = 5, max = 10")
+                + &own("endpoint/a/*")
+                    .replace("instances", "above = 25\ninstances")
+                    .replace("min = 2, max = 3", "min = 5, max = 9")
+                + &schedule("for = \"1h\"\nmin = 1"),
+            "14 on 2 instances would be 28 on 1 instance",
+        ),
+        // of one count alone nothing is taken away, but of more
+        (
+            calm_below(59, "min = 2, max = 2") + &schedule("for = \"1h\"\nmax = 10"),
+            "59 on 3 instances would be 88.5 on 2 instances",
+        ),
     ]);
     let unlike = Policy::parse(&schedule("for = \"1h\"\nmin = 2\nzone = \"xyz\"")).unwrap_err().to_string();
     assert!(unlike.ends_with("expected a time zone such as `Europe/Berlin`"), "{unlike}");
@@ -280,6 +323,7 @@ fn schedules() {
         // a Monday that is the first of February comes once in many years
         schedule("for = \"1h\"\nmin = 2").replace("0 8 * * *", "0 8 */29 2 MON"),
         own("*") + &schedule("for = \"1h\"\nmin = 3"),
+        calm_below(59, "min = 5, max = 10") + &schedule("for = \"1h\"\nmin = 6"),
         own("*") + &schedule("for = \"1h\"\nmax = 2"),
         own("endpoint/a/*") + &schedule("for = \"1h\"\nmin = 4\ntarget = \"endpoint/b/*\""),
     ]);

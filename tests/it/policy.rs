@@ -342,7 +342,7 @@ fn answering(alarm: &str, pair: Option<&str>, keys: &str) -> String {
 )]
 #[case::built_in(
     &[answering("\"model_deployment_low_cpu\"", None, "")],
-    &["rule 1 of the policy", "also the `pair.alarm` of built-in rule"]
+    &["rule 1 of the policy", "also the `pair.alarm` of a built-in rule"]
 )]
 fn a_rule_that_adds_by_the_name_of_a_paired_alarm_is_refused(
     #[case] rules: &[String],

@@ -182,7 +182,7 @@ fn subscription(topic: &str, protocol: &str, endpoint: &str) -> SeenSubscription
 // What is taken away must not be called back: 10 on two instances are 20 on one.
 #[case::flaps_after_a_step(
     &one_alarm("above = 12"),
-    &["alarm 1 of `oci`: `above = 12` is too low for built-in rule", "10 on 2 instances would be 20 on 1 instance", "less a tenth 10.8"]
+    &["alarm 1 of `oci`: `above = 12` is too low for a built-in rule", "10 on 2 instances would be 20 on 1 instance", "less a tenth 10.8"]
 )]
 // On five instances and more it is less.
 #[case::flaps_on_more(
@@ -197,6 +197,15 @@ fn subscription(topic: &str, protocol: &str, endpoint: &str) -> SeenSubscription
 #[case::flaps_on_a_ladder(
     &one_alarm(&format!("above = 40\n{STEEP}")),
     &["`above = 40` is too low for rule 1 of the policy", "10 on `l` would be 40 on `s`"]
+)]
+// On as few as a table or a schedule brings about.
+#[case::flaps_by_a_table(
+    &one_alarm(&format!("above = 20\n{FROM_FIVE}\n[[target]]\ntarget = \"{CHURN}\"\ninstances = {{ min = 1, max = 9 }}")),
+    &["`above = 20` is too low for rule 1 of the policy", "10 on 2 instances would be 20 on 1 instance"]
+)]
+#[case::flaps_at_night(
+    &one_alarm(&format!("above = 20\n{FROM_FIVE}\n[[schedule]]\ncron = \"0 20 * * *\"\nfor = \"10h\"\nmin = 1")),
+    &["`above = 20` is too low for rule 1 of the policy", "10 on 2 instances would be 20 on 1 instance"]
 )]
 #[case::flaps_by_a_rule(
     &one_alarm(PAIRED_BELOW_90),
