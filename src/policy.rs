@@ -171,9 +171,7 @@ impl Policy {
         target::check_beside(&targets, &rules)?;
         let schedules = schedule::checked(own.schedule)?;
         for (i, schedule) in schedules.iter().enumerate() {
-            let checked =
-                schedule.check_beside(&targets, rules.split_at_checked(own_rules).unwrap_or_default());
-            let checked = checked.and_then(|()| schedule.check_flapping(&targets, &rules));
+            let checked = schedule.check_beside(&targets, &rules);
             checked.map_err(|problem| Error::invalid(format!("schedule {}", i + 1), problem))?;
         }
         let lists = Lists::checked(own.targets, own.topics, own.accounts)?;

@@ -11,12 +11,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use wildmatch::WildMatch;
 
-use super::globs::{covers, narrower};
+use super::globs::narrower;
 use super::settings::{Origin, Settings};
 use super::target::Own;
 use super::{Error, Rule, flap, in_force};
 use crate::alarm::TargetId;
-use crate::deployment::Bounds;
+use crate::deployment::{Axis, Bounds};
 
 /// Whoever means longer than a month means always.
 const LONGEST: SignedDuration = SignedDuration::from_hours(31 * 24);
@@ -171,37 +171,13 @@ impl Schedule {
         self.target.matches(&target.id)
     }
 
-    /// Whether it can stand together with the bounds of its targets' own, or else with those of the rules, the policy's and
-    /// the built-in ones.
-    pub(super) fn check_beside(
-        &self,
-        own: &[Own],
-        (rules, built_in): (&[Rule], &[Rule]),
-    ) -> Result<(), String> {
-        for (i, own) in own.iter().enumerate() {
-            let Some(bounds) = own.settings.instances else { continue };
-            if narrower(&self.target, &own.glob).is_some() {
-                self.check_against(bounds, &format!("target {}", i + 1))?;
-            }
-            if covers(&own.glob, &self.target) {
-                return Ok(());
-            }
-        }
-        let meeting = |rule: &&Rule| narrower(&self.target, &rule.target).is_some();
-        let mut meeting = rules.iter().filter(meeting).peekable();
-        if meeting.peek().is_none() {
-            return built_in
-                .first()
-                .map_or(Ok(()), |rule| self.check_against(rule.is.instances, "the built-in rules"));
-        }
-        meeting.try_for_each(|rule| self.check_against(rule.is.instances, &rule.origin))
-    }
-
-    /// Refuses a floor at which the pair of a rule calls for what its own step down takes away.
-    pub(super) fn check_flapping(&self, tables: &[Own], rules: &[Rule]) -> Result<(), String> {
+    /// Whether it can stand together with the rules that count, the policy's and the built-in ones, and with what its targets
+    /// have for themselves.
+    pub(super) fn check_beside(&self, tables: &[Own], rules: &[Rule]) -> Result<(), String> {
         let own = tables.iter().filter_map(|own| narrower(&own.glob, &self.target));
         for targets in std::iter::once(&self.target).chain(own) {
-            for rule in in_force::on(targets, rules, tables) {
+            for rule in in_force::on(targets, rules, tables).filter(|rule| rule.touches(Axis::Instances)) {
+                self.check_against(&rule)?;
                 flap::check(&self.during(&rule), [])
                     .map_err(|problem| format!("with it, in {}, {problem}", rule.name()))?;
             }
@@ -209,11 +185,16 @@ impl Schedule {
         Ok(())
     }
 
-    fn check_against(&self, Bounds { min, max }: Bounds, of: &str) -> Result<(), String> {
+    fn check_against(&self, rule: &Rule) -> Result<(), String> {
+        let Bounds { min, max } = rule.is.instances;
         let (floor, ceiling) = (self.min.unwrap_or(min), self.max.unwrap_or(max));
         if floor <= ceiling {
             return Ok(());
         }
+        let of = match rule.origins.get("instances.max") {
+            Some(Origin::Target(place, _)) => format!("target {place}"),
+            _ => rule.name().to_owned(),
+        };
         let (key, number) = if self.min.is_some() { ("min", floor) } else { ("max", ceiling) };
         Err(format!(
             "`{key} = {number}` leaves nothing between {floor} and {ceiling}, with the bounds of {of}: expected both \

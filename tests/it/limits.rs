@@ -258,6 +258,10 @@ fn targets_beside_rules() {
 #[test]
 fn schedules() {
     let schedule = |keys: &str| format!("[[schedule]]\ncron = \"0 8 * * *\"\n{keys}\n");
+    let up_to_30 = |alarm: &str, target: &str| {
+        rule(&format!("target = \"{target}\"\ninstances = {{ min = 1, max = 30 }}\n"))
+            .replace("\"a\"", &format!("\"{alarm}\""))
+    };
     let calm_below = |below: u32, bounds: &str| {
         let pair =
             format!("{{ alarm = \"calm\", metric = \"CpuUtilization\", below = {below}, window = \"5m\" }}");
@@ -276,7 +280,7 @@ fn schedules() {
         (schedule("for = \"1h\"\nmin = 2\nzone = \"Europe/Berln\""), "did you mean `Europe/Berlin`?"),
         (
             schedule("for = \"1h\"\nmin = 11"),
-            "leaves nothing between 11 and 10, with the bounds of the built-in rules",
+            "leaves nothing between 11 and 10, with the bounds of a built-in rule",
         ),
         // a target of its own is met by a schedule for all, and one for all by a schedule for some
         (own("endpoint/a/*") + &schedule("for = \"1h\"\nmin = 4"), "with the bounds of target 1"),
@@ -288,6 +292,15 @@ fn schedules() {
         (
             rule("instances = { min = 1, max = 3 }") + "\n" + &schedule("for = \"1h\"\nmin = 4"),
             "with the bounds of rule 1 of the policy",
+        ),
+        // a rule for another alarm does not take the place of those that are built in, nor does one for other targets
+        (
+            up_to_30("zzz", "*") + &schedule("for = \"1h\"\nmin = 15"),
+            "`min = 15` leaves nothing between 15 and 10, with the bounds of a built-in rule",
+        ),
+        (
+            up_to_30("*", "endpoint/a/*") + &schedule("for = \"1h\"\nmin = 15"),
+            "with the bounds of a built-in rule",
         ),
         // a floor at which a rule must flap, for all of its targets, for some, and for one that has its own threshold
         (
@@ -323,6 +336,15 @@ fn schedules() {
         // a Monday that is the first of February comes once in many years
         schedule("for = \"1h\"\nmin = 2").replace("0 8 * * *", "0 8 */29 2 MON"),
         own("*") + &schedule("for = \"1h\"\nmin = 3"),
+        // in the place of the built-in rules that count instances, or above them
+        up_to_30("*", "*") + &schedule("for = \"1h\"\nmin = 15"),
+        up_to_30("*cpu*", "endpoint/a/*") + &schedule("for = \"1h\"\nmin = 15\ntarget = \"endpoint/a/*\""),
+        up_to_30("zzz", "*") + &schedule("for = \"1h\"\nmin = 15\nmax = 30"),
+        "[defaults]\ninstances = { min = 1, max = 30 }\n".to_owned() + &schedule("for = \"1h\"\nmin = 15"),
+        // a rule that counts none has no bounds to keep
+        rule("instances = { min = 1, max = 3 }").replace("\"instances\"", "\"shape\"")
+            + "\n"
+            + &schedule("for = \"1h\"\nmin = 4"),
         calm_below(59, "min = 5, max = 10") + &schedule("for = \"1h\"\nmin = 6"),
         own("*") + &schedule("for = \"1h\"\nmax = 2"),
         own("endpoint/a/*") + &schedule("for = \"1h\"\nmin = 4\ntarget = \"endpoint/b/*\""),
