@@ -54,7 +54,9 @@ pub struct Receipt {
 pub struct Refused<'a> {
     /// The deployment as it was seen.
     pub seen: &'a Deployment,
-    /// Why the shape cannot be had, and which; `None` when somebody else's change was in the way.
+    /// Along which axis it would have been changed; `None` when somebody else's change was in the way.
+    pub axis: Option<Axis>,
+    /// Why the shape cannot be had, and which; `None` when the shape is not to blame.
     pub shape: Option<(String, &'a str)>,
 }
 
@@ -123,6 +125,16 @@ impl Outcome {
         self.resized() || (self.result == Ending::DryRun && matches!(self.decision, Decision::Resize { .. }))
     }
 
+    /// Whether it would have changed the deployment, and something went wrong.
+    pub fn failed_to_change(&self) -> bool {
+        self.result == Ending::Failed && matches!(self.decision, Decision::Resize { .. })
+    }
+
+    /// Whether the alarm asked for a change rightly, and got none.
+    pub fn asked_in_vain(&self) -> bool {
+        matches!(&self.decision, Decision::Hold(hold) if hold.is_in_vain())
+    }
+
     /// Whether somebody else changed the deployment or its pair between the look and the call.
     pub fn lost_race(&self) -> bool {
         matches!(self.error, Some(Error::LostRace { .. }))
@@ -148,9 +160,12 @@ impl Outcome {
                     | Error::Refused { message, .. }
                     | Error::Denied { message, .. },
                 ),
-                Decision::Resize { axis: Axis::Shape, to, .. },
-            ) => Some(Refused { seen, shape: Some((to.rung().into_owned(), message)) }),
-            (None, Decision::Hold(Hold::Busy { .. })) => Some(Refused { seen, shape: None }),
+                Decision::Resize { axis, to, .. },
+            ) => {
+                let shape = (*axis == Axis::Shape).then(|| (to.rung().into_owned(), message.as_str()));
+                Some(Refused { seen, axis: Some(*axis), shape })
+            }
+            (None, Decision::Hold(Hold::Busy { .. })) => Some(Refused { seen, axis: None, shape: None }),
             _ => None,
         }
     }

@@ -22,10 +22,10 @@ mod saw;
 mod size;
 mod steps;
 
-pub(crate) use caution::remembered;
+pub(crate) use caution::{keeps_a_record, remembered};
 pub use hold::Hold;
 pub use saw::{Offer, Saw};
-pub use size::bounds;
+pub use size::{bounds, floor};
 
 /// The window that is assumed where neither the payload nor the alarm's own service tells one: that of
 /// the guide's alarms.
@@ -391,8 +391,12 @@ fn parks(question: &Question, seen: &Deployment, axis: Axis) -> bool {
     park && seen.owners.get(&axis).is_some_and(|owner| owner.can_be_parked)
 }
 
-/// Another owner is reported, never fought. It is parked only where the clock is sure to bring the look that
-/// puts it back.
+/// Whether another owner may be parked: only where the clock is sure to bring the look that puts it back.
+fn may_be_parked(question: &Question, seen: &Deployment, policy: &Policy, axis: Axis) -> bool {
+    parks(question, seen, axis) && question.matched.rule.pair.is_some() && policy.alarm_action.is_some()
+}
+
+/// Another owner is reported, never fought; or parked.
 fn ours_to_change(
     guards: &mut Guards,
     question: &Question,
@@ -400,10 +404,9 @@ fn ours_to_change(
     policy: &Policy,
     axis: Axis,
 ) -> Result<(), Hold> {
-    let rule = &question.matched.rule;
     let owner = seen.owners.get(&axis);
     let saw = owner.map_or_else(|| Saw::from("nobody else"), |owner| owner.who.clone().into());
-    let parked = parks(question, seen, axis) && rule.pair.is_some() && policy.alarm_action.is_some();
+    let parked = may_be_parked(question, seen, policy, axis);
     let hold = owner.filter(|_| !parked).map(|owner| Hold::OwnedElsewhere {
         axis,
         who: owner.who.clone(),

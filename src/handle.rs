@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::alarm::{Event, TargetId};
+use crate::alarm::{Alarm, Event, TargetId};
 use crate::apply::{Outcome, apply, follow_up, notify};
 use crate::cloud::{self, Cloud};
 use crate::decide::{Decided, Question, Verdict, asks_for_more, decide, worth_a_look, worth_mending};
+use crate::deployment::Axis;
 use crate::notice::notices;
 use crate::plan::{farewell, plan, undone};
 use crate::policy::Policy;
@@ -69,10 +70,12 @@ pub async fn handle_each(
     let mut outcomes: Vec<Outcome> = Vec::new();
     for one in called {
         for target in one.alarm.asked_about() {
-            let changes = |earlier: &&Outcome| {
-                target.is_some() && earlier.target.as_ref() == target && earlier.changes()
+            let wins = |earlier: &&Outcome| {
+                target.is_some_and(|target| {
+                    earlier.target.as_ref() == Some(target) && wins(earlier, &one, target, policy)
+                })
             };
-            let earlier = outcomes.iter().find(changes).map(|earlier| earlier.alarm.name.clone());
+            let earlier = outcomes.iter().find(wins).map(|earlier| earlier.alarm.name.clone());
             // What has just been resized has just been looked at, and its pair with it.
             if one.is_at_rest() && earlier.is_some() {
                 continue;
@@ -93,6 +96,25 @@ pub async fn handle_each(
         }
     }
     Ok(Answer { outcomes, rejected: event.rejected, error })
+}
+
+/// Whether an alarm waits for an earlier one about the same deployment. One change at a time; and where more was asked for
+/// and could not be had, nothing is taken away that would make it worse. Fewer instances make everything worse but what
+/// a shape alone decides.
+fn wins(earlier: &Outcome, later: &Standing, target: &TargetId, policy: &Policy) -> bool {
+    if earlier.changes() || later.is_at_rest() {
+        return earlier.changes();
+    }
+    let later = &later.alarm;
+    if !asks_for_more(&earlier.alarm, policy) || asks_for_more(later, policy) {
+        return false;
+    }
+    let touches = |alarm: &Alarm, axis| {
+        policy.rule_for(&alarm.name, target).is_some_and(|matched| matched.rule.touches(axis))
+    };
+    let alike = |axis| touches(&earlier.alarm, axis) && touches(later, axis);
+    let worse = touches(&earlier.alarm, Axis::Instances) || alike(Axis::Shape) || alike(Axis::Bandwidth);
+    earlier.failed_to_change() || (worse && earlier.asked_in_vain())
 }
 
 /// The alarms that a tick, or a deployment at rest, calls for.
@@ -172,6 +194,6 @@ async fn attempt(
     let decided = decide(question, asked, &seen, policy);
     let plan = plan(question, &seen, decided, policy);
     let outcome = apply(question, Some(seen), plan, cloud, question.mode(policy)).await;
-    let undone = outcome.refused().map(|refused| undone(question, &refused)).unwrap_or_default();
+    let undone = outcome.refused().map(|refused| undone(question, &refused, policy)).unwrap_or_default();
     follow_up(outcome, undone, cloud).await
 }

@@ -6,11 +6,11 @@
 use crate::apply::Refused;
 use crate::call::Call;
 use crate::decide::{
-    Decided, Decision, Hold, Question, Verdict, bounds, cheapest, pair_notifies, remembered,
+    Decided, Decision, Hold, Question, Verdict, cheapest, floor, keeps_a_record, pair_notifies, remembered,
 };
 use crate::deployment::{Axis, Deployment, Infeasible, Lifecycle, SeenAlarm, Size, Way};
 use crate::policy::{Native, Policy, Stride};
-use crate::target::{self, Finish, PairContext, Resize, Rest};
+use crate::target::{self, Finish, PairContext, Resize, Rest, Undone};
 
 /// A decision, and the calls that carry it out.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,7 +83,7 @@ fn resized(
     policy: &Policy,
     (calls, notes): (&mut Vec<Call>, &mut Vec<String>),
 ) {
-    let recent = remembered(question, seen, axis, way, to.instances);
+    let recent = remembered(question, seen, policy, (axis, way, to.instances));
     let ladders = &policy.ladders;
     (target.resize)(Resize { seen, axis, to, ladders, recent, now: question.now }, calls, notes);
     let rule = &question.matched.rule;
@@ -101,18 +101,20 @@ fn left_over(target: &target::Target, question: &Question, seen: &Deployment) ->
     (target.finish)(&Rest { seen, infeasible_for, now: question.now })
 }
 
-/// What a change of shape that was not accepted leaves to do: nothing is to be taken for a change that was tried,
-/// and a shape that could not be had is remembered.
-pub fn undone(question: &Question, refused: &Refused) -> Vec<Call> {
-    let shape = question.matched.rule.touches(Axis::Shape);
-    let Some(target) = target::of(question.target.kind).filter(|_| shape) else { return Vec::new() };
-    let until = question.now.checked_add(question.matched.rule.is.infeasible_for).unwrap_or(question.now);
+/// What a change that was not accepted leaves to do: nothing is to be taken for a change that was tried, and a shape
+/// that could not be had is remembered.
+pub fn undone(question: &Question, refused: &Refused, policy: &Policy) -> Vec<Call> {
+    let Some(target) = target::of(question.target.kind) else { return Vec::new() };
+    let rule = &question.matched.rule;
+    let of_shape = refused.axis.map_or_else(|| rule.touches(Axis::Shape), |axis| axis == Axis::Shape);
+    let on_record = keeps_a_record(question, policy);
+    let until = question.now.checked_add(rule.is.infeasible_for).unwrap_or(question.now);
     let infeasible = refused.shape.as_ref().map(|(shape, why)| Infeasible {
         shape: shape.clone(),
         until,
         why: (*why).to_owned(),
     });
-    (target.undone)(refused.seen, infeasible.as_ref())
+    (target.undone)(&Undone { seen: refused.seen, of_shape, infeasible: infeasible.as_ref(), on_record })
 }
 
 /// What is left to do about a deployment that is gone: its paired alarm goes, too.
@@ -171,7 +173,7 @@ fn above_floor(question: &Question, seen: &Deployment, sizes: &[&Size], policy: 
     }
     match question.matched.rule.axis {
         Axis::Instances => {
-            let floor = bounds(question, seen).min;
+            let floor = floor(question, seen);
             Some(sizes.iter().any(|size| size.instances > floor))
         }
         Axis::Shape => {

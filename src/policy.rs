@@ -250,6 +250,12 @@ impl Policy {
         })
     }
 
+    /// Whether a rule for a target has to know what was changed lately.
+    pub(crate) fn keeps_a_record(&self, target: &TargetId) -> bool {
+        let by_a_rule = self.rules.iter().any(|rule| rule.keeps_a_record() && rule.is_for(target));
+        by_a_rule || self.own.iter().any(|own| own.settings.keeps_a_record() && own.is_for(target))
+    }
+
     /// The same rule with what the policy says of this target, and of this time.
     pub fn in_force<'a>(
         &'a self,
@@ -261,10 +267,14 @@ impl Policy {
         for (i, own) in self.own.iter().enumerate().rev().filter(|(_, own)| own.is_for(target)) {
             matched.take(&own.settings, &|_| Origin::Target(i + 1, own.glob.to_string()));
         }
+        let usual = matched.rule.is.instances.min;
         for (i, schedule) in self.schedules.iter().enumerate().rev() {
             if let Some(until) = schedule.until(target, now) {
                 matched.take(&schedule.settings(), &|_| Origin::Schedule(i + 1, format!("until {until}")));
             }
+        }
+        if let Some(floor) = self.schedules.iter().filter_map(|schedule| schedule.floor(target)).min() {
+            matched.rule.to_mut().is.lowest = Some(floor.min(usual));
         }
         matched
     }

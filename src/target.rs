@@ -46,7 +46,7 @@ pub struct Target {
     pub finish: fn(&Rest) -> Finish,
     /// What to do about a change that was not accepted: to take back the note of it, and to write down a
     /// shape that could not be had.
-    pub undone: fn(&Deployment, Option<&Infeasible>) -> Vec<Call>,
+    pub undone: fn(&Undone) -> Vec<Call>,
     /// The call that makes the paired alarm what the policy says, over the one that stands or new; none
     /// when it is so already.
     pub keep_pair: fn(PairContext, Option<&SeenAlarm>, &mut Vec<String>) -> Option<Call>,
@@ -69,6 +69,19 @@ pub struct Resize<'a> {
     pub recent: Option<String>,
     /// The time that it is.
     pub now: Timestamp,
+}
+
+/// A change that was sent and not accepted.
+#[derive(Debug)]
+pub struct Undone<'a> {
+    /// The deployment as it was seen before.
+    pub seen: &'a Deployment,
+    /// Whether it was one of shape.
+    pub of_shape: bool,
+    /// The shape that could not be had, where that is what was wrong.
+    pub infeasible: Option<&'a Infeasible>,
+    /// Whether it was put on record with the changes of the last hour.
+    pub on_record: bool,
 }
 
 /// All that the work left over from earlier changes depends on.

@@ -1,6 +1,6 @@
 //! What speaks against a change that could be made: pauses, cooldowns, too many changes, flapping and cost.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::deployment::{Axis, Deployment, Pause, Way};
 use crate::ladder::{Draw, Rung};
@@ -80,27 +80,41 @@ fn cooling_until(question: &Question, seen: &Deployment, way: Way) -> Option<Tim
         return None;
     }
     let until = seen.last_change?.checked_add(lasts).ok()?;
-    let last_went_down = || tagged::recent(&seen.tags).last().is_some_and(|last| last.way() == Way::Down);
+    let last_went_down = || last_recorded(seen).is_some_and(|last| last.way() == Way::Down);
     (question.now < until && !(way == Way::Up && last_went_down())).then_some(until)
+}
+
+/// No update takes longer from being asked for to being completed.
+const LONGEST_UPDATE: SignedDuration = HOUR;
+
+/// What is on record of the last change. Somebody else's is on none, and neither is one on record that came to nothing.
+fn last_recorded(seen: &Deployment) -> Option<Recent> {
+    let completed = seen.last_change?;
+    let last = tagged::recent(&seen.tags).pop()?;
+    (SignedDuration::ZERO..=LONGEST_UPDATE).contains(&completed.duration_since(last.at)).then_some(last)
 }
 
 /// How many instances were added since the cooldown began.
 fn credit(question: &Question, seen: &Deployment) -> i32 {
-    let known = tagged::recent(&seen.tags);
-    let last = known.last().filter(|last| last.axis == Axis::Instances && last.way() == Way::Up);
+    let last = last_recorded(seen).filter(|last| last.axis == Axis::Instances && last.way() == Way::Up);
     let cools = cooling_until(question, seen, Way::Up).is_some();
     last.filter(|_| cools).map_or(0, |last| last.added)
+}
+
+/// Whether changes of a deployment are remembered: as soon as one rule for it has to know them, because it has to know those
+/// that other rules make as well.
+pub(crate) fn keeps_a_record(question: &Question, policy: &Policy) -> bool {
+    question.matched.rule.keeps_a_record() || policy.keeps_a_record(question.target)
 }
 
 /// The line that remembers a change together with those before it.
 pub(crate) fn remembered(
     question: &Question,
     seen: &Deployment,
-    axis: Axis,
-    way: Way,
-    to: u32,
+    policy: &Policy,
+    (axis, way, to): (Axis, Way, u32),
 ) -> Option<String> {
-    if !question.matched.rule.keeps_a_record() {
+    if !keeps_a_record(question, policy) {
         return None;
     }
     let sign = if way == Way::Up { 1 } else { -1 };

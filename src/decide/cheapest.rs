@@ -1,7 +1,8 @@
 //! The cheapest count and shape that carry the load, and the next step on the way there.
 //!
 //! Cores are shared by all instances, memory is not: a model that fills an instance fills every other as well. So the
-//! cores of all together must carry what is computed, and the memory of each what is held.
+//! cores of all together must carry what is computed, and the memory of each what is held. Accelerators are not measured, so
+//! as many stay in each as there are.
 
 use std::cmp::Ordering;
 
@@ -14,8 +15,8 @@ use crate::target;
 use super::aim::whole;
 use super::caution::{CENT, not_paused, not_too_often, round};
 use super::saw::Offer;
-use super::size::{bounds, listed};
-use super::{Guards, Hold, Question, Saw, Step, caution, load};
+use super::size::{Goal, bounds, floor, listed};
+use super::{Guards, Hold, Question, Saw, Step, caution, load, may_be_parked};
 
 /// What has to be carried.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,6 +51,13 @@ pub struct Choice<'a> {
     pub churn_cost: f64,
 }
 
+impl Demand {
+    /// The fewest instances of a rung whose cores carry it.
+    fn instances(self, rung: &Rung) -> u32 {
+        whole((self.vcpus / f64::from(rung.vcpus) - NOISE).ceil())
+    }
+}
+
 impl Choice<'_> {
     /// The cheapest place that carries the demand; where none does, the one that comes nearest. `None` where no rung
     /// has a price.
@@ -61,12 +69,14 @@ impl Choice<'_> {
             (Some(stays), Some(best)) if stays.1 - best.1 <= self.churn_cost + CENT => Some(stays),
             (_, best) => best,
         };
-        chosen.map(|(place, _)| place).or_else(|| self.largest(demand))
+        chosen.map(|(place, _)| place).or_else(|| self.nearest(demand))
     }
 
     fn rungs(&self) -> impl Iterator<Item = (usize, &Rung)> {
-        let usable = |(at, rung): &(usize, &Rung)| {
-            rung.price.is_some() && (*at == self.now.rung || self.usable.get(*at) == Some(&true))
+        let here = self.ladder.rungs.get(self.now.rung);
+        let usable = move |(at, rung): &(usize, &Rung)| {
+            let can_be_had = *at == self.now.rung || self.usable.get(*at) == Some(&true);
+            can_be_had && rung.price.is_some() && here.is_some_and(|here| rung.gpus == here.gpus)
         };
         self.ladder.rungs.iter().enumerate().filter(usable)
     }
@@ -76,8 +86,7 @@ impl Choice<'_> {
         if rung.memory_gib + NOISE < demand.memory_gib {
             return None;
         }
-        let needed = whole((demand.vcpus / f64::from(rung.vcpus) - NOISE).ceil());
-        let instances = needed.max(self.bounds.min);
+        let instances = demand.instances(rung).max(self.bounds.min);
         let cost = rung.price? * f64::from(instances);
         (instances <= self.bounds.max).then_some((Place { rung: at, instances }, cost))
     }
@@ -109,15 +118,22 @@ impl Choice<'_> {
         by_cost.then_with(|| away(a).cmp(&away(b)))
     }
 
-    /// What comes nearest to a demand that nothing carries: enough memory first, then the most cores.
-    fn largest(&self, demand: Demand) -> Option<Place> {
-        let instances = self.bounds.max.max(self.bounds.min);
-        let rated = self.rungs().map(|(at, rung)| {
+    /// What comes nearest to a demand that nothing carries: enough memory first, which no number of instances makes up for,
+    /// then the most cores. Of equals the cheapest.
+    fn nearest(&self, demand: Demand) -> Option<Place> {
+        let rated = self.rungs().filter_map(|(at, rung)| {
+            let instances = demand.instances(rung).min(self.bounds.max).max(self.bounds.min);
+            let cost = rung.price? * f64::from(instances);
             let memory = rung.memory_gib.min(demand.memory_gib);
-            (Place { rung: at, instances }, memory, rung.vcpus)
+            let cores = (f64::from(rung.vcpus) * f64::from(instances)).min(demand.vcpus);
+            Some(((Place { rung: at, instances }, cost), memory, cores))
         });
-        let best = rated.max_by(|a, b| a.1.total_cmp(&b.1).then(a.2.cmp(&b.2)).then(b.0.rung.cmp(&a.0.rung)));
-        best.map(|(place, ..)| place)
+        let by_memory_and_cores = |a: &(_, f64, f64), b: &(_, f64, f64)| {
+            let cores = if (a.2 - b.2).abs() <= NOISE { Ordering::Equal } else { a.2.total_cmp(&b.2) };
+            a.1.total_cmp(&b.1).then(cores)
+        };
+        let best = rated.max_by(|a, b| by_memory_and_cores(a, b).then_with(|| self.order(b.0, a.0)));
+        best.map(|((place, _), ..)| place)
     }
 }
 
@@ -140,14 +156,14 @@ pub(super) fn step(
     seen: &Deployment,
     policy: &Policy,
 ) -> Result<Step, Hold> {
-    if !moves(seen, Axis::Instances) {
+    if !moves(question, seen, policy, Axis::Instances) {
         super::resizable(guards, seen, Axis::Instances)?;
         super::ours_to_change(guards, question, seen, policy, Axis::Instances)?;
     }
     let shape = seen.size.rung();
     let demand = demand(guards, question, seen, policy)?;
     let ladder = listed(guards, &shape, policy)?;
-    let choice = choice(question, seen, &seen.size, &ladder);
+    let choice = choice(question, seen, policy, (&seen.size, &ladder));
     let now = choice.now;
     let goal = choice.cheapest(demand).ok_or_else(|| Hold::NotResizable {
         axis: Axis::Shape,
@@ -155,28 +171,39 @@ pub(super) fn step(
     })?;
     let goal = only_as_asked(guards, question, &ladder, (now, goal))?;
     let axis = next(now, goal).unwrap_or(Axis::Instances);
-    let to = match axis {
-        Axis::Shape => {
-            let rung = ladder.rungs.get(goal.rung).map_or(shape.as_ref(), |rung| rung.shape.as_str());
-            seen.size.on_rung(rung)
-        }
-        Axis::Instances | Axis::Bandwidth => Size { instances: goal.instances, ..seen.size.clone() },
-    };
     let way = way(&ladder, now, goal, axis);
     not_paused(guards, question, seen, (axis, way))?;
     caution::rested(guards, question, seen, way)?;
     not_too_often(guards, question, seen)?;
-    within_budget(guards, question, policy, way, &to)?;
+    let to = match axis {
+        Axis::Shape => {
+            let rung = ladder.rungs.get(goal.rung).map_or(shape.as_ref(), |rung| rung.shape.as_str());
+            let to = seen.size.on_rung(rung);
+            within_budget(guards, question, policy, way, &to)?;
+            to
+        }
+        Axis::Instances | Axis::Bandwidth => {
+            let axis = Axis::Instances;
+            let goal = Goal::Number { axis, now: now.instances, to: goal.instances };
+            caution::affordable(guards, question, seen, policy, (way, goal))?.size(seen)
+        }
+    };
     Ok(Step { axis, way, to })
 }
 
-/// Whether a deployment can be changed along an axis, and is nobody else's.
-fn moves(seen: &Deployment, axis: Axis) -> bool {
-    !seen.fixed.contains_key(&axis) && !seen.owners.contains_key(&axis)
+/// Whether a deployment can be changed along an axis, and is nobody else's, or is parked for it.
+fn moves(question: &Question, seen: &Deployment, policy: &Policy, axis: Axis) -> bool {
+    let owned = seen.owners.contains_key(&axis) && !may_be_parked(question, seen, policy, axis);
+    !owned && !seen.fixed.contains_key(&axis)
 }
 
-fn choice<'a>(question: &Question, seen: &Deployment, size: &Size, ladder: &'a Ladder) -> Choice<'a> {
-    let shape_moves = moves(seen, Axis::Shape);
+fn choice<'a>(
+    question: &Question,
+    seen: &Deployment,
+    policy: &Policy,
+    (size, ladder): (&Size, &'a Ladder),
+) -> Choice<'a> {
+    let shape_moves = moves(question, seen, policy, Axis::Shape);
     let refused = |rung: &Rung| {
         seen.infeasible.iter().any(|known| known.shape == rung.shape && known.until > question.now)
     };
@@ -204,7 +231,9 @@ pub(crate) fn pair(question: &Question, seen: &Deployment, size: &Size, policy: 
     let draw = Draw::of(&pair.metric)?;
     let rung = size.rung();
     let ladder = policy.ladders.holding(&rung)?;
-    let choice = choice(question, seen, size, &ladder);
+    let choice = choice(question, seen, policy, (size, &ladder));
+    let bounds = Bounds { min: floor(question, seen), ..choice.bounds };
+    let choice = Choice { bounds, ..choice };
     let most = choice.most_of_cheaper(draw)?;
     let below = most.min(1.0) * usable(question, &pair.metric) * 100.0;
     // Cut off, so that what just fires it does fit.
@@ -265,7 +294,7 @@ fn only_as_asked(
     };
     let saw = Saw::Cheapest(Box::new([offer(now, cost), offer(goal, cost_then)]));
     let unfit = match question.asks() {
-        _ if goal == now => Some("it has the cheapest size that carries the load"),
+        _ if goal == now => Some("no other size carries as much of the load for less"),
         Some(Way::Up) if cores_then <= cores && memory_then <= memory => {
             Some("the alarm asks for more, and what it measures is carried by less")
         }
@@ -315,7 +344,7 @@ pub(crate) fn above_floor(
     sizes: &[&Size],
     policy: &Policy,
 ) -> Option<bool> {
-    let floor = bounds(question, seen).min;
+    let floor = floor(question, seen);
     let mut above = sizes.iter().any(|size| size.instances > floor);
     if seen.lifecycle == Lifecycle::Gone || seen.fixed.contains_key(&Axis::Shape) {
         return Some(above);
@@ -323,8 +352,10 @@ pub(crate) fn above_floor(
     for size in sizes {
         let rung = size.rung();
         let ladder = policy.ladders.holding(&rung)?;
-        let price = ladder.rung(&rung)?.price;
-        let cheaper = |other: &Rung| other.price.zip(price).is_some_and(|(other, this)| other < this);
+        let this = ladder.rung(&rung)?;
+        let cheaper = |other: &Rung| {
+            other.gpus == this.gpus && other.price.zip(this.price).is_some_and(|(other, this)| other < this)
+        };
         above |= ladder.rungs.iter().any(cheaper);
     }
     Some(above)

@@ -152,6 +152,24 @@ pub enum Hold {
 }
 
 impl Hold {
+    /// Whether the alarm asks for something that is needed, and that it does not get.
+    pub fn is_in_vain(&self) -> bool {
+        matches!(
+            self,
+            Self::Paused { .. }
+                | Self::NotResizable { .. }
+                | Self::OwnedElsewhere { .. }
+                | Self::UnlistedShape { .. }
+                | Self::AtCeiling { .. }
+                | Self::CoolingDown { .. }
+                | Self::TooManyChanges { .. }
+                | Self::OverBudget { .. }
+                | Self::Infeasible { .. }
+                | Self::PairTaken { .. }
+                | Self::NoPairAction
+        )
+    }
+
     /// The stable name in decision records and metrics.
     pub fn reason(&self) -> &'static str {
         match self {

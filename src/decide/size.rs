@@ -71,6 +71,14 @@ pub fn bounds(question: &Question, seen: &Deployment) -> Bounds {
     question.matched.rule.is.instances.intersect(seen.bounds)
 }
 
+/// The count at which nothing is left to take back: the lowest floor that comes into force by itself. What a schedule has
+/// brought about stays when it is over, and then its pair must be there.
+pub fn floor(question: &Question, seen: &Deployment) -> u32 {
+    let is = &question.matched.rule.is;
+    let own = is.lowest.unwrap_or(is.instances.min);
+    seen.bounds.map_or(own, |bounds| own.max(bounds.min))
+}
+
 pub(super) fn goal<'a>(
     guards: &mut Guards,
     question: &Question,
@@ -101,7 +109,7 @@ fn within_bounds<'a>(
 }
 
 /// Something is left between a number and the end of its bounds. One outside of them is never moved further
-/// out, nor against the alarm's direction; one that goes toward them goes all the way.
+/// out, nor against the alarm's direction; one under its floor that goes up goes there at once.
 fn within<'a>(
     guards: &mut Guards,
     Intent { axis, way, .. }: &Intent,

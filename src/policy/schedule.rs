@@ -153,6 +153,11 @@ impl Schedule {
         began.checked_add(self.lasts).ok()
     }
 
+    /// The floor that it brings for a target at its time, whenever that is.
+    pub(super) fn floor(&self, target: &TargetId) -> Option<u32> {
+        self.min.filter(|_| self.is_for(target))
+    }
+
     /// What it says.
     pub(super) fn settings(&self) -> Settings {
         Settings { min: self.min, max: self.max, ..Settings::default() }

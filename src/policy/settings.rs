@@ -51,6 +51,8 @@ pub struct Cooldown {
 pub struct InForce {
     /// The count stays inside these.
     pub instances: Bounds,
+    /// The lowest floor of the count that hours of the day bring; `None` where that of `instances` counts at all hours.
+    pub lowest: Option<u32>,
     /// The bandwidth stays inside these, in Mbps.
     pub bandwidth: Bounds,
     /// How fresh the evidence must be.
@@ -80,6 +82,7 @@ impl Default for InForce {
     fn default() -> Self {
         Self {
             instances: DEFAULT_INSTANCES,
+            lowest: None,
             bandwidth: DEFAULT_BANDWIDTH,
             fresh: Fresh::default(),
             native: Native::default(),
@@ -124,6 +127,13 @@ impl fmt::Display for Origin {
 
 /// By whom each setting was said, by its key; what nobody has said is not here.
 pub type Origins = BTreeMap<&'static str, Origin>;
+
+impl Settings {
+    /// Whether changes have to be remembered for it. See [`super::Rule::keeps_a_record`].
+    pub(super) fn keeps_a_record(&self) -> bool {
+        self.max_changes_per_hour.is_some() || self.cooldown_up.is_some_and(|up| up.is_positive())
+    }
+}
 
 /// Some of the settings.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -175,6 +185,9 @@ impl InForce {
         origins: &mut Origins,
         by: &dyn Fn(&'static str) -> Origin,
     ) {
+        if said.instances.is_some() || said.min.is_some() {
+            self.lowest = None;
+        }
         let mut note = |key| origins.insert(key, by(key));
         macro_rules! take {
             ($($key:literal: $said:ident => $($place:ident).+ = $value:expr;)*) => {

@@ -4,10 +4,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{PairContext, Resize, Target, nothing_left, written};
+use super::{PairContext, Resize, Target, Undone, nothing_left, written};
 use crate::alarm::{TargetId, TargetKind};
 use crate::call::{AlarmDefinition, Call, OciAlarm, RetryToken, Unchanged};
-use crate::deployment::{Axis, Deployment, Facts, Infeasible, Lifecycle, SeenAlarm, Tags};
+use crate::deployment::{Axis, Deployment, Facts, Lifecycle, SeenAlarm, Tags};
 use crate::ladder::{Draw, Rung};
 use crate::policy::Pair;
 
@@ -86,7 +86,7 @@ fn resize(change: Resize, calls: &mut Vec<Call>, _notes: &mut Vec<String>) {
 }
 
 /// A shape that was refused is remembered; of what else was not accepted nothing is left.
-fn undone(seen: &Deployment, infeasible: Option<&Infeasible>) -> Vec<Call> {
+fn undone(Undone { seen, infeasible, .. }: &Undone) -> Vec<Call> {
     let (Facts::OciModelDeployment { tags, .. }, Some(infeasible)) = (&seen.facts, infeasible) else {
         return Vec::new();
     };

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Finish, PairContext, Resize, Rest, Target, written};
+use super::{Finish, PairContext, Resize, Rest, Target, Undone, written};
 use crate::alarm::{TargetId, TargetKind};
 use crate::call::{AlarmDefinition, Call, CloudwatchAlarm, Word};
-use crate::deployment::{Axis, Deployment, Facts, Infeasible, SeenAlarm, Size, Tags};
+use crate::deployment::{Axis, Deployment, Facts, SeenAlarm, Size, Tags};
 use crate::ladder::{Ladders, Rung};
 use crate::tagged;
 
@@ -272,15 +272,25 @@ fn has_served(rest: &Rest, created: Option<Timestamp>) -> bool {
     changed_since || rest.now.duration_since(created) >= ABANDONED
 }
 
-fn undone(seen: &Deployment, infeasible: Option<&Infeasible>) -> Vec<Call> {
-    let Facts::SagemakerVariant { endpoint: Some(endpoint), .. } = &seen.facts else { return Vec::new() };
+/// The note of a change and its record are written ahead of it.
+fn undone(Undone { seen, of_shape, infeasible, on_record }: &Undone) -> Vec<Call> {
+    let Facts::SagemakerVariant { arn, .. } = &seen.facts else { return Vec::new() };
     let Some((_, variant)) = seen.target.endpoint_and_variant() else { return Vec::new() };
-    let arn = &endpoint.arn;
-    let mut calls = vec![Call::AwsDeleteTags { arn: arn.clone(), keys: vec![memory::step_key(variant)] }];
-    if let Some(infeasible) = infeasible {
-        calls.push(Call::AwsAddTags { arn: arn.clone(), tags: [memory::note(variant, infeasible)].into() });
+    let mut keys = Vec::new();
+    let mut tags = Tags::new();
+    if *of_shape {
+        keys.push(memory::step_key(variant));
+        tags.extend(infeasible.map(|infeasible| memory::note(variant, infeasible)));
     }
-    calls
+    if *on_record {
+        match seen.tags.get(tagged::RECENT) {
+            Some(before) => tags.extend([(recent_key(variant), before.clone())]),
+            None => keys.push(recent_key(variant)),
+        }
+    }
+    let forget = (!keys.is_empty()).then(|| Call::AwsDeleteTags { arn: arn.clone(), keys });
+    let write = (!tags.is_empty()).then(|| Call::AwsAddTags { arn: arn.clone(), tags });
+    forget.into_iter().chain(write).collect()
 }
 
 fn keep_pair(context: PairContext, standing: Option<&SeenAlarm>, notes: &mut Vec<String>) -> Option<Call> {

@@ -1070,6 +1070,9 @@ fn together(notices: &[Notice]) -> Vec<u8> {
     json!({ "Records": notices.iter().map(records).collect::<Vec<_>>() }).to_string().into_bytes()
 }
 
+const THREE: &str = "[defaults]\ninstances = { min = 1, max = 3 }";
+const DEAR: &str = "[defaults]\nmax_hourly_cost = 0.7";
+
 #[rstest]
 // The low alarm came first, and waits: what is needed is not taken away.
 #[case::less_and_more("", &[LOW_CPU, HIGH_CPU], &[(HIGH_CPU, "resize"), (LOW_CPU, "outranked")])]
@@ -1077,8 +1080,21 @@ fn together(notices: &[Notice]) -> Vec<u8> {
 #[case::two_kinds("", &[HIGH_MEM, HIGH_CPU], &[(HIGH_MEM, "resize"), (HIGH_CPU, "outranked")])]
 // Memory for more, CPU for less.
 #[case::across_axes("", &[LOW_CPU, HIGH_MEM], &[(HIGH_MEM, "resize"), (LOW_CPU, "outranked")])]
-// What comes to nothing outranks nobody.
-#[case::held("[defaults]\ninstances = { min = 1, max = 3 }", &[HIGH_CPU, LOW_CPU], &[(HIGH_CPU, "at_ceiling"), (LOW_CPU, "resize")])]
+// There is no more of it to be had, and so nothing is taken away.
+#[case::in_vain(THREE, &[LOW_CPU, HIGH_CPU], &[(HIGH_CPU, "at_ceiling"), (LOW_CPU, "outranked")])]
+// A smaller shape has fewer cores, too.
+#[case::in_vain_across_axes(THREE, &[LOW_MEM, HIGH_CPU], &[(HIGH_CPU, "at_ceiling"), (LOW_MEM, "outranked")])]
+// Where a shape cannot be had, its memory is none of the count's business; another shape's is.
+#[case::of_a_shape(DEAR, &[LOW_CPU, HIGH_MEM], &[(HIGH_MEM, "over_budget"), (LOW_CPU, "resize")])]
+#[case::of_a_shape_for_less(DEAR, &[LOW_MEM, HIGH_MEM], &[(HIGH_MEM, "over_budget"), (LOW_MEM, "outranked")])]
+// More by another way is not in the way of it.
+#[case::more_by_another_way(THREE, &[HIGH_CPU, HIGH_MEM], &[(HIGH_CPU, "at_ceiling"), (HIGH_MEM, "resize")])]
+// What asks for nothing outranks nobody.
+#[case::on_target(
+    "[[rule]]\nalarm = \"*high*cpu\"\naxis = \"instances\"\ntrack = 99",
+    &[HIGH_CPU, LOW_CPU],
+    &[(HIGH_CPU, "on_target"), (LOW_CPU, "resize")]
+)]
 // Of rules that may go either way, the alarm tells.
 #[case::tracked(
     "[[rule]]\nalarm = \"*_cpu\"\naxis = \"instances\"\ntrack = 60",

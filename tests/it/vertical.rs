@@ -377,6 +377,53 @@ fn a_copy_that_is_refused_is_not_tried_again_at_once() {
     assert_eq!(reason(&hear(HIGH_MEM, 1, &cloud, &policy)), "infeasible");
 }
 
+/// What is on record of the last changes.
+fn record(cloud: &Rehearsed) -> Option<String> {
+    cloud.snapshot().endpoints.get("churn")?.tags.get("stepladder:recent/AllTraffic").cloned()
+}
+
+#[rstest]
+// The type is beyond the quota, which the change itself tells: the fourth call after pair, copy and note.
+#[case::of_the_type(HIGH_MEM, 3, Error::OverQuota { operation: "aws:UpdateEndpoint".to_owned(), message: "no".to_owned() })]
+// The count is: the pair and the record come before it.
+#[case::of_the_count(HIGH_CPU, 2, Error::OverQuota { operation: "any".to_owned(), message: "no".to_owned() })]
+// Somebody else got there first.
+#[case::in_progress(HIGH_CPU, 2, Error::InProgress { operation: "any".to_owned(), message: "no".to_owned() })]
+fn a_change_that_is_not_accepted_is_on_no_record(
+    #[case] alarm: &str,
+    #[case] calls: usize,
+    #[case] error: Error,
+    #[values(None, Some("1772449200i+1"))] before: Option<&str>,
+) {
+    let (cloud, policy) = (low(), policy("[defaults]\nmax_changes_per_hour = 2"));
+    let before = before.map(str::to_owned);
+    let tagged = before.clone().map(|text| ("stepladder:recent/AllTraffic".to_owned(), text));
+    on(&cloud, VARIANT, |found| found.tags.extend(tagged));
+    let outcome = hear(alarm, 0, &Interrupted::at(calls, error, &cloud), &policy);
+    assert!(operations(&outcome).contains(&"aws:AddTags"), "{outcome:?}");
+    assert_eq!(record(&cloud), before);
+    // One that is accepted is on it.
+    hear(HIGH_CPU, 2, &cloud, &policy);
+    assert_ne!(record(&cloud), before);
+}
+
+#[test]
+fn what_one_rule_must_know_of_changes_every_rule_writes_down() {
+    let text = "[[rule]]\nalarm = \"busy\"\naxis = \"instances\"\nstep = 3\ncooldown = { up = \"30m\" }";
+    let cloud = low();
+    hear(HIGH_CPU, 0, &cloud, &policy(text));
+    assert!(record(&cloud).is_some_and(|record| record.ends_with("i+1")));
+    // A rule for another target need not know.
+    let cloud = low();
+    hear(HIGH_CPU, 0, &cloud, &policy(&text.replace("step = 3", "step = 3\ntarget = \"*fraud*\"")));
+    assert_eq!(record(&cloud), None);
+    // What a target has for itself counts as well.
+    let own = "[[target]]\ntarget = \"*churn*\"\nmax_changes_per_hour = 5";
+    let cloud = low();
+    hear(HIGH_CPU, 0, &cloud, &policy(own));
+    assert!(record(&cloud).is_some());
+}
+
 #[test]
 fn only_the_change_itself_tells_that_a_type_cannot_be_had() {
     let (cloud, policy) = (low(), policy(""));
@@ -480,6 +527,29 @@ fn a_step_down_that_parks_writes_the_pair_that_looks_after_it() {
     tick(11, &cloud, &policy);
     all_is_put_back(&cloud, "down by an alarm of their own");
     assert_eq!(pairs(&cloud.snapshot(), VARIANT, MEM_PAIR), []);
+}
+
+#[test]
+fn a_variant_may_be_parked_for_the_cheapest_type_too() {
+    let cloud = low();
+    scaled_natively(&cloud, &json!({}), 0);
+    on(&cloud, VARIANT, |found| {
+        found.metrics.insert("CPUUtilization".to_owned(), 20.0);
+        found.metrics.insert("MemoryUtilization".to_owned(), 95.0);
+    });
+    let before = cloud.snapshot().scalable;
+    let pair = "pair = { alarm = \"low_mem\", metric = \"MemoryUtilization\", below = 10, window = \"5m\" }";
+    let rule = |more: &str| format!("[[rule]]\nalarm = \"*mem*\"\naxis = \"cheapest\"\n{more}\n{pair}");
+    // Where it may not be, the type stays.
+    assert_eq!(reason(&hear(HIGH_MEM, 0, &cloud, &policy(&rule("")))), "on_target");
+    let policy = policy(&rule("native = \"park\""));
+    let outcome = hear(HIGH_MEM, 1, &cloud, &policy);
+    assert!(operations(&outcome).contains(&"aws:DeregisterScalableTarget"), "{outcome:?}");
+    cloud.advance(minute(10));
+    assert_eq!(shape(&cloud), "ml.m5.xlarge");
+    tick(11, &cloud, &policy);
+    tick(12, &cloud, &policy);
+    assert_eq!(cloud.snapshot().scalable, before);
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(journeys());
     cases.extend(holds());
     cases.extend(settings());
+    cases.extend(accelerators());
     cases.extend(ways());
     cases.extend(ties());
     cases
@@ -48,9 +49,21 @@ fn goals() -> Vec<Case> {
         high("memory alone: 4.4 GiB each", (2, "a"), 20.0, 80.0, "")
             .told(|alarm| alarm.signal.side = None)
             .gives("b"),
-        high("more memory than any has: the most there is, and all of it", (1, "d"), 20.0, 95.0, "")
+        high(
+            "more memory than any has: the most there is, and as many as the cores need",
+            (1, "c"),
+            20.0,
+            500.0,
+            "",
+        )
+        .told(|alarm| alarm.signal.side = None)
+        .gives("d"),
+        high("more memory than any has, of which another instance has no more", (1, "d"), 20.0, 95.0, "")
             .told(|alarm| alarm.signal.side = None)
-            .gives("10"),
+            .gives("on_target"),
+        high("more memory than any has, and 60 vCPUs: 4 d", (3, "d"), 90.0, 95.0, "").gives("4"),
+        low("more memory than any has, and 2.2 vCPUs: one d is as good as ten", (10, "d"), 1.0, 95.0, "")
+            .gives("1"),
         high("more cores than any has: as many as may be, of the most", (10, "d"), 100.0, 50.0, "")
             .gives("on_target"),
         high(
@@ -124,14 +137,15 @@ fn holds() -> Vec<Case> {
         base("no prices at all").shape("VM.Standard3.Flex:1:16").gives("not_resizable"),
         base("the shape cannot be changed: the count alone").fixed(Axis::Shape).gives("3"),
         high(
-            "the shape cannot be changed, and memory is what is missing: more of them is all there is",
+            "the shape cannot be changed, and memory is missing: 5 vCPUs are still 3 a",
             (2, "a"),
             90.0,
             80.0,
             "",
         )
         .fixed(Axis::Shape)
-        .gives("10"),
+        .gives("3"),
+        base("the shape is somebody else's: the count alone").owned(Axis::Shape).gives("3"),
         base("the count cannot be changed").fixed(Axis::Instances).gives("not_resizable"),
         base("the count belongs to somebody").owned(Axis::Instances).gives("owned_elsewhere"),
         high("the cheapest shape could not be had: the next", (2, "a"), 90.0, 80.0, "")
@@ -150,6 +164,12 @@ fn holds() -> Vec<Case> {
         base("what it would cost to a cent: three times 0.10 is a little more than 0.30, and is paid for")
             .tag("max-hourly-cost", "0.3")
             .gives("3"),
+        high("7 a for 0.70 are too dear, 6 are not: as far as it can be paid for", (5, "a"), 98.8, 50.0, "")
+            .tag("max-hourly-cost", "0.65")
+            .gives("6"),
+        high("a dearer shape that cannot be paid for", (2, "a"), 90.0, 80.0, "")
+            .tag("max-hourly-cost", "0.35")
+            .gives("over_budget"),
         base("busy").seen(|seen| seen.lifecycle = stepladder::deployment::Lifecycle::Busy).gives("busy"),
         low("no data that counts as a breach", (4, "a"), 10.0, 20.0, "")
             .told(|alarm| alarm.signal.missing = true)
@@ -195,6 +215,33 @@ fn settings() -> Vec<Case> {
             .gives("3"),
         low("equal prices for equal capacity: no change of shape", (4, "VM.Standard2.2"), 30.0, 5.0, "")
             .gives("2"),
+    ]
+}
+
+/// The number of accelerators stays: nothing tells how much of them is needed. `g1` has one for 1.0, `g2` one and twice the
+/// cores for 1.5, `h4` four for 5.0, `h5` four and fewer cores for 4.0.
+fn accelerators() -> Vec<Case> {
+    let ladder = "[[ladder]]\nname = \"t\"\nrungs = [\
+        { shape = \"g1\", vcpus = 4, memory_gib = 16, gpus = 1, price = 1.0 },\
+        { shape = \"g2\", vcpus = 8, memory_gib = 32, gpus = 1, price = 1.5 },\
+        { shape = \"h4\", vcpus = 48, memory_gib = 192, gpus = 4, price = 5.0 },\
+        { shape = \"h5\", vcpus = 32, memory_gib = 192, gpus = 4, price = 4.0 }]";
+    let case = |why, (count, rung): (u32, &str)| {
+        Case::new(why, "axis = \"cheapest\"").policy(ladder).count(count).shape(rung)
+    };
+    vec![
+        case("next to nothing to do: of those with four the cheapest", (1, "h4"))
+            .reads("MemoryUtilization", 5.0)
+            .low("CpuUtilization", 5.0, 60.0)
+            .gives("h5"),
+        case("the cheapest with four stays", (1, "h5"))
+            .reads("MemoryUtilization", 5.0)
+            .low("CpuUtilization", 5.0, 60.0)
+            .gives("on_target"),
+        case("more memory than one with one has: none with four is asked for", (1, "g1"))
+            .reads("MemoryUtilization", 200.0)
+            .high("CpuUtilization", 50.0, 40.0)
+            .gives("g2"),
     ]
 }
 

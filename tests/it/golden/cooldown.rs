@@ -21,6 +21,7 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = aws_vectors();
     cases.extend(credit());
     cases.extend(directions());
+    cases.extend(records());
     cases
 }
 
@@ -135,5 +136,33 @@ fn directions() -> Vec<Case> {
         .pair_calls()
         .changed(600)
         .gives("cooling_down"),
+    ]
+}
+
+/// What is on record counts only for the change that it was written for.
+fn records() -> Vec<Case> {
+    let keys = "cooldown = { up = \"30m\" }\nstep = 4";
+    vec![
+        plain("three were added five hours ago, and somebody else has changed it since", keys)
+            .changed(660)
+            .remembers(&[(5 * 3600, "i+3")])
+            .gives("cooling_down"),
+        plain("one was taken five hours ago, and somebody else has changed it since", keys)
+            .changed(660)
+            .remembers(&[(5 * 3600, "i-1")])
+            .gives("cooling_down"),
+        plain("an update that took an hour", keys).changed(660).remembers(&[(660 + 3600, "i+3")]).gives("5"),
+        plain("and one that took a second more", keys)
+            .changed(660)
+            .remembers(&[(661 + 3600, "i+3")])
+            .gives("cooling_down"),
+        plain("asked for after the last change was completed, it has come to nothing", keys)
+            .changed(660)
+            .remembers(&[(659, "i+3")])
+            .gives("cooling_down"),
+        plain("completed in the second in which it was asked for", keys)
+            .changed(660)
+            .remembers(&[(660, "i+3")])
+            .gives("5"),
     ]
 }

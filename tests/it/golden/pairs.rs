@@ -240,6 +240,44 @@ fn floors() -> Vec<(Case, &'static str)> {
     ]
 }
 
+/// A floor that a schedule brings passes with it, and what it has brought about is taken back then.
+fn passing_floors() -> Vec<(Case, &'static str)> {
+    // It is noon.
+    let hours = |from: &str, min: u32| {
+        format!("[[schedule]]\ncron = \"0 {from} * * *\"\nfor = \"2h\"\nmin = {min}\n")
+    };
+    let (noon, night) = (hours("11", 4), hours("1", 1));
+    let resting = |why, keys: &str, count| {
+        let keys = format!("axis = \"instances\"\n{keys}\n{}", pair("CpuUtilization", ""));
+        pair_calls(paired(why, &keys)).count(count)
+    };
+    let four = "instances = { min = 4, max = 9 }";
+    vec![
+        (resting("four, which is the floor until one", "", 4).policy(&noon), "rewrites < 10"),
+        (
+            resting("one, under the floor until one, and there it goes afterwards", "", 1).policy(&noon),
+            "deletes",
+        ),
+        (resting("four, which is the floor but at night", four, 4).policy(&night), "rewrites < 10"),
+        (resting("four, which is the floor at all hours", four, 4), "deletes"),
+        (resting("four, which its own tag says", "", 4).policy(&night).tag("min", "4"), "deletes"),
+        (resting("four, which the platform says", "", 4).policy(&night).platform(4, 9), "deletes"),
+        (
+            pair_calls(cheapest(
+                "four a: 2 b have as many cores for less, and may be had after one",
+                (4, "a"),
+                &pair("CpuUtilization", ""),
+                "",
+            ))
+            .policy(&noon)
+            .low("CpuUtilization", 5.0, 10.0)
+            .reads("MemoryUtilization", 5.0)
+            .seen(|seen| seen.last_change = None),
+            "rewrites < 72",
+        ),
+    ]
+}
+
 /// An alarm of CloudWatch that notifies a topic.
 fn high_alarm() -> SeenAlarm {
     let actions = vec!["arn:aws:sns:us-east-1:111122223333:stepladder-alarms".to_owned()];
@@ -333,7 +371,7 @@ fn counts() -> Vec<(Case, &'static str)> {
 
 #[test]
 fn the_pair_stands_where_and_as_it_must() {
-    let rows = [thresholds(), choices(), floors(), owned(), counts()].concat();
+    let rows = [thresholds(), choices(), floors(), passing_floors(), owned(), counts()].concat();
     let wrong = rows.iter().filter_map(|(case, expected)| {
         let plan = case.planned();
         let told = told(&plan.calls);
