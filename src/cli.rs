@@ -146,7 +146,11 @@ pub(crate) fn run() -> ExitCode {
         Command::Teardown(verb) => verb.run(),
     };
     let printed = printed.unwrap_or_else(|failure| told(&failure, format));
-    match io::stdout().write_all(printed.text.as_bytes()).and_then(|()| io::stdout().flush()) {
+    let text = match format {
+        Format::Json => printed.text,
+        Format::Text => report::plain_lines(&printed.text),
+    };
+    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
         Ok(()) => ExitCode::from(printed.exit),
         // The reader has gone, as `head` does; there is nobody left to tell.
         Err(_) => ExitCode::FAILURE,
@@ -158,7 +162,7 @@ fn told(failure: &Failure, format: Format) -> Printed {
     let text = match format {
         Format::Json => format!("{:#}\n", json!({ "error": { "kind": kind, "message": message } })),
         Format::Text => {
-            let _ = writeln!(io::stderr(), "error: {message}");
+            let _ = writeln!(io::stderr(), "error: {}", report::plain_lines(message));
             String::new()
         }
     };
@@ -175,22 +179,27 @@ fn read_event(path: &Path) -> Result<Vec<u8>, Failure> {
     } else {
         File::open(path).and_then(|file| file.take(limit).read_to_end(&mut body))
     };
-    let shown = path.display();
+    let shown = shown(path);
     read.map_err(|error| {
         Failure::unusable("unreadable_file", format!("event `{shown}` cannot be read: {error}"))
     })?;
     Ok(body)
 }
 
+/// A file's name, in one line.
+fn shown(path: &Path) -> String {
+    report::plain(&path.display().to_string())
+}
+
 fn read_world(path: &Path) -> Result<World, Failure> {
-    let shown = path.display();
+    let shown = shown(path);
     let unusable = |message: String| Failure::unusable("world", format!("world `{shown}`: {message}"));
     let text = std::fs::read(path).map_err(|error| unusable(format!("it cannot be read: {error}")))?;
     World::from_json(&text).map_err(|error| unusable(report::chain(&error)))
 }
 
 fn write_world(path: &Path, cloud: &Rehearsed) -> Result<(), Failure> {
-    let shown = path.display();
+    let shown = shown(path);
     let broken = |error: &dyn std::error::Error| {
         Failure::broken("world", format!("world `{shown}` cannot be written: {}", report::chain(error)))
     };

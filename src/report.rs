@@ -329,7 +329,12 @@ fn embedded(dimensions: &Value, metrics: &[Value], now: Timestamp) -> Value {
     })
 }
 
-/// An error and everything that caused it, in one line.
+/// The same for several lines that are ours to break; what they are filled with is made [`plain`] before.
+pub fn plain_lines(text: &str) -> String {
+    text.split('\n').map(plain).collect::<Vec<_>>().join("\n")
+}
+
+/// An error and everything that caused it, in one line, whatever a policy or a payload has brought into it.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -337,7 +342,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         let _ = write!(text, ": {error}");
         cause = error.source();
     }
-    text
+    plain(&text)
 }
 
 /// Whether an outcome failed because the payload was of no use, not because something broke.

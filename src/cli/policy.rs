@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use stepladder::config;
 use stepladder::policy::{Mode, Policy, SCHEMA};
+use stepladder::report::plain;
 
 use super::{Failure, Format, PolicyOption, Printed};
 
@@ -93,10 +94,10 @@ impl Check {
             Format::Text => {
                 for warning in warnings {
                     // Nobody is left to be told when standard error is gone.
-                    let _ = writeln!(io::stderr(), "warning: {warning}");
+                    let _ = writeln!(io::stderr(), "warning: {}", plain(&warning));
                 }
-                let named =
-                    named.map_or_else(|| "the built-in policy".to_owned(), |named| format!("`{named}`"));
+                let named = named
+                    .map_or_else(|| "the built-in policy".to_owned(), |named| format!("`{}`", plain(&named)));
                 Printed::done(format!("{named} can be used: {}\n", summary(&policy)))
             }
         })

@@ -9,6 +9,7 @@ use stepladder::alarm::Event;
 use stepladder::cloud::rehearsed::{Rehearsed, World};
 use stepladder::handle::handle;
 use stepladder::policy::Policy;
+use stepladder::report::plain;
 use stepladder::source;
 
 use super::handle::{exit, text};
@@ -52,7 +53,7 @@ impl Options {
             };
             let clock = cloud.snapshot().clock.strftime("%H:%M:%S");
             // Writing to a string cannot fail.
-            let _ = writeln!(story, "{clock}  {}\n{text}", name(path));
+            let _ = writeln!(story, "{clock}  {}\n{text}", plain(&name(path)));
             // What broke counts more than what was of no use.
             exit = if exit == 1 || told == 1 { 1 } else { exit.max(told) };
         }

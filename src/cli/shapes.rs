@@ -6,6 +6,7 @@ use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 use stepladder::ladder::{FlexShape, Ladder, Rung};
+use stepladder::report::plain;
 
 use super::{Failure, Format, PolicyOption, Printed};
 
@@ -39,8 +40,8 @@ impl Options {
         let flexible: Vec<&FlexShape> = policy.ladders.flex().filter(wanted).collect();
         if let (true, true, Some(name)) = (ladders.is_empty(), flexible.is_empty(), &self.name) {
             let near = policy.ladders.nearest(name);
-            let near = near.map_or_else(String::new, |near| format!("; the nearest is `{near}`"));
-            let message = format!("no ladder is called `{name}` or holds it{near}");
+            let near = near.map_or_else(String::new, |near| format!("; the nearest is `{}`", plain(near)));
+            let message = format!("no ladder is called `{}` or holds it{near}", plain(name));
             return Err(Failure::unusable("no_ladder", message));
         }
         Ok(match self.format {
@@ -79,6 +80,7 @@ fn flexible_value(flex: &FlexShape) -> Value {
 }
 
 fn flexible_line(FlexShape { shape, ocpus, memory_gib, .. }: &FlexShape) -> String {
+    let shape = plain(shape);
     format!("{shape}  doubled and halved: {ocpus} OCPU, {memory_gib} GB\n")
 }
 
@@ -88,11 +90,11 @@ fn table(ladder: &Ladder) -> String {
     for rung in &ladder.rungs {
         let gpus = if rung.gpus == 0 { String::new() } else { rung.gpus.to_string() };
         let price = rung.price.map_or_else(String::new, |price| format!("{price:.4}"));
-        let shape = format!("  {}", rung.shape);
+        let shape = format!("  {}", plain(&rung.shape));
         table.add_row([shape, rung.vcpus.to_string(), rung.memory_gib.to_string(), gpus, price]);
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    format!("{}\n{}\n", ladder.name, table.trim_fmt())
+    format!("{}\n{}\n", plain(&ladder.name), table.trim_fmt())
 }

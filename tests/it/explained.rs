@@ -116,6 +116,51 @@ fn a_policy_is_checked(#[case] name: &str, #[case] policy: &str, #[case] more: &
     insta::assert_snapshot!(format!("policy-check-{name}"), run(&args).without(&dir).to_string());
 }
 
+/// Nothing that a policy says moves the cursor, rings a bell, or forges another line; the program's own lines stay.
+#[rstest]
+#[case::mode("mode = \"a\\u001b[31mred\\u0007\"\n", "check", r"`a\u{1b}[31mred\u{7}`")]
+#[case::pair(&paired("").replace("\"x\"", "\"a/\\u001b\""), "check", r#"`pair.alarm = "a/\u{1b}"`"#)]
+#[case::zone(&schedule("cron = \"0 8 * * *\"\nmin = 2\nzone = \"\\u001b\""), "check", r#"`zone = "\u{1b}"`"#)]
+#[case::ladder("[[ladder]]\nname = \"a\\nerror: fake\"\nrungs = []\n", "check", r"ladder `a\nerror: fake`")]
+#[case::alarm(
+    &rule("instances", "").replace("\"a\"", "\"a\\u001b]0;x\\u0007\\nb\""),
+    "explain --target endpoint/churn/variant/a",
+    r"rule 1 of the policy answers `a\u{1b}]0;x\u{7}\nb`"
+)]
+fn what_a_policy_says_is_shown_in_one_line(#[case] policy: &str, #[case] verb: &str, #[case] told: &str) {
+    let dir = TempDir::new().unwrap();
+    let policy = write(&dir, "policy.toml", policy);
+    let mut args: Vec<&str> = ["policy"].into_iter().chain(verb.split(' ')).collect();
+    args.extend(if verb == "check" { vec![policy.as_str()] } else { vec!["--policy", &policy] });
+    let ran = run(&args);
+    assert!(ran.out.contains(told) || ran.err.contains(told), "{ran}");
+    assert!(ran.err.lines().count() <= 1, "{ran}");
+    assert_eq!(ran.out.chars().find(|c| c.is_control() && *c != '\n'), None, "{ran}");
+}
+
+#[test]
+fn a_files_name_is_shown_in_one_line() {
+    let dir = TempDir::new().unwrap();
+    let name = |kind: &str| format!("a\u{1b}[31m\nerror: fake.{kind}");
+    for (policy, code) in [("mode = \"act\"", 0), ("mode = 1", 2)] {
+        let ran = run(&["policy", "check", &write(&dir, &name("toml"), policy)]);
+        assert_eq!((ran.code, ran.out.lines().count() + ran.err.lines().count()), (code, 1), "{ran}");
+    }
+    let ran = run(&["parse", &write(&dir, &name("json"), "")]);
+    assert_eq!((ran.code, ran.err.lines().count()), (2, 1), "{ran}");
+    let ran = run(&["parse", dir.path().join(name("none")).to_str().unwrap()]);
+    assert_eq!((ran.code, ran.err.lines().count()), (2, 1), "{ran}");
+}
+
+#[test]
+fn a_ladders_own_names_are_shown_in_one_line() {
+    let dir = TempDir::new().unwrap();
+    let rungs = "[{ shape = \"s\\u001b\\n\", vcpus = 1, memory_gib = 1 }]";
+    let policy = write(&dir, "policy.toml", format!("[[ladder]]\nname = \"a\\nb\"\nrungs = {rungs}\n"));
+    let ran = run(&["shapes", "--policy", &policy, "a\nb"]);
+    assert!(ran.out.starts_with("a\\nb\n") && ran.out.contains(r"s\u{1b}\n "), "{ran}");
+}
+
 #[test]
 fn without_a_file_the_policy_that_applies_is_checked() {
     let ran = run(&["policy", "check"]);

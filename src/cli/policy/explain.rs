@@ -113,7 +113,7 @@ impl Told<'_> {
     /// What is so whichever rule answers.
     fn heading(&self) -> String {
         let Explained { allowed, schedules, pause, unreadable, .. } = self.explained;
-        let mut text = format!("{} at {}\n", self.target, self.now);
+        let mut text = plain(&format!("{} at {}", self.target, self.now)) + "\n";
         // Writing to a string cannot fail.
         let mut line = |line: String| {
             let _ = writeln!(text, "  {}", plain(&line));
@@ -165,10 +165,11 @@ fn rule_text(Effective { matched, settings }: &Effective, target: &TargetId, as_
     let on = Some(rule.targets())
         .filter(|glob| glob != "*")
         .map_or_else(String::new, |glob| format!(" on `{glob}`"));
-    let mut text = match role {
-        Role::TakesBack => format!("{} takes back on `{by}`, its pair\n", rule.origin),
-        Role::Answers | Role::LooksAfter => format!("{} answers `{by}`{on}\n", rule.origin),
+    let heading = match role {
+        Role::TakesBack => format!("{} takes back on `{by}`, its pair", rule.origin),
+        Role::Answers | Role::LooksAfter => format!("{} answers `{by}`{on}", rule.origin),
     };
+    let mut text = plain(&heading) + "\n";
     // Writing to a string cannot fail.
     let mut line = |label: &str, value: &str| {
         let _ = writeln!(text, "  {label:<20} {}", plain(value));
