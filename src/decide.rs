@@ -61,7 +61,7 @@ impl<'a> Question<'a> {
         match tagged::read(tags) {
             Ok(said) => {
                 question.pause = said.pause;
-                question.matched.take(&said.settings, &|key| Origin::Tag(tagged::tag_of(key)));
+                question.matched.take(&said.settings, &|key| Origin::Tag(tagged::tag_of(key, tags)));
             }
             Err(unreadable) => question.unreadable = Some(unreadable),
         }
@@ -72,6 +72,7 @@ impl<'a> Question<'a> {
     pub fn leaves_alone(&self, decision: &Decision) -> bool {
         let paused = self
             .pause
+            .as_ref()
             .is_some_and(|pause| [Way::Up, Way::Down].iter().all(|way| pause.stops(*way, self.now)));
         let held = matches!(decision, Decision::Hold(Hold::Paused { .. } | Hold::UnreadableTag { .. }));
         paused || held || self.unreadable.is_some()

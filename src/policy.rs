@@ -64,6 +64,8 @@ const LONGEST_REPEAT: SignedDuration = SignedDuration::from_hours(30 * 24);
 pub struct Policy {
     /// Whether calls are sent at all.
     pub mode: Mode,
+    /// Whether the policy says so itself.
+    mode_is_said: bool,
     /// Which targets are ever touched, and whose alarms may ask for it.
     lists: Lists,
     /// The policy's rules, then the built-in ones. The first that matches counts.
@@ -176,7 +178,8 @@ impl Policy {
         }
         let lists = Lists::checked(own.targets, own.topics, own.accounts)?;
         let mut policy = Self {
-            mode: own.mode,
+            mode: own.mode.unwrap_or_default(),
+            mode_is_said: own.mode.is_some(),
             lists,
             rules,
             own_rules,
@@ -269,8 +272,8 @@ impl Policy {
         }
         let usual = matched.rule.is.instances.min;
         for (i, schedule) in self.schedules.iter().enumerate().rev() {
-            if let Some(until) = schedule.until(target, now) {
-                matched.take(&schedule.settings(), &|_| Origin::Schedule(i + 1, format!("until {until}")));
+            if schedule.runs(target, now) {
+                matched.take(&schedule.settings(), &|_| Origin::Schedule(i + 1, now));
             }
         }
         if let Some(floor) = self.schedules.iter().filter_map(|schedule| schedule.floor(target)).min() {
@@ -285,9 +288,8 @@ impl Policy {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct File {
-    /// Whether calls are sent.
-    #[serde(default)]
-    mode: Mode,
+    /// Whether calls are sent (default: `act`).
+    mode: Option<Mode>,
     /// Globs on the targets that may be touched (default: every target).
     targets: Option<Vec<String>>,
     /// Globs on the ARNs of the SNS topics that are listened to (default: every topic).

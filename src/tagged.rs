@@ -41,9 +41,9 @@ const ALIKE: f64 = 0.85;
 /// Of a short name every letter counts for more than that: so many wrong, missing, too many or swapped are a slip.
 const SLIP: usize = 1;
 
-/// The tag that states a setting, by the setting's key.
-pub fn tag_of(key: &'static str) -> &'static str {
-    match key {
+/// The tag that states a setting, by the setting's key, as it stands among those that [`own`] gives.
+pub fn tag_of(key: &'static str, tags: &Tags) -> String {
+    let name = match key {
         "instances.min" => MIN,
         "instances.max" => MAX,
         "fresh" => FRESH,
@@ -53,7 +53,8 @@ pub fn tag_of(key: &'static str) -> &'static str {
         "max_changes_per_hour" => MAX_CHANGES,
         "mode" => MODE,
         _ => PREFIX,
-    }
+    };
+    find(tags, name).map_or(name, |(tag, _)| tag).to_owned()
 }
 
 /// Whether a tag is one of ours. Case matters to one cloud and not to the other; whoever wrote it meant us in either.
@@ -61,22 +62,28 @@ pub fn is_ours(key: &str) -> bool {
     key.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }
 
-/// The tags of ours among all, with those of the one variant in the place of its endpoint's.
+/// The tags of ours among all, with those of the one variant in the place of its endpoint's. Their names are kept as they
+/// stand, so that whoever is told of one finds it.
 pub fn own(tags: &Tags, variant: Option<&str>) -> Tags {
-    let mut own = Tags::new();
-    let ours = tags.iter().filter(|(key, _)| is_ours(key));
-    for (key, value) in ours {
-        match (key.split_once('/'), variant) {
-            (None, _) => {
-                own.entry(key.clone()).or_insert_with(|| value.clone());
-            }
-            (Some((name, of)), Some(variant)) if of == variant => {
-                own.insert(name.to_owned(), value.clone());
-            }
-            (Some(_), _) => {}
-        }
-    }
-    own
+    let of = |tag: &str| tag.split_once('/').map(|(_, of)| of.to_owned());
+    let is_own = |tag: &str| match (of(tag), variant) {
+        (None, Some(variant)) => !tags.contains_key(&format!("{tag}/{variant}")),
+        (None, None) => true,
+        (of, variant) => of.as_deref() == variant,
+    };
+    let ours = tags.iter().filter(|(tag, _)| is_ours(tag) && is_own(tag));
+    ours.map(|(tag, value)| (tag.clone(), value.clone())).collect()
+}
+
+/// What a tag is called for an endpoint and for its variant alike.
+pub fn name_of(tag: &str) -> &str {
+    tag.split('/').next().unwrap_or(tag)
+}
+
+/// The tag of a name, as it stands among those that [`own`] gives, and what it says.
+pub(crate) fn find<'a>(tags: &'a Tags, name: &str) -> Option<(&'a str, &'a str)> {
+    let mut tags = tags.iter().map(|(tag, text)| (tag.as_str(), text.as_str()));
+    tags.find(|(tag, _)| name_of(tag) == name)
 }
 
 /// A tag that cannot be read.
@@ -89,8 +96,10 @@ pub struct Unreadable {
 }
 
 /// Scaling that an operator has paused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
+    /// The tag that says so, as it stands.
+    pub tag: String,
     /// Which way; `None` for both.
     pub way: Option<Way>,
     /// Until when; `None` for as long as the tag is there.
@@ -99,7 +108,7 @@ pub struct Pause {
 
 impl Pause {
     /// Whether it stops a change this way now.
-    pub fn stops(self, way: Way, now: Timestamp) -> bool {
+    pub fn stops(&self, way: Way, now: Timestamp) -> bool {
         self.way.is_none_or(|paused| paused == way) && self.until.is_none_or(|until| now < until)
     }
 }
@@ -111,7 +120,7 @@ impl fmt::Display for Pause {
             Some(Way::Up) => "up",
             Some(Way::Down) => "down",
         };
-        write!(f, "the tag `{PAUSE} = {way}`")?;
+        write!(f, "the tag `{} = {way}`", self.tag)?;
         self.until.map_or(Ok(()), |until| write!(f, " until {until}"))
     }
 }
@@ -134,8 +143,8 @@ pub fn read(tags: &Tags) -> Result<Said, Unreadable> {
     if let (Some(min), Some(max)) = (said.settings.min, said.settings.max)
         && min > max
     {
-        let problem = format!("`{min}` is above `{MAX} = {max}`");
-        return Err(Unreadable { tag: MIN.to_owned(), problem });
+        let problem = format!("`{min}` is above `{} = {max}`", tag_of("instances.max", tags));
+        return Err(Unreadable { tag: tag_of("instances.min", tags), problem });
     }
     Ok(said)
 }
@@ -143,16 +152,16 @@ pub fn read(tags: &Tags) -> Result<Said, Unreadable> {
 impl Said {
     fn take(&mut self, tag: &str, text: &str) -> Result<(), String> {
         let settings = &mut self.settings;
-        match tag {
-            PAUSE => self.pause = Some(read_pause(text)?),
+        match name_of(tag) {
+            PAUSE => self.pause = Some(read_pause(tag, text)?),
             MIN => settings.min = Some(count(text)?),
             MAX => settings.max = Some(count(text)?),
             MODE => settings.mode = Some(mode(text)?),
             FRESH => settings.fresh = Some(fresh(text)?),
-            COOLDOWN_UP => settings.cooldown_up = Some(cooldown(COOLDOWN_UP, text)?),
-            COOLDOWN_DOWN => settings.cooldown_down = Some(cooldown(COOLDOWN_DOWN, text)?),
-            MAX_HOURLY_COST => settings.max_hourly_cost = Some(amount(text)?),
-            MAX_CHANGES => settings.max_changes_per_hour = Some(max_changes(MAX_CHANGES, count(text)?)?),
+            COOLDOWN_UP => settings.cooldown_up = Some(cooldown(tag, text)?),
+            COOLDOWN_DOWN => settings.cooldown_down = Some(cooldown(tag, text)?),
+            MAX_HOURLY_COST => settings.max_hourly_cost = Some(amount(tag, text)?),
+            MAX_CHANGES => settings.max_changes_per_hour = Some(max_changes(tag, count(text)?)?),
             other => not_meant(other)?,
         }
         Ok(())
@@ -186,9 +195,9 @@ fn count(text: &str) -> Result<u32, String> {
     number.ok_or_else(|| format!("`{text}`: expected a whole number, at least 1"))
 }
 
-fn amount(text: &str) -> Result<f64, String> {
+fn amount(tag: &str, text: &str) -> Result<f64, String> {
     let number = text.parse().map_err(|_| format!("`{text}`: expected an amount in US dollars"))?;
-    above_nothing(MAX_HOURLY_COST, number)
+    above_nothing(tag, number)
 }
 
 /// Tags only ever hold back: whoever may tag a deployment must not be able to let loose what the policy only watches.
@@ -207,7 +216,7 @@ fn fresh(text: &str) -> Result<Fresh, String> {
     }
 }
 
-fn read_pause(text: &str) -> Result<Pause, String> {
+fn read_pause(tag: &str, text: &str) -> Result<Pause, String> {
     let expected = || {
         format!(
             "`{text}`: expected `all`, `up` or `down`, and perhaps `until=2026-03-02T09:00:00Z` after a blank"
@@ -231,7 +240,7 @@ fn read_pause(text: &str) -> Result<Pause, String> {
     if words.next().is_some() {
         return Err(expected());
     }
-    Ok(Pause { way, until })
+    Ok(Pause { tag: tag.to_owned(), way, until })
 }
 
 /// One change that was asked for.
@@ -258,7 +267,7 @@ pub const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// What was changed lately, oldest first. What cannot be read is not there.
 pub fn recent(tags: &Tags) -> Vec<Recent> {
-    let text = tags.get(RECENT).map_or("", String::as_str);
+    let text = find(tags, RECENT).map_or("", |(_, text)| text);
     text.split(' ').filter_map(read_recent).collect()
 }
 
@@ -319,6 +328,10 @@ mod tests {
         Timestamp::from_second(seconds).unwrap()
     }
 
+    fn pause(way: Option<Way>, until: Option<i64>) -> Pause {
+        Pause { tag: PAUSE.to_owned(), way, until: until.map(second) }
+    }
+
     #[test]
     fn a_pause_is_read_in_either_spelling() {
         let rows = [
@@ -337,18 +350,18 @@ mod tests {
         ];
         for (text, expected) in rows {
             let read = read(&tags(&[(PAUSE, text)]));
-            let expected = expected.map(|(way, until)| Pause { way, until: until.map(second) });
+            let expected = expected.map(|(way, until)| pause(way, until));
             assert_eq!(read.ok().and_then(|said| said.pause), expected, "{text}");
         }
     }
 
     #[test]
     fn a_pause_stops_its_way_until_it_is_over() {
-        let pause = Pause { way: Some(Way::Down), until: Some(second(100)) };
-        assert!(pause.stops(Way::Down, second(99)));
-        assert!(!pause.stops(Way::Down, second(100)));
-        assert!(!pause.stops(Way::Up, second(99)));
-        assert!(Pause { way: None, until: None }.stops(Way::Up, second(99)));
+        let down = pause(Some(Way::Down), Some(100));
+        assert!(down.stops(Way::Down, second(99)));
+        assert!(!down.stops(Way::Down, second(100)));
+        assert!(!down.stops(Way::Up, second(99)));
+        assert!(pause(None, None).stops(Way::Up, second(99)));
     }
 
     #[test]
@@ -358,10 +371,47 @@ mod tests {
             ("stepladder:min/blue", "3"),
             ("stepladder:max/green", "9"),
             ("stepladder:step/blue", "from=a"),
+            ("stepladder:mode", "observe"),
             ("team", "a"),
         ]);
-        assert_eq!(own(&all, Some("blue")), tags(&[("stepladder:min", "3"), ("stepladder:step", "from=a")]));
-        assert_eq!(own(&all, None), tags(&[("stepladder:min", "2")]));
+        let blue = [
+            ("stepladder:min/blue", "3"),
+            ("stepladder:step/blue", "from=a"),
+            ("stepladder:mode", "observe"),
+        ];
+        assert_eq!(own(&all, Some("blue")), tags(&blue));
+        assert_eq!(own(&all, None), tags(&[("stepladder:min", "2"), ("stepladder:mode", "observe")]));
+    }
+
+    #[test]
+    fn a_tag_is_told_as_it_stands() {
+        let all = tags(&[
+            ("stepladder:min/blue", "3"),
+            ("stepladder:max", "2"),
+            ("stepladder:recent/blue", "7i+1"),
+        ]);
+        assert_eq!(tag_of("instances.min", &all), "stepladder:min/blue");
+        assert_eq!(tag_of("instances.max", &all), "stepladder:max");
+        assert_eq!(recent(&all).len(), 1);
+        for (tag, text, part) in [
+            ("stepladder:pause/blue", "maybe", "`maybe`"),
+            ("stepladder:maxx/blue", "3", "did you mean `stepladder:max`?"),
+            ("stepladder:cooldown-up/blue", "soon", "`stepladder:cooldown-up/blue = \"soon\"`"),
+            ("stepladder:max-hourly-cost/blue", "0", "`stepladder:max-hourly-cost/blue = 0`"),
+        ] {
+            let problem = read(&tags(&[(tag, text)])).unwrap_err();
+            assert!(problem.tag == tag && problem.problem.contains(part), "{problem:?}");
+        }
+        let problem = read(&all).unwrap_err();
+        assert_eq!(
+            (problem.tag.as_str(), problem.problem.as_str()),
+            ("stepladder:min/blue", "`3` is above `stepladder:max = 2`")
+        );
+        let said = read(&tags(&[("stepladder:pause/blue", "up")])).unwrap();
+        assert_eq!(
+            said.pause.map(|pause| pause.to_string()).as_deref(),
+            Some("the tag `stepladder:pause/blue = up`")
+        );
     }
 
     #[test]

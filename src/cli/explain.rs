@@ -11,7 +11,7 @@ use stepladder::apply::Outcome;
 use stepladder::decide::{Decision, Question};
 use stepladder::deployment::{Deployment, Size};
 use stepladder::handle::{Answer, handle};
-use stepladder::policy::{Policy, Setting};
+use stepladder::policy::{Mode, Policy, Setting};
 use stepladder::{report, tagged, target};
 
 use super::cloud::CloudOption;
@@ -108,6 +108,7 @@ fn text(answer: &Answer, policy: &Policy, now: Timestamp) -> String {
 
 fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
     let mut text = said(&outcome.alarm);
+    let question = question(outcome, policy, now);
     // Writing to a string cannot fail.
     let mut say = |sentence: String| {
         let _ = writeln!(text, "{}", report::plain(&sentence));
@@ -123,7 +124,7 @@ fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
         let changed = seen.last_change.map_or_else(String::new, |at| format!(", last changed {at}"));
         say(format!("The deployment is seen as {}, `{}`{changed}.", seen.size, seen.status));
         measured(outcome, seen, policy).into_iter().for_each(&mut say);
-        in_force(outcome, seen, policy, now).into_iter().for_each(&mut say);
+        in_force(seen, policy, question.as_ref()).into_iter().for_each(&mut say);
     }
     say(String::new());
     say("Guards, in order:".to_owned());
@@ -145,7 +146,14 @@ fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
     if outcome.calls.is_empty() {
         say("Nothing would be called.".to_owned());
     } else {
-        say("These calls would be sent, in this order:".to_owned());
+        let mode = question.map_or(policy.mode, |question| question.mode(policy));
+        say(match mode {
+            Mode::Act => "These calls would be sent, in this order:".to_owned(),
+            Mode::Observe => format!(
+                "In the mode `{mode}` nothing is sent. In `{}` these calls would be, in this order:",
+                Mode::Act
+            ),
+        });
         for (i, receipt) in outcome.calls.iter().enumerate() {
             let call = &receipt.call;
             say(format!("  {}. {} (needs `{}`): {call}", i + 1, call.operation(), call.permission()));
@@ -178,17 +186,21 @@ fn measured(outcome: &Outcome, seen: &Deployment, policy: &Policy) -> Vec<String
     told.into_iter().chain(read).collect()
 }
 
+/// The question that was answered, with all that is said of the target.
+fn question<'a>(outcome: &'a Outcome, policy: &'a Policy, now: Timestamp) -> Option<Question<'a>> {
+    let (target, seen) = outcome.target.as_ref().zip(outcome.seen.as_ref())?;
+    let matched = policy.in_force(policy.rule_for(&outcome.alarm.name, target)?, target, now);
+    Some(Question::new(&outcome.alarm, target, matched, now).with_tags(&seen.tags))
+}
+
 /// What its tags say, and what somebody has said of the settings.
-fn in_force(outcome: &Outcome, seen: &Deployment, policy: &Policy, now: Timestamp) -> Vec<String> {
+fn in_force(seen: &Deployment, policy: &Policy, question: Option<&Question>) -> Vec<String> {
     let ours = |(name, _): &(&String, &String)| {
-        tagged::OPERATORS.contains(&name.as_str()) || *name == tagged::RECENT
+        let name = tagged::name_of(name);
+        tagged::OPERATORS.contains(&name) || name == tagged::RECENT
     };
     let tags = seen.tags.iter().filter(ours).map(|(name, value)| format!("Its tag `{name}` says `{value}`."));
-    let matched = outcome.target.as_ref().and_then(|target| {
-        let matched = policy.in_force(policy.rule_for(&outcome.alarm.name, target)?, target, now);
-        Some(Question::new(&outcome.alarm, target, matched, now).with_tags(&seen.tags).matched)
-    });
-    let settings = matched.map(|matched| policy.settings_of(&matched)).unwrap_or_default();
+    let settings = question.map(|question| policy.settings_of(&question.matched)).unwrap_or_default();
     let said = settings.into_iter().filter(Setting::is_said);
     let said: Vec<String> =
         said.map(|said| format!("  {:<20} {:<15} {}", said.key, said.value, said.said_by())).collect();

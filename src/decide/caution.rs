@@ -19,7 +19,8 @@ pub(super) fn not_paused(
     seen: &Deployment,
     (axis, way): (Axis, Way),
 ) -> Result<(), Hold> {
-    let tagged = question.pause.filter(|pause| pause.stops(way, question.now)).map(|pause| pause.to_string());
+    let paused = question.pause.as_ref().filter(|pause| pause.stops(way, question.now));
+    let tagged = paused.map(ToString::to_string);
     let stops = |pause: &&Pause| pause.axis == axis && if way == Way::Up { pause.up } else { pause.down };
     let by = tagged.or_else(|| seen.pauses.iter().find(stops).map(|pause| pause.by.clone()));
     match by {

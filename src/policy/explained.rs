@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use super::{Matched, Mode, Origin, Policy, Role, Rule, Schedule};
+use super::{Matched, Origin, Policy, Role, Rule, Schedule};
 use crate::alarm::TargetId;
 use crate::deployment::Tags;
 use crate::tagged::{self, Pause, Unreadable};
@@ -42,8 +42,8 @@ pub struct Running<'a> {
     pub place: usize,
     /// What it says.
     pub schedule: &'a Schedule,
-    /// Until when.
-    pub until: Timestamp,
+    /// Until when; `None` for more than a year.
+    pub until: Option<Timestamp>,
 }
 
 /// A rule, with all that is said of the target.
@@ -62,25 +62,32 @@ pub struct Setting {
     pub key: &'static str,
     /// In words.
     pub value: String,
-    /// Who has said it; `None` for nobody.
-    pub by: Option<Origin>,
+    /// Who has said it, in words; `None` for nobody.
+    pub by: Option<String>,
     /// What would hold without the deployment's tags, where that is something else.
     pub otherwise: Option<String>,
+}
+
+impl Running<'_> {
+    /// How long it goes on being in force.
+    pub fn lasts(&self) -> String {
+        lasts(self.until)
+    }
+}
+
+fn lasts(until: Option<Timestamp>) -> String {
+    until.map_or_else(|| "for more than a year".to_owned(), |until| format!("until {until}"))
 }
 
 impl Setting {
     /// Whether somebody has said it.
     pub fn is_said(&self) -> bool {
-        self.by.is_some() || (self.key == MODE && self.value != Mode::default().to_string())
+        self.by.is_some()
     }
 
     /// Who has said it, in words.
     pub fn said_by(&self) -> String {
-        match &self.by {
-            Some(origin) => origin.to_string(),
-            None if self.key == MODE => "the policy's `mode`".to_owned(),
-            None => "built-in default".to_owned(),
-        }
+        self.by.clone().unwrap_or_else(|| "built-in default".to_owned())
     }
 }
 
@@ -92,7 +99,8 @@ impl Policy {
     pub fn explain<'a>(&'a self, of: &Circumstances<'_>, alarm: Option<&str>) -> Explained<'a> {
         let Circumstances { target, now, tags } = *of;
         let variant = target.endpoint_and_variant().map(|(_, variant)| variant);
-        let (said, unreadable) = match tagged::read(&tagged::own(tags, variant)) {
+        let tags = tagged::own(tags, variant);
+        let (said, unreadable) = match tagged::read(&tags) {
             Ok(said) => (said, None),
             Err(unreadable) => (tagged::Said::default(), Some(unreadable)),
         };
@@ -103,7 +111,7 @@ impl Policy {
         let rules = matched.into_iter().map(|matched| {
             let untagged = self.in_force(matched, target, now);
             let mut matched = untagged.clone();
-            matched.take(&said.settings, &|key| Origin::Tag(tagged::tag_of(key)));
+            matched.take(&said.settings, &|key| Origin::Tag(tagged::tag_of(key, &tags)));
             let settings = differing(self.settings_of(&matched), &self.settings_of(&untagged));
             Effective { matched, settings }
         });
@@ -122,18 +130,33 @@ impl Policy {
         let setting = |(key, value): (&'static str, String)| Setting {
             key,
             value: if key == MODE { rule.is.mode.unwrap_or(self.mode).to_string() } else { value },
-            by: rule.origins.get(key).cloned(),
+            by: rule.origins.get(key).map(|origin| self.who(origin)).or_else(|| self.says_mode(key)),
             otherwise: None,
         };
         told.map(setting).collect()
+    }
+
+    /// Who has said something, and of a schedule, how long that holds.
+    fn who(&self, origin: &Origin) -> String {
+        let Origin::Schedule(place, now) = origin else { return origin.to_string() };
+        let schedule = place.checked_sub(1).and_then(|place| self.schedules.get(place));
+        schedule.map_or_else(
+            || origin.to_string(),
+            |schedule| format!("{origin}, {}", lasts(schedule.until(*now))),
+        )
+    }
+
+    /// What no rule says of the mode, the policy's own key does, where it is written.
+    fn says_mode(&self, key: &str) -> Option<String> {
+        (key == MODE && self.mode_is_said).then(|| "the policy's `mode`".to_owned())
     }
 
     /// The schedules in force for a target.
     fn running(&self, target: &TargetId, now: Timestamp) -> Vec<Running<'_>> {
         let mut running = Vec::new();
         for (i, schedule) in self.schedules.iter().enumerate() {
-            if let Some(until) = schedule.until(target, now) {
-                running.push(Running { place: i + 1, schedule, until });
+            if schedule.runs(target, now) {
+                running.push(Running { place: i + 1, schedule, until: schedule.until(now) });
             }
         }
         running

@@ -21,6 +21,9 @@ use crate::deployment::{Axis, Bounds};
 /// Whoever means longer than a month means always.
 const LONGEST: SignedDuration = SignedDuration::from_hours(31 * 24);
 
+/// So far it is looked for an end: what goes on for longer is as good as always.
+const AS_GOOD_AS_ALWAYS: SignedDuration = SignedDuration::from_hours(366 * 24);
+
 /// In so many years every day of the year is every day of the week once, the last of February, too.
 const FIRST_OF_EVERY_KIND: Date = date(2000, 1, 1);
 const DAYS_OF_EVERY_KIND: usize = 28 * 366;
@@ -115,8 +118,14 @@ fn begins(cron: &str) -> Result<Cron, String> {
 
 /// The times of a day at which it begins, by the wall clock.
 fn times(begins: &Cron, day: Date) -> impl Iterator<Item = DateTime> {
-    let minutes = (0..24).flat_map(move |hour| (0..60).map(move |minute| day.at(hour, minute, 0, 0)));
-    minutes.filter(|time| shown(*time).is_some_and(|shown| begins.matches(shown)))
+    let fields = begins.calendar();
+    // Most hours of a day, and most minutes of an hour, need not be put together.
+    let hours = (0..24_u8).filter(move |hour| fields.is_none_or(|fields| fields.admits_hour(*hour)));
+    let minutes = (0..60_u8).filter(move |minute| fields.is_none_or(|fields| fields.admits_minute(*minute)));
+    let of_hour = move |hour: u8| {
+        minutes.clone().map(move |minute| day.at(hour.cast_signed(), minute.cast_signed(), 0, 0))
+    };
+    hours.flat_map(of_hour).filter(|time| shown(*time).is_some_and(|shown| begins.matches(shown)))
 }
 
 fn shown(time: DateTime) -> Option<CivilDateTime> {
@@ -136,21 +145,35 @@ fn nearest(zone: &str) -> String {
 }
 
 impl Schedule {
-    /// Until when it is in force for a target; `None` when it is not.
-    pub(super) fn until(&self, target: &TargetId, now: Timestamp) -> Option<Timestamp> {
-        if !self.is_for(target) {
-            return None;
+    /// Whether it is in force for a target.
+    pub(super) fn runs(&self, target: &TargetId, now: Timestamp) -> bool {
+        self.is_for(target) && self.begun(now, now).next().is_some_and(|began| began <= now)
+    }
+
+    /// Until when it is in force, for a moment at which it is: the end of the last time of those that follow each other
+    /// without a gap. `None` for more than a year.
+    pub(super) fn until(&self, now: Timestamp) -> Option<Timestamp> {
+        let horizon = now.checked_add(AS_GOOD_AS_ALWAYS).ok()?;
+        let mut end = now;
+        for began in self.begun(now, horizon) {
+            if began > end {
+                break;
+            }
+            end = began.checked_add(self.lasts).ok()?.max(end);
         }
-        // It is the beginnings after this moment that have not ended yet.
-        let after = now.checked_sub(self.lasts).ok()?;
+        (end < horizon).then_some(end)
+    }
+
+    /// Its beginnings that have not ended now, and those that follow until a day.
+    fn begun(&self, now: Timestamp, until: Timestamp) -> impl Iterator<Item = Timestamp> {
+        let ended = now.checked_sub(self.lasts).unwrap_or(Timestamp::MIN);
         let day = |at: Timestamp| self.zone.to_datetime(at).date();
-        let last = day(now).tomorrow().ok()?;
-        let days = std::iter::successors(day(after).yesterday().ok(), |day| day.tomorrow().ok());
-        let times = days.take_while(|day| *day <= last).flat_map(|day| times(&self.begins, day));
+        let last = day(until).tomorrow().unwrap_or(Date::MAX);
+        let days = std::iter::successors(day(ended).yesterday().ok(), |day| day.tomorrow().ok());
+        let times = days.take_while(move |day| *day <= last).flat_map(|day| times(&self.begins, day));
         // What a clock shows may be gone or come twice; then the first moment counts that is not earlier.
-        let mut moments = times.map_while(|time| self.zone.to_timestamp(time).ok());
-        let began = moments.find(|began| *began > after).filter(|began| *began <= now)?;
-        began.checked_add(self.lasts).ok()
+        let moments = times.map_while(|time| self.zone.to_timestamp(time).ok());
+        moments.filter(move |began| *began > ended)
     }
 
     /// The floor that it brings for a target at its time, whenever that is.
@@ -250,8 +273,16 @@ mod tests {
             // half past two does not come at all when they go forward: it begins as much later as clocks are moved
             (("30 2 * * *", "America/New_York", "1h"), "2026-03-08T07:29:59Z", None),
             (("30 2 * * *", "America/New_York", "1h"), "2026-03-08T07:30:00Z", Some("2026-03-08T08:30:00Z")),
-            // every minute: no matter which of the beginnings counts
-            (("* * * * *", "UTC", "2m"), "2026-01-15T07:00:30Z", Some("2026-01-15T07:01:00Z")),
+            // it begins anew before it has ended, and again when it ends
+            (("0 6-8 * * *", "UTC", "2h"), "2026-01-15T06:30:00Z", Some("2026-01-15T10:00:00Z")),
+            (("0 6-8 * * *", "UTC", "1h"), "2026-01-15T06:30:00Z", Some("2026-01-15T09:00:00Z")),
+            // a minute later there is a gap
+            (("0 6-8 * * *", "UTC", "59m"), "2026-01-15T06:30:00Z", Some("2026-01-15T06:59:00Z")),
+            // over the end of a month
+            (("* * * 1 *", "UTC", "2m"), "2026-01-15T07:00:30Z", Some("2026-02-01T00:01:00Z")),
+            // always, but for the hour by which one night is longer
+            (("0 0 * * *", "UTC", "24h"), "2026-01-15T07:00:30Z", Some("always")),
+            (("0 0 * * *", "Europe/Berlin", "24h"), "2026-07-15T06:00:00Z", Some("2026-10-25T22:00:00Z")),
             // only on workdays: Friday and Saturday
             (("0 8 * * MON-FRI", "UTC", "1h"), "2026-01-16T08:30:00Z", Some("2026-01-16T09:00:00Z")),
             (("0 8 * * MON-FRI", "UTC", "1h"), "2026-01-17T08:30:00Z", None),
@@ -259,12 +290,10 @@ mod tests {
             (("0 20 31 12 *", "UTC", "12h"), "2027-01-01T07:59:00Z", Some("2027-01-01T08:00:00Z")),
         ];
         for ((cron, zone, lasts), now, expected) in rows {
-            let until = schedule(cron, zone, lasts).until(&TargetId::unknown("x"), now.parse().unwrap());
-            assert_eq!(
-                until.map(|until| until.to_string()),
-                expected.map(str::to_owned),
-                "{cron} {zone} at {now}"
-            );
+            let (schedule, moment) = (schedule(cron, zone, lasts), now.parse().unwrap());
+            let until = schedule.runs(&TargetId::unknown("x"), moment).then(|| schedule.until(moment));
+            let until = until.map(|until| until.map_or("always".to_owned(), |until| until.to_string()));
+            assert_eq!(until.as_deref(), expected, "{cron} {zone} at {now}");
         }
     }
 }

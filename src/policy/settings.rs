@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::{Fresh, Mode, Native, minutes};
@@ -107,10 +107,10 @@ pub enum Origin {
     Rule,
     /// A `[[target]]`, by its place, and its glob.
     Target(usize, String),
-    /// A `[[schedule]]`, by its place, and when it began and ends.
-    Schedule(usize, String),
-    /// A tag of the deployment.
-    Tag(&'static str),
+    /// A `[[schedule]]`, by its place, and a moment at which it is in force.
+    Schedule(usize, Timestamp),
+    /// A tag of the deployment, as it stands.
+    Tag(String),
 }
 
 impl fmt::Display for Origin {
@@ -119,7 +119,7 @@ impl fmt::Display for Origin {
             Self::Defaults => f.write_str("`[defaults]`"),
             Self::Rule => f.write_str("the rule"),
             Self::Target(place, glob) => write!(f, "`[[target]]` {place}, `{glob}`"),
-            Self::Schedule(place, when) => write!(f, "`[[schedule]]` {place}, {when}"),
+            Self::Schedule(place, _) => write!(f, "`[[schedule]]` {place}"),
             Self::Tag(tag) => write!(f, "the deployment's tag `{tag}`"),
         }
     }
@@ -231,13 +231,18 @@ impl InForce {
             ("cooldown.up", format!("{:#}", self.cooldown.up)),
             ("cooldown.down", format!("{:#}", self.cooldown.down)),
             ("above", maybe(self.above.map(|above| above.to_string()), "80 where it is a percentage")),
-            ("headroom", format!("{}%", self.headroom * 100.0)),
+            ("headroom", percent(self.headroom)),
             ("churn_cost", dollars(self.churn_cost)),
             ("max_hourly_cost", maybe(self.max_hourly_cost.map(dollars), "none")),
             ("max_changes_per_hour", maybe(self.max_changes_per_hour.map(|most| most.to_string()), "none")),
             ("mode", maybe(self.mode.map(|mode| mode.to_string()), "that of the policy")),
         ]
     }
+}
+
+/// As it is written: what a division by a hundred and its undoing leave in the last digits is nobody's.
+fn percent(part: f64) -> String {
+    format!("{}%", (part * 1e8).round() / 1e6)
 }
 
 /// Adds the settings to what a table of the policy file may say besides.

@@ -283,8 +283,8 @@ fn undone(Undone { seen, of_shape, infeasible, on_record }: &Undone) -> Vec<Call
         tags.extend(infeasible.map(|infeasible| memory::note(variant, infeasible)));
     }
     if *on_record {
-        match seen.tags.get(tagged::RECENT) {
-            Some(before) => tags.extend([(recent_key(variant), before.clone())]),
+        match tagged::find(&seen.tags, tagged::RECENT) {
+            Some((_, before)) => tags.extend([(recent_key(variant), before.to_owned())]),
             None => keys.push(recent_key(variant)),
         }
     }

@@ -99,6 +99,51 @@ fn a_schedule_keeps_to_the_clock_on_the_wall(#[case] at: &str, #[case] min: &str
     assert_eq!(told["schedules"].as_array().unwrap().len(), usize::from(min == "4"));
 }
 
+#[rstest]
+// of a variant's own tag, and of its endpoint's
+#[case::variants_own(
+    "",
+    "stepladder:min/AllTraffic=3",
+    "instances.min        3                            the deployment's tag `stepladder:min/AllTraffic`, instead of 1"
+)]
+#[case::endpoints("", "stepladder:min=3", "the deployment's tag `stepladder:min`, instead of 1")]
+#[case::pause(
+    "",
+    "stepladder:pause/AllTraffic=up",
+    "scaling is paused by the tag `stepladder:pause/AllTraffic = up`"
+)]
+#[case::unreadable("", "stepladder:min/AllTraffic=x", "its tag `stepladder:min/AllTraffic` cannot be read")]
+// what is said as it is written, though its hundredth is no number of two
+#[case::headroom("[defaults]\nheadroom = \"29%\"\n", "stepladder:max=9", "headroom             29%  ")]
+#[case::seven("[defaults]\nheadroom = \"7%\"\n", "stepladder:max=9", "headroom             7%  ")]
+#[case::fraction("[defaults]\nheadroom = \"12.5%\"\n", "stepladder:max=9", "headroom             12.5%  ")]
+// what follows without a gap
+#[case::hourly(
+    "[[schedule]]\ncron = \"0 6-8 * * *\"\nfor = \"2h\"\nmin = 4\n",
+    "stepladder:max=9",
+    "`[[schedule]]` 1 is in force until 2026-03-28T10:00:00Z: at least 4"
+)]
+#[case::always(
+    "[[schedule]]\ncron = \"0 * * * *\"\nfor = \"2h\"\nmin = 4\n",
+    "stepladder:max=9",
+    "instances.min        4                            `[[schedule]]` 1, for more than a year"
+)]
+// who says nothing has said nothing of the mode either
+#[case::nobody("", "stepladder:max=9", "mode                 act                          built-in default")]
+#[case::somebody(
+    "mode = \"act\"\n",
+    "stepladder:max=9",
+    "mode                 act                          the policy's `mode`"
+)]
+fn what_is_told_is_so(#[case] policy: &str, #[case] tag: &str, #[case] line: &str) {
+    let dir = TempDir::new().unwrap();
+    let policy = write(&dir, "policy.toml", policy);
+    let at = ["--at", "2026-03-28T06:30:00Z", "--alarm", "model_deployment_high_cpu", "--tag", tag];
+    let ran =
+        run(&[["policy", "explain", "--target", VARIANT, "--policy", &policy].as_slice(), &at].concat());
+    assert!(ran.out.contains(line), "{line}\n{ran}");
+}
+
 const SHADOWED: &str = "[[rule]]\nalarm = \"*busy*\"\naxis = \"instances\"\n\n[[rule]]\nalarm = [\"*busy*\"]\naxis = \"shape\"\n";
 
 #[rstest]
@@ -247,6 +292,17 @@ fn with(key: &str, value: Value) -> Value {
         policy: "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"cheapest\"\nheadroom = \"60%\"\n",
     }
 )]
+#[case::variants_own_tag(
+    "variants-own-tag",
+    Scene {
+        event: event("cloudwatch/sns.high-cpu.firing.json"),
+        target: VARIANT,
+        deployment: json!({ "instances": 2, "shape": "ml.m5.xlarge", "tags": { "stepladder:pause/AllTraffic": "up" } }),
+        policy: "",
+    }
+)]
+#[case::observed("observed", Scene { policy: "mode = \"observe\"\n", ..Scene::of_oci() })]
+#[case::observed_by_tag("observed-by-tag", Scene { deployment: with("tags", json!({ "stepladder:mode": "observe" })), ..Scene::of_oci() })]
 #[case::no_price("no-price", Scene {
     deployment: with("shape", json!("VM.Own.1")),
     policy: "[[ladder]]\nname = \"own\"\nrungs = [{ shape = \"VM.Own.1\", vcpus = 2, memory_gib = 8 }]\n",

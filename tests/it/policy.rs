@@ -11,7 +11,7 @@ use stepladder::cloud::rehearsed::Rehearsed;
 use stepladder::decide::Decision;
 use stepladder::deployment::{self, Axis, Flex};
 use stepladder::ladder::Rung;
-use stepladder::policy::Policy;
+use stepladder::policy::{Policy, Setting};
 use stepladder::report;
 
 use crate::support::{
@@ -1059,7 +1059,9 @@ fn of_several_targets_and_schedules_it_is_told_which_has_the_last_word() {
     let target = TargetId::sagemaker_variant("a", "b");
     let matched = policy.rule_for("model_deployment_high_cpu", &target).unwrap();
     let in_force = policy.in_force(matched, &target, "2026-03-02T12:00:00Z".parse().unwrap());
-    let by = |key| in_force.rule.origins.get(key).map(ToString::to_string).unwrap_or_default();
+    let settings = policy.settings_of(&in_force);
+    let by =
+        |key| settings.iter().find(|setting| setting.key == key).map(Setting::said_by).unwrap_or_default();
     assert_eq!(by("mode"), "`[[target]]` 2, `endpoint/a/*`");
     assert_eq!(by("instances.min"), "`[[schedule]]` 2, until 2026-03-02T18:00:00Z");
 }

@@ -121,13 +121,14 @@ impl Told<'_> {
         if !allowed {
             line("the policy's `targets` leave it out, so no alarm ever changes it".to_owned());
         }
-        for Running { place, schedule, until } in schedules {
+        for running in schedules {
+            let Running { place, schedule, .. } = running;
             let bounds = [
                 schedule.min.map(|min| format!("at least {min}")),
                 schedule.max.map(|max| format!("at most {max}")),
             ];
             let bounds = bounds.into_iter().flatten().collect::<Vec<_>>().join(" and ");
-            line(format!("`[[schedule]]` {place} is in force until {until}: {bounds}"));
+            line(format!("`[[schedule]]` {place} is in force {}: {bounds}", running.lasts()));
         }
         if let Some(pause) = pause {
             let over = [Way::Up, Way::Down].into_iter().all(|way| !pause.stops(way, self.now));
@@ -143,7 +144,7 @@ impl Told<'_> {
     fn value(&self) -> Value {
         let Explained { allowed, schedules, pause, unreadable, rules } = self.explained;
         let schedule = |Running { place, schedule, until }: &Running| json!({ "schedule": place, "min": schedule.min, "max": schedule.max, "until": until });
-        let paused = pause.map(|pause| {
+        let paused = pause.as_ref().map(|pause| {
             json!({ "by": pause.to_string(), "up": pause.stops(Way::Up, self.now), "down": pause.stops(Way::Down, self.now) })
         });
         json!({
