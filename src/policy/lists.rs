@@ -20,12 +20,12 @@ impl Lists {
         topics: Option<Vec<String>>,
         accounts: Option<Vec<String>>,
     ) -> Result<Self, Error> {
-        let targets = globs("`targets`", targets, "expected globs on targets")?;
-        let topics = globs("`topics`", topics, "expected globs on the ARNs of topics")?;
-        let is_account = |text: &&String| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
-        if let Some(other) = accounts.iter().flatten().find(|account| !is_account(account)) {
+        let targets = globs("targets", targets, "expected a glob on targets")?;
+        let topics = globs("topics", topics, "expected a glob on the ARNs of topics")?;
+        let is_account = |text: &String| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if let Some((i, other)) = first(accounts.as_deref(), |account| !is_account(account)) {
             let problem = format!("`{other}` is no account: expected 12 digits");
-            return Err(Error::invalid("`accounts`".to_owned(), problem));
+            return Err(Error::invalid(format!("`accounts` {}", i + 1), problem));
         }
         Ok(Self { targets, topics, accounts })
     }
@@ -55,12 +55,16 @@ impl Lists {
     }
 }
 
-fn globs(place: &str, globs: Option<Vec<String>>, expected: &str) -> Result<Option<Vec<WildMatch>>, Error> {
-    if globs.iter().flatten().any(|glob| glob.trim().is_empty()) {
-        let problem = format!("a glob in it is empty: {expected}");
-        return Err(Error::invalid(place.to_owned(), problem));
+fn globs(key: &str, globs: Option<Vec<String>>, expected: &str) -> Result<Option<Vec<WildMatch>>, Error> {
+    if let Some((i, _)) = first(globs.as_deref(), |glob| glob.trim().is_empty()) {
+        return Err(Error::invalid(format!("`{key}` {}", i + 1), format!("it is empty: {expected}")));
     }
     Ok(globs.map(|globs| globs.iter().map(|glob| WildMatch::new(glob)).collect()))
+}
+
+/// The first of them that is so, and its place.
+fn first(listed: Option<&[String]>, is: impl Fn(&String) -> bool) -> Option<(usize, &String)> {
+    listed?.iter().enumerate().find(|(_, one)| is(one))
 }
 
 fn matches_any(globs: &[WildMatch], text: &str) -> bool {

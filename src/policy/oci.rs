@@ -224,7 +224,8 @@ impl OciText {
             return Err(invalid("`deployments` is empty: expected at least one OCID".to_owned()));
         }
         let mut known = BTreeSet::new();
-        for id in &self.deployments {
+        for (i, id) in self.deployments.iter().enumerate() {
+            let invalid = |problem| Error::invalid(format!("deployment {} of `oci`", i + 1), problem);
             check_ocid("deployments", id, &["ocid1.datasciencemodeldeployment."]).map_err(invalid)?;
             if !known.insert(id) {
                 return Err(invalid(format!("`deployments` lists `{id}` twice")));

@@ -4,16 +4,28 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// The line of the key that a problem begins with, as far as it is written: `pair.below` in "`pair.below = 90` must…"
-/// of "rule 2 of the policy". The line of the table where the key is left out.
+/// of "rule 2 of the policy". The line of the table where the key is left out. Of several steps, that of the one which the
+/// problem begins with, as in "step 2: `steps.add = 1001`…".
 pub(super) fn line(text: &str, place: &str, problem: &str) -> Option<usize> {
     let document = DeTable::parse(text).ok()?;
     let (mut at, mut table) = entry(document.get_ref(), place)?;
+    let (step, problem) = step(problem);
     for key in keys(problem) {
         let Some((name, value)) = table.and_then(|table| table.get_key_value(key)) else { break };
         at = name.span().start;
-        table = first_table(value.get_ref());
+        table = value.get_ref().as_table();
+        if let Some((start, one)) = step.and_then(|step| nth(value.get_ref(), step)) {
+            (at, table) = (start, one);
+        }
     }
     Some(line_at(text, at))
+}
+
+/// The number of a step that a problem begins with, and the rest of it.
+fn step(problem: &str) -> (Option<usize>, &str) {
+    let split = problem.strip_prefix("step ").and_then(|rest| rest.split_once(": "));
+    let read = split.and_then(|(number, rest)| Some((number.parse().ok()?, rest)));
+    read.map_or((None, problem), |(number, rest)| (Some(number), rest))
 }
 
 /// A table that is there once at most and is written as one of several, and its line.
@@ -36,16 +48,23 @@ fn keys(problem: &str) -> impl Iterator<Item = &str> {
     quoted.split(' ').next().unwrap_or_default().split('.')
 }
 
-/// A table of the document and where it begins, by the words that errors have for it.
-fn entry<'a>(document: &'a DeTable<'a>, place: &str) -> Option<(usize, Option<&'a DeTable<'a>>)> {
-    let of = |key: &str| document.get(key).map(|value| (value.span().start, first_table(value.get_ref())));
-    let numbered = |key: &str, number: &str| {
-        let number: usize = number.split(' ').next()?.parse().ok()?;
-        listed(document, key).nth(number.checked_sub(1)?)
-    };
+/// Where something of the document begins, and what it is if that is a table.
+type Entry<'a> = (usize, Option<&'a DeTable<'a>>);
+
+/// An entry of the document, by the words that errors have for it: "rule 2 of the policy", "ladder `x`", and "rung 3 of
+/// ladder `x`".
+fn entry<'a>(document: &'a DeTable<'a>, place: &str) -> Option<Entry<'a>> {
+    let inner = place.split_once(" of ").filter(|(_, outer)| *outer != "the policy");
+    if let Some((inner, outer)) = inner.filter(|(inner, _)| !inner.contains('`')) {
+        let (_, outer) = entry(document, outer)?;
+        let (what, number) = inner.split_once(' ')?;
+        let several = outer?.get(what).or_else(|| outer?.get(&*format!("{what}s")))?;
+        return nth(several.get_ref(), number.parse().ok()?);
+    }
     let named = |key: &str, name: &str, value: &str| {
         let is = |table: &DeTable| table.get(name).and_then(|name| name.get_ref().as_str()) == Some(value);
-        listed(document, key).find(|(_, table)| table.is_some_and(is))
+        let listed = document.get(key)?.get_ref().as_array()?.iter().map(of_value);
+        listed.into_iter().find(|(_, table)| table.is_some_and(is))
     };
     if let Some(rest) = place.strip_prefix("ladder `") {
         return named("ladder", "name", rest.trim_end_matches('`'));
@@ -53,26 +72,19 @@ fn entry<'a>(document: &'a DeTable<'a>, place: &str) -> Option<(usize, Option<&'
     if let Some(rest) = place.strip_prefix("flexible shape `") {
         return named("flex", "shape", rest.trim_end_matches('`'));
     }
-    if let Some(rest) = place.strip_prefix("alarm ").filter(|rest| rest.ends_with("of `oci`")) {
-        let (_, oci) = of("oci")?;
-        let number: usize = rest.split(' ').next()?.parse().ok()?;
-        return listed(oci?, "alarm").nth(number.checked_sub(1)?);
-    }
-    let mut words = place.splitn(2, ' ');
-    match (words.next()?, words.next()) {
-        (key, Some(number)) => numbered(key, number),
-        (key, None) => of(key.trim_matches('`')),
+    let mut words = place.split(' ');
+    let value = document.get(words.next()?.trim_matches('`'))?;
+    match words.next() {
+        Some(number) => nth(value.get_ref(), number.parse().ok()?),
+        None => Some(of_value(value)),
     }
 }
 
-/// The tables of an array, and where they begin.
-fn listed<'a>(table: &'a DeTable<'a>, key: &str) -> impl Iterator<Item = (usize, Option<&'a DeTable<'a>>)> {
-    let array = table.get(key).and_then(|value| value.get_ref().as_array());
-    let entries = array.into_iter().flat_map(|array| array.iter());
-    entries.map(|entry: &Spanned<DeValue>| (entry.span().start, entry.get_ref().as_table()))
+/// One of several, counted from 1.
+fn nth<'a>(several: &'a DeValue<'a>, number: usize) -> Option<Entry<'a>> {
+    several.as_array()?.get(number.checked_sub(1)?).map(of_value)
 }
 
-/// The table itself, or the first of several.
-fn first_table<'a>(value: &'a DeValue<'a>) -> Option<&'a DeTable<'a>> {
-    value.as_table().or_else(|| value.as_array()?.iter().next()?.get_ref().as_table())
+fn of_value<'a>(value: &'a Spanned<DeValue<'a>>) -> Entry<'a> {
+    (value.span().start, value.get_ref().as_table())
 }

@@ -8,8 +8,26 @@ use crate::ladder::{FlexShape, GIB_PER_OCPU, Ladder, Ladders};
 /// the same numbers.
 const MOST_OF_A_KIND: u32 = 100_000;
 
+/// What is found by its name has one, and no other has the same.
+fn distinct<'a>(what: &str, key: &str, names: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+    let mut known: Vec<&str> = Vec::new();
+    for name in names {
+        let place = format!("{what} {}", known.len() + 1);
+        if name.trim().is_empty() {
+            return Err(Error::invalid(place, format!("`{key}` is empty: expected a name")));
+        }
+        if let Some(first) = known.iter().position(|other| *other == name) {
+            let problem = format!("`{key} = \"{name}\"`: {what} {} has it, too; expected another", first + 1);
+            return Err(Error::invalid(place, problem));
+        }
+        known.push(name);
+    }
+    Ok(())
+}
+
 /// Ladders that can be climbed.
 pub(super) fn checked_ladders(ladders: Vec<Ladder>) -> Result<Vec<Ladder>, Error> {
+    distinct("ladder", "name", ladders.iter().map(|ladder| &*ladder.name))?;
     for ladder in &ladders {
         let place = format!("ladder `{}`", ladder.name);
         let invalid = |problem: String| Err(Error::invalid(place.clone(), problem));
@@ -17,6 +35,10 @@ pub(super) fn checked_ladders(ladders: Vec<Ladder>) -> Result<Vec<Ladder>, Error
             return invalid("it has no rungs: expected at least one".to_owned());
         }
         for (i, rung) in ladder.rungs.iter().enumerate() {
+            let invalid = |problem| Err(Error::invalid(format!("rung {} of {place}", i + 1), problem));
+            if rung.shape.trim().is_empty() {
+                return invalid("`shape` is empty: expected a shape as the API spells it".to_owned());
+            }
             if ladder.rungs.iter().take(i).any(|below| below.shape == rung.shape) {
                 return invalid(format!("shape `{}` is on it twice", rung.shape));
             }
@@ -42,8 +64,9 @@ pub(super) fn checked_ladders(ladders: Vec<Ladder>) -> Result<Vec<Ladder>, Error
 /// A rung of a flexible shape is nothing without its size, and no other shape has one.
 pub(super) fn sizes_of_flexible_rungs(ladders: &Ladders) -> Result<(), Error> {
     for ladder in ladders.iter() {
-        let invalid = |problem| Err(Error::invalid(format!("ladder `{}`", ladder.name), problem));
-        for rung in &ladder.rungs {
+        for (i, rung) in ladder.rungs.iter().enumerate() {
+            let place = format!("rung {} of ladder `{}`", i + 1, ladder.name);
+            let invalid = |problem| Err(Error::invalid(place.clone(), problem));
             let written = rung.shape.as_str();
             let shape = written.split_once(':').map_or(written, |(shape, _)| shape);
             let flexible = ladders.flex().any(|flex| flex.shape == shape);
@@ -67,6 +90,7 @@ pub(super) fn sizes_of_flexible_rungs(ladders: &Ladders) -> Result<(), Error> {
 
 /// Flexible shapes that can be made.
 pub(super) fn checked_flex(shapes: Vec<FlexShape>, built_in: &Ladders) -> Result<Vec<FlexShape>, Error> {
+    distinct("flex", "shape", shapes.iter().map(|flex| flex.shape.as_str()))?;
     for flex in &shapes {
         let place = format!("flexible shape `{}`", flex.shape);
         let invalid = |problem: String| Err(Error::invalid(place.clone(), problem));

@@ -77,7 +77,10 @@ impl Steps {
         if written.is_empty() || written.len() > MOST_STEPS {
             return Err(format!("`steps` has {}: expected 1 to {MOST_STEPS}", written.len()));
         }
-        let mut steps = written.iter().map(StepText::checked).collect::<Result<Vec<Step>, String>>()?;
+        let checked = |(i, text): (usize, &StepText)| {
+            text.checked().map_err(|problem| format!("step {}: {problem}", i + 1))
+        };
+        let mut steps = written.iter().enumerate().map(checked).collect::<Result<Vec<Step>, String>>()?;
         join(&mut steps);
         steps.sort_by(|a, b| beginning(a).total_cmp(&beginning(b)));
         check_row(&steps)?;

@@ -56,11 +56,16 @@ impl Own {
 /// Refuses what would make the pair of a rule call for what its own step down takes away.
 pub(super) fn check_beside(tables: &[Own], rules: &[Rule]) -> Result<(), Error> {
     for (i, own) in tables.iter().enumerate().filter(|(_, own)| own.settings.may_flap()) {
+        let above = own.settings.above.map(|above| format!("`above = {above}`"));
+        let said = above.unwrap_or_else(|| "`instances`".to_owned());
         for rule in in_force::on(&own.glob, rules, tables) {
-            let flaps = flap::check(&rule, []);
-            flaps.map_err(|problem| {
-                Error::invalid(format!("target {}", i + 1), format!("with it, in {}, {problem}", rule.name()))
-            })?;
+            let does_not_go = |problem| {
+                Error::invalid(
+                    format!("target {}", i + 1),
+                    format!("{said} does not go with {}: {problem}", rule.name()),
+                )
+            };
+            flap::check(&rule, []).map_err(does_not_go)?;
         }
     }
     Ok(())

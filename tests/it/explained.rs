@@ -340,6 +340,18 @@ fn paired(more: &str) -> String {
     )
 }
 
+const RUNG: &str = "{ shape = \"a\", vcpus = 1, memory_gib = 1 }";
+
+fn ladder(name: &str, rungs: &str) -> String {
+    format!("[[ladder]]\nname = \"{name}\"\nrungs = [\n  {rungs},\n]\n")
+}
+
+fn flex(shape: &str) -> String {
+    format!(
+        "[[flex]]\nshape = \"{shape}\"\nocpus = {{ min = 1, max = 8 }}\nmemory_gib = {{ min = 8, max = 128 }}\n"
+    )
+}
+
 fn schedule(more: &str) -> String {
     format!("[[schedule]]\nfor = \"1h\"\n{more}\n")
 }
@@ -369,6 +381,83 @@ fn schedule(more: &str) -> String {
     "line 2: `[[defaults]]` should be `[defaults]`: expected a table, found a list"
 )]
 #[case::twice(rule("instances", "step = 1\nstep = 2"), "line 5: `step` is there twice")]
+// of several, the one that it is about
+#[case::step(
+    rule(
+        "instances",
+        "steps = [\n  { below = 20, add = 1 },\n  { above = 20, below = 40, add = \"3%\" },\n  { above = 40, add = \"x%\" },\n]"
+    ),
+    "line 7: rule 1 of the policy: step 3: `steps.add = \"x%\"`: expected 0 to 1000, or a whole percentage such as `\"30%\"`"
+)]
+#[case::pairs_step(
+    paired("steps = [\n  { above = -10, below = 0, remove = 1 },\n  { below = -10,\n    remove = \"x%\" },\n]").replace(", metric", ",\n metric"),
+    "line 8: rule 1 of the policy: step 2: `pair.steps.remove = \"x%\"`: expected 0 to 1000, or a whole percentage such as \
+     `\"30%\"`"
+)]
+#[case::account("accounts = [\n  \"111122223333\",\n  \"12\",\n]".to_owned(), "line 3: `accounts` 2: `12` is no account: expected 12 digits")]
+#[case::target("targets = [\n  \"a\",\n  \"\",\n]".to_owned(), "line 3: `targets` 2: it is empty: expected a glob on targets")]
+#[case::deployment(
+    "[oci]\ncompartment = \"ocid1.compartment.a\"\nfunction = \"ocid1.fnfunc.a\"\ndeployments = [\n  \
+     \"ocid1.datasciencemodeldeployment.a\",\n  \"foo\",\n]"
+        .to_owned(),
+    "line 6: deployment 2 of `oci`: `deployments`: `foo` is not the OCID of one: expected `ocid1.datasciencemodeldeployment.…`"
+)]
+#[case::rung(
+    ladder(
+        "x",
+        "{ shape = \"a\", vcpus = 1, memory_gib = 1 },\n  { shape = \"b\", vcpus = 0, memory_gib = 1 }"
+    ),
+    "line 5: rung 2 of ladder `x`: shape `b` needs `vcpus` and `memory_gib` above 0"
+)]
+#[case::rung_twice(
+    ladder(
+        "x",
+        "{ shape = \"a\", vcpus = 1, memory_gib = 1 },\n  { shape = \"a\", vcpus = 2, memory_gib = 2 }"
+    ),
+    "line 5: rung 2 of ladder `x`: shape `a` is on it twice"
+)]
+#[case::no_shape(
+    ladder(
+        "x of y",
+        "{ shape = \"a\", vcpus = 1, memory_gib = 1 },\n  { shape = \" \", vcpus = 2, memory_gib = 2 }"
+    ),
+    "line 5: rung 2 of ladder `x of y`: `shape` is empty: expected a shape as the API spells it"
+)]
+#[case::no_flexible_shape(
+    ladder(
+        "x",
+        "{ shape = \"a\", vcpus = 1, memory_gib = 1 },\n  { shape = \"b:2:32\", vcpus = 2, memory_gib = 2 }"
+    ),
+    "line 5: rung 2 of ladder `x`: `b` is no flexible shape: expected it without a size, or a `[[flex]]` of it"
+)]
+#[case::second_ladder(
+    format!("{}\n{}", ladder("x", RUNG), ladder("x", RUNG)),
+    "line 8: ladder 2: `name = \"x\"`: ladder 1 has it, too; expected another"
+)]
+#[case::nameless_ladder(
+    format!("{}\n{}", ladder("x", RUNG), ladder("", RUNG)),
+    "line 8: ladder 2: `name` is empty: expected a name"
+)]
+#[case::second_flex(
+    format!("{}{}", flex("x"), flex("x")),
+    "line 6: flex 2: `shape = \"x\"`: flex 1 has it, too; expected another"
+)]
+#[case::shapeless_flex(format!("{}{}", flex("x"), flex("")), "line 6: flex 2: `shape` is empty: expected a name")]
+#[case::target_flaps(
+    "[[target]]\ntarget = \"*\"\nabove = 80\n\n[[target]]\ntarget = \"*\"\nabove = 15".to_owned(),
+    "line 7: target 2: `above = 15` does not go with built-in rule: `pair.below = 10` must flap: 10 on 2 instances would be \
+     20 on 1 instance, and the alarm that adds fires above 15, less a tenth 13.5; expected `pair.below` under 6.75, or a \
+     higher `above`"
+)]
+#[case::target_flaps_by_its_floor(
+    format!("{}\n[[target]]\ntarget = \"*\"\ninstances = {{ min = 1, max = 9 }}", rule(
+        "instances",
+        "instances = { min = 3, max = 9 }\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 50, window = \"5m\" }"
+    )),
+    "line 9: target 1: `instances` does not go with rule 1 of the policy: `pair.below = 50` must flap: 50 on 2 instances would \
+     be 100 on 1 instance, and the alarm that adds fires above 80, less a tenth 72; expected `pair.below` under 36, or a \
+     higher `above`"
+)]
 // steps that nothing takes, or that cannot be counted
 #[case::percent_of_rungs(
     paired("steps = [{ below = 0, remove = \"10%\" }]"),

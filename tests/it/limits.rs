@@ -402,7 +402,7 @@ fn of_several_the_one_that_is_wrong_is_told() {
         )
     };
     refused(&[
-        (ladder("a", 1) + &ladder("b", 0) + &ladder("c", 1), "line 4: ladder `b`: "),
+        (ladder("a", 1) + &ladder("b", 0) + &ladder("c", 1), "line 6: rung 1 of ladder `b`: "),
         (flex("a", 1) + &flex("b", 0), "line 7: flexible shape `b`: "),
         (rule("") + "\n" + &rule("step = 0"), "line 8: rule 2 of the policy: "),
     ]);

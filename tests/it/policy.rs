@@ -223,8 +223,8 @@ fn a_flexible_shape_that_makes_no_sense_is_told_with_its_name(
 }
 
 #[rstest]
-#[case::targets("targets = [\"endpoint/*\", \"\"]", &["`targets`", "a glob in it is empty", "expected globs on targets"])]
-#[case::topics("topics = [\" \"]", &["`topics`", "a glob in it is empty", "expected globs on the ARNs of topics"])]
+#[case::targets("targets = [\"endpoint/*\", \"\"]", &["`targets` 2: it is empty", "expected a glob on targets"])]
+#[case::topics("topics = [\" \"]", &["`topics` 1: it is empty", "expected a glob on the ARNs of topics"])]
 #[case::short("accounts = [\"11112222333\"]", &["`accounts`", "`11112222333` is no account", "expected 12 digits"])]
 #[case::long("accounts = [\"1111222233334\"]", &["`1111222233334` is no account"])]
 #[case::glob("accounts = [\"111122223333\", \"11112222*\"]", &["`11112222*` is no account"])]
@@ -1014,7 +1014,7 @@ fn a_rung_of_a_flexible_shape_with_its_size_is_one_like_others() {
 // Above what calls for more, nothing would be tracked.
 #[case::track("[[rule]]\nalarm = \"a\"\naxis = \"instances\"\ntrack = 80\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 10, window = \"5m\" }", &["line 4", "`track = 80` is not under 80"])]
 // What a target has for itself counts as much as what a rule says.
-#[case::target("[[target]]\ntarget = \"*\"\nabove = 20", &["line 1", "target 1", "built-in rule", "`pair.below = 10` must flap", "20 on 1 instance", "18"])]
+#[case::target("[[target]]\ntarget = \"*\"\nabove = 20", &["line 3", "target 1", "built-in rule", "`pair.below = 10` must flap", "20 on 1 instance", "18"])]
 // On 3 instances and more it would be less.
 #[case::floor("[[rule]]\nalarm = \"a\"\naxis = \"instances\"\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 54, window = \"5m\" }\ninstances = { min = 3, max = 9 }", &["`pair.below = 54` must flap", "54 on 4 instances would be 72 on 3 instances", "under 54"])]
 #[case::shape("[[rule]]\nalarm = \"a\"\naxis = \"shape\"\npair = { alarm = \"x\", metric = \"MemoryUtilization\", below = 36, window = \"5m\" }", &["`pair.below = 36` must flap", "72 on one of half its size"])]
