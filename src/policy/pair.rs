@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::rule::{Stride, checked_step};
+use super::rule::{LARGEST_STEP, Stride};
 use super::steps::{StepText, Steps};
 use super::{LONGEST_REPEAT, LONGEST_WINDOW, minutes};
 use crate::alarm::TargetId;
@@ -130,8 +130,9 @@ impl PairText {
         match (self.step, &self.steps) {
             (Some(_), Some(_)) => Err("`pair.step` and `pair.steps`: expected one of them".to_owned()),
             (Some(step), None) => {
-                let step = i32::try_from(step).unwrap_or(i32::MAX);
-                checked_step("pair.step", step).map(|step| Stride::Step(-step))
+                let sensible = (1..=LARGEST_STEP).contains(&step);
+                let back = i32::try_from(step).ok().filter(|_| sensible).map(|step| Stride::Step(-step));
+                back.ok_or_else(|| format!("`pair.step = {step}`: expected 1 to {LARGEST_STEP}"))
             }
             (None, Some(written)) => {
                 let steps = Steps::checked(written, self.min_step)

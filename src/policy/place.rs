@@ -37,6 +37,26 @@ pub(super) fn several(text: &str) -> Option<(&'static str, usize)> {
     Some((name, line_at(text, at)))
 }
 
+/// The key in whose value a byte of the text stands; of several, the innermost.
+pub(super) fn key_at(text: &str, byte: usize) -> Option<String> {
+    let document = DeTable::parse(text).ok()?;
+    key_within(document.get_ref(), byte).map(str::to_owned)
+}
+
+fn key_within<'a>(table: &'a DeTable<'a>, byte: usize) -> Option<&'a str> {
+    table.iter().find_map(|(key, value)| {
+        let here = value.span().contains(&byte).then(|| key.get_ref().as_ref());
+        key_within_value(value.get_ref(), byte).or(here)
+    })
+}
+
+fn key_within_value<'a>(value: &'a DeValue<'a>, byte: usize) -> Option<&'a str> {
+    match value.as_table() {
+        Some(table) => key_within(table, byte),
+        None => value.as_array()?.iter().find_map(|one| key_within_value(one.get_ref(), byte)),
+    }
+}
+
 /// Counted from 1.
 pub(super) fn line_at(text: &str, byte: usize) -> usize {
     text.get(..byte).unwrap_or_default().matches('\n').count() + 1

@@ -14,7 +14,7 @@ use crate::alarm::TargetId;
 use crate::deployment::{Axis, Way};
 
 /// No deployment here can have a thousand instances.
-const LARGEST_STEP: u32 = 1000;
+pub(super) const LARGEST_STEP: u32 = 1000;
 
 /// Where a rule stands that is not in the policy.
 pub(super) const BUILT_IN: &str = "built-in rule";
@@ -198,7 +198,7 @@ with_settings! {
         /// What it changes.
         axis: AxisText,
         /// How many instances, rungs or doublings; negative goes down (default: 1).
-        step: Option<i32>,
+        step: Option<i64>,
         /// How much it changes, by how far the metric is beyond the alarm's threshold: AWS's step adjustments.
         steps: Option<Vec<StepText>>,
         /// The least that a step in percent changes.
@@ -251,12 +251,10 @@ impl Globs {
 }
 
 /// A step that goes somewhere, and not too far.
-pub(super) fn checked_step(key: &str, step: i32) -> Result<i32, String> {
-    if step == 0 || step.unsigned_abs() > LARGEST_STEP {
-        let expected = format!("expected -{LARGEST_STEP} to {LARGEST_STEP}, but not 0");
-        return Err(format!("`{key} = {step}`: {expected}"));
-    }
-    Ok(step)
+fn checked_step(step: i64) -> Result<i32, String> {
+    let sensible = step != 0 && step.unsigned_abs() <= u64::from(LARGEST_STEP);
+    let near = i32::try_from(step).ok().filter(|_| sensible);
+    near.ok_or_else(|| format!("`step = {step}`: expected -{LARGEST_STEP} to {LARGEST_STEP}, but not 0"))
 }
 
 impl RuleText {
@@ -337,7 +335,7 @@ impl RuleText {
         match (axis, track) {
             (AxisText::Cheapest, _) => Ok(Stride::Cheapest),
             (_, Some(target)) => super::settings::above_nothing("track", *target).map(Stride::Track),
-            (_, None) => checked_step("step", step.unwrap_or(1)).map(Stride::Step),
+            (_, None) => checked_step(step.unwrap_or(1)).map(Stride::Step),
         }
     }
 }

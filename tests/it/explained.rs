@@ -184,6 +184,13 @@ fn what_a_policy_says_is_shown_in_one_line(#[case] policy: &str, #[case] verb: &
 }
 
 #[test]
+fn a_targets_name_is_shown_in_one_line() {
+    let ran =
+        run(&["policy", "explain", "--target", "endpoint/a\nerror: fake/variant/b\u{1b}", "--alarm", "none"]);
+    assert!(!ran.out.contains("\nerror") && !ran.err.contains("\nerror"), "{ran}");
+}
+
+#[test]
 fn a_files_name_is_shown_in_one_line() {
     let dir = TempDir::new().unwrap();
     let name = |kind: &str| format!("a\u{1b}[31m\nerror: fake.{kind}");
@@ -375,6 +382,61 @@ fn schedule(more: &str) -> String {
 #[case::no_table("oci = 1".to_owned(), "line 1: `oci`: expected a table, found `1`")]
 #[case::in_a_list("accounts = [1]".to_owned(), "line 1: `accounts`: expected a string, found `1`")]
 #[case::no_list(rule("instances", "steps = 2"), "line 4: `steps`: expected a list, found `2`")]
+// the key is told whatever else is, and a word in other letters is known
+#[case::word("mode = \"observed\"".to_owned(), "line 1: `mode`: unknown variant `observed`, expected `act` or `observe`; did you mean `observe`?")]
+#[case::capitals("mode = \"ACT\"".to_owned(), "line 1: `mode`: unknown variant `ACT`, expected `act` or `observe`; did you mean `act`?")]
+#[case::listed_word(
+    "[[notify]]\nto = \"https://a.org\"\non = [\n  \"applied\",\n  \"fail\",\n]".to_owned(),
+    "line 5: `on`: unknown variant `fail`, expected `applied` or `failed`; did you mean `failed`?"
+)]
+#[case::inner_key(
+    rule("instances", "instances = { min = 1, maks = 3 }"),
+    "line 4: `instances`: unknown field `maks`, expected `min` or `max`; did you mean `max`?"
+)]
+// as large as it may be
+#[case::too_large(
+    rule("instances", "instances = { min = 1, max = 99999999999 }"),
+    "line 4: `max`: expected a whole number up to 4294967295, found `99999999999`"
+)]
+#[case::step_too_far(
+    rule("instances", "step = 99999999999"),
+    "line 4: rule 1 of the policy: `step = 99999999999`: expected -1000 to 1000, but not 0"
+)]
+#[case::pairs_step_of_nothing(
+    paired("step = 0"),
+    "line 4: rule 1 of the policy: `pair.step = 0`: expected 1 to 1000"
+)]
+#[case::pairs_step_too_far(
+    paired("step = 4294967295"),
+    "line 4: rule 1 of the policy: `pair.step = 4294967295`: expected 1 to 1000"
+)]
+// nothing is said by saying nothing
+#[case::null(
+    rule("instances", "steps = [{ above = 0, below = null, add = 1 }]"),
+    "line 4: `below`: there is no `null` in TOML: expected a value, or the key left out"
+)]
+#[case::none("[defaults]\nabove = None".to_owned(), "line 2: `above`: there is no `null` in TOML: expected a value, or the key left out")]
+// a key of that name is just unknown
+#[case::key_none(
+    "mode = \"act\"\nnone = 1".to_owned(),
+    "line 2: unknown field `none`, expected one of `mode`, `targets`, `topics`, `accounts`, `defaults`, `rule`, `target`, \
+     `schedule`, `ladder`, `flex`, `notify`, `oci`"
+)]
+// a list of strings is no list of tables
+#[case::table_of_strings(
+    "\n[targets]\na = \"b\"".to_owned(),
+    "line 2: `targets`: expected a list of strings, as in `targets = [\"…\"]`, found a table"
+)]
+// a number for a quantity
+#[case::percentage("[defaults]\nheadroom = 20".to_owned(), "line 2: `headroom`: expected a string such as `\"20%\"`, found `20`")]
+#[case::seconds_up(
+    "[defaults]\ncooldown = { up = 5 }".to_owned(),
+    "line 2: `up`: expected a string such as `\"0s\"`, found `5`"
+)]
+#[case::minutes(
+    rule("shape", "pair = { alarm = \"x\", metric = \"m\", below = 10, window = 5 }"),
+    "line 4: `window`: expected a string such as `\"5m\"`, found `5`"
+)]
 #[case::one_rule("\n[rule]\nalarm = \"a\"".to_owned(), "line 2: `[rule]` should be `[[rule]]`: expected a list, found a table")]
 #[case::several_defaults(
     "mode = \"act\"\n[[defaults]]\nabove = 70".to_owned(),
@@ -493,6 +555,10 @@ fn schedule(more: &str) -> String {
 #[case::days(
     schedule("cron = \"0 8 * * *\"\nmin = 2").replace("1h", "2d"),
     "line 2: schedule 1: `for = \"2d\"` is no duration in hours and minutes: expected whole minutes from `1m` to `744h`"
+)]
+#[case::hours(
+    schedule("cron = \"0 8 * * *\"\nmin = 2").replace("\"1h\"", "10"),
+    "line 2: `for`: expected a string such as `\"10h\"`, found `10`"
 )]
 #[case::seconds(
     schedule("cron = \"0 0 8 * * *\"\nmin = 2"),
