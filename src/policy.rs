@@ -18,6 +18,7 @@ mod explained;
 pub mod flap;
 mod globs;
 mod in_force;
+mod kinds;
 mod lists;
 mod names;
 mod notify;
@@ -143,6 +144,7 @@ impl Policy {
     }
 
     fn read(text: &str) -> Result<Self, Error> {
+        kinds::check(text)?;
         let own = File::read(text)?;
         let built_in = File::read(BUILT_IN)?;
         let defaults = own.defaults.checked();

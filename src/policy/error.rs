@@ -47,10 +47,6 @@ impl Error {
     /// Turns the TOML reader's error into one with a line and a suggestion.
     pub fn unreadable(text: &str, error: &toml::de::Error) -> Self {
         let start = error.span().map_or(0, |span| span.start);
-        if let Some((name, line)) = place::several(text) {
-            let problem = format!("`[[{name}]]` should be `[{name}]`: expected a table, found a list");
-            return Self::Unreadable { line, problem };
-        }
         let before = text.get(..start).unwrap_or_default();
         let line = place::line_at(text, start);
         let key = error.span().and_then(|span| place::key_at(text, span.start)).filter(|key| is_plain(key));

@@ -28,15 +28,6 @@ fn step(problem: &str) -> (Option<usize>, &str) {
     read.map_or((None, problem), |(number, rest)| (Some(number), rest))
 }
 
-/// A table that is there once at most and is written as one of several, and its line.
-pub(super) fn several(text: &str) -> Option<(&'static str, usize)> {
-    let document = DeTable::parse(text).ok()?;
-    let written = |name: &&str| document.get_ref().get(*name).is_some_and(|value| value.get_ref().is_array());
-    let name = ["defaults", "oci"].into_iter().find(written)?;
-    let at = document.get_ref().get_key_value(name).map_or(0, |(key, _)| key.span().start);
-    Some((name, line_at(text, at)))
-}
-
 /// The key in whose value a byte of the text stands; of several, the innermost.
 pub(super) fn key_at(text: &str, byte: usize) -> Option<String> {
     let document = DeTable::parse(text).ok()?;

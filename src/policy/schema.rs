@@ -1,4 +1,4 @@
-//! The policy file's JSON Schema, by which an editor completes keys and says what they mean.
+//! The policy file's JSON Schema: an editor completes keys by it, and the check tells tables from lists.
 //!
 //! It follows from the types that the file is read into; `make bless` writes it anew. What only the check knows, such as
 //! steps that leave a gap, is not in it.

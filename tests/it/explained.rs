@@ -442,6 +442,32 @@ fn schedule(more: &str) -> String {
     "mode = \"act\"\n[[defaults]]\nabove = 70".to_owned(),
     "line 2: `[[defaults]]` should be `[defaults]`: expected a table, found a list"
 )]
+// neither a list is a table, nor a table a word
+#[case::bounds_in_order("[defaults]\ninstances = [1, 3]".to_owned(), "line 2: `instances`: expected a table, found a list")]
+#[case::more_in_order(
+    rule("shape", "cooldown = [\"1m\", \"2m\", 7]"),
+    "line 4: `cooldown`: expected a table, found a list"
+)]
+#[case::notify_in_order(
+    "notify = [[\"https://x.example/y\"]]".to_owned(),
+    "line 1: `notify`: expected a table, found a list"
+)]
+#[case::rule_in_order("rule = [\n  [\"a\", \"b\"],\n]".to_owned(), "line 2: `rule`: expected a table, found a list")]
+#[case::schedule_in_order("schedule = [[\"0 8 * * *\"]]".to_owned(), "line 1: `schedule`: expected a table, found a list")]
+#[case::ladder_in_order("ladder = [[\"a\", []]]".to_owned(), "line 1: `ladder`: expected a table, found a list")]
+#[case::rung_in_order(ladder("x", "[\"a\", 1, 1]"), "line 4: `rungs`: expected a table, found a list")]
+#[case::flex_in_order("flex = [[\"a\", [1, 2], [6, 9]]]".to_owned(), "line 1: `flex`: expected a table, found a list")]
+#[case::several_pairs(
+    rule("shape", "[[rule.pair]]\nalarm = \"x\""),
+    "line 4: `[[rule.pair]]` should be `[rule.pair]`: expected a table, found a list"
+)]
+#[case::table_for_word("mode = { act = {} }".to_owned(), "line 1: `mode`: expected a string, found a table")]
+#[case::table_for_axis(rule("shape", "").replace("\"shape\"", "{ shape = {} }"), "line 3: `axis`: expected a string, found a table")]
+#[case::tables_for_words(
+    "[[notify]]\nto = \"https://a.org\"\non = [{ applied = {} }]".to_owned(),
+    "line 3: `on`: expected a string, found a table"
+)]
+#[case::list_for_word("[defaults]\nfresh = [\"window\"]".to_owned(), "line 2: `fresh`: expected a string, found a list")]
 #[case::twice(rule("instances", "step = 1\nstep = 2"), "line 5: `step` is there twice")]
 // of several, the one that it is about
 #[case::step(
