@@ -532,8 +532,8 @@ fn schedule(more: &str) -> String {
 )]
 #[case::shapeless_flex(format!("{}{}", flex("x"), flex("")), "line 6: flex 2: `shape` is empty: expected a name")]
 #[case::target_flaps(
-    "[[target]]\ntarget = \"*\"\nabove = 80\n\n[[target]]\ntarget = \"*\"\nabove = 15".to_owned(),
-    "line 7: target 2: `above = 15` does not go with built-in rule: `pair.below = 10` must flap: 10 on 2 instances would be \
+    "[[target]]\ntarget = \"*fraud*\"\nabove = 80\n\n[[target]]\ntarget = \"*\"\nabove = 15".to_owned(),
+    "line 7: target 2: `above = 15` does not go with a built-in rule: `pair.below = 10` must flap: 10 on 2 instances would be \
      20 on 1 instance, and the alarm that adds fires above 15, less a tenth 13.5; expected `pair.below` under 6.75, or a \
      higher `above`"
 )]

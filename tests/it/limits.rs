@@ -236,7 +236,7 @@ fn targets_beside_rules() {
         // a rule for many, and a table for some of them or for more: on five instances 59 are well, on one they are not
         (
             from_five("endpoint/b-*") + &from_one("endpoint/b-a/*"),
-            "target 1: with it, in rule 1 of the policy, `pair.below = 59`",
+            "target 1: `instances` does not go with rule 1 of the policy: `pair.below = 59`",
         ),
         (from_five("endpoint/b-*") + &from_one("endpoint/*"), "59 on 2 instances would be 118 on 1 instance"),
         (with(" ") + &rule_for("*", 10), "`target` is empty"),
