@@ -122,17 +122,16 @@ impl Choice<'_> {
     /// then the most cores. Of equals the cheapest.
     fn nearest(&self, demand: Demand) -> Option<Place> {
         let rated = self.rungs().filter_map(|(at, rung)| {
-            let instances = demand.instances(rung).min(self.bounds.max).max(self.bounds.min);
+            let enough = demand.instances(rung);
+            let instances = enough.min(self.bounds.max).max(self.bounds.min);
             let cost = rung.price? * f64::from(instances);
             let memory = rung.memory_gib.min(demand.memory_gib);
-            let cores = (f64::from(rung.vcpus) * f64::from(instances)).min(demand.vcpus);
+            let all = f64::from(rung.vcpus) * f64::from(instances);
+            let cores = if instances < enough { all } else { demand.vcpus };
             Some(((Place { rung: at, instances }, cost), memory, cores))
         });
-        let by_memory_and_cores = |a: &(_, f64, f64), b: &(_, f64, f64)| {
-            let cores = if (a.2 - b.2).abs() <= NOISE { Ordering::Equal } else { a.2.total_cmp(&b.2) };
-            a.1.total_cmp(&b.1).then(cores)
-        };
-        let best = rated.max_by(|a, b| by_memory_and_cores(a, b).then_with(|| self.order(b.0, a.0)));
+        let best = rated
+            .max_by(|a, b| a.1.total_cmp(&b.1).then(a.2.total_cmp(&b.2)).then_with(|| self.order(b.0, a.0)));
         best.map(|((place, _), ..)| place)
     }
 }

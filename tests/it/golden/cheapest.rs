@@ -170,6 +170,9 @@ fn holds() -> Vec<Case> {
         high("a dearer shape that cannot be paid for", (2, "a"), 90.0, 80.0, "")
             .tag("max-hourly-cost", "0.35")
             .gives("over_budget"),
+        high("a dearer shape that can, to a cent: 2 b", (2, "a"), 90.0, 80.0, "")
+            .tag("max-hourly-cost", "0.36")
+            .gives("b"),
         base("busy").seen(|seen| seen.lifecycle = stepladder::deployment::Lifecycle::Busy).gives("busy"),
         low("no data that counts as a breach", (4, "a"), 10.0, 20.0, "")
             .told(|alarm| alarm.signal.missing = true)
@@ -269,6 +272,8 @@ fn ties() -> Vec<Case> {
                 { shape = \"x\", vcpus = 2, memory_gib = 8, price = 0.1 }";
     let same = "{ shape = \"x\", vcpus = 2, memory_gib = 4, price = 0.15 }, \
                 { shape = \"y\", vcpus = 4, memory_gib = 16, price = 0.30 }";
+    let short = "{ shape = \"q\", vcpus = 2, memory_gib = 8, price = 0.1 }, \
+                 { shape = \"p\", vcpus = 8, memory_gib = 8, price = 0.3 }";
     let cheapest = |why| Case::new(why, "axis = \"cheapest\"");
     vec![
         cheapest("5 vCPUs: 3 x cost what one y does but for the noise of adding, and x is nearer")
@@ -284,6 +289,21 @@ fn ties() -> Vec<Case> {
             .reads("MemoryUtilization", 95.0)
             .low("CpuUtilization", 20.0, 60.0)
             .gives("y"),
+        cheapest("neither has the memory, and both have 2.8 vCPUs: 2 q for 0.20 instead of one p for 0.30")
+            .policy(&ladder(short))
+            .count(1)
+            .shape("p")
+            .reads("MemoryUtilization", 200.0)
+            .high("CpuUtilization", 25.0, 20.0)
+            .told(|alarm| alarm.signal.side = None)
+            .gives("2"),
+        cheapest("neither has the memory, and both have 7 vCPUs: one p is cheaper than 4 q")
+            .policy(&ladder(short))
+            .count(1)
+            .shape("p")
+            .reads("MemoryUtilization", 200.0)
+            .high("CpuUtilization", 63.0, 60.0)
+            .gives("on_target"),
         cheapest("the same demand is carried by what is: no change of shape for the same price")
             .policy(&ladder(same))
             .shape("x")
