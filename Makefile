@@ -188,9 +188,10 @@ fuzz: tools-fuzz ## Throw bytes at the parser (FUZZ_SECONDS=600; needs a nightly
 	cargo +nightly fuzz run parse fuzz/corpus/parse $(wildcard events/*) -- -max_len=65536 -max_total_time=$(or $(FUZZ_SECONDS),600)
 
 .PHONY: tools
+# cargo-deny reads one file: the time that it takes to build it for speed is never won back.
 tools: ## Install the cargo tools that are missing, below target/
 	@cargo nextest --version >/dev/null 2>&1 || cargo install --quiet --locked --root $(TOOLS) cargo-nextest
-	@cargo deny --version >/dev/null 2>&1 || cargo install --quiet --locked --root $(TOOLS) cargo-deny
+	@cargo deny --version >/dev/null 2>&1 || cargo install --quiet --locked --debug --root $(TOOLS) cargo-deny
 
 .PHONY: tools-fuzz
 tools-fuzz:
