@@ -68,6 +68,10 @@ impl Error {
             _ if message.starts_with("invalid float") && is_null(text.get(start..).unwrap_or_default()) => {
                 named("there is no `null` in TOML: expected a value, or the key left out".to_owned())
             }
+            // What begins like `nan` or `inf` is taken for one of them.
+            _ if message.starts_with("invalid float") => {
+                named("expected a number, or words in quotation marks".to_owned())
+            }
             Some(known) => named(format!("{message}; did you mean `{known}`?")),
             None => named(message),
         };

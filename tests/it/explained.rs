@@ -416,6 +416,10 @@ fn schedule(more: &str) -> String {
     "line 4: `below`: there is no `null` in TOML: expected a value, or the key left out"
 )]
 #[case::none("[defaults]\nabove = None".to_owned(), "line 2: `above`: there is no `null` in TOML: expected a value, or the key left out")]
+// a word that only begins like it
+#[case::notable("[defaults]\nabove = notable".to_owned(), "line 2: `above`: expected a number, or words in quotation marks")]
+// the largest number that is counted with, and one more
+#[case::largest("[defaults]\nmax_changes_per_hour = 4294967295".to_owned(), "line 2: defaults: `max_changes_per_hour = 4294967295`: expected 1 to 12")]
 // a key of that name is just unknown
 #[case::key_none(
     "mode = \"act\"\nnone = 1".to_owned(),

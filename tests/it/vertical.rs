@@ -422,6 +422,12 @@ fn what_one_rule_must_know_of_changes_every_rule_writes_down() {
     let cloud = low();
     hear(HIGH_CPU, 0, &cloud, &policy(own));
     assert!(record(&cloud).is_some());
+    let cloud = low();
+    hear(HIGH_CPU, 0, &cloud, &policy(&own.replace("churn", "fraud")));
+    assert_eq!(record(&cloud), None);
+    let cloud = low();
+    hear(HIGH_CPU, 0, &cloud, &policy("[[target]]\ntarget = \"*churn*\"\ncooldown = { up = \"0s\" }"));
+    assert_eq!(record(&cloud), None);
 }
 
 #[test]
