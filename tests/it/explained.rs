@@ -418,7 +418,9 @@ fn schedule(more: &str) -> String {
 #[case::none("[defaults]\nabove = None".to_owned(), "line 2: `above`: there is no `null` in TOML: expected a value, or the key left out")]
 // a word that only begins like it
 #[case::notable("[defaults]\nabove = notable".to_owned(), "line 2: `above`: expected a number, or words in quotation marks")]
-// the largest number that is counted with, and one more
+// a key that nobody knows is not repeated
+#[case::odd_key("[defaults]\n\"my key\" = nope".to_owned(), "line 2: expected a number, or words in quotation marks")]
+// the largest number that a whole one can be, and still too large
 #[case::largest("[defaults]\nmax_changes_per_hour = 4294967295".to_owned(), "line 2: defaults: `max_changes_per_hour = 4294967295`: expected 1 to 12")]
 // a key of that name is just unknown
 #[case::key_none(
