@@ -255,10 +255,10 @@ impl Policy {
         })
     }
 
-    /// Whether a rule for a target has to know what was changed lately.
+    /// Whether a rule for a target has to know what was changed lately. What a table says of the target is in force for every
+    /// rule, and so for the one that asks.
     pub(crate) fn keeps_a_record(&self, target: &TargetId) -> bool {
-        let by_a_rule = self.rules.iter().any(|rule| rule.keeps_a_record() && rule.is_for(target));
-        by_a_rule || self.own.iter().any(|own| own.settings.keeps_a_record() && own.is_for(target))
+        self.rules.iter().any(|rule| rule.keeps_a_record() && rule.is_for(target))
     }
 
     /// The same rule with what the policy says of this target, and of this time.

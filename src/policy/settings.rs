@@ -128,13 +128,6 @@ impl fmt::Display for Origin {
 /// By whom each setting was said, by its key; what nobody has said is not here.
 pub type Origins = BTreeMap<&'static str, Origin>;
 
-impl Settings {
-    /// Whether changes have to be remembered for it. See [`super::Rule::keeps_a_record`].
-    pub(super) fn keeps_a_record(&self) -> bool {
-        self.max_changes_per_hour.is_some() || self.cooldown_up.is_some_and(|up| up.is_positive())
-    }
-}
-
 /// Some of the settings.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Settings {
