@@ -99,8 +99,8 @@ pub async fn handle_each(
 }
 
 /// Whether an alarm waits for an earlier one about the same deployment. One change at a time; and where more was asked for
-/// and could not be had, nothing is taken away that would make it worse. Fewer instances make everything worse but what
-/// a shape alone decides.
+/// and could not be had, nothing is taken away that would make it worse. Anything less does where instances were asked for;
+/// where a shape or a bandwidth was, only less of the same.
 fn wins(earlier: &Outcome, later: &Standing, target: &TargetId, policy: &Policy) -> bool {
     if earlier.changes() || later.is_at_rest() {
         return earlier.changes();

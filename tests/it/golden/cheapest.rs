@@ -275,6 +275,10 @@ fn ties() -> Vec<Case> {
     let short = "{ shape = \"q\", vcpus = 2, memory_gib = 8, price = 0.1 }, \
                  { shape = \"p\", vcpus = 8, memory_gib = 8, price = 0.3 }";
     let cheapest = |why| Case::new(why, "axis = \"cheapest\"");
+    let short_of = |why| {
+        let case = cheapest(why).policy(&ladder(short)).count(1).shape("p");
+        case.reads("MemoryUtilization", 200.0)
+    };
     vec![
         cheapest("5 vCPUs: 3 x cost what one y does but for the noise of adding, and x is nearer")
             .policy(&ladder(near))
@@ -289,19 +293,11 @@ fn ties() -> Vec<Case> {
             .reads("MemoryUtilization", 95.0)
             .low("CpuUtilization", 20.0, 60.0)
             .gives("y"),
-        cheapest("neither has the memory, and both have 2.8 vCPUs: 2 q for 0.20 instead of one p for 0.30")
-            .policy(&ladder(short))
-            .count(1)
-            .shape("p")
-            .reads("MemoryUtilization", 200.0)
+        short_of("neither has the memory, and both have 2.8 vCPUs: 2 q for 0.20 instead of one p for 0.30")
             .high("CpuUtilization", 25.0, 20.0)
             .told(|alarm| alarm.signal.side = None)
             .gives("2"),
-        cheapest("neither has the memory, and both have 7 vCPUs: one p is cheaper than 4 q")
-            .policy(&ladder(short))
-            .count(1)
-            .shape("p")
-            .reads("MemoryUtilization", 200.0)
+        short_of("neither has the memory, and both have 7 vCPUs: one p is cheaper than 4 q")
             .high("CpuUtilization", 63.0, 60.0)
             .gives("on_target"),
         cheapest("the same demand is carried by what is: no change of shape for the same price")
