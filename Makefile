@@ -20,8 +20,8 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-13s %s\n", $$1, $$2 }'
 
 .PHONY: run
-run: ## Rehearse the main job over the sample events (needs only Rust)
-	cargo run --quiet -- rehearse --world events/rehearsal/world.json events/rehearsal/*.event.json
+run: ## Replay the main job over the sample events (needs only Rust)
+	cargo run --quiet -- replay --world events/replay/world.json events/replay/*.event.json
 
 # One of the two: make demo-aws STORY=horizontal
 .PHONY: demo-aws

@@ -38,7 +38,7 @@ pub struct Alarm {
     /// The deployments it speaks of, each once. Empty when the alarm names none that can be recognised.
     pub targets: Vec<TargetId>,
     /// What was measured.
-    pub signal: Signal,
+    pub measurement: Measurement,
     /// When the alarm changed state or repeated; `None` when the payload does not say.
     pub at: Option<Timestamp>,
     /// The topic that it came through: empty when its envelope does not say which, `None` when it came through
@@ -99,7 +99,7 @@ impl fmt::Display for Transition {
 
 /// What was measured, as far as the payload tells.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Signal {
+pub struct Measurement {
     /// The metric's name as the cloud spells it.
     pub metric: Option<String>,
     /// The latest value; with several streams the one furthest beyond the threshold.

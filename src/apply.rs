@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crate::alarm::{Alarm, TargetId};
 use crate::call::Call;
-use crate::cloud::{Cloud, Error};
-use crate::decide::{Decided, Decision, Hold, Question, Verdict};
+use crate::decide::{Check, Decision, Evaluated, Evaluation, Hold};
 use crate::deployment::{Axis, Deployment};
 use crate::plan::Plan;
+use crate::platform::{Client, Error};
 use crate::policy::Mode;
 
 /// All there is to say about one alarm and one target when everything is over.
@@ -25,11 +25,11 @@ pub struct Outcome {
     /// What was decided.
     pub decision: Decision,
     /// Every guard that was asked, in order.
-    pub guards: Vec<Verdict>,
+    pub guards: Vec<Check>,
     /// Every call of the plan, in order, and what became of it.
-    pub calls: Vec<Receipt>,
+    pub calls: Vec<CallRecord>,
     /// What the policy's destinations are told of it, and what became of that. Changes nothing else here.
-    pub notices: Vec<Receipt>,
+    pub notices: Vec<CallRecord>,
     /// What an operator should know besides.
     pub notes: Vec<String>,
     /// What stopped it.
@@ -40,7 +40,7 @@ pub struct Outcome {
 
 /// One call and what became of it.
 #[derive(Debug, Clone)]
-pub struct Receipt {
+pub struct CallRecord {
     /// The call.
     pub call: Call,
     /// What became of it.
@@ -51,7 +51,7 @@ pub struct Receipt {
 
 /// A change that was sent and not accepted.
 #[derive(Debug)]
-pub struct Refused<'a> {
+pub struct RejectedChange<'a> {
     /// The deployment as it was seen.
     pub seen: &'a Deployment,
     /// Along which axis it would have been changed; `None` when somebody else's change was in the way.
@@ -92,7 +92,7 @@ pub enum Ending {
 
 impl Outcome {
     /// An alarm that needs no look at its deployment.
-    pub fn without_look(alarm: &Alarm, target: Option<&TargetId>, decided: Decided) -> Self {
+    pub fn without_look(alarm: &Alarm, target: Option<&TargetId>, decided: Evaluated) -> Self {
         let unknown = decided.decision == Decision::Hold(Hold::UnknownTarget);
         Self {
             alarm: alarm.clone(),
@@ -109,9 +109,9 @@ impl Outcome {
     }
 
     /// A deployment that could not be looked at.
-    pub fn blind(question: &Question, guards: Vec<Verdict>, error: Error) -> Self {
-        let decided = Decided::held(Hold::NotObserved, guards);
-        let held = Self::without_look(question.alarm, Some(question.target), decided);
+    pub fn blind(evaluation: &Evaluation, guards: Vec<Check>, error: Error) -> Self {
+        let decided = Evaluated::held(Hold::NotObserved, guards);
+        let held = Self::without_look(evaluation.alarm, Some(evaluation.target), decided);
         Self { error: Some(error), result: Ending::Failed, ..held }
     }
 
@@ -143,29 +143,31 @@ impl Outcome {
     /// The same outcome, with the calls of an earlier attempt before its own: what was sent stays on record.
     #[must_use]
     pub fn after(mut self, earlier: Self) -> Self {
-        let sent = earlier.calls.into_iter().filter(|receipt| receipt.status != Status::NotSent);
+        let sent = earlier.calls.into_iter().filter(|call_record| call_record.status != Status::NotSent);
         self.calls.splice(0..0, sent);
         self
     }
 
     /// The change that was sent and surely not accepted, if that is how it ended. What may have been accepted, or
     /// may be the next time, is none.
-    pub fn refused(&self) -> Option<Refused<'_>> {
-        let failed = self.calls.iter().find(|receipt| receipt.status == Status::Failed)?;
+    pub fn refused(&self) -> Option<RejectedChange<'_>> {
+        let failed = self.calls.iter().find(|call_record| call_record.status == Status::Failed)?;
         let seen = self.seen.as_ref().filter(|_| failed.call.serves_a_resize())?;
         match (&self.error, &self.decision) {
             (
                 Some(
                     Error::OverQuota { message, .. }
-                    | Error::Refused { message, .. }
+                    | Error::RejectedChange { message, .. }
                     | Error::Denied { message, .. },
                 ),
                 Decision::Resize { axis, to, .. },
             ) => {
                 let shape = (*axis == Axis::Shape).then(|| (to.rung().into_owned(), message.as_str()));
-                Some(Refused { seen, axis: Some(*axis), shape })
+                Some(RejectedChange { seen, axis: Some(*axis), shape })
             }
-            (None, Decision::Hold(Hold::Busy { .. })) => Some(Refused { seen, axis: None, shape: None }),
+            (None, Decision::Hold(Hold::Busy { .. })) => {
+                Some(RejectedChange { seen, axis: None, shape: None })
+            }
             _ => None,
         }
     }
@@ -174,7 +176,7 @@ impl Outcome {
     #[must_use]
     pub fn with_notices(mut self, notices: Vec<Call>) -> Self {
         let status = if self.result == Ending::DryRun { Status::DryRun } else { Status::Due };
-        self.notices = notices.into_iter().map(|call| receipt(call, status)).collect();
+        self.notices = notices.into_iter().map(|call| call_record(call, status)).collect();
         self
     }
 
@@ -186,23 +188,23 @@ impl Outcome {
 
 /// Carries a plan out.
 pub async fn apply(
-    question: &Question<'_>,
+    evaluation: &Evaluation<'_>,
     seen: Option<Deployment>,
     plan: Plan,
-    cloud: &dyn Cloud,
+    cloud: &dyn Client,
     mode: Mode,
 ) -> Outcome {
     let Plan { decided, calls, notes } = plan;
     let (calls, error) = match mode {
         Mode::Act => send_all(calls, cloud).await,
-        Mode::Observe => (calls.into_iter().map(|call| receipt(call, Status::DryRun)).collect(), None),
+        Mode::Observe => (calls.into_iter().map(|call| call_record(call, Status::DryRun)).collect(), None),
     };
     let result = ending(&decided.decision, &calls, error.as_ref());
     let (decided, error) =
         if has_resized(&calls) { (decided, error) } else { refused_as_busy(decided, error) };
     Outcome {
-        alarm: question.alarm.clone(),
-        target: Some(question.target.clone()),
+        alarm: evaluation.alarm.clone(),
+        target: Some(evaluation.target.clone()),
         seen,
         decision: decided.decision,
         guards: decided.guards,
@@ -215,24 +217,24 @@ pub async fn apply(
 }
 
 /// Sends what a plan that failed leaves to do. Its own failure is on record and changes nothing else.
-pub async fn follow_up(mut outcome: Outcome, calls: Vec<Call>, cloud: &dyn Cloud) -> Outcome {
+pub async fn follow_up(mut outcome: Outcome, calls: Vec<Call>, cloud: &dyn Client) -> Outcome {
     let (receipts, _) = send_all(calls, cloud).await;
     outcome.calls.extend(receipts);
     outcome
 }
 
-async fn send_all(calls: Vec<Call>, cloud: &dyn Cloud) -> (Vec<Receipt>, Option<Error>) {
+async fn send_all(calls: Vec<Call>, cloud: &dyn Client) -> (Vec<CallRecord>, Option<Error>) {
     let mut receipts = Vec::with_capacity(calls.len());
     let mut stopped = None;
     for call in calls {
         if stopped.is_some() {
-            receipts.push(receipt(call, Status::NotSent));
+            receipts.push(call_record(call, Status::NotSent));
             continue;
         }
         match cloud.send(&call).await {
-            Ok(answer) => receipts.push(Receipt { call, status: Status::Done, answer: Some(answer) }),
+            Ok(answer) => receipts.push(CallRecord { call, status: Status::Done, answer: Some(answer) }),
             Err(error) => {
-                receipts.push(Receipt { call, status: Status::Failed, answer: Some(error.to_string()) });
+                receipts.push(CallRecord { call, status: Status::Failed, answer: Some(error.to_string()) });
                 stopped = Some(error);
             }
         }
@@ -242,13 +244,13 @@ async fn send_all(calls: Vec<Call>, cloud: &dyn Cloud) -> (Vec<Receipt>, Option<
 
 /// Sends every notice that is due, all at once, and waits no longer than so for any of them. What becomes of them
 /// is on record and changes nothing else.
-pub async fn notify(outcomes: &mut [Outcome], cloud: &dyn Cloud, within: Duration) {
+pub async fn notify(outcomes: &mut [Outcome], cloud: &dyn Client, within: Duration) {
     let notices = outcomes.iter_mut().flat_map(|outcome| &mut outcome.notices);
     let due = notices.filter(|notice| notice.status == Status::Due);
     together(due.map(|notice| send_notice(notice, cloud, within)).collect()).await;
 }
 
-async fn send_notice(notice: &mut Receipt, cloud: &dyn Cloud, within: Duration) {
+async fn send_notice(notice: &mut CallRecord, cloud: &dyn Client, within: Duration) {
     let sent = tokio::time::timeout(within, cloud.send(&notice.call)).await;
     (notice.status, notice.answer) = match sent {
         Ok(Ok(answer)) => (Status::Done, Some(answer)),
@@ -267,29 +269,29 @@ async fn together(work: Vec<impl Future<Output = ()>>) {
     .await;
 }
 
-fn receipt(call: Call, status: Status) -> Receipt {
-    Receipt { call, status, answer: None }
+fn call_record(call: Call, status: Status) -> CallRecord {
+    CallRecord { call, status, answer: None }
 }
 
-fn ending(decision: &Decision, calls: &[Receipt], error: Option<&Error>) -> Ending {
+fn ending(decision: &Decision, calls: &[CallRecord], error: Option<&Error>) -> Ending {
     match (error, decision) {
         (Some(Error::InProgress { .. }), _) if !has_resized(calls) => Ending::Held,
         (Some(_), _) => Ending::Failed,
-        (None, _) if calls.iter().any(|receipt| receipt.status == Status::DryRun) => Ending::DryRun,
+        (None, _) if calls.iter().any(|call_record| call_record.status == Status::DryRun) => Ending::DryRun,
         (None, Decision::Resize { .. }) => Ending::Applied,
         (None, Decision::Hold(_)) => Ending::Held,
     }
 }
 
 /// Whether the change of size itself was accepted, whatever became of the rest.
-fn has_resized(calls: &[Receipt]) -> bool {
-    calls.iter().any(|receipt| receipt.status == Status::Done && receipt.call.resizes())
+fn has_resized(calls: &[CallRecord]) -> bool {
+    calls.iter().any(|call_record| call_record.status == Status::Done && call_record.call.resizes())
 }
 
 /// The update API's own "in progress" is an answer, not a failure: somebody else got there first.
-fn refused_as_busy(mut decided: Decided, error: Option<Error>) -> (Decided, Option<Error>) {
+fn refused_as_busy(mut decided: Evaluated, error: Option<Error>) -> (Evaluated, Option<Error>) {
     let Some(Error::InProgress { message, .. }) = error else { return (decided, error) };
-    decided.guards.push(Verdict { guard: "busy", held: true, saw: message.clone().into() });
+    decided.guards.push(Check { guard: "busy", held: true, saw: message.clone().into() });
     decided.decision = Decision::Hold(Hold::Busy { status: message });
     (decided, None)
 }

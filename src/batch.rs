@@ -5,18 +5,18 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::apply::Outcome;
-use crate::cloud::Cloud;
 use crate::handle::{Answer, handle_each};
+use crate::platform::Client;
 use crate::policy::Policy;
 use crate::report;
-use crate::source::{self, Message};
+use crate::source::{self, QueueMessage};
 
 /// A batch, and what has become of it so far.
 #[derive(Debug)]
 pub struct Batch {
     /// What has become of its messages, as if they were one payload.
     pub answer: Answer,
-    messages: Vec<Message>,
+    messages: Vec<QueueMessage>,
     /// Of each message, whether it is answered for good.
     done: Vec<bool>,
 }
@@ -32,7 +32,7 @@ impl Batch {
     /// there is no time for the rest. Notices are due then; [`Answer::notify`] sends those of all messages.
     pub async fn answer(
         &mut self,
-        cloud: &dyn Cloud,
+        cloud: &dyn Client,
         policy: &Policy,
         now: Timestamp,
         told: &mut (dyn FnMut(&Outcome) + Send),

@@ -11,8 +11,8 @@ use rustc_hash::FxBuildHasher;
 use serde_json::Value;
 
 use crate::address::Address;
-use crate::target::oci_model_deployment::configuration::Update;
-use crate::target::oci_model_deployment::memory::Stamp;
+use crate::platform::oci::model_deployment::configuration::Update;
+use crate::platform::oci::model_deployment::notes::Stamp;
 
 mod alarm;
 

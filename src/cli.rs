@@ -10,11 +10,11 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use stepladder::cloud::rehearsed::{Rehearsed, World};
-use stepladder::config::{self, Place};
-use stepladder::host::kept;
+use stepladder::config::{self, PolicySource};
+use stepladder::host::stored_policy;
+use stepladder::platform::simulated::{SimulatedCloud, World};
 use stepladder::policy::Policy;
-use stepladder::{cloud as clouds, report, source};
+use stepladder::{platform, report, source};
 
 mod cloud;
 mod explain;
@@ -22,7 +22,7 @@ mod handle;
 mod parse;
 mod policy;
 mod provision;
-mod rehearse;
+mod replay;
 mod shapes;
 
 /// Turns alarms into the right change of size, and shows how.
@@ -37,7 +37,7 @@ struct Cli {
 enum Command {
     Handle(handle::Options),
     Explain(explain::Options),
-    Rehearse(rehearse::Options),
+    Replay(replay::Options),
     Parse(parse::Options),
     Shapes(shapes::Options),
     Policy(policy::Options),
@@ -67,8 +67,10 @@ impl PolicyOption {
     fn load(&self) -> Result<Policy, Failure> {
         let policy = match (&self.policy, config::place()) {
             (Some(path), _) => config::policy_from_file(path),
-            (None, Place::Parameter(name)) => return parameter(&name),
-            (None, Place::BuiltIn | Place::Text(_) | Place::File(_)) => config::policy_from_env(),
+            (None, PolicySource::Parameter(name)) => return parameter(&name),
+            (None, PolicySource::BuiltIn | PolicySource::Text(_) | PolicySource::File(_)) => {
+                config::policy_from_env()
+            }
         };
         policy.map_err(|error| Failure::unusable("policy", report::chain(&error)))
     }
@@ -77,9 +79,9 @@ impl PolicyOption {
 /// The policy that a parameter on AWS holds.
 fn parameter(name: &str) -> Result<Policy, Failure> {
     let unusable = |message: String| Failure::unusable("policy", message);
-    let cloud = clouds::aws()
+    let cloud = platform::aws()
         .map_err(|error| unusable(format!("policy `{}` cannot be read: {error}", config::parameter(name))))?;
-    wait(kept::read(name, cloud.as_ref()))?.map_err(|failed| unusable(failed.message))
+    wait(stored_policy::read(name, cloud.as_ref()))?.map_err(|failed| unusable(failed.message))
 }
 
 /// What a verb returns: the text to print, and whether all went well.
@@ -133,12 +135,12 @@ pub(crate) fn run() -> ExitCode {
         Command::Teardown(verb) => verb.options.format,
         Command::Policy(options) => options.format(),
         Command::Explain(options) => options.format,
-        Command::Rehearse(_) => Format::Text,
+        Command::Replay(_) => Format::Text,
     };
     let printed = match cli.command {
         Command::Handle(options) => options.run(),
         Command::Explain(options) => options.run(),
-        Command::Rehearse(options) => options.run(),
+        Command::Replay(options) => options.run(),
         Command::Parse(options) => options.run(),
         Command::Shapes(options) => options.run(),
         Command::Policy(options) => options.run(),
@@ -198,7 +200,7 @@ fn read_world(path: &Path) -> Result<World, Failure> {
     World::from_json(&text).map_err(|error| unusable(report::chain(&error)))
 }
 
-fn write_world(path: &Path, cloud: &Rehearsed) -> Result<(), Failure> {
+fn write_world(path: &Path, cloud: &SimulatedCloud) -> Result<(), Failure> {
     let shown = shown(path);
     let broken = |error: &dyn std::error::Error| {
         Failure::broken("world", format!("world `{shown}` cannot be written: {}", report::chain(error)))

@@ -16,7 +16,7 @@ const SSM: &str = "ssm:";
 
 /// Where a policy is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum PolicySource {
     /// Nowhere: the built-in one counts.
     BuiltIn,
     /// Here, as TOML.
@@ -27,7 +27,7 @@ pub enum Place {
     Parameter(String),
 }
 
-impl Place {
+impl PolicySource {
     /// What a variable's value means.
     pub fn read(value: Option<String>) -> Self {
         match value {
@@ -71,17 +71,17 @@ pub enum Error {
 }
 
 /// The place that the environment names.
-pub fn place() -> Place {
-    Place::read(variable(POLICY))
+pub fn place() -> PolicySource {
+    PolicySource::read(variable(POLICY))
 }
 
 /// The policy that the environment names, or the built-in one.
 pub fn policy_from_env() -> Result<Policy, Error> {
     let mut policy = match place() {
-        Place::BuiltIn => read_policy(POLICY, ""),
-        Place::Text(text) => read_policy(POLICY, &text),
-        Place::File(path) => policy_file(&path),
-        Place::Parameter(name) => Err(Error::Elsewhere(name)),
+        PolicySource::BuiltIn => read_policy(POLICY, ""),
+        PolicySource::Text(text) => read_policy(POLICY, &text),
+        PolicySource::File(path) => policy_file(&path),
+        PolicySource::Parameter(name) => Err(Error::Elsewhere(name)),
     }?;
     policy.alarm_action = variable(ALARM_ACTION);
     Ok(policy)
@@ -129,12 +129,12 @@ mod tests {
 
     #[test]
     fn places_are_told_apart() {
-        let file = |path: &str| Place::File(PathBuf::from(path));
-        let parameter = |name: &str| Place::Parameter(name.to_owned());
+        let file = |path: &str| PolicySource::File(PathBuf::from(path));
+        let parameter = |name: &str| PolicySource::Parameter(name.to_owned());
         let rows = [
             ("policy.toml", file("policy.toml")),
             // a text may well speak of parameters
-            ("mode = \"act\" # ssm:", Place::Text("mode = \"act\" # ssm:".to_owned())),
+            ("mode = \"act\" # ssm:", PolicySource::Text("mode = \"act\" # ssm:".to_owned())),
             ("ssm:/stepladder/policy", parameter("/stepladder/policy")),
             ("ssm: policy ", parameter("policy")),
             (
@@ -143,8 +143,8 @@ mod tests {
             ),
         ];
         for (value, place) in rows {
-            assert_eq!(Place::read(Some(value.to_owned())), place, "{value}");
+            assert_eq!(PolicySource::read(Some(value.to_owned())), place, "{value}");
         }
-        assert_eq!(Place::read(None), Place::BuiltIn);
+        assert_eq!(PolicySource::read(None), PolicySource::BuiltIn);
     }
 }

@@ -8,23 +8,25 @@ use std::convert::Infallible;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::{Alarm, Side, TargetId, TargetKind};
-use crate::deployment::{Axis, Deployment, Infeasible, Lifecycle, Size, Tags, Way};
-use crate::policy::{Fresh, Matched, Mode, Native, Origin, Policy, Role, Stride, is_pair_name};
-use crate::tagged::{self, Unreadable};
-use crate::target;
+use crate::deployment::{Axis, Deployment, Direction, Infeasible, Lifecycle, Size, Tags};
+use crate::platform::target;
+use crate::policy::{
+    Evidence, MatchedRule, Mode, NativeAutoscaling, Origin, Policy, Role, ScalingPolicy, is_pair_name,
+};
+use crate::tags::{self, Unreadable};
 
 mod aim;
 mod caution;
 pub mod cheapest;
+mod check;
 mod hold;
 mod load;
-mod saw;
 mod size;
 mod steps;
 
 pub(crate) use caution::{keeps_a_record, remembered};
+pub use check::{CheckInput, PricedSize};
 pub use hold::Hold;
-pub use saw::{Offer, Saw};
 pub use size::{bounds, floor};
 
 /// The window that is assumed where neither the payload nor the alarm's own service tells one: that of
@@ -33,47 +35,46 @@ const ASSUMED_WINDOW: SignedDuration = SignedDuration::from_mins(5);
 
 /// One alarm about one target, and the rule that answers it. What a cloud is asked to look at.
 #[derive(Debug, Clone)]
-pub struct Question<'a> {
+pub struct Evaluation<'a> {
     /// What happened.
     pub alarm: &'a Alarm,
     /// To which deployment.
     pub target: &'a TargetId,
     /// The rule, with what the policy says of this target and this time.
-    pub matched: Matched<'a>,
+    pub matched: MatchedRule<'a>,
     /// What the deployment's own tags pause, once they are seen.
-    pub pause: Option<tagged::Pause>,
+    pub pause: Option<tags::Pause>,
     /// The tag that cannot be read, once they are seen.
     pub unreadable: Option<Unreadable>,
     /// The time that it is.
     pub now: Timestamp,
 }
 
-impl<'a> Question<'a> {
+impl<'a> Evaluation<'a> {
     /// The question as it is asked before anything is seen.
-    pub fn new(alarm: &'a Alarm, target: &'a TargetId, matched: Matched<'a>, now: Timestamp) -> Self {
+    pub fn new(alarm: &'a Alarm, target: &'a TargetId, matched: MatchedRule<'a>, now: Timestamp) -> Self {
         Self { alarm, target, matched, pause: None, unreadable: None, now }
     }
 
     /// The same question, with what the deployment's own tags say.
     #[must_use]
     pub fn with_tags(&self, tags: &Tags) -> Self {
-        let mut question = self.clone();
-        match tagged::read(tags) {
+        let mut evaluation = self.clone();
+        match tags::read(tags) {
             Ok(said) => {
-                question.pause = said.pause;
-                question.matched.take(&said.settings, &|key| Origin::Tag(tagged::tag_of(key, tags)));
+                evaluation.pause = said.pause;
+                evaluation.matched.take(&said.settings, &|key| Origin::Tag(tags::tag_of(key, tags)));
             }
-            Err(unreadable) => question.unreadable = Some(unreadable),
+            Err(unreadable) => evaluation.unreadable = Some(unreadable),
         }
-        question
+        evaluation
     }
 
     /// Whether nothing at all is sent: its operator has paused it, or has said something that nobody can read.
     pub fn leaves_alone(&self, decision: &Decision) -> bool {
-        let paused = self
-            .pause
-            .as_ref()
-            .is_some_and(|pause| [Way::Up, Way::Down].iter().all(|way| pause.stops(*way, self.now)));
+        let paused = self.pause.as_ref().is_some_and(|pause| {
+            [Direction::Up, Direction::Down].iter().all(|direction| pause.stops(*direction, self.now))
+        });
         let held = matches!(decision, Decision::Hold(Hold::Paused { .. } | Hold::UnreadableTag { .. }));
         paused || held || self.unreadable.is_some()
     }
@@ -85,7 +86,7 @@ impl<'a> Question<'a> {
 
     /// Whether no rule knows the alarm, so that only what was begun is finished.
     pub fn is_caretaking(&self) -> bool {
-        self.matched.role == Role::LooksAfter
+        self.matched.role == Role::ReconcileOnly
     }
 
     /// Whether a paired alarm of ours calls, which takes back what was added and nothing else. Other low alarms
@@ -114,52 +115,52 @@ pub enum Decision {
 
 /// One guard's answer, for the record.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Verdict {
+pub struct Check {
     /// The guard: the reason it would hold with.
     pub guard: &'static str,
     /// Whether it held.
     pub held: bool,
     /// What it looked at.
-    pub saw: Saw,
+    pub saw: CheckInput,
 }
 
 /// A change of size.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Step {
+pub(crate) struct SizeChange {
     axis: Axis,
-    way: Way,
+    direction: Direction,
     to: Size,
 }
 
 /// A decision, and how it came about.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Decided {
+pub struct Evaluated {
     /// The decision.
     pub decision: Decision,
     /// Every guard that was asked, in order.
-    pub guards: Vec<Verdict>,
+    pub guards: Vec<Check>,
     /// Which way a resize goes.
-    pub way: Option<Way>,
+    pub direction: Option<Direction>,
 }
 
-impl Decided {
+impl Evaluated {
     /// Nothing happens.
-    pub fn held(hold: Hold, guards: Vec<Verdict>) -> Self {
-        Self { decision: Decision::Hold(hold), guards, way: None }
+    pub fn held(hold: Hold, guards: Vec<Check>) -> Self {
+        Self { decision: Decision::Hold(hold), guards, direction: None }
     }
 
     /// The answer to an alarm whose deployment another alarm of the same event changes already.
-    pub fn outranked(alarm: &Alarm, by: &str) -> Self {
+    pub fn superseded(alarm: &Alarm, by: &str) -> Self {
         let mut guards = Guards::default();
         let transition = alarm.transition;
         let not_firing = (!transition.is_firing()).then_some(Hold::NotFiring(transition));
-        let outranked = Some(Hold::Outranked { by: by.to_owned() });
+        let superseded = Some(Hold::Superseded { by: by.to_owned() });
         match guards
             .ask("not_firing", transition.to_string(), not_firing)
-            .and_then(|()| guards.ask("outranked", by.to_owned(), outranked))
+            .and_then(|()| guards.ask("superseded", by.to_owned(), superseded))
         {
             Err(hold) => Self::held(hold, guards.0),
-            Ok(()) => Self::held(Hold::Outranked { by: by.to_owned() }, guards.0),
+            Ok(()) => Self::held(Hold::Superseded { by: by.to_owned() }, guards.0),
         }
     }
 
@@ -178,10 +179,15 @@ impl Decided {
 
 /// Collects verdicts until one holds.
 #[derive(Default)]
-struct Guards(Vec<Verdict>);
+struct Guards(Vec<Check>);
 
 impl Guards {
-    fn ask(&mut self, guard: &'static str, saw: impl Into<Saw>, hold: Option<Hold>) -> Result<(), Hold> {
+    fn ask(
+        &mut self,
+        guard: &'static str,
+        saw: impl Into<CheckInput>,
+        hold: Option<Hold>,
+    ) -> Result<(), Hold> {
         self.ask_for(guard, saw, hold.map_or(Ok(()), Err))
     }
 
@@ -189,10 +195,10 @@ impl Guards {
     fn ask_for<T>(
         &mut self,
         guard: &'static str,
-        saw: impl Into<Saw>,
+        saw: impl Into<CheckInput>,
         found: Result<T, Hold>,
     ) -> Result<T, Hold> {
-        self.0.push(Verdict { guard, held: found.is_err(), saw: saw.into() });
+        self.0.push(Check { guard, held: found.is_err(), saw: saw.into() });
         found
     }
 }
@@ -203,22 +209,22 @@ pub fn worth_a_look<'a>(
     target: &'a TargetId,
     policy: &'a Policy,
     now: Timestamp,
-) -> Result<(Question<'a>, Vec<Verdict>), Box<Decided>> {
+) -> Result<(Evaluation<'a>, Vec<Check>), Box<Evaluated>> {
     let mut guards = Guards::default();
     match first_guards(&mut guards, alarm, target, policy) {
         Ok(matched) => {
-            let matched = policy.in_force(matched, target, now);
-            Ok((Question::new(alarm, target, matched, now), guards.0))
+            let matched = policy.effective(matched, target, now);
+            Ok((Evaluation::new(alarm, target, matched, now), guards.0))
         }
-        Err(hold) => Err(Box::new(Decided::held(hold, guards.0))),
+        Err(hold) => Err(Box::new(Evaluated::held(hold, guards.0))),
     }
 }
 
 /// Whether an alarm asks for more of any of its deployments: of several about one deployment those come first.
 pub fn asks_for_more(alarm: &Alarm, policy: &Policy) -> bool {
-    let more = |matched: Matched| match matched.way() {
-        Some(way) => way == Way::Up,
-        None => alarm.signal.side == Some(Side::Above),
+    let more = |matched: MatchedRule| match matched.direction() {
+        Some(direction) => direction == Direction::Up,
+        None => alarm.measurement.side == Some(Side::Above),
     };
     alarm.targets.iter().filter_map(|target| policy.rule_for(&alarm.name, target)).any(more)
 }
@@ -230,15 +236,15 @@ pub fn worth_mending<'a>(
     target: &'a TargetId,
     policy: &'a Policy,
     now: Timestamp,
-) -> Option<(Question<'a>, Vec<Verdict>)> {
+) -> Option<(Evaluation<'a>, Vec<Check>)> {
     if !policy.allows(target) {
         return None;
     }
     let held = !alarm.transition.is_firing();
-    let verdict = Verdict { guard: "not_firing", held, saw: alarm.transition.to_string().into() };
+    let check = Check { guard: "not_firing", held, saw: alarm.transition.to_string().into() };
     let matched = policy.rule_for(&alarm.name, target).unwrap_or_else(|| policy.caretaker());
-    let matched = policy.in_force(matched, target, now);
-    Some((Question::new(alarm, target, matched, now), vec![verdict]))
+    let matched = policy.effective(matched, target, now);
+    Some((Evaluation::new(alarm, target, matched, now), vec![check]))
 }
 
 fn first_guards<'a>(
@@ -246,7 +252,7 @@ fn first_guards<'a>(
     alarm: &Alarm,
     target: &TargetId,
     policy: &'a Policy,
-) -> Result<Matched<'a>, Hold> {
+) -> Result<MatchedRule<'a>, Hold> {
     let transition = alarm.transition;
     let hold = (!transition.is_firing()).then_some(Hold::NotFiring(transition));
     guards.ask("not_firing", transition.to_string(), hold)?;
@@ -272,75 +278,75 @@ fn first_guards<'a>(
 const USUAL_GUARDS: usize = 14;
 
 /// What the alarm means for the deployment as it was seen.
-pub fn decide(question: &Question, asked: Vec<Verdict>, seen: &Deployment, policy: &Policy) -> Decided {
+pub fn decide(evaluation: &Evaluation, asked: Vec<Check>, seen: &Deployment, policy: &Policy) -> Evaluated {
     let mut asked = asked;
     asked.reserve(USUAL_GUARDS);
     let mut guards = Guards(asked);
-    let transition = question.alarm.transition;
+    let transition = evaluation.alarm.transition;
     let step = if !transition.is_firing() {
         Err(Hold::NotFiring(transition))
-    } else if question.is_caretaking() {
-        let saw = question.alarm.name.clone();
+    } else if evaluation.is_caretaking() {
+        let saw = evaluation.alarm.name.clone();
         guards.ask_for("no_rule", saw, Err(Hold::NoRule))
     } else {
-        step_for(&mut guards, question, seen, policy)
+        step_for(&mut guards, evaluation, seen, policy)
     };
     match step {
-        Ok(Step { axis, way, to }) => Decided {
+        Ok(SizeChange { axis, direction, to }) => Evaluated {
             decision: Decision::Resize { axis, from: seen.size.clone(), to },
             guards: guards.0,
-            way: Some(way),
+            direction: Some(direction),
         },
-        Err(hold) => Decided::held(hold, guards.0),
+        Err(hold) => Evaluated::held(hold, guards.0),
     }
 }
 
 /// What the rule wants, and then everything that may speak against it, in this order.
 fn step_for(
     guards: &mut Guards,
-    question: &Question,
+    evaluation: &Evaluation,
     seen: &Deployment,
     policy: &Policy,
-) -> Result<Step, Hold> {
-    readable(guards, question)?;
+) -> Result<SizeChange, Hold> {
+    readable(guards, evaluation)?;
     settled(guards, seen)?;
-    fresh(guards, question, seen)?;
-    let step = match question.matched.stride() {
-        Stride::Cheapest => cheapest::step(guards, question, seen, policy)?,
-        Stride::Step(_) | Stride::Steps(_) | Stride::Track(_) => {
-            along_one_axis(guards, question, seen, policy)?
+    fresh(guards, evaluation, seen)?;
+    let step = match evaluation.matched.scaling_policy() {
+        ScalingPolicy::Cheapest => cheapest::step(guards, evaluation, seen, policy)?,
+        ScalingPolicy::Step(_) | ScalingPolicy::Steps(_) | ScalingPolicy::Track(_) => {
+            along_one_axis(guards, evaluation, seen, policy)?
         }
     };
-    feasible(guards, question, seen, &step)?;
-    if step.way == Way::Up || parks(question, seen, step.axis) {
-        taken_back(guards, question, seen, policy)?;
+    feasible(guards, evaluation, seen, &step)?;
+    if step.direction == Direction::Up || suspends_native(evaluation, seen, step.axis) {
+        taken_back(guards, evaluation, seen, policy)?;
     }
     Ok(step)
 }
 
 fn along_one_axis(
     guards: &mut Guards,
-    question: &Question,
+    evaluation: &Evaluation,
     seen: &Deployment,
     policy: &Policy,
-) -> Result<Step, Hold> {
-    let axis = question.matched.rule.axis;
+) -> Result<SizeChange, Hold> {
+    let axis = evaluation.matched.rule.axis;
     resizable(guards, seen, axis)?;
-    ours_to_change(guards, question, seen, policy, axis)?;
-    let intent = aim::intent(guards, question, seen, policy)?;
-    let way = intent.way;
-    caution::not_paused(guards, question, seen, (axis, way))?;
-    let intent = caution::cooled(guards, question, seen, intent)?;
-    caution::not_too_often(guards, question, seen)?;
-    let goal = size::goal(guards, question, seen, policy, &intent)?;
-    let goal = caution::stays_down(guards, question, seen, policy, (way, goal))?;
-    let goal = caution::affordable(guards, question, seen, policy, (way, goal))?;
-    Ok(Step { axis, way, to: goal.size(seen) })
+    ours_to_change(guards, evaluation, seen, policy, axis)?;
+    let intent = aim::intent(guards, evaluation, seen, policy)?;
+    let direction = intent.direction;
+    caution::not_paused(guards, evaluation, seen, (axis, direction))?;
+    let intent = caution::cooled(guards, evaluation, seen, intent)?;
+    caution::not_too_often(guards, evaluation, seen)?;
+    let goal = size::goal(guards, evaluation, seen, policy, &intent)?;
+    let goal = caution::stays_down(guards, evaluation, seen, policy, (direction, goal))?;
+    let goal = caution::affordable(guards, evaluation, seen, policy, (direction, goal))?;
+    Ok(SizeChange { axis, direction, to: goal.size(seen) })
 }
 
 /// What a tag of ours says must be known before anything is done.
-fn readable(guards: &mut Guards, question: &Question) -> Result<(), Hold> {
-    let Some(Unreadable { tag, problem }) = &question.unreadable else { return Ok(()) };
+fn readable(guards: &mut Guards, evaluation: &Evaluation) -> Result<(), Hold> {
+    let Some(Unreadable { tag, problem }) = &evaluation.unreadable else { return Ok(()) };
     let hold = Hold::UnreadableTag { tag: tag.clone(), problem: problem.clone() };
     guards.ask("unreadable_tag", format!("`{tag}`: {problem}"), Some(hold))
 }
@@ -351,27 +357,32 @@ fn settled(guards: &mut Guards, seen: &Deployment) -> Result<(), Hold> {
     let busy = seen.lifecycle != Lifecycle::Settled;
     let words = target::of(seen.target.kind).map_or(&[][..], |target| target.settled);
     let known = words.iter().find(|word| **word == status);
-    let saw = known.map_or_else(|| Saw::from(status.clone()), |word| Saw::from(*word));
+    let saw = known.map_or_else(|| CheckInput::from(status.clone()), |word| CheckInput::from(*word));
     guards.ask("busy", saw, busy.then(|| Hold::Busy { status: status.clone() }))
 }
 
 /// Evidence must be newer than the last change.
-fn fresh(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result<(), Hold> {
+fn fresh(guards: &mut Guards, evaluation: &Evaluation, seen: &Deployment) -> Result<(), Hold> {
     let Some(changed) = seen.last_change else {
         return guards.ask("stale", "no change on record", None);
     };
-    let since = evidence_begins(question, seen);
+    let since = evidence_begins(evaluation, seen);
     let stale = since.is_none_or(|since| since < changed);
-    guards.ask("stale", Saw::Evidence { since, changed }, stale.then_some(Hold::Stale { since, changed }))
+    guards.ask(
+        "stale",
+        CheckInput::Evidence { since, changed },
+        stale.then_some(Hold::Stale { since, changed }),
+    )
 }
 
 /// When the data begins that the alarm was evaluated on. Evidence from the future is as good as today's.
-fn evidence_begins(question: &Question, seen: &Deployment) -> Option<Timestamp> {
-    let at = question.alarm.at?.min(question.now);
-    match question.matched.rule.is.fresh {
-        Fresh::Fired => Some(at),
-        Fresh::Window => {
-            let told = question.alarm.signal.window.or(seen.alarm.as_ref().and_then(|alarm| alarm.window));
+fn evidence_begins(evaluation: &Evaluation, seen: &Deployment) -> Option<Timestamp> {
+    let at = evaluation.alarm.at?.min(evaluation.now);
+    match evaluation.matched.rule.is.evidence {
+        Evidence::Fired => Some(at),
+        Evidence::Window => {
+            let told =
+                evaluation.alarm.measurement.window.or(seen.alarm.as_ref().and_then(|alarm| alarm.window));
             at.checked_sub(told.unwrap_or(ASSUMED_WINDOW)).ok()
         }
     }
@@ -382,48 +393,55 @@ fn resizable(guards: &mut Guards, seen: &Deployment, axis: Axis) -> Result<(), H
     let has = target::of(seen.target.kind).is_some_and(|target| target.axes.contains(&axis));
     let has_none = (!has).then(|| "deployments of this kind have none".to_owned());
     let why = has_none.or_else(|| seen.fixed.get(&axis).cloned());
-    let saw = why.clone().map_or_else(|| Saw::from(axis.as_str()), Saw::from);
+    let saw = why.clone().map_or_else(|| CheckInput::from(axis.as_str()), CheckInput::from);
     guards.ask("not_resizable", saw, why.map(|why| Hold::NotResizable { axis, why }))
 }
 
 /// Whether a change is one for which another owner is parked.
-fn parks(question: &Question, seen: &Deployment, axis: Axis) -> bool {
-    let park = question.matched.rule.is.native == Native::Park;
-    park && seen.owners.get(&axis).is_some_and(|owner| owner.can_be_parked)
+fn suspends_native(evaluation: &Evaluation, seen: &Deployment, axis: Axis) -> bool {
+    let park = evaluation.matched.rule.is.native_autoscaling == NativeAutoscaling::Suspend;
+    park && seen.owners.get(&axis).is_some_and(|owner| owner.can_be_suspended)
 }
 
 /// Whether another owner may be parked: only where the clock is sure to bring the look that puts it back.
-fn may_be_parked(question: &Question, seen: &Deployment, policy: &Policy, axis: Axis) -> bool {
-    parks(question, seen, axis) && question.matched.rule.pair.is_some() && policy.alarm_action.is_some()
+fn may_suspend_native(evaluation: &Evaluation, seen: &Deployment, policy: &Policy, axis: Axis) -> bool {
+    suspends_native(evaluation, seen, axis)
+        && evaluation.matched.rule.pair.is_some()
+        && policy.alarm_action.is_some()
 }
 
 /// Another owner is reported, never fought; or parked.
 fn ours_to_change(
     guards: &mut Guards,
-    question: &Question,
+    evaluation: &Evaluation,
     seen: &Deployment,
     policy: &Policy,
     axis: Axis,
 ) -> Result<(), Hold> {
     let owner = seen.owners.get(&axis);
-    let saw = owner.map_or_else(|| Saw::from("nobody else"), |owner| owner.who.clone().into());
-    let parked = may_be_parked(question, seen, policy, axis);
+    let saw = owner.map_or_else(|| CheckInput::from("nobody else"), |owner| owner.who.clone().into());
+    let parked = may_suspend_native(evaluation, seen, policy, axis);
     let hold = owner.filter(|_| !parked).map(|owner| Hold::OwnedElsewhere {
         axis,
         who: owner.who.clone(),
-        can_be_parked: owner.can_be_parked,
+        can_be_suspended: owner.can_be_suspended,
     });
     guards.ask("owned_elsewhere", saw, hold)
 }
 
 /// A shape that could not be had is not asked for again at once.
-fn feasible(guards: &mut Guards, question: &Question, seen: &Deployment, step: &Step) -> Result<(), Hold> {
+fn feasible(
+    guards: &mut Guards,
+    evaluation: &Evaluation,
+    seen: &Deployment,
+    step: &SizeChange,
+) -> Result<(), Hold> {
     if step.axis != Axis::Shape {
         return Ok(());
     }
     let rung = step.to.rung();
-    let known = seen.infeasible.iter().find(|known| known.shape == rung && known.until > question.now);
-    let saw = known.map_or(Saw::from("not refused lately"), |known| known.why.clone().into());
+    let known = seen.infeasible.iter().find(|known| known.shape == rung && known.until > evaluation.now);
+    let saw = known.map_or(CheckInput::from("not refused lately"), |known| known.why.clone().into());
     let hold = known.map(|Infeasible { shape, until, why }| Hold::Infeasible {
         shape: shape.clone(),
         until: *until,
@@ -435,22 +453,23 @@ fn feasible(guards: &mut Guards, question: &Question, seen: &Deployment, step: &
 /// What goes up must have something that takes it back.
 fn taken_back(
     guards: &mut Guards,
-    question: &Question,
+    evaluation: &Evaluation,
     seen: &Deployment,
     policy: &Policy,
 ) -> Result<(), Hold> {
-    if question.matched.rule.pair.is_none() {
+    if evaluation.matched.rule.pair.is_none() {
         return Ok(());
     }
     let foreign = seen.pair.as_ref().filter(|found| !found.ours);
-    let saw = foreign
-        .map_or(Saw::from("the pair is ours to write"), |found| found.definition.name().to_owned().into());
+    let saw = foreign.map_or(CheckInput::from("the pair is ours to write"), |found| {
+        found.definition.name().to_owned().into()
+    });
     let hold = foreign.map(|found| Hold::PairTaken { name: found.definition.name().to_owned() });
     guards.ask("pair_taken", saw, hold)?;
 
     let notified = pair_notifies(seen, policy).count();
     let hold = (notified == 0).then_some(Hold::NoPairAction);
-    guards.ask("no_pair_action", Saw::Notifies(notified), hold)
+    guards.ask("no_pair_action", CheckInput::Notifies(notified), hold)
 }
 
 /// What the paired alarm notifies: what the function was told to, else what it notifies already, else the

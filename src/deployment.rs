@@ -36,9 +36,9 @@ pub struct Deployment {
     /// Axes that somebody else changes.
     pub owners: BTreeMap<Axis, Owner>,
     /// Directions of the count in which the platform's own autoscaling is suspended.
-    pub pauses: Vec<Pause>,
+    pub pauses: Vec<SuspendedScaling>,
     /// Its own tags that stepladder knows: what its operator says of it, and what was changed lately. See
-    /// [`crate::tagged`].
+    /// [`crate::tags`].
     pub tags: Tags,
     /// What its metrics read over the alarm's window, by the names that the question asked for. One that is not here has
     /// no data.
@@ -53,7 +53,7 @@ pub struct Deployment {
     /// The alarm found where the paired alarm of the matching rule belongs.
     pub pair: Option<SeenAlarm>,
     /// Alarms that carry the same pair's marker besides, where names are not unique. One too many.
-    pub strays: Vec<SeenAlarm>,
+    pub duplicates: Vec<SeenAlarm>,
     /// What only this kind of target needs for its calls.
     pub facts: Facts,
 }
@@ -165,14 +165,14 @@ impl fmt::Display for Axis {
 
 /// Which way a change goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     /// To more.
     Up,
     /// To less.
     Down,
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for Direction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Up => "up",
@@ -225,12 +225,12 @@ pub struct Owner {
     /// Its name and what it is.
     pub who: String,
     /// Whether it can be taken out for the time of a change, and put back.
-    pub can_be_parked: bool,
+    pub can_be_suspended: bool,
 }
 
 /// Scaling along an axis that somebody has paused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pause {
+pub struct SuspendedScaling {
     /// Along which axis.
     pub axis: Axis,
     /// Whether nothing may go up.
@@ -329,13 +329,13 @@ pub struct Endpoint {
     /// Configurations of ours for this endpoint that are not in force, and when they were created.
     pub superseded: Vec<(String, Option<Timestamp>)>,
     /// The variant's place in Application Auto Scaling.
-    pub native: Native,
+    pub native: NativeScaling,
 }
 
 /// What Application Auto Scaling knows of a variant, in its own documents.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Native {
+pub struct NativeScaling {
     /// The scalable target; `None` when the variant is not registered.
     pub target: Option<Value>,
     /// Its scaling policies; `Alarms` lists the alarms that call one, and `On` the lists in which each does.

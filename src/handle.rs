@@ -6,13 +6,13 @@ use jiff::Timestamp;
 
 use crate::alarm::{Alarm, Event, TargetId};
 use crate::apply::{Outcome, apply, follow_up, notify};
-use crate::cloud::{self, Cloud};
-use crate::decide::{Decided, Question, Verdict, asks_for_more, decide, worth_a_look, worth_mending};
+use crate::decide::{Check, Evaluated, Evaluation, asks_for_more, decide, worth_a_look, worth_mending};
 use crate::deployment::Axis;
 use crate::notice::notices;
-use crate::plan::{farewell, plan, undone};
+use crate::plan::{after_rejection, delete_orphan, plan};
+use crate::platform::{self, Client};
 use crate::policy::Policy;
-use crate::repeat::{Standing, due};
+use crate::reconcile::{ActiveAlarm, due};
 use crate::source;
 
 /// How long notices may take: a topic or a webhook that is well answers a new connection in half a second.
@@ -26,13 +26,13 @@ pub struct Answer {
     /// Records of the payload that could not be read.
     pub rejected: Vec<source::Error>,
     /// Why the alarms that fire could not be asked for.
-    pub error: Option<cloud::Error>,
+    pub error: Option<platform::Error>,
 }
 
 impl Answer {
     /// Tells the policy's destinations what is due, and gives up after so long. Comes when all alarms are answered
     /// and their records are printed, so that nothing waits for it and nothing is lost by it.
-    pub async fn notify(&mut self, cloud: &dyn Cloud, within: Duration) {
+    pub async fn notify(&mut self, cloud: &dyn Client, within: Duration) {
         notify(&mut self.outcomes, cloud, within).await;
     }
 }
@@ -40,7 +40,7 @@ impl Answer {
 /// Answers one payload, and tells the policy's destinations of what was resized.
 pub async fn handle(
     body: &[u8],
-    cloud: &dyn Cloud,
+    cloud: &dyn Client,
     policy: &Policy,
     now: Timestamp,
 ) -> Result<Answer, source::Error> {
@@ -53,7 +53,7 @@ pub async fn handle(
 /// there is no time for the rest. Notices are due then; [`Answer::notify`] sends them.
 pub async fn handle_each(
     body: &[u8],
-    cloud: &dyn Cloud,
+    cloud: &dyn Client,
     policy: &Policy,
     now: Timestamp,
     told: &mut (dyn FnMut(&Outcome) + Send),
@@ -63,8 +63,8 @@ pub async fn handle_each(
         Ok(repeats) => (repeats, None),
         Err(error) => (Vec::new(), Some(error)),
     };
-    let own = std::mem::take(&mut event.alarms).into_iter().map(Standing::from);
-    let mut called: Vec<Standing> = own.chain(repeats).collect();
+    let own = std::mem::take(&mut event.alarms).into_iter().map(ActiveAlarm::from);
+    let mut called: Vec<ActiveAlarm> = own.chain(repeats).collect();
     // One after the other: two alarms may well speak of one deployment, and then more wins over less.
     called.sort_by_key(|one| (one.is_at_rest(), !asks_for_more(&one.alarm, policy)));
     let mut outcomes: Vec<Outcome> = Vec::new();
@@ -82,7 +82,7 @@ pub async fn handle_each(
             }
             let outcome = match earlier {
                 Some(by) => {
-                    let decided = Decided::outranked(&one.alarm, &by);
+                    let decided = Evaluated::superseded(&one.alarm, &by);
                     Some(Outcome::without_look(&one.alarm, target, decided))
                 }
                 None => take_up(&one, target, cloud, policy, now).await,
@@ -101,7 +101,7 @@ pub async fn handle_each(
 /// Whether an alarm waits for an earlier one about the same deployment. One change at a time; and where more was asked for
 /// and could not be had, nothing is taken away that would make it worse. Anything less does where instances were asked for;
 /// where a shape or a bandwidth was, only less of the same.
-fn wins(earlier: &Outcome, later: &Standing, target: &TargetId, policy: &Policy) -> bool {
+fn wins(earlier: &Outcome, later: &ActiveAlarm, target: &TargetId, policy: &Policy) -> bool {
     if earlier.changes() || later.is_at_rest() {
         return earlier.changes();
     }
@@ -120,10 +120,10 @@ fn wins(earlier: &Outcome, later: &Standing, target: &TargetId, policy: &Policy)
 /// The alarms that a tick, or a deployment at rest, calls for.
 async fn repeats(
     event: &Event,
-    cloud: &dyn Cloud,
+    cloud: &dyn Client,
     policy: &Policy,
     now: Timestamp,
-) -> Result<Vec<Standing>, cloud::Error> {
+) -> Result<Vec<ActiveAlarm>, platform::Error> {
     if !event.asks_for_repeats() {
         return Ok(Vec::new());
     }
@@ -134,66 +134,67 @@ async fn repeats(
 /// An alarm is answered; a paired alarm of ours that does not fire is mended, which is worth a record only
 /// where there was something to do. A pair whose deployment is gone goes with it.
 async fn take_up(
-    one: &Standing,
+    one: &ActiveAlarm,
     target: Option<&TargetId>,
-    cloud: &dyn Cloud,
+    cloud: &dyn Client,
     policy: &Policy,
     now: Timestamp,
 ) -> Option<Outcome> {
     let alarm = &one.alarm;
     let Some(target) = target else {
-        return Some(Outcome::without_look(alarm, None, Decided::unknown_target(alarm)));
+        return Some(Outcome::without_look(alarm, None, Evaluated::unknown_target(alarm)));
     };
     let Some(pair) = &one.pair else {
         return Some(answer(one, target, cloud, policy, now).await);
     };
-    let (question, to_mend) = worth_mending(alarm, target, policy, now)?;
-    let outcome = if one.is_at_rest() || question.is_caretaking() {
-        attempt(&question, to_mend, cloud, policy).await
+    let (evaluation, to_mend) = worth_mending(alarm, target, policy, now)?;
+    let outcome = if one.is_at_rest() || evaluation.is_caretaking() {
+        attempt(&evaluation, to_mend, cloud, policy).await
     } else {
         answer(one, target, cloud, policy, now).await
     };
-    if let (Some(cloud::Error::NotFound { .. }), None) = (&outcome.error, &outcome.seen) {
-        let plan = farewell(&question, pair, outcome.guards);
-        return Some(apply(&question, None, plan, cloud, question.mode(policy)).await);
+    if let (Some(platform::Error::NotFound { .. }), None) = (&outcome.error, &outcome.seen) {
+        let plan = delete_orphan(&evaluation, pair, outcome.guards);
+        return Some(apply(&evaluation, None, plan, cloud, evaluation.mode(policy)).await);
     }
     let worth_telling = !one.is_at_rest() || !outcome.calls.is_empty() || outcome.error.is_some();
     worth_telling.then_some(outcome)
 }
 
 async fn answer(
-    one: &Standing,
+    one: &ActiveAlarm,
     target: &TargetId,
-    cloud: &dyn Cloud,
+    cloud: &dyn Client,
     policy: &Policy,
     now: Timestamp,
 ) -> Outcome {
-    let (question, asked) = match worth_a_look(&one.alarm, target, policy, now) {
-        Ok(question) => question,
+    let (evaluation, asked) = match worth_a_look(&one.alarm, target, policy, now) {
+        Ok(evaluation) => evaluation,
         Err(held) => return Outcome::without_look(&one.alarm, Some(target), *held),
     };
-    let outcome = attempt(&question, asked.clone(), cloud, policy).await;
+    let outcome = attempt(&evaluation, asked.clone(), cloud, policy).await;
     if outcome.lost_race() {
         // Whoever won may have done what was asked: look again, decide again, once.
-        return attempt(&question, asked, cloud, policy).await.after(outcome);
+        return attempt(&evaluation, asked, cloud, policy).await.after(outcome);
     }
     outcome
 }
 
 async fn attempt(
-    question: &Question<'_>,
-    asked: Vec<Verdict>,
-    cloud: &dyn Cloud,
+    evaluation: &Evaluation<'_>,
+    asked: Vec<Check>,
+    cloud: &dyn Client,
     policy: &Policy,
 ) -> Outcome {
-    let seen = match cloud.observe(question).await {
+    let seen = match cloud.observe(evaluation).await {
         Ok(seen) => seen,
-        Err(error) => return Outcome::blind(question, asked, error),
+        Err(error) => return Outcome::blind(evaluation, asked, error),
     };
-    let question = &question.with_tags(&seen.tags);
-    let decided = decide(question, asked, &seen, policy);
-    let plan = plan(question, &seen, decided, policy);
-    let outcome = apply(question, Some(seen), plan, cloud, question.mode(policy)).await;
-    let undone = outcome.refused().map(|refused| undone(question, &refused, policy)).unwrap_or_default();
-    follow_up(outcome, undone, cloud).await
+    let evaluation = &evaluation.with_tags(&seen.tags);
+    let decided = decide(evaluation, asked, &seen, policy);
+    let plan = plan(evaluation, &seen, decided, policy);
+    let outcome = apply(evaluation, Some(seen), plan, cloud, evaluation.mode(policy)).await;
+    let after_rejection =
+        outcome.refused().map(|refused| after_rejection(evaluation, &refused, policy)).unwrap_or_default();
+    follow_up(outcome, after_rejection, cloud).await
 }

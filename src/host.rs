@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::apply::{Outcome, Status};
-use crate::cloud::Cloud;
 use crate::handle::{Answer, NOTICES_WITHIN, handle_each};
+use crate::platform::Client;
 use crate::policy::Policy;
 use crate::report;
 
-pub mod kept;
+pub mod stored_policy;
 
 /// What is told when work is given up.
 pub const TIME_IS_UP: &str = "the invocation's time is up: allow it more, or see what is slow";
@@ -44,7 +44,7 @@ pub enum Ended {
 /// Answers one payload in the time that is left. Nothing is begun when there is none.
 pub async fn answer(
     body: &[u8],
-    cloud: &dyn Cloud,
+    cloud: &dyn Client,
     policy: &Result<Policy, String>,
     now: Timestamp,
     left: Duration,
@@ -94,7 +94,7 @@ pub fn tell_errors(answer: &Answer, log: &mut dyn Log) {
 
 /// Sends the notices, in what is left of the time. The records are told by now, so those that failed are told by
 /// themselves.
-pub async fn notify(answer: &mut Answer, cloud: &dyn Cloud, left: Duration, log: &mut dyn Log) {
+pub async fn notify(answer: &mut Answer, cloud: &dyn Client, left: Duration, log: &mut dyn Log) {
     answer.notify(cloud, NOTICES_WITHIN.min(left)).await;
     for notice in answer.outcomes.iter().flat_map(|outcome| &outcome.notices) {
         if notice.status == Status::Failed {

@@ -36,7 +36,7 @@ pub struct Rung {
 
 /// What a metric draws on: what a shape must have more of for the metric to fall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Draw {
+pub enum Resource {
     /// Cores.
     Cpu,
     /// Memory.
@@ -47,14 +47,14 @@ pub enum Draw {
     Bandwidth,
 }
 
-impl Draw {
+impl Resource {
     /// What a metric of this name draws on, whichever cloud spells it; `None` for one that is no utilization.
     ///
     /// ```
-    /// use stepladder::ladder::Draw;
-    /// assert_eq!(Draw::of("CPUUtilization"), Some(Draw::Cpu));
-    /// assert_eq!(Draw::of("GPUMemoryUtilization"), Some(Draw::Gpu));
-    /// assert_eq!(Draw::of("Invocations"), None);
+    /// use stepladder::ladder::Resource;
+    /// assert_eq!(Resource::of("CPUUtilization"), Some(Resource::Cpu));
+    /// assert_eq!(Resource::of("GPUMemoryUtilization"), Some(Resource::Gpu));
+    /// assert_eq!(Resource::of("Invocations"), None);
     /// ```
     pub fn of(metric: &str) -> Option<Self> {
         let is = |name: &str| metric.eq_ignore_ascii_case(name);
@@ -174,7 +174,8 @@ struct File {
 }
 
 /// The built-in tables, one file per cloud.
-const BUILT_IN: [&str; 2] = [include_str!("ladder/oci.toml"), include_str!("ladder/sagemaker.toml")];
+const BUILT_IN: [&str; 2] =
+    [include_str!("platform/oci/ladder.toml"), include_str!("platform/aws/ladder.toml")];
 
 impl Ladders {
     /// The tables that ship with the product.

@@ -1,4 +1,4 @@
-//! The `stepladder` command: explain, rehearse and check what the function does.
+//! The `stepladder` command: explain, replay and check what the function does.
 
 mod cli;
 

@@ -10,19 +10,19 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use crate::alarm::{Alarm, TargetId};
-use crate::deployment::Way;
+use crate::deployment::Direction;
 use crate::ladder::{FlexShape, Ladder, Ladders};
+use crate::platform::oci::provision::{Desired, OciText};
 
+pub(crate) mod effective;
 mod error;
 mod explained;
 pub mod flap;
 mod globs;
-mod in_force;
 mod kinds;
 mod lists;
 mod names;
 mod notify;
-mod oci;
 mod pair;
 mod place;
 mod rule;
@@ -34,31 +34,30 @@ mod steps;
 mod target;
 
 pub use error::Error;
-pub use explained::{Circumstances, Effective, Explained, Running, Setting};
+pub use explained::{ActiveSchedule, ExplainRequest, Explained, ExplainedRule, Setting};
 use lists::Lists;
 use notify::NotifyText;
 pub use notify::{Destination, Form, Notify, Occasion};
-pub use oci::{HighAlarm, Severity, Statistic, Topic, Wanted};
 pub use pair::{Pair, is_pair_name, pair_name};
 use rule::RuleText;
-pub use rule::{Matched, Role, Rule, Stride};
+pub use rule::{MatchedRule, Role, Rule, ScalingPolicy};
 pub use schedule::Schedule;
 use schedule::ScheduleText;
 pub use schema::SCHEMA;
 use settings::Defaults;
-pub use settings::{Cooldown, InForce, Origin, Origins, Settings};
+pub use settings::{Cooldown, EffectiveSettings, Origin, Origins, Settings};
 pub(crate) use settings::{above_nothing, cooldown, max_changes};
-pub use steps::{Adjustment, Step, Steps};
-use target::{Own, TargetText};
+pub use steps::{Adjustment, StepAdjustment, StepAdjustments};
+use target::{TargetSettings, TargetText};
 
 /// The built-in rules, written as any policy is.
 const BUILT_IN: &str = include_str!("policy/built_in.toml");
 
 /// CloudWatch evaluates at most a day of one-minute periods; OCI queries know windows up to a day.
-const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(24);
+pub(crate) const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
 /// OCI repeats a notification at most every minute and at least every thirty days.
-const LONGEST_REPEAT: SignedDuration = SignedDuration::from_hours(30 * 24);
+pub(crate) const LONGEST_REPEAT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Everything that may be configured, checked.
 #[derive(Debug, Clone)]
@@ -72,13 +71,13 @@ pub struct Policy {
     /// The policy's rules, then the built-in ones. The first that matches counts.
     rules: Vec<Rule>,
     own_rules: usize,
-    own_ladders: usize,
+    pub(crate) own_ladders: usize,
     /// For paired alarms whose rule has left the policy.
     caretaker: Rule,
     /// What targets have for themselves. The first that says something of it counts.
-    own: Vec<Own>,
+    pub(crate) own: Vec<TargetSettings>,
     /// Times at which the count has other bounds. The first that says something of it counts.
-    schedules: Vec<Schedule>,
+    pub(crate) schedules: Vec<Schedule>,
     /// Every shape table in force.
     pub ladders: Ladders,
     /// Who hears of a resize.
@@ -87,7 +86,7 @@ pub struct Policy {
     /// firing alarm does.
     pub alarm_action: Option<String>,
     /// What `stepladder provision` sets up on OCI. The function itself has no use for it.
-    pub oci: Option<Wanted>,
+    pub oci: Option<Desired>,
 }
 
 /// Whether calls are sent.
@@ -106,7 +105,7 @@ pub enum Mode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum Fresh {
+pub enum Evidence {
     /// All the data that the alarm was evaluated on is newer.
     #[default]
     Window,
@@ -118,12 +117,12 @@ pub enum Fresh {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum Native {
+pub enum NativeAutoscaling {
     /// Leave it alone, and say so.
     #[default]
-    Hold,
+    Respect,
     /// Take it out for the time of the change, and put it back.
-    Park,
+    Suspend,
 }
 
 impl Policy {
@@ -220,8 +219,8 @@ impl Policy {
 
     /// What is left to do about a deployment whose paired alarm no rule knows any more: to finish what was begun,
     /// and to change nothing else. Its step is none.
-    pub fn caretaker(&self) -> Matched<'_> {
-        Matched { rule: Cow::Borrowed(&self.caretaker), role: Role::LooksAfter, by: String::new() }
+    pub fn caretaker(&self) -> MatchedRule<'_> {
+        MatchedRule { rule: Cow::Borrowed(&self.caretaker), role: Role::ReconcileOnly, by: String::new() }
     }
 
     /// How many rules are the policy's own, and how many are built in.
@@ -230,7 +229,7 @@ impl Policy {
     }
 
     /// Whether a rule of this policy stands in its file, and is not built in.
-    fn is_own(&self, rule: &Rule) -> bool {
+    pub(crate) fn is_own(&self, rule: &Rule) -> bool {
         self.rules.iter().take(self.own_rules).any(|own| std::ptr::eq(own, rule))
     }
 
@@ -239,19 +238,19 @@ impl Policy {
     /// What is called like a paired alarm never adds anything, however wide a glob is: an endpoint may well
     /// be called `high-cpu-model`, and its low alarm must not be taken for a high one. One that stepladder has
     /// made is known to the rule that it was made for, and to no other.
-    pub fn rule_for(&self, alarm: &str, target: &TargetId) -> Option<Matched<'_>> {
+    pub fn rule_for(&self, alarm: &str, target: &TargetId) -> Option<MatchedRule<'_>> {
         let here = || self.rules.iter().filter(|rule| rule.target.matches(&target.id));
         let ours = is_pair_name(alarm, target);
-        let takes_back = here().any(|rule| rule.is_taken_back_by(alarm, target));
+        let takes_back = here().any(|rule| rule.is_paired_with(alarm, target));
         here().find_map(|rule| {
-            let matched = |role, by| Some(Matched { rule: Cow::Borrowed(rule), role, by });
-            if rule.is_taken_back_by(alarm, target) {
-                return matched(Role::TakesBack, alarm.to_owned());
+            let matched = |role, by| Some(MatchedRule { rule: Cow::Borrowed(rule), role, by });
+            if rule.is_paired_with(alarm, target) {
+                return matched(Role::Pair, alarm.to_owned());
             }
             let glob = rule.alarm.iter().find(|glob| !ours && glob.matches(alarm))?;
             // What may go either way is answered as it is measured.
-            let adds = rule.stride.way() == Some(Way::Up);
-            if adds && takes_back { None } else { matched(Role::Answers, glob.to_string()) }
+            let adds = rule.scaling_policy.direction() == Some(Direction::Up);
+            if adds && takes_back { None } else { matched(Role::Rule, glob.to_string()) }
         })
     }
 
@@ -262,12 +261,12 @@ impl Policy {
     }
 
     /// The same rule with what the policy says of this target, and of this time.
-    pub fn in_force<'a>(
+    pub fn effective<'a>(
         &'a self,
-        mut matched: Matched<'a>,
+        mut matched: MatchedRule<'a>,
         target: &TargetId,
         now: Timestamp,
-    ) -> Matched<'a> {
+    ) -> MatchedRule<'a> {
         // The first has the last word.
         for (i, own) in self.own.iter().enumerate().rev().filter(|(_, own)| own.is_for(target)) {
             matched.take(&own.settings, &|_| Origin::Target(i + 1, own.glob.to_string()));
@@ -320,7 +319,7 @@ struct File {
     #[serde(default)]
     notify: Vec<NotifyText>,
     /// What `stepladder provision` sets up on OCI.
-    oci: Option<oci::OciText>,
+    oci: Option<OciText>,
 }
 
 impl File {
@@ -331,17 +330,17 @@ impl File {
 
 /// Of a built-in rule nobody wrote the numbers: it is what the defaults say that does not fit.
 fn flapping(rule: &Rule, own: bool, problem: String) -> Error {
-    match rule.is.above.filter(|_| !own) {
+    match rule.is.scale_up_threshold.filter(|_| !own) {
         Some(above) => Error::invalid(
             "defaults".to_owned(),
-            format!("`above = {above}` is too low for a built-in rule: {problem}"),
+            format!("`scale_up_threshold = {above}` is too low for a built-in rule: {problem}"),
         ),
         None => Error::invalid(rule.origin.clone(), problem),
     }
 }
 
 /// A duration in whole minutes: what both alarm services can count in.
-fn minutes(key: &str, text: &str, longest: SignedDuration) -> Result<SignedDuration, String> {
+pub(crate) fn minutes(key: &str, text: &str, longest: SignedDuration) -> Result<SignedDuration, String> {
     let expected = format!("expected whole minutes from `1m` to `{}h`", longest.as_hours());
     let duration: SignedDuration = text
         .parse()
@@ -366,6 +365,6 @@ macro_rules! shown_as_written {
 }
 shown_as_written! {
     Mode { Act => "act", Observe => "observe" }
-    Fresh { Window => "window", Fired => "fired" }
-    Native { Hold => "hold", Park => "park" }
+    Evidence { Window => "window", Fired => "fired" }
+    NativeAutoscaling { Respect => "respect", Suspend => "suspend" }
 }

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::alarm::{Alarm, Event, Transition};
-use crate::apply::{Ending, Outcome, Receipt, Status};
+use crate::apply::{CallRecord, Ending, Outcome, Status};
 use crate::batch::Batch;
-use crate::cloud;
 use crate::decide::{Decision, Hold};
 use crate::handle::Answer;
-use crate::{repeat, source};
+use crate::platform;
+use crate::{reconcile, source};
 
 /// The namespace of the metrics that stepladder publishes.
 pub const METRIC_NAMESPACE: &str = "stepladder";
@@ -104,7 +104,7 @@ pub fn record(outcome: &Outcome) -> Value {
     record
 }
 
-fn failure(error: &cloud::Error) -> Value {
+fn failure(error: &platform::Error) -> Value {
     json!({ "kind": error.kind(), "message": error.to_string(), "retryable": error.is_retryable(),
             "hint": error.hint() })
 }
@@ -118,8 +118,8 @@ fn decision_value(decision: &Decision) -> Value {
     }
 }
 
-fn call_value(receipt: &Receipt) -> Value {
-    let Receipt { call, status, answer } = receipt;
+fn call_value(call_record: &CallRecord) -> Value {
+    let CallRecord { call, status, answer } = call_record;
     let detail = match answer {
         Some(answer) => format!("{call}: {answer}"),
         None => call.to_string(),
@@ -138,8 +138,8 @@ pub fn because(outcome: &Outcome) -> String {
     match &outcome.decision {
         Decision::Hold(hold) => hold.to_string(),
         Decision::Resize { from, to, .. } => {
-            let rule = outcome.guards.iter().find(|verdict| verdict.guard == "no_rule");
-            let rule = rule.map_or_else(String::new, |verdict| verdict.saw.to_string());
+            let rule = outcome.guards.iter().find(|check| check.guard == "no_rule");
+            let rule = rule.map_or_else(String::new, |check| check.saw.to_string());
             format!("{}, so {from} becomes {to} ({rule})", measured(&outcome.alarm))
         }
     }
@@ -147,11 +147,11 @@ pub fn because(outcome: &Outcome) -> String {
 
 /// What the alarm measured, in words.
 fn measured(alarm: &Alarm) -> String {
-    let signal = &alarm.signal;
-    let metric = signal.metric.as_deref().unwrap_or("the alarm's metric");
+    let measurement = &alarm.measurement;
+    let metric = measurement.metric.as_deref().unwrap_or("the alarm's metric");
     // With several targets the value is that of the worst, whichever that is.
-    let value = signal.value.filter(|_| alarm.targets.len() == 1);
-    match (value, signal.threshold) {
+    let value = measurement.value.filter(|_| alarm.targets.len() == 1);
+    match (value, measurement.threshold) {
         (Some(value), Some(threshold)) => format!("{metric} is at {value} with a threshold of {threshold}"),
         (Some(value), None) => format!("{metric} is at {value}"),
         (None, Some(threshold)) => format!("{metric} has crossed its threshold of {threshold}"),
@@ -182,9 +182,9 @@ fn parsed_alarm(alarm: &Alarm) -> Value {
         "source": alarm.source,
         "transition": alarm.transition,
         "targets": alarm.targets.iter().map(|target| &target.id).collect::<Vec<_>>(),
-        "metric": alarm.signal.metric,
-        "value": alarm.signal.value,
-        "threshold": alarm.signal.threshold,
+        "metric": alarm.measurement.metric,
+        "value": alarm.measurement.value,
+        "threshold": alarm.measurement.threshold,
         "at": alarm.at,
         "topic": alarm.topic,
         "account": alarm.account,
@@ -208,11 +208,11 @@ pub fn text(outcome: &Outcome) -> String {
     }
     line("decision", &decision_text(&outcome.decision));
     line("because", &because(outcome));
-    for (i, Receipt { call, status, .. }) in outcome.calls.iter().enumerate() {
+    for (i, CallRecord { call, status, .. }) in outcome.calls.iter().enumerate() {
         let label = if i == 0 { "calls" } else { "" };
         line(label, &format!("{} {}: {call}", call.operation(), status_text(*status)));
     }
-    for (i, Receipt { call, status, answer }) in outcome.notices.iter().enumerate() {
+    for (i, CallRecord { call, status, answer }) in outcome.notices.iter().enumerate() {
         let label = if i == 0 { "notices" } else { "" };
         // What is wrong with a call stands in the outcome's error; what is wrong with a notice only here.
         let why = answer.as_ref().filter(|_| *status == Status::Failed);
@@ -287,7 +287,7 @@ pub fn metric_line(outcome: &Outcome, now: Timestamp) -> Value {
     let mut line = record(outcome);
     let mut metrics = vec![json!({ "Name": "Decisions", "Unit": "Count" })];
     // What was asked for has not called, so there is nothing to measure from.
-    let called = outcome.resized() && outcome.alarm.source != repeat::SOURCE;
+    let called = outcome.resized() && outcome.alarm.source != reconcile::SOURCE;
     let waited = outcome.alarm.at.filter(|_| called).map(|at| now.duration_since(at).as_secs_f64());
     if waited.is_some() {
         metrics.push(json!({ "Name": "AlarmToCallSeconds", "Unit": "Seconds" }));

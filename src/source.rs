@@ -16,7 +16,6 @@ mod endpoint_state;
 mod error;
 mod field;
 mod limits;
-pub(crate) mod mql;
 mod not_an_alarm;
 mod oci_message;
 mod records;
@@ -44,7 +43,7 @@ pub const MAX_BATCH_BYTES: usize = 6 * 1024 * 1024;
 
 /// One message of a queue's batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct QueueMessage {
     /// By which the queue knows it; `None` when that is no id that a queue gives.
     pub id: Option<String>,
     /// The message as a payload of its own.
@@ -100,7 +99,7 @@ pub fn target_in(description: &str) -> Option<TargetId> {
 ///     "dimensions": [{"resourceId": "ocid1.datasciencemodeldeployment.oc1.iad.example"}]}]}"#;
 /// let event = stepladder::source::parse(body)?;
 /// assert_eq!(event.alarms[0].transition, Transition::Repeat);
-/// assert_eq!(event.alarms[0].signal.threshold, Some(80.0));
+/// assert_eq!(event.alarms[0].measurement.threshold, Some(80.0));
 /// # Ok::<(), stepladder::source::Error>(())
 /// ```
 pub fn parse(body: &[u8]) -> Result<Event, Error> {
@@ -111,7 +110,7 @@ pub fn parse(body: &[u8]) -> Result<Event, Error> {
 
 /// The messages of a queue's batch, each of which may be delivered again by itself; `None` for every other
 /// payload.
-pub fn messages(body: &[u8]) -> Option<Vec<Message>> {
+pub fn messages(body: &[u8]) -> Option<Vec<QueueMessage>> {
     let text = std::str::from_utf8(body).ok().filter(|text| text.len() <= MAX_BATCH_BYTES)?;
     records::messages(&limits::decode(text).ok()?)
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use stepladder::alarm::{Alarm, Side, Signal, TargetId, Transition};
+use stepladder::alarm::{Alarm, Measurement, Side, TargetId, Transition};
 use stepladder::decide::{decide, worth_a_look};
 use stepladder::deployment::{Deployment, Facts, Lifecycle, Size};
 use stepladder::plan::plan;
@@ -35,7 +35,7 @@ fn alarm(name: &str, metric: &str, target: TargetId) -> Alarm {
         transition: Transition::Firing,
         muted: false,
         targets: vec![target],
-        signal: Signal {
+        measurement: Measurement {
             metric: Some(metric.to_owned()),
             value: Some(91.4),
             threshold: Some(80.0),
@@ -68,7 +68,7 @@ fn seen(target: TargetId, size: Size, facts: Facts) -> Deployment {
         floor: None,
         alarm: None,
         pair: None,
-        strays: Vec::new(),
+        duplicates: Vec::new(),
         facts,
     }
 }
@@ -123,12 +123,12 @@ fn decisions(criterion: &mut Criterion) {
         policy.alarm_action = Some("arn:aws:sns:us-east-1:111122223333:stepladder-alarms".to_owned());
         let alarm = alarm(alarm_name, metric, seen.target.clone());
         let target = seen.target.clone();
-        let (question, _) = worth_a_look(&alarm, &target, &policy, now()).unwrap();
+        let (evaluation, _) = worth_a_look(&alarm, &target, &policy, now()).unwrap();
         group.bench_function(name, |bench| {
             bench.iter(|| {
                 // What was asked before the look is handed on as it is.
-                let decided = decide(&question, Vec::new(), black_box(&seen), &policy);
-                plan(&question, &seen, decided, &policy)
+                let decided = decide(&evaluation, Vec::new(), black_box(&seen), &policy);
+                plan(&evaluation, &seen, decided, &policy)
             });
         });
     }

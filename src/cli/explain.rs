@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use stepladder::alarm::Alarm;
 use stepladder::apply::Outcome;
-use stepladder::decide::{Decision, Question};
+use stepladder::decide::{Decision, Evaluation};
 use stepladder::deployment::{Deployment, Size};
 use stepladder::handle::{Answer, handle};
+use stepladder::platform::target;
 use stepladder::policy::{Mode, Policy, Setting};
-use stepladder::{report, tagged, target};
+use stepladder::{report, tags};
 
 use super::cloud::CloudOption;
 use super::handle::exit;
@@ -25,7 +26,7 @@ use super::{
 #[derive(Debug, Args)]
 #[command(
     after_help = "Nothing is sent, on no cloud, so each alarm of a payload sees the deployment as it is now. On the \
-rehearsed cloud without --world the deployment is imagined: one instance, at rest. Costs are those of the ladders' \
+simulated cloud without --world the deployment is imagined: one instance, at rest. Costs are those of the ladders' \
 prices. Exit codes: 0 told; 1 something would fail; 2 unusable input or policy.
 
 Examples:
@@ -108,7 +109,7 @@ fn text(answer: &Answer, policy: &Policy, now: Timestamp) -> String {
 
 fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
     let mut text = said(&outcome.alarm);
-    let question = question(outcome, policy, now);
+    let evaluation = evaluation(outcome, policy, now);
     // Writing to a string cannot fail.
     let mut say = |sentence: String| {
         let _ = writeln!(text, "{}", report::plain(&sentence));
@@ -117,20 +118,20 @@ fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
         Some(target) => say(format!("It speaks of `{target}`.")),
         None => say("It names no target.".to_owned()),
     }
-    if let Some(rule) = outcome.guards.iter().find(|verdict| verdict.guard == "no_rule" && !verdict.held) {
+    if let Some(rule) = outcome.guards.iter().find(|check| check.guard == "no_rule" && !check.held) {
         say(format!("The rule that answers it: {}.", rule.saw));
     }
     if let Some(seen) = &outcome.seen {
         let changed = seen.last_change.map_or_else(String::new, |at| format!(", last changed {at}"));
         say(format!("The deployment is seen as {}, `{}`{changed}.", seen.size, seen.status));
         measured(outcome, seen, policy).into_iter().for_each(&mut say);
-        in_force(seen, policy, question.as_ref()).into_iter().for_each(&mut say);
+        effective(seen, policy, evaluation.as_ref()).into_iter().for_each(&mut say);
     }
     say(String::new());
     say("Guards, in order:".to_owned());
-    for verdict in &outcome.guards {
-        let word = if verdict.held { "holds" } else { "passes" };
-        say(format!("  {:<15} {word:<7} {}", verdict.guard, verdict.saw));
+    for check in &outcome.guards {
+        let word = if check.held { "holds" } else { "passes" };
+        say(format!("  {:<15} {word:<7} {}", check.guard, check.saw));
     }
     say(String::new());
     match (&outcome.error, &outcome.decision) {
@@ -146,7 +147,7 @@ fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
     if outcome.calls.is_empty() {
         say("Nothing would be called.".to_owned());
     } else {
-        let mode = question.map_or(policy.mode, |question| question.mode(policy));
+        let mode = evaluation.map_or(policy.mode, |evaluation| evaluation.mode(policy));
         say(match mode {
             Mode::Act => "These calls would be sent, in this order:".to_owned(),
             Mode::Observe => format!(
@@ -154,8 +155,8 @@ fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
                 Mode::Act
             ),
         });
-        for (i, receipt) in outcome.calls.iter().enumerate() {
-            let call = &receipt.call;
+        for (i, call_record) in outcome.calls.iter().enumerate() {
+            let call = &call_record.call;
             say(format!("  {}. {} (needs `{}`): {call}", i + 1, call.operation(), call.permission()));
         }
     }
@@ -175,8 +176,9 @@ fn measured(outcome: &Outcome, seen: &Deployment, policy: &Policy) -> Vec<String
         let full = full(metric).filter(|full| (full - 100.0).abs() > f64::EPSILON)?;
         Some(format!("{}% of the capacity that there is", (value / full * 1000.0).round() / 10.0))
     };
-    let signal = &outcome.alarm.signal;
-    let told = signal.metric.as_deref().zip(signal.value).filter(|_| outcome.alarm.targets.len() == 1);
+    let measurement = &outcome.alarm.measurement;
+    let told =
+        measurement.metric.as_deref().zip(measurement.value).filter(|_| outcome.alarm.targets.len() == 1);
     let told =
         told.and_then(|(metric, value)| Some(format!("{metric} at {value} is {}.", part(metric, value)?)));
     let read = seen.readings.iter().map(|(metric, value)| match part(metric, *value) {
@@ -187,20 +189,20 @@ fn measured(outcome: &Outcome, seen: &Deployment, policy: &Policy) -> Vec<String
 }
 
 /// The question that was answered, with all that is said of the target.
-fn question<'a>(outcome: &'a Outcome, policy: &'a Policy, now: Timestamp) -> Option<Question<'a>> {
+fn evaluation<'a>(outcome: &'a Outcome, policy: &'a Policy, now: Timestamp) -> Option<Evaluation<'a>> {
     let (target, seen) = outcome.target.as_ref().zip(outcome.seen.as_ref())?;
-    let matched = policy.in_force(policy.rule_for(&outcome.alarm.name, target)?, target, now);
-    Some(Question::new(&outcome.alarm, target, matched, now).with_tags(&seen.tags))
+    let matched = policy.effective(policy.rule_for(&outcome.alarm.name, target)?, target, now);
+    Some(Evaluation::new(&outcome.alarm, target, matched, now).with_tags(&seen.tags))
 }
 
 /// What its tags say, and what somebody has said of the settings.
-fn in_force(seen: &Deployment, policy: &Policy, question: Option<&Question>) -> Vec<String> {
+fn effective(seen: &Deployment, policy: &Policy, evaluation: Option<&Evaluation>) -> Vec<String> {
     let ours = |(name, _): &(&String, &String)| {
-        let name = tagged::name_of(name);
-        tagged::OPERATORS.contains(&name) || name == tagged::RECENT
+        let name = tags::name_of(name);
+        tags::OPERATORS.contains(&name) || name == tags::RECENT
     };
     let tags = seen.tags.iter().filter(ours).map(|(name, value)| format!("Its tag `{name}` says `{value}`."));
-    let settings = question.map(|question| policy.settings_of(&question.matched)).unwrap_or_default();
+    let settings = evaluation.map(|evaluation| policy.settings_of(&evaluation.matched)).unwrap_or_default();
     let said = settings.into_iter().filter(Setting::is_said);
     let said: Vec<String> =
         said.map(|said| format!("  {:<20} {:<15} {}", said.key, said.value, said.said_by())).collect();
@@ -229,19 +231,19 @@ fn cost(outcome: &Outcome, seen: &Deployment, policy: &Policy) -> String {
 }
 
 fn said(alarm: &Alarm) -> String {
-    let signal = &alarm.signal;
+    let measurement = &alarm.measurement;
     let mut text = format!("Alarm {} ({})", report::announced(alarm), alarm.source);
     // Writing to a string cannot fail.
-    if let Some(metric) = &signal.metric {
+    if let Some(metric) = &measurement.metric {
         let _ = write!(text, ": {metric}");
     }
-    if let Some(value) = signal.value {
+    if let Some(value) = measurement.value {
         let _ = write!(text, " at {value}");
     }
-    if let Some(threshold) = signal.threshold {
+    if let Some(threshold) = measurement.threshold {
         let _ = write!(text, ", threshold {threshold}");
     }
-    if let Some(window) = signal.window {
+    if let Some(window) = measurement.window {
         let _ = write!(text, ", over {:#}", whole_seconds(window));
     }
     format!("{}.\n", report::plain(&text))

@@ -30,7 +30,7 @@ pub(super) struct Options {
     policy: PolicyOption,
     #[command(flatten)]
     on: CloudOption,
-    /// Write the rehearsed cloud's state back to the file of --world
+    /// Write the simulated cloud's state back to the file of --world
     #[arg(long, requires = "world")]
     save: bool,
     /// Do everything but send

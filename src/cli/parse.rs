@@ -56,15 +56,15 @@ fn alarm_text(alarm: &Alarm) -> String {
     let shown = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
     let targets: Vec<&str> = alarm.targets.iter().map(|target| target.id.as_str()).collect();
     let number = |value: Option<f64>| value.map(|value| value.to_string());
-    let signal = &alarm.signal;
+    let measurement = &alarm.measurement;
     let rows = [
         ("source", alarm.source.to_owned()),
         ("transition", alarm.transition.to_string()),
         ("targets", shown((!targets.is_empty()).then(|| targets.join(", ")))),
-        ("metric", shown(signal.metric.clone())),
-        ("value", shown(number(signal.value))),
-        ("threshold", shown(number(signal.threshold))),
-        ("window", shown(signal.window.map(|window| format!("{:#}", whole_seconds(window))))),
+        ("metric", shown(measurement.metric.clone())),
+        ("value", shown(number(measurement.value))),
+        ("threshold", shown(number(measurement.threshold))),
+        ("window", shown(measurement.window.map(|window| format!("{:#}", whole_seconds(window))))),
         ("at", shown(alarm.at.map(|at| at.to_string()))),
         ("topic", shown(alarm.topic.clone().filter(|topic| !topic.is_empty()))),
         ("account", shown(alarm.account.clone().filter(|account| !account.is_empty()))),

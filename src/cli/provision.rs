@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use stepladder::cloud::rehearsed::{Rehearsed, World};
-use stepladder::cloud::{self, Cloud};
-use stepladder::policy::{Topic, Wanted};
-use stepladder::provision::{
-    Access, Planner, Report, Step, carry_out, is_ours, plan as provisioning, propose, removal,
+use stepladder::platform::oci::provision::{
+    Access, PlannedCall, Planner, Report, carry_out, is_ours, plan as provisioning, propose, removal,
 };
+use stepladder::platform::oci::provision::{Desired, Topic};
+use stepladder::platform::simulated::{SimulatedCloud, World};
+use stepladder::platform::{self, Client};
 use stepladder::{config, report};
 
 use super::{Failure, Format, PolicyOption, Printed, read_world, wait, wall_clock, write_world};
@@ -20,15 +20,15 @@ use super::{Failure, Format, PolicyOption, Printed, read_world, wait, wall_clock
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
     /// An in-memory cloud: needs no account
-    Rehearsed,
-    /// Oracle Cloud Infrastructure
+    Simulated,
+    /// Oracle Client Infrastructure
     Oci,
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Rehearsed => "the rehearsed cloud",
+            Self::Simulated => "the simulated cloud",
             Self::Oci => "OCI",
         })
     }
@@ -77,15 +77,15 @@ pub(super) struct Options {
     #[command(flatten)]
     policy: PolicyOption,
     /// Where it shall stand
-    #[arg(long, value_enum, default_value_t = Kind::Rehearsed)]
+    #[arg(long, value_enum, default_value_t = Kind::Simulated)]
     cloud: Kind,
     /// Send the calls; without it they are only shown
     #[arg(long)]
     apply: bool,
-    /// The rehearsed cloud's state to start from [default: nothing stands]
+    /// The simulated cloud's state to start from [default: nothing stands]
     #[arg(long, value_name = "FILE")]
     world: Option<PathBuf>,
-    /// Write the rehearsed cloud's state back to the file of --world
+    /// Write the simulated cloud's state back to the file of --world
     #[arg(long, requires = "world")]
     save: bool,
     /// How to print
@@ -128,17 +128,17 @@ impl Teardown {
 }
 
 impl Options {
-    fn run(&self, planner: Planner) -> Result<(Wanted, Report), Failure> {
+    fn run(&self, planner: Planner) -> Result<(Desired, Report), Failure> {
         let wanted = self.policy.load()?.oci.ok_or_else(|| {
             let message =
                 "the policy has no table `[oci]`: expected `compartment`, `deployments` and `function` in it";
             Failure::unusable("policy", message.to_owned())
         })?;
         let report = match self.cloud {
-            Kind::Rehearsed => {
-                self.warn_of_rehearsal();
+            Kind::Simulated => {
+                self.warn_of_replay();
                 let world = self.world.as_deref().map_or_else(|| Ok(World::default()), read_world)?;
-                let cloud = Rehearsed::new(world);
+                let cloud = SimulatedCloud::new(world);
                 let report = self.on(&cloud, &wanted, planner)?;
                 if let (true, Some(path)) = (self.save, &self.world) {
                     write_world(path, &cloud)?;
@@ -146,28 +146,28 @@ impl Options {
                 report
             }
             Kind::Oci if self.world.is_some() => {
-                let message = "`--world` belongs to the rehearsed cloud: leave it out with `--cloud oci`";
+                let message = "`--world` belongs to the simulated cloud: leave it out with `--cloud oci`";
                 return Err(Failure::unusable("usage", message.to_owned()));
             }
             Kind::Oci => {
-                let cloud = cloud::oci().map_err(|error| Failure::unusable("cloud", error.to_string()))?;
+                let cloud = platform::oci().map_err(|error| Failure::unusable("cloud", error.to_string()))?;
                 self.on(cloud.as_ref(), &wanted, planner)?
             }
         };
         Ok((wanted, report))
     }
 
-    /// What happens on a rehearsed cloud that is kept nowhere is easily taken for the real thing.
-    fn warn_of_rehearsal(&self) {
+    /// What happens on a simulated cloud that is kept nowhere is easily taken for the real thing.
+    fn warn_of_replay(&self) {
         if self.apply && self.world.is_none() {
-            let told = "this is the rehearsed cloud, and nothing of it is kept: `--cloud oci` works on OCI, \
-                        `--world FILE --save` keeps a rehearsal";
+            let told = "this is the simulated cloud, and nothing of it is kept: `--cloud oci` works on OCI, \
+                        `--world FILE --save` keeps a replay";
             // Nobody is left to be told when standard error is gone.
             let _ = writeln!(io::stderr(), "warning: {told}");
         }
     }
 
-    fn on(&self, cloud: &dyn Cloud, wanted: &Wanted, planner: Planner) -> Result<Report, Failure> {
+    fn on(&self, cloud: &dyn Client, wanted: &Desired, planner: Planner) -> Result<Report, Failure> {
         let run = wall_clock();
         let report = if self.apply {
             wait(carry_out(wanted, planner, cloud, run))?
@@ -177,7 +177,7 @@ impl Options {
         report.map_err(|error| Failure::broken(error.kind(), told(&error, wanted)))
     }
 
-    fn value(&self, wanted: &Wanted, report: &Report) -> Value {
+    fn value(&self, wanted: &Desired, report: &Report) -> Value {
         let sent = report.sent.iter().map(|sent| match &sent.answer {
             Ok(answer) => step_value(&sent.step, "done", Some(answer)),
             Err(error) => step_value(&sent.step, "failed", Some(&error.to_string())),
@@ -195,7 +195,7 @@ impl Options {
         })
     }
 
-    fn text(&self, wanted: &Wanted, report: &Report) -> String {
+    fn text(&self, wanted: &Desired, report: &Report) -> String {
         let mut text = format!("On {}\n\n", self.cloud);
         section(&mut text, "Stands already", report.plan.standing.iter().map(|line| vec![line.clone()]));
         let sent = report.sent.iter().map(|sent| {
@@ -216,7 +216,7 @@ impl Options {
     }
 
     /// How it ended, in a sentence.
-    fn ending(&self, wanted: &Wanted, report: &Report) -> String {
+    fn ending(&self, wanted: &Desired, report: &Report) -> String {
         let sentence = match &report.error {
             Some(error) => format!("It failed: {}. Run it again to go on.", told(error, wanted)),
             None if !report.plan.conflicts.is_empty() => {
@@ -243,13 +243,14 @@ fn exit(report: &Report, apply: bool) -> u8 {
 }
 
 /// The error with what can be done about it. It is a person who lacks a permission here, not the function.
-fn told(error: &cloud::Error, wanted: &Wanted) -> String {
-    let lacking =
-        if let cloud::Error::Denied { operation, .. } | cloud::Error::Hidden { operation, .. } = error {
-            Access::lacking(wanted, operation)
-        } else {
-            None
-        };
+fn told(error: &platform::Error, wanted: &Desired) -> String {
+    let lacking = if let platform::Error::Denied { operation, .. }
+    | platform::Error::Hidden { operation, .. } = error
+    {
+        Access::lacking(wanted, operation)
+    } else {
+        None
+    };
     match lacking.map(|statement| format!("you need `{statement}`")).or_else(|| error.hint()) {
         Some(hint) => format!("{error}; {hint}"),
         None => error.to_string(),
@@ -257,7 +258,7 @@ fn told(error: &cloud::Error, wanted: &Wanted) -> String {
 }
 
 /// What the function is to be told.
-fn alarm_action<'a>(wanted: &'a Wanted, report: &'a Report) -> Option<&'a str> {
+fn alarm_action<'a>(wanted: &'a Desired, report: &'a Report) -> Option<&'a str> {
     match (&wanted.topic, &report.topic) {
         (Topic::Given(id), _) => Some(id),
         (Topic::Named(_), Some(seen)) if is_ours(wanted, &seen.tags) => Some(&seen.id),
@@ -301,7 +302,7 @@ fn section(text: &mut String, heading: &str, entries: impl Iterator<Item = Vec<S
     text.push('\n');
 }
 
-fn step_lines(step: &Step) -> Vec<String> {
+fn step_lines(step: &PlannedCall) -> Vec<String> {
     let mut lines = vec![format!("{} ({})", step.call, step.call.operation())];
     let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     lines.extend(
@@ -312,7 +313,7 @@ fn step_lines(step: &Step) -> Vec<String> {
     lines
 }
 
-fn step_value(step: &Step, status: &str, answer: Option<&str>) -> Value {
+fn step_value(step: &PlannedCall, status: &str, answer: Option<&str>) -> Value {
     json!({
         "call": step.call.operation(),
         "detail": step.call.to_string(),

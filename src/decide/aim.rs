@@ -1,17 +1,17 @@
 //! How far a rule wants to go, before anybody objects.
 
 use crate::alarm::Side;
-use crate::deployment::{Axis, Deployment, Way};
-use crate::ladder::Draw;
-use crate::policy::{Adjustment, Policy, Steps, Stride};
+use crate::deployment::{Axis, Deployment, Direction};
+use crate::ladder::Resource;
+use crate::policy::{Adjustment, Policy, ScalingPolicy, StepAdjustments};
 
-use super::{Guards, Hold, Question, Saw, load, steps};
+use super::{CheckInput, Evaluation, Guards, Hold, load, steps};
 
 /// What a rule wants.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Intent {
     pub(super) axis: Axis,
-    pub(super) way: Way,
+    pub(super) direction: Direction,
     pub(super) aim: Aim,
 }
 
@@ -26,42 +26,42 @@ pub(super) enum Aim {
     /// So many rungs or doublings further.
     By(u32),
     /// To the first rung that offers this much.
-    Carry(Draw, f64),
+    Carry(Resource, f64),
 }
 
 pub(super) fn intent(
     guards: &mut Guards,
-    question: &Question,
+    evaluation: &Evaluation,
     seen: &Deployment,
     policy: &Policy,
 ) -> Result<Intent, Hold> {
-    let axis = question.matched.rule.axis;
-    let intent = match question.matched.stride() {
-        Stride::Step(step) => fixed(axis, seen, *step),
-        Stride::Steps(steps) => {
-            let (beyond, side) = beyond(guards, question, seen)?;
+    let axis = evaluation.matched.rule.axis;
+    let intent = match evaluation.matched.scaling_policy() {
+        ScalingPolicy::Step(step) => fixed(axis, seen, *step),
+        ScalingPolicy::Steps(steps) => {
+            let (beyond, side) = beyond(guards, evaluation, seen)?;
             by_steps(guards, (axis, seen), steps, side, beyond)?
         }
-        Stride::Track(target) => track(guards, question, seen, policy, *target)?,
+        ScalingPolicy::Track(target) => track(guards, evaluation, seen, policy, *target)?,
         // Asked elsewhere, over both axes.
-        Stride::Cheapest => fixed(axis, seen, 0),
+        ScalingPolicy::Cheapest => fixed(axis, seen, 0),
     };
-    measured_at_all(guards, question, intent.way)?;
+    measured_at_all(guards, evaluation, intent.direction)?;
     Ok(intent)
 }
 
 fn fixed(axis: Axis, seen: &Deployment, step: i32) -> Intent {
-    let way = if step > 0 { Way::Up } else { Way::Down };
+    let direction = if step > 0 { Direction::Up } else { Direction::Down };
     let aim = match axis {
         Axis::Instances => Aim::Step(steps::adjusted(seen.size.instances, Adjustment::Change(step), 1)),
         Axis::Shape | Axis::Bandwidth => Aim::By(step.unsigned_abs()),
     };
-    Intent { axis, way, aim }
+    Intent { axis, direction, aim }
 }
 
 /// An alarm that fires because nothing was measured is no reason to take anything away.
-fn measured_at_all(guards: &mut Guards, question: &Question, way: Way) -> Result<(), Hold> {
-    let missing = question.alarm.signal.missing && way == Way::Down;
+fn measured_at_all(guards: &mut Guards, evaluation: &Evaluation, direction: Direction) -> Result<(), Hold> {
+    let missing = evaluation.alarm.measurement.missing && direction == Direction::Down;
     let hold = missing.then(|| Hold::NoData {
         missing: "the alarm fires because no data came, which its `TreatMissingData` takes for a breach"
             .to_owned(),
@@ -73,17 +73,17 @@ fn measured_at_all(guards: &mut Guards, question: &Question, way: Way) -> Result
 }
 
 /// How far the value is beyond the threshold, and on which side the alarm fires.
-fn beyond(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result<(f64, Side), Hold> {
-    let found = load::measured(question, seen).and_then(|(metric, value)| {
+fn beyond(guards: &mut Guards, evaluation: &Evaluation, seen: &Deployment) -> Result<(f64, Side), Hold> {
+    let found = load::measured(evaluation, seen).and_then(|(metric, value)| {
         let none = || Hold::NoData { missing: format!("the alarm on `{metric}` tells no threshold") };
-        let threshold = question.alarm.signal.threshold.ok_or_else(none)?;
+        let threshold = evaluation.alarm.measurement.threshold.ok_or_else(none)?;
         // Where the alarm does not tell its side, the value does.
         let told = if value < threshold { Side::Below } else { Side::Above };
-        Ok((value, threshold, question.alarm.signal.side.unwrap_or(told)))
+        Ok((value, threshold, evaluation.alarm.measurement.side.unwrap_or(told)))
     });
     let saw = match &found {
-        Ok((value, threshold, _)) => Saw::Beyond { value: *value, threshold: *threshold },
-        Err(_) => Saw::from("no value"),
+        Ok((value, threshold, _)) => CheckInput::Beyond { value: *value, threshold: *threshold },
+        Err(_) => CheckInput::from("no value"),
     };
     let (value, threshold, side) = guards.ask_for("no_data", saw, found)?;
     Ok((value - threshold, side))
@@ -92,7 +92,7 @@ fn beyond(guards: &mut Guards, question: &Question, seen: &Deployment) -> Result
 fn by_steps(
     guards: &mut Guards,
     (axis, seen): (Axis, &Deployment),
-    steps: &Steps,
+    steps: &StepAdjustments,
     side: Side,
     beyond: f64,
 ) -> Result<Intent, Hold> {
@@ -105,10 +105,10 @@ fn by_steps(
                 let now = seen.size.instances;
                 let to = steps::adjusted(now, adjustment, steps.min_step);
                 let exact = matches!(adjustment, Adjustment::Exact(_));
-                let way = if to > now { Way::Up } else { Way::Down };
+                let direction = if to > now { Direction::Up } else { Direction::Down };
                 let aim = if exact { Aim::To(to) } else { Aim::Step(to) };
                 let changes = to != now;
-                changes.then_some(Intent { axis, way, aim }).ok_or_else(|| {
+                changes.then_some(Intent { axis, direction, aim }).ok_or_else(|| {
                     nothing(format!("the step at a distance of {beyond} from the threshold leaves {now}"))
                 })
             }
@@ -124,24 +124,24 @@ fn by_steps(
             },
         },
     };
-    guards.ask_for("on_target", Saw::Away(beyond), wanted)
+    guards.ask_for("on_target", CheckInput::Away(beyond), wanted)
 }
 
 /// As far as it takes to bring the metric to its target: never against what the alarm asks for.
 fn track(
     guards: &mut Guards,
-    question: &Question,
+    evaluation: &Evaluation,
     seen: &Deployment,
     policy: &Policy,
     target: f64,
 ) -> Result<Intent, Hold> {
-    let axis = question.matched.rule.axis;
+    let axis = evaluation.matched.rule.axis;
     let rung = policy.ladders.rung(&seen.size.rung());
-    let found = load::measured(question, seen).and_then(|(metric, value)| {
+    let found = load::measured(evaluation, seen).and_then(|(metric, value)| {
         let unknown = || Hold::NoData {
             missing: format!("`{metric}` grows with the shape, and `{}` is on no ladder", seen.size.rung()),
         };
-        Ok((metric, load::percent(question, metric, value, rung.as_deref()).ok_or_else(unknown)?))
+        Ok((metric, load::percent(evaluation, metric, value, rung.as_deref()).ok_or_else(unknown)?))
     });
     let saw = found
         .as_ref()
@@ -152,29 +152,29 @@ fn track(
     let wanted = match axis {
         Axis::Instances => to_carry(axis, seen.size.instances, times),
         Axis::Bandwidth => to_carry(axis, seen.size.bandwidth_mbps.unwrap_or_default(), times),
-        Axis::Shape => match (Draw::of(metric), &rung) {
-            (Some(draw), Some(rung)) if draw != Draw::Bandwidth => {
-                let way = if times > 1.0 { Way::Up } else { Way::Down };
-                Some(Intent { axis, way, aim: Aim::Carry(draw, draw.offered(rung) * times) })
+        Axis::Shape => match (Resource::of(metric), &rung) {
+            (Some(resource), Some(rung)) if resource != Resource::Bandwidth => {
+                let direction = if times > 1.0 { Direction::Up } else { Direction::Down };
+                Some(Intent { axis, direction, aim: Aim::Carry(resource, resource.offered(rung) * times) })
             }
-            (Some(_), None) => Some(Intent { axis, way: Way::Up, aim: Aim::By(1) }),
+            (Some(_), None) => Some(Intent { axis, direction: Direction::Up, aim: Aim::By(1) }),
             _ => {
                 let why = format!("`{metric}` does not say what a shape must have more of");
                 return Err(Hold::NotResizable { axis, why });
             }
         },
     };
-    let asks = question.asks();
-    let wanted = wanted.filter(|intent| asks.is_none_or(|asks| asks == intent.way));
+    let asks = evaluation.asks();
+    let wanted = wanted.filter(|intent| asks.is_none_or(|asks| asks == intent.direction));
     let why = || format!("{metric} is at {value} of {target}, and the alarm asks for {}", asked(asks));
     let wanted = wanted.ok_or_else(|| Hold::OnTarget { why: why() });
-    guards.ask_for("on_target", Saw::Of { value, target }, wanted)
+    guards.ask_for("on_target", CheckInput::Of { value, target }, wanted)
 }
 
-fn asked(asks: Option<Way>) -> &'static str {
+fn asked(asks: Option<Direction>) -> &'static str {
     match asks {
-        Some(Way::Up) => "more",
-        Some(Way::Down) => "less",
+        Some(Direction::Up) => "more",
+        Some(Direction::Down) => "less",
         None => "neither more nor less",
     }
 }
@@ -186,8 +186,8 @@ const NOISE: f64 = 1e-6;
 fn to_carry(axis: Axis, now: u32, times: f64) -> Option<Intent> {
     let wanted = (f64::from(now) * times - NOISE).ceil().max(0.0);
     let to = whole(wanted);
-    let way = if to > now { Way::Up } else { Way::Down };
-    (to != now).then_some(Intent { axis, way, aim: Aim::To(to) })
+    let direction = if to > now { Direction::Up } else { Direction::Down };
+    (to != now).then_some(Intent { axis, direction, aim: Aim::To(to) })
 }
 
 /// A number without a fraction; one beyond all counting is cut off, as by any bounds.

@@ -6,17 +6,17 @@
 
 use std::cmp::Ordering;
 
-use crate::deployment::{Axis, Bounds, Deployment, Lifecycle, Size, Way};
-use crate::ladder::{Draw, Ladder, Rung};
+use crate::deployment::{Axis, Bounds, Deployment, Direction, Lifecycle, Size};
+use crate::ladder::{Ladder, Resource, Rung};
+use crate::platform::target;
 use crate::policy::flap::{MARGIN, high_threshold};
 use crate::policy::{Pair, Policy};
-use crate::target;
 
 use super::aim::whole;
 use super::caution::{CENT, not_paused, not_too_often, round};
-use super::saw::Offer;
+use super::check::PricedSize;
 use super::size::{Goal, bounds, floor, listed};
-use super::{Guards, Hold, Question, Saw, Step, caution, load, may_be_parked};
+use super::{CheckInput, Evaluation, Guards, Hold, SizeChange, caution, load, may_suspend_native};
 
 /// What has to be carried.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,7 +29,7 @@ pub struct Demand {
 
 /// One place to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct Candidate {
     /// The rung, by its position on the ladder.
     pub rung: usize,
     /// How many instances.
@@ -46,9 +46,9 @@ pub struct Choice<'a> {
     /// The bounds on the count.
     pub bounds: Bounds,
     /// Where it is.
-    pub now: Place,
+    pub now: Candidate,
     /// What another shape must save in an hour.
-    pub churn_cost: f64,
+    pub min_savings: f64,
 }
 
 impl Demand {
@@ -61,12 +61,12 @@ impl Demand {
 impl Choice<'_> {
     /// The cheapest place that carries the demand; where none does, the one that comes nearest. `None` where no rung
     /// has a price.
-    pub fn cheapest(&self, demand: Demand) -> Option<Place> {
+    pub fn cheapest(&self, demand: Demand) -> Option<Candidate> {
         let places = || self.rungs().filter_map(|(at, rung)| self.least(at, rung, demand));
         let stays = places().find(|(place, _)| place.rung == self.now.rung);
         let best = places().min_by(|a, b| self.order(*a, *b));
         let chosen = match (stays, best) {
-            (Some(stays), Some(best)) if stays.1 - best.1 <= self.churn_cost + CENT => Some(stays),
+            (Some(stays), Some(best)) if stays.1 - best.1 <= self.min_savings + CENT => Some(stays),
             (_, best) => best,
         };
         chosen.map(|(place, _)| place).or_else(|| self.nearest(demand))
@@ -82,25 +82,25 @@ impl Choice<'_> {
     }
 
     /// The fewest instances of a rung that carry the demand, and what they cost.
-    fn least(&self, at: usize, rung: &Rung, demand: Demand) -> Option<(Place, f64)> {
+    fn least(&self, at: usize, rung: &Rung, demand: Demand) -> Option<(Candidate, f64)> {
         if rung.memory_gib + NOISE < demand.memory_gib {
             return None;
         }
         let instances = demand.instances(rung).max(self.bounds.min);
         let cost = rung.price? * f64::from(instances);
-        (instances <= self.bounds.max).then_some((Place { rung: at, instances }, cost))
+        (instances <= self.bounds.max).then_some((Candidate { rung: at, instances }, cost))
     }
 
     /// How much of it the largest place offers that is cheaper than where it is, as a part of what there is.
-    fn most_of_cheaper(&self, draw: Draw) -> Option<f64> {
+    fn most_of_cheaper(&self, resource: Resource) -> Option<f64> {
         let here = self.ladder.rungs.get(self.now.rung)?;
         let cost = here.price? * f64::from(self.now.instances);
-        let of = |rung: &Rung, instances: u32| match draw {
-            Draw::Cpu => draw.offered(rung) * f64::from(instances),
-            Draw::Memory | Draw::Gpu | Draw::Bandwidth => draw.offered(rung),
+        let of = |rung: &Rung, instances: u32| match resource {
+            Resource::Cpu => resource.offered(rung) * f64::from(instances),
+            Resource::Memory | Resource::Gpu | Resource::Bandwidth => resource.offered(rung),
         };
         let cheaper = self.rungs().filter_map(|(at, rung)| {
-            let spared = if at == self.now.rung { 0.0 } else { self.churn_cost };
+            let spared = if at == self.now.rung { 0.0 } else { self.min_savings };
             let affordable = whole((cost - spared - CENT) / rung.price?).min(self.bounds.max);
             (affordable >= self.bounds.min.max(1)).then(|| of(rung, affordable))
         });
@@ -108,19 +108,19 @@ impl Choice<'_> {
     }
 
     /// By cost; of equals the one nearest to what is.
-    fn order(&self, (a, cost_of_a): (Place, f64), (b, cost_of_b): (Place, f64)) -> Ordering {
+    fn order(&self, (a, cost_of_a): (Candidate, f64), (b, cost_of_b): (Candidate, f64)) -> Ordering {
         let by_cost = if (cost_of_a - cost_of_b).abs() <= CENT {
             Ordering::Equal
         } else {
             cost_of_a.total_cmp(&cost_of_b)
         };
-        let away = |place: Place| (place.rung.abs_diff(self.now.rung), place.instances);
+        let away = |place: Candidate| (place.rung.abs_diff(self.now.rung), place.instances);
         by_cost.then_with(|| away(a).cmp(&away(b)))
     }
 
     /// What comes nearest to a demand that nothing carries: enough memory first, which no number of instances makes up for,
     /// then the most cores. Of equals the cheapest.
-    fn nearest(&self, demand: Demand) -> Option<Place> {
+    fn nearest(&self, demand: Demand) -> Option<Candidate> {
         let rated = self.rungs().filter_map(|(at, rung)| {
             let enough = demand.instances(rung);
             let instances = enough.min(self.bounds.max).max(self.bounds.min);
@@ -128,7 +128,7 @@ impl Choice<'_> {
             let memory = rung.memory_gib.min(demand.memory_gib);
             let all = f64::from(rung.vcpus) * f64::from(instances);
             let cores = if instances < enough { all } else { demand.vcpus };
-            Some(((Place { rung: at, instances }, cost), memory, cores))
+            Some(((Candidate { rung: at, instances }, cost), memory, cores))
         });
         let best = rated
             .max_by(|a, b| a.1.total_cmp(&b.1).then(a.2.total_cmp(&b.2)).then_with(|| self.order(b.0, a.0)));
@@ -141,7 +141,7 @@ const NOISE: f64 = 1e-6;
 
 /// The next change on the way, one dimension at a time, each as safe as what is: what grows comes first, so that nothing
 /// in between carries less than both ends.
-pub fn next(now: Place, goal: Place) -> Option<Axis> {
+pub fn next(now: Candidate, goal: Candidate) -> Option<Axis> {
     match (now.rung == goal.rung, goal.instances.cmp(&now.instances)) {
         (true, Ordering::Equal) => None,
         (true, _) | (false, Ordering::Greater) => Some(Axis::Instances),
@@ -151,90 +151,91 @@ pub fn next(now: Place, goal: Place) -> Option<Axis> {
 
 pub(super) fn step(
     guards: &mut Guards,
-    question: &Question,
+    evaluation: &Evaluation,
     seen: &Deployment,
     policy: &Policy,
-) -> Result<Step, Hold> {
-    if !moves(question, seen, policy, Axis::Instances) {
+) -> Result<SizeChange, Hold> {
+    if !moves(evaluation, seen, policy, Axis::Instances) {
         super::resizable(guards, seen, Axis::Instances)?;
-        super::ours_to_change(guards, question, seen, policy, Axis::Instances)?;
+        super::ours_to_change(guards, evaluation, seen, policy, Axis::Instances)?;
     }
     let shape = seen.size.rung();
-    let demand = demand(guards, question, seen, policy)?;
+    let demand = demand(guards, evaluation, seen, policy)?;
     let ladder = listed(guards, &shape, policy)?;
-    let choice = choice(question, seen, policy, (&seen.size, &ladder));
+    let choice = choice(evaluation, seen, policy, (&seen.size, &ladder));
     let now = choice.now;
     let goal = choice.cheapest(demand).ok_or_else(|| Hold::NotResizable {
         axis: Axis::Shape,
         why: format!("no rung of ladder `{}` has a price", ladder.name),
     })?;
-    let goal = only_as_asked(guards, question, &ladder, (now, goal))?;
+    let goal = only_as_asked(guards, evaluation, &ladder, (now, goal))?;
     let axis = next(now, goal).unwrap_or(Axis::Instances);
-    let way = way(&ladder, now, goal, axis);
-    not_paused(guards, question, seen, (axis, way))?;
-    caution::rested(guards, question, seen, way)?;
-    not_too_often(guards, question, seen)?;
+    let direction = direction(&ladder, now, goal, axis);
+    not_paused(guards, evaluation, seen, (axis, direction))?;
+    caution::rested(guards, evaluation, seen, direction)?;
+    not_too_often(guards, evaluation, seen)?;
     let to = match axis {
         Axis::Shape => {
             let rung = ladder.rungs.get(goal.rung).map_or(shape.as_ref(), |rung| rung.shape.as_str());
             let to = seen.size.on_rung(rung);
-            within_budget(guards, question, policy, way, &to)?;
+            within_budget(guards, evaluation, policy, direction, &to)?;
             to
         }
         Axis::Instances | Axis::Bandwidth => {
             let axis = Axis::Instances;
             let goal = Goal::Number { axis, now: now.instances, to: goal.instances };
-            caution::affordable(guards, question, seen, policy, (way, goal))?.size(seen)
+            caution::affordable(guards, evaluation, seen, policy, (direction, goal))?.size(seen)
         }
     };
-    Ok(Step { axis, way, to })
+    Ok(SizeChange { axis, direction, to })
 }
 
 /// Whether a deployment can be changed along an axis, and is nobody else's, or is parked for it.
-fn moves(question: &Question, seen: &Deployment, policy: &Policy, axis: Axis) -> bool {
-    let owned = seen.owners.contains_key(&axis) && !may_be_parked(question, seen, policy, axis);
+fn moves(evaluation: &Evaluation, seen: &Deployment, policy: &Policy, axis: Axis) -> bool {
+    let owned = seen.owners.contains_key(&axis) && !may_suspend_native(evaluation, seen, policy, axis);
     !owned && !seen.fixed.contains_key(&axis)
 }
 
 fn choice<'a>(
-    question: &Question,
+    evaluation: &Evaluation,
     seen: &Deployment,
     policy: &Policy,
     (size, ladder): (&Size, &'a Ladder),
 ) -> Choice<'a> {
-    let shape_moves = moves(question, seen, policy, Axis::Shape);
+    let shape_moves = moves(evaluation, seen, policy, Axis::Shape);
     let refused = |rung: &Rung| {
-        seen.infeasible.iter().any(|known| known.shape == rung.shape && known.until > question.now)
+        seen.infeasible.iter().any(|known| known.shape == rung.shape && known.until > evaluation.now)
     };
     Choice {
         ladder,
         usable: ladder.rungs.iter().map(|rung| shape_moves && !refused(rung)).collect(),
-        bounds: bounds(question, seen),
-        now: Place { rung: ladder.position(&size.rung()).unwrap_or_default(), instances: size.instances },
-        churn_cost: question.matched.rule.is.churn_cost,
+        bounds: bounds(evaluation, seen),
+        now: Candidate { rung: ladder.position(&size.rung()).unwrap_or_default(), instances: size.instances },
+        min_savings: evaluation.matched.rule.is.min_savings,
     }
 }
 
 /// The part of what there is that may be used: head-room is at least what keeps the high alarm quiet.
-fn usable(question: &Question, metric: &str) -> f64 {
-    let rule = &question.matched.rule.is;
-    let quiet = high_threshold(rule.above, Some(metric)).map_or(1.0, |above| above * MARGIN / 100.0);
+fn usable(evaluation: &Evaluation, metric: &str) -> f64 {
+    let rule = &evaluation.matched.rule.is;
+    let quiet =
+        high_threshold(rule.scale_up_threshold, Some(metric)).map_or(1.0, |above| above * MARGIN / 100.0);
     (1.0 - rule.headroom).min(quiet)
 }
 
 /// The pair of a rule that looks for the cheapest size: it calls as soon as something cheaper would carry what is
 /// computed, so that no place on the way is where it ends; but never while the high alarm may call. `None` where the
 /// policy's own threshold is higher.
-pub(crate) fn pair(question: &Question, seen: &Deployment, size: &Size, policy: &Policy) -> Option<Pair> {
-    let pair = question.matched.rule.pair.as_ref()?;
-    let draw = Draw::of(&pair.metric)?;
+pub(crate) fn pair(evaluation: &Evaluation, seen: &Deployment, size: &Size, policy: &Policy) -> Option<Pair> {
+    let pair = evaluation.matched.rule.pair.as_ref()?;
+    let resource = Resource::of(&pair.metric)?;
     let rung = size.rung();
     let ladder = policy.ladders.holding(&rung)?;
-    let choice = choice(question, seen, policy, (size, &ladder));
-    let bounds = Bounds { min: floor(question, seen), ..choice.bounds };
+    let choice = choice(evaluation, seen, policy, (size, &ladder));
+    let bounds = Bounds { min: floor(evaluation, seen), ..choice.bounds };
     let choice = Choice { bounds, ..choice };
-    let most = choice.most_of_cheaper(draw)?;
-    let below = most.min(1.0) * usable(question, &pair.metric) * 100.0;
+    let most = choice.most_of_cheaper(resource)?;
+    let below = most.min(1.0) * usable(evaluation, &pair.metric) * 100.0;
     // Cut off, so that what just fires it does fit.
     let below = (below * 10.0).floor() / 10.0;
     (below > pair.below).then(|| Pair { below, ..pair.clone() })
@@ -243,30 +244,30 @@ pub(crate) fn pair(question: &Question, seen: &Deployment, size: &Size, policy: 
 /// What the metrics say has to be carried, head-room included. Head-room is at least what keeps the high alarm quiet.
 fn demand(
     guards: &mut Guards,
-    question: &Question,
+    evaluation: &Evaluation,
     seen: &Deployment,
     policy: &Policy,
 ) -> Result<Demand, Hold> {
     let metrics = target::of(seen.target.kind).map_or(&[""; 2], |target| &target.utilization);
     let rung = policy.ladders.rung(&seen.size.rung());
     let read = |metric: &str| {
-        let value = load::value(question, seen, metric).filter(|_| !question.alarm.signal.missing);
+        let value = load::value(evaluation, seen, metric).filter(|_| !evaluation.alarm.measurement.missing);
         let missing = || Hold::NoData {
             missing: format!("`{metric}` has no value, neither in the alarm nor by a look"),
         };
         let value = value.ok_or_else(missing)?;
-        Ok(load::percent(question, metric, value, rung.as_deref()).unwrap_or(value))
+        Ok(load::percent(evaluation, metric, value, rung.as_deref()).unwrap_or(value))
     };
     let [cpu, memory] = *metrics;
     let found = read(cpu).and_then(|cpu| Ok((cpu, read(memory)?)));
     let saw = match &found {
-        Ok((used, held)) => Saw::Used { metrics, values: [*used, *held] },
-        Err(_) => Saw::from("not both of cores and memory"),
+        Ok((used, held)) => CheckInput::Used { metrics, values: [*used, *held] },
+        Err(_) => CheckInput::from("not both of cores and memory"),
     };
     let (used, held) = guards.ask_for("no_data", saw, found)?;
-    let usable = usable(question, cpu);
-    let [vcpus, memory_gib] =
-        [Draw::Cpu, Draw::Memory].map(|draw| rung.as_ref().map_or(0.0, |rung| draw.offered(rung)));
+    let usable = usable(evaluation, cpu);
+    let [vcpus, memory_gib] = [Resource::Cpu, Resource::Memory]
+        .map(|resource| rung.as_ref().map_or(0.0, |rung| resource.offered(rung)));
     Ok(Demand {
         vcpus: used / 100.0 * vcpus * f64::from(seen.size.instances) / usable,
         memory_gib: held / 100.0 * memory_gib / usable,
@@ -276,28 +277,28 @@ fn demand(
 /// An alarm that asks for more is never answered with less of both, and one that asks for less never with a higher cost.
 fn only_as_asked(
     guards: &mut Guards,
-    question: &Question,
+    evaluation: &Evaluation,
     ladder: &Ladder,
-    (now, goal): (Place, Place),
-) -> Result<Place, Hold> {
-    let offered = |place: Place| {
+    (now, goal): (Candidate, Candidate),
+) -> Result<Candidate, Hold> {
+    let offered = |place: Candidate| {
         let rung = ladder.rungs.get(place.rung);
         let cores = rung.map_or(0, |rung| rung.vcpus).saturating_mul(place.instances);
         let cost = rung.and_then(|rung| rung.price).unwrap_or_default() * f64::from(place.instances);
         (cores, rung.map_or(0.0, |rung| rung.memory_gib), cost)
     };
     let ((cores, memory, cost), (cores_then, memory_then, cost_then)) = (offered(now), offered(goal));
-    let offer = |Place { rung, instances }: Place, cost: f64| {
+    let offer = |Candidate { rung, instances }: Candidate, cost: f64| {
         let shape = ladder.rungs.get(rung).map_or_else(String::new, |rung| rung.shape.clone());
-        Offer { instances, shape, cost }
+        PricedSize { instances, shape, cost }
     };
-    let saw = Saw::Cheapest(Box::new([offer(now, cost), offer(goal, cost_then)]));
-    let unfit = match question.asks() {
+    let saw = CheckInput::Cheapest(Box::new([offer(now, cost), offer(goal, cost_then)]));
+    let unfit = match evaluation.asks() {
         _ if goal == now => Some("no other size carries as much of the load for less"),
-        Some(Way::Up) if cores_then <= cores && memory_then <= memory => {
+        Some(Direction::Up) if cores_then <= cores && memory_then <= memory => {
             Some("the alarm asks for more, and what it measures is carried by less")
         }
-        Some(Way::Down) if cost_then > cost + CENT => {
+        Some(Direction::Down) if cost_then > cost + CENT => {
             Some("the alarm asks for less, and nothing cheaper carries the load")
         }
         _ => None,
@@ -308,7 +309,7 @@ fn only_as_asked(
 }
 
 /// Whether a step costs more or less.
-fn way(ladder: &Ladder, now: Place, goal: Place, axis: Axis) -> Way {
+fn direction(ladder: &Ladder, now: Candidate, goal: Candidate, axis: Axis) -> Direction {
     let more = match axis {
         Axis::Shape => {
             let price = |at: usize| ladder.rungs.get(at).and_then(|rung| rung.price).unwrap_or_default();
@@ -316,17 +317,17 @@ fn way(ladder: &Ladder, now: Place, goal: Place, axis: Axis) -> Way {
         }
         Axis::Instances | Axis::Bandwidth => goal.instances > now.instances,
     };
-    if more { Way::Up } else { Way::Down }
+    if more { Direction::Up } else { Direction::Down }
 }
 
 fn within_budget(
     guards: &mut Guards,
-    question: &Question,
+    evaluation: &Evaluation,
     policy: &Policy,
-    way: Way,
+    direction: Direction,
     to: &Size,
 ) -> Result<(), Hold> {
-    let Some(most) = question.matched.rule.is.max_hourly_cost.filter(|_| way == Way::Up) else {
+    let Some(most) = evaluation.matched.rule.is.max_hourly_cost.filter(|_| direction == Direction::Up) else {
         return Ok(());
     };
     let cost = policy.ladders.cost(to);
@@ -338,12 +339,12 @@ fn within_budget(
 
 /// Whether there is something to take back: more than the fewest instances, or a shape that is not the cheapest.
 pub(crate) fn above_floor(
-    question: &Question,
+    evaluation: &Evaluation,
     seen: &Deployment,
     sizes: &[&Size],
     policy: &Policy,
 ) -> Option<bool> {
-    let floor = floor(question, seen);
+    let floor = floor(evaluation, seen);
     let mut above = sizes.iter().any(|size| size.instances > floor);
     if seen.lifecycle == Lifecycle::Gone || seen.fixed.contains_key(&Axis::Shape) {
         return Some(above);

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::alarm::Transition;
-use crate::deployment::{Axis, Way};
+use crate::deployment::{Axis, Direction};
 
 /// Why nothing happens.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +55,7 @@ pub enum Hold {
         /// Who does.
         who: String,
         /// Whether the policy could have it parked.
-        can_be_parked: bool,
+        can_be_suspended: bool,
     },
     /// One of the deployment's own tags cannot be read.
     UnreadableTag {
@@ -75,14 +75,14 @@ pub enum Hold {
         why: String,
     },
     /// Another alarm of the same event changes the same deployment.
-    Outranked {
+    Superseded {
         /// Which one.
         by: String,
     },
     /// The last change is too fresh for another.
     CoolingDown {
         /// Which way.
-        way: Way,
+        direction: Direction,
         /// Until when.
         until: Timestamp,
         /// How many instances were added since it began, which are not added again.
@@ -187,7 +187,7 @@ impl Hold {
             Self::UnreadableTag { .. } => "unreadable_tag",
             Self::NoData { .. } => "no_data",
             Self::OnTarget { .. } => "on_target",
-            Self::Outranked { .. } => "outranked",
+            Self::Superseded { .. } => "superseded",
             Self::CoolingDown { .. } => "cooling_down",
             Self::TooManyChanges { .. } => "too_many_changes",
             Self::WouldFlap { .. } => "would_flap",
@@ -232,10 +232,10 @@ impl fmt::Display for Hold {
                 write!(f, "the alarm does not say when it fired, and the deployment was changed at {changed}")
             }
             Self::NotResizable { axis, why } => write!(f, "its {axis} cannot be changed: {why}"),
-            Self::OwnedElsewhere { axis, who, can_be_parked } => {
-                let way_out = ": take it out there, or let it be parked with `native = \"park\"` and \
+            Self::OwnedElsewhere { axis, who, can_be_suspended } => {
+                let way_out = ": take it out there, or let it be parked with `native_autoscaling = \"suspend\"` and \
                                `STEPLADDER_ALARM_ACTION`";
-                let way_out = if *can_be_parked { way_out } else { "" };
+                let way_out = if *can_be_suspended { way_out } else { "" };
                 write!(f, "its {axis} belongs to {who}{way_out}")
             }
             Self::UnreadableTag { tag, problem } => {
@@ -243,18 +243,18 @@ impl fmt::Display for Hold {
             }
             Self::NoData { missing } => write!(f, "{missing}: what is not known changes nothing"),
             Self::OnTarget { why } => write!(f, "it needs no other size: {why}"),
-            Self::Outranked { by } => {
+            Self::Superseded { by } => {
                 write!(
                     f,
                     "`{by}` of the same event changes it already, one thing at a time; a repeat brings this back"
                 )
             }
-            Self::CoolingDown { way, until, credit: 0 } => {
-                write!(f, "nothing goes {way} before {until}, after the last change")
+            Self::CoolingDown { direction, until, credit: 0 } => {
+                write!(f, "nothing goes {direction} before {until}, after the last change")
             }
-            Self::CoolingDown { way, until, credit } => write!(
+            Self::CoolingDown { direction, until, credit } => write!(
                 f,
-                "nothing more goes {way} before {until}: the {credit} that this asks for were added since the cooldown began"
+                "nothing more goes {direction} before {until}: the {credit} that this asks for were added since the cooldown began"
             ),
             Self::TooManyChanges { most, until } => {
                 write!(f, "it was changed {most} times within an hour, and may be again at {until}")

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::deployment::{Axis, Bounds, Deployment, Size, Way};
+use crate::deployment::{Axis, Bounds, Deployment, Direction, Size};
 use crate::ladder::{Ladder, Rung};
 use crate::policy::Policy;
 
 use super::aim::{Aim, Intent};
-use super::{Guards, Hold, Question, Saw};
+use super::{CheckInput, Evaluation, Guards, Hold};
 
 /// Where a deployment would go, and what stands in between, from the nearest to there: what may be asked for in its
 /// place when that is too far.
@@ -67,39 +67,39 @@ fn nearer(now: u32, to: u32) -> u32 {
 }
 
 /// The bounds on the count: the policy's, intersected with the platform's own.
-pub fn bounds(question: &Question, seen: &Deployment) -> Bounds {
-    question.matched.rule.is.instances.intersect(seen.bounds)
+pub fn bounds(evaluation: &Evaluation, seen: &Deployment) -> Bounds {
+    evaluation.matched.rule.is.instances.intersect(seen.bounds)
 }
 
 /// The count at which nothing is left to take back: the lowest floor that comes into force by itself. What a schedule has
 /// brought about stays when it is over, and then its pair must be there.
-pub fn floor(question: &Question, seen: &Deployment) -> u32 {
-    let is = &question.matched.rule.is;
+pub fn floor(evaluation: &Evaluation, seen: &Deployment) -> u32 {
+    let is = &evaluation.matched.rule.is;
     let own = is.lowest.unwrap_or(is.instances.min);
     seen.bounds.map_or(own, |bounds| own.max(bounds.min))
 }
 
 pub(super) fn goal<'a>(
     guards: &mut Guards,
-    question: &Question,
+    evaluation: &Evaluation,
     seen: &Deployment,
     policy: &'a Policy,
     intent: &Intent,
 ) -> Result<Goal<'a>, Hold> {
     match intent.axis {
-        Axis::Instances => within_bounds(guards, question, seen, intent),
-        Axis::Shape => on_ladder(guards, question, seen, policy, intent),
-        Axis::Bandwidth => within_bandwidth(guards, question, seen, intent),
+        Axis::Instances => within_bounds(guards, evaluation, seen, intent),
+        Axis::Shape => on_ladder(guards, evaluation, seen, policy, intent),
+        Axis::Bandwidth => within_bandwidth(guards, evaluation, seen, intent),
     }
 }
 
 fn within_bounds<'a>(
     guards: &mut Guards,
-    question: &Question,
+    evaluation: &Evaluation,
     seen: &Deployment,
     intent: &Intent,
 ) -> Result<Goal<'a>, Hold> {
-    let bounds = bounds(question, seen);
+    let bounds = bounds(evaluation, seen);
     let now = seen.size.instances;
     let wanted = match intent.aim {
         Aim::Step(to) | Aim::To(to) => to,
@@ -112,22 +112,22 @@ fn within_bounds<'a>(
 /// out, nor against the alarm's direction; one under its floor that goes up goes there at once.
 fn within<'a>(
     guards: &mut Guards,
-    Intent { axis, way, .. }: &Intent,
+    Intent { axis, direction, .. }: &Intent,
     now: u32,
     wanted: u32,
     bounds: Bounds,
 ) -> Result<Goal<'a>, Hold> {
     let axis = *axis;
-    let saw = Saw::Within { now, bounds };
+    let saw = CheckInput::Within { now, bounds };
     let has = if axis == Axis::Instances { "runs" } else { "has" };
-    let to = match way {
-        Way::Up => {
+    let to = match direction {
+        Direction::Up => {
             let limit = || format!("it {has} {now}, and {} is its ceiling", bounds.max);
             let hold = (now >= bounds.max).then(|| Hold::AtCeiling { axis, limit: limit() });
             guards.ask("at_ceiling", saw, hold)?;
             wanted.max(bounds.min).min(bounds.max)
         }
-        Way::Down => {
+        Direction::Down => {
             let limit = || format!("it {has} {now}, and {} is its floor", bounds.min);
             let hold = (now <= bounds.min).then(|| Hold::AtFloor { axis, limit: limit() });
             guards.ask("at_floor", saw, hold)?;
@@ -140,24 +140,24 @@ fn within<'a>(
 /// A step doubles or halves the bandwidth: what it takes is not told by an alarm on a percentage.
 fn within_bandwidth<'a>(
     guards: &mut Guards,
-    question: &Question,
+    evaluation: &Evaluation,
     seen: &Deployment,
     intent: &Intent,
 ) -> Result<Goal<'a>, Hold> {
     let unknown = || Hold::NotResizable { axis: Axis::Bandwidth, why: "it tells none".to_owned() };
     let now = seen.size.bandwidth_mbps.ok_or_else(unknown)?;
-    let wanted = match (intent.aim, intent.way) {
-        (Aim::By(doublings), Way::Up) => now.saturating_mul(2_u32.saturating_pow(doublings)),
-        (Aim::By(halvings), Way::Down) => now.div_ceil(2_u32.saturating_pow(halvings)),
+    let wanted = match (intent.aim, intent.direction) {
+        (Aim::By(doublings), Direction::Up) => now.saturating_mul(2_u32.saturating_pow(doublings)),
+        (Aim::By(halvings), Direction::Down) => now.div_ceil(2_u32.saturating_pow(halvings)),
         (Aim::Step(to) | Aim::To(to), _) => to,
         (Aim::Carry(..), _) => now,
     };
-    within(guards, intent, now, wanted, question.matched.rule.is.bandwidth)
+    within(guards, intent, now, wanted, evaluation.matched.rule.is.bandwidth)
 }
 
 fn on_ladder<'a>(
     guards: &mut Guards,
-    question: &Question,
+    evaluation: &Evaluation,
     seen: &Deployment,
     policy: &'a Policy,
     intent: &Intent,
@@ -166,8 +166,8 @@ fn on_ladder<'a>(
     let shape = shape.as_ref();
     let ladder = listed(guards, shape, policy)?;
     let axis = Axis::Shape;
-    let floor = seen.floor.as_deref().filter(|_| question.is_taking_back());
-    if question.is_taking_back() && !ladder.is_above(shape, seen.floor.as_deref()) {
+    let floor = seen.floor.as_deref().filter(|_| evaluation.is_taking_back());
+    if evaluation.is_taking_back() && !ladder.is_above(shape, seen.floor.as_deref()) {
         let limit = format!("`{shape}` is what it was deployed with, or less");
         return guards.ask_for("at_floor", shape.to_owned(), Err(Hold::AtFloor { axis, limit }));
     }
@@ -175,31 +175,33 @@ fn on_ladder<'a>(
     let last = ladder.rungs.len().saturating_sub(1);
     let lowest = floor.and_then(|floor| ladder.position(floor)).unwrap_or_default().min(now);
     let far = |by: u32| usize::try_from(by).unwrap_or(usize::MAX);
-    let to = match (intent.aim, intent.way) {
-        (Aim::By(by), Way::Up) => now.saturating_add(far(by)).min(last),
-        (Aim::By(by), Way::Down) => now.saturating_sub(far(by)).max(lowest),
+    let to = match (intent.aim, intent.direction) {
+        (Aim::By(by), Direction::Up) => now.saturating_add(far(by)).min(last),
+        (Aim::By(by), Direction::Down) => now.saturating_sub(far(by)).max(lowest),
         // The first that offers enough; where none does, the last.
-        (Aim::Carry(draw, needed), Way::Up) => {
-            let enough = |at: &usize| ladder.rungs.get(*at).is_some_and(|rung| draw.offered(rung) >= needed);
+        (Aim::Carry(resource, needed), Direction::Up) => {
+            let enough =
+                |at: &usize| ladder.rungs.get(*at).is_some_and(|rung| resource.offered(rung) >= needed);
             (now + 1..=last).find(enough).unwrap_or(last)
         }
         // Down only past rungs that all offer enough: order is data, and need not be that of what is drawn on.
-        (Aim::Carry(draw, needed), Way::Down) => {
-            let enough = |at: &usize| ladder.rungs.get(*at).is_some_and(|rung| draw.offered(rung) >= needed);
+        (Aim::Carry(resource, needed), Direction::Down) => {
+            let enough =
+                |at: &usize| ladder.rungs.get(*at).is_some_and(|rung| resource.offered(rung) >= needed);
             (lowest..now).rev().take_while(enough).last().unwrap_or(now)
         }
         (Aim::Step(_) | Aim::To(_), _) => now,
     };
-    let (guard, end) = if intent.way == Way::Up { ("at_ceiling", last) } else { ("at_floor", 0) };
-    let saw = Saw::Rung { at: now + 1, of: ladder.rungs.len() };
+    let (guard, end) = if intent.direction == Direction::Up { ("at_ceiling", last) } else { ("at_floor", 0) };
+    let saw = CheckInput::Rung { at: now + 1, of: ladder.rungs.len() };
     if to == now && matches!(intent.aim, Aim::Carry(..)) && now != end {
         let why = format!("the next rung of ladder `{}` would not carry the load", ladder.name);
         return guards.ask_for("on_target", saw, Err(Hold::OnTarget { why }));
     }
     let limit = || format!("`{shape}` is the last rung of ladder `{}`", ladder.name);
-    let at_end = (to == now).then(|| match intent.way {
-        Way::Up => Hold::AtCeiling { axis, limit: limit() },
-        Way::Down => Hold::AtFloor { axis, limit: limit() },
+    let at_end = (to == now).then(|| match intent.direction {
+        Direction::Up => Hold::AtCeiling { axis, limit: limit() },
+        Direction::Down => Hold::AtFloor { axis, limit: limit() },
     });
     guards.ask(guard, saw, at_end)?;
     Ok(Goal::Rung { ladder, now, to })
@@ -213,7 +215,7 @@ pub(super) fn listed<'a>(
 ) -> Result<Cow<'a, Ladder>, Hold> {
     let found = policy.ladders.holding(shape);
     let saw = match &found {
-        Some(ladder) => Saw::Ladder(Arc::clone(&ladder.name)),
+        Some(ladder) => CheckInput::Ladder(Arc::clone(&ladder.name)),
         None => shape.to_owned().into(),
     };
     let unlisted = || {

@@ -3,11 +3,11 @@
 //! See <https://docs.aws.amazon.com/autoscaling/application/userguide/step-scaling-policy-overview.html>.
 
 use crate::alarm::Side;
-use crate::policy::{Adjustment, Step, Steps};
+use crate::policy::{Adjustment, StepAdjustment, StepAdjustments};
 
 /// The step that a value lies in, measured from the threshold. An alarm that fires above its threshold counts a step's
 /// lower end in and its upper end out; one that fires below, the other way round.
-pub(super) fn step(steps: &Steps, side: Side, beyond: f64) -> Option<&Step> {
+pub(super) fn step(steps: &StepAdjustments, side: Side, beyond: f64) -> Option<&StepAdjustment> {
     steps.steps.iter().find(|step| {
         let (above, below) = (step.above.unwrap_or(f64::NEG_INFINITY), step.below.unwrap_or(f64::INFINITY));
         match side {

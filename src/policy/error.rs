@@ -30,7 +30,7 @@ pub enum Error {
 
 impl Error {
     /// Something at a place that can be read but makes no sense.
-    pub(super) fn invalid(place: String, problem: String) -> Self {
+    pub(crate) fn invalid(place: String, problem: String) -> Self {
         Self::Invalid { line: None, place, problem }
     }
 
@@ -88,7 +88,7 @@ const LISTS_OF_STRINGS: [&str; 5] = ["targets", "topics", "accounts", "deploymen
 /// How strings are written that stand for a quantity; whoever writes a number for one sees no other way.
 const EXAMPLES: [(&str, &str); 8] = [
     ("headroom", "20%"),
-    ("infeasible_for", "1h"),
+    ("capacity_backoff", "1h"),
     ("up", "0s"),
     ("down", "5m"),
     ("window", "5m"),

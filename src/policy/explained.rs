@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use super::{Matched, Origin, Policy, Role, Rule, Schedule};
+use super::{MatchedRule, Origin, Policy, Role, Rule, Schedule};
 use crate::alarm::TargetId;
 use crate::deployment::Tags;
-use crate::tagged::{self, Pause, Unreadable};
+use crate::tags::{self, Pause, Unreadable};
 
 /// One target at one time, and what its tags say.
 #[derive(Debug, Clone, Copy)]
-pub struct Circumstances<'a> {
+pub struct ExplainRequest<'a> {
     /// Which one.
     pub target: &'a TargetId,
     /// When.
@@ -26,18 +26,18 @@ pub struct Explained<'a> {
     /// Whether the policy lets it be touched at all.
     pub allowed: bool,
     /// The schedules that are in force.
-    pub schedules: Vec<Running<'a>>,
+    pub schedules: Vec<ActiveSchedule<'a>>,
     /// What its tags pause.
     pub pause: Option<Pause>,
     /// A tag of it that cannot be read, so that it would be left alone.
     pub unreadable: Option<Unreadable>,
     /// The rules that may answer, in order.
-    pub rules: Vec<Effective<'a>>,
+    pub rules: Vec<ExplainedRule<'a>>,
 }
 
 /// A schedule that is in force.
 #[derive(Debug, Clone, Copy)]
-pub struct Running<'a> {
+pub struct ActiveSchedule<'a> {
     /// Its place in the policy, counted from 1.
     pub place: usize,
     /// What it says.
@@ -48,9 +48,9 @@ pub struct Running<'a> {
 
 /// A rule, with all that is said of the target.
 #[derive(Debug)]
-pub struct Effective<'a> {
+pub struct ExplainedRule<'a> {
     /// The rule, and in which part it answers.
-    pub matched: Matched<'a>,
+    pub matched: MatchedRule<'a>,
     /// Every setting.
     pub settings: Vec<Setting>,
 }
@@ -68,7 +68,7 @@ pub struct Setting {
     pub otherwise: Option<String>,
 }
 
-impl Running<'_> {
+impl ActiveSchedule<'_> {
     /// How long it goes on being in force.
     pub fn lasts(&self) -> String {
         lasts(self.until)
@@ -96,24 +96,24 @@ const MODE: &str = "mode";
 
 impl Policy {
     /// What is in force for one target: of the rule that an alarm of this name gets, else of every rule that answers any.
-    pub fn explain<'a>(&'a self, of: &Circumstances<'_>, alarm: Option<&str>) -> Explained<'a> {
-        let Circumstances { target, now, tags } = *of;
+    pub fn explain<'a>(&'a self, of: &ExplainRequest<'_>, alarm: Option<&str>) -> Explained<'a> {
+        let ExplainRequest { target, now, tags } = *of;
         let variant = target.endpoint_and_variant().map(|(_, variant)| variant);
-        let tags = tagged::own(tags, variant);
-        let (said, unreadable) = match tagged::read(&tags) {
+        let tags = tags::own(tags, variant);
+        let (said, unreadable) = match tags::read(&tags) {
             Ok(said) => (said, None),
-            Err(unreadable) => (tagged::Said::default(), Some(unreadable)),
+            Err(unreadable) => (tags::TagSettings::default(), Some(unreadable)),
         };
-        let matched: Vec<Matched> = match alarm {
+        let matched: Vec<MatchedRule> = match alarm {
             Some(alarm) => self.rule_for(alarm, target).into_iter().collect(),
             None => self.rules.iter().filter(|rule| rule.is_for(target)).map(answering).collect(),
         };
         let rules = matched.into_iter().map(|matched| {
-            let untagged = self.in_force(matched, target, now);
+            let untagged = self.effective(matched, target, now);
             let mut matched = untagged.clone();
-            matched.take(&said.settings, &|key| Origin::Tag(tagged::tag_of(key, &tags)));
+            matched.take(&said.settings, &|key| Origin::Tag(tags::tag_of(key, &tags)));
             let settings = differing(self.settings_of(&matched), &self.settings_of(&untagged));
-            Effective { matched, settings }
+            ExplainedRule { matched, settings }
         });
         Explained {
             allowed: self.allows(target),
@@ -125,7 +125,7 @@ impl Policy {
     }
 
     /// Every setting of a rule as it is in force, and who has said it.
-    pub fn settings_of(&self, Matched { rule, .. }: &Matched) -> Vec<Setting> {
+    pub fn settings_of(&self, MatchedRule { rule, .. }: &MatchedRule) -> Vec<Setting> {
         let told = rule.is.told().into_iter();
         let setting = |(key, value): (&'static str, String)| Setting {
             key,
@@ -152,11 +152,11 @@ impl Policy {
     }
 
     /// The schedules in force for a target.
-    fn running(&self, target: &TargetId, now: Timestamp) -> Vec<Running<'_>> {
+    fn running(&self, target: &TargetId, now: Timestamp) -> Vec<ActiveSchedule<'_>> {
         let mut running = Vec::new();
         for (i, schedule) in self.schedules.iter().enumerate() {
             if schedule.runs(target, now) {
-                running.push(Running { place: i + 1, schedule, until: schedule.until(now) });
+                running.push(ActiveSchedule { place: i + 1, schedule, until: schedule.until(now) });
             }
         }
         running
@@ -199,6 +199,6 @@ fn differing(tagged: Vec<Setting>, untagged: &[Setting]) -> Vec<Setting> {
     tagged.into_iter().zip(untagged).map(with).collect()
 }
 
-fn answering(rule: &Rule) -> Matched<'_> {
-    Matched { rule: Cow::Borrowed(rule), role: Role::Answers, by: rule.alarms().join("`, `") }
+fn answering(rule: &Rule) -> MatchedRule<'_> {
+    MatchedRule { rule: Cow::Borrowed(rule), role: Role::Rule, by: rule.alarms().join("`, `") }
 }

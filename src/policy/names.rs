@@ -7,14 +7,14 @@ use wildmatch::WildMatch;
 use super::globs::narrower;
 use super::pair::Pair;
 use super::rule::Rule;
-use crate::deployment::Way;
+use crate::deployment::Direction;
 
 /// Refuses a rule that is called for by a pair of its own or of another rule for the same targets.
 pub(super) fn check(at: usize, rules: &[Rule]) -> Result<(), String> {
     let Some(rule) = rules.get(at) else { return Ok(()) };
-    let counting_first = match rule.stride.way() {
-        Some(Way::Down) => return Ok(()),
-        Some(Way::Up) => rules.len(),
+    let counting_first = match rule.scaling_policy.direction() {
+        Some(Direction::Down) => return Ok(()),
+        Some(Direction::Up) => rules.len(),
         // What may go either way is answered as it is measured, but for the pairs up to its own.
         None => at + 1,
     };

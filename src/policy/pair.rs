@@ -3,8 +3,8 @@
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::rule::{LARGEST_STEP, Stride};
-use super::steps::{StepText, Steps};
+use super::rule::{LARGEST_STEP, ScalingPolicy};
+use super::steps::{StepAdjustments, StepText};
 use super::{LONGEST_REPEAT, LONGEST_WINDOW, minutes};
 use crate::alarm::TargetId;
 use crate::deployment::Axis;
@@ -23,7 +23,7 @@ pub struct Pair {
     /// How often it says so again, where the service can repeat.
     pub repeat: SignedDuration,
     /// How far it goes.
-    pub stride: Stride,
+    pub scaling_policy: ScalingPolicy,
 }
 
 impl Pair {
@@ -91,7 +91,7 @@ fn check_spelled(metric: &str) -> Result<(), String> {
 
 impl PairText {
     /// Checks what is written beside a rule that goes so far.
-    pub(super) fn checked(self, rule: &Stride, axis: Axis) -> Result<Pair, String> {
+    pub(super) fn checked(self, rule: &ScalingPolicy, axis: Axis) -> Result<Pair, String> {
         // CloudWatch allows 255 characters for `stepladder/endpoint/<63>/variant/<63>/` and this.
         if self.alarm.is_empty() || self.alarm.len() > 80 || self.alarm.contains(['/', '\n', ' ']) {
             let shown = &self.alarm;
@@ -115,13 +115,13 @@ impl PairText {
             Some(text) => minutes("pair.repeat", text, LONGEST_REPEAT)?,
             None => window,
         };
-        let stride = self.stride(rule, axis)?;
-        Ok(Pair { alarm: self.alarm, metric: self.metric, below: self.below, window, repeat, stride })
+        let scaling_policy = self.scaling_policy(rule, axis)?;
+        Ok(Pair { alarm: self.alarm, metric: self.metric, below: self.below, window, repeat, scaling_policy })
     }
 
-    fn stride(&self, rule: &Stride, axis: Axis) -> Result<Stride, String> {
+    fn scaling_policy(&self, rule: &ScalingPolicy, axis: Axis) -> Result<ScalingPolicy, String> {
         if (self.step.is_some() || self.steps.is_some())
-            && matches!(rule, Stride::Track(_) | Stride::Cheapest)
+            && matches!(rule, ScalingPolicy::Track(_) | ScalingPolicy::Cheapest)
         {
             return Err(
                 "`pair.step`: the rule's `track` or `axis = \"cheapest\"` says how far it goes".to_owned()
@@ -131,11 +131,12 @@ impl PairText {
             (Some(_), Some(_)) => Err("`pair.step` and `pair.steps`: expected one of them".to_owned()),
             (Some(step), None) => {
                 let sensible = (1..=LARGEST_STEP).contains(&step);
-                let back = i32::try_from(step).ok().filter(|_| sensible).map(|step| Stride::Step(-step));
+                let back =
+                    i32::try_from(step).ok().filter(|_| sensible).map(|step| ScalingPolicy::Step(-step));
                 back.ok_or_else(|| format!("`pair.step = {step}`: expected 1 to {LARGEST_STEP}"))
             }
             (None, Some(written)) => {
-                let steps = Steps::checked(written, self.min_step)
+                let steps = StepAdjustments::checked(written, self.min_step)
                     .map_err(|problem| problem.replacen('`', "`pair.", 1))?;
                 if steps.adds() != Some(false) {
                     return Err("`pair.steps`: expected `remove` in each, a pair takes back".to_owned());
@@ -152,17 +153,17 @@ impl PairText {
                             .to_owned(),
                     );
                 }
-                Ok(Stride::Steps(steps))
+                Ok(ScalingPolicy::Steps(steps))
             }
             (None, None) if self.min_step.is_some() => {
                 Err("`pair.min_step` does nothing: expected `pair.steps` beside it".to_owned())
             }
             (None, None) => Ok(match rule {
-                Stride::Step(step) => Stride::Step(-step.abs()),
+                ScalingPolicy::Step(step) => ScalingPolicy::Step(-step.abs()),
                 // How much was added at once says nothing of how much may go at once.
-                Stride::Steps(_) => Stride::Step(-1),
-                Stride::Track(target) => Stride::Track(*target),
-                Stride::Cheapest => Stride::Cheapest,
+                ScalingPolicy::Steps(_) => ScalingPolicy::Step(-1),
+                ScalingPolicy::Track(target) => ScalingPolicy::Track(*target),
+                ScalingPolicy::Cheapest => ScalingPolicy::Cheapest,
             }),
         }
     }

@@ -7,11 +7,11 @@ use serde::Deserialize;
 use wildmatch::WildMatch;
 
 use super::pair::{Pair, PairText};
-use super::settings::{InForce, Origin, Origins, Settings, with_settings};
-use super::steps::{StepText, Steps};
-use super::{Error, Native};
+use super::settings::{EffectiveSettings, Origin, Origins, Settings, with_settings};
+use super::steps::{StepAdjustments, StepText};
+use super::{Error, NativeAutoscaling};
 use crate::alarm::TargetId;
-use crate::deployment::{Axis, Way};
+use crate::deployment::{Axis, Direction};
 
 /// No deployment here can have a thousand instances.
 pub(super) const LARGEST_STEP: u32 = 1000;
@@ -29,41 +29,41 @@ pub struct Rule {
     /// What it changes; where the cheapest size is looked for, the shape, with whose look all else is seen.
     pub axis: Axis,
     /// How far it goes.
-    pub stride: Stride,
+    pub scaling_policy: ScalingPolicy,
     /// The alarm that takes back what this rule adds.
     pub pair: Option<Pair>,
     /// Everything else that it goes by.
-    pub is: InForce,
+    pub is: EffectiveSettings,
     /// By whom each of that was said.
     pub origins: Origins,
 }
 
 /// How far a rule goes.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Stride {
+pub enum ScalingPolicy {
     /// So many instances, rungs or doublings; negative goes down.
     Step(i32),
     /// By how far the metric is beyond the alarm's threshold.
-    Steps(Steps),
+    Steps(StepAdjustments),
     /// As far as it takes to bring the metric to this: percent of the capacity that there is.
     Track(f64),
     /// To the cheapest count and shape that carry the load.
     Cheapest,
 }
 
-impl Stride {
+impl ScalingPolicy {
     /// Which way it goes, where that is sure before anything is measured.
-    pub fn way(&self) -> Option<Way> {
+    pub fn direction(&self) -> Option<Direction> {
         let adds = match self {
             Self::Step(step) => Some(*step > 0),
             Self::Steps(steps) => steps.adds(),
             Self::Track(_) | Self::Cheapest => None,
         };
-        adds.map(|adds| if adds { Way::Up } else { Way::Down })
+        adds.map(|adds| if adds { Direction::Up } else { Direction::Down })
     }
 }
 
-impl fmt::Display for Stride {
+impl fmt::Display for ScalingPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Step(step) => write!(f, "{step:+}"),
@@ -78,16 +78,16 @@ impl fmt::Display for Stride {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// As it says.
-    Answers,
+    Rule,
     /// The alarm is its pair: what was added is taken back.
-    TakesBack,
+    Pair,
     /// No rule knows the alarm: what was begun is finished, and nothing else is changed.
-    LooksAfter,
+    ReconcileOnly,
 }
 
 /// A rule that matches, and what it means for this alarm.
 #[derive(Debug, Clone)]
-pub struct Matched<'a> {
+pub struct MatchedRule<'a> {
     /// The rule, with all that is said of this target.
     pub rule: Cow<'a, Rule>,
     /// In which part.
@@ -96,19 +96,19 @@ pub struct Matched<'a> {
     pub by: String,
 }
 
-impl Matched<'_> {
+impl MatchedRule<'_> {
     /// How far it goes for this alarm.
-    pub fn stride(&self) -> &Stride {
-        let pair = self.rule.pair.as_ref().filter(|_| self.role == Role::TakesBack);
-        pair.map_or(&self.rule.stride, |pair| &pair.stride)
+    pub fn scaling_policy(&self) -> &ScalingPolicy {
+        let pair = self.rule.pair.as_ref().filter(|_| self.role == Role::Pair);
+        pair.map_or(&self.rule.scaling_policy, |pair| &pair.scaling_policy)
     }
 
     /// Which way it goes, where that is sure before anything is measured.
-    pub fn way(&self) -> Option<Way> {
+    pub fn direction(&self) -> Option<Direction> {
         match self.role {
-            Role::Answers => self.rule.stride.way(),
-            Role::TakesBack => Some(Way::Down),
-            Role::LooksAfter => None,
+            Role::Rule => self.rule.scaling_policy.direction(),
+            Role::Pair => Some(Direction::Down),
+            Role::ReconcileOnly => None,
         }
     }
 
@@ -121,13 +121,13 @@ impl Matched<'_> {
     }
 }
 
-impl fmt::Display for Matched<'_> {
+impl fmt::Display for MatchedRule<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rule, by, .. } = self;
-        if *self.stride() == Stride::Cheapest {
+        if *self.scaling_policy() == ScalingPolicy::Cheapest {
             return write!(f, "{} for `{by}`: the cheapest size", rule.origin);
         }
-        write!(f, "{} for `{by}`: {} {}", rule.origin, rule.axis, self.stride())
+        write!(f, "{} for `{by}`: {} {}", rule.origin, rule.axis, self.scaling_policy())
     }
 }
 
@@ -140,16 +140,19 @@ impl Rule {
             target: WildMatch::new("*"),
             // Only changes of shape leave something to finish.
             axis: Axis::Shape,
-            stride: Stride::Step(1),
+            scaling_policy: ScalingPolicy::Step(1),
             pair: None,
             // What was parked under another policy is put back all the same.
-            is: InForce { native: Native::Park, ..InForce::default() },
+            is: EffectiveSettings {
+                native_autoscaling: NativeAutoscaling::Suspend,
+                ..EffectiveSettings::default()
+            },
             origins: Origins::new(),
         }
     }
 
     /// Its name in the middle of a sentence.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         if self.origin == BUILT_IN { "a built-in rule" } else { &self.origin }
     }
 
@@ -169,15 +172,15 @@ impl Rule {
     }
 
     /// Whether the alarm has the name of this rule's paired alarm.
-    pub(super) fn is_taken_back_by(&self, alarm: &str, target: &TargetId) -> bool {
+    pub(super) fn is_paired_with(&self, alarm: &str, target: &TargetId) -> bool {
         self.pair.as_ref().is_some_and(|pair| alarm == pair.alarm || alarm == pair.name_for(target))
     }
 
     /// Whether it can change a deployment along this axis.
     pub fn touches(&self, axis: Axis) -> bool {
-        match self.stride {
-            Stride::Cheapest => axis != Axis::Bandwidth,
-            Stride::Step(_) | Stride::Steps(_) | Stride::Track(_) => axis == self.axis,
+        match self.scaling_policy {
+            ScalingPolicy::Cheapest => axis != Axis::Bandwidth,
+            ScalingPolicy::Step(_) | ScalingPolicy::Steps(_) | ScalingPolicy::Track(_) => axis == self.axis,
         }
     }
 
@@ -272,9 +275,9 @@ impl RuleText {
         if self.target.as_ref().is_some_and(|glob| glob.trim().is_empty()) {
             return Err("`target` is empty: expected a glob on the target".to_owned());
         }
-        let stride = self.stride()?;
+        let scaling_policy = self.scaling_policy()?;
         let settings = self.settings()?;
-        let (mut is, mut origins) = (InForce::default(), Origins::new());
+        let (mut is, mut origins) = (EffectiveSettings::default(), Origins::new());
         is.take(defaults, &mut origins, &|_| Origin::Defaults);
         is.take(&settings, &mut origins, &|_| Origin::Rule);
         let (axis, changes_shape) = match self.axis {
@@ -284,14 +287,14 @@ impl RuleText {
         };
         if self.axis != AxisText::Cheapest {
             let idle =
-                [("headroom", settings.headroom.is_some()), ("churn_cost", settings.churn_cost.is_some())];
+                [("headroom", settings.headroom.is_some()), ("min_savings", settings.min_savings.is_some())];
             if let Some((key, _)) = idle.into_iter().find(|(_, said)| *said) {
                 return Err(format!("`{key}` does nothing: expected `axis = \"cheapest\"` beside it"));
             }
         }
-        let pair = self.pair.map(|pair| pair.checked(&stride, axis)).transpose()?;
-        if is.native == Native::Park && changes_shape && pair.is_none() {
-            return Err("`native = \"park\"` without a `pair`: expected one, because the looks at it bring back what \
+        let pair = self.pair.map(|pair| pair.checked(&scaling_policy, axis)).transpose()?;
+        if is.native_autoscaling == NativeAutoscaling::Suspend && changes_shape && pair.is_none() {
+            return Err("`native_autoscaling = \"suspend\"` without a `pair`: expected one, because the looks at it bring back what \
                         was parked"
                 .to_owned());
         }
@@ -299,7 +302,7 @@ impl RuleText {
             alarm: globs.iter().map(|glob| WildMatch::new_case_insensitive(glob)).collect(),
             target: WildMatch::new(self.target.as_deref().unwrap_or("*")),
             axis,
-            stride,
+            scaling_policy,
             pair,
             is,
             origins,
@@ -307,7 +310,7 @@ impl RuleText {
         })
     }
 
-    fn stride(&self) -> Result<Stride, String> {
+    fn scaling_policy(&self) -> Result<ScalingPolicy, String> {
         let Self { axis, step, steps, min_step, track, .. } = self;
         let said = [("step", step.is_some()), ("steps", steps.is_some()), ("track", track.is_some())];
         let mut said = said.into_iter().filter_map(|(key, said)| said.then_some(key));
@@ -324,18 +327,18 @@ impl RuleText {
             return Err("`min_step` does nothing: expected `steps` beside it".to_owned());
         }
         if let Some(written) = steps {
-            let steps = Steps::checked(written, *min_step)?;
+            let steps = StepAdjustments::checked(written, *min_step)?;
             if *axis != AxisText::Instances && !steps.are_plain() {
                 return Err("`steps`: expected plain numbers in `add` and `remove`, because only instances can be counted \
                             in percent or set"
                     .to_owned());
             }
-            return Ok(Stride::Steps(steps));
+            return Ok(ScalingPolicy::Steps(steps));
         }
         match (axis, track) {
-            (AxisText::Cheapest, _) => Ok(Stride::Cheapest),
-            (_, Some(target)) => super::settings::above_nothing("track", *target).map(Stride::Track),
-            (_, None) => checked_step(step.unwrap_or(1)).map(Stride::Step),
+            (AxisText::Cheapest, _) => Ok(ScalingPolicy::Cheapest),
+            (_, Some(target)) => super::settings::above_nothing("track", *target).map(ScalingPolicy::Track),
+            (_, None) => checked_step(step.unwrap_or(1)).map(ScalingPolicy::Step),
         }
     }
 }

@@ -13,8 +13,8 @@ use wildmatch::WildMatch;
 
 use super::globs::narrower;
 use super::settings::{Origin, Settings};
-use super::target::Own;
-use super::{Error, Rule, flap, in_force};
+use super::target::TargetSettings;
+use super::{Error, Rule, effective, flap};
 use crate::alarm::TargetId;
 use crate::deployment::{Axis, Bounds};
 
@@ -187,7 +187,7 @@ impl Schedule {
     }
 
     /// A rule as it is while this is in force.
-    pub(super) fn during(&self, rule: &Rule) -> Rule {
+    pub(crate) fn during(&self, rule: &Rule) -> Rule {
         let mut rule = rule.clone();
         // Who has said it is asked of nobody who goes by this.
         rule.is.take(&self.settings(), &mut rule.origins, &|_| Origin::Rule);
@@ -195,16 +195,16 @@ impl Schedule {
     }
 
     /// Whether it is for a target.
-    pub(super) fn is_for(&self, target: &TargetId) -> bool {
+    pub(crate) fn is_for(&self, target: &TargetId) -> bool {
         self.target.matches(&target.id)
     }
 
     /// Whether it can stand together with the rules that count, the policy's and the built-in ones, and with what its targets
     /// have for themselves.
-    pub(super) fn check_beside(&self, tables: &[Own], rules: &[Rule]) -> Result<(), String> {
+    pub(super) fn check_beside(&self, tables: &[TargetSettings], rules: &[Rule]) -> Result<(), String> {
         let own = tables.iter().filter_map(|own| narrower(&own.glob, &self.target));
         for targets in std::iter::once(&self.target).chain(own) {
-            for rule in in_force::on(targets, rules, tables).filter(|rule| rule.touches(Axis::Instances)) {
+            for rule in effective::on(targets, rules, tables).filter(|rule| rule.touches(Axis::Instances)) {
                 self.check_against(&rule)?;
                 flap::check(&self.during(&rule), [])
                     .map_err(|problem| format!("with it, in {}, {problem}", rule.name()))?;

@@ -8,7 +8,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::{Fresh, Mode, Native, minutes};
+use super::{Evidence, Mode, NativeAutoscaling, minutes};
 use crate::deployment::Bounds;
 
 /// One to ten instances: what Oracle's guide allows a model deployment.
@@ -48,28 +48,28 @@ pub struct Cooldown {
 
 /// Every setting, as it is in force for one alarm on one target.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct InForce {
+pub struct EffectiveSettings {
     /// The count stays inside these.
     pub instances: Bounds,
     /// The lowest floor of the count that hours of the day bring; `None` where that of `instances` counts at all hours.
     pub lowest: Option<u32>,
     /// The bandwidth stays inside these, in Mbps.
     pub bandwidth: Bounds,
-    /// How fresh the evidence must be.
-    pub fresh: Fresh,
+    /// How evidence the evidence must be.
+    pub evidence: Evidence,
     /// What to do where the platform's own autoscaling is in the way.
-    pub native: Native,
+    pub native_autoscaling: NativeAutoscaling,
     /// How long a shape that could not be had is not asked for again.
-    pub infeasible_for: SignedDuration,
+    pub capacity_backoff: SignedDuration,
     /// How long after a change nothing else is changed.
     pub cooldown: Cooldown,
     /// The threshold of the alarm that adds, in percent of the capacity that there is: what is taken away must leave
     /// the load well under it. `None`: 80 for what is measured in percent, unknown for anything else.
-    pub above: Option<f64>,
+    pub scale_up_threshold: Option<f64>,
     /// The part of cores and memory that is kept free where the cheapest size is looked for, from 0 to 1.
     pub headroom: f64,
     /// What another shape must save in an hour to be worth the change, in US dollars.
-    pub churn_cost: f64,
+    pub min_savings: f64,
     /// What the deployment may cost in an hour, in US dollars of the ladder's prices.
     pub max_hourly_cost: Option<f64>,
     /// How often it may be changed within an hour.
@@ -78,19 +78,19 @@ pub struct InForce {
     pub mode: Option<Mode>,
 }
 
-impl Default for InForce {
+impl Default for EffectiveSettings {
     fn default() -> Self {
         Self {
             instances: DEFAULT_INSTANCES,
             lowest: None,
             bandwidth: DEFAULT_BANDWIDTH,
-            fresh: Fresh::default(),
-            native: Native::default(),
-            infeasible_for: DEFAULT_INFEASIBLE_FOR,
+            evidence: Evidence::default(),
+            native_autoscaling: NativeAutoscaling::default(),
+            capacity_backoff: DEFAULT_INFEASIBLE_FOR,
             cooldown: DEFAULT_COOLDOWN,
-            above: None,
+            scale_up_threshold: None,
             headroom: DEFAULT_HEADROOM,
-            churn_cost: 0.0,
+            min_savings: 0.0,
             max_hourly_cost: None,
             max_changes_per_hour: None,
             mode: None,
@@ -139,38 +139,38 @@ pub struct Settings {
     pub max: Option<u32>,
     /// The bounds of the bandwidth, in Mbps.
     pub bandwidth: Option<Bounds>,
-    /// See [`InForce::fresh`].
-    pub fresh: Option<Fresh>,
-    /// See [`InForce::native`].
-    pub native: Option<Native>,
-    /// See [`InForce::infeasible_for`].
-    pub infeasible_for: Option<SignedDuration>,
+    /// See [`EffectiveSettings::evidence`].
+    pub evidence: Option<Evidence>,
+    /// See [`EffectiveSettings::native_autoscaling`].
+    pub native_autoscaling: Option<NativeAutoscaling>,
+    /// See [`EffectiveSettings::capacity_backoff`].
+    pub capacity_backoff: Option<SignedDuration>,
     /// See [`Cooldown::up`].
     pub cooldown_up: Option<SignedDuration>,
     /// See [`Cooldown::down`].
     pub cooldown_down: Option<SignedDuration>,
-    /// See [`InForce::above`].
-    pub above: Option<f64>,
-    /// See [`InForce::headroom`].
+    /// See [`EffectiveSettings::scale_up_threshold`].
+    pub scale_up_threshold: Option<f64>,
+    /// See [`EffectiveSettings::headroom`].
     pub headroom: Option<f64>,
-    /// See [`InForce::churn_cost`].
-    pub churn_cost: Option<f64>,
-    /// See [`InForce::max_hourly_cost`].
+    /// See [`EffectiveSettings::min_savings`].
+    pub min_savings: Option<f64>,
+    /// See [`EffectiveSettings::max_hourly_cost`].
     pub max_hourly_cost: Option<f64>,
-    /// See [`InForce::max_changes_per_hour`].
+    /// See [`EffectiveSettings::max_changes_per_hour`].
     pub max_changes_per_hour: Option<u32>,
-    /// See [`InForce::mode`].
+    /// See [`EffectiveSettings::mode`].
     pub mode: Option<Mode>,
 }
 
 impl Settings {
     /// Whether any of them counts when a policy is asked if it must flap.
     pub(super) fn may_flap(&self) -> bool {
-        self.instances.is_some() || self.above.is_some()
+        self.instances.is_some() || self.scale_up_threshold.is_some()
     }
 }
 
-impl InForce {
+impl EffectiveSettings {
     /// Puts what is said in the place of what was in force, and notes who has said it.
     pub(super) fn take(
         &mut self,
@@ -196,14 +196,14 @@ impl InForce {
             "instances.min": min => instances.min = min;
             "instances.max": max => instances.max = max;
             "bandwidth": bandwidth => bandwidth = bandwidth;
-            "fresh": fresh => fresh = fresh;
-            "native": native => native = native;
-            "infeasible_for": infeasible_for => infeasible_for = infeasible_for;
+            "evidence": evidence => evidence = evidence;
+            "native_autoscaling": native_autoscaling => native_autoscaling = native_autoscaling;
+            "capacity_backoff": capacity_backoff => capacity_backoff = capacity_backoff;
             "cooldown.up": cooldown_up => cooldown.up = cooldown_up;
             "cooldown.down": cooldown_down => cooldown.down = cooldown_down;
-            "above": above => above = Some(above);
+            "scale_up_threshold": scale_up_threshold => scale_up_threshold = Some(scale_up_threshold);
             "headroom": headroom => headroom = headroom;
-            "churn_cost": churn_cost => churn_cost = churn_cost;
+            "min_savings": min_savings => min_savings = min_savings;
             "max_hourly_cost": max_hourly_cost => max_hourly_cost = Some(max_hourly_cost);
             "max_changes_per_hour": max_changes_per_hour => max_changes_per_hour = Some(max_changes_per_hour);
             "mode": mode => mode = Some(mode);
@@ -218,14 +218,20 @@ impl InForce {
             ("instances.min", self.instances.min.to_string()),
             ("instances.max", self.instances.max.to_string()),
             ("bandwidth", format!("{} Mbps", self.bandwidth)),
-            ("fresh", self.fresh.to_string()),
-            ("native", self.native.to_string()),
-            ("infeasible_for", format!("{:#}", self.infeasible_for)),
+            ("evidence", self.evidence.to_string()),
+            ("native_autoscaling", self.native_autoscaling.to_string()),
+            ("capacity_backoff", format!("{:#}", self.capacity_backoff)),
             ("cooldown.up", format!("{:#}", self.cooldown.up)),
             ("cooldown.down", format!("{:#}", self.cooldown.down)),
-            ("above", maybe(self.above.map(|above| above.to_string()), "80 where it is a percentage")),
+            (
+                "scale_up_threshold",
+                maybe(
+                    self.scale_up_threshold.map(|threshold| threshold.to_string()),
+                    "80 where it is a percentage",
+                ),
+            ),
             ("headroom", percent(self.headroom)),
-            ("churn_cost", dollars(self.churn_cost)),
+            ("min_savings", dollars(self.min_savings)),
             ("max_hourly_cost", maybe(self.max_hourly_cost.map(dollars), "none")),
             ("max_changes_per_hour", maybe(self.max_changes_per_hour.map(|most| most.to_string()), "none")),
             ("mode", maybe(self.mode.map(|mode| mode.to_string()), "that of the policy")),
@@ -251,21 +257,21 @@ macro_rules! with_settings {
             instances: Option<crate::deployment::Bounds>,
             /// The bandwidth of an OCI deployment's load balancer stays inside these, in Mbps.
             bandwidth: Option<crate::deployment::Bounds>,
-            /// How fresh the alarm's data must be, measured from the completion of the last change.
-            fresh: Option<crate::policy::Fresh>,
+            /// How evidence the alarm's data must be, measured from the completion of the last change.
+            evidence: Option<crate::policy::Evidence>,
             /// What to do where the platform's own autoscaling is in the way of a change of shape.
-            native: Option<crate::policy::Native>,
+            native_autoscaling: Option<crate::policy::NativeAutoscaling>,
             /// How long a shape that could not be had is not asked for again: whole minutes, as in `1h`.
-            infeasible_for: Option<String>,
+            capacity_backoff: Option<String>,
             /// How long after a change nothing else is changed, by direction.
             cooldown: Option<crate::policy::settings::CooldownText>,
             /// The threshold of the alarm that adds, in percent of the capacity that there is: whatever is taken away
             /// must leave the load a tenth under it.
-            above: Option<f64>,
+            scale_up_threshold: Option<f64>,
             /// With `axis = "cheapest"`, the part of cores and memory that is kept free: `"20%"`.
             headroom: Option<crate::policy::settings::Percent>,
             /// With `axis = "cheapest"`, what another shape must save in an hour to be worth the change, in US dollars.
-            churn_cost: Option<f64>,
+            min_savings: Option<f64>,
             /// What the deployment may cost in an hour, in US dollars of the ladder's prices.
             max_hourly_cost: Option<f64>,
             /// How often the deployment may be changed within an hour.
@@ -275,16 +281,16 @@ macro_rules! with_settings {
         impl $name {
             /// The settings among it, checked.
             fn settings(&self) -> Result<crate::policy::settings::Settings, String> {
-                crate::policy::settings::Said {
+                crate::policy::settings::RawSettings {
                     instances: self.instances,
                     bandwidth: self.bandwidth,
-                    fresh: self.fresh,
-                    native: self.native,
-                    infeasible_for: self.infeasible_for.as_deref(),
+                    evidence: self.evidence,
+                    native_autoscaling: self.native_autoscaling,
+                    capacity_backoff: self.capacity_backoff.as_deref(),
                     cooldown: self.cooldown.as_ref(),
-                    above: self.above,
+                    scale_up_threshold: self.scale_up_threshold,
                     headroom: self.headroom.as_ref(),
-                    churn_cost: self.churn_cost,
+                    min_savings: self.min_savings,
                     max_hourly_cost: self.max_hourly_cost,
                     max_changes_per_hour: self.max_changes_per_hour,
                 }
@@ -325,21 +331,21 @@ pub(super) struct CooldownText {
 pub(super) struct Percent(String);
 
 /// The settings as they are written.
-pub(super) struct Said<'a> {
+pub(super) struct RawSettings<'a> {
     pub(super) instances: Option<Bounds>,
     pub(super) bandwidth: Option<Bounds>,
-    pub(super) fresh: Option<Fresh>,
-    pub(super) native: Option<Native>,
-    pub(super) infeasible_for: Option<&'a str>,
+    pub(super) evidence: Option<Evidence>,
+    pub(super) native_autoscaling: Option<NativeAutoscaling>,
+    pub(super) capacity_backoff: Option<&'a str>,
     pub(super) cooldown: Option<&'a CooldownText>,
-    pub(super) above: Option<f64>,
+    pub(super) scale_up_threshold: Option<f64>,
     pub(super) headroom: Option<&'a Percent>,
-    pub(super) churn_cost: Option<f64>,
+    pub(super) min_savings: Option<f64>,
     pub(super) max_hourly_cost: Option<f64>,
     pub(super) max_changes_per_hour: Option<u32>,
 }
 
-impl Said<'_> {
+impl RawSettings<'_> {
     pub(super) fn checked(self) -> Result<Settings, String> {
         self.instances.map_or(Ok(()), check_bounds)?;
         self.bandwidth.map_or(Ok(()), check_bandwidth)?;
@@ -349,17 +355,17 @@ impl Said<'_> {
         Ok(Settings {
             instances: self.instances,
             bandwidth: self.bandwidth,
-            fresh: self.fresh,
-            native: self.native,
-            infeasible_for: self
-                .infeasible_for
-                .map(|text| minutes("infeasible_for", text, LONGEST_INFEASIBLE))
+            evidence: self.evidence,
+            native_autoscaling: self.native_autoscaling,
+            capacity_backoff: self
+                .capacity_backoff
+                .map(|text| minutes("capacity_backoff", text, LONGEST_INFEASIBLE))
                 .transpose()?,
             cooldown_up: up.as_deref().map(|text| cooldown("cooldown.up", text)).transpose()?,
             cooldown_down: down.as_deref().map(|text| cooldown("cooldown.down", text)).transpose()?,
-            above: positive("above", self.above)?,
+            scale_up_threshold: positive("scale_up_threshold", self.scale_up_threshold)?,
             headroom: self.headroom.map(headroom).transpose()?,
-            churn_cost: self.churn_cost.map(churn_cost).transpose()?,
+            min_savings: self.min_savings.map(min_savings).transpose()?,
             max_hourly_cost: positive("max_hourly_cost", self.max_hourly_cost)?,
             max_changes_per_hour: self
                 .max_changes_per_hour
@@ -412,9 +418,9 @@ pub(crate) fn above_nothing(key: &str, value: f64) -> Result<f64, String> {
     sensible.then_some(value).ok_or_else(|| format!("`{key} = {value}`: expected a number above 0"))
 }
 
-fn churn_cost(value: f64) -> Result<f64, String> {
+fn min_savings(value: f64) -> Result<f64, String> {
     let sensible = value.is_finite() && value >= 0.0;
-    sensible.then_some(value).ok_or_else(|| format!("`churn_cost = {value}`: expected 0 or more"))
+    sensible.then_some(value).ok_or_else(|| format!("`min_savings = {value}`: expected 0 or more"))
 }
 
 fn headroom(Percent(text): &Percent) -> Result<f64, String> {

@@ -11,18 +11,18 @@ use serde::Deserialize;
 /// <https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-quotas.html>.
 const MOST_STEPS: usize = 20;
 
-/// Steps that are checked: they touch each other and do not overlap.
+/// Step adjustments that are checked: they touch each other and do not overlap.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Steps {
+pub struct StepAdjustments {
     /// From the lowest to the highest.
-    pub steps: Vec<Step>,
+    pub steps: Vec<StepAdjustment>,
     /// The least that a percentage changes: `MinAdjustmentMagnitude`.
     pub min_step: u32,
 }
 
 /// One step.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Step {
+pub struct StepAdjustment {
     /// Where it begins, measured from the threshold; `None` for no beginning.
     pub above: Option<f64>,
     /// Where it ends; `None` for no end.
@@ -71,7 +71,7 @@ pub(super) enum Amount {
 /// The largest change and the largest percentage: no deployment here can have more.
 const LARGEST: u32 = 1000;
 
-impl Steps {
+impl StepAdjustments {
     /// Checks what is written.
     pub(super) fn checked(written: &[StepText], min_step: Option<u32>) -> Result<Self, String> {
         if written.is_empty() || written.len() > MOST_STEPS {
@@ -80,7 +80,8 @@ impl Steps {
         let checked = |(i, text): (usize, &StepText)| {
             text.checked().map_err(|problem| format!("step {}: {problem}", i + 1))
         };
-        let mut steps = written.iter().enumerate().map(checked).collect::<Result<Vec<Step>, String>>()?;
+        let mut steps =
+            written.iter().enumerate().map(checked).collect::<Result<Vec<StepAdjustment>, String>>()?;
         join(&mut steps);
         steps.sort_by(|a, b| beginning(a).total_cmp(&beginning(b)));
         check_row(&steps)?;
@@ -135,7 +136,7 @@ impl fmt::Display for Adjustment {
 }
 
 impl StepText {
-    fn checked(&self) -> Result<Step, String> {
+    fn checked(&self) -> Result<StepAdjustment, String> {
         let Self { above, below, add, remove, set } = self;
         let adjustment = match (add, remove, set) {
             (Some(add), None, None) => add.adjustment("steps.add", 1)?,
@@ -154,7 +155,7 @@ impl StepText {
             (Some(edge), _) | (_, Some(edge)) if !edge.is_finite() => {
                 Err(format!("`steps`: expected a number, found `{edge}`; leave it out for no end"))
             }
-            _ => Ok(Step { above: *above, below: *below, adjustment }),
+            _ => Ok(StepAdjustment { above: *above, below: *below, adjustment }),
         }
     }
 }
@@ -182,12 +183,12 @@ impl Amount {
     }
 }
 
-fn beginning(step: &Step) -> f64 {
+fn beginning(step: &StepAdjustment) -> f64 {
     step.above.unwrap_or(f64::NEG_INFINITY)
 }
 
 /// An edge that is left out is where the neighbour's is, or nowhere.
-fn join(steps: &mut [Step]) {
+fn join(steps: &mut [StepAdjustment]) {
     let begins: Vec<f64> = steps.iter().filter_map(|step| step.above).collect();
     let ends: Vec<f64> = steps.iter().filter_map(|step| step.below).collect();
     for step in steps.iter_mut() {
@@ -203,7 +204,7 @@ fn join(steps: &mut [Step]) {
 
 /// Application Auto Scaling's own rules: no overlap and no gap, at most one step without a beginning and one without
 /// an end, and what begins below the threshold or ends above it goes on for ever on that side.
-fn check_row(steps: &[Step]) -> Result<(), String> {
+fn check_row(steps: &[StepAdjustment]) -> Result<(), String> {
     for pair in steps.windows(2) {
         let [lower, upper] = pair else { continue };
         let (end, begin) = (lower.below.unwrap_or(f64::INFINITY), beginning(upper));

@@ -4,12 +4,12 @@ use wildmatch::WildMatch;
 
 use super::rule::Rule;
 use super::settings::{Settings, with_settings};
-use super::{Error, Mode, flap, in_force};
+use super::{Error, Mode, effective, flap};
 use crate::alarm::TargetId;
 
 /// What the targets of a glob have for themselves.
 #[derive(Debug, Clone)]
-pub(super) struct Own {
+pub(crate) struct TargetSettings {
     pub(super) glob: WildMatch,
     pub(super) settings: Settings,
 }
@@ -25,7 +25,7 @@ with_settings! {
 }
 
 /// Checks every entry.
-pub(super) fn checked(written: Vec<TargetText>) -> Result<Vec<Own>, Error> {
+pub(super) fn checked(written: Vec<TargetText>) -> Result<Vec<TargetSettings>, Error> {
     let check = |(i, text): (usize, TargetText)| {
         text.checked().map_err(|problem| Error::invalid(format!("target {}", i + 1), problem))
     };
@@ -33,7 +33,7 @@ pub(super) fn checked(written: Vec<TargetText>) -> Result<Vec<Own>, Error> {
 }
 
 impl TargetText {
-    fn checked(self) -> Result<Own, String> {
+    fn checked(self) -> Result<TargetSettings, String> {
         if self.target.trim().is_empty() {
             return Err("`target` is empty: expected a glob on the target".to_owned());
         }
@@ -43,22 +43,22 @@ impl TargetText {
                 "it changes nothing: expected a setting such as `instances` beside `target`".to_owned()
             );
         }
-        Ok(Own { glob: WildMatch::new(&self.target), settings })
+        Ok(TargetSettings { glob: WildMatch::new(&self.target), settings })
     }
 }
 
-impl Own {
+impl TargetSettings {
     pub(super) fn is_for(&self, target: &TargetId) -> bool {
         self.glob.matches(&target.id)
     }
 }
 
 /// Refuses what would make the pair of a rule call for what its own step down takes away.
-pub(super) fn check_beside(tables: &[Own], rules: &[Rule]) -> Result<(), Error> {
+pub(super) fn check_beside(tables: &[TargetSettings], rules: &[Rule]) -> Result<(), Error> {
     for (i, own) in tables.iter().enumerate().filter(|(_, own)| own.settings.may_flap()) {
-        let above = own.settings.above.map(|above| format!("`above = {above}`"));
+        let above = own.settings.scale_up_threshold.map(|above| format!("`scale_up_threshold = {above}`"));
         let said = above.unwrap_or_else(|| "`instances`".to_owned());
-        for rule in in_force::on(&own.glob, rules, tables) {
+        for rule in effective::on(&own.glob, rules, tables) {
             let does_not_go = |problem| {
                 Error::invalid(
                     format!("target {}", i + 1),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::cloudwatch::{Metric, Variant, account, longest_period, measured, name, targets, transition};
 use super::field::{moment, number, seconds, text};
 use super::{Error, Source, state_reason};
-use crate::alarm::{Alarm, Event, Side, Signal};
+use crate::alarm::{Alarm, Event, Measurement, Side};
 
 /// This shape's row.
 pub(super) const SOURCE: Source = Source { name: "cloudwatch-sns", claims, read };
@@ -27,7 +27,7 @@ fn read(payload: &Value) -> Result<Event, Error> {
         transition: transition(SHAPE, payload, "NewStateValue")?,
         muted: false,
         targets: targets(&metrics, contributor, text(payload, &["AlarmDescription"]))?,
-        signal: signal(payload, &metrics),
+        measurement: measurement(payload, &metrics),
         at: moment(payload.get("StateChangeTime")),
         topic: None,
         account: Some(account(SHAPE, payload, "AWSAccountId", id)?),
@@ -44,7 +44,7 @@ fn metrics(trigger: Option<&Value>) -> Vec<Metric<'_>> {
     }
 }
 
-fn signal(payload: &Value, metrics: &[Metric<'_>]) -> Signal {
+fn measurement(payload: &Value, metrics: &[Metric<'_>]) -> Measurement {
     let of_trigger = |name: &str| payload.get("Trigger")?.get(name);
     // The band of an anomaly detection moves: its threshold is no number, whatever stands beside it.
     let has_band = of_trigger("ThresholdMetricId").is_some_and(Value::is_string);
@@ -52,7 +52,7 @@ fn signal(payload: &Value, metrics: &[Metric<'_>]) -> Signal {
     let period = [of_trigger("Period").and_then(number), longest_period(metrics)];
     let period = period.into_iter().flatten().max_by(f64::total_cmp);
     let periods = of_trigger("EvaluationPeriods").and_then(number);
-    Signal {
+    Measurement {
         metric: measured(metrics),
         value: text(payload, &["NewStateReason"]).and_then(state_reason::latest_value),
         threshold,

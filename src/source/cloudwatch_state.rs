@@ -10,7 +10,7 @@ use super::Error;
 use super::cloudwatch::{Metric, Variant, field, measured, name, targets, transition};
 use super::field::{malformed, moment, text};
 use super::state_reason::{ReasonData, latest_value, nothing_measured, side};
-use crate::alarm::{Alarm, Event, Signal};
+use crate::alarm::{Alarm, Event, Measurement};
 
 /// Reads the block. `stamped` is the envelope's own time, for a state without one.
 pub(super) fn read(
@@ -37,7 +37,7 @@ pub(super) fn read(
         muted: block.get("muteDetail").is_some_and(Value::is_object)
             || text(state, &["actionsSuppressedBy"]).is_some(),
         targets: targets(&metrics, Variant::read(contributor), description)?,
-        signal: signal(state, &metrics, at),
+        measurement: measurement(state, &metrics, at),
         at,
         topic: None,
         account: Some(account),
@@ -45,10 +45,10 @@ pub(super) fn read(
     Ok(Event { alarms: vec![alarm], ..Event::default() })
 }
 
-fn signal(state: &Value, metrics: &[Metric<'_>], at: Option<Timestamp>) -> Signal {
+fn measurement(state: &Value, metrics: &[Metric<'_>], at: Option<Timestamp>) -> Measurement {
     let data = ReasonData::read(state);
     let said = || text(state, &["reason"]).and_then(latest_value);
-    Signal {
+    Measurement {
         metric: measured(metrics),
         value: data.value.or_else(said),
         threshold: data.threshold,

@@ -22,7 +22,7 @@ pub(super) fn describe(payload: &Value) -> String {
             http_request,
             logs,
         ];
-        ways.into_iter().find_map(|way| way(payload))
+        ways.into_iter().find_map(|direction| direction(payload))
     };
     match payload {
         Value::Null => "JSON `null`".to_owned(),

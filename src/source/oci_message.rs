@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::field::{malformed, moment, moment_in_millis, number, required, text};
 use super::limits::{Targets, gather};
-use super::{Error, MAX_TARGETS, Source, mql};
-use crate::alarm::{Alarm, Event, Signal, TargetId, Transition};
+use super::{Error, MAX_TARGETS, Source};
+use crate::alarm::{Alarm, Event, Measurement, TargetId, Transition};
+use crate::platform::oci::mql;
 
 /// This shape's row.
 pub(super) const SOURCE: Source = Source { name: "oci", claims, read };
@@ -49,7 +50,7 @@ fn read(payload: &Value) -> Result<Event, Error> {
             transition: if is_ok(entry) && transition.is_firing() { Transition::Cleared } else { transition },
             muted: false,
             targets,
-            signal: signal(entry, shared_values),
+            measurement: measurement(entry, shared_values),
             at,
             topic: None,
             account: None,
@@ -161,7 +162,7 @@ fn identified(id: String, namespace: Option<&str>) -> TargetId {
     if is_deployment { TargetId::oci_model_deployment(id) } else { TargetId::unknown(id) }
 }
 
-fn signal(entry: &Value, shared_values: Option<&Value>) -> Signal {
+fn measurement(entry: &Value, shared_values: Option<&Value>) -> Measurement {
     let query = text(entry, &["query"]).unwrap_or_default();
     let comparison = mql::comparison(query);
     let values = values(entry.get("metricValues").or(shared_values));
@@ -171,7 +172,7 @@ fn signal(entry: &Value, shared_values: Option<&Value>) -> Signal {
         // Without a threshold nobody can say which of the streams matters.
         (None, _) => None,
     };
-    Signal {
+    Measurement {
         metric: mql::metric(query).map(str::to_owned),
         value,
         threshold: comparison.map(|found| found.threshold),

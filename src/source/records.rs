@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::field::{malformed, text};
 use super::limits::gather;
 use super::sns_envelope::through;
-use super::{Error, Message, Source, not_an_alarm, read_carried};
+use super::{Error, QueueMessage, Source, not_an_alarm, read_carried};
 use crate::alarm::Event;
 
 /// This shape's row.
@@ -61,10 +61,10 @@ fn inside(shape: &'static str, field: &'static str, carried: Option<&Value>) -> 
 }
 
 /// The messages of a batch that comes from a queue, and from nowhere else.
-pub(super) fn messages(payload: &Value) -> Option<Vec<Message>> {
+pub(super) fn messages(payload: &Value) -> Option<Vec<QueueMessage>> {
     let records = records(payload);
     let all_queued = records.iter().all(|record| matches!(carrier(record), Some(Carrier::Sqs)));
-    let message = |record: &Value| Message {
+    let message = |record: &Value| QueueMessage {
         id: message_id(record).ok().map(str::to_owned),
         payload: json!({ "Records": [record] }).to_string().into_bytes(),
     };

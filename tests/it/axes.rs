@@ -1,15 +1,15 @@
 //! What grows in other ways than by instances and fixed shapes: flexible shapes, bandwidth, and model
-//! deployments of other kinds. One table each, on the rehearsed cloud.
+//! deployments of other kinds. One table each, on the simulated cloud.
 
 use rstest::rstest;
 use serde_json::{Value, json};
 use stepladder::alarm::Transition;
 use stepladder::apply::{Ending, Outcome};
 use stepladder::call::{AlarmDefinition, Call};
-use stepladder::cloud::rehearsed::{Rehearsed, World};
 use stepladder::decide::{Decision, Hold};
 use stepladder::deployment::{Axis, Flex, Size};
-use stepladder::ladder::Draw;
+use stepladder::ladder::Resource;
+use stepladder::platform::simulated::{SimulatedCloud, World};
 use stepladder::report;
 
 use crate::support::{
@@ -43,12 +43,12 @@ fn bandwidth_of(outcome: &Outcome) -> Result<u32, &'static str> {
 /// Whatever holds stands last among the guards, and under its own name.
 fn the_last_guard_held(outcome: &Outcome) {
     let Decision::Hold(hold) = &outcome.decision else { return };
-    let last = outcome.guards.last().map(|verdict| (verdict.guard, verdict.held));
+    let last = outcome.guards.last().map(|check| (check.guard, check.held));
     assert_eq!(last, Some((hold.reason(), true)), "{:?}", outcome.guards);
 }
 
 /// The OCI deployment of the small world, two instances of a flexible shape.
-fn on_rung(rung: &str) -> Rehearsed {
+fn on_rung(rung: &str) -> SimulatedCloud {
     let size = Size::new(2, "").on_rung(rung);
     let cloud = cloud_with(CHURN, size.instances, &size.shape);
     on(&cloud, CHURN, |found| found.flex = size.flex);
@@ -56,7 +56,7 @@ fn on_rung(rung: &str) -> Rehearsed {
 }
 
 /// The OCI deployment of the small world with a load balancer of so many Mbps.
-fn with_bandwidth(mbps: u32) -> Rehearsed {
+fn with_bandwidth(mbps: u32) -> SimulatedCloud {
     let cloud = cloud();
     on(&cloud, CHURN, |found| found.bandwidth_mbps = Some(mbps));
     cloud
@@ -72,17 +72,20 @@ fn update(outcome: &Outcome) -> (Value, std::collections::BTreeMap<String, Strin
 }
 
 #[rstest]
-#[case("CPUUtilization", Some(Draw::Cpu))]
-#[case("CpuUtilization", Some(Draw::Cpu))]
-#[case("MemoryUtilization", Some(Draw::Memory))]
-#[case("GPUUtilization", Some(Draw::Gpu))]
-#[case("GPUMemoryUtilization", Some(Draw::Gpu))]
-#[case("PredictBandwidth", Some(Draw::Bandwidth))]
+#[case("CPUUtilization", Some(Resource::Cpu))]
+#[case("CpuUtilization", Some(Resource::Cpu))]
+#[case("MemoryUtilization", Some(Resource::Memory))]
+#[case("GPUUtilization", Some(Resource::Gpu))]
+#[case("GPUMemoryUtilization", Some(Resource::Gpu))]
+#[case("PredictBandwidth", Some(Resource::Bandwidth))]
 // A count and a time have no end.
 #[case("Invocations", None)]
 #[case("PredictLatency", None)]
-fn a_metric_draws_on_what_a_shape_must_have_more_of(#[case] metric: &str, #[case] draw: Option<Draw>) {
-    assert_eq!(Draw::of(metric), draw);
+fn a_metric_draws_on_what_a_shape_must_have_more_of(
+    #[case] metric: &str,
+    #[case] resource: Option<Resource>,
+) {
+    assert_eq!(Resource::of(metric), resource);
 }
 
 // ---- flexible shapes ----
@@ -224,7 +227,7 @@ fn low_of(id: &str) -> String {
     format!("{{resourceId = \"{id}\"}}.groupBy(resourceId).mean() < 10")
 }
 
-fn pair_query(cloud: &Rehearsed, pair: &str) -> String {
+fn pair_query(cloud: &SimulatedCloud, pair: &str) -> String {
     match &pairs(&cloud.snapshot(), CHURN, pair)[0].definition {
         AlarmDefinition::Oci(alarm) => alarm.query.clone(),
         AlarmDefinition::Cloudwatch(alarm) => panic!("{alarm:?}"),
@@ -337,10 +340,10 @@ fn a_variant_has_no_bandwidth() {
 // ---- deployments of other kinds, as worlds that somebody writes ----
 
 /// A world of one deployment with this configuration.
-fn described(configuration: &Value) -> Rehearsed {
+fn described(configuration: &Value) -> SimulatedCloud {
     let deployment = json!({ "instances": 3, "shape": "as configured", "configuration": configuration });
     let world = json!({ "clock": at(0), "deployments": { CHURN: deployment } });
-    Rehearsed::new(World::from_json(world.to_string().as_bytes()).unwrap())
+    SimulatedCloud::new(World::from_json(world.to_string().as_bytes()).unwrap())
 }
 
 /// The settings that a deployment of one model and one of a group have in common.
@@ -546,7 +549,7 @@ fn a_variants_sizes_have_two_members() {
 // ---- one pair too many ----
 
 /// A second alarm with the marker of the pair, as two creations without a common token leave it.
-fn doubled(cloud: &Rehearsed) {
+fn doubled(cloud: &SimulatedCloud) {
     cloud.with(|world| {
         let mut second = world.alarms.iter().find(|alarm| alarm.is_ours()).unwrap().clone();
         second.id += "-second";
@@ -687,7 +690,11 @@ fn what_is_beyond_the_quota_is_not_asked_for_again_for_an_hour(#[case] from: &st
     cloud.with(|world| world.unavailable = vec![beyond.to_owned()]);
     let at = |minutes| tell(&notice(HIGH_MEM, CHURN).at(minute(minutes)), &cloud, &built_in());
     let refused = at(0);
-    assert_eq!(refused.error.as_ref().map(stepladder::cloud::Error::kind), Some("over_quota"), "{refused:?}");
+    assert_eq!(
+        refused.error.as_ref().map(stepladder::platform::Error::kind),
+        Some("over_quota"),
+        "{refused:?}"
+    );
     let held = at(10);
     assert_eq!(rung_of(&held), Err("infeasible"), "{held:?}");
     assert_eq!(refused.seen.unwrap().size.rung(), from);

@@ -10,11 +10,11 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use stepladder::batch::Batch;
 use stepladder::call::Call;
-use stepladder::cloud::rehearsed::Rehearsed;
-use stepladder::cloud::{Cloud, Error};
-use stepladder::decide::Question;
+use stepladder::decide::Evaluation;
 use stepladder::deployment::Deployment;
-use stepladder::repeat::Standing;
+use stepladder::platform::simulated::SimulatedCloud;
+use stepladder::platform::{Client, Error};
+use stepladder::reconcile::ActiveAlarm;
 use stepladder::{report, source};
 
 use crate::support::{
@@ -25,7 +25,7 @@ use crate::support::{
 const TICK: &[u8] = br#"{"stepladder": "tick"}"#;
 
 /// Answers a batch as far as it gets without waiting, and returns its reply.
-fn reply(payload: &Value, cloud: &dyn Cloud) -> Value {
+fn reply(payload: &Value, cloud: &dyn Client) -> Value {
     let mut batch = Batch::read(payload.to_string().as_bytes()).expect("a batch");
     let mut told = Vec::new();
     {
@@ -61,7 +61,7 @@ fn high_on(endpoint: &str) -> Vec<u8> {
 
 /// How a look at an endpoint of this name ends: in time, or never.
 struct Uneven<'a> {
-    cloud: &'a Rehearsed,
+    cloud: &'a SimulatedCloud,
     asked: Result<(), Error>,
 }
 
@@ -78,22 +78,22 @@ fn denied() -> Error {
 }
 
 impl<'a> Uneven<'a> {
-    fn new(cloud: &'a Rehearsed) -> Self {
+    fn new(cloud: &'a SimulatedCloud) -> Self {
         Self { cloud, asked: Ok(()) }
     }
 }
 
 #[async_trait]
-impl Cloud for Uneven<'_> {
-    async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error> {
-        match question.target.endpoint_and_variant() {
+impl Client for Uneven<'_> {
+    async fn observe(&self, evaluation: &Evaluation<'_>) -> Result<Deployment, Error> {
+        match evaluation.target.endpoint_and_variant() {
             Some(("throttled", _)) => Err(throttled()),
             Some(("slow", _)) => std::future::pending().await,
-            _ => self.cloud.observe(question).await,
+            _ => self.cloud.observe(evaluation).await,
         }
     }
 
-    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<Standing>, Error> {
+    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
         self.asked.clone()?;
         self.cloud.standing(action, now).await
     }

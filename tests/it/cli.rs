@@ -98,7 +98,7 @@ pub(crate) fn write(dir: &TempDir, name: &str, bytes: impl AsRef<[u8]>) -> Strin
 #[case::stepladder("")]
 #[case::handle("handle")]
 #[case::explain("explain")]
-#[case::rehearse("rehearse")]
+#[case::replay("replay")]
 #[case::parse("parse")]
 #[case::shapes("shapes")]
 #[case::policy("policy")]
@@ -170,7 +170,7 @@ fn the_version_is_that_of_the_package() {
 )]
 #[case::world_without_the_target(
     "world_without_the_target",
-    "handle --event events/oci/high-cpu.firing.json --world events/rehearsal/world.json --now 2026-03-02T09:15:05Z"
+    "handle --event events/oci/high-cpu.firing.json --world events/replay/world.json --now 2026-03-02T09:15:05Z"
 )]
 fn what_the_user_sees(#[case] name: &str, #[case] line: &str) {
     insta::assert_snapshot!(name, run(&line.split(' ').collect::<Vec<_>>()).to_string());
@@ -190,8 +190,8 @@ fn whoever_is_told_is_shown() {
 }
 
 #[test]
-fn the_rehearsal_tells_its_story() {
-    let ran = run(&rehearsal().iter().map(String::as_str).collect::<Vec<_>>());
+fn the_replay_tells_its_story() {
+    let ran = run(&replay().iter().map(String::as_str).collect::<Vec<_>>());
     let decisions: Vec<&str> = ran.out.lines().filter_map(|line| line.strip_prefix("  decision  ")).collect();
     let expected = [
         "resize instances: 1 × VM.Standard2.2 → 2 × VM.Standard2.2",
@@ -204,25 +204,25 @@ fn the_rehearsal_tells_its_story() {
         "hold: not_firing",
     ];
     assert_eq!(decisions, expected);
-    insta::assert_snapshot!("rehearsal", ran.to_string());
+    insta::assert_snapshot!("replay", ran.to_string());
 }
 
 /// The words of `make run`; the shell puts the files into the order of their names.
-fn rehearsal() -> Vec<String> {
-    let files = fs::read_dir(root().join("events/rehearsal")).unwrap();
+fn replay() -> Vec<String> {
+    let files = fs::read_dir(root().join("events/replay")).unwrap();
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
     let mut events: Vec<String> = names.filter(|name| name.ends_with(".event.json")).collect();
     events.sort();
-    ["rehearse", "--world", "events/rehearsal/world.json"]
+    ["replay", "--world", "events/replay/world.json"]
         .into_iter()
         .map(str::to_owned)
-        .chain(events.iter().map(|name| format!("events/rehearsal/{name}")))
+        .chain(events.iter().map(|name| format!("events/replay/{name}")))
         .collect()
 }
 
 #[test]
-fn the_rehearsals_duplicate_is_the_very_same_message() {
-    let read = |name: &str| fs::read(root().join("events/rehearsal").join(name)).unwrap();
+fn the_replays_duplicate_is_the_very_same_message() {
+    let read = |name: &str| fs::read(root().join("events/replay").join(name)).unwrap();
     assert_eq!(read("01-forecast-high-cpu.event.json"), read("03-forecast-high-cpu-again.event.json"));
 }
 
@@ -342,8 +342,7 @@ fn an_alarms_name_cannot_forge_output() {
     let mut event = high_cpu();
     event["title"] = json!("x\u{1b}[2J\n  result    forged\nmodel_deployment_high_cpu");
     let body = event.to_string();
-    for verb in
-        [["parse", "-"].as_slice(), &["explain", "-"], &["rehearse", "-"], &["handle", "--event", "-"]]
+    for verb in [["parse", "-"].as_slice(), &["explain", "-"], &["replay", "-"], &["handle", "--event", "-"]]
     {
         // No escape sequence either: that is asserted of every run.
         let ran = ran(verb, &mut stepladder(verb), body.as_bytes());
@@ -428,7 +427,7 @@ fn an_absent_client_says_how_to_build_it() {
     }
     let args = ["handle", "--event", HIGH_CPU, "--cloud", "aws"];
     insta::assert_snapshot!("cloud-not-compiled", run(&args).to_string());
-    let with_world = run(&[args.as_slice(), &["--world", "events/rehearsal/world.json"]].concat());
+    let with_world = run(&[args.as_slice(), &["--world", "events/replay/world.json"]].concat());
     insta::assert_snapshot!("cloud-with-world", with_world.to_string());
 }
 

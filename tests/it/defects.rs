@@ -35,11 +35,11 @@ use serde_json::{Value, json};
 use stepladder::alarm::Transition;
 use stepladder::apply::{Ending, Outcome};
 use stepladder::call::AlarmDefinition;
-use stepladder::cloud::Error;
-use stepladder::cloud::rehearsed::{Rehearsed, World, WorldAlarm};
 use stepladder::deployment::Size;
+use stepladder::platform::Error;
+use stepladder::platform::oci::provision::Access;
+use stepladder::platform::simulated::{SimulatedCloud, World, WorldAlarm};
 use stepladder::policy::Policy;
-use stepladder::provision::Access;
 use stepladder::{report, source};
 
 use crate::support::{
@@ -52,14 +52,14 @@ use crate::support::{
 const RANKING: &str = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueidranking";
 
 /// A world with two deployments on OCI.
-fn two_deployments() -> Rehearsed {
+fn two_deployments() -> SimulatedCloud {
     let mut world = world();
     let ranking = world.deployments[CHURN].clone();
     world.deployments.insert(RANKING.to_owned(), ranking);
-    Rehearsed::new(world)
+    SimulatedCloud::new(world)
 }
 
-fn instances(cloud: &Rehearsed, id: &str) -> u32 {
+fn instances(cloud: &SimulatedCloud, id: &str) -> u32 {
     heading(cloud, id).instances
 }
 
@@ -140,7 +140,7 @@ fn a_deployment_that_scales_itself_is_told_and_not_touched() {
 }
 
 /// The deployment of the small world with this policy, on a flexible shape in a network of its own.
-fn configured(scaling: &Value) -> Rehearsed {
+fn configured(scaling: &Value) -> SimulatedCloud {
     let cloud = cloud();
     let configuration = json!({
         "deploymentType": "SINGLE_MODEL",
@@ -192,7 +192,7 @@ fn a_failure_to_delete_the_pair_is_told() {
 }
 
 /// A deployment that has gone up and down again by its shape; its pair still stands.
-fn back_at_the_floor() -> Rehearsed {
+fn back_at_the_floor() -> SimulatedCloud {
     let cloud = cloud();
     for (hour, alarm) in [HIGH_MEM, "churn-model_deployment_low_mem"].into_iter().enumerate() {
         let now = minute(60 * i64::try_from(hour).unwrap());
@@ -402,7 +402,7 @@ fn every_state_is_answered_and_told(#[case] state: &str, #[case] expected: &str)
     on(&cloud, CHURN, |found| found.status = Some(state.to_owned()));
     for alarm in [HIGH_CPU, LOW_CPU] {
         let on_this = cloud.snapshot();
-        let outcome = tell(&notice(alarm, CHURN), &Rehearsed::new(on_this), &built_in());
+        let outcome = tell(&notice(alarm, CHURN), &SimulatedCloud::new(on_this), &built_in());
         assert_eq!(reason(&outcome), expected);
         assert_eq!(report::record(&outcome)["observed"]["status"], state);
         assert!(expected == "resize" || report::because(&outcome).contains(state));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use stepladder::call::{AlarmDefinition, Call, CloudwatchAlarm};
-use stepladder::cloud::rehearsed::Rehearsed;
+use stepladder::platform::simulated::SimulatedCloud;
 
 use crate::support::{
     CHURN, CPU_PAIR, HIGH_CPU, LOW_CPU, Notice, TOPIC_ARN, VARIANT, answer, at, built_in, cloud, cloud_with,
@@ -51,7 +51,7 @@ fn a_muted_alarm_is_left_alone() {
         ("/detail/state", "actionsSuppressedBy", json!("WaitPeriod")),
     ];
     let answered = |event: &Value| {
-        let cloud = Rehearsed::default();
+        let cloud = SimulatedCloud::default();
         answer(event.to_string().as_bytes(), &cloud, &built_in(), at(0)).outcomes.remove(0)
     };
     let event: Value = serde_json::from_str(text).unwrap();
@@ -71,7 +71,7 @@ fn nothing_under_our_own_prefix_ever_adds() {
     let target = "endpoint/high-cpu-model/variant/x";
     let outcome = tell(
         &Notice::new("stepladder/endpoint/high-cpu-model/variant/x/low_a", target),
-        &Rehearsed::default(),
+        &SimulatedCloud::default(),
         &built_in(),
     );
     assert_eq!(reason(&outcome), "no_rule");

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use stepladder::alarm::{Alarm, Event};
 use stepladder::apply::Outcome;
-use stepladder::cloud::rehearsed::{Rehearsed, World};
 use stepladder::decide::Decision;
 use stepladder::handle::handle;
+use stepladder::platform::simulated::{SimulatedCloud, World};
 use stepladder::policy::Policy;
 use stepladder::report;
 use stepladder::source::parse;
@@ -20,8 +20,8 @@ const NOON: &str = "2026-03-02T12:00:00Z";
 #[test]
 fn every_payload_is_read_and_answered() {
     insta::glob!("../../events", "*/*.json", |path| {
-        // These belong to one story; `cli::the_rehearsal_tells_its_story` plays them in order.
-        if directory(path) != "rehearsal" {
+        // These belong to one story; `cli::the_replay_tells_its_story` plays them in order.
+        if directory(path) != "replay" {
             insta::assert_snapshot!("payload", told(&fs::read(path).unwrap()));
         }
     });
@@ -35,8 +35,8 @@ fn everything_below_events_is_an_alarm_unless_its_directory_says_otherwise() {
     for path in alarms {
         let event =
             parse(&fs::read(&path).unwrap()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let signal = event.tick || event.settled.is_some();
-        let right = if directory(&path) == "signals" { signal } else { !event.alarms.is_empty() };
+        let measurement = event.tick || event.settled.is_some();
+        let right = if directory(&path) == "signals" { measurement } else { !event.alarms.is_empty() };
         assert!(right, "{} holds something else than its directory says", path.display());
     }
     assert!(!rejected.is_empty(), "nothing shows what is no alarm");
@@ -45,7 +45,7 @@ fn everything_below_events_is_an_alarm_unless_its_directory_says_otherwise() {
     }
 }
 
-/// Every payload, but not the world that stands beside those of the rehearsal.
+/// Every payload, but not the world that stands beside those of the replay.
 fn payloads() -> Vec<PathBuf> {
     let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("events");
     let entries =
@@ -85,7 +85,7 @@ fn told(body: &[u8]) -> String {
 
 fn read(alarm: &Alarm) -> String {
     // Destructured so that a new field cannot be forgotten here.
-    let Alarm { id, name, source, transition, muted, targets, signal, at, topic, account } = alarm;
+    let Alarm { id, name, source, transition, muted, targets, measurement, at, topic, account } = alarm;
     let mut text = format!("{name}\n");
     let mut line =
         |label: &str, value: &dyn std::fmt::Display| writeln!(text, "  {label:<10} {value}").unwrap();
@@ -94,9 +94,12 @@ fn read(alarm: &Alarm) -> String {
     if *muted {
         line("muted", muted);
     }
-    line("metric", &shown(signal.metric.as_ref()));
-    line("value", &format!("{} of {}", shown(signal.value.as_ref()), shown(signal.threshold.as_ref())));
-    line("window", &signal.window.map_or_else(|| "-".to_owned(), |window| format!("{window:#}")));
+    line("metric", &shown(measurement.metric.as_ref()));
+    line(
+        "value",
+        &format!("{} of {}", shown(measurement.value.as_ref()), shown(measurement.threshold.as_ref())),
+    );
+    line("window", &measurement.window.map_or_else(|| "-".to_owned(), |window| format!("{window:#}")));
     for target in targets {
         line("target", &format!("{target} ({:?})", target.kind));
     }
@@ -114,7 +117,7 @@ fn shown(value: Option<&impl ToString>) -> String {
 fn answers(body: &[u8], event: &Event) -> Vec<Outcome> {
     let told = event.alarms.iter().filter_map(|alarm| alarm.at).max();
     let now: Timestamp = told.unwrap_or_else(|| NOON.parse().unwrap());
-    let cloud = Rehearsed::new(World::default());
+    let cloud = SimulatedCloud::new(World::default());
     cloud.advance(now);
     let policy = Policy::built_in().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -129,8 +132,8 @@ fn decided(outcome: &Outcome) -> String {
     };
     let mut text = format!("{} on {target}\n  {decision}\n", outcome.alarm.name);
     writeln!(text, "  because {}", report::because(outcome)).unwrap();
-    for receipt in &outcome.calls {
-        writeln!(text, "  call {}: {}", receipt.call.operation(), receipt.call).unwrap();
+    for call_record in &outcome.calls {
+        writeln!(text, "  call {}: {}", call_record.call.operation(), call_record.call).unwrap();
     }
     for note in &outcome.notes {
         writeln!(text, "  note {note}").unwrap();

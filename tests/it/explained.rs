@@ -415,9 +415,9 @@ fn schedule(more: &str) -> String {
     rule("instances", "steps = [{ above = 0, below = null, add = 1 }]"),
     "line 4: `below`: there is no `null` in TOML: expected a value, or the key left out"
 )]
-#[case::none("[defaults]\nabove = None".to_owned(), "line 2: `above`: there is no `null` in TOML: expected a value, or the key left out")]
+#[case::none("[defaults]\nscale_up_threshold = None".to_owned(), "line 2: `scale_up_threshold`: there is no `null` in TOML: expected a value, or the key left out")]
 // a word that only begins like it
-#[case::notable("[defaults]\nabove = notable".to_owned(), "line 2: `above`: expected a number, or words in quotation marks")]
+#[case::notable("[defaults]\nscale_up_threshold = notable".to_owned(), "line 2: `scale_up_threshold`: expected a number, or words in quotation marks")]
 // a key that nobody knows is not repeated
 #[case::odd_key("[defaults]\n\"my key\" = nope".to_owned(), "line 2: expected a number, or words in quotation marks")]
 // the largest number that a whole one can be, and still too large
@@ -445,7 +445,7 @@ fn schedule(more: &str) -> String {
 )]
 #[case::one_rule("\n[rule]\nalarm = \"a\"".to_owned(), "line 2: `[rule]` should be `[[rule]]`: expected a list, found a table")]
 #[case::several_defaults(
-    "mode = \"act\"\n[[defaults]]\nabove = 70".to_owned(),
+    "mode = \"act\"\n[[defaults]]\nscale_up_threshold = 70".to_owned(),
     "line 2: `[[defaults]]` should be `[defaults]`: expected a table, found a list"
 )]
 // neither a list is a table, nor a table a word
@@ -473,7 +473,7 @@ fn schedule(more: &str) -> String {
     "[[notify]]\nto = \"https://a.org\"\non = [{ applied = {} }]".to_owned(),
     "line 3: `on`: expected a string, found a table"
 )]
-#[case::list_for_word("[defaults]\nfresh = [\"window\"]".to_owned(), "line 2: `fresh`: expected a string, found a list")]
+#[case::list_for_word("[defaults]\nevidence = [\"window\"]".to_owned(), "line 2: `evidence`: expected a string, found a list")]
 #[case::twice(rule("instances", "step = 1\nstep = 2"), "line 5: `step` is there twice")]
 // of several, the one that it is about
 #[case::step(
@@ -538,10 +538,10 @@ fn schedule(more: &str) -> String {
 )]
 #[case::shapeless_flex(format!("{}{}", flex("x"), flex("")), "line 6: flex 2: `shape` is empty: expected a name")]
 #[case::target_flaps(
-    "[[target]]\ntarget = \"*fraud*\"\nabove = 80\n\n[[target]]\ntarget = \"*\"\nabove = 15".to_owned(),
-    "line 7: target 2: `above = 15` does not go with a built-in rule: `pair.below = 10` must flap: 10 on 2 instances would be \
+    "[[target]]\ntarget = \"*fraud*\"\nscale_up_threshold = 80\n\n[[target]]\ntarget = \"*\"\nscale_up_threshold = 15".to_owned(),
+    "line 7: target 2: `scale_up_threshold = 15` does not go with a built-in rule: `pair.below = 10` must flap: 10 on 2 instances would be \
      20 on 1 instance, and the alarm that adds fires above 15, less a tenth 13.5; expected `pair.below` under 6.75, or a \
-     higher `above`"
+     higher `scale_up_threshold`"
 )]
 #[case::target_flaps_by_its_floor(
     format!("{}\n[[target]]\ntarget = \"*\"\ninstances = {{ min = 1, max = 9 }}", rule(
@@ -550,7 +550,7 @@ fn schedule(more: &str) -> String {
     )),
     "line 9: target 1: `instances` does not go with rule 1 of the policy: `pair.below = 50` must flap: 50 on 2 instances would \
      be 100 on 1 instance, and the alarm that adds fires above 80, less a tenth 72; expected `pair.below` under 36, or a \
-     higher `above`"
+     higher `scale_up_threshold`"
 )]
 // steps that nothing takes, or that cannot be counted
 #[case::percent_of_rungs(
@@ -578,10 +578,10 @@ fn schedule(more: &str) -> String {
 )]
 // whose fault it is
 #[case::defaults_flap(
-    "[defaults]\nabove = 15".to_owned(),
-    "line 2: defaults: `above = 15` is too low for a built-in rule: `pair.below = 10` must flap: 10 on 2 instances would be 20 \
+    "[defaults]\nscale_up_threshold = 15".to_owned(),
+    "line 2: defaults: `scale_up_threshold = 15` is too low for a built-in rule: `pair.below = 10` must flap: 10 on 2 instances would be 20 \
      on 1 instance, and the alarm that adds fires above 15, less a tenth 13.5; expected `pair.below` under 6.75, or a higher \
-     `above`"
+     `scale_up_threshold`"
 )]
 // times
 #[case::days(

@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use rstest::rstest;
 use stepladder::apply::Outcome;
 use stepladder::call::Call;
-use stepladder::cloud::rehearsed::Rehearsed;
-use stepladder::cloud::{Cloud, Error};
-use stepladder::decide::Question;
+use stepladder::decide::Evaluation;
 use stepladder::deployment::Deployment;
-use stepladder::host::kept::{COUNTS_FOR, Kept};
+use stepladder::host::stored_policy::{COUNTS_FOR, StoredPolicy};
 use stepladder::host::{Ended, Log, answer};
+use stepladder::platform::simulated::SimulatedCloud;
+use stepladder::platform::{Client, Error};
 use stepladder::policy::{Mode, Policy};
-use stepladder::repeat::Standing;
+use stepladder::reconcile::ActiveAlarm;
 use stepladder::report;
 
 use crate::support::{Blind, CHURN, HIGH_CPU, Notice, at, built_in, cloud, heading, notice};
@@ -42,7 +42,7 @@ impl Log for Told {
 
 fn ended(
     body: &[u8],
-    cloud: &dyn Cloud,
+    cloud: &dyn Client,
     policy: &Result<Policy, String>,
     left: Duration,
 ) -> (Ended, Vec<String>) {
@@ -119,24 +119,24 @@ fn without_time_nothing_is_begun() {
 
 /// A cloud that never answers about one deployment, and knows until when it is asked.
 struct Stuck<'a> {
-    cloud: &'a Rehearsed,
+    cloud: &'a SimulatedCloud,
     begun: std::sync::Mutex<Option<Instant>>,
 }
 
 #[async_trait]
-impl Cloud for Stuck<'_> {
+impl Client for Stuck<'_> {
     fn begin(&self, deadline: Option<Instant>) {
         *self.begun.lock().unwrap() = deadline;
     }
 
-    async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error> {
-        if question.target.id != CHURN {
+    async fn observe(&self, evaluation: &Evaluation<'_>) -> Result<Deployment, Error> {
+        if evaluation.target.id != CHURN {
             std::future::pending::<()>().await;
         }
-        self.cloud.observe(question).await
+        self.cloud.observe(evaluation).await
     }
 
-    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<Standing>, Error> {
+    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
         self.cloud.standing(action, now).await
     }
 
@@ -153,8 +153,8 @@ fn what_was_done_in_time_is_told() {
     let alarms = event["alarmMetaData"].as_array_mut().unwrap();
     alarms.push(other["alarmMetaData"][0].clone());
 
-    let rehearsed = cloud();
-    let cloud = Stuck { cloud: &rehearsed, begun: std::sync::Mutex::default() };
+    let simulated = cloud();
+    let cloud = Stuck { cloud: &simulated, begun: std::sync::Mutex::default() };
     let before = Instant::now();
     let left = Duration::from_millis(100);
     let (ended, told) = ended(event.to_string().as_bytes(), &cloud, &Ok(built_in()), left);
@@ -173,12 +173,12 @@ impl Store {
 }
 
 #[async_trait]
-impl Cloud for Store {
-    async fn observe(&self, _: &Question<'_>) -> Result<Deployment, Error> {
+impl Client for Store {
+    async fn observe(&self, _: &Evaluation<'_>) -> Result<Deployment, Error> {
         Err(unconfigured())
     }
 
-    async fn standing(&self, _: Option<&str>, _: Timestamp) -> Result<Vec<Standing>, Error> {
+    async fn standing(&self, _: Option<&str>, _: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
         Err(unconfigured())
     }
 
@@ -197,7 +197,7 @@ type Read = (i64, Result<&'static str, Error>, Mode, &'static [&'static str]);
 #[tokio::test]
 async fn a_kept_policy_is_read_again_and_the_last_good_one_counts() {
     let store = Store(std::sync::Mutex::new(Err(throttled())));
-    let mut kept = Kept::new("policy".to_owned());
+    let mut kept = StoredPolicy::new("policy".to_owned());
     let minute = COUNTS_FOR.as_secs();
 
     // There is none yet, and the same event may find one later.

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed};
 use stepladder::alarm::Transition;
-use stepladder::decide::cheapest::{Choice, Demand, Place, next};
-use stepladder::decide::{Decided, Decision, Hold};
+use stepladder::decide::cheapest::{Candidate, Choice, Demand, next};
+use stepladder::decide::{Decision, Evaluated, Hold};
 use stepladder::deployment::{Axis, Bounds, Size};
 use stepladder::ladder::{Ladder, Rung};
 
@@ -97,7 +97,7 @@ fn starts() -> impl Strategy<Value = Start> {
     })
 }
 
-fn size_after(decided: &Decided, before: &Size) -> Size {
+fn size_after(decided: &Evaluated, before: &Size) -> Size {
     match &decided.decision {
         Decision::Resize { to, .. } => to.clone(),
         Decision::Hold(_) => before.clone(),
@@ -115,7 +115,7 @@ fn shrinks(from: &Size, to: &Size) -> bool {
     to.0 < from.0 || to.1 < from.1 || to.2 < from.2
 }
 
-fn resize(decided: &Decided) -> Option<(&Axis, &Size, &Size)> {
+fn resize(decided: &Evaluated) -> Option<(&Axis, &Size, &Size)> {
     match &decided.decision {
         Decision::Resize { axis, from, to } => Some((axis, from, to)),
         Decision::Hold(_) => None,
@@ -160,13 +160,13 @@ proptest! {
         let case = start.case(value);
         let case = match kind {
             // Nothing was measured, and that fires.
-            0 => case.told(|alarm| alarm.signal.missing = true),
+            0 => case.told(|alarm| alarm.measurement.missing = true),
             // What was measured is older than the last change.
             1 => case.changed(60),
             // The metric has gone missing.
             2 => case.told(|alarm| alarm.transition = Transition::NoData),
             // Nobody says what was measured, nor against what.
-            _ => case.told(|alarm| (alarm.signal.value, alarm.signal.threshold, alarm.signal.missing) = (None, None, true)),
+            _ => case.told(|alarm| (alarm.measurement.value, alarm.measurement.threshold, alarm.measurement.missing) = (None, None, true)),
         };
         let decided = case.decided();
         prop_assert!(resize(&decided).is_none_or(|(_, from, to)| !shrinks(from, to)), "{:?}", decided.decision);
@@ -203,7 +203,7 @@ proptest! {
     fn what_is_tracked_is_on_target_afterwards(instances in 1..=12_u32, value in 1.0..400.0_f64) {
         let tracked = |instances, value| {
             let keys = "axis = \"instances\"\ntrack = 60\ninstances = { min = 1, max = 999 }\ncooldown = { down = \"0s\" }";
-            Case::new("", keys).count(instances).told(|alarm| alarm.signal.side = None).high("CpuUtilization", value, 60.0).told(|alarm| alarm.signal.side = None)
+            Case::new("", keys).count(instances).told(|alarm| alarm.measurement.side = None).high("CpuUtilization", value, 60.0).told(|alarm| alarm.measurement.side = None)
         };
         let decided = tracked(instances, value).decided();
         let Some((_, _, to)) = resize(&decided) else { return Ok(()) };
@@ -250,7 +250,7 @@ fn brute_force(choice: &Choice, demand: Demand) -> Option<f64> {
 }
 
 /// How much of a demand a place carries: memory, then cores.
-fn carried(ladder: &Ladder, place: Place, demand: Demand) -> (f64, f64) {
+fn carried(ladder: &Ladder, place: Candidate, demand: Demand) -> (f64, f64) {
     let rung = &ladder.rungs[place.rung];
     (rung.memory_gib.min(demand.memory_gib), f64::from(rung.vcpus * place.instances).min(demand.vcpus))
 }
@@ -261,7 +261,7 @@ fn nearest(choice: &Choice, demand: Demand) -> Option<((f64, f64), f64)> {
     let had = rungs.filter(|at| *at == choice.now.rung || choice.usable[*at]);
     let priced = had.filter(|at| choice.ladder.rungs[*at].price.is_some());
     let places = priced.flat_map(|rung| {
-        (choice.bounds.min..=choice.bounds.max).map(move |instances| Place { rung, instances })
+        (choice.bounds.min..=choice.bounds.max).map(move |instances| Candidate { rung, instances })
     });
     let rated = places.map(|place| (carried(choice.ladder, place, demand), cost(choice.ladder, place)));
     rated.reduce(|best, next| {
@@ -270,11 +270,11 @@ fn nearest(choice: &Choice, demand: Demand) -> Option<((f64, f64), f64)> {
     })
 }
 
-fn cost(ladder: &Ladder, place: Place) -> f64 {
+fn cost(ladder: &Ladder, place: Candidate) -> f64 {
     ladder.rungs[place.rung].price.unwrap() * f64::from(place.instances)
 }
 
-fn carries(ladder: &Ladder, place: Place, demand: Demand) -> bool {
+fn carries(ladder: &Ladder, place: Candidate, demand: Demand) -> bool {
     let rung = &ladder.rungs[place.rung];
     f64::from(rung.vcpus * place.instances) >= demand.vcpus && rung.memory_gib >= demand.memory_gib
 }
@@ -289,11 +289,11 @@ proptest! {
         churn in 0..=8_u32,
     ) {
         let ladder = ladder(&rungs);
-        let now = Place { rung: now.0 % rungs.len(), instances: now.1 };
+        let now = Candidate { rung: now.0 % rungs.len(), instances: now.1 };
         let demand = Demand { vcpus: f64::from(vcpus), memory_gib: f64::from(memory_gib) };
-        let churn_cost = f64::from(churn) / 8.0;
-        let choice = |churn_cost| Choice {
-            ladder: &ladder, usable: usable[..rungs.len()].to_vec(), bounds: Bounds { min: 1, max }, now, churn_cost,
+        let min_savings = f64::from(churn) / 8.0;
+        let choice = |min_savings| Choice {
+            ladder: &ladder, usable: usable[..rungs.len()].to_vec(), bounds: Bounds { min: 1, max }, now, min_savings,
         };
         let found = choice(0.0).cheapest(demand);
         if let Some(best) = brute_force(&choice(0.0), demand) {
@@ -301,14 +301,14 @@ proptest! {
             prop_assert!(carries(&ladder, found, demand));
             prop_assert!((cost(&ladder, found) - best).abs() < 1e-9, "{} instead of {best}", cost(&ladder, found));
             // What it costs to change the shape is saved, or the shape stays.
-            let stays = choice(churn_cost).cheapest(demand).unwrap();
+            let stays = choice(min_savings).cheapest(demand).unwrap();
             prop_assert!(carries(&ladder, stays, demand));
-            prop_assert!(cost(&ladder, stays) <= best + churn_cost + 1e-5);
+            prop_assert!(cost(&ladder, stays) <= best + min_savings + 1e-5);
             if stays.rung != now.rung {
                 let own: Vec<bool> = vec![false; rungs.len()];
                 let only_own = Choice { usable: own, ..choice(0.0) };
                 let without = brute_force(&only_own, demand);
-                prop_assert!(without.is_none_or(|without| without - cost(&ladder, stays) > churn_cost - 1e-5));
+                prop_assert!(without.is_none_or(|without| without - cost(&ladder, stays) > min_savings - 1e-5));
             }
         } else {
             let found = found.map(|found| (carried(&ladder, found, demand), cost(&ladder, found)));
@@ -327,16 +327,16 @@ proptest! {
         vcpus in 0..=100_u32, memory_gib in 0..=34_u32,
     ) {
         let ladder = ladder(&rungs);
-        let place = |(rung, instances): (usize, u32)| Place { rung: rung % rungs.len(), instances };
+        let place = |(rung, instances): (usize, u32)| Candidate { rung: rung % rungs.len(), instances };
         let (mut at, goal) = (place(now), place(goal));
         let demand = Demand { vcpus: f64::from(vcpus), memory_gib: f64::from(memory_gib) };
-        let safe = |at: Place| carries(&ladder, at, demand);
+        let safe = |at: Candidate| carries(&ladder, at, demand);
         let both = safe(at) && safe(goal);
         let mut steps = 0;
         while let Some(axis) = next(at, goal) {
             at = match axis {
-                Axis::Shape => Place { rung: goal.rung, ..at },
-                Axis::Instances | Axis::Bandwidth => Place { instances: goal.instances, ..at },
+                Axis::Shape => Candidate { rung: goal.rung, ..at },
+                Axis::Instances | Axis::Bandwidth => Candidate { instances: goal.instances, ..at },
             };
             prop_assert!(!both || safe(at), "{at:?} on the way to {goal:?}");
             steps += 1;
@@ -351,7 +351,7 @@ proptest! {
         let ladder = ladder(&rungs);
         let choice = Choice {
             ladder: &ladder, usable: vec![true; rungs.len()], bounds: Bounds { min: 1, max },
-            now: Place { rung: now.0 % rungs.len(), instances: now.1 }, churn_cost: 0.0,
+            now: Candidate { rung: now.0 % rungs.len(), instances: now.1 }, min_savings: 0.0,
         };
         let demand = |vcpus: u32, memory_gib: u32| Demand { vcpus: f64::from(vcpus), memory_gib: f64::from(memory_gib) };
         let (less, more) = (demand(a.0.min(b.0), a.1.min(b.1)), demand(a.0.max(b.0), a.1.max(b.1)));

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use stepladder::cloud::rehearsed::{Rehearsed, World};
-use stepladder::provision::carry_out;
+use stepladder::platform::oci::provision::carry_out;
+use stepladder::platform::simulated::{SimulatedCloud, World};
 use stepladder::report;
 
 use crate::support::{
@@ -36,7 +36,7 @@ const NARROW: Probe = Probe { alarm: LOW_BANDWIDTH, value: 4.2, ..HIGH };
 const ON_AWS: Probe = Probe { target: VARIANT, ..HIGH };
 
 impl Probe {
-    fn world(&self) -> Rehearsed {
+    fn world(&self) -> SimulatedCloud {
         let cloud =
             cloud_with(self.target, 4, if self.target == CHURN { "VM.Standard2.2" } else { "ml.m5.xlarge" });
         on(&cloud, CHURN, |found| {
@@ -56,7 +56,7 @@ impl Probe {
     }
 
     /// Everything that is seen of it: the reply, the alarms that stand, what was told, and the tags.
-    fn outputs(&self, text: &str, prepared: fn(&Rehearsed)) -> String {
+    fn outputs(&self, text: &str, prepared: fn(&SimulatedCloud)) -> String {
         let mut policy = policy(text);
         policy.alarm_action = Some(TOPIC_ARN.to_owned());
         let cloud = self.world();
@@ -78,7 +78,7 @@ struct Row {
 }
 
 enum Seen {
-    Told(Probe, fn(&Rehearsed)),
+    Told(Probe, fn(&SimulatedCloud)),
     /// What `stepladder provision` sets up.
     Provisioned,
     /// What `stepladder shapes` lists.
@@ -99,7 +99,7 @@ impl Row {
     }
 }
 
-fn nothing(_: &Rehearsed) {}
+fn nothing(_: &SimulatedCloud) {}
 
 fn told(path: &str, texts: [&str; 2], probe: Probe) -> Row {
     Row::new(path, texts, Seen::Told(probe, nothing))
@@ -107,15 +107,17 @@ fn told(path: &str, texts: [&str; 2], probe: Probe) -> Row {
 
 fn provisioned(text: &str) -> String {
     let wanted = policy(text).oci.unwrap();
-    let cloud = Rehearsed::new(World { furnish: false, ..World::default() });
+    let cloud = SimulatedCloud::new(World { furnish: false, ..World::default() });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let report = runtime.block_on(carry_out(&wanted, stepladder::provision::plan, &cloud, at(0))).unwrap();
+    let report = runtime
+        .block_on(carry_out(&wanted, stepladder::platform::oci::provision::plan, &cloud, at(0)))
+        .unwrap();
     let steps: Vec<String> = report.sent.iter().map(|sent| format!("{:?}", sent.step.call)).collect();
     format!("{}{}", steps.join("\n"), cloud.snapshot().to_json().unwrap())
 }
 
 /// A setting, two values of it, the rule that goes by it, the event, and what is done to the world before.
-type Setting = (&'static str, [&'static str; 2], &'static str, Probe, fn(&Rehearsed));
+type Setting = (&'static str, [&'static str; 2], &'static str, Probe, fn(&SimulatedCloud));
 
 /// What may be said in three places: in all of them it counts.
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -129,8 +131,8 @@ fn settings() -> Vec<Row> {
     let narrower = "axis = \"bandwidth\"\nstep = -1";
     let shape = "axis = \"shape\"\npair = { alarm = \"quiet\", metric = \"MemoryUtilization\", below = 10, window = \"5m\" }";
     let changed = |seconds: i64, probe: Probe| Probe { changed: Some(seconds), ..probe };
-    let natively: fn(&Rehearsed) = |cloud| scaled_natively(cloud, &json!({}), 1);
-    let unavailable: fn(&Rehearsed) =
+    let natively: fn(&SimulatedCloud) = |cloud| scaled_natively(cloud, &json!({}), 1);
+    let unavailable: fn(&SimulatedCloud) =
         |cloud| cloud.with(|world| world.unavailable.push("VM.Standard2.4".to_owned()));
     let rows: [Setting; 16] = [
         (
@@ -161,15 +163,21 @@ fn settings() -> Vec<Row> {
             WIDE,
             nothing,
         ),
-        ("fresh", ["fresh = \"window\"", "fresh = \"fired\""], count, changed(-60, HIGH), nothing),
+        ("evidence", ["evidence = \"window\"", "evidence = \"fired\""], count, changed(-60, HIGH), nothing),
         (
-            "native",
-            ["native = \"hold\"", "native = \"park\""],
+            "native_autoscaling",
+            ["native_autoscaling = \"respect\"", "native_autoscaling = \"suspend\""],
             shape,
             Probe { alarm: HIGH_MEM, ..ON_AWS },
             natively,
         ),
-        ("infeasible_for", ["infeasible_for = \"1h\"", "infeasible_for = \"6h\""], shape, MEM, unavailable),
+        (
+            "capacity_backoff",
+            ["capacity_backoff = \"1h\"", "capacity_backoff = \"6h\""],
+            shape,
+            MEM,
+            unavailable,
+        ),
         (
             "cooldown.up",
             ["cooldown = { up = \"0s\" }", "cooldown = { up = \"10m\" }"],
@@ -184,9 +192,15 @@ fn settings() -> Vec<Row> {
             changed(-400, LOW),
             nothing,
         ),
-        ("above", ["above = 80", "above = 23"], less, Probe { value: 17.0, ..LOW }, nothing),
+        (
+            "scale_up_threshold",
+            ["scale_up_threshold = 80", "scale_up_threshold = 23"],
+            less,
+            Probe { value: 17.0, ..LOW },
+            nothing,
+        ),
         ("headroom", ["headroom = \"20%\"", "headroom = \"60%\""], cheap, HIGH, nothing),
-        ("churn_cost", ["churn_cost = 0", "churn_cost = 9"], cheap, HIGH, nothing),
+        ("min_savings", ["min_savings = 0", "min_savings = 9"], cheap, HIGH, nothing),
         ("max_hourly_cost", ["max_hourly_cost = 9", "max_hourly_cost = 0.1"], count, HIGH, nothing),
         (
             "max_changes_per_hour",
@@ -198,14 +212,14 @@ fn settings() -> Vec<Row> {
         // Beside the keys with two parts: that one part alone may be said.
         (
             "cooldown.up",
-            ["above = 80", "cooldown = { up = \"10m\", down = \"5m\" }"],
+            ["scale_up_threshold = 80", "cooldown = { up = \"10m\", down = \"5m\" }"],
             count,
             changed(-400, HIGH),
             nothing,
         ),
         (
             "cooldown.down",
-            ["above = 80", "cooldown = { up = \"0s\", down = \"10m\" }"],
+            ["scale_up_threshold = 80", "cooldown = { up = \"0s\", down = \"10m\" }"],
             less,
             changed(-400, LOW),
             nothing,

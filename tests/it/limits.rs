@@ -2,8 +2,8 @@
 //! any alarm fires.
 
 use stepladder::alarm::TargetId;
-use stepladder::deployment::{Axis, Way};
-use stepladder::policy::{Native, Policy};
+use stepladder::deployment::{Axis, Direction};
+use stepladder::policy::{NativeAutoscaling, Policy};
 
 /// Each text is refused, and the reason contains the words beside it.
 fn refused(rows: &[(String, &str)]) {
@@ -93,22 +93,22 @@ fn steps() {
 #[test]
 fn steps_tell_which_way_they_go_where_that_is_sure() {
     let rows = [
-        ("steps = [{ above = 0, add = 1 }, { above = 5, add = \"10%\" }]", Some(Way::Up)),
-        ("steps = [{ above = 0, add = 0 }, { above = 5, add = 1 }]", Some(Way::Up)),
-        ("steps = [{ below = 0, remove = 1 }, { below = -5, remove = \"10%\" }]", Some(Way::Down)),
-        ("steps = [{ below = 0, remove = 0 }, { below = -5, remove = 2 }]", Some(Way::Down)),
+        ("steps = [{ above = 0, add = 1 }, { above = 5, add = \"10%\" }]", Some(Direction::Up)),
+        ("steps = [{ above = 0, add = 0 }, { above = 5, add = 1 }]", Some(Direction::Up)),
+        ("steps = [{ below = 0, remove = 1 }, { below = -5, remove = \"10%\" }]", Some(Direction::Down)),
+        ("steps = [{ below = 0, remove = 0 }, { below = -5, remove = 2 }]", Some(Direction::Down)),
         ("steps = [{ below = 0, remove = 1 }, { above = 0, add = 1 }]", None),
         // to how many says nothing without how many there are
         ("steps = [{ above = 0, set = 5 }]", None),
         ("steps = [{ above = 0, add = 1 }, { above = 5, set = 9 }]", None),
-        ("step = 2", Some(Way::Up)),
-        ("step = -2", Some(Way::Down)),
+        ("step = 2", Some(Direction::Up)),
+        ("step = -2", Some(Direction::Down)),
         ("track = 60", None),
     ];
     for (keys, expected) in rows {
         let policy = Policy::parse(&rule(keys)).unwrap();
         let matched = policy.rule_for("a", &TargetId::sagemaker_variant("churn", "AllTraffic")).unwrap();
-        assert_eq!(matched.way(), expected, "{keys}");
+        assert_eq!(matched.direction(), expected, "{keys}");
     }
 }
 
@@ -119,11 +119,11 @@ fn settings() {
         (defaults("cooldown = { up = \"24h 1s\" }"), "from `0s` to `24h`"),
         (defaults("cooldown = { down = \"1.5s\" }"), "expected whole seconds"),
         (defaults("cooldown = { down = \"soon\" }"), "is no duration in hours, minutes and seconds"),
-        (defaults("infeasible_for = \"0m\""), "`infeasible_for = \"0m\"`"),
-        (defaults("infeasible_for = \"90s\""), "expected whole minutes"),
-        (defaults("infeasible_for = \"721h\""), "from `1m` to `720h`"),
-        (defaults("above = 0"), "`above = 0`: expected a number above 0"),
-        (defaults("above = nan"), "expected a number above 0"),
+        (defaults("capacity_backoff = \"0m\""), "`capacity_backoff = \"0m\"`"),
+        (defaults("capacity_backoff = \"90s\""), "expected whole minutes"),
+        (defaults("capacity_backoff = \"721h\""), "from `1m` to `720h`"),
+        (defaults("scale_up_threshold = 0"), "`scale_up_threshold = 0`: expected a number above 0"),
+        (defaults("scale_up_threshold = nan"), "expected a number above 0"),
         (defaults("max_hourly_cost = 0"), "`max_hourly_cost = 0`: expected a number above 0"),
         (defaults("max_hourly_cost = inf"), "expected a number above 0"),
         (defaults("max_changes_per_hour = 0"), "expected 1 to 12"),
@@ -133,10 +133,10 @@ fn settings() {
         (cheapest("headroom = \"100%\""), "`headroom = \"100%\"`: expected a percentage"),
         (cheapest("headroom = \"-1%\""), "under 100"),
         (cheapest("headroom = \"20\""), "expected a percentage such as `20%`"),
-        (cheapest("churn_cost = -0.01"), "`churn_cost = -0.01`: expected 0 or more"),
-        (cheapest("churn_cost = nan"), "expected 0 or more"),
-        (cheapest("churn_cost = inf"), "expected 0 or more"),
-        (rule("churn_cost = 1"), "`churn_cost` does nothing"),
+        (cheapest("min_savings = -0.01"), "`min_savings = -0.01`: expected 0 or more"),
+        (cheapest("min_savings = nan"), "expected 0 or more"),
+        (cheapest("min_savings = inf"), "expected 0 or more"),
+        (rule("min_savings = 1"), "`min_savings` does nothing"),
         (rule("headroom = \"20%\""), "`headroom` does nothing"),
         (rule("track = 0"), "`track = 0`: expected a number above 0"),
         (cheapest("step = 1"), "`step` does nothing with `axis = \"cheapest\"`"),
@@ -144,13 +144,13 @@ fn settings() {
         (rule("step = 1\ntrack = 60"), "`track` and `step` both say how far it goes"),
         (rule("step = 1001"), "expected -1000 to 1000"),
         (rule("target = \" \""), "`target` is empty"),
-        (rule("native = \"park\"").replace("instances", "shape"), "without a `pair`"),
-        (cheapest("native = \"park\""), "without a `pair`"),
+        (rule("native_autoscaling = \"suspend\"").replace("instances", "shape"), "without a `pair`"),
+        (cheapest("native_autoscaling = \"suspend\""), "without a `pair`"),
     ]);
     taken(&[
         defaults("cooldown = { up = \"0s\", down = \"24h\" }"),
-        defaults("infeasible_for = \"1m\""),
-        defaults("infeasible_for = \"720h\""),
+        defaults("capacity_backoff = \"1m\""),
+        defaults("capacity_backoff = \"720h\""),
         defaults("max_hourly_cost = 0.01"),
         defaults("max_changes_per_hour = 1"),
         defaults("max_changes_per_hour = 12"),
@@ -159,11 +159,11 @@ fn settings() {
         defaults("instances = { min = 3, max = 3 }"),
         cheapest("headroom = \"0%\""),
         cheapest("headroom = \"99.9%\""),
-        cheapest("churn_cost = 0"),
+        cheapest("min_savings = 0"),
         rule("step = 1000"),
         rule("step = -1000"),
         // nothing is parked for the count alone
-        rule("native = \"park\""),
+        rule("native_autoscaling = \"suspend\""),
     ]);
 }
 
@@ -225,7 +225,7 @@ fn targets_beside_rules() {
              below = {below}, window = \"5m\" }}\n"
         )
     };
-    let with = |target: &str| format!("[[target]]\ntarget = \"{target}\"\nabove = 30\n");
+    let with = |target: &str| format!("[[target]]\ntarget = \"{target}\"\nscale_up_threshold = 30\n");
     let from_five = |target: &str| rule_for(target, 59) + "instances = { min = 5, max = 10 }\n";
     let from_one =
         |target: &str| format!("[[target]]\ntarget = \"{target}\"\ninstances = {{ min = 1, max = 10 }}\n");
@@ -315,7 +315,11 @@ fn schedules() {
         (
             calm_below(14, "min = 5, max = 10")
                 + &own("endpoint/a/*")
-                    .replace("instances", "above = 25\ninstances")
+                    .replace(
+                        "instances",
+                        "scale_up_threshold = 25
+instances",
+                    )
                     .replace("min = 2, max = 3", "min = 5, max = 9")
                 + &schedule("for = \"1h\"\nmin = 1"),
             "14 on 2 instances would be 28 on 1 instance",
@@ -429,7 +433,10 @@ fn a_rule_touches_what_it_may_change() {
 fn what_was_parked_under_another_policy_is_looked_for_all_the_same() {
     let policy = Policy::built_in().unwrap();
     let rule = policy.caretaker().rule.into_owned();
-    assert_eq!((rule.is.native, rule.touches(Axis::Shape), rule.pair), (Native::Park, true, None));
+    assert_eq!(
+        (rule.is.native_autoscaling, rule.touches(Axis::Shape), rule.pair),
+        (NativeAutoscaling::Suspend, true, None)
+    );
 }
 
 #[test]

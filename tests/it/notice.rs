@@ -8,16 +8,16 @@ use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::{Value, json};
 use stepladder::alarm::Transition;
-use stepladder::apply::{Ending, Outcome, Receipt, Status};
+use stepladder::apply::{CallRecord, Ending, Outcome, Status};
 use stepladder::batch::Batch;
 use stepladder::call::Call;
-use stepladder::cloud::rehearsed::Rehearsed;
-use stepladder::cloud::{Cloud, Error};
-use stepladder::decide::Question;
+use stepladder::decide::Evaluation;
 use stepladder::deployment::Deployment;
 use stepladder::handle::{Answer, handle_each};
+use stepladder::platform::simulated::SimulatedCloud;
+use stepladder::platform::{Client, Error};
 use stepladder::policy::Policy;
-use stepladder::repeat::Standing;
+use stepladder::reconcile::ActiveAlarm;
 use stepladder::report;
 use tokio::sync::Barrier;
 
@@ -44,12 +44,12 @@ fn telling_all() -> Policy {
 }
 
 /// What was told, oldest first: to whom, and what.
-fn told(cloud: &Rehearsed) -> Vec<(String, Value)> {
+fn told(cloud: &SimulatedCloud) -> Vec<(String, Value)> {
     cloud.snapshot().messages.into_iter().map(|message| (message.to, message.body)).collect()
 }
 
 /// The only envelope that a topic was told.
-fn envelope(cloud: &Rehearsed) -> Value {
+fn envelope(cloud: &SimulatedCloud) -> Value {
     let mut told = told(cloud);
     assert_eq!(told.len(), 1, "{told:?}");
     told.remove(0).1
@@ -60,7 +60,7 @@ fn high() -> Notice {
 }
 
 fn refusal() -> Error {
-    Error::Refused { operation: "oci:CreateAlarm".to_owned(), message: "no".to_owned() }
+    Error::RejectedChange { operation: "oci:CreateAlarm".to_owned(), message: "no".to_owned() }
 }
 
 fn throttling() -> Error {
@@ -137,7 +137,7 @@ fn every_destination_is_told_in_its_own_way() {
     assert_eq!(to, [ONS, SNS, "https://example.org/…", "https://hooks.slack.com/…"]);
     assert_eq!(told[0].1, told[1].1);
     assert_eq!(told[0].1, told[2].1);
-    let type_of = |notice: &Receipt| {
+    let type_of = |notice: &CallRecord| {
         let Call::WebPost { content_type, .. } = &notice.call else { return None };
         Some(*content_type)
     };
@@ -186,7 +186,7 @@ fn the_envelope_is_a_cloud_event(#[case] target: &str, #[case] source: &str) {
     assert_eq!(event["data"], report::record(&outcome));
 }
 
-fn id_of(notice: &Notice, cloud: &Rehearsed) -> String {
+fn id_of(notice: &Notice, cloud: &SimulatedCloud) -> String {
     tell(notice, cloud, &policy(&telling(ONS, "")));
     envelope(cloud)["id"].as_str().unwrap().to_owned()
 }
@@ -249,7 +249,7 @@ fn slack_reads_a_sentence() {
 #[test]
 fn nothing_of_a_record_is_markup_to_slack() {
     let message = "<!channel> & <https://example.org|here>\u{202e}\nforged".to_owned();
-    let text = slack_text(&high(), Some(Error::Refused { operation: "any".to_owned(), message }));
+    let text = slack_text(&high(), Some(Error::RejectedChange { operation: "any".to_owned(), message }));
     assert!(text.contains("&lt;!channel&gt; &amp; &lt;https://example.org|here&gt;"), "{text}");
     assert!(!text.contains(['<', '>', '\u{202e}']) && text.lines().count() == 2, "{text}");
 }
@@ -258,7 +258,7 @@ fn nothing_of_a_record_is_markup_to_slack() {
 
 /// A cloud that takes every call but some messages.
 struct Deaf<'a> {
-    cloud: &'a Rehearsed,
+    cloud: &'a SimulatedCloud,
     how: How,
     /// Which of them.
     operation: &'static str,
@@ -274,12 +274,12 @@ enum How {
 }
 
 #[async_trait]
-impl Cloud for Deaf<'_> {
-    async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error> {
-        self.cloud.observe(question).await
+impl Client for Deaf<'_> {
+    async fn observe(&self, evaluation: &Evaluation<'_>) -> Result<Deployment, Error> {
+        self.cloud.observe(evaluation).await
     }
 
-    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<Standing>, Error> {
+    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
         self.cloud.standing(action, now).await
     }
 
@@ -296,7 +296,7 @@ impl Cloud for Deaf<'_> {
     }
 }
 
-fn answered(body: &[u8], cloud: &dyn Cloud, policy: &Policy) -> Answer {
+fn answered(body: &[u8], cloud: &dyn Client, policy: &Policy) -> Answer {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let mut answer = handle_each(body, cloud, policy, at(0), &mut |_| {}).await.unwrap();
@@ -401,7 +401,7 @@ fn all_are_told_at_once() {
     // None is heard before all are told: one after the other, none ever would be.
     let deaf = Deaf { cloud: &world, how: How::Awaits(Barrier::new(hooks)), operation: "web:Post" };
     let answer = answered(&high().body(), &deaf, &support::policy(&policy));
-    let is_done = |notice: &Receipt| notice.status == Status::Done;
+    let is_done = |notice: &CallRecord| notice.status == Status::Done;
     assert!(answer.outcomes[0].notices.iter().all(is_done), "{answer:?}");
     assert_eq!(told(&world).len(), hooks);
 }
@@ -413,7 +413,7 @@ fn the_address_of_a_webhook_is_never_shown_whole() {
     let policy = telling_all();
     let (heard, unheard) = (cloud(), cloud());
     let deaf = Deaf { cloud: &unheard, how: How::Errs(refusal()), operation: "web:Post" };
-    for (cloud, world) in [(&heard as &dyn Cloud, &heard), (&deaf, &unheard)] {
+    for (cloud, world) in [(&heard as &dyn Client, &heard), (&deaf, &unheard)] {
         let answer = answered(&high().body(), cloud, &policy);
         let outcome = &answer.outcomes[0];
         let shown = [

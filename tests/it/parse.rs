@@ -58,12 +58,12 @@ fn in_queue(body: &Value) -> Value {
 
 /// One line that says all that was read, with short names for the three targets of the samples.
 fn told(alarm: &Alarm) -> String {
-    let Alarm { name, source, transition, signal, at, .. } = alarm;
+    let Alarm { name, source, transition, measurement, at, .. } = alarm;
     let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| value.to_string());
-    let window = signal.window.map_or("-".to_owned(), |window| window.as_secs().to_string());
+    let window = measurement.window.map_or("-".to_owned(), |window| window.as_secs().to_string());
     let at = at.map_or("-".to_owned(), |at| at.strftime("%H:%M:%S").to_string());
-    let metric = signal.metric.as_deref().unwrap_or("-");
-    let (value, threshold) = (number(signal.value), number(signal.threshold));
+    let metric = measurement.metric.as_deref().unwrap_or("-");
+    let (value, threshold) = (number(measurement.value), number(measurement.threshold));
     let targets = ids(alarm)
         .join(" ")
         .replace(CHURN, "churn")
@@ -74,12 +74,12 @@ fn told(alarm: &Alarm) -> String {
 
 /// The same, to be looked at piece by piece.
 fn pieces(alarm: &Alarm) -> Value {
-    let signal = &alarm.signal;
+    let measurement = &alarm.measurement;
     json!({
         "told": told(alarm), "id": alarm.id, "name": alarm.name, "source": alarm.source,
         "transition": alarm.transition, "targets": ids(alarm), "kinds": kinds(alarm),
-        "at": alarm.at.map(|at| at.to_string()), "metric": signal.metric, "value": signal.value,
-        "threshold": signal.threshold, "window": signal.window.map(|window| window.as_secs()),
+        "at": alarm.at.map(|at| at.to_string()), "metric": measurement.metric, "value": measurement.value,
+        "threshold": measurement.threshold, "window": measurement.window.map(|window| window.as_secs()),
         "topic": alarm.topic, "account": alarm.account,
     })
 }
@@ -351,7 +351,7 @@ fn an_oci_message_may_be_irregular(#[case] changes: Value, #[case] expected: Val
 fn the_lowest_stream_counts_below_a_threshold() {
     let mut low = sample("oci/low-cpu.repeat.json");
     low["alarmMetaData"][0]["metricValues"] = json!([{"a": "3.2"}, {"a": "0.5"}, {"a": "7"}]);
-    assert_eq!(one(&low).signal.value, Some(0.5));
+    assert_eq!(one(&low).measurement.value, Some(0.5));
 }
 
 #[test]
@@ -513,7 +513,7 @@ fn the_test_messages_of_the_oci_guide_are_read() {
         let alarm = parse(&body).unwrap().alarms.remove(0);
         assert_eq!((alarm.name.as_str(), alarm.transition), (name, Transition::Firing));
         assert_eq!(alarm.targets, [TargetId::oci_model_deployment("<YOUR_MODEL_DEPLOYMENT_OCID>")]);
-        assert_eq!(alarm.signal.threshold, Some(80.0));
+        assert_eq!(alarm.measurement.threshold, Some(80.0));
         assert_eq!(alarm.at.unwrap().to_string(), "2022-07-08T22:45:00Z");
     }
 }
@@ -533,9 +533,9 @@ fn holds(body: &[u8]) -> Result<(), TestCaseError> {
     prop_assert!(!event.alarms.is_empty() || event.settled.is_some() || event.tick);
     prop_assert!(event.alarms.iter().map(|alarm| alarm.targets.len()).sum::<usize>() <= MAX_TARGETS);
     for alarm in &event.alarms {
-        let numbers = [alarm.signal.value, alarm.signal.threshold];
+        let numbers = [alarm.measurement.value, alarm.measurement.threshold];
         prop_assert!(numbers.into_iter().flatten().all(f64::is_finite));
-        prop_assert!(alarm.signal.window.is_none_or(|window| window.is_positive()));
+        prop_assert!(alarm.measurement.window.is_none_or(|window| window.is_positive()));
         let harmless = |id: &str| {
             !id.is_empty()
                 && id.len() <= 255

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use stepladder::alarm::TargetId;
 use stepladder::apply::Outcome;
 use stepladder::call::{Call, CloudwatchAlarm, OciAlarm};
-use stepladder::cloud::rehearsed::Rehearsed;
 use stepladder::decide::Decision;
 use stepladder::deployment::{self, Axis, Flex};
 use stepladder::ladder::Rung;
+use stepladder::platform::simulated::SimulatedCloud;
 use stepladder::policy::{Policy, Setting};
 use stepladder::report;
 
@@ -53,11 +53,11 @@ use crate::support::{
 #[case::flex_half("[[flex]]\nshape = \"x\"\nocpus = { min = 0.5, max = 2 }", &["line 3", "`min`"])]
 #[case::flexes("\n[[flexes]]\nshape = \"x\"", &["line 2", "did you mean `flex`?"])]
 // Nothing is spelled like it: what is known is listed.
-#[case::warmup("[defaults]\nwarmup = \"0s\"", &["line 2", "`warmup`", "`instances`", "`fresh`"])]
+#[case::warmup("[defaults]\nwarmup = \"0s\"", &["line 2", "`warmup`", "`instances`", "`evidence`"])]
 // An unknown value.
 #[case::mode("mode = \"observed\"", &["line 1", "`observed`", "did you mean `observe`?"])]
 #[case::axis("[[rule]]\nalarm = \"a\"\naxis = \"instanses\"", &["line 3", "`instanses`", "did you mean `instances`?"])]
-#[case::fresh("[defaults]\nfresh = \"windows\"", &["line 2", "`windows`", "did you mean `window`?"])]
+#[case::fresh("[defaults]\nevidence = \"windows\"", &["line 2", "`windows`", "did you mean `window`?"])]
 // A value of another type: the key is told, not only the type.
 #[case::alarm_type("[[rule]]\naxis = \"shape\"\nalarm = 3", &["line 3", "`alarm`"])]
 #[case::step_type("[[rule]]\nalarm = \"a\"\naxis = \"shape\"\nstep = \"x\"", &["line 4", "`step`"])]
@@ -416,7 +416,7 @@ fn targets(#[case] text: &str, #[case] expected: &str) {
 
 /// The ways on which one alarm message may arrive.
 #[derive(Debug, Clone, Copy)]
-enum Way {
+enum Direction {
     /// In an SNS record, through this topic.
     Sns(&'static str),
     /// In an SNS record that does not say through which.
@@ -431,19 +431,19 @@ enum Way {
     Event,
 }
 
-fn arriving(way: Way) -> Value {
+fn arriving(direction: Direction) -> Value {
     let message = notice(HIGH_CPU, VARIANT).message().to_string();
     let envelope = |topic| json!({ "Type": "Notification", "TopicArn": topic, "Message": message });
     let record = |sns| json!({ "Records": [{ "EventSource": "aws:sns", "Sns": sns }] });
     let sample = |text: &str| serde_json::from_str(text).unwrap();
-    match way {
-        Way::Sns(topic) => record(json!({ "TopicArn": topic, "Message": message })),
-        Way::SnsOfNoTopic => record(json!({ "Message": message })),
-        Way::Envelope(topic) => envelope(topic),
-        Way::Queued(topic) => batch(&[("m", envelope(topic).to_string().as_bytes())]),
-        Way::Raw => batch(&[("m", message.as_bytes())]),
-        Way::Action => sample(include_str!("../../events/cloudwatch/action.high-cpu.firing.json")),
-        Way::Event => sample(include_str!("../../events/cloudwatch/event.high-cpu.firing.json")),
+    match direction {
+        Direction::Sns(topic) => record(json!({ "TopicArn": topic, "Message": message })),
+        Direction::SnsOfNoTopic => record(json!({ "Message": message })),
+        Direction::Envelope(topic) => envelope(topic),
+        Direction::Queued(topic) => batch(&[("m", envelope(topic).to_string().as_bytes())]),
+        Direction::Raw => batch(&[("m", message.as_bytes())]),
+        Direction::Action => sample(include_str!("../../events/cloudwatch/action.high-cpu.firing.json")),
+        Direction::Event => sample(include_str!("../../events/cloudwatch/event.high-cpu.firing.json")),
     }
 }
 
@@ -457,41 +457,41 @@ fn outcome_of(payload: &Value, text: &str) -> (&'static str, String) {
 const OTHERS: &str = "arn:aws:sns:us-east-1:111122223333:others";
 
 #[rstest]
-#[case::everything("", Way::Sns(OTHERS), "resize")]
-#[case::this_one("topics = [\"*:others\", \"*:stepladder-*\"]", Way::Sns(TOPIC_ARN), "resize")]
-#[case::other("topics = [\"*:stepladder-*\"]", Way::Sns(OTHERS), "not_allowed")]
-#[case::none("topics = []", Way::Sns(TOPIC_ARN), "not_allowed")]
+#[case::everything("", Direction::Sns(OTHERS), "resize")]
+#[case::this_one("topics = [\"*:others\", \"*:stepladder-*\"]", Direction::Sns(TOPIC_ARN), "resize")]
+#[case::other("topics = [\"*:stepladder-*\"]", Direction::Sns(OTHERS), "not_allowed")]
+#[case::none("topics = []", Direction::Sns(TOPIC_ARN), "not_allowed")]
 // The whole ARN, not a part of it, and as it is spelled.
-#[case::part("topics = [\"stepladder-alarms\"]", Way::Sns(TOPIC_ARN), "not_allowed")]
-#[case::any_case("topics = [\"*:STEPLADDER-*\"]", Way::Sns(TOPIC_ARN), "not_allowed")]
-#[case::queued("topics = [\"*:stepladder-*\"]", Way::Queued(TOPIC_ARN), "resize")]
-#[case::queued_other("topics = [\"*:stepladder-*\"]", Way::Queued(OTHERS), "not_allowed")]
-#[case::envelope("topics = [\"*:stepladder-*\"]", Way::Envelope(TOPIC_ARN), "resize")]
-#[case::envelope_other("topics = [\"*:stepladder-*\"]", Way::Envelope(OTHERS), "not_allowed")]
+#[case::part("topics = [\"stepladder-alarms\"]", Direction::Sns(TOPIC_ARN), "not_allowed")]
+#[case::any_case("topics = [\"*:STEPLADDER-*\"]", Direction::Sns(TOPIC_ARN), "not_allowed")]
+#[case::queued("topics = [\"*:stepladder-*\"]", Direction::Queued(TOPIC_ARN), "resize")]
+#[case::queued_other("topics = [\"*:stepladder-*\"]", Direction::Queued(OTHERS), "not_allowed")]
+#[case::envelope("topics = [\"*:stepladder-*\"]", Direction::Envelope(TOPIC_ARN), "resize")]
+#[case::envelope_other("topics = [\"*:stepladder-*\"]", Direction::Envelope(OTHERS), "not_allowed")]
 // It came through a topic and does not say which.
-#[case::unnamed("topics = [\"arn:*\"]", Way::SnsOfNoTopic, "not_allowed")]
+#[case::unnamed("topics = [\"arn:*\"]", Direction::SnsOfNoTopic, "not_allowed")]
 // What came through no topic that is known of is not subject to the list.
-#[case::raw("topics = []", Way::Raw, "resize")]
-#[case::action("topics = []", Way::Action, "resize")]
-#[case::event("topics = []", Way::Event, "resize")]
-fn topics(#[case] text: &str, #[case] way: Way, #[case] expected: &str) {
-    assert_eq!(outcome_of(&arriving(way), text).0, expected);
+#[case::raw("topics = []", Direction::Raw, "resize")]
+#[case::action("topics = []", Direction::Action, "resize")]
+#[case::event("topics = []", Direction::Event, "resize")]
+fn topics(#[case] text: &str, #[case] direction: Direction, #[case] expected: &str) {
+    assert_eq!(outcome_of(&arriving(direction), text).0, expected);
 }
 
 #[rstest]
-#[case::everything("", Way::Sns(TOPIC_ARN), "resize")]
-#[case::this_one("accounts = [\"444455556666\", \"111122223333\"]", Way::Sns(TOPIC_ARN), "resize")]
-#[case::none("accounts = []", Way::Sns(TOPIC_ARN), "not_allowed")]
-#[case::sns("accounts = [\"444455556666\"]", Way::Sns(TOPIC_ARN), "not_allowed")]
-#[case::queued("accounts = [\"444455556666\"]", Way::Queued(TOPIC_ARN), "not_allowed")]
-#[case::raw("accounts = [\"444455556666\"]", Way::Raw, "not_allowed")]
-#[case::action("accounts = [\"444455556666\"]", Way::Action, "not_allowed")]
-#[case::event("accounts = [\"444455556666\"]", Way::Event, "not_allowed")]
-#[case::allowed_raw("accounts = [\"111122223333\"]", Way::Raw, "resize")]
-#[case::allowed_action("accounts = [\"111122223333\"]", Way::Action, "resize")]
-#[case::allowed_event("accounts = [\"111122223333\"]", Way::Event, "resize")]
-fn accounts(#[case] text: &str, #[case] way: Way, #[case] expected: &str) {
-    assert_eq!(outcome_of(&arriving(way), text).0, expected);
+#[case::everything("", Direction::Sns(TOPIC_ARN), "resize")]
+#[case::this_one("accounts = [\"444455556666\", \"111122223333\"]", Direction::Sns(TOPIC_ARN), "resize")]
+#[case::none("accounts = []", Direction::Sns(TOPIC_ARN), "not_allowed")]
+#[case::sns("accounts = [\"444455556666\"]", Direction::Sns(TOPIC_ARN), "not_allowed")]
+#[case::queued("accounts = [\"444455556666\"]", Direction::Queued(TOPIC_ARN), "not_allowed")]
+#[case::raw("accounts = [\"444455556666\"]", Direction::Raw, "not_allowed")]
+#[case::action("accounts = [\"444455556666\"]", Direction::Action, "not_allowed")]
+#[case::event("accounts = [\"444455556666\"]", Direction::Event, "not_allowed")]
+#[case::allowed_raw("accounts = [\"111122223333\"]", Direction::Raw, "resize")]
+#[case::allowed_action("accounts = [\"111122223333\"]", Direction::Action, "resize")]
+#[case::allowed_event("accounts = [\"111122223333\"]", Direction::Event, "resize")]
+fn accounts(#[case] text: &str, #[case] direction: Direction, #[case] expected: &str) {
+    assert_eq!(outcome_of(&arriving(direction), text).0, expected);
 }
 
 #[test]
@@ -557,8 +557,8 @@ fn a_minute_after_a_change(text: &str) -> &'static str {
 
 #[test]
 fn defaults_fresh() {
-    let reasons =
-        ["", "[defaults]\nfresh = \"window\"", "[defaults]\nfresh = \"fired\""].map(a_minute_after_a_change);
+    let reasons = ["", "[defaults]\nevidence = \"window\"", "[defaults]\nevidence = \"fired\""]
+        .map(a_minute_after_a_change);
     assert_eq!(reasons, ["stale", "stale", "resize"]);
 }
 
@@ -566,11 +566,11 @@ fn defaults_fresh() {
 fn rule_fresh() {
     let with = |default: &str, own: &str| {
         let rule = "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\n";
-        a_minute_after_a_change(&format!("[defaults]\nfresh = \"{default}\"\n{rule}{own}"))
+        a_minute_after_a_change(&format!("[defaults]\nevidence = \"{default}\"\n{rule}{own}"))
     };
     assert_eq!(with("window", ""), "stale");
-    assert_eq!(with("window", "fresh = \"fired\""), "resize");
-    assert_eq!(with("fired", "fresh = \"window\""), "stale");
+    assert_eq!(with("window", "evidence = \"fired\""), "resize");
+    assert_eq!(with("fired", "evidence = \"window\""), "stale");
 }
 
 #[rstest]
@@ -864,8 +864,8 @@ fn a_rule_of_the_policy_goes_before_the_built_in_ones() {
     assert_eq!((own, policy("").rule_counts()), (1, (0, built_in)));
 }
 
-const UP: deployment::Way = deployment::Way::Up;
-const DOWN: deployment::Way = deployment::Way::Down;
+const UP: deployment::Direction = deployment::Direction::Up;
+const DOWN: deployment::Direction = deployment::Direction::Down;
 
 #[rstest]
 // The guide's four names, exactly.
@@ -901,12 +901,12 @@ const DOWN: deployment::Way = deployment::Way::Down;
 fn the_built_in_rules_know_the_usual_names(
     #[case] alarm: &str,
     #[case] axis: Axis,
-    #[case] way: deployment::Way,
+    #[case] direction: deployment::Direction,
 ) {
     let policy = built_in();
     let target = TargetId::oci_model_deployment(CHURN);
     let matched = policy.rule_for(alarm, &target).unwrap();
-    assert_eq!((matched.rule.axis, matched.way()), (axis, Some(way)));
+    assert_eq!((matched.rule.axis, matched.direction()), (axis, Some(direction)));
     let pair = matched.rule.pair.as_ref().unwrap();
     let expected = match axis {
         Axis::Instances => ("model_deployment_low_cpu", "CpuUtilization"),
@@ -938,12 +938,12 @@ fn the_pair_of_an_endpoint_called_high_cpu_model_is_a_low_alarm(#[case] text: &s
     let id = "endpoint/high-cpu-model/variant/AllTraffic";
     let target = TargetId::sagemaker_variant("high-cpu-model", "AllTraffic");
     let policy = policy(text);
-    let cloud = Rehearsed::new(stepladder::cloud::rehearsed::World::default());
+    let cloud = SimulatedCloud::new(stepladder::platform::simulated::World::default());
     // It goes up, and what is written on the way comes back as an alarm about the same endpoint.
     let up = tell(&Notice::new("high_cpu", id), &cloud, &policy);
     let Call::AwsPutMetricAlarm(pair) = &up.calls[0].call else { panic!("no alarm is put first") };
     let matched = policy.rule_for(&pair.name, &target).unwrap();
-    assert_eq!((matched.rule.axis, matched.way()), (Axis::Instances, Some(DOWN)));
+    assert_eq!((matched.rule.axis, matched.direction()), (Axis::Instances, Some(DOWN)));
     crate::support::pass(&cloud, 60);
     let down = tell(&Notice::new(&pair.name, id).value(4.2).at(at(3600)), &cloud, &policy);
     assert_eq!(instances_after(&down), 1);
@@ -1014,7 +1014,7 @@ fn a_rung_of_a_flexible_shape_with_its_size_is_one_like_others() {
 // Above what calls for more, nothing would be tracked.
 #[case::track("[[rule]]\nalarm = \"a\"\naxis = \"instances\"\ntrack = 80\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 10, window = \"5m\" }", &["line 4", "`track = 80` is not under 80"])]
 // What a target has for itself counts as much as what a rule says.
-#[case::target("[[target]]\ntarget = \"*\"\nabove = 20", &["line 3", "target 1", "built-in rule", "`pair.below = 10` must flap", "20 on 1 instance", "18"])]
+#[case::target("[[target]]\ntarget = \"*\"\nscale_up_threshold = 20", &["line 3", "target 1", "built-in rule", "`pair.below = 10` must flap", "20 on 1 instance", "18"])]
 // On 3 instances and more it would be less.
 #[case::floor("[[rule]]\nalarm = \"a\"\naxis = \"instances\"\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 54, window = \"5m\" }\ninstances = { min = 3, max = 9 }", &["`pair.below = 54` must flap", "54 on 4 instances would be 72 on 3 instances", "under 54"])]
 #[case::shape("[[rule]]\nalarm = \"a\"\naxis = \"shape\"\npair = { alarm = \"x\", metric = \"MemoryUtilization\", below = 36, window = \"5m\" }", &["`pair.below = 36` must flap", "72 on one of half its size"])]
@@ -1042,7 +1042,7 @@ fn a_policy_that_must_flap_is_refused_with_the_numbers(#[case] text: &str, #[cas
     "axis = \"instances\"\npair = { alarm = \"x\", metric = \"QueueLength\", below = 900, window = \"5m\" }"
 )]
 #[case::higher(
-    "axis = \"instances\"\nabove = 95\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 42, window = \"5m\" }"
+    "axis = \"instances\"\nscale_up_threshold = 95\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 42, window = \"5m\" }"
 )]
 fn a_policy_that_need_not_flap_is_accepted(#[case] keys: &str) {
     policy(&format!("[[rule]]\nalarm = \"a\"\n{keys}"));
@@ -1058,8 +1058,8 @@ fn of_several_targets_and_schedules_it_is_told_which_has_the_last_word() {
     );
     let target = TargetId::sagemaker_variant("a", "b");
     let matched = policy.rule_for("model_deployment_high_cpu", &target).unwrap();
-    let in_force = policy.in_force(matched, &target, "2026-03-02T12:00:00Z".parse().unwrap());
-    let settings = policy.settings_of(&in_force);
+    let effective = policy.effective(matched, &target, "2026-03-02T12:00:00Z".parse().unwrap());
+    let settings = policy.settings_of(&effective);
     let by =
         |key| settings.iter().find(|setting| setting.key == key).map(Setting::said_by).unwrap_or_default();
     assert_eq!(by("mode"), "`[[target]]` 2, `endpoint/a/*`");

@@ -7,9 +7,9 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed};
 use stepladder::alarm::Transition;
 use stepladder::apply::{Ending, Outcome};
-use stepladder::cloud::rehearsed::{Rehearsed, World, WorldAlarm};
 use stepladder::decide::Decision;
 use stepladder::deployment::{Axis, Flex, Size};
+use stepladder::platform::simulated::{SimulatedCloud, World, WorldAlarm};
 use stepladder::policy::Policy;
 
 use crate::support::{
@@ -85,11 +85,11 @@ struct Start {
     instances: u32,
     rung: &'static str,
     bandwidth: Option<u32>,
-    fresh: &'static str,
+    evidence: &'static str,
 }
 
 impl Start {
-    fn cloud(&self) -> Rehearsed {
+    fn cloud(&self) -> SimulatedCloud {
         let Size { shape, flex, .. } = Size::new(self.instances, "").on_rung(self.rung);
         let cloud = cloud_with(self.id, self.instances, &shape);
         on(&cloud, self.id, |found| (found.flex, found.bandwidth_mbps) = (flex, self.bandwidth));
@@ -110,9 +110,9 @@ impl Start {
     }
 
     fn text(&self, mode: &str) -> String {
-        let fresh = self.fresh;
+        let evidence = self.evidence;
         format!(
-            "mode = \"{mode}\"\n[defaults]\nfresh = \"{fresh}\"\ninstances = {{ min = {MIN}, max = {MAX} }}\n\
+            "mode = \"{mode}\"\n[defaults]\nevidence = \"{evidence}\"\ninstances = {{ min = {MIN}, max = {MAX} }}\n\
              bandwidth = {{ min = {NARROWEST}, max = {WIDEST} }}"
         )
     }
@@ -123,8 +123,9 @@ fn starts() -> impl Strategy<Value = Start> {
     let on_oci = (on_oci, NARROWEST..=WIDEST).prop_map(|(rung, mbps)| (CHURN, rung, Some(mbps)));
     let on_sagemaker = select(VARIANT_RUNGS).prop_map(|rung| (VARIANT, rung, None));
     let place = prop_oneof![2 => on_oci, 1 => on_sagemaker];
-    (place, MIN..=MAX, select(vec!["window", "fired"]))
-        .prop_map(|((id, rung, bandwidth), instances, fresh)| Start { id, instances, rung, bandwidth, fresh })
+    (place, MIN..=MAX, select(vec!["window", "fired"])).prop_map(
+        |((id, rung, bandwidth), instances, evidence)| Start { id, instances, rung, bandwidth, evidence },
+    )
 }
 
 /// How high a size stands on an axis; `None` when it has left its ladder, or has no such axis.
@@ -234,7 +235,7 @@ fn by_one_call(before: &World, after: &World, id: &str) -> Result<(), TestCaseEr
 /// What holds when an event has been answered by a look at a settled deployment.
 fn once_answered(
     outcome: &Outcome,
-    cloud: &Rehearsed,
+    cloud: &SimulatedCloud,
     start: &Start,
     axis: Axis,
 ) -> Result<(), TestCaseError> {
@@ -259,7 +260,7 @@ fn once_answered(
 /// A history as it is told: the events that have resized, and the lowest size so far.
 struct History<'a> {
     start: &'a Start,
-    cloud: Rehearsed,
+    cloud: SimulatedCloud,
     policy: Policy,
     resized: BTreeSet<Vec<u8>>,
     lowest: Lowest,
@@ -310,7 +311,7 @@ impl<'a> History<'a> {
     }
 }
 
-fn notice_of(step: &Step, cloud: &Rehearsed, id: &str) -> Option<(crate::support::Notice, Axis)> {
+fn notice_of(step: &Step, cloud: &SimulatedCloud, id: &str) -> Option<(crate::support::Notice, Axis)> {
     let Step::Tell { alarm, transition, minutes_ago, .. } = step else { return None };
     let at = cloud.with(|world| world.clock) - jiff::SignedDuration::from_mins(*minutes_ago);
     let axis = match *alarm {
@@ -322,14 +323,14 @@ fn notice_of(step: &Step, cloud: &Rehearsed, id: &str) -> Option<(crate::support
 }
 
 /// The load on a deployment: what its metrics read.
-fn load(cloud: &Rehearsed, metrics: &[&str], percent: f64) {
+fn load(cloud: &SimulatedCloud, metrics: &[&str], percent: f64) {
     on(cloud, CHURN, |found| {
         found.metrics = metrics.iter().map(|metric| ((*metric).to_owned(), percent)).collect();
     });
 }
 
 /// Nothing loads it, nothing changes, and there is nothing left to take back.
-fn idle(cloud: &Rehearsed, smallest: &Size) -> bool {
+fn idle(cloud: &SimulatedCloud, smallest: &Size) -> bool {
     cloud.with(|world| {
         let found = &world.deployments[CHURN];
         found.size() == *smallest
@@ -342,7 +343,7 @@ fn idle(cloud: &Rehearsed, smallest: &Size) -> bool {
 /// Lets time pass minute by minute, and hands over what the alarms say as soon as they say it. Returns the
 /// largest that it was along each axis on the way.
 fn live(
-    cloud: &Rehearsed,
+    cloud: &SimulatedCloud,
     policy: &Policy,
     smallest: &Size,
     minutes: i64,

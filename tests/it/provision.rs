@@ -10,17 +10,18 @@ use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::{Value, json};
 use stepladder::call::{AlarmDefinition, Call, FURTHER_PERMISSIONS, OPERATORS_OWN, OciAlarm, PERMISSIONS};
-use stepladder::cloud::rehearsed::{Rehearsed, World, WorldAlarm};
-use stepladder::cloud::{Cloud, Error};
-use stepladder::decide::Question;
+use stepladder::decide::Evaluation;
 use stepladder::deployment::Deployment;
-use stepladder::policy::{Policy, Wanted};
-use stepladder::provision::{
-    Access, OPERATORS_TOO, Planner, READS, Report, SeenSubscription, SeenTopic, Setup, carry_out,
+use stepladder::platform::oci::provision::Desired;
+use stepladder::platform::oci::provision::{
+    Access, Existing, ExistingSubscription, ExistingTopic, OPERATORS_TOO, Planner, READS, Report, carry_out,
     of_function, of_operator, plan, propose, removal,
 };
-use stepladder::repeat::Standing;
-use stepladder::target::TARGETS;
+use stepladder::platform::simulated::{SimulatedCloud, World, WorldAlarm};
+use stepladder::platform::target::TARGETS;
+use stepladder::platform::{Client, Error};
+use stepladder::policy::Policy;
+use stepladder::reconcile::ActiveAlarm;
 use tempfile::TempDir;
 
 use crate::cli::{run, write};
@@ -54,12 +55,12 @@ const STEEP: &str = "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"shape\"\n\
     [[ladder]]\nname = \"steep\"\n\
     rungs = [{ shape = \"s\", vcpus = 1, memory_gib = 1 }, { shape = \"l\", vcpus = 4, memory_gib = 2 }]";
 
-fn wanted(text: &str) -> Wanted {
+fn wanted(text: &str) -> Desired {
     policy(text).oci.unwrap()
 }
 
 /// The smallest table.
-fn small() -> Wanted {
+fn small() -> Desired {
     wanted(&table("", ""))
 }
 
@@ -72,21 +73,21 @@ fn now<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
 }
 
-fn apply(wanted: &Wanted, planner: Planner, cloud: &dyn Cloud) -> Report {
+fn apply(wanted: &Desired, planner: Planner, cloud: &dyn Client) -> Report {
     apply_at(wanted, planner, cloud, at(0))
 }
 
-fn apply_at(wanted: &Wanted, planner: Planner, cloud: &dyn Cloud, run: Timestamp) -> Report {
+fn apply_at(wanted: &Desired, planner: Planner, cloud: &dyn Client, run: Timestamp) -> Report {
     now(carry_out(wanted, planner, cloud, run)).unwrap()
 }
 
 /// A cloud on which nothing stands.
-fn empty() -> Rehearsed {
-    Rehearsed::new(World { furnish: false, ..World::default() })
+fn empty() -> SimulatedCloud {
+    SimulatedCloud::new(World { furnish: false, ..World::default() })
 }
 
 /// A cloud on which the smallest table has been provisioned.
-fn provisioned() -> Rehearsed {
+fn provisioned() -> SimulatedCloud {
     let cloud = empty();
     assert!(apply(&small(), plan, &cloud).nothing_left());
     cloud
@@ -97,7 +98,7 @@ fn sent(report: &Report) -> Vec<&'static str> {
     report.sent.iter().map(|sent| sent.step.call.operation()).collect()
 }
 
-fn alarms(cloud: &Rehearsed) -> Vec<OciAlarm> {
+fn alarms(cloud: &SimulatedCloud) -> Vec<OciAlarm> {
     let definition = |known: WorldAlarm| match known.definition {
         AlarmDefinition::Oci(alarm) => alarm,
         AlarmDefinition::Cloudwatch(alarm) => panic!("{alarm:?} stands on OCI"),
@@ -114,7 +115,7 @@ fn the_alarm(text: &str) -> OciAlarm {
 }
 
 /// Changes an alarm as somebody at the console would.
-fn edit(cloud: &Rehearsed, at: usize, touch: impl FnOnce(&mut OciAlarm)) {
+fn edit(cloud: &SimulatedCloud, at: usize, touch: impl FnOnce(&mut OciAlarm)) {
     cloud.with(|world| {
         let AlarmDefinition::Oci(alarm) = &mut world.alarms[at].definition else { panic!("not on OCI") };
         touch(alarm);
@@ -122,7 +123,7 @@ fn edit(cloud: &Rehearsed, at: usize, touch: impl FnOnce(&mut OciAlarm)) {
 }
 
 /// Puts somebody else's alarm there.
-fn stranger(cloud: &Rehearsed, name: &str, query: &str) {
+fn stranger(cloud: &SimulatedCloud, name: &str, query: &str) {
     let alarm = OciAlarm {
         name: name.to_owned(),
         query: query.to_owned(),
@@ -133,12 +134,12 @@ fn stranger(cloud: &Rehearsed, name: &str, query: &str) {
     cloud.with(|world| world.alarms.push(WorldAlarm::new(&id, AlarmDefinition::Oci(alarm))));
 }
 
-fn topic(id: &str, name: &str) -> SeenTopic {
-    SeenTopic { id: id.to_owned(), name: name.to_owned(), etag: None, tags: [].into() }
+fn topic(id: &str, name: &str) -> ExistingTopic {
+    ExistingTopic { id: id.to_owned(), name: name.to_owned(), etag: None, tags: [].into() }
 }
 
-fn subscription(topic: &str, protocol: &str, endpoint: &str) -> SeenSubscription {
-    SeenSubscription {
+fn subscription(topic: &str, protocol: &str, endpoint: &str) -> ExistingSubscription {
+    ExistingSubscription {
         id: format!("ocid1.onssubscription.oc1..{protocol}"),
         topic: topic.to_owned(),
         protocol: protocol.to_owned(),
@@ -191,7 +192,7 @@ fn subscription(topic: &str, protocol: &str, endpoint: &str) -> SeenSubscription
 )]
 // The rule reckons with a higher threshold than the alarm has, which is 80 where nothing is said.
 #[case::flaps_by_default(
-    &one_alarm(&PAIRED_BELOW_90.replace("90", "36").replace("\npair", "\nabove = 95\npair")),
+    &one_alarm(&PAIRED_BELOW_90.replace("90", "36").replace("\npair", "\nscale_up_threshold = 95\npair")),
     &["`above = 80` is too low for rule 1 of the policy", "36 on 2 instances would be 72 on 1 instance"]
 )]
 #[case::flaps_on_a_ladder(
@@ -278,7 +279,7 @@ fn the_guides_alarms_are_the_default() {
         namespace: "oci_datascience_modeldeploy".into(),
         query: query(metric),
         severity: "INFO".into(),
-        destinations: vec!["ocid1.onstopic.oc1..rehearsed1".to_owned()],
+        destinations: vec!["ocid1.onstopic.oc1..simulated1".to_owned()],
         repeat: Some("PT5M".to_owned()),
         pending: Some("PT1M".into()),
         enabled: true,
@@ -538,7 +539,7 @@ fn somebody_elses_topic_of_that_name_is_in_the_way() {
 
 #[rstest]
 #[case::another_name("other")]
-#[case::the_same_ones_ocid("ocid1.onstopic.oc1..rehearsed1")]
+#[case::the_same_ones_ocid("ocid1.onstopic.oc1..simulated1")]
 fn what_another_set_holds_is_told_with_its_name(#[case] topic: &str) {
     let cloud = provisioned();
     let before = cloud.snapshot();
@@ -568,7 +569,7 @@ fn a_set_moves_to_another_name_by_way_of_a_teardown() {
 fn a_topic_that_carries_another_sets_mark_is_not_taken_over() {
     let cloud = empty();
     let tags = [("stepladder:provisioned".to_owned(), "other".to_owned())].into();
-    cloud.with(|world| world.topics.push(SeenTopic { tags, ..topic(TOPIC, "stepladder-alarms") }));
+    cloud.with(|world| world.topics.push(ExistingTopic { tags, ..topic(TOPIC, "stepladder-alarms") }));
     let report = apply(&small(), plan, &cloud);
     assert_eq!((sent(&report), report.plan.conflicts.len()), (vec![], 1));
     assert!(report.plan.conflicts[0].contains("belongs to the set `other`"), "{:?}", report.plan.conflicts);
@@ -579,7 +580,7 @@ fn a_name_that_is_taken_elsewhere_in_the_tenancy_is_in_the_way() {
     let cloud = empty();
     cloud.with(|world| world.topics.push(topic(TOPIC, "stepladder-alarms")));
     // Where it is nobody looks.
-    let troubled = Troubled::new(cloud, None, vec![Setup::default()]);
+    let troubled = Troubled::new(cloud, None, vec![Existing::default()]);
     let report = apply(&small(), plan, &troubled);
     assert_eq!(sent(&report), ["oci:CreateTopic"]);
     assert_eq!(report.error, None);
@@ -668,7 +669,7 @@ fn pair(name: &str, target: &str, topic: &str) -> OciAlarm {
     }
 }
 
-fn put(cloud: &Rehearsed, alarm: &OciAlarm) {
+fn put(cloud: &SimulatedCloud, alarm: &OciAlarm) {
     let id = format!("{} of {}", alarm.name, alarm.tags["stepladder:target"]);
     cloud.with(|world| world.alarms.push(WorldAlarm::new(&id, AlarmDefinition::Oci(alarm.clone()))));
 }
@@ -751,31 +752,31 @@ fn a_topic_that_others_use_stays(#[case] listened_to: bool, #[case] user: &str) 
 
 // ---- a cloud that goes wrong ----
 
-/// A rehearsed cloud that refuses one call, or shows what it holds too late.
+/// A simulated cloud that refuses one call, or shows what it holds too late.
 struct Troubled {
-    cloud: Rehearsed,
+    cloud: SimulatedCloud,
     calls: AtomicUsize,
     refused: Option<usize>,
-    late: Mutex<Vec<Setup>>,
+    late: Mutex<Vec<Existing>>,
 }
 
 impl Troubled {
-    fn new(cloud: Rehearsed, refused: Option<usize>, late: Vec<Setup>) -> Self {
+    fn new(cloud: SimulatedCloud, refused: Option<usize>, late: Vec<Existing>) -> Self {
         Self { cloud, calls: AtomicUsize::new(0), refused, late: Mutex::new(late) }
     }
 }
 
 #[async_trait]
-impl Cloud for Troubled {
-    async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error> {
-        self.cloud.observe(question).await
+impl Client for Troubled {
+    async fn observe(&self, evaluation: &Evaluation<'_>) -> Result<Deployment, Error> {
+        self.cloud.observe(evaluation).await
     }
 
-    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<Standing>, Error> {
+    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
         self.cloud.standing(action, now).await
     }
 
-    async fn setup(&self, wanted: &Wanted) -> Result<Setup, Error> {
+    async fn setup(&self, wanted: &Desired) -> Result<Existing, Error> {
         let late = self.late.lock().unwrap().pop();
         if let Some(late) = late { Ok(late) } else { self.cloud.setup(wanted).await }
     }
@@ -808,7 +809,7 @@ fn a_run_that_was_broken_off_is_finished_by_the_next(
 #[test]
 fn what_is_not_listed_yet_is_not_sent_twice() {
     // The first look, and one after the topic was created: neither shows it.
-    let troubled = Troubled::new(empty(), None, vec![Setup::default(), Setup::default()]);
+    let troubled = Troubled::new(empty(), None, vec![Existing::default(), Existing::default()]);
     let report = apply(&small(), plan, &troubled);
     let all = ["oci:CreateTopic", "oci:CreateSubscription", "oci:CreateAlarm", "oci:CreateAlarm"];
     assert_eq!((sent(&report), report.nothing_left()), (all.to_vec(), true));
@@ -836,11 +837,11 @@ fn what_never_looks_as_it_was_sent_is_sent_once() {
 fn a_cloud_that_provisions_nothing_says_so() {
     struct Elsewhere;
     #[async_trait]
-    impl Cloud for Elsewhere {
-        async fn observe(&self, _: &Question<'_>) -> Result<Deployment, Error> {
+    impl Client for Elsewhere {
+        async fn observe(&self, _: &Evaluation<'_>) -> Result<Deployment, Error> {
             panic!("nobody asks")
         }
-        async fn standing(&self, _: Option<&str>, _: Timestamp) -> Result<Vec<Standing>, Error> {
+        async fn standing(&self, _: Option<&str>, _: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
             Ok(Vec::new())
         }
         async fn send(&self, _: &Call) -> Result<String, Error> {
@@ -1013,15 +1014,15 @@ fn the_command_plans_applies_and_takes_down() {
 }
 
 #[test]
-fn the_cloud_is_named_and_a_rehearsal_is_not_taken_for_it() {
+fn the_cloud_is_named_and_a_replay_is_not_taken_for_it() {
     let dir = TempDir::new().unwrap();
     let policy = write(&dir, "stepladder.toml", table("", ""));
     let world = write(&dir, "world.json", "{}");
     for verb in ["provision", "teardown"] {
         let planned = run(&[verb, "--policy", &policy, "--format", "json"]);
-        assert_eq!(planned.json()["cloud"], "rehearsed");
+        assert_eq!(planned.json()["cloud"], "simulated");
         let text = run(&[verb, "--policy", &policy]);
-        assert!(text.out.starts_with("On the rehearsed cloud\n"), "{text}");
+        assert!(text.out.starts_with("On the simulated cloud\n"), "{text}");
         // What is kept nowhere was for nothing.
         let applied = run(&[verb, "--policy", &policy, "--apply"]);
         assert!(applied.err.starts_with("warning: ") && applied.err.contains("`--cloud oci`"), "{applied}");

@@ -3,8 +3,8 @@
 use rstest::rstest;
 use stepladder::apply::Ending;
 use stepladder::call::AlarmDefinition;
-use stepladder::cloud::rehearsed::{Rehearsed, Resource, World};
 use stepladder::deployment::{Flex, Size};
+use stepladder::platform::simulated::{SimulatedCloud, SimulatedDeployment, World};
 
 use crate::support::{
     self, BANDWIDTH_PAIR, CHURN, CPU_PAIR, HIGH_BANDWIDTH, HIGH_CPU, HIGH_MEM, Interrupted, LOW_BANDWIDTH,
@@ -16,10 +16,10 @@ use crate::support::{
 const FLEXIBLE: &str = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueidflexible";
 
 /// The small world, and the flexible deployment.
-fn cloud() -> Rehearsed {
+fn cloud() -> SimulatedCloud {
     let cloud = support::cloud();
     let flex = Some(Flex { ocpus: 1, memory_gib: 6 });
-    let flexible = Resource { flex, ..Resource::new(1, "VM.Standard.E4.Flex") };
+    let flexible = SimulatedDeployment { flex, ..SimulatedDeployment::new(1, "VM.Standard.E4.Flex") };
     cloud.with(|world| world.deployments.insert(FLEXIBLE.to_owned(), flexible));
     cloud
 }
@@ -33,7 +33,7 @@ const LAST: i64 = 12;
 type Past = &'static [&'static str];
 
 /// A deployment's past, replayed hour by hour.
-fn after(past: Past, id: &str) -> Rehearsed {
+fn after(past: Past, id: &str) -> SimulatedCloud {
     let cloud = cloud();
     for (hour, event) in past.iter().enumerate() {
         let hour = i64::try_from(hour).unwrap();
@@ -60,7 +60,7 @@ fn edit(world: &mut World) {
     }
 }
 
-fn hear(alarm: &str, id: &str, hour: i64, cloud: &Rehearsed) -> stepladder::apply::Outcome {
+fn hear(alarm: &str, id: &str, hour: i64, cloud: &SimulatedCloud) -> stepladder::apply::Outcome {
     tell(&notice(alarm, id).at(minute(hour * 60)), cloud, &built_in())
 }
 
@@ -82,7 +82,7 @@ fn high_and_low(alarm: &str) -> (&'static str, &'static str) {
 }
 
 /// How far a deployment is, or will be, above the floor along the axis of an alarm.
-fn above_floor(cloud: &Rehearsed, id: &str, alarm: &str) -> bool {
+fn above_floor(cloud: &SimulatedCloud, id: &str, alarm: &str) -> bool {
     let lowest = ["VM.Standard2.1", "VM.Standard.E4.Flex:1:6"];
     let above = |size: &Size| match pair_for(alarm) {
         MEM_PAIR => !lowest.contains(&size.rung().as_ref()),
@@ -92,14 +92,14 @@ fn above_floor(cloud: &Rehearsed, id: &str, alarm: &str) -> bool {
     [size(cloud, id), heading(cloud, id)].iter().any(above)
 }
 
-fn nothing_is_stranded(cloud: &Rehearsed, id: &str, alarm: &str, story: &str) {
+fn nothing_is_stranded(cloud: &SimulatedCloud, id: &str, alarm: &str, story: &str) {
     let standing = pairs(&cloud.snapshot(), id, pair_for(alarm)).len();
     assert!(standing <= 1, "{story}: {standing} pairs");
     assert!(standing == 1 || !above_floor(cloud, id, alarm), "{story}: nothing takes the capacity back");
 }
 
 /// What must be so when an event has been answered and its change is done.
-fn all_is_as_it_should_be(cloud: &Rehearsed, id: &str, alarm: &str, story: &str) {
+fn all_is_as_it_should_be(cloud: &SimulatedCloud, id: &str, alarm: &str, story: &str) {
     nothing_is_stranded(cloud, id, alarm, story);
     for pair in pairs(&cloud.snapshot(), id, pair_for(alarm)) {
         let edited = match &pair.definition {
@@ -111,7 +111,7 @@ fn all_is_as_it_should_be(cloud: &Rehearsed, id: &str, alarm: &str, story: &str)
 }
 
 /// Cuts the answer to an alarm short at every call, on both sides of it.
-fn crashes(past: Past, id: &str, alarm: &str, then: impl Fn(&Rehearsed, &str)) {
+fn crashes(past: Past, id: &str, alarm: &str, then: impl Fn(&SimulatedCloud, &str)) {
     let whole = hear(alarm, id, CRASH, &after(past, id)).calls.len();
     assert!(whole > 0, "there is nothing to cut short");
     for calls in 0..whole {
@@ -197,7 +197,7 @@ fn the_next_event_puts_a_crash_right(
 }
 
 /// However it went: low alarms bring it to the floor, and the pair goes with the last of them.
-fn comes_down_to_nothing(cloud: &Rehearsed, id: &str, low: &str, story: &str) {
+fn comes_down_to_nothing(cloud: &SimulatedCloud, id: &str, low: &str, story: &str) {
     for hour in LAST + 1..LAST + 6 {
         cloud.advance(minute(hour * 60));
         hear(low, id, hour, cloud);

@@ -3,7 +3,7 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 use stepladder::apply::{Outcome, Status};
-use stepladder::cloud::rehearsed::{Notice, Rehearsed};
+use stepladder::platform::simulated::{Delivery, SimulatedCloud};
 use stepladder::policy::Policy;
 use stepladder::report;
 
@@ -33,10 +33,10 @@ fn called_by_the_topic(mut policy: Policy) -> Policy {
 }
 
 /// Lets the clock run, and delivers what alarms send, and a tick every minute.
-fn live(cloud: &Rehearsed, policy: &Policy, minutes: std::ops::Range<i64>) -> Vec<Outcome> {
+fn live(cloud: &SimulatedCloud, policy: &Policy, minutes: std::ops::Range<i64>) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for at in minutes.map(minute) {
-        for Notice { body, .. } in cloud.advance(at) {
+        for Delivery { body, .. } in cloud.advance(at) {
             outcomes.extend(answer(&body, cloud, policy, at).outcomes);
         }
         outcomes.extend(answer(TICK, cloud, policy, at).outcomes);
@@ -45,7 +45,7 @@ fn live(cloud: &Rehearsed, policy: &Policy, minutes: std::ops::Range<i64>) -> Ve
 }
 
 /// The variant's metric, which all of its alarms watch.
-fn load(cloud: &Rehearsed, value: f64) {
+fn load(cloud: &SimulatedCloud, value: f64) {
     on(cloud, VARIANT, |found| found.metrics.insert("CPUUtilization".to_owned(), value));
 }
 
@@ -161,7 +161,7 @@ fn oci_alarms_repeat_by_themselves_and_are_not_asked_for() {
 
 #[test]
 fn alarms_that_cannot_be_asked_for_are_told() {
-    let error = stepladder::cloud::Error::Throttled {
+    let error = stepladder::platform::Error::Throttled {
         operation: "aws:DescribeAlarms".to_owned(),
         message: "Rate exceeded".to_owned(),
     };

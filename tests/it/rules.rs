@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::{Value, json};
 use stepladder::alarm::{TargetId, Transition};
-use stepladder::apply::{Ending, Outcome, Receipt, Status};
+use stepladder::apply::{CallRecord, Ending, Outcome, Status};
 use stepladder::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm, RetryToken};
-use stepladder::cloud::Error;
-use stepladder::cloud::rehearsed::{Rehearsed, Resource, World};
-use stepladder::decide::{Decision, Hold, Question, decide, worth_a_look};
-use stepladder::deployment::{Axis, Bounds, Deployment, Facts, Lifecycle, Size, Way};
+use stepladder::decide::{Decision, Evaluation, Hold, decide, worth_a_look};
+use stepladder::deployment::{Axis, Bounds, Deployment, Direction, Facts, Lifecycle, Size};
 use stepladder::ladder::{Ladders, Rung};
 use stepladder::plan::plan;
+use stepladder::platform::Error;
+use stepladder::platform::simulated::{SimulatedCloud, SimulatedDeployment, World};
 use stepladder::policy::Policy;
 use stepladder::report;
 
@@ -162,17 +162,17 @@ const CHANGED: i64 = 0;
 #[case::no_time_cloudwatch(VARIANT, "", Some(5), Some(5), None, "stale")]
 fn evidence_is_newer_than_the_last_change(
     #[case] id: &str,
-    #[case] fresh: &str,
+    #[case] evidence: &str,
     #[case] told: Option<i64>,
     #[case] observed: Option<i64>,
     #[case] fired: Option<i64>,
     #[case] expected: &str,
 ) {
-    let fresh = if fresh.is_empty() { "window" } else { fresh };
-    let policy = policy(&format!("[defaults]\nfresh = \"{fresh}\""));
+    let evidence = if evidence.is_empty() { "window" } else { evidence };
+    let policy = policy(&format!("[defaults]\nevidence = \"{evidence}\""));
     let notice = notice(HIGH_CPU, id).window(told);
     let notice = fired.map_or_else(|| notice.clone().without_time(), |fired| notice.clone().at(at(fired)));
-    let cloud = Rehearsed::new(World { alarms: Vec::new(), ..world() });
+    let cloud = SimulatedCloud::new(World { alarms: Vec::new(), ..world() });
     cloud.with(|world| world.alarms.push(standing(notice.name(), id, observed)));
     on(&cloud, id, |found| found.last_change = Some(at(CHANGED)));
     assert_eq!(reason(&tell(&notice, &cloud, &policy)), expected);
@@ -181,8 +181,8 @@ fn evidence_is_newer_than_the_last_change(
 #[rstest]
 #[case::window("window")]
 #[case::fired("fired")]
-fn without_a_change_on_record_nothing_is_stale(#[case] fresh: &str) {
-    let policy = policy(&format!("[defaults]\nfresh = \"{fresh}\""));
+fn without_a_change_on_record_nothing_is_stale(#[case] evidence: &str) {
+    let policy = policy(&format!("[defaults]\nevidence = \"{evidence}\""));
     let outcome = tell(&notice(HIGH_CPU, CHURN).without_time(), &cloud(), &policy);
     assert_eq!(reason(&outcome), "resize");
 }
@@ -206,7 +206,7 @@ fn touched_by_another(world: &mut World) {
 /// Somebody else's update is under way on either deployment.
 fn begun_by_another(world: &mut World) {
     for found in world.deployments.values_mut() {
-        let change = stepladder::cloud::rehearsed::Change::new(5, &found.shape, minute(10));
+        let change = stepladder::platform::simulated::PendingUpdate::new(5, &found.shape, minute(10));
         found.change = Some(change);
     }
 }
@@ -476,7 +476,7 @@ fn a_ladder_of_the_policy_comes_before_the_built_in_ones() {
 // ---- R13: the pair ----
 
 /// A deployment that went up once, by this alarm, and has settled. An hour has passed.
-fn with_a_pair(id: &str, alarm: &str) -> Rehearsed {
+fn with_a_pair(id: &str, alarm: &str) -> SimulatedCloud {
     let cloud = cloud();
     let outcome = tell(&notice(alarm, id), &cloud, &built_in());
     assert_eq!(outcome.result, Ending::Applied);
@@ -485,13 +485,13 @@ fn with_a_pair(id: &str, alarm: &str) -> Rehearsed {
 }
 
 /// Somebody brings a deployment back to the floor at the console, long ago.
-fn floor(cloud: &Rehearsed, id: &str) {
+fn floor(cloud: &SimulatedCloud, id: &str) {
     let start = world().deployments.remove(id).unwrap();
-    on(cloud, id, |found| *found = Resource { revision: found.revision + 1, ..start });
+    on(cloud, id, |found| *found = SimulatedDeployment { revision: found.revision + 1, ..start });
 }
 
 /// Somebody edits the paired alarms at the console: they would shrink a deployment under load.
-fn edit_pairs(cloud: &Rehearsed) {
+fn edit_pairs(cloud: &SimulatedCloud) {
     cloud.with(|world| {
         for alarm in world.alarms.iter_mut().filter(|alarm| alarm.is_ours()) {
             alarm.revision += 1;
@@ -544,7 +544,7 @@ fn an_edited_pair_is_written_anew(
     let outcome = tell(&notice(next, id).at(minute(60)), &cloud, &built_in());
     assert_eq!(operations(&outcome), calls);
     let after = pairs(&cloud.snapshot(), id, pair);
-    let definitions = |alarms: &[stepladder::cloud::rehearsed::WorldAlarm]| {
+    let definitions = |alarms: &[stepladder::platform::simulated::WorldAlarm]| {
         alarms.iter().map(|alarm| alarm.definition.clone()).collect::<Vec<_>>()
     };
     assert_eq!(definitions(&after), definitions(&before));
@@ -552,18 +552,18 @@ fn an_edited_pair_is_written_anew(
 
 /// What keeps the deployment from being resized while it is above the floor.
 #[derive(PartialEq)]
-enum Kept {
+enum StoredPolicy {
     Stale,
     Busy,
     AtCeiling,
 }
 
 #[rstest]
-#[case::stale(Kept::Stale, "stale")]
-#[case::busy(Kept::Busy, "busy")]
-#[case::at_ceiling(Kept::AtCeiling, "at_ceiling")]
+#[case::stale(StoredPolicy::Stale, "stale")]
+#[case::busy(StoredPolicy::Busy, "busy")]
+#[case::at_ceiling(StoredPolicy::AtCeiling, "at_ceiling")]
 fn a_hold_above_the_floor_brings_a_lost_pair_back(
-    #[case] kept: Kept,
+    #[case] kept: StoredPolicy,
     #[case] expected: &str,
     #[values(CHURN, VARIANT)] id: &str,
 ) {
@@ -572,13 +572,13 @@ fn a_hold_above_the_floor_brings_a_lost_pair_back(
     cloud.with(pair_removed);
     let mut late = notice(HIGH_CPU, id).at(minute(60));
     match kept {
-        Kept::Stale => late = late.at(minute(1)),
-        Kept::Busy => on(&cloud, id, |found| found.status = Some("Updating".to_owned())),
-        Kept::AtCeiling => policy = self::policy("[defaults]\ninstances = { min = 1, max = 2 }"),
+        StoredPolicy::Stale => late = late.at(minute(1)),
+        StoredPolicy::Busy => on(&cloud, id, |found| found.status = Some("Updating".to_owned())),
+        StoredPolicy::AtCeiling => policy = self::policy("[defaults]\ninstances = { min = 1, max = 2 }"),
     }
     let mut outcome = tell(&late, &cloud, &policy);
     assert!(held(&outcome, expected), "{outcome:?}");
-    if id == CHURN && kept == Kept::Busy {
+    if id == CHURN && kept == StoredPolicy::Busy {
         // Whoever changes it may have created one since: only at rest is it certain that there is none.
         assert_eq!(operations(&outcome), [""; 0]);
         on(&cloud, id, |found| found.status = None);
@@ -623,7 +623,7 @@ fn the_pair_goes_when_the_deployment_is_seen_settled_at_the_floor(
     #[case] call: &str,
 ) {
     let cloud = with_a_pair(id, up);
-    let left = |cloud: &Rehearsed| pairs(&cloud.snapshot(), id, pair).len();
+    let left = |cloud: &SimulatedCloud| pairs(&cloud.snapshot(), id, pair).len();
     // Going down to the floor is no reason yet: the update may still fail.
     let last = tell(&notice(down, id).at(minute(60)), &cloud, &built_in());
     assert_eq!((last.result, last.calls.len(), left(&cloud)), (Ending::Applied, 1, 1));
@@ -649,7 +649,7 @@ fn an_update_that_fell_back_to_the_floor_keeps_the_pair_while_it_lasts() {
 }
 
 /// Somebody's own alarm in the place of the paired one.
-fn with_a_foreign_pair(id: &str, instances: u32) -> Rehearsed {
+fn with_a_foreign_pair(id: &str, instances: u32) -> SimulatedCloud {
     let cloud = cloud();
     let name = built_in_pair_name(id);
     cloud.with(|world| world.alarms.push(standing(&name, id, Some(5))));
@@ -708,7 +708,8 @@ fn on_oci_an_alarm_of_the_same_name_is_nobodys_business() {
 fn another_deployments_pair_is_nobodys_business() {
     let cloud = with_a_pair(CHURN, HIGH_CPU);
     let other = format!("{CHURN}2");
-    cloud.with(|world| world.deployments.insert(other.clone(), Resource::new(1, "VM.Standard2.1")));
+    cloud
+        .with(|world| world.deployments.insert(other.clone(), SimulatedDeployment::new(1, "VM.Standard2.1")));
     tell(&Notice::new(HIGH_CPU, &other).at(minute(60)), &cloud, &built_in());
     let world = cloud.snapshot();
     assert_eq!((pairs(&world, CHURN, CPU_PAIR).len(), pairs(&world, &other, CPU_PAIR).len()), (1, 1));
@@ -781,7 +782,7 @@ fn standing_oci(name: &str) -> OciAlarm {
 }
 
 /// The tokens that the paired alarm would be created with: the first, and the next where that one is blocked.
-fn tokens(cloud: &Rehearsed, minutes: i64) -> [RetryToken; 2] {
+fn tokens(cloud: &SimulatedCloud, minutes: i64) -> [RetryToken; 2] {
     let plan = tell(&notice(HIGH_CPU, CHURN).at(minute(minutes)), cloud, &policy("mode = \"observe\""));
     let Call::OciCreateAlarm { retry_token, next_token, .. } = &plan.calls[0].call else {
         panic!("no alarm is created")
@@ -820,7 +821,7 @@ fn a_pair_that_served_for_nothing_can_be_created_again() {
 }
 
 /// Every standing alarm notifies nobody.
-fn mute(cloud: &Rehearsed) {
+fn mute(cloud: &SimulatedCloud) {
     cloud.with(|world| {
         for alarm in &mut world.alarms {
             match &mut alarm.definition {
@@ -944,7 +945,7 @@ fn the_record_of_a_resize_is_a_contract() {
     assert_eq!(report::reply(&answer), expected);
 }
 
-fn answered(sent: &Receipt) -> &str {
+fn answered(sent: &CallRecord) -> &str {
     sent.answer.as_deref().unwrap()
 }
 
@@ -973,7 +974,7 @@ fn guards_on_the_way_up(outcome: &Outcome) -> Vec<Value> {
         "pair_taken",
         "no_pair_action",
     ];
-    let saw = outcome.guards.iter().map(|verdict| verdict.saw.to_string());
+    let saw = outcome.guards.iter().map(|check| check.saw.to_string());
     let told = names.iter().zip(saw);
     told.map(|(guard, saw)| json!({"guard": guard, "held": false, "saw": saw})).collect()
 }
@@ -1022,7 +1023,7 @@ fn a_failure_has_every_field_and_its_error() {
 #[test]
 fn every_guard_up_to_the_one_that_holds_is_on_record() {
     let outcome = tell(&notice(LOW_CPU, CHURN), &cloud(), &built_in());
-    let asked: Vec<_> = outcome.guards.iter().map(|verdict| verdict.guard).collect();
+    let asked: Vec<_> = outcome.guards.iter().map(|check| check.guard).collect();
     let in_order = [
         "not_firing",
         "muted",
@@ -1038,7 +1039,7 @@ fn every_guard_up_to_the_one_that_holds_is_on_record() {
         "at_floor",
     ];
     assert_eq!(asked, in_order);
-    assert_eq!(outcome.guards.iter().filter(|verdict| verdict.held).count(), 1);
+    assert_eq!(outcome.guards.iter().filter(|check| check.held).count(), 1);
     assert!(outcome.guards.last().is_some_and(|last| last.held));
 }
 
@@ -1057,7 +1058,7 @@ fn there_is_one_outcome_per_alarm_and_target() {
     let told: Vec<_> =
         answer.outcomes.iter().map(|o| (o.target.as_ref().unwrap().id.as_str(), reason(o))).collect();
     // The unknown one keeps nobody from being answered, and the second alarm waits for the first one's change.
-    assert_eq!(told, [(CHURN, "resize"), (other.as_str(), "not_observed"), (CHURN, "outranked")]);
+    assert_eq!(told, [(CHURN, "resize"), (other.as_str(), "not_observed"), (CHURN, "superseded")]);
     assert_eq!(heading(&cloud, CHURN).instances, 2);
 }
 
@@ -1075,18 +1076,18 @@ const DEAR: &str = "[defaults]\nmax_hourly_cost = 0.7";
 
 #[rstest]
 // The low alarm came first, and waits: what is needed is not taken away.
-#[case::less_and_more("", &[LOW_CPU, HIGH_CPU], &[(HIGH_CPU, "resize"), (LOW_CPU, "outranked")])]
+#[case::less_and_more("", &[LOW_CPU, HIGH_CPU], &[(HIGH_CPU, "resize"), (LOW_CPU, "superseded")])]
 // Both ask for more: one thing at a time, in the order in which they came.
-#[case::two_kinds("", &[HIGH_MEM, HIGH_CPU], &[(HIGH_MEM, "resize"), (HIGH_CPU, "outranked")])]
+#[case::two_kinds("", &[HIGH_MEM, HIGH_CPU], &[(HIGH_MEM, "resize"), (HIGH_CPU, "superseded")])]
 // Memory for more, CPU for less.
-#[case::across_axes("", &[LOW_CPU, HIGH_MEM], &[(HIGH_MEM, "resize"), (LOW_CPU, "outranked")])]
+#[case::across_axes("", &[LOW_CPU, HIGH_MEM], &[(HIGH_MEM, "resize"), (LOW_CPU, "superseded")])]
 // There is no more of it to be had, and so nothing is taken away.
-#[case::in_vain(THREE, &[LOW_CPU, HIGH_CPU], &[(HIGH_CPU, "at_ceiling"), (LOW_CPU, "outranked")])]
+#[case::in_vain(THREE, &[LOW_CPU, HIGH_CPU], &[(HIGH_CPU, "at_ceiling"), (LOW_CPU, "superseded")])]
 // A smaller shape has fewer cores, too.
-#[case::in_vain_across_axes(THREE, &[LOW_MEM, HIGH_CPU], &[(HIGH_CPU, "at_ceiling"), (LOW_MEM, "outranked")])]
+#[case::in_vain_across_axes(THREE, &[LOW_MEM, HIGH_CPU], &[(HIGH_CPU, "at_ceiling"), (LOW_MEM, "superseded")])]
 // Where a shape cannot be had, its memory is none of the count's business; another shape's is.
 #[case::of_a_shape(DEAR, &[LOW_CPU, HIGH_MEM], &[(HIGH_MEM, "over_budget"), (LOW_CPU, "resize")])]
-#[case::of_a_shape_for_less(DEAR, &[LOW_MEM, HIGH_MEM], &[(HIGH_MEM, "over_budget"), (LOW_MEM, "outranked")])]
+#[case::of_a_shape_for_less(DEAR, &[LOW_MEM, HIGH_MEM], &[(HIGH_MEM, "over_budget"), (LOW_MEM, "superseded")])]
 // More by another way is not in the way of it.
 #[case::more_by_another_way(THREE, &[HIGH_CPU, HIGH_MEM], &[(HIGH_CPU, "at_ceiling"), (HIGH_MEM, "resize")])]
 // What asks for nothing outranks nobody.
@@ -1099,10 +1100,10 @@ const DEAR: &str = "[defaults]\nmax_hourly_cost = 0.7";
 #[case::tracked(
     "[[rule]]\nalarm = \"*_cpu\"\naxis = \"instances\"\ntrack = 60",
     &[LOW_CPU, HIGH_CPU],
-    &[(HIGH_CPU, "resize"), (LOW_CPU, "outranked")]
+    &[(HIGH_CPU, "resize"), (LOW_CPU, "superseded")]
 )]
 // What is only shown would have been first as well.
-#[case::observed("mode = \"observe\"", &[LOW_CPU, HIGH_CPU], &[(HIGH_CPU, "resize"), (LOW_CPU, "outranked")])]
+#[case::observed("mode = \"observe\"", &[LOW_CPU, HIGH_CPU], &[(HIGH_CPU, "resize"), (LOW_CPU, "superseded")])]
 fn more_wins_over_less(#[case] text: &str, #[case] alarms: &[&str], #[case] expected: &[(&str, &str)]) {
     let cloud = cloud_with(VARIANT, 3, "ml.m5.xlarge");
     let notices: Vec<Notice> = alarms.iter().map(|alarm| notice(alarm, VARIANT)).collect();
@@ -1112,8 +1113,8 @@ fn more_wins_over_less(#[case] text: &str, #[case] alarms: &[&str], #[case] expe
         expected.iter().map(|(alarm, reason)| (notice(alarm, VARIANT).name().to_owned(), *reason)).collect();
     assert_eq!(told, expected);
     // And the one that waited is answered when it says so again.
-    let outranked = answer.outcomes.iter().find(|outcome| reason(outcome) == "outranked");
-    assert!(outranked.is_none_or(|held| held.calls.is_empty() && held.result == Ending::Held));
+    let superseded = answer.outcomes.iter().find(|outcome| reason(outcome) == "superseded");
+    assert!(superseded.is_none_or(|held| held.calls.is_empty() && held.result == Ending::Held));
 }
 
 #[test]
@@ -1158,7 +1159,7 @@ fn the_same_story_has_the_same_record() {
 #[case::unavailable(unavailable(), "unavailable", true)]
 #[case::denied(denied(), "denied", false)]
 #[case::quota(error(|operation, message| Error::OverQuota { operation, message }), "over_quota", false)]
-#[case::refused(error(|operation, message| Error::Refused { operation, message }), "refused", false)]
+#[case::refused(error(|operation, message| Error::RejectedChange { operation, message }), "refused", false)]
 #[case::not_found(error(|operation, message| Error::NotFound { operation, message }), "not_found", false)]
 fn what_may_succeed_later_is_delivered_again(#[case] error: Error, #[case] kind: &str, #[case] again: bool) {
     // When it looks.
@@ -1231,7 +1232,7 @@ fn a_failure_after_the_pair_is_told_as_it_is() {
 struct Story {
     reason: &'static str,
     policy: Policy,
-    cloud: Box<dyn stepladder::cloud::Cloud>,
+    cloud: Box<dyn stepladder::platform::Client>,
     notice: Notice,
 }
 
@@ -1248,19 +1249,19 @@ impl Story {
         Self { notice, ..self }
     }
 
-    fn cloud(self, cloud: Rehearsed) -> Self {
+    fn cloud(self, cloud: SimulatedCloud) -> Self {
         Self { cloud: Box::new(cloud), ..self }
     }
 }
 
-fn changed_world(touch: impl FnOnce(&Rehearsed)) -> Rehearsed {
+fn changed_world(touch: impl FnOnce(&SimulatedCloud)) -> SimulatedCloud {
     let cloud = cloud();
     touch(&cloud);
     cloud
 }
 
 /// The OCI deployment of the small world with these tags.
-fn tagged(tags: &[(&str, &str)]) -> Rehearsed {
+fn tagged(tags: &[(&str, &str)]) -> SimulatedCloud {
     let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     changed_world(|cloud| on(cloud, CHURN, |found| found.tags.extend(tags)))
 }
@@ -1326,7 +1327,7 @@ fn stories() -> Vec<Story> {
         )])),
         // 4.2 % of two are 8.4 % of one, and the high alarm fires above 9.
         Story::new("would_flap")
-            .policy("[[rule]]\nalarm = \"*low_cpu\"\naxis = \"instances\"\nstep = -1\nabove = 9")
+            .policy("[[rule]]\nalarm = \"*low_cpu\"\naxis = \"instances\"\nstep = -1\nscale_up_threshold = 9")
             .notice(notice(LOW_CPU, CHURN))
             .cloud(cloud_with(CHURN, 2, "VM.Standard2.1")),
         // Two of them cost 0.1276 an hour.
@@ -1368,15 +1369,15 @@ fn after(hold: &Hold) -> Option<Hold> {
         Hold::Busy { .. } => Some(Hold::Stale { since: None, changed: Timestamp::UNIX_EPOCH }),
         Hold::Stale { .. } => Some(Hold::NotResizable { axis: Axis::Shape, why: text() }),
         Hold::NotResizable { .. } => {
-            Some(Hold::OwnedElsewhere { axis: Axis::Shape, who: text(), can_be_parked: true })
+            Some(Hold::OwnedElsewhere { axis: Axis::Shape, who: text(), can_be_suspended: true })
         }
         Hold::OwnedElsewhere { .. } => Some(Hold::Paused { by: text() }),
         Hold::Paused { .. } => Some(Hold::UnreadableTag { tag: text(), problem: text() }),
         Hold::UnreadableTag { .. } => Some(Hold::NoData { missing: text() }),
         Hold::NoData { .. } => Some(Hold::OnTarget { why: text() }),
-        Hold::OnTarget { .. } => Some(Hold::Outranked { by: text() }),
-        Hold::Outranked { .. } => {
-            Some(Hold::CoolingDown { way: Way::Up, until: Timestamp::UNIX_EPOCH, credit: 0 })
+        Hold::OnTarget { .. } => Some(Hold::Superseded { by: text() }),
+        Hold::Superseded { .. } => {
+            Some(Hold::CoolingDown { direction: Direction::Up, until: Timestamp::UNIX_EPOCH, credit: 0 })
         }
         Hold::CoolingDown { .. } => Some(Hold::TooManyChanges { most: 1, until: Timestamp::UNIX_EPOCH }),
         Hold::TooManyChanges { .. } => Some(Hold::WouldFlap { why: text() }),
@@ -1408,7 +1409,7 @@ fn every_reason_to_hold_has_a_story() {
     // Only events tell of a muted alarm, only the clock finds a target gone, and it takes two alarms for one to be
     // outranked: their stories are `a_muted_alarm_is_left_alone`, `a_pair_whose_endpoint_is_gone_goes_too` and
     // `more_wins_over_less`.
-    told.extend(["muted", "target_gone", "outranked"]);
+    told.extend(["muted", "target_gone", "superseded"]);
     assert_eq!(told, every);
 }
 
@@ -1439,7 +1440,7 @@ fn variant_as_seen(pair: Option<CloudwatchAlarm>) -> Deployment {
         floor: None,
         alarm: None,
         pair: pair.map(seen),
-        strays: Vec::new(),
+        duplicates: Vec::new(),
         facts: Facts::SagemakerVariant {
             configuration: "churn-config-3".to_owned(),
             arn: String::new(),
@@ -1456,9 +1457,9 @@ fn a_plan_carried_out_has_nothing_left_to_write() {
     let mut event = stepladder::source::parse(&notice(HIGH_CPU, VARIANT).body()).unwrap();
     let alarm = event.alarms.remove(0);
     let planned = |seen: &Deployment| {
-        let (question, guards): (Question, _) =
+        let (evaluation, guards): (Evaluation, _) =
             worth_a_look(&alarm, &alarm.targets[0], &policy, at(0)).unwrap();
-        plan(&question, seen, decide(&question, guards, seen, &policy), &policy).calls
+        plan(&evaluation, seen, decide(&evaluation, guards, seen, &policy), &policy).calls
     };
     let first = planned(&variant_as_seen(None));
     let [Call::AwsPutMetricAlarm(pair), Call::AwsUpdateEndpointWeightsAndCapacities { instances: 3, .. }] =
@@ -1524,7 +1525,7 @@ fn what_is_remembered_is_which_way_and_how_far(
         });
     });
     let text = format!(
-        "[[rule]]\nalarm = \"{rule}\"\n{keys}\ncooldown = {{ up = \"10m\", down = \"0s\" }}\nfresh = \"fired\""
+        "[[rule]]\nalarm = \"{rule}\"\n{keys}\ncooldown = {{ up = \"10m\", down = \"0s\" }}\nevidence = \"fired\""
     );
     tell(&notice(alarm, CHURN).value(if alarm == LOW_CPU { 5.0 } else { 91.0 }), &cloud, &policy(&text));
     let line = on(&cloud, CHURN, |found| found.tags.get("stepladder:recent").cloned());

@@ -10,13 +10,15 @@ use serde_json::{Value, json};
 use stepladder::alarm::Transition;
 use stepladder::apply::Outcome;
 use stepladder::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm};
-use stepladder::cloud::rehearsed::{Rehearsed, Resource, World, WorldAlarm, WorldConfiguration};
-use stepladder::cloud::{Cloud, Error};
-use stepladder::decide::{Decision, Question};
-use stepladder::deployment::{Deployment, Native, Size};
+use stepladder::decide::{Decision, Evaluation};
+use stepladder::deployment::{Deployment, NativeScaling, Size};
 use stepladder::handle::{Answer, handle};
+use stepladder::platform::simulated::{
+    SimulatedCloud, SimulatedDeployment, World, WorldAlarm, WorldConfiguration,
+};
+use stepladder::platform::{Client, Error};
 use stepladder::policy::Policy;
-use stepladder::repeat::Standing;
+use stepladder::reconcile::ActiveAlarm;
 
 /// The OCI model deployment of the small world.
 pub(crate) const CHURN: &str = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueidchurn";
@@ -34,7 +36,7 @@ pub(crate) const HIGH_CPU: &str = "churn-model_deployment_high_cpu";
 pub(crate) const LOW_CPU: &str = "churn-model_deployment_low_cpu";
 pub(crate) const HIGH_MEM: &str = "churn-model_deployment_high_mem";
 pub(crate) const LOW_MEM: &str = "churn-model_deployment_low_mem";
-/// Nobody has made these two; the rehearsed cloud puts them there when they call.
+/// Nobody has made these two; the simulated cloud puts them there when they call.
 pub(crate) const HIGH_BANDWIDTH: &str = "churn-model_deployment_high_bandwidth";
 pub(crate) const LOW_BANDWIDTH: &str = "churn-model_deployment_low_bandwidth";
 const STANDING: [&str; 4] = [HIGH_CPU, LOW_CPU, HIGH_MEM, LOW_MEM];
@@ -304,7 +306,9 @@ pub(crate) fn world() -> World {
     World {
         clock: at(0),
         furnish: false,
-        deployments: deployments.map(|(id, shape)| (id.to_owned(), Resource::new(1, shape))).into(),
+        deployments: deployments
+            .map(|(id, shape)| (id.to_owned(), SimulatedDeployment::new(1, shape)))
+            .into(),
         alarms: [alarms(CHURN), alarms(VARIANT)].concat(),
         ..World::default()
     }
@@ -321,12 +325,12 @@ pub(crate) fn notice(name: &str, target: &str) -> Notice {
 }
 
 /// The small world.
-pub(crate) fn cloud() -> Rehearsed {
-    Rehearsed::new(world())
+pub(crate) fn cloud() -> SimulatedCloud {
+    SimulatedCloud::new(world())
 }
 
 /// The small world with one of its deployments at another size.
-pub(crate) fn cloud_with(id: &str, instances: u32, shape: &str) -> Rehearsed {
+pub(crate) fn cloud_with(id: &str, instances: u32, shape: &str) -> SimulatedCloud {
     let cloud = cloud();
     on(&cloud, id, |found| {
         found.instances = instances;
@@ -336,12 +340,16 @@ pub(crate) fn cloud_with(id: &str, instances: u32, shape: &str) -> Rehearsed {
 }
 
 /// Looks at or changes one deployment, as an operator at a console would.
-pub(crate) fn on<T>(cloud: &Rehearsed, id: &str, touch: impl FnOnce(&mut Resource) -> T) -> T {
+pub(crate) fn on<T>(
+    cloud: &SimulatedCloud,
+    id: &str,
+    touch: impl FnOnce(&mut SimulatedDeployment) -> T,
+) -> T {
     cloud.with(|world| touch(world.deployments.get_mut(id).unwrap()))
 }
 
 /// Gives the variant's entry in its endpoint's configuration further members.
-pub(crate) fn configured(cloud: &Rehearsed, members: &Value) {
+pub(crate) fn configured(cloud: &SimulatedCloud, members: &Value) {
     let (endpoint, variant) = names(VARIANT);
     let mut entry = json!({ "VariantName": variant, "ModelName": "model", "InitialInstanceCount": 1,
         "InstanceType": size(cloud, VARIANT).shape });
@@ -352,12 +360,12 @@ pub(crate) fn configured(cloud: &Rehearsed, members: &Value) {
 }
 
 /// Registers the variant with Application Auto Scaling, with so many policies.
-pub(crate) fn scaled_natively(cloud: &Rehearsed, suspended: &Value, policies: usize) {
+pub(crate) fn scaled_natively(cloud: &SimulatedCloud, suspended: &Value, policies: usize) {
     let policy = |number: usize| {
         let (name, arn) = (format!("policy-{number}"), format!("arn:aws:autoscaling:old:{number}"));
         json!({ "PolicyName": name, "PolicyARN": arn, "PolicyType": "StepScaling", "ResourceId": VARIANT })
     };
-    let native = Native {
+    let native = NativeScaling {
         target: Some(json!({ "ResourceId": VARIANT, "MinCapacity": 1, "MaxCapacity": 4,
             "SuspendedState": suspended })),
         policies: (0..policies).map(policy).collect(),
@@ -367,17 +375,17 @@ pub(crate) fn scaled_natively(cloud: &Rehearsed, suspended: &Value, policies: us
 }
 
 /// What runs.
-pub(crate) fn size(cloud: &Rehearsed, id: &str) -> Size {
+pub(crate) fn size(cloud: &SimulatedCloud, id: &str) -> Size {
     on(cloud, id, |found| found.size())
 }
 
 /// What will run when the change under way is done.
-pub(crate) fn heading(cloud: &Rehearsed, id: &str) -> Size {
+pub(crate) fn heading(cloud: &SimulatedCloud, id: &str) -> Size {
     on(cloud, id, |found| found.heading())
 }
 
 /// Lets so many minutes pass.
-pub(crate) fn pass(cloud: &Rehearsed, minutes: i64) {
+pub(crate) fn pass(cloud: &SimulatedCloud, minutes: i64) {
     let now = cloud.with(|world| world.clock);
     cloud.advance(now + SignedDuration::from_mins(minutes));
 }
@@ -396,13 +404,13 @@ pub(crate) fn pairs(world: &World, id: &str, pair: &str) -> Vec<WorldAlarm> {
 }
 
 /// Answers one payload.
-pub(crate) fn answer(body: &[u8], cloud: &dyn Cloud, policy: &Policy, now: Timestamp) -> Answer {
+pub(crate) fn answer(body: &[u8], cloud: &dyn Client, policy: &Policy, now: Timestamp) -> Answer {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(handle(body, cloud, policy, now)).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Answers a notice about one deployment, at the moment that it tells.
-pub(crate) fn tell(notice: &Notice, cloud: &dyn Cloud, policy: &Policy) -> Outcome {
+pub(crate) fn tell(notice: &Notice, cloud: &dyn Client, policy: &Policy) -> Outcome {
     let now = notice.at.unwrap_or(at(0));
     let mut answer = answer(&notice.body(), cloud, policy, now);
     assert_eq!(answer.outcomes.len(), 1, "one alarm, one target");
@@ -419,7 +427,7 @@ pub(crate) fn reason(outcome: &Outcome) -> &'static str {
 
 /// The operations of a plan, in order.
 pub(crate) fn operations(outcome: &Outcome) -> Vec<&'static str> {
-    outcome.calls.iter().map(|receipt| receipt.call.operation()).collect()
+    outcome.calls.iter().map(|call_record| call_record.call.operation()).collect()
 }
 
 /// On which side of the fatal call a crash is.
@@ -433,7 +441,7 @@ pub(crate) enum Side {
 
 /// A cloud that lets some calls through and then fails, on either side of the next one.
 pub(crate) struct Interrupted<'a> {
-    cloud: &'a Rehearsed,
+    cloud: &'a SimulatedCloud,
     left: AtomicUsize,
     side: Side,
     error: Error,
@@ -444,30 +452,30 @@ pub(crate) struct Interrupted<'a> {
 
 impl<'a> Interrupted<'a> {
     /// As if the process ended, or the network did.
-    pub(crate) fn after(calls: usize, side: Side, cloud: &'a Rehearsed) -> Self {
+    pub(crate) fn after(calls: usize, side: Side, cloud: &'a SimulatedCloud) -> Self {
         let error = Error::Unavailable { operation: "any".to_owned(), message: "interrupted".to_owned() };
         let (left, failed) = (AtomicUsize::new(calls), AtomicBool::new(false));
         Self { cloud, left, side, error, goes_on: false, failed }
     }
 
     /// The first call is answered with this.
-    pub(crate) fn by(error: Error, cloud: &'a Rehearsed) -> Self {
+    pub(crate) fn by(error: Error, cloud: &'a SimulatedCloud) -> Self {
         Self::at(0, error, cloud)
     }
 
     /// The call after so many is answered with this, and those after it go through.
-    pub(crate) fn at(calls: usize, error: Error, cloud: &'a Rehearsed) -> Self {
+    pub(crate) fn at(calls: usize, error: Error, cloud: &'a SimulatedCloud) -> Self {
         Self { error, goes_on: true, ..Self::after(calls, Side::Before, cloud) }
     }
 }
 
 #[async_trait]
-impl Cloud for Interrupted<'_> {
-    async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error> {
-        self.cloud.observe(question).await
+impl Client for Interrupted<'_> {
+    async fn observe(&self, evaluation: &Evaluation<'_>) -> Result<Deployment, Error> {
+        self.cloud.observe(evaluation).await
     }
 
-    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<Standing>, Error> {
+    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
         self.cloud.standing(action, now).await
     }
 
@@ -486,21 +494,21 @@ impl Cloud for Interrupted<'_> {
 
 /// A cloud on which somebody else acts between the look and the first call, so many times.
 pub(crate) struct Racing<'a> {
-    cloud: &'a Rehearsed,
+    cloud: &'a SimulatedCloud,
     left: AtomicUsize,
     meddle: fn(&mut World),
 }
 
 impl<'a> Racing<'a> {
-    pub(crate) fn new(times: usize, meddle: fn(&mut World), cloud: &'a Rehearsed) -> Self {
+    pub(crate) fn new(times: usize, meddle: fn(&mut World), cloud: &'a SimulatedCloud) -> Self {
         Self { cloud, left: AtomicUsize::new(times), meddle }
     }
 }
 
 #[async_trait]
-impl Cloud for Racing<'_> {
-    async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error> {
-        let seen = self.cloud.observe(question).await;
+impl Client for Racing<'_> {
+    async fn observe(&self, evaluation: &Evaluation<'_>) -> Result<Deployment, Error> {
+        let seen = self.cloud.observe(evaluation).await;
         if self.left.load(SeqCst) > 0 {
             self.left.fetch_sub(1, SeqCst);
             self.cloud.with(self.meddle);
@@ -508,7 +516,7 @@ impl Cloud for Racing<'_> {
         seen
     }
 
-    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<Standing>, Error> {
+    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
         self.cloud.standing(action, now).await
     }
 
@@ -521,12 +529,12 @@ impl Cloud for Racing<'_> {
 pub(crate) struct Blind(pub(crate) Error);
 
 #[async_trait]
-impl Cloud for Blind {
-    async fn observe(&self, _: &Question<'_>) -> Result<Deployment, Error> {
+impl Client for Blind {
+    async fn observe(&self, _: &Evaluation<'_>) -> Result<Deployment, Error> {
         Err(self.0.clone())
     }
 
-    async fn standing(&self, _: Option<&str>, _: Timestamp) -> Result<Vec<Standing>, Error> {
+    async fn standing(&self, _: Option<&str>, _: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
         Err(self.0.clone())
     }
 
@@ -537,12 +545,12 @@ impl Cloud for Blind {
 
 /// A cloud that remembers the world before and after every call.
 pub(crate) struct Watched<'a> {
-    cloud: &'a Rehearsed,
+    cloud: &'a SimulatedCloud,
     steps: Mutex<Vec<(World, World)>>,
 }
 
 impl<'a> Watched<'a> {
-    pub(crate) fn new(cloud: &'a Rehearsed) -> Self {
+    pub(crate) fn new(cloud: &'a SimulatedCloud) -> Self {
         Self { cloud, steps: Mutex::default() }
     }
 
@@ -553,12 +561,12 @@ impl<'a> Watched<'a> {
 }
 
 #[async_trait]
-impl Cloud for Watched<'_> {
-    async fn observe(&self, question: &Question<'_>) -> Result<Deployment, Error> {
-        self.cloud.observe(question).await
+impl Client for Watched<'_> {
+    async fn observe(&self, evaluation: &Evaluation<'_>) -> Result<Deployment, Error> {
+        self.cloud.observe(evaluation).await
     }
 
-    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<Standing>, Error> {
+    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
         self.cloud.standing(action, now).await
     }
 

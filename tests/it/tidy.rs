@@ -7,25 +7,32 @@ use std::process::Command;
 
 use rstest::rstest;
 use stepladder::call::{FURTHER_PERMISSIONS, PERMISSIONS};
-use stepladder::target::TARGETS;
+use stepladder::platform::target::TARGETS;
 
 /// Where nothing may wait, look at the clock or the environment, or know a cloud's client.
-const PURE: [&str; 15] = [
+const PURE: [&str; 22] = [
     "address.rs",
     "alarm.rs",
-    "deployment.rs",
-    "ladder.rs",
-    "policy.rs",
-    "policy",
-    "decide.rs",
     "call.rs",
+    "decide",
+    "decide.rs",
+    "deployment.rs",
+    "ladder",
+    "ladder.rs",
     "notice.rs",
     "plan.rs",
-    "target.rs",
-    "target",
-    "provision",
-    "source.rs",
+    "platform/aws/simulated.rs",
+    "platform/aws/variant",
+    "platform/aws/variant.rs",
+    "platform/oci/model_deployment",
+    "platform/oci/model_deployment.rs",
+    "platform/oci/mql.rs",
+    "platform/oci/provision",
+    "platform/target.rs",
+    "policy",
+    "policy.rs",
     "source",
+    "source.rs",
 ];
 
 /// What would make a file impure.
@@ -37,7 +44,7 @@ const IMPURE: [&str; 11] = [
     "std::process",
     "std::thread",
     "::now(",
-    "crate::cloud",
+    "async_trait",
     "tracing",
     "println",
     "random",
@@ -179,8 +186,12 @@ fn what_decides_is_pure() {
 #[test]
 fn sources_and_targets_never_meet() {
     let sources = rust_files("src/source").into_iter().chain(rust_files("src/source.rs"));
-    none(&offenders(sources, &["crate::target", "target::"]), "a source knows no target's file");
-    let targets = rust_files("src/target").into_iter().chain(rust_files("src/target.rs"));
+    none(
+        &offenders(sources, &["platform::target", "variant::", "model_deployment::"]),
+        "a source knows no target's file",
+    );
+    let targets =
+        ["src/platform/aws/variant", "src/platform/oci/model_deployment"].into_iter().flat_map(rust_files);
     none(&offenders(targets, &["crate::source", "source::"]), "a target knows no source");
 }
 
@@ -194,21 +205,22 @@ fn decisions_know_no_cloud() {
 
 #[test]
 fn features_are_asked_for_in_one_place() {
-    let hosts =
-        |file: &String| file.starts_with("src/bin/") || file == "src/main.rs" || file == "src/cloud.rs";
+    let hosts = |file: &String| {
+        file.starts_with("src/bin/") || file == "src/main.rs" || file.starts_with("src/platform")
+    };
     let files = rust_files("src").into_iter().filter(|file| !hosts(file));
     none(
         &offenders(files, &["feature = \"\"", "feature=\"\""]),
-        "only `cloud.rs` and the hosts know what is compiled in",
+        "only `platform` and the hosts know what is compiled in",
     );
-    assert!(shipped("src/cloud.rs").contains("feature = \"\""), "the search finds no feature at all");
+    assert!(shipped("src/platform.rs").contains("feature = \"\""), "the search finds no feature at all");
 }
 
 #[rstest]
-#[case::sources("source", "SOURCE")]
-#[case::targets("target", "TARGET")]
-fn every_row_is_in_its_table(#[case] module: &str, #[case] row: &str) {
-    let table = shipped(&format!("src/{module}.rs"));
+#[case::sources("src/source.rs", "src/source", "SOURCE")]
+#[case::targets("src/platform/target.rs", "src/platform", "TARGET")]
+fn every_row_is_in_its_table(#[case] table: &str, #[case] folder: &str, #[case] row: &str) {
+    let table = shipped(table);
     let (_, table) = table.split_once(&format!("const {row}S: ")).expect("a table");
     let (table, _) = table.split_once("];").expect("its end");
     let listed: BTreeSet<String> = table
@@ -217,7 +229,7 @@ fn every_row_is_in_its_table(#[case] module: &str, #[case] row: &str) {
         .collect();
     let defines = |file: &String| shipped(file).contains(&format!("const {row}: "));
     let stem = |file: String| Path::new(&file).file_stem().unwrap().to_str().unwrap().to_owned();
-    let defined = rust_files(&format!("src/{module}")).into_iter().filter(defines).map(stem).collect();
+    let defined = rust_files(folder).into_iter().filter(defines).map(stem).collect();
     assert_eq!(listed, defined);
     assert!(!listed.is_empty(), "the table is empty");
 }

@@ -6,8 +6,8 @@ use rstest::rstest;
 use serde_json::json;
 use stepladder::apply::{Ending, Outcome};
 use stepladder::call::AlarmDefinition;
-use stepladder::cloud::Error;
-use stepladder::cloud::rehearsed::{Notice, Rehearsed, World};
+use stepladder::platform::Error;
+use stepladder::platform::simulated::{Delivery, SimulatedCloud, World};
 use stepladder::policy::Policy;
 use stepladder::report;
 
@@ -21,7 +21,7 @@ const TICK: &[u8] = br#"{"stepladder": "tick"}"#;
 /// The alarm of one's own that calls a scaling policy of one's own.
 const BUSY: &str = "busy";
 
-const PARK: &str = "[defaults]\nnative = \"park\"";
+const PARK: &str = "[defaults]\nnative_autoscaling = \"suspend\"";
 
 fn policy(text: &str) -> Policy {
     let mut policy = support::policy(text);
@@ -30,14 +30,14 @@ fn policy(text: &str) -> Policy {
 }
 
 /// A variant on the lowest rung, under no alarm that fires.
-fn low() -> Rehearsed {
+fn low() -> SimulatedCloud {
     let cloud = cloud_with(VARIANT, 2, "ml.m5.large");
     cloud.with(|world| world.alarms.clear());
     cloud
 }
 
 /// The same, with a policy of Application Auto Scaling that an alarm of its own calls.
-fn low_and_registered() -> Rehearsed {
+fn low_and_registered() -> SimulatedCloud {
     let cloud = low();
     scaled_natively(&cloud, &json!({ "DynamicScalingInSuspended": true }), 2);
     cloud.with(|world| {
@@ -50,16 +50,16 @@ fn low_and_registered() -> Rehearsed {
     cloud
 }
 
-fn hear(alarm: &str, at: i64, cloud: &dyn stepladder::cloud::Cloud, policy: &Policy) -> Outcome {
+fn hear(alarm: &str, at: i64, cloud: &dyn stepladder::platform::Client, policy: &Policy) -> Outcome {
     tell(&support::Notice::new(alarm, VARIANT).at(minute(at)), cloud, policy)
 }
 
-fn tick(at: i64, cloud: &Rehearsed, policy: &Policy) -> Vec<Outcome> {
+fn tick(at: i64, cloud: &SimulatedCloud, policy: &Policy) -> Vec<Outcome> {
     cloud.advance(minute(at));
     answer(TICK, cloud, policy, minute(at)).outcomes
 }
 
-fn shape(cloud: &Rehearsed) -> String {
+fn shape(cloud: &SimulatedCloud) -> String {
     size(cloud, VARIANT).shape
 }
 
@@ -73,7 +73,7 @@ fn tags(world: &World) -> Vec<&String> {
 }
 
 /// At rest on the lowest rung: no copy, no tag, no pair, and the original in force.
-fn nothing_is_left_over(cloud: &Rehearsed, story: &str) {
+fn nothing_is_left_over(cloud: &SimulatedCloud, story: &str) {
     let world = cloud.snapshot();
     assert_eq!(shape(cloud), "ml.m5.large", "{story}");
     assert_eq!(copies(&world), Vec::<&String>::new(), "{story}");
@@ -138,7 +138,7 @@ fn a_load_that_stays_climbs_by_itself_and_one_that_goes_is_followed_down() {
     let live = |gib: f64, minutes: std::ops::Range<i64>| {
         for at in minutes {
             memory(gib);
-            for Notice { body, .. } in cloud.advance(minute(at)) {
+            for Delivery { body, .. } in cloud.advance(minute(at)) {
                 answer(&body, &cloud, &policy, minute(at));
             }
             answer(TICK, &cloud, &policy, minute(at));
@@ -163,7 +163,7 @@ fn other_peoples_thresholds_are_told_about_once() {
 fn the_pair_of_the_other_axis_is_written_anew_for_another_type() {
     let (cloud, policy) = (low(), policy(""));
     let threshold =
-        |cloud: &Rehearsed| match &pairs(&cloud.snapshot(), VARIANT, support::CPU_PAIR)[0].definition {
+        |cloud: &SimulatedCloud| match &pairs(&cloud.snapshot(), VARIANT, support::CPU_PAIR)[0].definition {
             AlarmDefinition::Cloudwatch(alarm) => alarm.threshold,
             AlarmDefinition::Oci(_) => panic!("an OCI alarm"),
         };
@@ -301,7 +301,7 @@ fn what_an_operator_puts_in_force_meanwhile_is_the_new_floor() {
 // ---- what is remembered ----
 
 /// The platform gives an update up and puts everything back.
-fn roll_back(cloud: &Rehearsed, at: i64) {
+fn roll_back(cloud: &SimulatedCloud, at: i64) {
     cloud.advance(minute(at));
     on(cloud, VARIANT, |found| {
         found.change = None;
@@ -334,10 +334,10 @@ fn a_rolled_back_step_is_told_and_not_tried_again_for_an_hour() {
 
 #[test]
 fn a_type_beyond_the_quota_fails_once_and_is_not_asked_for_again() {
-    let (cloud, policy) = (low(), policy("[defaults]\ninfeasible_for = \"30m\""));
+    let (cloud, policy) = (low(), policy("[defaults]\ncapacity_backoff = \"30m\""));
     cloud.with(|world| world.unavailable.push("ml.m5.xlarge".to_owned()));
     let outcome = hear(HIGH_MEM, 0, &cloud, &policy);
-    assert_eq!(outcome.error.as_ref().map(stepladder::cloud::Error::kind), Some("over_quota"));
+    assert_eq!(outcome.error.as_ref().map(stepladder::platform::Error::kind), Some("over_quota"));
     assert!(!outcome.is_retryable(), "the quota will not be raised within minutes");
     assert_eq!(operations(&outcome).last(), Some(&"aws:AddTags"));
     assert_eq!(reason(&hear(HIGH_MEM, 29, &cloud, &policy)), "infeasible");
@@ -347,7 +347,7 @@ fn a_type_beyond_the_quota_fails_once_and_is_not_asked_for_again() {
 
 #[rstest]
 // The service will not have it, whatever its reason.
-#[case::refused(Error::Refused { operation: "aws:UpdateEndpoint".to_owned(), message: "no".to_owned() }, "infeasible")]
+#[case::refused(Error::RejectedChange { operation: "aws:UpdateEndpoint".to_owned(), message: "no".to_owned() }, "infeasible")]
 // A permission is missing.
 #[case::denied(
     Error::Denied { operation: "aws:UpdateEndpoint".to_owned(), permission: String::new(), message: "no".to_owned() },
@@ -378,7 +378,7 @@ fn a_copy_that_is_refused_is_not_tried_again_at_once() {
 }
 
 /// What is on record of the last changes.
-fn record(cloud: &Rehearsed) -> Option<String> {
+fn record(cloud: &SimulatedCloud) -> Option<String> {
     cloud.snapshot().endpoints.get("churn")?.tags.get("stepladder:recent/AllTraffic").cloned()
 }
 
@@ -444,8 +444,8 @@ fn a_configuration_that_is_deleted_under_its_endpoint_leaves_the_type_alone() {
     hear(HIGH_MEM, 0, &cloud, &policy);
     cloud.advance(minute(10));
     cloud.with(|world| {
-        let in_force = world.endpoints["churn"].configuration.clone();
-        world.configurations.remove(&in_force);
+        let effective = world.endpoints["churn"].configuration.clone();
+        world.configurations.remove(&effective);
     });
     tick(10, &cloud, &policy);
     tick(11, &cloud, &policy);
@@ -489,7 +489,7 @@ fn a_registered_variant_keeps_its_type_unless_it_may_be_parked() {
     let cloud = low_and_registered();
     let outcome = hear(HIGH_MEM, 0, &cloud, &policy(""));
     assert_eq!(reason(&outcome), "owned_elsewhere");
-    assert!(report::because(&outcome).contains("native = \"park\""));
+    assert!(report::because(&outcome).contains("native_autoscaling = \"suspend\""));
     assert_eq!(operations(&outcome), [""; 0]);
     let outcome = hear(HIGH_MEM, 0, &cloud, &policy(PARK));
     let calls = [
@@ -517,7 +517,7 @@ fn nothing_is_parked_that_no_tick_would_put_back() {
     let mut called_directly = policy(PARK);
     called_directly.alarm_action = None;
     assert_eq!(reason(&hear(HIGH_MEM, 0, &cloud, &called_directly)), "owned_elsewhere");
-    let rule = "[[rule]]\nalarm = \"*mem*\"\naxis = \"shape\"\nnative = \"park\"";
+    let rule = "[[rule]]\nalarm = \"*mem*\"\naxis = \"shape\"\nnative_autoscaling = \"suspend\"";
     let error = Policy::parse(rule).unwrap_err().to_string();
     assert!(error.contains("without a `pair`"), "{error}");
 }
@@ -548,7 +548,7 @@ fn a_variant_may_be_parked_for_the_cheapest_type_too() {
     let rule = |more: &str| format!("[[rule]]\nalarm = \"*mem*\"\naxis = \"cheapest\"\n{more}\n{pair}");
     // Where it may not be, the type stays.
     assert_eq!(reason(&hear(HIGH_MEM, 0, &cloud, &policy(&rule("")))), "on_target");
-    let policy = policy(&rule("native = \"park\""));
+    let policy = policy(&rule("native_autoscaling = \"suspend\""));
     let outcome = hear(HIGH_MEM, 1, &cloud, &policy);
     assert!(operations(&outcome).contains(&"aws:DeregisterScalableTarget"), "{outcome:?}");
     cloud.advance(minute(10));
@@ -562,7 +562,7 @@ fn a_variant_may_be_parked_for_the_cheapest_type_too() {
 fn what_was_parked_is_put_back_though_its_rule_has_left_the_policy() {
     let cloud = low_and_registered();
     let mut rule = policy(
-        "[[rule]]\nalarm = \"big\"\naxis = \"shape\"\nnative = \"park\"\n\
+        "[[rule]]\nalarm = \"big\"\naxis = \"shape\"\nnative_autoscaling = \"suspend\"\n\
          pair = { alarm = \"small\", metric = \"MemoryUtilization\", below = 10, window = \"5m\" }",
     );
     rule.alarm_action = Some(TOPIC_ARN.to_owned());
@@ -579,7 +579,7 @@ fn what_was_parked_is_put_back_though_its_rule_has_left_the_policy() {
 }
 
 /// Everything of Application Auto Scaling is as it was, and the alarm calls a policy that exists.
-fn all_is_put_back(cloud: &Rehearsed, story: &str) {
+fn all_is_put_back(cloud: &SimulatedCloud, story: &str) {
     let (world, before) = (cloud.snapshot(), low_and_registered().snapshot());
     let names = |world: &World| {
         let native = &world.scalable[VARIANT];
@@ -639,7 +639,7 @@ enum Ground {
 }
 
 impl Ground {
-    fn cloud(self) -> Rehearsed {
+    fn cloud(self) -> SimulatedCloud {
         match self {
             Self::Plain => low(),
             Self::Parked => low_and_registered(),
@@ -664,8 +664,8 @@ enum Event {
 fn happen(
     event: Event,
     at: i64,
-    cloud: &Rehearsed,
-    seen: &dyn stepladder::cloud::Cloud,
+    cloud: &SimulatedCloud,
+    seen: &dyn stepladder::platform::Client,
     policy: &Policy,
 ) -> Vec<Outcome> {
     cloud.advance(minute(at));
@@ -675,7 +675,7 @@ fn happen(
     }
 }
 
-fn replay(ground: Ground, past: &[Event]) -> (Rehearsed, i64) {
+fn replay(ground: Ground, past: &[Event]) -> (SimulatedCloud, i64) {
     let (cloud, policy) = (ground.cloud(), ground.policy());
     let mut at = 0;
     for event in past {

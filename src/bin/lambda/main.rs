@@ -14,10 +14,10 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use stepladder::apply::Outcome;
 use stepladder::batch::Batch;
-use stepladder::cloud::{self, Cloud};
-use stepladder::config::{self, Place};
-use stepladder::host::kept::{Failed, Kept};
+use stepladder::config::{self, PolicySource};
+use stepladder::host::stored_policy::{PolicyUnavailable, StoredPolicy};
 use stepladder::host::{self, Ended, Log, TIME_IS_UP};
+use stepladder::platform::{self, Client};
 use stepladder::policy::Policy;
 use stepladder::{report, source};
 use tokio::sync::Mutex;
@@ -34,9 +34,9 @@ const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
-    let cloud: Arc<dyn Cloud> = Arc::from(cloud::aws()?);
+    let cloud: Arc<dyn Client> = Arc::from(platform::aws()?);
     connect_ahead(Arc::clone(&cloud));
-    let source = PolicySource::from_env();
+    let source = HostPolicy::from_env();
     let (cloud, policy) = (cloud.as_ref(), &source);
     // What an invocation keeps is more than a stack should carry.
     lambda_runtime::run(service_fn(move |event| Box::pin(invoked(event, cloud, policy)))).await
@@ -44,7 +44,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 
 /// Clients read certificates when they are built, which takes longer than all the rest of the start. While it
 /// starts, a function has more of a processor than it is given later, so it is done then, beside the start itself.
-fn connect_ahead(cloud: Arc<dyn Cloud>) {
+fn connect_ahead(cloud: Arc<dyn Client>) {
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         // Without a runtime the first question does it.
@@ -55,24 +55,24 @@ fn connect_ahead(cloud: Arc<dyn Cloud>) {
 }
 
 /// Where the policy comes from.
-enum PolicySource {
+enum HostPolicy {
     /// The function's own configuration, which cannot change under it.
     Environment(Arc<Result<Policy, String>>),
     /// A parameter, which can. Invocations come one after the other; whatever else came would wait for its reading.
-    Parameter(Mutex<Kept>),
+    Parameter(Mutex<StoredPolicy>),
 }
 
-impl PolicySource {
+impl HostPolicy {
     fn from_env() -> Self {
         match config::place() {
-            Place::Parameter(name) => Self::Parameter(Mutex::new(Kept::new(name))),
-            Place::BuiltIn | Place::Text(_) | Place::File(_) => {
+            PolicySource::Parameter(name) => Self::Parameter(Mutex::new(StoredPolicy::new(name))),
+            PolicySource::BuiltIn | PolicySource::Text(_) | PolicySource::File(_) => {
                 Self::Environment(Arc::new(config::policy_from_env().map_err(|error| report::chain(&error))))
             }
         }
     }
 
-    async fn policy(&self, cloud: &dyn Cloud) -> Result<Arc<Result<Policy, String>>, Failure> {
+    async fn policy(&self, cloud: &dyn Client) -> Result<Arc<Result<Policy, String>>, Failure> {
         match self {
             Self::Environment(policy) => Ok(Arc::clone(policy)),
             Self::Parameter(kept) => {
@@ -82,8 +82,8 @@ impl PolicySource {
     }
 }
 
-impl From<Failed> for Failure {
-    fn from(Failed { message, retryable }: Failed) -> Self {
+impl From<PolicyUnavailable> for Failure {
+    fn from(PolicyUnavailable { message, retryable }: PolicyUnavailable) -> Self {
         if retryable { Self::Retryable(message) } else { Self::Permanent(message) }
     }
 }
@@ -111,8 +111,8 @@ impl From<Failure> for Diagnostic {
 /// A tick never fails: the next one asks for the same, and retries of the last would only be in its way.
 async fn invoked(
     event: LambdaEvent<Box<RawValue>>,
-    cloud: &dyn Cloud,
-    policy: &PolicySource,
+    cloud: &dyn Client,
+    policy: &HostPolicy,
 ) -> Result<Value, Failure> {
     let body = event.payload.get().as_bytes();
     if let Some(batch) = Batch::read(body) {
@@ -130,8 +130,8 @@ async fn invoked(
 
 async fn answered(
     event: LambdaEvent<Box<RawValue>>,
-    cloud: &dyn Cloud,
-    policy: &PolicySource,
+    cloud: &dyn Client,
+    policy: &HostPolicy,
 ) -> Result<Value, Failure> {
     let policy = policy.policy(cloud).await?;
     let now = wall_clock();
@@ -150,8 +150,8 @@ async fn answered(
 async fn batch_answered(
     mut batch: Batch,
     deadline_ms: u64,
-    cloud: &dyn Cloud,
-    policy: &PolicySource,
+    cloud: &dyn Client,
+    policy: &HostPolicy,
 ) -> Result<Value, Failure> {
     let policy = policy.policy(cloud).await?;
     let now = wall_clock();

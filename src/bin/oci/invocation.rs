@@ -12,8 +12,8 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use stepladder::cloud::Cloud;
 use stepladder::host::{self, Ended, TIME_IS_UP};
+use stepladder::platform::Client;
 use stepladder::policy::Policy;
 use stepladder::source;
 
@@ -31,7 +31,7 @@ const HTTP_STATUS: HeaderName = HeaderName::from_static("fn-http-status");
 
 /// What answers every call.
 pub(crate) struct Function {
-    pub(crate) cloud: Box<dyn Cloud>,
+    pub(crate) cloud: Box<dyn Client>,
     /// Why it cannot be used, where it cannot.
     pub(crate) policy: Result<Policy, String>,
     pub(crate) frame: Frame,

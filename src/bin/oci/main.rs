@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use stepladder::{cloud, config, report};
+use stepladder::{config, platform, report};
 use thiserror::Error as ThisError;
 use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
@@ -38,7 +38,7 @@ enum Error {
     #[error(transparent)]
     Socket(#[from] socket::Error),
     #[error(transparent)]
-    Cloud(#[from] cloud::NotCompiled),
+    Client(#[from] platform::NotCompiled),
     #[error("the socket takes no more calls")]
     Accept(#[source] io::Error),
     #[error("the signal to stop cannot be listened to")]
@@ -65,7 +65,7 @@ async fn run() -> Result<(), Error> {
     }
     let address = config::variable("FN_LISTENER").ok_or(Error::NoListener)?;
     let function = Function {
-        cloud: cloud::oci()?,
+        cloud: platform::oci()?,
         policy: config::policy_from_env().map_err(|error| report::chain(&error)),
         frame: Frame::from_env(),
     };

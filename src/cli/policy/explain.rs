@@ -7,12 +7,13 @@ use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use stepladder::alarm::TargetId;
-use stepladder::deployment::{Axis, Tags, Way};
+use stepladder::deployment::{Axis, Direction, Tags};
 use stepladder::policy::{
-    Circumstances, Effective, Explained, Matched, Pair, Role, Running, Setting, Steps, Stride,
+    ActiveSchedule, ExplainRequest, Explained, ExplainedRule, MatchedRule, Pair, Role, ScalingPolicy,
+    Setting, StepAdjustments,
 };
 use stepladder::report::plain;
-use stepladder::tagged;
+use stepladder::tags;
 
 use super::super::{Failure, Format, PolicyOption, Printed, parse_time, wall_clock};
 
@@ -52,11 +53,8 @@ pub(super) struct Options {
 fn parse_tag(text: &str) -> Result<(String, String), String> {
     let (name, value) =
         text.split_once('=').ok_or("expected a name and a value, as in `stepladder:min=3`")?;
-    if !tagged::is_ours(name) {
-        return Err(format!(
-            "expected a name that begins with `{}`, as in `stepladder:min=3`",
-            tagged::PREFIX
-        ));
+    if !tags::is_ours(name) {
+        return Err(format!("expected a name that begins with `{}`, as in `stepladder:min=3`", tags::PREFIX));
     }
     Ok((name.to_owned(), value.to_owned()))
 }
@@ -76,7 +74,7 @@ impl Options {
         let tags: Tags = self.tags.into_iter().collect();
         let now = self.at.unwrap_or_else(wall_clock);
         let explained =
-            policy.explain(&Circumstances { target: &target, now, tags: &tags }, self.alarm.as_deref());
+            policy.explain(&ExplainRequest { target: &target, now, tags: &tags }, self.alarm.as_deref());
         let told = Told { target: &target, now, alarm: self.alarm.as_deref(), explained: &explained };
         Ok(match self.format {
             Format::Json => Printed::json(&told.value()),
@@ -122,7 +120,7 @@ impl Told<'_> {
             line("the policy's `targets` leave it out, so no alarm ever changes it".to_owned());
         }
         for running in schedules {
-            let Running { place, schedule, .. } = running;
+            let ActiveSchedule { place, schedule, .. } = running;
             let bounds = [
                 schedule.min.map(|min| format!("at least {min}")),
                 schedule.max.map(|max| format!("at most {max}")),
@@ -131,11 +129,13 @@ impl Told<'_> {
             line(format!("`[[schedule]]` {place} is in force {}: {bounds}", running.lasts()));
         }
         if let Some(pause) = pause {
-            let over = [Way::Up, Way::Down].into_iter().all(|way| !pause.stops(way, self.now));
+            let over = [Direction::Up, Direction::Down]
+                .into_iter()
+                .all(|direction| !pause.stops(direction, self.now));
             line(format!("scaling {} paused by {pause}", if over { "is no longer" } else { "is" }));
         }
         if let Some(unreadable) = unreadable {
-            let tagged::Unreadable { tag, problem } = unreadable;
+            let tags::Unreadable { tag, problem } = unreadable;
             line(format!("its tag `{tag}` cannot be read, so it would be left alone: {problem}"));
         }
         text
@@ -143,9 +143,9 @@ impl Told<'_> {
 
     fn value(&self) -> Value {
         let Explained { allowed, schedules, pause, unreadable, rules } = self.explained;
-        let schedule = |Running { place, schedule, until }: &Running| json!({ "schedule": place, "min": schedule.min, "max": schedule.max, "until": until });
+        let schedule = |ActiveSchedule { place, schedule, until }: &ActiveSchedule| json!({ "schedule": place, "min": schedule.min, "max": schedule.max, "until": until });
         let paused = pause.as_ref().map(|pause| {
-            json!({ "by": pause.to_string(), "up": pause.stops(Way::Up, self.now), "down": pause.stops(Way::Down, self.now) })
+            json!({ "by": pause.to_string(), "up": pause.stops(Direction::Up, self.now), "down": pause.stops(Direction::Down, self.now) })
         });
         json!({
             "target": self.target.id,
@@ -161,21 +161,25 @@ impl Told<'_> {
     }
 }
 
-fn rule_text(Effective { matched, settings }: &Effective, target: &TargetId, as_before: bool) -> String {
-    let Matched { rule, role, by } = matched;
+fn rule_text(
+    ExplainedRule { matched, settings }: &ExplainedRule,
+    target: &TargetId,
+    as_before: bool,
+) -> String {
+    let MatchedRule { rule, role, by } = matched;
     let on = Some(rule.targets())
         .filter(|glob| glob != "*")
         .map_or_else(String::new, |glob| format!(" on `{glob}`"));
     let heading = match role {
-        Role::TakesBack => format!("{} takes back on `{by}`, its pair", rule.origin),
-        Role::Answers | Role::LooksAfter => format!("{} answers `{by}`{on}", rule.origin),
+        Role::Pair => format!("{} takes back on `{by}`, its pair", rule.origin),
+        Role::Rule | Role::ReconcileOnly => format!("{} answers `{by}`{on}", rule.origin),
     };
     let mut text = plain(&heading) + "\n";
     // Writing to a string cannot fail.
     let mut line = |label: &str, value: &str| {
         let _ = writeln!(text, "  {label:<20} {}", plain(value));
     };
-    line("changes", &changes(rule.axis, matched.stride()));
+    line("changes", &changes(rule.axis, matched.scaling_policy()));
     if let Some(pair) = &rule.pair {
         line("pair", &pair_text(pair, target, rule.axis));
     }
@@ -190,11 +194,16 @@ fn rule_text(Effective { matched, settings }: &Effective, target: &TargetId, as_
             line(setting.key, &setting_text(setting));
         }
     }
-    let own = Some(matched.stride()).into_iter().map(|stride| ("steps from the threshold", stride));
-    let of_pair =
-        rule.pair.iter().filter(|_| *role != Role::TakesBack).map(|pair| ("steps of the pair", &pair.stride));
-    for (title, stride) in own.chain(of_pair) {
-        if let Stride::Steps(steps) = stride {
+    let own = Some(matched.scaling_policy())
+        .into_iter()
+        .map(|scaling_policy| ("steps from the threshold", scaling_policy));
+    let of_pair = rule
+        .pair
+        .iter()
+        .filter(|_| *role != Role::Pair)
+        .map(|pair| ("steps of the pair", &pair.scaling_policy));
+    for (title, scaling_policy) in own.chain(of_pair) {
+        if let ScalingPolicy::Steps(steps) = scaling_policy {
             let _ = write!(text, "  {title}\n{}", steps_table(steps));
         }
     }
@@ -207,17 +216,19 @@ fn setting_text(setting: &Setting) -> String {
     format!("{:<28} {}{otherwise}", setting.value, setting.said_by())
 }
 
-fn changes(axis: Axis, stride: &Stride) -> String {
-    match stride {
-        Stride::Cheapest => format!("count and shape, {stride}"),
-        Stride::Step(_) | Stride::Steps(_) | Stride::Track(_) => format!("{axis} {stride}"),
+fn changes(axis: Axis, scaling_policy: &ScalingPolicy) -> String {
+    match scaling_policy {
+        ScalingPolicy::Cheapest => format!("count and shape, {scaling_policy}"),
+        ScalingPolicy::Step(_) | ScalingPolicy::Steps(_) | ScalingPolicy::Track(_) => {
+            format!("{axis} {scaling_policy}")
+        }
     }
 }
 
 fn pair_text(pair: &Pair, target: &TargetId, axis: Axis) -> String {
-    let Pair { metric, below, window, repeat, stride, .. } = pair;
+    let Pair { metric, below, window, repeat, scaling_policy, .. } = pair;
     let name = pair_name(pair, target);
-    let changes = changes(axis, stride);
+    let changes = changes(axis, scaling_policy);
     format!("`{name}`: {metric} below {below} over {window:#}, again every {repeat:#}: {changes}")
 }
 
@@ -226,7 +237,7 @@ fn pair_name(pair: &Pair, target: &TargetId) -> String {
     if target.endpoint_and_variant().is_some() { pair.name_for(target) } else { pair.alarm.clone() }
 }
 
-fn steps_table(steps: &Steps) -> String {
+fn steps_table(steps: &StepAdjustments) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["    above", "below", "change"]);
     let edge = |edge: Option<f64>| {
@@ -242,11 +253,11 @@ fn steps_table(steps: &Steps) -> String {
     format!("{}\n{least}", table.trim_fmt())
 }
 
-fn rule_value(Effective { matched, settings }: &Effective, target: &TargetId) -> Value {
-    let Matched { rule, role, by } = matched;
+fn rule_value(ExplainedRule { matched, settings }: &ExplainedRule, target: &TargetId) -> Value {
+    let MatchedRule { rule, role, by } = matched;
     let (role, by) = match role {
-        Role::TakesBack => ("takes_back", json!(by)),
-        Role::Answers | Role::LooksAfter => ("answers", Value::Null),
+        Role::Pair => ("takes_back", json!(by)),
+        Role::Rule | Role::ReconcileOnly => ("answers", Value::Null),
     };
     let setting = |setting: &Setting| json!({ "key": setting.key, "value": setting.value, "by": setting.said_by(), "instead_of": setting.otherwise });
     json!({
@@ -255,33 +266,33 @@ fn rule_value(Effective { matched, settings }: &Effective, target: &TargetId) ->
         "pair_alarm": by,
         "alarm": rule.alarms(),
         "target": rule.targets(),
-        "axis": axis_word(rule.axis, &rule.stride),
-        "stride": stride_value(matched.stride()),
+        "axis": axis_word(rule.axis, &rule.scaling_policy),
+        "stride": stride_value(matched.scaling_policy()),
         "pair": rule.pair.as_ref().map(|pair| json!({
             "name": pair_name(pair, target),
             "metric": pair.metric,
             "below": pair.below,
             "window": format!("{:#}", pair.window),
             "repeat": format!("{:#}", pair.repeat),
-            "stride": stride_value(&pair.stride),
+            "stride": stride_value(&pair.scaling_policy),
         })),
         "settings": settings.iter().map(setting).collect::<Vec<_>>(),
     })
 }
 
 /// As the policy writes it.
-fn axis_word(axis: Axis, stride: &Stride) -> String {
-    if matches!(stride, Stride::Cheapest) { "cheapest".to_owned() } else { axis.to_string() }
+fn axis_word(axis: Axis, scaling_policy: &ScalingPolicy) -> String {
+    if matches!(scaling_policy, ScalingPolicy::Cheapest) { "cheapest".to_owned() } else { axis.to_string() }
 }
 
 /// As the policy writes it, but for steps, which are told with both ends.
-fn stride_value(stride: &Stride) -> Value {
-    match stride {
-        Stride::Step(step) => json!({ "step": step }),
-        Stride::Track(to) => json!({ "track": to }),
-        Stride::Cheapest => json!("cheapest"),
-        Stride::Steps(steps) => {
-            let step = |step: &stepladder::policy::Step| json!({ "above": step.above, "below": step.below, "change": step.adjustment.to_string() });
+fn stride_value(scaling_policy: &ScalingPolicy) -> Value {
+    match scaling_policy {
+        ScalingPolicy::Step(step) => json!({ "step": step }),
+        ScalingPolicy::Track(to) => json!({ "track": to }),
+        ScalingPolicy::Cheapest => json!("cheapest"),
+        ScalingPolicy::Steps(steps) => {
+            let step = |step: &stepladder::policy::StepAdjustment| json!({ "above": step.above, "below": step.below, "change": step.adjustment.to_string() });
             json!({ "steps": steps.steps.iter().map(step).collect::<Vec<_>>(), "min_step": steps.min_step })
         }
     }

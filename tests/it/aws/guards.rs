@@ -26,7 +26,7 @@ const CHEAPEST: &str = r#"
 [defaults]
 instances  = { min = 1, max = 9 }
 headroom   = "20%"
-churn_cost = 0
+min_savings = 0
 [[rule]]
 alarm = "*high_cpu"
 axis  = "cheapest"
@@ -36,7 +36,7 @@ const STEPS: &str = r#"
 [defaults]
 instances = { min = 1, max = 9 }
 cooldown  = { up = "10m" }
-fresh     = "fired"
+evidence     = "fired"
 [[rule]]
 alarm = "*high_cpu"
 axis  = "instances"

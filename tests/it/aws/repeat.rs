@@ -13,7 +13,7 @@ use super::horizontal::{Account, ENDPOINT, PAIR};
 
 pub(super) const HIGH: &str = "churn-model_deployment_high_cpu";
 
-fn signal(name: &str) -> Vec<u8> {
+fn measurement(name: &str) -> Vec<u8> {
     std::fs::read(root().join("events/signals").join(name)).unwrap()
 }
 
@@ -63,7 +63,7 @@ async fn what_fires_on_is_answered_again_until_nothing_is_left() {
     let Some(account) = Account::with_endpoint("churn").await else { return };
     let function = Function::start(&account.emulators);
     account.emulators.slow_down();
-    let tick = signal("tick.json");
+    let tick = measurement("tick.json");
 
     // Nothing fires: one call, and nothing to tell. An alarm whose action only begins like ours is not ours.
     put_high_alarm(&account, HIGH, ALARM_ACTION).await;
@@ -92,7 +92,7 @@ async fn what_fires_on_is_answered_again_until_nothing_is_left() {
     }
 
     // At rest at the floor: the pair has served.
-    assert_eq!(reasons(&function.invoke(&signal("endpoint-at-rest.json"))), ["stale"]);
+    assert_eq!(reasons(&function.invoke(&measurement("endpoint-at-rest.json"))), ["stale"]);
     let names: Vec<_> = account.alarms().await.into_iter().filter_map(|alarm| alarm.alarm_name).collect();
     assert_eq!(names, [HIGH, "other-high-cpu"]);
 }
@@ -103,11 +103,11 @@ async fn a_pair_whose_endpoint_is_deleted_goes_with_it() {
     let function = Function::start(&account.emulators);
     put_high_alarm(&account, HIGH, ALARM_ACTION).await;
     set(&account, HIGH, StateValue::Alarm).await;
-    assert_eq!(reasons(&function.invoke(&signal("tick.json"))), ["applied"]);
+    assert_eq!(reasons(&function.invoke(&measurement("tick.json"))), ["applied"]);
     account.settle().await;
     set(&account, HIGH, StateValue::Ok).await;
     account.sagemaker.delete_endpoint().endpoint_name(ENDPOINT).send().await.unwrap();
-    assert_eq!(reasons(&function.invoke(&signal("tick.json"))), ["target_gone"]);
+    assert_eq!(reasons(&function.invoke(&measurement("tick.json"))), ["target_gone"]);
     assert_eq!(account.alarms().await.len(), 1, "the high alarm is not ours");
 }
 
@@ -187,7 +187,7 @@ async fn a_thousand_alarms_are_answered_a_few_at_a_time_inside_the_limits() {
     let_everything_fire(&account).await;
     let function = Function::start(&account.emulators);
     account.emulators.forget_requests();
-    let tick = signal("tick.json");
+    let tick = measurement("tick.json");
 
     let began = minute();
     let reply = function.invoke(&tick);

@@ -130,9 +130,9 @@ impl Stage<'_> {
         }
         let was_changing = self.samples.last().is_some_and(|last| !last.at_rest);
         if was_changing && sample.at_rest {
-            self.signal(How::AtRest, "endpoint-at-rest.json");
+            self.measurement(How::AtRest, "endpoint-at-rest.json");
         } else if beat % BEAT == BEAT / 2 {
-            self.signal(How::Tick, "tick.json");
+            self.measurement(How::Tick, "tick.json");
         }
         let done = (act.until)(&sample);
         self.samples.push(sample);
@@ -204,7 +204,7 @@ impl Stage<'_> {
     }
 
     /// What EventBridge would send.
-    fn signal(&mut self, how: How, name: &str) {
+    fn measurement(&mut self, how: How, name: &str) {
         let payload = std::fs::read(root().join("events/signals").join(name)).unwrap();
         let reply = self.function.invoke(&payload);
         self.hear(how, &reply);

@@ -13,7 +13,7 @@ use super::function::Function;
 use super::horizontal::{Account, ENDPOINT, VARIANT, outcome};
 
 const ORIGINAL: &str = "churn";
-const PARK: &str = "[defaults]\nnative = \"park\"";
+const PARK: &str = "[defaults]\nnative_autoscaling = \"suspend\"";
 
 /// An alarm's direct call about the variant's memory, which has fired just now.
 fn memory(direction: &str) -> Vec<u8> {
@@ -56,13 +56,13 @@ impl Account {
         Some(account)
     }
 
-    async fn in_force(&self) -> String {
+    async fn effective(&self) -> String {
         let seen = self.sagemaker.describe_endpoint().endpoint_name(ENDPOINT).send().await.unwrap();
         seen.endpoint_config_name().unwrap().to_owned()
     }
 
     async fn shape(&self) -> String {
-        let name = self.in_force().await;
+        let name = self.effective().await;
         let found =
             self.sagemaker.describe_endpoint_config().endpoint_config_name(name).send().await.unwrap();
         let variant = found.production_variants().iter().find(|one| one.variant_name() == Some(VARIANT));
@@ -89,7 +89,7 @@ impl Account {
     }
 
     async fn nothing_is_left_over(&self) {
-        assert_eq!(self.in_force().await, ORIGINAL);
+        assert_eq!(self.effective().await, ORIGINAL);
         assert_eq!(self.configurations().await, [ORIGINAL]);
         assert_eq!(self.tags("endpoint/churn").await, BTreeMap::new());
         let pairs: Vec<_> = self.alarms().await.into_iter().filter_map(|alarm| alarm.alarm_name).collect();
@@ -110,7 +110,7 @@ async fn a_copy_differs_in_nothing_but_the_type_and_the_way_back_leaves_nothing(
     assert!(account.round_trips() <= 6, "{} round trips", account.round_trips());
     account.rest().await;
 
-    let copy = account.in_force().await;
+    let copy = account.effective().await;
     let differences = account.emulators.differences(ORIGINAL, &copy);
     assert_eq!(differences, ["ProductionVariants[1].InstanceType"]);
     assert_eq!(account.shape().await, "ml.m5.xlarge");
@@ -173,7 +173,7 @@ async fn a_call_that_fails_at_any_step_is_made_good_by_the_next_delivery() {
         let error = function.invoke_failing(&memory("high"));
         assert!(error.contains("Retryable") && error.contains(operation), "{error}");
         account.emulators.fail(operation, 503, 0, "ServiceUnavailable");
-        assert_eq!(account.in_force().await, ORIGINAL);
+        assert_eq!(account.effective().await, ORIGINAL);
     }
     assert_eq!(outcome(&function.invoke(&memory("high")))["result"], "applied");
     account.rest().await;

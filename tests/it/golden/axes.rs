@@ -14,7 +14,7 @@ pub(super) fn cases() -> Vec<Case> {
 fn count(why: &'static str, now: u32, bounds: (u32, u32), step: i32) -> Case {
     let (min, max) = bounds;
     let keys = format!(
-        "axis = \"instances\"\nstep = {step}\nabove = 1000\ninstances = {{ min = {min}, max = {max} }}"
+        "axis = \"instances\"\nstep = {step}\nscale_up_threshold = 1000\ninstances = {{ min = {min}, max = {max} }}"
     );
     let case = Case::new(why, &keys).count(now);
     if step > 0 { case } else { case.low("CpuUtilization", 4.0, 10.0) }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use stepladder::alarm::{Alarm, Side, Signal, TargetId, Transition};
-use stepladder::decide::{Decided, Decision, decide, worth_a_look, worth_mending};
+use stepladder::alarm::{Alarm, Measurement, Side, TargetId, Transition};
+use stepladder::decide::{Decision, Evaluated, decide, worth_a_look, worth_mending};
 use stepladder::deployment::{Axis, Bounds, Deployment, Facts, Infeasible, Lifecycle, Owner, Size};
 use stepladder::plan::{Plan, plan};
 use stepladder::policy::{Policy, pair_name};
@@ -69,7 +69,7 @@ impl Case {
                 floor: None,
                 alarm: None,
                 pair: None,
-                strays: Vec::new(),
+                duplicates: Vec::new(),
                 facts,
             },
             alarm: Alarm {
@@ -79,7 +79,7 @@ impl Case {
                 transition: Transition::Firing,
                 muted: false,
                 targets: vec![target],
-                signal: Signal {
+                measurement: Measurement {
                     metric: Some("CpuUtilization".to_owned()),
                     value: Some(91.4),
                     threshold: Some(80.0),
@@ -153,7 +153,7 @@ impl Case {
             created: None,
             endpoint: None,
         };
-        case.alarm.signal.metric = Some("CPUUtilization".to_owned());
+        case.alarm.measurement.metric = Some("CPUUtilization".to_owned());
         case
     }
 
@@ -168,9 +168,10 @@ impl Case {
     }
 
     fn measures(mut self, metric: &str, value: f64, threshold: f64, side: Side) -> Self {
-        let signal = &mut self.alarm.signal;
-        signal.metric = Some(metric.to_owned());
-        (signal.value, signal.threshold, signal.side) = (Some(value), Some(threshold), Some(side));
+        let measurement = &mut self.alarm.measurement;
+        measurement.metric = Some(metric.to_owned());
+        (measurement.value, measurement.threshold, measurement.side) =
+            (Some(value), Some(threshold), Some(side));
         self
     }
 
@@ -188,13 +189,13 @@ impl Case {
 
     /// The alarm does not tell its value.
     pub(crate) fn untold(self) -> Self {
-        self.told(|alarm| alarm.signal.value = None)
+        self.told(|alarm| alarm.measurement.value = None)
     }
 
     /// The rule's pair calls.
     pub(crate) fn pair_calls(mut self) -> Self {
         self.alarm.name = pair_name(&self.seen.target, QUIET);
-        self.alarm.signal.side = Some(Side::Below);
+        self.alarm.measurement.side = Some(Side::Below);
         self
     }
 
@@ -236,7 +237,7 @@ impl Case {
 
     /// An axis that somebody else changes.
     pub(crate) fn owned(mut self, axis: Axis) -> Self {
-        self.seen.owners.insert(axis, Owner { who: "somebody".to_owned(), can_be_parked: false });
+        self.seen.owners.insert(axis, Owner { who: "somebody".to_owned(), can_be_suspended: false });
         self
     }
 
@@ -260,7 +261,7 @@ impl Case {
         self
     }
 
-    pub(crate) fn decided(&self) -> Decided {
+    pub(crate) fn decided(&self) -> Evaluated {
         self.planned().decided
     }
 
@@ -268,29 +269,29 @@ impl Case {
     pub(crate) fn planned(&self) -> Plan {
         let policy = read(&self.policy);
         let policy = policy.as_ref();
-        let (question, asked) = match worth_a_look(&self.alarm, &self.seen.target, policy, self.now) {
+        let (evaluation, asked) = match worth_a_look(&self.alarm, &self.seen.target, policy, self.now) {
             Ok(asked) => asked,
             Err(held) => return Plan { decided: *held, calls: Vec::new(), notes: Vec::new() },
         };
-        let question = question.with_tags(&self.seen.tags);
-        let decided = decide(&question, asked, &self.seen, policy);
-        plan(&question, &self.seen, decided, policy)
+        let evaluation = evaluation.with_tags(&self.seen.tags);
+        let decided = decide(&evaluation, asked, &self.seen, policy);
+        plan(&evaluation, &self.seen, decided, policy)
     }
 
     /// The metrics that have to be read before anything can be decided.
     pub(crate) fn readings(&self) -> Vec<String> {
         let policy = read(&self.policy);
         let asked = worth_a_look(&self.alarm, &self.seen.target, &policy, self.now);
-        let (question, _) = asked.unwrap_or_else(|held| panic!("{held:?}"));
-        question.readings().into_iter().map(str::to_owned).collect()
+        let (evaluation, _) = asked.unwrap_or_else(|held| panic!("{held:?}"));
+        evaluation.readings().into_iter().map(str::to_owned).collect()
     }
 
     /// What is decided where the alarm's pair is only looked after.
-    pub(crate) fn looked_after(&self) -> Decided {
+    pub(crate) fn looked_after(&self) -> Evaluated {
         let policy = read(&self.policy);
         let asked = worth_mending(&self.alarm, &self.seen.target, &policy, self.now);
-        let (question, asked) = asked.unwrap_or_else(|| panic!("{} is out of reach", self.seen.target));
-        decide(&question, asked, &self.seen, &policy)
+        let (evaluation, asked) = asked.unwrap_or_else(|| panic!("{} is out of reach", self.seen.target));
+        decide(&evaluation, asked, &self.seen, &policy)
     }
 
     /// What is wrong with the row, if anything is.
@@ -300,7 +301,7 @@ impl Case {
         let last = decided.guards.last().map(|last| (last.guard, last.held));
         let held_last = match &decided.decision {
             Decision::Hold(hold) => last == Some((hold.reason(), true)) || hold.reason() == "not_resizable",
-            Decision::Resize { .. } => decided.guards.iter().all(|verdict| !verdict.held),
+            Decision::Resize { .. } => decided.guards.iter().all(|check| !check.held),
         };
         let well = told == self.expected && held_last;
         (!well).then(|| {

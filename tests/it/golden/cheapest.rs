@@ -47,7 +47,7 @@ fn goals() -> Vec<Case> {
         high("10 vCPUs: 5 a for 0.50, 3 b for 0.54", (4, "a"), 90.0, 50.0, "").gives("5"),
         high("5 vCPUs and 4.4 GiB each: no a, but 2 b", (2, "a"), 90.0, 80.0, "").gives("b"),
         high("memory alone: 4.4 GiB each", (2, "a"), 20.0, 80.0, "")
-            .told(|alarm| alarm.signal.side = None)
+            .told(|alarm| alarm.measurement.side = None)
             .gives("b"),
         high(
             "more memory than any has: the most there is, and as many as the cores need",
@@ -56,10 +56,10 @@ fn goals() -> Vec<Case> {
             500.0,
             "",
         )
-        .told(|alarm| alarm.signal.side = None)
+        .told(|alarm| alarm.measurement.side = None)
         .gives("d"),
         high("more memory than any has, of which another instance has no more", (1, "d"), 20.0, 95.0, "")
-            .told(|alarm| alarm.signal.side = None)
+            .told(|alarm| alarm.measurement.side = None)
             .gives("on_target"),
         high("more memory than any has, and 60 vCPUs: 4 d", (3, "d"), 90.0, 95.0, "").gives("4"),
         low("more memory than any has, and 2.2 vCPUs: one d is as good as ten", (10, "d"), 1.0, 95.0, "")
@@ -175,7 +175,7 @@ fn holds() -> Vec<Case> {
             .gives("b"),
         base("busy").seen(|seen| seen.lifecycle = stepladder::deployment::Lifecycle::Busy).gives("busy"),
         low("no data that counts as a breach", (4, "a"), 10.0, 20.0, "")
-            .told(|alarm| alarm.signal.missing = true)
+            .told(|alarm| alarm.measurement.missing = true)
             .gives("no_data"),
     ]
 }
@@ -195,21 +195,27 @@ fn settings() -> Vec<Case> {
             (2, "a"),
             90.0,
             50.0,
-            "headroom = \"50%\"\nchurn_cost = 0.04",
+            "headroom = \"50%\"\nmin_savings = 0.04",
         )
         .gives("4"),
-        high("0.04 is more than 0.03", (2, "a"), 90.0, 50.0, "headroom = \"50%\"\nchurn_cost = 0.03")
+        high("0.04 is more than 0.03", (2, "a"), 90.0, 50.0, "headroom = \"50%\"\nmin_savings = 0.03")
             .gives("b"),
-        high("a shape that must be changed is, whatever it costs", (2, "a"), 90.0, 80.0, "churn_cost = 9")
+        high("a shape that must be changed is, whatever it costs", (2, "a"), 90.0, 80.0, "min_savings = 9")
             .gives("b"),
-        high("a higher high alarm leaves more to be used: 4.5 vCPUs", (2, "a"), 90.0, 50.0, "above = 95")
-            .gives("3"),
+        high(
+            "a higher high alarm leaves more to be used: 4.5 vCPUs",
+            (2, "a"),
+            90.0,
+            50.0,
+            "scale_up_threshold = 95",
+        )
+        .gives("3"),
         high(
             "nothing kept free and a high alarm at 100: 4 vCPUs, and what costs less is not more",
             (2, "b"),
             90.0,
             50.0,
-            "above = 100\nheadroom = \"10%\"",
+            "scale_up_threshold = 100\nheadroom = \"10%\"",
         )
         .gives("on_target"),
         high("bounds: no more than two, so 2 b", (2, "a"), 90.0, 50.0, "instances = { min = 1, max = 2 }")
@@ -295,7 +301,7 @@ fn ties() -> Vec<Case> {
             .gives("y"),
         short_of("neither has the memory, and both have 2.8 vCPUs: 2 q for 0.20 instead of one p for 0.30")
             .high("CpuUtilization", 25.0, 20.0)
-            .told(|alarm| alarm.signal.side = None)
+            .told(|alarm| alarm.measurement.side = None)
             .gives("2"),
         short_of("neither has the memory, and both have 7 vCPUs: one p is cheaper than 4 q")
             .high("CpuUtilization", 63.0, 60.0)

@@ -6,7 +6,7 @@
 use super::case::Case;
 
 /// One more up to ten beyond, two more from there on; five minutes of cooldown; evidence counts as soon as it fires.
-const VECTORS: &str = "axis = \"instances\"\nfresh = \"fired\"\ncooldown = { up = \"300s\", down = \"300s\" }\n\
+const VECTORS: &str = "axis = \"instances\"\nevidence = \"fired\"\ncooldown = { up = \"300s\", down = \"300s\" }\n\
                        steps = [{ above = 0, below = 10, add = 1 }, { above = 10, add = 2 }]";
 
 fn vector(why: &'static str, value: f64, running: u32) -> Case {
@@ -14,7 +14,7 @@ fn vector(why: &'static str, value: f64, running: u32) -> Case {
 }
 
 fn plain(why: &'static str, keys: &str) -> Case {
-    Case::new(why, &format!("axis = \"instances\"\nfresh = \"fired\"\n{keys}")).count(4)
+    Case::new(why, &format!("axis = \"instances\"\nevidence = \"fired\"\n{keys}")).count(4)
 }
 
 pub(super) fn cases() -> Vec<Case> {
@@ -86,7 +86,7 @@ fn credit() -> Vec<Case> {
             .remembers(&[(120, "i+1")])
             .gives("cooling_down"),
         plain("another axis than the count waits, too", "step = 1")
-            .only("[[rule]]\nalarm = \"busy\"\naxis = \"shape\"\nfresh = \"fired\"\ncooldown = { up = \"10m\" }\nstep = 2")
+            .only("[[rule]]\nalarm = \"busy\"\naxis = \"shape\"\nevidence = \"fired\"\ncooldown = { up = \"10m\" }\nstep = 2")
             .changed(60)
             .remembers(&[(120, "i+1")])
             .gives("cooling_down"),

@@ -7,18 +7,20 @@ use super::case::{Case, pair};
 
 /// One less when a metric without an end is low, with the threshold of the alarm that adds.
 fn threads(why: &'static str, now: u32, each: f64, low: f64) -> Case {
-    let keys = "axis = \"instances\"\nstep = -1\nabove = 600";
+    let keys = "axis = \"instances\"\nstep = -1\nscale_up_threshold = 600";
     Case::new(why, keys).count(now).low("ThreadCount", each, low)
 }
 
 fn cpu(why: &'static str, now: u32, value: f64, low: f64, above: f64, step: i32) -> Case {
-    let keys =
-        format!("axis = \"instances\"\nstep = {step}\nabove = {above}\ninstances = {{ min = 1, max = 100 }}");
+    let keys = format!(
+        "axis = \"instances\"\nstep = {step}\nscale_up_threshold = {above}\ninstances = {{ min = 1, max = 100 }}"
+    );
     Case::new(why, &keys).count(now).low("CpuUtilization", value, low)
 }
 
 fn cpu_up(why: &'static str, now: u32, value: f64, high: f64) -> Case {
-    let keys = format!("axis = \"instances\"\nabove = {high}\ninstances = {{ min = 1, max = 100 }}");
+    let keys =
+        format!("axis = \"instances\"\nscale_up_threshold = {high}\ninstances = {{ min = 1, max = 100 }}");
     Case::new(why, &keys).count(now).high("CpuUtilization", value, high)
 }
 
@@ -45,11 +47,9 @@ fn azures_first_table() -> Vec<Case> {
 
 /// Out at 600 threads, in under 600.
 fn azures_second_table() -> Vec<Case> {
-    let up = Case::new("Azure 2, T0: 625 on each of two", "axis = \"instances\"\nabove = 600").count(2).high(
-        "ThreadCount",
-        625.0,
-        600.0,
-    );
+    let up = Case::new("Azure 2, T0: 625 on each of two", "axis = \"instances\"\nscale_up_threshold = 600")
+        .count(2)
+        .high("ThreadCount", 625.0, 600.0);
     vec![
         up.gives("3"),
         threads("Azure 2, T1: 417 on each of three would be 625 on each of two", 3, 417.0, 600.0)
@@ -59,9 +59,12 @@ fn azures_second_table() -> Vec<Case> {
 
 /// Out at 600 threads, in under 400.
 fn azures_third_table() -> Vec<Case> {
-    let up = Case::new("Azure 3, T0: the same load, a better threshold", "axis = \"instances\"\nabove = 600")
-        .count(2)
-        .high("ThreadCount", 625.0, 600.0);
+    let up = Case::new(
+        "Azure 3, T0: the same load, a better threshold",
+        "axis = \"instances\"\nscale_up_threshold = 600",
+    )
+    .count(2)
+    .high("ThreadCount", 625.0, 600.0);
     vec![
         up.gives("3"),
         // No low alarm fires at T1, and none at T3: there is nothing to decide.
@@ -181,7 +184,7 @@ fn units() -> Vec<Case> {
             .gives("1"),
         Case::new(
             "the pair is asked, too",
-            &format!("axis = \"instances\"\nabove = 23\n{}", pair("CpuUtilization", "")),
+            &format!("axis = \"instances\"\nscale_up_threshold = 23\n{}", pair("CpuUtilization", "")),
         )
         .low("CpuUtilization", 10.4, 12.0)
         .pair_calls()

@@ -1,7 +1,7 @@
 //! What else holds a change back: pauses, tags, schedules, targets, counts of changes and costs.
 
 use stepladder::alarm::Transition;
-use stepladder::deployment::{Lifecycle, Pause};
+use stepladder::deployment::{Lifecycle, SuspendedScaling};
 
 use super::case::{Case, rule};
 use stepladder::deployment::Axis;
@@ -43,10 +43,10 @@ fn evidence() -> Vec<Case> {
         up("it does not say when it fired").told(|alarm| alarm.at = None).changed(9999).gives("stale"),
         up("without a change on record it need not").told(|alarm| alarm.at = None).gives("3"),
         down("missing data that counts as a breach takes nothing")
-            .told(|alarm| alarm.signal.missing = true)
+            .told(|alarm| alarm.measurement.missing = true)
             .gives("no_data"),
         up("missing data that counts as a breach may add")
-            .told(|alarm| alarm.signal.missing = true)
+            .told(|alarm| alarm.measurement.missing = true)
             .gives("3"),
     ]
 }
@@ -54,7 +54,12 @@ fn evidence() -> Vec<Case> {
 fn pauses() -> Vec<Case> {
     let by_the_platform = |up, down| {
         move |seen: &mut stepladder::deployment::Deployment| {
-            seen.pauses.push(Pause { axis: Axis::Instances, up, down, by: "the platform".to_owned() });
+            seen.pauses.push(SuspendedScaling {
+                axis: Axis::Instances,
+                up,
+                down,
+                by: "the platform".to_owned(),
+            });
         }
     };
     vec![
@@ -88,7 +93,7 @@ fn tags() -> Vec<Case> {
         up("a ceiling of its own").tag("max", "2").gives("at_ceiling"),
         down("a floor of its own").tag("min", "2").gives("at_floor"),
         up("a higher ceiling than the policy's").count(10).tag("max", "12").gives("11"),
-        up("evidence need only be newer when it fired").changed(1).tag("fresh", "fired").gives("3"),
+        up("evidence need only be newer when it fired").changed(1).tag("evidence", "fired").gives("3"),
         up("a longer wait").changed(400).tag("cooldown-up", "10m").gives("cooling_down"),
         down("a longer wait on the way down").changed(400).tag("cooldown-down", "10m").gives("cooling_down"),
         up("a spend ceiling of its own").tag("max-hourly-cost", "0.3").gives("over_budget"),
@@ -119,7 +124,9 @@ fn targets() -> Vec<Case> {
             )
             .gives("3"),
         up("what the first leaves open the second may say")
-            .policy(&(own("*churn", "above = 70") + &own("*", "instances = { min = 1, max = 2 }")))
+            .policy(
+                &(own("*churn", "scale_up_threshold = 70") + &own("*", "instances = { min = 1, max = 2 }")),
+            )
             .gives("at_ceiling"),
         up("a tag goes before it")
             .policy(&own("*", "instances = { min = 1, max = 2 }"))

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use case::Case;
 use stepladder::alarm::Transition;
-use stepladder::decide::{Decided, Decision};
+use stepladder::decide::{Decision, Evaluated};
 
 fn every() -> Vec<Case> {
     [
@@ -61,7 +61,9 @@ fn a_hold_tells_its_numbers() {
             "CpuUtilization is at 90 of 60, and the alarm asks for less",
         ),
         (
-            Case::new("", track).high("CpuUtilization", 60.0, 50.0).told(|alarm| alarm.signal.side = None),
+            Case::new("", track)
+                .high("CpuUtilization", 60.0, 50.0)
+                .told(|alarm| alarm.measurement.side = None),
             "CpuUtilization is at 60 of 60, and the alarm asks for neither more nor less",
         ),
     ];
@@ -91,7 +93,7 @@ fn a_guard_tells_what_it_saw() {
     ];
     for (case, guard, expected) in rows {
         let guards = case.decided().guards;
-        let saw = guards.iter().find(|verdict| verdict.guard == guard).map(|verdict| verdict.saw.to_string());
+        let saw = guards.iter().find(|check| check.guard == guard).map(|check| check.saw.to_string());
         assert_eq!(saw.as_deref(), Some(expected), "{guard}");
     }
 }
@@ -104,7 +106,7 @@ fn what_no_rule_knows_is_looked_after_and_never_resized() {
             "forgotten".clone_into(&mut alarm.name);
             alarm.transition = transition;
         });
-        let Decided { decision, guards, .. } = case.looked_after();
+        let Evaluated { decision, guards, .. } = case.looked_after();
         assert_eq!((guards[0].guard, guards[0].held), ("not_firing", held), "{transition}");
         let Decision::Hold(hold) = decision else { panic!("it is resized") };
         assert_eq!(hold.reason(), expected);

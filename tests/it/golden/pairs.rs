@@ -74,12 +74,12 @@ fn thresholds() -> Vec<(Case, &'static str)> {
             resting(
                 "another shape must save 0.11: 6 a or 3 b have 12, one c has 8",
                 (2, "c"),
-                "churn_cost = 0.11",
+                "min_savings = 0.11",
             ),
             "creates < 54",
         ),
         (
-            resting("another shape must save 0.09: one d for 0.70 does", (2, "c"), "churn_cost = 0.09"),
+            resting("another shape must save 0.09: one d for 0.70 does", (2, "c"), "min_savings = 0.09"),
             "creates < 72",
         ),
         (resting("0.30: 2 a or one b have 4 of 6", (3, "a"), ""), "creates < 48"),
@@ -123,7 +123,7 @@ fn choices() -> Vec<(Case, &'static str)> {
             "creates < 36",
         ),
         (resting("less of it may be used: 60 %", (2, "c"), "headroom = \"40%\""), "creates < 60"),
-        (resting("a lower high alarm: 54 %", (2, "c"), "above = 60"), "creates < 54"),
+        (resting("a lower high alarm: 54 %", (2, "c"), "scale_up_threshold = 60"), "creates < 54"),
         (
             resting("nothing cheaper can be had: the policy's own threshold", (1, "d"), "")
                 .refused("a", 60)
@@ -294,7 +294,7 @@ fn owned() -> Vec<(Case, &'static str)> {
             .reads("MemoryUtilization", 50.0)
             .seen(|seen| seen.alarm = Some(high_alarm()))
     };
-    let parked = "axis = \"cheapest\"\nnative = \"park\"";
+    let parked = "axis = \"cheapest\"\nnative_autoscaling = \"suspend\"";
     vec![
         (size("the count is somebody else's: so is what was added").owned(Axis::Instances), ""),
         (
@@ -355,7 +355,7 @@ fn counts() -> Vec<(Case, &'static str)> {
         (
             one("a rule that may go either way, and an alarm that does not tell", &steps("track = 70"))
                 .low("CpuUtilization", 69.0, 65.0)
-                .told(|alarm| alarm.signal.side = None),
+                .told(|alarm| alarm.measurement.side = None),
             "",
         ),
         (

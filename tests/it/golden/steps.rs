@@ -25,7 +25,9 @@ pub(super) fn cases() -> Vec<Case> {
 
 fn with(why: &'static str, steps: &str, side: Side, (value, threshold): (f64, f64), now: u32) -> Case {
     // Thresholds of these rows are apart from what steps take away: nothing flaps.
-    let keys = format!("axis = \"instances\"\nabove = 1000\ninstances = {{ min = 1, max = 100 }}\n{steps}");
+    let keys = format!(
+        "axis = \"instances\"\nscale_up_threshold = 1000\ninstances = {{ min = 1, max = 100 }}\n{steps}"
+    );
     let case = Case::new(why, &keys).count(now);
     match side {
         Side::Above => case.high("CpuUtilization", value, threshold),
@@ -119,7 +121,7 @@ fn edges() -> Vec<Case> {
             (60.0, 50.0),
             4,
         )
-        .told(|alarm| alarm.signal.side = None)
+        .told(|alarm| alarm.measurement.side = None)
         .gives("6"),
         with(
             "an alarm that does not tell its side: the value is under, the end counts in",
@@ -128,10 +130,10 @@ fn edges() -> Vec<Case> {
             (40.0, 50.0),
             4,
         )
-        .told(|alarm| alarm.signal.side = None)
+        .told(|alarm| alarm.measurement.side = None)
         .gives("2"),
         with("without a threshold nobody knows how far beyond it is", ones, Side::Above, (60.0, 50.0), 4)
-            .told(|alarm| alarm.signal.threshold = None)
+            .told(|alarm| alarm.measurement.threshold = None)
             .gives("no_data"),
         with("without a value neither", ones, Side::Above, (60.0, 50.0), 4).untold().gives("no_data"),
         with("the look may tell the value that the alarm does not", ones, Side::Above, (60.0, 50.0), 4)
@@ -203,7 +205,7 @@ fn adjustments() -> Vec<Case> {
             2,
         )
         .high("CpuUtilization", 80.0, 80.0)
-        .told(|alarm| alarm.signal.side = None)
+        .told(|alarm| alarm.measurement.side = None)
         .gives("3"),
         up("plus three", "steps = [{ above = 0, add = 3 }]", 2).gives("5"),
         less("minus three", "steps = [{ below = 0, remove = 3 }]", 8).gives("5"),

@@ -60,20 +60,20 @@ fn counts() -> Vec<Case> {
             .told(|alarm| alarm.targets.push(TargetId::unknown("other")))
             .gives("no_data"),
         count("an alarm that does not tell what it measures", 3, 90.0)
-            .told(|alarm| alarm.signal.metric = None)
+            .told(|alarm| alarm.measurement.metric = None)
             .gives("no_data"),
         less("6 at 20 are 2 at 60", 6, 20.0).gives("2"),
         less("6 at 21 are more than 2 at 60: three", 6, 21.0).gives("3"),
         less("9 at 0 take none: the floor", 9, 0.0).gives("1"),
         less("a low alarm never adds, whatever the value says", 3, 90.0).gives("on_target"),
         less("no data came, and that counts as a breach: nothing is taken", 6, 20.0)
-            .told(|alarm| alarm.signal.missing = true)
+            .told(|alarm| alarm.measurement.missing = true)
             .gives("no_data"),
         less("a side that is not told: the value decides, down", 6, 20.0)
-            .told(|alarm| alarm.signal.side = None)
+            .told(|alarm| alarm.measurement.side = None)
             .gives("2"),
         count("a side that is not told: the value decides, up", 2, 120.0)
-            .told(|alarm| alarm.signal.side = None)
+            .told(|alarm| alarm.measurement.side = None)
             .gives("4"),
         Case::new(
             "the pair takes back as far as the target",
@@ -98,7 +98,7 @@ fn counts() -> Vec<Case> {
 fn metrics() -> Vec<Case> {
     let paired = |why| {
         Case::new(why, &format!("axis = \"instances\"\ntrack = 60\n{}", pair("CpuUtilization", "")))
-            .told(|alarm| alarm.signal.metric = None)
+            .told(|alarm| alarm.measurement.metric = None)
     };
     vec![
         paired("an alarm that does not tell what it measures: not what the pair does")
@@ -106,7 +106,7 @@ fn metrics() -> Vec<Case> {
             .gives("no_data"),
         paired("a pair that does not tell what it measures: what the policy says")
             .count(4)
-            .told(|alarm| (alarm.signal.value, alarm.signal.threshold) = (Some(9.0), Some(10.0)))
+            .told(|alarm| (alarm.measurement.value, alarm.measurement.threshold) = (Some(9.0), Some(10.0)))
             .pair_calls()
             .gives("1"),
     ]

@@ -20,7 +20,7 @@ fn horizontal() {
 alarm     = "*model_deployment_high_cpu"
 axis      = "instances"
 instances = { min = 1, max = 3 }
-fresh     = "fired"
+evidence     = "fired"
 cooldown  = { down = "0s" }
 pair      = { alarm = "model_deployment_low_cpu", metric = "CpuUtilization", below = 30, window = "1m", repeat = "5m" }
 "#,
@@ -63,7 +63,7 @@ rungs = [
 [[rule]]
 alarm = "*model_deployment_high_mem"
 axis  = "shape"
-fresh = "fired"
+evidence = "fired"
 cooldown = { down = "0s" }
 pair  = { alarm = "model_deployment_low_mem", metric = "MemoryUtilization", below = 30, window = "1m", repeat = "5m" }
 "#,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use stepladder::cloud::oci::OciCloud;
+use stepladder::platform::oci::client::OciClient;
 
 use super::function::Function;
 use crate::server::{self, Server};
@@ -106,9 +106,9 @@ impl Emulator {
     }
 
     /// OCI as the function sees it, in this process.
-    pub(super) fn cloud(&self) -> OciCloud {
+    pub(super) fn cloud(&self) -> OciClient {
         let environment = self.environment();
-        OciCloud::reading(&|name| {
+        OciClient::reading(&|name| {
             environment.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
         })
     }

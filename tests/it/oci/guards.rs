@@ -74,7 +74,7 @@ fn a_tag_lowers_the_ceiling(#[case] tag: &str, #[case] value: &str, #[case] held
 /// The second larger step adds what it is larger by. How much that is stands in a tag: no process remembers it.
 #[test]
 fn a_larger_step_during_a_cooldown_adds_the_difference() {
-    let policy = "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\nfresh = \"fired\"\ncooldown = { up = \"10m\" }\n\
+    let policy = "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\nevidence = \"fired\"\ncooldown = { up = \"10m\" }\n\
                   steps = [{ above = 0, add = 1 }, { above = 10, add = 2 }]\n";
     let Some(tenancy) = Tenancy::new() else { return };
     for (value, expected) in [("85", 2), ("95", 3)] {
@@ -103,7 +103,7 @@ fn a_larger_step_during_a_cooldown_adds_the_difference() {
 fn changes_of_an_hour_are_counted(#[case] tags_with_size: bool) {
     let Some(tenancy) = Tenancy::new() else { return };
     tenancy.emulator.set(&json!({ "tags_with_size": tags_with_size }));
-    let policy = "[defaults]\nfresh = \"fired\"\nmax_changes_per_hour = 1\n";
+    let policy = "[defaults]\nevidence = \"fired\"\nmax_changes_per_hour = 1\n";
     let function = another(&tenancy, policy);
     let told = outcome(&function, &sample(HIGH, &tenancy.high));
     assert_eq!(told["result"], "applied", "{told:#}");

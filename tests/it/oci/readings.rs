@@ -11,10 +11,10 @@ use super::tenancy::{Tenancy, calls, operators_alarm, outcome, with_count, with_
 const HIGH: &str = "high-cpu.firing.json";
 const SUMMARIZE: &str = "SummarizeMetricsData";
 
-const TRACK: &str = "[[rule]]\nalarm = \"*high_cpu\"\nfresh = \"fired\"\naxis = \"instances\"\ntrack = 60\n\
+const TRACK: &str = "[[rule]]\nalarm = \"*high_cpu\"\nevidence = \"fired\"\naxis = \"instances\"\ntrack = 60\n\
                      pair = { alarm = \"low\", metric = \"CpuUtilization\", below = 10, window = \"5m\" }\n";
 const CHEAPEST: &str =
-    "[[rule]]\nalarm = [\"*high_cpu\", \"*high_mem\"]\nfresh = \"fired\"\naxis = \"cheapest\"\n";
+    "[[rule]]\nalarm = [\"*high_cpu\", \"*high_mem\"]\nevidence = \"fired\"\naxis = \"cheapest\"\n";
 
 fn function(tenancy: &Tenancy, policy: &str) -> Function {
     tenancy.emulator.function(&[("STEPLADDER_POLICY", policy)])

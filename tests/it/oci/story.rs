@@ -103,7 +103,7 @@ fn up_twice_with_one_pair_and_all_the_way_back(#[case] axis: Axis) {
     let leaf = format!("{CONFIGURATION}{}", axis.leaf);
     // A ladder of shapes has a floor of its own.
     let mut bottom = deployment();
-    let policy = "[defaults]\nfresh = \"fired\"\n[[ladder]]\nname = \"short\"\nrungs = [\n\
+    let policy = "[defaults]\nevidence = \"fired\"\n[[ladder]]\nname = \"short\"\nrungs = [\n\
                   { shape = \"VM.Standard2.2\", vcpus = 4, memory_gib = 30 },\n\
                   { shape = \"VM.Standard2.4\", vcpus = 8, memory_gib = 60 },\n\
                   { shape = \"VM.Standard2.8\", vcpus = 16, memory_gib = 120 },\n]\n";

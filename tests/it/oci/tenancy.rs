@@ -11,7 +11,7 @@ const AN_HOUR: i64 = 3600;
 
 /// With this, evidence counts from the moment at which the alarm fired: a process remembers what it has done, and
 /// no test makes that older.
-pub(super) const FIRED: (&str, &str) = ("STEPLADDER_POLICY", "[defaults]\nfresh = \"fired\"\n");
+pub(super) const FIRED: (&str, &str) = ("STEPLADDER_POLICY", "[defaults]\nevidence = \"fired\"\n");
 
 /// A tenancy whose deployment has not been changed yet.
 pub(super) struct Tenancy {

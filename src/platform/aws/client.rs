@@ -1,0 +1,514 @@
+//! AWS: SageMaker endpoint variants, their scalable targets and CloudWatch alarms.
+//!
+//! Clients are built at the first question and kept. What is observed takes one round trip when the
+//! endpoint's configuration and its ARN are known or guessed right, two otherwise.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::BehaviorVersion;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_sagemaker::operation::describe_endpoint::DescribeEndpointOutput;
+use aws_sdk_sagemaker::primitives::DateTime;
+use aws_sdk_sagemaker::types::{EndpointStatus, ManagedInstanceScalingStatus, ProductionVariantSummary};
+use aws_smithy_http_client::tls;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use crate::alarm::TargetId;
+use crate::call::{AlarmDefinition, Call, CloudwatchAlarm};
+use crate::decide::Evaluation;
+use crate::deployment::{Axis, Deployment, Endpoint, Facts, Lifecycle, NativeScaling, SeenAlarm, Size, Tags};
+use crate::platform::aws::variant::configuration::{find, floor, name, shape_of, why_fixed};
+use crate::platform::aws::variant::{Marker, TARGET, native, notes};
+use crate::platform::web::client::Webhooks;
+use crate::platform::{Client, Error};
+use crate::policy;
+use crate::reconcile::ActiveAlarm;
+use crate::tags;
+
+mod alarms;
+mod cloudwatch;
+mod document;
+mod errors;
+mod pace;
+mod parameter;
+mod readings;
+mod sagemaker;
+mod scaling;
+mod topics;
+
+use alarms::{alarm_of, composite_definition, composite_told, metric_definition, metric_told, pair_of};
+
+/// Four calls in a row must fit into the function's 30 seconds.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
+/// One try; a service that is well answers in a tenth of it.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2500);
+
+/// The AWS account and region that the environment names.
+#[derive(Debug, Default)]
+pub struct AwsClient {
+    clients: OnceCell<Clients>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug)]
+struct Clients {
+    region: String,
+    sagemaker: aws_sdk_sagemaker::Client,
+    scaling: aws_sdk_applicationautoscaling::Client,
+    alarms: cloudwatch::Alarms,
+    topics: aws_sdk_sns::Client,
+    parameters: aws_sdk_ssm::Client,
+    web: Webhooks,
+}
+
+/// What a warm process remembers of each endpoint. The endpoint's own answer always says which
+/// configuration is in force and when the endpoint was created, so a memory is used only where both match.
+#[derive(Debug, Default)]
+struct Known(HashMap<String, Remembered>);
+
+#[derive(Debug)]
+struct Remembered {
+    identity: Identity,
+    /// By variant.
+    shapes: BTreeMap<String, String>,
+}
+
+impl Known {
+    fn shape(&self, endpoint: &str, identity: &Identity, variant: &str) -> Option<String> {
+        let last = self.0.get(endpoint).filter(|last| last.identity == *identity)?;
+        last.shapes.get(variant).cloned()
+    }
+
+    fn remember(&mut self, endpoint: &str, identity: &Identity, variant: &str, shape: &str) {
+        let last = self.0.remove(endpoint).filter(|last| last.identity == *identity);
+        let mut last =
+            last.unwrap_or_else(|| Remembered { identity: identity.clone(), shapes: BTreeMap::new() });
+        last.shapes.insert(variant.to_owned(), shape.to_owned());
+        self.0.insert(endpoint.to_owned(), last);
+    }
+}
+
+/// Which endpoint it is, and what it was configured with. A configuration's name may be used again once it
+/// is deleted, and so may an endpoint's; both at once for an endpoint that goes on existing may not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Identity {
+    configuration: String,
+    created: Option<Timestamp>,
+}
+
+impl Identity {
+    fn of(described: &DescribeEndpointOutput) -> Self {
+        Self {
+            configuration: described.endpoint_config_name().unwrap_or_default().to_owned(),
+            created: described.creation_time().and_then(timestamp),
+        }
+    }
+}
+
+#[async_trait]
+impl Client for AwsClient {
+    async fn connect(&self) {
+        self.clients().await;
+    }
+
+    async fn observe(&self, evaluation: &Evaluation<'_>) -> Result<Deployment, Error> {
+        let (endpoint, variant) = names(evaluation.target)?;
+        let clients = self.clients().await;
+        clients.check_region(evaluation)?;
+        let retypes = evaluation.matched.rule.touches(Axis::Shape);
+        let guess = self.guess(endpoint, variant, retypes);
+        let (described, along, tags, native, alarms, readings) = tokio::join!(
+            sagemaker::describe_endpoint(&clients.sagemaker, endpoint),
+            clients.read_along(evaluation, endpoint, guess.as_deref()),
+            sagemaker::guessed_tags(&clients.sagemaker, guessed_arn(evaluation, endpoint)),
+            scaling::describe(&clients.scaling, evaluation.target, retypes),
+            cloudwatch::describe(&clients.alarms, evaluation),
+            cloudwatch::readings(&clients.alarms, evaluation),
+        );
+        let (described, mut along, native, alarms) = (described?, along?, native?, alarms?);
+        let summary = summary_of(&described, variant)?;
+        let identity = Identity::of(&described);
+        let pair = pair_of(evaluation, &alarms);
+        let told = along.configuration.take().filter(|found| name(found) == identity.configuration);
+        let known = || {
+            let warm = self.known().shape(endpoint, &identity, variant);
+            warm.or_else(|| marked(&identity, pair.as_ref()))
+        };
+        let tags = sagemaker::tags(&clients.sagemaker, &described, tags);
+        let (shape, tags, whole) = if retypes {
+            let whole = clients.whole(evaluation, &described, told, along, &native);
+            let (tags, whole) = tokio::try_join!(tags, whole)?;
+            // A configuration that is deleted tells nothing, and leaves its endpoint running.
+            let deleted = whole.configuration.is_null();
+            let shape = if deleted { known() } else { Some(shape_in(&whole.configuration, variant)?) };
+            (shape.unwrap_or_else(|| NO_SHAPE.to_owned()), tags, Some(whole))
+        } else {
+            let shape = told.and_then(|found| shape_of(&found, variant).map(str::to_owned)).or_else(known);
+            let shape = clients.shape(shape, &identity.configuration, variant);
+            let (tags, shape) = tokio::try_join!(tags, shape)?;
+            (shape, tags, None)
+        };
+        if shape != NO_SHAPE {
+            self.known().remember(endpoint, &identity, variant, &shape);
+        }
+        let whole = whole.map(|whole| Endpoint { tags: tags.clone(), ..whole });
+        let readings = readings?;
+        let found = Found { described: &described, summary, identity, shape, native, tags, readings, whole };
+        Ok(deployment(evaluation, found, alarm_of(evaluation, &alarms), pair))
+    }
+
+    async fn policy_text(&self, name: &str) -> Result<String, Error> {
+        parameter::read(&self.clients().await.parameters, name).await
+    }
+
+    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
+        let Some(action) = action else {
+            return Err(Error::RejectedChange {
+                operation: "aws:DescribeAlarms".to_owned(),
+                message:
+                    "`STEPLADDER_ALARM_ACTION` is not set: expected the ARN that alarms call this function by"
+                        .to_owned(),
+            });
+        };
+        let found = cloudwatch::describe_calling(&self.clients().await.alarms, action).await?;
+        let metric = found.metric_alarms().iter().map(|alarm| (metric_definition(alarm), metric_told(alarm)));
+        let composite =
+            found.composite_alarms().iter().map(|alarm| (composite_definition(alarm), composite_told(alarm)));
+        // The filter is a prefix, and another function's action may begin like ours.
+        let calls_us = |definition: &CloudwatchAlarm| definition.actions.iter().any(|one| one == action);
+        let ours = metric.chain(composite).filter(|(definition, _)| calls_us(definition));
+        Ok(ours.map(|(definition, told)| ActiveAlarm::new(definition, told, now)).collect())
+    }
+
+    async fn send(&self, call: &Call) -> Result<String, Error> {
+        let Clients { sagemaker: client, scaling: native, alarms, topics, web, .. } = self.clients().await;
+        match call {
+            Call::AwsUpdateEndpointWeightsAndCapacities { endpoint, variant, instances } => {
+                sagemaker::set_count(client, endpoint, variant, *instances).await
+            }
+            Call::AwsCreateEndpointConfig { body, .. } => sagemaker::create_configuration(client, body).await,
+            Call::AwsUpdateEndpoint { endpoint, configuration, .. } => {
+                sagemaker::put_in_force(client, endpoint, configuration).await
+            }
+            Call::AwsDeleteEndpointConfig { name } => sagemaker::delete_configuration(client, name).await,
+            Call::AwsAddTags { arn, tags } => sagemaker::add_tags(client, arn, tags).await,
+            Call::AwsDeleteTags { arn, keys } => sagemaker::delete_tags(client, arn, keys).await,
+            Call::AwsDeregisterScalableTarget { target } => scaling::deregister(native, target).await,
+            Call::AwsRegisterScalableTarget { body } => scaling::register(native, body).await,
+            Call::AwsPutScalingPolicy { body } => scaling::put_policy(native, body).await,
+            Call::AwsPutScheduledAction { body } => scaling::put_scheduled_action(native, body).await,
+            Call::AwsRepointAlarm { name, on, from, to } => {
+                cloudwatch::repoint(alarms, name, on, from, to).await
+            }
+            Call::AwsPutMetricAlarm(alarm) => cloudwatch::put(alarms, alarm).await,
+            Call::AwsDeleteAlarms { name } => cloudwatch::delete(alarms, name).await,
+            Call::AwsPublish { topic, subject, message } => {
+                topics::publish(topics, topic, subject, message).await
+            }
+            Call::WebPost { address, content_type, body } => web.post(address, content_type, body).await,
+            Call::OciUpdateModelDeployment { .. }
+            | Call::OciTagModelDeployment { .. }
+            | Call::OciCreateAlarm { .. }
+            | Call::OciUpdateAlarm { .. }
+            | Call::OciDeleteAlarm { .. }
+            | Call::OciCreateTopic { .. }
+            | Call::OciDeleteTopic { .. }
+            | Call::OciCreateSubscription { .. }
+            | Call::OciDeleteSubscription { .. }
+            | Call::OciPublishMessage { .. } => Err(Error::RejectedChange {
+                operation: call.operation().to_owned(),
+                message: "this is AWS: expected a call of its APIs".to_owned(),
+            }),
+        }
+    }
+}
+
+impl AwsClient {
+    async fn clients(&self) -> &Clients {
+        self.clients.get_or_init(Clients::from_env).await
+    }
+
+    /// A panic elsewhere cannot leave a memory half written: every touch is one call.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The configuration to read along with the endpoint, before the endpoint has told its name: the one
+    /// it had last, or the one called like the endpoint, as the SageMaker Python SDK calls it. `None` when
+    /// the type is known already and nothing but the type is needed.
+    fn guess(&self, endpoint: &str, variant: &str, whole: bool) -> Option<String> {
+        match self.known().0.get(endpoint) {
+            Some(last) if !whole && last.shapes.contains_key(variant) => None,
+            Some(last) => Some(last.identity.configuration.clone()),
+            None => Some(endpoint.to_owned()),
+        }
+    }
+}
+
+/// The variant's shape, if the paired alarm's marker tells it.
+fn marked(identity: &Identity, pair: Option<&SeenAlarm>) -> Option<String> {
+    let AlarmDefinition::Cloudwatch(alarm) = &pair.filter(|pair| pair.ours)?.definition else { return None };
+    let marker = Marker::read(&alarm.description)?;
+    let same = marker.configuration == identity.configuration && marker.created == identity.created;
+    (same && marker.shape != NO_SHAPE).then(|| marker.shape.to_owned())
+}
+
+fn names(target: &TargetId) -> Result<(&str, &str), Error> {
+    target.endpoint_and_variant().ok_or_else(|| Error::NotFound {
+        operation: "aws:DescribeEndpoint".to_owned(),
+        message: format!("`{target}` is not on AWS: expected `endpoint/<name>/variant/<name>`"),
+    })
+}
+
+/// The endpoint's ARN, as far as the alarm's tells it. SageMaker writes names in its ARNs in lower case.
+fn guessed_arn(evaluation: &Evaluation, endpoint: &str) -> Option<String> {
+    let [partition, region, account] = arn_fields(&evaluation.alarm.id)?;
+    let resource = endpoint.to_lowercase();
+    Some(format!("arn:{partition}:sagemaker:{region}:{account}:endpoint/{resource}"))
+}
+
+/// The fields of an ARN that stand before the resource: `arn:partition:service:region:account`.
+fn arn_fields(arn: &str) -> Option<[&str; 3]> {
+    let mut fields = arn.strip_prefix("arn:")?.split(':');
+    let (partition, _service) = (fields.next()?, fields.next()?);
+    Some([partition, fields.next()?, fields.next()?])
+}
+
+impl Clients {
+    async fn from_env() -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .operation_timeout(OPERATION_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .build();
+        // One for all: each of its own would read the root certificates again.
+        let tls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+        let http = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http)
+            .timeout_config(timeouts)
+            .load()
+            .await;
+        Self {
+            region: config.region().map(ToString::to_string).unwrap_or_default(),
+            sagemaker: aws_sdk_sagemaker::Client::new(&config),
+            scaling: aws_sdk_applicationautoscaling::Client::new(&config),
+            alarms: cloudwatch::Alarms::new(aws_sdk_cloudwatch::Client::new(&config)),
+            topics: aws_sdk_sns::Client::new(&config),
+            parameters: aws_sdk_ssm::Client::new(&config),
+            web: Webhooks::default(),
+        }
+    }
+
+    /// An alarm of another region speaks of another endpoint of the same name.
+    fn check_region(&self, evaluation: &Evaluation<'_>) -> Result<(), Error> {
+        match arn_fields(&evaluation.alarm.id) {
+            Some([_, theirs, _])
+                if !theirs.is_empty() && !self.region.is_empty() && theirs != self.region =>
+            {
+                Err(Error::RejectedChange {
+                    operation: "aws:DescribeEndpoint".to_owned(),
+                    message: format!(
+                        "the alarm is of region `{theirs}`, expected `{}`: send it to a function there",
+                        self.region
+                    ),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What can be read of the endpoint's configurations before the endpoint has told which it has.
+    async fn read_along(
+        &self,
+        evaluation: &Evaluation<'_>,
+        endpoint: &str,
+        guess: Option<&str>,
+    ) -> Result<sagemaker::Along, Error> {
+        if evaluation.matched.rule.touches(Axis::Shape) {
+            sagemaker::guessed_whole(&self.sagemaker, endpoint, guess).await
+        } else {
+            Ok(sagemaker::guessed(&self.sagemaker, guess).await)
+        }
+    }
+
+    /// The policies with the alarms that call them now: those have to be told when a policy gets a new ARN.
+    async fn with_callers(&self, mut native: NativeScaling) -> Result<NativeScaling, Error> {
+        for policy in &mut native.policies {
+            let arn = policy.get("PolicyARN").and_then(Value::as_str).unwrap_or_default();
+            let callers = cloudwatch::calling(&self.alarms, arn).await?;
+            policy["Alarms"] = callers.into();
+        }
+        Ok(native)
+    }
+
+    /// A configuration; `None` when it has been deleted.
+    async fn configuration(&self, name: &str) -> Result<Option<Value>, Error> {
+        match sagemaker::describe_configuration(&self.sagemaker, name).await {
+            Err(Error::NotFound { .. }) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// The variant's shape, where it is not known yet. That the configuration in force is gone does not mean that the
+    /// endpoint is.
+    async fn shape(&self, known: Option<String>, effective: &str, variant: &str) -> Result<String, Error> {
+        if let Some(shape) = known {
+            return Ok(shape);
+        }
+        let found = self.configuration(effective).await?.ok_or_else(|| Error::RejectedChange {
+            operation: "aws:DescribeEndpointConfig".to_owned(),
+            message: format!("the configuration `{effective}` that is in force has been deleted"),
+        })?;
+        shape_in(&found, variant)
+    }
+
+    /// All that a change of type depends on.
+    async fn whole(
+        &self,
+        evaluation: &Evaluation<'_>,
+        described: &DescribeEndpointOutput,
+        told: Option<Value>,
+        along: sagemaker::Along,
+        native: &NativeScaling,
+    ) -> Result<Endpoint, Error> {
+        let effective = described.endpoint_config_name().unwrap_or_default();
+        let document = match told {
+            Some(found) => found,
+            None => self.configuration(effective).await?.unwrap_or_default(),
+        };
+        let native = native.clone();
+        let native = if suspends_native(evaluation) { self.with_callers(native).await? } else { native };
+        sagemaker::whole(&self.sagemaker, described, document, along, native).await
+    }
+}
+
+fn suspends_native(evaluation: &Evaluation) -> bool {
+    evaluation.matched.rule.is.native_autoscaling == policy::NativeAutoscaling::Suspend
+}
+
+fn summary_of<'a>(
+    described: &'a DescribeEndpointOutput,
+    variant: &str,
+) -> Result<&'a ProductionVariantSummary, Error> {
+    let found = described.production_variants().iter().find(|found| found.variant_name() == Some(variant));
+    found.ok_or_else(|| {
+        let status = described.endpoint_status().map_or("", EndpointStatus::as_str);
+        let operation = "aws:DescribeEndpoint".to_owned();
+        let message = format!(
+            "endpoint `{}` is `{status}` and has no variant `{variant}`",
+            described.endpoint_name().unwrap_or_default()
+        );
+        // While an endpoint is being made its variants are not listed yet.
+        match TARGET.lifecycle(status) {
+            Lifecycle::Settled => Error::NotFound { operation, message },
+            Lifecycle::Busy | Lifecycle::Gone => Error::RejectedChange { operation, message },
+        }
+    })
+}
+
+/// What stands for the type of a variant that has none; its axes are marked as fixed.
+const NO_SHAPE: &str = "none";
+
+fn shape_in(configuration: &Value, variant: &str) -> Result<String, Error> {
+    if find(configuration, variant).is_none() {
+        return Err(Error::RejectedChange {
+            operation: "aws:DescribeEndpointConfig".to_owned(),
+            message: format!("configuration `{}` has no variant `{variant}`", name(configuration)),
+        });
+    }
+    Ok(shape_of(configuration, variant).unwrap_or(NO_SHAPE).to_owned())
+}
+
+/// What was found of the variant itself.
+struct Found<'a> {
+    described: &'a DescribeEndpointOutput,
+    summary: &'a ProductionVariantSummary,
+    identity: Identity,
+    shape: String,
+    native: NativeScaling,
+    /// The endpoint's, of whichever variant.
+    tags: Tags,
+    readings: BTreeMap<String, f64>,
+    whole: Option<Endpoint>,
+}
+
+fn deployment(
+    evaluation: &Evaluation,
+    found: Found,
+    alarm: Option<SeenAlarm>,
+    pair: Option<SeenAlarm>,
+) -> Deployment {
+    let Found { described, summary, identity, shape, native, tags, readings, whole } = found;
+    let count = |count: Option<i32>| count.and_then(|count| u32::try_from(count).ok());
+    // Without a count the axis is marked as fixed, so that nothing is ever reckoned from this zero.
+    let running = count(summary.current_instance_count()).unwrap_or_default();
+    let wanted = count(summary.desired_instance_count()).unwrap_or(running);
+    let status = described.endpoint_status().map_or("", EndpointStatus::as_str);
+    let lifecycle = TARGET.lifecycle(status);
+    let last_change = described.last_modified_time().and_then(timestamp);
+    let (endpoint_name, variant) = evaluation.target.endpoint_and_variant().unwrap_or_default();
+    let rest = notes::SettledEndpoint {
+        configuration: &identity.configuration,
+        instances: running,
+        last_change,
+        capacity_backoff: evaluation.matched.rule.is.capacity_backoff,
+    };
+    let rest = (lifecycle == Lifecycle::Settled).then_some(rest);
+    Deployment {
+        target: evaluation.target.clone(),
+        size: Size::new(running, shape.clone()),
+        heading: Size::new(wanted, shape),
+        lifecycle,
+        status: status.to_owned(),
+        last_change,
+        bounds: native::bounds(&native),
+        fixed: fixed(summary, whole.as_ref(), variant),
+        owners: native::owners(&native, &tags, variant),
+        pauses: native::pauses(&native),
+        tags: tags::own(&tags, Some(variant)),
+        readings,
+        floor: whole.as_ref().and_then(|whole| floor(whole, endpoint_name, variant)).map(str::to_owned),
+        infeasible: notes::infeasible(&tags, variant, rest),
+        alarm,
+        pair,
+        // The name of the pair is the alarm's own: there is no second of it.
+        duplicates: Vec::new(),
+        facts: Facts::SagemakerVariant {
+            configuration: identity.configuration.clone(),
+            arn: described.endpoint_arn().unwrap_or_default().to_owned(),
+            created: identity.created,
+            endpoint: whole.map(Box::new),
+        },
+    }
+}
+
+/// Axes that are not there, or that something in the endpoint's own configuration moves.
+fn fixed(
+    summary: &ProductionVariantSummary,
+    whole: Option<&Endpoint>,
+    variant: &str,
+) -> BTreeMap<Axis, String> {
+    let managed = summary.managed_instance_scaling().and_then(|scaling| scaling.status());
+    let why = if summary.current_serverless_config().is_some() {
+        Some("the variant is serverless")
+    } else if managed == Some(&ManagedInstanceScalingStatus::Enabled) {
+        Some("its managed instance scaling owns the count")
+    } else if summary.current_instance_count().is_none() {
+        Some("SageMaker tells no instance count for it")
+    } else {
+        None
+    };
+    let why = why.map(|why| (Axis::Instances, why.to_owned()));
+    let type_stays = whole.and_then(|whole| why_fixed(whole, variant));
+    why.into_iter().chain(type_stays.map(|why| (Axis::Shape, why))).collect()
+}
+
+/// SageMaker writes times as decimal seconds; below the millisecond they are noise.
+fn timestamp(time: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_millisecond(time.to_millis().ok()?).ok()
+}

@@ -1,0 +1,128 @@
+//! What CloudWatch answers of alarms, in our words.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
+use aws_sdk_cloudwatch::types::{
+    ComparisonOperator, CompositeAlarm, Dimension, EvaluationState, MetricAlarm, MetricDataQuery, StateValue,
+    Statistic,
+};
+
+use super::timestamp;
+use crate::alarm::{TargetId, Transition};
+use crate::call::CloudwatchAlarm;
+use crate::decide::Evaluation;
+use crate::deployment::SeenAlarm;
+use crate::platform::aws::variant::is_ours;
+use crate::reconcile::AlarmState;
+use crate::source::{target_in, variant_named};
+
+/// The alarm that called.
+pub(super) fn alarm_of(evaluation: &Evaluation, found: &DescribeAlarmsOutput) -> Option<SeenAlarm> {
+    seen_alarm(found, &evaluation.alarm.name, |_| false)
+}
+
+/// The alarm in the place of the paired one.
+pub(super) fn pair_of(evaluation: &Evaluation, found: &DescribeAlarmsOutput) -> Option<SeenAlarm> {
+    let pair = evaluation.matched.rule.pair.as_ref()?;
+    let ours = |alarm: &CloudwatchAlarm| is_ours(alarm, evaluation.target, &pair.alarm);
+    seen_alarm(found, &pair.name_for(evaluation.target), ours)
+}
+
+/// What the service tells of a metric alarm.
+pub(super) fn metric_told(alarm: &MetricAlarm) -> AlarmState {
+    // An evaluation that fails keeps the state; it is no evidence.
+    let failed = matches!(
+        alarm.evaluation_state(),
+        Some(EvaluationState::EvaluationError | EvaluationState::EvaluationFailure)
+    );
+    let of_math =
+        alarm.metrics().iter().filter_map(|query| Some(query.metric_stat()?.metric()?.dimensions()));
+    let named = std::iter::once(alarm.dimensions()).chain(of_math).filter_map(variant_of);
+    // A set, because metric math may well name one variant several times.
+    let targets: BTreeSet<TargetId> = named.collect();
+    AlarmState {
+        id: alarm.alarm_arn().unwrap_or_default().to_owned(),
+        transition: if failed { Transition::NoData } else { transition(alarm.state_value()) },
+        since: alarm.state_transitioned_timestamp().and_then(timestamp),
+        suppressed: false,
+        targets: targets.into_iter().collect(),
+    }
+}
+
+/// What the service tells of a composite alarm.
+pub(super) fn composite_told(alarm: &CompositeAlarm) -> AlarmState {
+    AlarmState {
+        id: alarm.alarm_arn().unwrap_or_default().to_owned(),
+        transition: transition(alarm.state_value()),
+        since: alarm.state_transitioned_timestamp().and_then(timestamp),
+        suppressed: alarm.actions_suppressed_by().is_some(),
+        targets: target_in(alarm.alarm_description().unwrap_or_default()).into_iter().collect(),
+    }
+}
+
+fn transition(state: Option<&StateValue>) -> Transition {
+    match state {
+        Some(StateValue::Alarm) => Transition::Repeat,
+        Some(StateValue::Ok) => Transition::Cleared,
+        _ => Transition::NoData,
+    }
+}
+
+fn variant_of(dimensions: &[Dimension]) -> Option<TargetId> {
+    let named = |name: &str| dimensions.iter().find(|one| one.name() == Some(name))?.value();
+    variant_named(named("EndpointName")?, named("VariantName")?)
+}
+
+fn seen_alarm(
+    found: &DescribeAlarmsOutput,
+    name: &str,
+    ours: impl Fn(&CloudwatchAlarm) -> bool,
+) -> Option<SeenAlarm> {
+    let metric = found.metric_alarms().iter().find(|alarm| alarm.alarm_name() == Some(name));
+    let composite = || found.composite_alarms().iter().find(|alarm| alarm.alarm_name() == Some(name));
+    let definition = match metric {
+        Some(alarm) => metric_definition(alarm),
+        None => composite_definition(composite()?),
+    };
+    let ours = ours(&definition);
+    Some(SeenAlarm::cloudwatch(definition, ours))
+}
+
+/// Everything of a metric alarm that a rewrite would set.
+pub(super) fn metric_definition(alarm: &MetricAlarm) -> CloudwatchAlarm {
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    // Metric math has its periods in a list; the longest is what it takes.
+    let of_stats = alarm.metrics().iter().filter_map(|query| query.metric_stat()?.period());
+    let of_queries = alarm.metrics().iter().filter_map(MetricDataQuery::period);
+    let period = alarm.period().or_else(|| of_stats.chain(of_queries).max());
+    CloudwatchAlarm {
+        name: text(alarm.alarm_name()),
+        description: text(alarm.alarm_description()),
+        namespace: text(alarm.namespace()).into(),
+        metric: text(alarm.metric_name()),
+        statistic: text(alarm.statistic().map(Statistic::as_str)).into(),
+        dimensions: alarm.dimensions().iter().map(|d| (text(d.name()).into(), text(d.value()))).collect(),
+        period: period.unwrap_or_default(),
+        evaluation_periods: alarm.evaluation_periods().unwrap_or_default(),
+        threshold: alarm.threshold().unwrap_or_default(),
+        comparison: text(alarm.comparison_operator().map(ComparisonOperator::as_str)).into(),
+        missing_data: text(alarm.treat_missing_data()).into(),
+        actions: alarm.alarm_actions().to_vec(),
+        enabled: alarm.actions_enabled().unwrap_or(true),
+        // All of the periods is what leaving it out means.
+        datapoints: alarm.datapoints_to_alarm().filter(|n| Some(*n) != alarm.evaluation_periods()),
+        unit: alarm.unit().map(|unit| unit.as_str().to_owned()),
+    }
+}
+
+/// A composite alarm measures nothing itself; only what it notifies is of use here.
+pub(super) fn composite_definition(alarm: &CompositeAlarm) -> CloudwatchAlarm {
+    CloudwatchAlarm {
+        name: alarm.alarm_name().unwrap_or_default().to_owned(),
+        description: alarm.alarm_description().unwrap_or_default().to_owned(),
+        actions: alarm.alarm_actions().to_vec(),
+        enabled: alarm.actions_enabled().unwrap_or(true),
+        ..CloudwatchAlarm::default()
+    }
+}

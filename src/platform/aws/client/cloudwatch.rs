@@ -1,0 +1,263 @@
+//! CloudWatch's part: the alarms that are asked for, and the alarms that are written.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
+use aws_sdk_cloudwatch::types::{
+    AlarmType, ComparisonOperator, Dimension, MetricAlarm, StandardUnit, Statistic,
+};
+
+use serde_json::{Value, json};
+
+use super::errors::told;
+use super::pace::{DESCRIBE_ALARMS, Pace, WRITE_ALARMS};
+use super::sagemaker::deleted;
+use crate::call::CloudwatchAlarm;
+use crate::decide::Evaluation;
+use crate::platform::Error;
+
+/// The most alarms that `DescribeAlarms` returns at once.
+const PAGE: i32 = 100;
+/// How many pages are read at the most: two thousand alarms, in a good two seconds at the API's nine a second.
+const MOST_PAGES: usize = 20;
+
+/// The client, and when it may be used next.
+#[derive(Debug)]
+pub(super) struct Alarms {
+    client: aws_sdk_cloudwatch::Client,
+    describes: Pace,
+    puts: Pace,
+    deletes: Pace,
+}
+
+impl Alarms {
+    pub(super) fn new(client: aws_sdk_cloudwatch::Client) -> Self {
+        let (describes, puts) = (Pace::new(DESCRIBE_ALARMS), Pace::new(WRITE_ALARMS));
+        Self { client, describes, puts, deletes: Pace::new(WRITE_ALARMS) }
+    }
+
+    async fn to_describe(&self) -> &aws_sdk_cloudwatch::Client {
+        self.describes.turn().await;
+        &self.client
+    }
+
+    async fn to_put(&self) -> &aws_sdk_cloudwatch::Client {
+        self.puts.turn().await;
+        &self.client
+    }
+
+    async fn to_delete(&self) -> &aws_sdk_cloudwatch::Client {
+        self.deletes.turn().await;
+        &self.client
+    }
+}
+
+/// The alarm that called and the paired one, by their names. Without the types, composite alarms would be left
+/// out.
+pub(super) async fn describe(
+    alarms: &Alarms,
+    evaluation: &Evaluation<'_>,
+) -> Result<DescribeAlarmsOutput, Error> {
+    let pair = evaluation.matched.rule.pair.as_ref().map(|pair| pair.name_for(evaluation.target));
+    // The paired alarm may well be the one that called.
+    let pair = pair.filter(|pair| *pair != evaluation.alarm.name);
+    let names = [Some(evaluation.alarm.name.clone()), pair].into_iter().flatten().collect();
+    named(alarms, names).await
+}
+
+/// What the alarms' own service has measured.
+pub(super) async fn readings(
+    alarms: &Alarms,
+    evaluation: &Evaluation<'_>,
+) -> Result<BTreeMap<String, f64>, Error> {
+    // Five hundred a second are allowed: none of them waits for its turn.
+    super::readings::readings(&alarms.client, evaluation).await
+}
+
+async fn named(alarms: &Alarms, names: Vec<String>) -> Result<DescribeAlarmsOutput, Error> {
+    let sent = alarms
+        .to_describe()
+        .await
+        .describe_alarms()
+        .set_alarm_names(Some(names))
+        .alarm_types(AlarmType::MetricAlarm)
+        .alarm_types(AlarmType::CompositeAlarm)
+        .send()
+        .await;
+    sent.map_err(|error| told("aws:DescribeAlarms", &error))
+}
+
+/// Every alarm that notifies the action, page by page.
+pub(super) async fn describe_calling(alarms: &Alarms, action: &str) -> Result<DescribeAlarmsOutput, Error> {
+    let mut all = DescribeAlarmsOutput::builder().build();
+    let mut next = None;
+    for _ in 0..MOST_PAGES {
+        let sent = alarms
+            .to_describe()
+            .await
+            .describe_alarms()
+            .action_prefix(action)
+            .alarm_types(AlarmType::MetricAlarm)
+            .alarm_types(AlarmType::CompositeAlarm)
+            .max_records(PAGE)
+            .set_next_token(next)
+            .send()
+            .await;
+        let page = sent.map_err(|error| told("aws:DescribeAlarms", &error))?;
+        all.metric_alarms.get_or_insert_default().extend(page.metric_alarms.unwrap_or_default());
+        all.composite_alarms.get_or_insert_default().extend(page.composite_alarms.unwrap_or_default());
+        next = page.next_token;
+        if next.is_none() {
+            break;
+        }
+    }
+    Ok(all)
+}
+
+/// The alarms that call a scaling policy, whoever made them, and in which lists of actions they do.
+pub(super) async fn calling(alarms: &Alarms, policy: &str) -> Result<Vec<Value>, Error> {
+    let found = describe_calling(alarms, policy).await?;
+    let listed = |alarm: &MetricAlarm| {
+        let mut alarm = alarm.clone();
+        let on: Vec<&str> = lists(&mut alarm)
+            .into_iter()
+            .filter(|(_, actions)| actions.iter().any(|action| action == policy))
+            .map(|(list, _)| list)
+            .collect();
+        (!on.is_empty()).then(|| json!({ "AlarmName": alarm.alarm_name, "On": on }))
+    };
+    Ok(found.metric_alarms().iter().filter_map(listed).collect())
+}
+
+pub(super) async fn put(alarms: &Alarms, alarm: &CloudwatchAlarm) -> Result<String, Error> {
+    let dimensions = alarm
+        .dimensions
+        .iter()
+        .map(|(name, value)| Dimension::builder().name(name.as_ref()).value(value).build());
+    let sent = alarms
+        .to_put()
+        .await
+        .put_metric_alarm()
+        .alarm_name(&alarm.name)
+        .alarm_description(&alarm.description)
+        .namespace(alarm.namespace.as_ref())
+        .metric_name(&alarm.metric)
+        .statistic(Statistic::from(alarm.statistic.as_ref()))
+        .set_dimensions(Some(dimensions.collect()))
+        .period(alarm.period)
+        .evaluation_periods(alarm.evaluation_periods)
+        .threshold(alarm.threshold)
+        .comparison_operator(ComparisonOperator::from(alarm.comparison.as_ref()))
+        .treat_missing_data(alarm.missing_data.as_ref())
+        .set_alarm_actions(Some(alarm.actions.clone()))
+        .actions_enabled(alarm.enabled)
+        .set_datapoints_to_alarm(alarm.datapoints)
+        .set_unit(alarm.unit.as_deref().map(StandardUnit::from))
+        .send()
+        .await;
+    sent.map(|_| "written".to_owned()).map_err(|error| told("aws:PutMetricAlarm", &error))
+}
+
+/// Writes an alarm back as it is, but for one action: the API replaces an alarm whole.
+pub(super) async fn repoint(
+    alarms: &Alarms,
+    name: &str,
+    on: &[String],
+    from: &str,
+    to: &str,
+) -> Result<String, Error> {
+    let found = named(alarms, vec![name.to_owned()]).await?;
+    let standing = found.metric_alarms.unwrap_or_default().into_iter().next();
+    let Some(standing) = standing else { return Ok("gone already".to_owned()) };
+    let Some(alarm) = repointed(standing, on, from, to) else { return Ok("calls it already".to_owned()) };
+    let sent = alarms
+        .to_put()
+        .await
+        .put_metric_alarm()
+        .set_alarm_name(alarm.alarm_name)
+        .set_alarm_description(alarm.alarm_description)
+        .set_actions_enabled(alarm.actions_enabled)
+        .set_ok_actions(alarm.ok_actions)
+        .set_alarm_actions(alarm.alarm_actions)
+        .set_insufficient_data_actions(alarm.insufficient_data_actions)
+        .set_metric_name(alarm.metric_name)
+        .set_namespace(alarm.namespace)
+        .set_statistic(alarm.statistic)
+        .set_extended_statistic(alarm.extended_statistic)
+        .set_dimensions(alarm.dimensions)
+        .set_period(alarm.period)
+        .set_unit(alarm.unit)
+        .set_evaluation_periods(alarm.evaluation_periods)
+        .set_datapoints_to_alarm(alarm.datapoints_to_alarm)
+        .set_threshold(alarm.threshold)
+        .set_comparison_operator(alarm.comparison_operator)
+        .set_treat_missing_data(alarm.treat_missing_data)
+        .set_evaluate_low_sample_count_percentile(alarm.evaluate_low_sample_count_percentile)
+        .set_metrics(alarm.metrics)
+        .set_threshold_metric_id(alarm.threshold_metric_id)
+        .set_evaluation_window(alarm.evaluation_window)
+        .set_warm_up_configuration(alarm.warm_up_configuration)
+        .set_evaluation_criteria(alarm.evaluation_criteria)
+        .set_evaluation_interval(alarm.evaluation_interval)
+        .set_action_configuration(alarm.action_configuration)
+        .send()
+        .await;
+    sent.map(|_| "written".to_owned()).map_err(|error| told("aws:PutMetricAlarm", &error))
+}
+
+/// The alarm, calling the new action where it called the old one; `None` when it does so already. The service
+/// may have taken the old one out of the alarm together with what it was.
+fn repointed(mut alarm: MetricAlarm, on: &[String], from: &str, to: &str) -> Option<MetricAlarm> {
+    let mut changed = false;
+    for (list, actions) in lists(&mut alarm) {
+        let before = actions.clone();
+        actions.retain(|action| action != from);
+        if on.iter().any(|wanted| wanted == list) && !actions.iter().any(|action| action == to) {
+            actions.push(to.to_owned());
+        }
+        changed |= *actions != before;
+    }
+    changed.then_some(alarm)
+}
+
+/// The lists of actions of an alarm, by the API's names of them.
+fn lists(alarm: &mut MetricAlarm) -> [(&'static str, &mut Vec<String>); 3] {
+    [
+        ("AlarmActions", alarm.alarm_actions.get_or_insert_default()),
+        ("OKActions", alarm.ok_actions.get_or_insert_default()),
+        ("InsufficientDataActions", alarm.insufficient_data_actions.get_or_insert_default()),
+    ]
+}
+
+pub(super) async fn delete(alarms: &Alarms, name: &str) -> Result<String, Error> {
+    let sent = alarms.to_delete().await.delete_alarms().alarm_names(name).send().await;
+    deleted(sent.map_err(|error| told("aws:DeleteAlarms", &error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alarm_calls_the_new_action_where_it_called_the_old_one() {
+        let alarm = |alarm: &[&str], ok: &[&str]| {
+            let texts = |actions: &[&str]| Some(actions.iter().map(|action| (*action).to_owned()).collect());
+            MetricAlarm::builder().set_alarm_actions(texts(alarm)).set_ok_actions(texts(ok)).build()
+        };
+        let on = ["AlarmActions".to_owned()];
+        let actions = |alarm: MetricAlarm| {
+            let found = repointed(alarm, &on, "old", "new")?;
+            Some((found.alarm_actions().to_vec(), found.ok_actions().to_vec()))
+        };
+        let told = |actions: &[&str]| actions.iter().map(|action| (*action).to_owned()).collect::<Vec<_>>();
+        // it still names the old one
+        assert_eq!(actions(alarm(&["old", "people"], &[])), Some((told(&["people", "new"]), vec![])));
+        // the service has taken the old one out
+        assert_eq!(
+            actions(alarm(&["people"], &["people"])),
+            Some((told(&["people", "new"]), told(&["people"])))
+        );
+        // done already
+        assert_eq!(actions(alarm(&["new"], &[])), None);
+    }
+}

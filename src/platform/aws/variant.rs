@@ -1,0 +1,432 @@
+//! SageMaker endpoint variants: decisions as requests of the SageMaker and CloudWatch APIs.
+//!
+//! Another count is one call. Another type is a copy of the endpoint's configuration, put in force; what that
+//! leaves behind is cleared away when the endpoint is at rest again. The paired alarm carries its marker in the
+//! last line of its description, which the reading call returns anyway.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::alarm::{TargetId, TargetKind};
+use crate::call::{AlarmDefinition, Call, CloudwatchAlarm, Word};
+use crate::deployment::{Axis, Deployment, Facts, SeenAlarm, Size, Tags};
+use crate::ladder::{Ladders, Rung};
+use crate::platform::target::{
+    FollowUp, PairRequest, RejectedUpdate, Resize, SettledDeployment, Target, written,
+};
+use crate::tags;
+
+pub mod configuration;
+pub mod native;
+pub mod notes;
+
+use notes::TypeChange;
+
+/// Its row in the table.
+pub const TARGET: Target = Target {
+    kind: TargetKind::SagemakerVariant,
+    settled: &SETTLED,
+    gone: &GONE,
+    deleted: &["Deleting"],
+    one_at_a_time: true,
+    reads: &[
+        ("aws:DescribeEndpoint", "sagemaker:DescribeEndpoint"),
+        ("aws:DescribeEndpointConfig", "sagemaker:DescribeEndpointConfig"),
+        ("aws:ListEndpointConfigs", "sagemaker:ListEndpointConfigs"),
+        ("aws:ListTags", "sagemaker:ListTags"),
+        ("aws:DescribeScalableTargets", "application-autoscaling:DescribeScalableTargets"),
+        ("aws:DescribeScalingPolicies", "application-autoscaling:DescribeScalingPolicies"),
+        ("aws:DescribeScheduledActions", "application-autoscaling:DescribeScheduledActions"),
+        ("aws:DescribeAlarms", "cloudwatch:DescribeAlarms"),
+        ("aws:GetMetricData", "cloudwatch:GetMetricData"),
+    ],
+    utilization: ["CPUUtilization", "MemoryUtilization"],
+    full,
+    axes: &[Axis::Instances, Axis::Shape],
+    resize,
+    unfinished: &[Axis::Shape],
+    finish,
+    after_rejection,
+    ensure_pair,
+    delete_pair,
+};
+
+/// The endpoint states in which the service takes an update.
+const SETTLED: [&str; 1] = ["InService"];
+
+/// The endpoint states out of which no alarm brings an endpoint.
+const GONE: [&str; 4] = ["Deleting", "Failed", "OutOfService", "UpdateRollbackFailed"];
+
+/// How long a copy that was never put in force is left alone: longer than any function that made it runs.
+const ABANDONED: SignedDuration = SignedDuration::from_mins(15);
+
+/// The namespace of the metrics that an endpoint's instances publish.
+pub const INSTANCE_NAMESPACE: &str = "/aws/sagemaker/Endpoints";
+/// The namespace of the metrics that an endpoint's invocations publish.
+const INVOCATION_NAMESPACE: &str = "AWS/SageMaker";
+
+/// CloudWatch's period for both namespaces, which are published once a minute.
+pub const PERIOD: i32 = 60;
+
+/// A metric of a variant: where it is published, how it is summed up, and what its range grows with.
+#[derive(Debug)]
+pub struct Metric {
+    /// Its name, as SageMaker spells it.
+    pub name: &'static str,
+    /// Where it is published.
+    pub namespace: &'static str,
+    /// How a period of it is summed up.
+    pub statistic: &'static str,
+    range: Range,
+}
+
+/// What a metric's range grows with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Range {
+    /// 0 to 100.
+    Percent,
+    /// 0 to 100 × vCPUs.
+    Vcpus,
+    /// 0 to 100 × GPUs.
+    Gpus,
+    /// No range: a count or a time.
+    Open,
+}
+
+const fn instance(name: &'static str, range: Range) -> Metric {
+    // The average over all instances of the variant: one idle replica is not an idle deployment.
+    Metric { name, namespace: INSTANCE_NAMESPACE, statistic: "Average", range }
+}
+
+const fn invocation(name: &'static str, statistic: &'static str) -> Metric {
+    Metric { name, namespace: INVOCATION_NAMESPACE, statistic, range: Range::Open }
+}
+
+/// The metrics that a paired alarm may watch, and that are read where an alarm does not tell its value.
+/// See <https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html>.
+const METRICS: &[Metric] = &[
+    instance("CPUUtilization", Range::Vcpus),
+    instance("MemoryUtilization", Range::Percent),
+    instance("DiskUtilization", Range::Percent),
+    instance("GPUUtilization", Range::Gpus),
+    instance("GPUMemoryUtilization", Range::Gpus),
+    // Each request contributes one, or one over the number of instances: an average would say nothing.
+    invocation("Invocations", "Sum"),
+    invocation("InvocationsPerInstance", "Sum"),
+    invocation("ConcurrentRequestsPerModel", "Maximum"),
+    invocation("ModelLatency", "Average"),
+    invocation("OverheadLatency", "Average"),
+];
+
+/// A metric by its name; `None` for one that SageMaker does not publish for a variant.
+pub fn metric(name: &str) -> Option<&'static Metric> {
+    METRICS.iter().find(|known| known.name.eq_ignore_ascii_case(name))
+}
+
+/// What a metric reads when all is used: `CPUUtilization` runs to 100 for each vCPU.
+fn full(name: &str, rung: Option<&Rung>) -> Option<f64> {
+    match metric(name)?.range {
+        Range::Open => None,
+        Range::Percent => Some(100.0),
+        range @ (Range::Vcpus | Range::Gpus) => rung.map(|rung| 100.0 * f64::from(range.factor(rung))),
+    }
+}
+
+impl Range {
+    fn factor(self, rung: &Rung) -> u32 {
+        match self {
+            Self::Percent | Self::Open => 1,
+            Self::Vcpus => rung.vcpus,
+            Self::Gpus => rung.gpus.max(1),
+        }
+    }
+
+    /// Whether it can only be told with the shape's rung.
+    fn needs_rung(self) -> bool {
+        matches!(self, Self::Vcpus | Self::Gpus)
+    }
+
+    fn unit(self) -> &'static str {
+        if self == Self::Open { "" } else { " % of its capacity" }
+    }
+}
+
+fn resize(change: Resize, calls: &mut Vec<Call>, notes: &mut Vec<String>) {
+    let Some((endpoint, variant)) = change.seen.target.endpoint_and_variant() else { return };
+    match change.axis {
+        Axis::Instances => {
+            let instances = change.to.instances;
+            calls.extend(noted(change, variant));
+            calls.push(Call::AwsUpdateEndpointWeightsAndCapacities {
+                endpoint: endpoint.to_owned(),
+                variant: variant.to_owned(),
+                instances,
+            });
+        }
+        Axis::Shape => retyped(change, (endpoint, variant), calls, notes),
+        // No axis of it.
+        Axis::Bandwidth => {}
+    }
+}
+
+/// What is remembered of the change: an update of the count takes no tags.
+fn noted(change: Resize, variant: &str) -> Option<Call> {
+    let Facts::SagemakerVariant { arn, .. } = &change.seen.facts else { return None };
+    let recent = change.recent?;
+    Some(Call::AwsAddTags { arn: arn.clone(), tags: [(recent_key(variant), recent)].into() })
+}
+
+fn recent_key(variant: &str) -> String {
+    format!("{}/{variant}", tags::RECENT)
+}
+
+/// The copy first, then a note of what is tried, and only then the change itself: each can be repeated, and
+/// none before the last changes the endpoint.
+fn retyped(change: Resize, names: (&str, &str), calls: &mut Vec<Call>, notes: &mut Vec<String>) {
+    let Resize { seen, to, now, ladders, recent, .. } = change;
+    let Facts::SagemakerVariant { configuration, endpoint: Some(endpoint), .. } = &seen.facts else { return };
+    let next = configuration::next(endpoint, names, &to.shape);
+    let (endpoint_name, variant) = names;
+    let summary = format!("variant `{variant}` {} → {}", seen.size.shape, to.shape);
+    let step = TypeChange {
+        from: configuration.clone(),
+        to: next.name.clone(),
+        shape: to.shape.clone(),
+        instances: seen.size.instances,
+        at: now,
+    };
+    let mut tags: Tags = [notes::begun(variant, &step)].into();
+    tags.extend(recent.map(|recent| (recent_key(variant), recent)));
+    let parked = native::chunks(&endpoint.native, variant);
+    let suspends_native = parked.is_some();
+    tags.extend(parked.into_iter().flatten());
+
+    notes.extend(next.notes);
+    notes.extend(native::told(&endpoint.native));
+    notes.extend(thresholds_stay(&seen.size, to, ladders));
+    calls.extend(next.body.map(|body| Call::AwsCreateEndpointConfig { body, change: summary.clone() }));
+    calls.push(Call::AwsAddTags { arn: endpoint.arn.clone(), tags });
+    if suspends_native {
+        calls.push(Call::AwsDeregisterScalableTarget { target: seen.target.id.clone() });
+    }
+    calls.push(Call::AwsUpdateEndpoint {
+        endpoint: endpoint_name.to_owned(),
+        configuration: next.name,
+        change: summary,
+    });
+}
+
+/// Alarms of ours are written anew for another type; those of other people are theirs to change.
+fn thresholds_stay(from: &Size, to: &Size, ladders: &Ladders) -> Option<String> {
+    let shape = &to.shape;
+    let (from, to) = (ladders.rung(&from.rung())?, ladders.rung(&to.rung())?);
+    let grown = |what: &str, from: u32, to: u32| {
+        (from != to).then(|| format!("{what} runs to {} instead of {}", 100 * to, 100 * from))
+    };
+    let changed: Vec<String> =
+        [grown("CPUUtilization", from.vcpus, to.vcpus), grown("GPUUtilization", from.gpus, to.gpus)]
+            .into_iter()
+            .flatten()
+            .collect();
+    (!changed.is_empty()).then(|| {
+        format!(
+            "on `{shape}`, {}: alarms that stepladder did not make keep their thresholds",
+            changed.join(" and ")
+        )
+    })
+}
+
+/// What a change of type leaves to do: to write down how it ended, to put back what was parked, and to delete
+/// the copies that are not in force any more.
+fn finish(rest: &SettledDeployment) -> FollowUp {
+    let seen = rest.seen;
+    let Facts::SagemakerVariant { configuration, endpoint: Some(endpoint), .. } = &seen.facts else {
+        return FollowUp::default();
+    };
+    let Some((_, variant)) = seen.target.endpoint_and_variant() else { return FollowUp::default() };
+    let notes::Settled { write, forget, told } = notes::settle(&endpoint.tags, variant, configuration, rest);
+    let restoring = native::restore(endpoint, variant, rest.now);
+    let arn = &endpoint.arn;
+    // What somebody else is missing comes first, and room is made before it is taken.
+    let mut calls = restoring.calls;
+    if !forget.is_empty() {
+        calls.push(Call::AwsDeleteTags { arn: arn.clone(), keys: forget });
+    }
+    if !write.is_empty() {
+        calls.push(Call::AwsAddTags { arn: arn.clone(), tags: write });
+    }
+    let (served, young): (Vec<_>, Vec<_>) =
+        endpoint.superseded.iter().partition(|(_, created)| has_served(rest, *created));
+    calls.extend(served.iter().map(|(name, _)| Call::AwsDeleteEndpointConfig { name: name.clone() }));
+    FollowUp {
+        calls,
+        notes: restoring.notes.into_iter().chain(told).collect(),
+        goes_on: restoring.goes_on || !young.is_empty(),
+    }
+}
+
+/// A copy that is younger than the endpoint's last change may be about to be put in force.
+fn has_served(rest: &SettledDeployment, created: Option<Timestamp>) -> bool {
+    let Some(created) = created else { return false };
+    let changed_since = rest.seen.last_change.is_some_and(|changed| changed > created);
+    changed_since || rest.now.duration_since(created) >= ABANDONED
+}
+
+/// The note of a change and its record are written ahead of it.
+fn after_rejection(RejectedUpdate { seen, of_shape, infeasible, on_record }: &RejectedUpdate) -> Vec<Call> {
+    let Facts::SagemakerVariant { arn, .. } = &seen.facts else { return Vec::new() };
+    let Some((_, variant)) = seen.target.endpoint_and_variant() else { return Vec::new() };
+    let mut keys = Vec::new();
+    let mut tags = Tags::new();
+    if *of_shape {
+        keys.push(notes::step_key(variant));
+        tags.extend(infeasible.map(|infeasible| notes::note(variant, infeasible)));
+    }
+    if *on_record {
+        match tags::find(&seen.tags, tags::RECENT) {
+            Some((_, before)) => tags.extend([(recent_key(variant), before.to_owned())]),
+            None => keys.push(recent_key(variant)),
+        }
+    }
+    let forget = (!keys.is_empty()).then(|| Call::AwsDeleteTags { arn: arn.clone(), keys });
+    let write = (!tags.is_empty()).then(|| Call::AwsAddTags { arn: arn.clone(), tags });
+    forget.into_iter().chain(write).collect()
+}
+
+fn ensure_pair(context: PairRequest, standing: Option<&SeenAlarm>, notes: &mut Vec<String>) -> Option<Call> {
+    let alarm = pair(context, notes);
+    let as_it_should_be = |seen: &SeenAlarm| match &seen.definition {
+        AlarmDefinition::Cloudwatch(known) => *known == alarm,
+        AlarmDefinition::Oci(_) => false,
+    };
+    (!standing.is_some_and(as_it_should_be)).then_some(Call::AwsPutMetricAlarm(alarm))
+}
+
+fn pair(context: PairRequest, notes: &mut Vec<String>) -> CloudwatchAlarm {
+    let PairRequest { pair, seen, ladders, notifies, .. } = context;
+    let target = &seen.target;
+    let known = metric(&pair.metric);
+    let unknown = Metric { name: "", ..instance("", Range::Percent) };
+    let Metric { namespace, statistic, range, .. } = known.unwrap_or(&unknown);
+    let metric = known.map_or(pair.metric.as_str(), |known| known.name);
+    if known.is_none() {
+        notes.push(format!("`{metric}` is no metric of SageMaker that stepladder knows: see `pair.metric`"));
+    }
+    let rung = if range.needs_rung() { ladders.rung(&seen.size.rung()) } else { None };
+    if range.needs_rung() && rung.is_none() {
+        notes.push(format!(
+            "shape `{}` is on no ladder, so `{metric}` below {} is taken of one core: add a `[[ladder]]` \
+             that holds it",
+            seen.size.shape, pair.below
+        ));
+    }
+    let factor = rung.map_or(1, |rung| range.factor(&rung));
+    CloudwatchAlarm {
+        name: pair.name_for(target),
+        description: [
+            "Takes back what stepladder added to ",
+            &target.id,
+            ": ",
+            metric,
+            " below ",
+            &written(pair.below),
+            range.unit(),
+            " for ",
+            &pair.window.as_mins().to_string(),
+            " minutes.\n",
+            &Marker::of(target, &pair.alarm, seen).line(),
+        ]
+        .concat(),
+        namespace: (*namespace).into(),
+        metric: metric.to_owned(),
+        statistic: (*statistic).into(),
+        dimensions: dimensions(target),
+        period: PERIOD,
+        evaluation_periods: i32::try_from(pair.window.as_mins()).unwrap_or(i32::MAX),
+        threshold: pair.below * f64::from(factor),
+        comparison: "LessThanThreshold".into(),
+        // A metric that has gone missing is no reason to shrink.
+        missing_data: "missing".into(),
+        actions: notifies,
+        enabled: true,
+        datapoints: None,
+        unit: None,
+    }
+}
+
+/// What tells a variant's metrics from those of others.
+pub fn dimensions(target: &TargetId) -> BTreeMap<Word, String> {
+    let (endpoint, variant) = target.endpoint_and_variant().unwrap_or_default();
+    [("EndpointName", endpoint), ("VariantName", variant)]
+        .map(|(name, value)| (Word::from(name), value.to_owned()))
+        .into()
+}
+
+fn delete_pair(seen: &SeenAlarm, _of: Option<&Deployment>) -> Call {
+    Call::AwsDeleteAlarms { name: seen.definition.name().to_owned() }
+}
+
+/// The last line of a paired alarm's description. It makes the alarm ours, and it remembers the endpoint
+/// configuration and the shape in it, so that an observation which finds the same configuration of the same
+/// endpoint again need not read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marker<'a> {
+    /// The pair's name in the policy.
+    pub pair: &'a str,
+    /// The target's id.
+    pub target: &'a str,
+    /// The endpoint configuration that was in force when the alarm was written.
+    pub configuration: &'a str,
+    /// The variant's shape in it.
+    pub shape: &'a str,
+    /// When the endpoint was created.
+    pub created: Option<Timestamp>,
+}
+
+impl<'a> Marker<'a> {
+    fn of(target: &'a TargetId, pair: &'a str, seen: &'a Deployment) -> Self {
+        let (configuration, created) = match &seen.facts {
+            Facts::SagemakerVariant { configuration, created, .. } => (configuration.as_str(), *created),
+            Facts::OciModelDeployment { .. } => ("", None),
+        };
+        Self { pair, target: &target.id, configuration, shape: &seen.size.shape, created }
+    }
+
+    /// The line itself.
+    pub fn line(&self) -> String {
+        let Self { pair, target, configuration, shape, created } = self;
+        let created = created.map_or_else(String::new, |created| format!(" created={created}"));
+        let fields =
+            ["stepladder: pair=", pair, " target=", target, " config=", configuration, " shape=", shape];
+        fields.concat() + &created
+    }
+
+    /// Reads the marker of an alarm's description; `None` when there is none.
+    pub fn read(description: &'a str) -> Option<Self> {
+        let line = description.lines().last()?.strip_prefix("stepladder: ")?;
+        let field = |name: &str| field(line, name);
+        Some(Self {
+            pair: field("pair")?,
+            target: field("target")?,
+            configuration: field("config")?,
+            shape: field("shape")?,
+            created: field("created").and_then(|time| time.parse().ok()),
+        })
+    }
+
+    /// Whether it marks the paired alarm of this target.
+    pub fn is_for(&self, target: &TargetId, pair: &str) -> bool {
+        self.target == target.id && self.pair == pair
+    }
+}
+
+/// A field of a line of `name=value`, as markers and notes are written.
+fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    line.split(' ').find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// Whether an alarm is the paired alarm of a target.
+pub fn is_ours(alarm: &CloudwatchAlarm, target: &TargetId, pair: &str) -> bool {
+    Marker::read(&alarm.description).is_some_and(|marker| marker.is_for(target, pair))
+}

@@ -1,0 +1,388 @@
+//! Endpoint configurations: a configuration cannot be changed, so another type takes a copy of it.
+//!
+//! Copies are made of the document as the API tells it, so that every member survives, those included that
+//! nobody here has heard of. A copy's name follows from what is in it: making it twice makes one.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::deployment::{Endpoint, Tags};
+
+/// The tags by which a copy is known as ours: the endpoint that it was made for, and the configuration that
+/// its endpoint goes back to.
+pub const TAG_ENDPOINT: &str = "stepladder:endpoint";
+/// See [`TAG_ENDPOINT`].
+pub const TAG_ORIGINAL: &str = "stepladder:original";
+
+/// The tag of the type that a variant was deployed with; the variant's name follows. Handed on from copy to copy,
+/// so that it is known even when the original is gone.
+const TAG_DEPLOYED: &str = "stepladder:deployed/";
+
+/// Every tag of ours begins so, and none of them is copied.
+const OURS: &str = "stepladder:";
+
+/// What `DescribeEndpointConfig` tells and `CreateEndpointConfig` does not take.
+const TOLD_ONLY: [&str; 3] = ["EndpointConfigName", "EndpointConfigArn", "CreationTime"];
+
+/// The longest name of a configuration.
+const LONGEST_NAME: usize = 63;
+
+/// How a variant's own volume is called.
+const VOLUME: &str = "VolumeSizeInGB";
+
+/// The configuration to put in force next.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Next {
+    pub(super) name: String,
+    /// The body that creates it; `None` when it is the original, which stands already.
+    pub(super) body: Option<Value>,
+    pub(super) notes: Vec<String>,
+}
+
+/// The configuration in force with another type for one variant: the one that it was copied from where that
+/// is the very same, otherwise a copy.
+pub(super) fn next(endpoint: &Endpoint, names: (&str, &str), shape: &str) -> Next {
+    let (endpoint_name, variant) = names;
+    let mut body = writable(&endpoint.configuration);
+    let mut notes = Vec::new();
+    if let Some(entry) = variants_mut(&mut body).iter_mut().find(|entry| is_named(entry, variant)) {
+        let was = endpoint.original.as_ref().and_then(|original| find(original, variant));
+        set_type(entry, shape, was, &mut notes);
+    }
+    if let Some(original) = &endpoint.original
+        && writable(original) == body
+    {
+        return Next { name: name(original).to_owned(), body: None, notes };
+    }
+    let name = name_for(endpoint_name, shape, &body);
+    if let Value::Object(members) = &mut body {
+        members.insert("EndpointConfigName".to_owned(), json!(name));
+        members.insert("Tags".to_owned(), tags(endpoint, endpoint_name, variant));
+    }
+    Next { name, body: Some(body), notes }
+}
+
+/// A volume of one's own is refused by families that bring their storage along, and comes back with a type
+/// that takes it.
+fn set_type(entry: &mut Value, shape: &str, original: Option<&Value>, notes: &mut Vec<String>) {
+    let Value::Object(members) = entry else { return };
+    members.insert("InstanceType".to_owned(), json!(shape));
+    if brings_storage(shape) {
+        if let Some(size) = members.remove(VOLUME) {
+            notes.push(format!("`{shape}` brings its own storage: the volume of {size} GB is left out"));
+        }
+    } else if let Some(size) = original.and_then(|was| was.get(VOLUME)).filter(|size| !size.is_null()) {
+        members.entry(VOLUME).or_insert_with(|| size.clone());
+    }
+}
+
+/// Families with local storage, for which `VolumeSizeInGB` is refused: those with a `d` in their name, and some
+/// accelerated ones.
+fn brings_storage(shape: &str) -> bool {
+    let family = shape.strip_prefix("ml.").unwrap_or(shape).split('.').next().unwrap_or_default();
+    family.contains('d') || ["g5", "g6", "trn1"].iter().any(|start| family.starts_with(start))
+}
+
+/// Everything of a configuration that can be written.
+fn writable(document: &Value) -> Value {
+    let mut copy = without_nulls(document);
+    if let Value::Object(members) = &mut copy {
+        members.retain(|name, _| !TOLD_ONLY.contains(&name.as_str()));
+    }
+    copy
+}
+
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let kept = members.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(kept.map(|(name, value)| (name.clone(), without_nulls(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(without_nulls).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}
+
+/// A copy keeps the tags of what it is copied from; those of AWS itself cannot be given. What a copy of ours
+/// remembers of the original is handed on.
+fn tags(endpoint: &Endpoint, endpoint_name: &str, variant: &str) -> Value {
+    let ours = is_copy(endpoint, endpoint_name);
+    let original = endpoint.configuration_tags.get(TAG_ORIGINAL).filter(|_| ours);
+    let original = original.map_or_else(|| name(&endpoint.configuration), String::as_str);
+    let handed_on = |key: &str| ours && key.starts_with(TAG_DEPLOYED);
+    let reserved = |key: &str| key.starts_with("aws:") || (key.starts_with(OURS) && !handed_on(key));
+    let mut tags: Tags = endpoint.configuration_tags.clone();
+    tags.retain(|key, _| !reserved(key));
+    tags.insert(TAG_ENDPOINT.to_owned(), endpoint_name.to_owned());
+    tags.insert(TAG_ORIGINAL.to_owned(), original.to_owned());
+    if let Some(deployed) = floor(endpoint, endpoint_name, variant) {
+        tags.insert(format!("{TAG_DEPLOYED}{variant}"), deployed.to_owned());
+    }
+    tags.into_iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect()
+}
+
+/// Whether the configuration in force is a copy that was made for this endpoint, not somebody's copy of that.
+fn is_copy(endpoint: &Endpoint, endpoint_name: &str) -> bool {
+    name(&endpoint.configuration).starts_with(&prefix(endpoint_name))
+        && is_ours(&endpoint.configuration_tags, endpoint_name)
+}
+
+/// The beginning of the names of all copies for one endpoint.
+///
+/// ```
+/// use stepladder::platform::aws::variant::configuration::prefix;
+/// assert!(prefix("churn").starts_with("stepladder-churn-"));
+/// assert_ne!(prefix("a-name-that-is-too-long-1"), prefix("a-name-that-is-too-long-2"));
+/// ```
+pub fn prefix(endpoint: &str) -> String {
+    let short: String = endpoint.chars().take(16).collect();
+    format!("stepladder-{short}-{}-", digest(endpoint.as_bytes(), 6))
+}
+
+/// A name that tells the endpoint and the type, and follows from everything that is in the copy.
+fn name_for(endpoint: &str, shape: &str, body: &Value) -> String {
+    let shape = shape.replace(['.', '_'], "-");
+    let content = digest(body.to_string().as_bytes(), 8);
+    let before = prefix(endpoint);
+    let room = LONGEST_NAME.saturating_sub(before.len() + 1 + content.len());
+    let shape: String = shape.chars().take(room).collect();
+    format!("{before}{shape}-{content}")
+}
+
+fn digest(bytes: &[u8], letters: usize) -> String {
+    let mut text = String::new();
+    for byte in Sha256::digest(bytes).iter().take(letters.div_ceil(2)) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text.truncate(letters);
+    text
+}
+
+/// Whether a configuration's tags say that it was made for this endpoint.
+pub fn is_ours(tags: &Tags, endpoint: &str) -> bool {
+    tags.get(TAG_ENDPOINT).is_some_and(|for_whom| for_whom == endpoint)
+}
+
+/// A configuration's name.
+pub fn name(document: &Value) -> &str {
+    document.get("EndpointConfigName").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The type of a variant's instances; `None` for a variant without one.
+pub fn shape_of<'a>(document: &'a Value, variant: &str) -> Option<&'a str> {
+    find(document, variant)?.get("InstanceType")?.as_str()
+}
+
+/// The type that the endpoint's operator gave a variant: what a copy remembers, else what is in force.
+pub fn floor<'a>(endpoint: &'a Endpoint, endpoint_name: &str, variant: &str) -> Option<&'a str> {
+    let remembered = endpoint.configuration_tags.get(&format!("{TAG_DEPLOYED}{variant}"));
+    let remembered = remembered.filter(|_| is_copy(endpoint, endpoint_name));
+    remembered.map(String::as_str).or_else(|| shape_of(&endpoint.configuration, variant))
+}
+
+/// A production variant's entry in a configuration.
+pub fn find<'a>(document: &'a Value, variant: &str) -> Option<&'a Value> {
+    listed(document, "ProductionVariants").iter().find(|entry| is_named(entry, variant))
+}
+
+/// A resource has at most 50 tags. A copy takes two of its own, and one for each variant that changes.
+const MOST_COPIED_TAGS: usize = 46;
+/// The note of a step, and of two types that could not be had.
+pub(super) const MOST_OTHER_TAGS: usize = 47;
+
+/// Why a variant's type must stay as it is, if it must.
+pub fn why_fixed(endpoint: &Endpoint, variant: &str) -> Option<String> {
+    let others = |tags: &Tags| tags.keys().filter(|key| !key.starts_with(OURS)).count();
+    let document = &endpoint.configuration;
+    if document.is_null() {
+        return Some("its endpoint's configuration has been deleted, so there is nothing to copy".to_owned());
+    }
+    if others(&endpoint.configuration_tags) > MOST_COPIED_TAGS || others(&endpoint.tags) > MOST_OTHER_TAGS {
+        return Some("the endpoint, or its configuration, has no room for another tag".to_owned());
+    }
+    let entry = find(document, variant)?;
+    let has = |member: &str| entry.get(member).is_some_and(|value| !value.is_null());
+    let managed = entry.pointer("/ManagedInstanceScaling/Status").and_then(Value::as_str);
+    let why = if has("ServerlessConfig") {
+        "the variant is serverless"
+    } else if !listed(entry, "InstancePools").is_empty() {
+        "its instance pools name its types"
+    } else if managed == Some("ENABLED") {
+        "its managed instance scaling owns its instances"
+    } else if !has("ModelName") {
+        "it hosts inference components, which are scaled by their copies"
+    } else if !listed(document, "ShadowProductionVariants").is_empty() {
+        "a shadow variant is being compared with it on this type"
+    } else if !has("InstanceType") {
+        "SageMaker tells no type for it"
+    } else {
+        return None;
+    };
+    Some(why.to_owned())
+}
+
+fn listed<'a>(document: &'a Value, member: &str) -> &'a [Value] {
+    document.get(member).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn variants_mut(body: &mut Value) -> &mut [Value] {
+    let found = body.get_mut("ProductionVariants").and_then(Value::as_array_mut);
+    found.map(Vec::as_mut_slice).unwrap_or_default()
+}
+
+fn is_named(entry: &Value, variant: &str) -> bool {
+    entry.get("VariantName").and_then(Value::as_str) == Some(variant)
+}
+
+/// Tags as the API lists them.
+pub fn tags_from(listed: &[Value]) -> Tags {
+    let text = |tag: &Value, field: &str| tag.get(field).and_then(Value::as_str).map(str::to_owned);
+    listed.iter().filter_map(|tag| Some((text(tag, "Key")?, text(tag, "Value")?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn configuration(shape: &str) -> Value {
+        json!({
+            "EndpointConfigName": "churn", "EndpointConfigArn": "arn", "CreationTime": 1.0,
+            "KmsKeyId": "key", "Unheard": { "of": [1, 2.5, "x"] }, "VpcConfig": null,
+            "ProductionVariants": [
+                { "VariantName": "a", "ModelName": "m", "InstanceType": shape, "VolumeSizeInGB": 30 },
+                { "VariantName": "b", "ModelName": "m", "InstanceType": "ml.c5.large" },
+            ],
+        })
+    }
+
+    fn endpoint(configuration: Value) -> Endpoint {
+        Endpoint { configuration, ..Endpoint::default() }
+    }
+
+    fn step(endpoint: &Endpoint, shape: &str) -> Next {
+        next(endpoint, ("churn", "a"), shape)
+    }
+
+    /// The endpoint after the copy was put in force.
+    fn after(endpoint: Endpoint, next: &Next) -> Endpoint {
+        let mut configuration = next.body.clone().unwrap();
+        let configuration_tags = tags_from(listed(&configuration, "Tags"));
+        configuration.as_object_mut().unwrap().remove("Tags");
+        let original = endpoint.original.clone().or(Some(endpoint.configuration));
+        Endpoint { configuration, configuration_tags, original, ..Endpoint::default() }
+    }
+
+    #[test]
+    fn a_copy_differs_in_nothing_but_the_type() {
+        let copy = step(&endpoint(configuration("ml.m5.large")), "ml.m5.xlarge").body.unwrap();
+        let mut expected = configuration("ml.m5.xlarge");
+        let expected = expected.as_object_mut().unwrap();
+        expected.retain(|name, value| !TOLD_ONLY.contains(&name.as_str()) && !value.is_null());
+        let mut copy = copy.as_object().unwrap().clone();
+        assert!(copy.remove("Tags").is_some() && copy.remove("EndpointConfigName").is_some());
+        assert_eq!(&copy, expected);
+    }
+
+    #[test]
+    fn names_follow_from_the_content_and_fit() {
+        let plain = endpoint(configuration("ml.m5.large"));
+        let up = step(&plain, "ml.m5.xlarge");
+        assert_eq!(up, step(&plain, "ml.m5.xlarge"), "the same step twice is one copy");
+        assert_ne!(up.name, step(&plain, "ml.m5.2xlarge").name);
+        let mut other = plain.clone();
+        other.configuration["Unheard"] = json!(1);
+        assert_ne!(up.name, step(&other, "ml.m5.xlarge").name, "another content, another name");
+        let long = "x".repeat(63);
+        for shape in ["ml.m5.large", "ml.p4de.24xlarge", "ml.something-much-longer.1000xlarge"] {
+            let name = next(&plain, (&long, "a"), shape).name;
+            assert!(name.len() <= LONGEST_NAME, "{name}");
+            assert!(name.starts_with(&prefix(&long)) && !name.ends_with('-'), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_goes_up_comes_back_to_the_original_itself() {
+        let start = endpoint(configuration("ml.m5.large"));
+        let up = step(&start, "ml.m5.xlarge");
+        let higher = after(start, &up);
+        let further = step(&higher, "ml.m5.2xlarge");
+        let tags = tags_from(listed(further.body.as_ref().unwrap(), "Tags"));
+        assert_eq!(tags.get(TAG_ORIGINAL).map(String::as_str), Some("churn"));
+        let highest = after(higher, &further);
+        assert_eq!(
+            step(&highest, "ml.m5.large"),
+            Next { name: "churn".to_owned(), body: None, notes: vec![] }
+        );
+        // somebody has deleted it: what it was is still known, and copied
+        let orphan = Endpoint { original: None, ..highest };
+        assert_eq!(floor(&orphan, "churn", "a"), Some("ml.m5.large"));
+        let down = after(orphan.clone(), &step(&orphan, "ml.m5.large"));
+        assert_eq!(down.configuration_tags.get(TAG_ORIGINAL).map(String::as_str), Some("churn"));
+        assert_eq!(floor(&down, "churn", "a"), Some("ml.m5.large"));
+        // what somebody has made of a copy is theirs
+        let mut theirs = orphan;
+        theirs.configuration["EndpointConfigName"] = json!("mine");
+        assert_eq!(floor(&theirs, "churn", "a"), Some("ml.m5.2xlarge"));
+    }
+
+    #[test]
+    fn a_volume_goes_where_it_is_refused_and_comes_back() {
+        let volume = |next: &Next| find(next.body.as_ref().unwrap(), "a").unwrap().get(VOLUME).cloned();
+        let start = endpoint(configuration("ml.m5.large"));
+        let refused = step(&start, "ml.g5.xlarge");
+        assert_eq!(volume(&refused), None);
+        assert!(refused.notes[0].contains("30 GB"));
+        let back = step(&after(start, &refused), "ml.m5.xlarge");
+        assert_eq!(volume(&back), Some(json!(30)));
+    }
+
+    #[test]
+    fn tags_are_copied_without_those_of_aws_and_ours() {
+        let tags = [("team", "ml"), ("aws:cloudformation:stack", "s"), ("stepladder:endpoint", "old")];
+        let configuration_tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let start = Endpoint { configuration_tags, ..endpoint(configuration("ml.m5.large")) };
+        let copied = tags_from(listed(&step(&start, "ml.m5.xlarge").body.unwrap(), "Tags"));
+        let deployed = "stepladder:deployed/a";
+        let expected =
+            [("team", "ml"), (TAG_ENDPOINT, "churn"), (TAG_ORIGINAL, "churn"), (deployed, "ml.m5.large")];
+        assert_eq!(copied, expected.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
+    }
+
+    #[test]
+    fn some_types_must_stay() {
+        let with = |members: Value| {
+            let mut document = configuration("ml.m5.large");
+            let entry = document["ProductionVariants"][0].as_object_mut().unwrap();
+            entry.extend(members.as_object().unwrap().clone());
+            endpoint(document)
+        };
+        let rows = [
+            (with(json!({ "ServerlessConfig": { "MaxConcurrency": 5 } })), "serverless"),
+            (with(json!({ "InstancePools": [{ "InstanceType": "ml.m5.large" }] })), "pools"),
+            (with(json!({ "ManagedInstanceScaling": { "Status": "ENABLED" } })), "managed"),
+            (with(json!({ "ModelName": null })), "inference components"),
+            (with(json!({ "InstanceType": null })), "no type"),
+        ];
+        for (document, why) in rows {
+            assert!(why_fixed(&document, "a").unwrap().contains(why), "{why}");
+        }
+        let mut shadowed = configuration("ml.m5.large");
+        shadowed["ShadowProductionVariants"] = json!([{ "VariantName": "shadow" }]);
+        assert!(why_fixed(&endpoint(shadowed), "a").unwrap().contains("shadow"));
+        // deleted under the endpoint
+        assert!(why_fixed(&endpoint(Value::Null), "a").unwrap().contains("deleted"));
+        // no room for a note, on either
+        let many = |count: usize| (0..count).map(|number| (number.to_string(), String::new())).collect();
+        let crowded = Endpoint { tags: many(48), ..endpoint(configuration("ml.m5.large")) };
+        assert!(why_fixed(&crowded, "a").unwrap().contains("no room"));
+        let crowded = Endpoint { configuration_tags: many(49), ..endpoint(configuration("ml.m5.large")) };
+        assert!(why_fixed(&crowded, "a").unwrap().contains("no room"));
+        // what is switched off, or empty, keeps nobody
+        let idle = with(json!({ "ManagedInstanceScaling": { "Status": "DISABLED" }, "InstancePools": [] }));
+        assert_eq!(why_fixed(&idle, "a"), None);
+        assert_eq!(why_fixed(&endpoint(configuration("ml.m5.large")), "a"), None);
+    }
+}

@@ -1,0 +1,86 @@
+//! What OCI answers instead of doing as asked, in our words.
+//!
+//! See <https://docs.oracle.com/en-us/iaas/Content/API/References/apierrors.htm>.
+
+use crate::platform::Error;
+use crate::platform::target;
+
+/// Codes for quotas and service limits.
+const OVER_QUOTA: [&str; 4] = ["LimitExceeded", "QuotaExceeded", "TooManyResources", "OutOfHostCapacity"];
+
+/// Codes that say that something else is being done to the resource, and that will pass within moments.
+const LOCKED: [&str; 2] = ["LockConflict", "ExternalServerIncorrectState"];
+
+/// Reads an answer that tells of a failure.
+pub(super) fn read(operation: &'static str, status: u16, code: &str, text: &str) -> Error {
+    let name = operation.to_owned();
+    let message = match (code, text) {
+        ("", "") => format!("HTTP {status}"),
+        ("", text) => format!("HTTP {status}: {text}"),
+        (code, "") => format!("{status} {code}"),
+        (code, text) => format!("{status} {code}: {text}"),
+    };
+    let permission = || target::permission(operation).to_owned();
+    match (status, code) {
+        (429, _) => Error::Throttled { operation: name, message },
+        (409, code) if LOCKED.contains(&code) => Error::Unavailable { operation: name, message },
+        (409, "IncorrectState") => Error::InProgress { operation: name, message },
+        (412, _) => Error::LostRace { operation: name, message },
+        (_, code) if OVER_QUOTA.contains(&code) => Error::OverQuota { operation: name, message },
+        (500 | 502.., _) => Error::Unavailable { operation: name, message },
+        // Whoever may not see a thing is told that there is none.
+        (404, _) => Error::Hidden { operation: name, permission: permission(), message },
+        (403, _) => Error::Denied { operation: name, permission: permission(), message },
+        // Not a matter of permissions: the signature was not accepted at all.
+        (401, _) => Error::Unconfigured { operation: name, message },
+        _ => Error::RejectedChange { operation: name, message },
+    }
+}
+
+/// Whether a refusal is one of the token: the alarm that it once created has been deleted since.
+pub(super) fn token_is_spent(error: &Error) -> bool {
+    matches!(error, Error::RejectedChange { message, .. } if message.contains("InvalidatedRetryToken"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_told_apart() {
+        let rows = [
+            // whatever the code, 429 asks to slow down
+            (429, "TooManyRequests", "throttled"),
+            // a failing service is worth another try
+            (500, "InternalServerError", "unavailable"),
+            (503, "", "unavailable"),
+            // one that does not know the operation never will
+            (501, "MethodNotImplemented", "refused"),
+            // a lock passes in a moment, another change takes minutes
+            (409, "LockConflict", "unavailable"),
+            (409, "IncorrectState", "in_progress"),
+            (409, "InvalidatedRetryToken", "refused"),
+            (412, "NoEtagMatch", "lost_race"),
+            (400, "LimitExceeded", "over_quota"),
+            (400, "QuotaExceeded", "over_quota"),
+            // there is room for no more of this shape, which some services call a failure of their own
+            (500, "OutOfHostCapacity", "over_quota"),
+            (400, "InvalidParameter", "refused"),
+            (404, "NotAuthorizedOrNotFound", "not_found_or_denied"),
+            (403, "NotAllowed", "denied"),
+            (401, "NotAuthenticated", "unconfigured"),
+        ];
+        for (status, code, kind) in rows {
+            let error = read("oci:UpdateModelDeployment", status, code, "text");
+            assert_eq!(error.kind(), kind, "{status} {code}");
+            assert!(error.to_string().ends_with("text"), "the service's own words: {error}");
+        }
+    }
+
+    #[test]
+    fn a_thing_that_may_be_hidden_names_the_policy_statement() {
+        let error = read("oci:GetModelDeployment", 404, "NotAuthorizedOrNotFound", "x");
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("manage data-science-model-deployments"), "{hint}");
+    }
+}

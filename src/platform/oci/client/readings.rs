@@ -1,0 +1,115 @@
+//! What Monitoring has measured of a deployment, where the alarm does not tell.
+
+use std::collections::BTreeMap;
+
+use hyper::Method;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::api::{Api, Ask, Service};
+use super::told::word;
+use crate::decide::Evaluation;
+use crate::platform::Error;
+use crate::platform::oci::model_deployment::{NAMESPACE, interval, spelled};
+
+/// How far apart windows begin: as an alarm's do, so that the latest has ended a minute ago at most. The documentation
+/// tells two defaults.
+const RESOLUTION: &str = "1m";
+
+/// What is looked at where the alarm does not tell how far it looks back itself.
+const WINDOW: SignedDuration = SignedDuration::from_mins(5);
+
+/// So long Monitoring's own alarms wait for data that comes late.
+const LATE: SignedDuration = SignedDuration::from_mins(3);
+
+/// What each of these metrics reads, all asked for at once; one without data is not there.
+pub(super) async fn all(
+    api: &Api,
+    evaluation: &Evaluation<'_>,
+    compartment: &str,
+    metrics: &[&str],
+) -> Result<BTreeMap<String, f64>, Error> {
+    let [metric, others @ ..] = metrics else { return Ok(BTreeMap::new()) };
+    let others = Box::pin(all(api, evaluation, compartment, others));
+    let (value, others) = tokio::join!(one(api, evaluation, compartment, metric), others);
+    let (value, mut read) = (value?, others?);
+    read.extend(value.map(|value| ((*metric).to_owned(), value)));
+    Ok(read)
+}
+
+async fn one(
+    api: &Api,
+    evaluation: &Evaluation<'_>,
+    compartment: &str,
+    metric: &str,
+) -> Result<Option<f64>, Error> {
+    let path = "/metrics/actions/summarizeMetricsData";
+    let ask = Ask::new("oci:SummarizeMetricsData", Service::Monitoring, Method::POST, path)
+        .query("compartmentId", compartment)
+        .body(details(evaluation, metric));
+    Ok(latest(&api.ask(ask).await?.body))
+}
+
+/// The mean of all instances, over as long as the alarm looks back.
+fn details(evaluation: &Evaluation, metric: &str) -> Value {
+    let window = evaluation.alarm.measurement.window.unwrap_or(WINDOW);
+    let whole = |time: Timestamp| Timestamp::from_second(time.as_second()).unwrap_or(time);
+    let end = whole(evaluation.now);
+    let start = end.checked_sub(window.max(LATE)).unwrap_or(end);
+    let (metric, interval) = (spelled(metric), interval(window));
+    json!({
+        "namespace": NAMESPACE,
+        "query": format!("{metric}[{interval}]{{resourceId = \"{}\"}}.groupBy(resourceId).mean()", evaluation.target),
+        "startTime": start.to_string(),
+        "endTime": end.to_string(),
+        "resolution": RESOLUTION,
+    })
+}
+
+/// The value of the window that ended last.
+fn latest(answer: &Value) -> Option<f64> {
+    let series = answer.as_array()?.iter();
+    let points = series.filter_map(|one| one.get("aggregatedDatapoints")?.as_array()).flatten();
+    let read = points.filter_map(|point| {
+        let at: Timestamp = word(point, "timestamp")?.parse().ok()?;
+        Some((at, point.get("value")?.as_f64()?))
+    });
+    read.max_by_key(|(at, _)| *at).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_window_counts() {
+        let point = |at: &str, value: Value| json!({ "timestamp": at, "value": value });
+        let rows = [
+            // nothing of that name, or nothing of late
+            (json!([]), None),
+            (json!([{ "aggregatedDatapoints": [] }]), None),
+            // in whatever order they come
+            (
+                json!([{ "aggregatedDatapoints": [
+                    point("2026-03-02T09:14:00.000Z", json!(2.5)),
+                    point("2026-03-02T09:15:00Z", json!(91)),
+                    point("2026-03-02T09:13:00.000Z", json!(1)),
+                ] }]),
+                Some(91.0),
+            ),
+            // what cannot be read is not there
+            (
+                json!([{ "aggregatedDatapoints": [
+                    point("2026-03-02T09:14:00.000Z", json!(2.5)),
+                    point("2026-03-02T09:15:00Z", Value::Null),
+                    point("soon", json!(7)),
+                ] }, {}]),
+                Some(2.5),
+            ),
+            (json!({ "code": "x" }), None),
+        ];
+        for (answer, expected) in rows {
+            assert_eq!(latest(&answer), expected, "{answer}");
+        }
+    }
+}

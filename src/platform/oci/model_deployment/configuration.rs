@@ -1,0 +1,431 @@
+//! A model deployment's configuration: where its size stands in it, and the same with one leaf changed.
+//!
+//! A deployment of one model and one of a group of models have the same settings in different places.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::deployment::{Axis, Flex, Owner, Size};
+
+/// The settings of a deployment of one model.
+const OF_A_MODEL: &str = "modelConfigurationDetails";
+/// The settings of a deployment of a group of models.
+const OF_A_GROUP: &str = "infrastructureConfigurationDetails";
+/// The group itself, which an update of its deployment repeats.
+const GROUP: &str = "modelGroupConfigurationDetails";
+
+const COUNT: [&str; 2] = ["scalingPolicy", "instanceCount"];
+const SHAPE: [&str; 2] = ["instanceConfiguration", "instanceShapeName"];
+const FLEX: &str = "modelDeploymentInstanceShapeConfigDetails";
+const BANDWIDTH: [&str; 1] = ["bandwidthMbps"];
+
+/// What stands at the end of a path.
+fn leaf_of<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |value, name| value.get(*name))
+}
+
+fn leaf_mut<'a>(value: &'a mut Value, path: &[&str]) -> Option<&'a mut Value> {
+    path.iter().try_fold(value, |value, name| value.get_mut(*name))
+}
+
+/// What a configuration tells of its deployment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConfiguredSize {
+    /// The size that it asks for, its bandwidth included.
+    pub size: Size,
+    /// Axes along which it cannot be changed, with the reason.
+    pub fixed: BTreeMap<Axis, String>,
+    /// Axes that the service itself changes.
+    pub owners: BTreeMap<Axis, Owner>,
+}
+
+impl ConfiguredSize {
+    /// The size as a question about one axis is told it: the bandwidth only where it is asked for.
+    pub fn size_for(&self, axis: Axis) -> Size {
+        let bandwidth_mbps = self.size.bandwidth_mbps.filter(|_| axis == Axis::Bandwidth);
+        Size { bandwidth_mbps, ..self.size.clone() }
+    }
+}
+
+/// Reads a configuration; `running` is how many instances there are, which under native autoscaling no
+/// configuration tells.
+pub fn read(configuration: &Value, running: Option<u32>) -> ConfiguredSize {
+    let mut fixed = BTreeMap::new();
+    let mut owners = BTreeMap::new();
+    let settings = match settings(configuration) {
+        Ok(settings) => settings,
+        Err(why) => {
+            fixed.extend([Axis::Instances, Axis::Shape, Axis::Bandwidth].map(|axis| (axis, why.clone())));
+            &Value::Null
+        }
+    };
+    let count = leaf_of(settings, &COUNT).and_then(whole);
+    let shape = leaf_of(settings, &SHAPE).and_then(Value::as_str);
+    let flex = settings.get("instanceConfiguration").and_then(|instance| instance.get(FLEX));
+    let flex = flex.filter(|flex| !flex.is_null());
+    let size_of_flex = flex.and_then(read_flex);
+    let bandwidth = leaf_of(settings, &BANDWIDTH).and_then(whole);
+    if let Some(who) = autoscaling(settings) {
+        owners.insert(Axis::Instances, Owner { who, can_be_suspended: false });
+    } else if count.is_none() {
+        let why = "its scaling policy has no `instanceCount`: expected `FIXED_SIZE`".to_owned();
+        fixed.entry(Axis::Instances).or_insert(why);
+    }
+    if settings.get("maximumBandwidthMbps").is_some_and(|most| !most.is_null()) {
+        let who = "the load balancer's own autoscaling (`maximumBandwidthMbps`)".to_owned();
+        owners.insert(Axis::Bandwidth, Owner { who, can_be_suspended: false });
+    }
+    if bandwidth.is_none() {
+        let why = "its description has no `bandwidthMbps`".to_owned();
+        fixed.entry(Axis::Bandwidth).or_insert(why);
+    }
+    if let (Some(flex), None) = (flex, size_of_flex) {
+        let why = format!("its flexible shape is made `{flex}`: expected whole `ocpus` and `memoryInGBs`");
+        fixed.entry(Axis::Shape).or_insert(why);
+    }
+    for (axis, leaf, told) in [
+        (Axis::Shape, SHAPE.join("/"), shape.is_some()),
+        (Axis::Bandwidth, BANDWIDTH.join("/"), bandwidth.is_some()),
+    ] {
+        if !told {
+            fixed.entry(axis).or_insert_with(|| format!("its description has no `{leaf}`"));
+        }
+    }
+    if flex.is_none() && shape.is_some_and(|shape| shape.ends_with(".Flex")) {
+        let why = "its flexible shape does not say how large it is made".to_owned();
+        fixed.entry(Axis::Shape).or_insert(why);
+    }
+    let size = Size {
+        instances: count.or(running).unwrap_or_default(),
+        shape: shape.unwrap_or_default().to_owned(),
+        flex: size_of_flex,
+        bandwidth_mbps: bandwidth,
+    };
+    ConfiguredSize { size, fixed, owners }
+}
+
+/// The configuration of an update: what was read with one leaf changed, so that nothing else is reset. It is spelled out
+/// only when it is sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Update {
+    read: Arc<Value>,
+    leaf: Leaf,
+}
+
+/// What an update changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Leaf {
+    Count(u32),
+    Bandwidth(u32),
+    Shape(String, Option<Flex>),
+}
+
+impl Leaf {
+    fn path(&self) -> &'static [&'static str] {
+        match self {
+            Self::Count(_) => &COUNT,
+            Self::Bandwidth(_) => &BANDWIDTH,
+            Self::Shape(..) => &SHAPE,
+        }
+    }
+
+    fn put(&self, settings: &mut Value) {
+        let value = match self {
+            Self::Count(number) | Self::Bandwidth(number) => json!(number),
+            Self::Shape(name, _) => json!(name),
+        };
+        if let Some(leaf) = leaf_mut(settings, self.path()) {
+            *leaf = value;
+        }
+        if let (Self::Shape(_, flex), Some(instance)) = (self, settings.get_mut("instanceConfiguration")) {
+            reflex(instance, *flex);
+        }
+    }
+}
+
+impl Update {
+    /// One that brings a size along one axis; `None` for a bandwidth that nobody tells. Where a configuration has no such
+    /// leaf, [`read`] has found that axis fixed.
+    pub fn to(read: &Arc<Value>, axis: Axis, to: &Size) -> Option<Self> {
+        let leaf = match axis {
+            Axis::Instances => Leaf::Count(to.instances),
+            Axis::Bandwidth => Leaf::Bandwidth(to.bandwidth_mbps?),
+            Axis::Shape => Leaf::Shape(to.shape.clone(), to.flex),
+        };
+        Some(Self { read: Arc::clone(read), leaf })
+    }
+
+    /// `modelDeploymentConfigurationDetails` of the request.
+    pub fn body(&self) -> Value {
+        let mut members = Map::new();
+        if let Some(Repeated { kind, place, settings, group }) = repeated(&self.read) {
+            let mut settings = settings.clone();
+            self.leaf.put(&mut settings);
+            members.insert("deploymentType".to_owned(), kind.clone());
+            members.insert(place.to_owned(), settings);
+            if let Some(group) = group {
+                // Without a moment in which nothing answers.
+                members.insert("updateType".to_owned(), json!("ZDT"));
+                members.insert(GROUP.to_owned(), group.clone());
+            }
+        }
+        Value::Object(members)
+    }
+}
+
+/// What an update changes, in the API's own words.
+impl fmt::Display for Update {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from = read(&self.read, None).size;
+        match &self.leaf {
+            Leaf::Count(count) => write!(f, "instanceCount {} → {count}", from.instances),
+            Leaf::Bandwidth(bandwidth) => {
+                write!(f, "bandwidthMbps {} → {bandwidth}", from.bandwidth_mbps.unwrap_or_default())
+            }
+            Leaf::Shape(shape, flex) => {
+                let to = Size { flex: *flex, ..Size::new(0, shape) };
+                write!(f, "instanceShapeName {} → {}", from.rung(), to.rung())
+            }
+        }
+    }
+}
+
+/// A flexible shape must be told its size, and a fixed one must not.
+fn reflex(instance: &mut Value, flex: Option<Flex>) {
+    let Some(instance) = instance.as_object_mut() else { return };
+    let Some(Flex { ocpus, memory_gib }) = flex else {
+        instance.remove(FLEX);
+        return;
+    };
+    // What else it says, such as the baseline of a core, stays.
+    let mut told = instance.get(FLEX).filter(|told| told.is_object()).cloned().unwrap_or_else(|| json!({}));
+    told["ocpus"] = json!(ocpus);
+    told["memoryInGBs"] = json!(memory_gib);
+    instance.insert(FLEX.to_owned(), told);
+}
+
+/// What of a deployment's description its updates repeat.
+struct Repeated<'a> {
+    kind: &'a Value,
+    place: &'static str,
+    settings: &'a Value,
+    /// The group, of a deployment of one.
+    group: Option<&'a Value>,
+}
+
+/// `None` where some of it is missing.
+fn repeated(configuration: &Value) -> Option<Repeated<'_>> {
+    let place = place(configuration).ok()?;
+    let group = if place == OF_A_GROUP { Some(configuration.get(GROUP)?) } else { None };
+    Some(Repeated {
+        kind: configuration.get("deploymentType")?,
+        place,
+        settings: configuration.get(place)?,
+        group,
+    })
+}
+
+/// Under which name a configuration has the settings of its size, or why it has none.
+fn place(configuration: &Value) -> Result<&'static str, String> {
+    let word = |path: &[&str]| leaf_of(configuration, path).and_then(Value::as_str).unwrap_or_default();
+    match word(&["deploymentType"]) {
+        "SINGLE_MODEL" => Ok(OF_A_MODEL),
+        "MODEL_GROUP" => match word(&[OF_A_GROUP, "infrastructureType"]) {
+            "INSTANCE_POOL" => Ok(OF_A_GROUP),
+            other => Err(format!("its infrastructure is `{other}`: expected `INSTANCE_POOL`")),
+        },
+        other => Err(format!("its deployment type is `{other}`: expected `SINGLE_MODEL` or `MODEL_GROUP`")),
+    }
+}
+
+fn settings(configuration: &Value) -> Result<&Value, String> {
+    let name = place(configuration)?;
+    let told = |name| configuration.get(name).ok_or_else(|| format!("its description has no `{name}`"));
+    if name == OF_A_GROUP {
+        told(GROUP)?;
+    }
+    told(name)
+}
+
+/// The service's own autoscaling of the count, where there is some. It may be switched off, but as long as it
+/// is there the count is not ours to set.
+fn autoscaling(settings: &Value) -> Option<String> {
+    let policy = settings.get("scalingPolicy")?;
+    let native = policy.get("policyType").and_then(Value::as_str) == Some("AUTOSCALING");
+    let enabled = policy.get("isEnabled").and_then(Value::as_bool).unwrap_or(true);
+    let word = if enabled { "" } else { ", which is switched off" };
+    native.then(|| format!("the deployment's own `AUTOSCALING` policy{word}"))
+}
+
+fn read_flex(flex: &Value) -> Option<Flex> {
+    let number = |key: &str| flex.get(key).and_then(whole);
+    Some(Flex { ocpus: number("ocpus")?, memory_gib: number("memoryInGBs")? })
+}
+
+/// A whole number, which the API may well write as `2.0`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to fit")]
+fn whole(value: &Value) -> Option<u32> {
+    let number = value.as_f64()?;
+    let fits = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+    fits.then_some(number as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(names: &[&str]) -> String {
+        format!("/{}", names.join("/"))
+    }
+
+    fn model() -> Value {
+        json!({
+            "deploymentType": "SINGLE_MODEL",
+            "modelConfigurationDetails": {
+                "modelId": "m",
+                "bandwidthMbps": 10,
+                "maximumBandwidthMbps": null,
+                "instanceConfiguration": {
+                    "instanceShapeName": "VM.Standard.E4.Flex",
+                    "modelDeploymentInstanceShapeConfigDetails": {
+                        "ocpus": 2.0, "memoryInGBs": 32.0, "cpuBaseline": "BASELINE_1_1",
+                    },
+                    "subnetId": "s",
+                },
+                "scalingPolicy": { "policyType": "FIXED_SIZE", "instanceCount": 3 },
+                "unheardOf": [1],
+            },
+            "environmentConfigurationDetails": { "environmentConfigurationType": "DEFAULT" },
+        })
+    }
+
+    fn group() -> Value {
+        let mut settings = model()["modelConfigurationDetails"].clone();
+        settings["infrastructureType"] = json!("INSTANCE_POOL");
+        json!({
+            "deploymentType": "MODEL_GROUP",
+            "modelGroupConfigurationDetails": { "modelGroupId": "g" },
+            "infrastructureConfigurationDetails": settings,
+        })
+    }
+
+    fn size() -> Size {
+        let flex = Some(Flex { ocpus: 2, memory_gib: 32 });
+        Size { instances: 3, shape: "VM.Standard.E4.Flex".to_owned(), flex, bandwidth_mbps: Some(10) }
+    }
+
+    /// The paths at which two documents differ.
+    fn differences(a: &Value, b: &Value, at: &str, found: &mut Vec<String>) {
+        match (a, b) {
+            (Value::Object(one), Value::Object(other)) => {
+                for key in one.keys().chain(other.keys().filter(|key| !one.contains_key(*key))) {
+                    let (a, b) = (a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null));
+                    differences(a, b, &format!("{at}/{key}"), found);
+                }
+            }
+            _ if a != b => found.push(at.to_owned()),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn an_update_changes_one_leaf_and_resets_nothing() {
+        let flex = Some(Flex { ocpus: 4, memory_gib: 64 });
+        let shape_config = "/instanceConfiguration/modelDeploymentInstanceShapeConfigDetails";
+        let rows: [(Axis, Size, Vec<String>); 4] = [
+            (Axis::Instances, Size { instances: 4, ..size() }, vec![path(&COUNT)]),
+            (Axis::Bandwidth, Size { bandwidth_mbps: Some(20), ..size() }, vec![path(&BANDWIDTH)]),
+            // the size of a flexible shape is two numbers
+            (
+                Axis::Shape,
+                Size { flex, ..size() },
+                vec![format!("{shape_config}/memoryInGBs"), format!("{shape_config}/ocpus")],
+            ),
+            // a fixed shape is not told one
+            (
+                Axis::Shape,
+                Size { flex: None, shape: "VM.Standard2.1".to_owned(), ..size() },
+                vec![path(&SHAPE), shape_config.to_owned()],
+            ),
+        ];
+        for (axis, to, expected) in rows {
+            for (configuration, settings) in [(model(), OF_A_MODEL), (group(), OF_A_GROUP)] {
+                let update = Update::to(&Arc::new(configuration.clone()), axis, &to).unwrap().body();
+                let mut found = Vec::new();
+                differences(&configuration[settings], &update[settings], "", &mut found);
+                found.sort();
+                let mut expected = expected.clone();
+                expected.sort();
+                assert_eq!(found, expected, "{axis}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_update_repeats_what_it_must_and_leaves_out_what_it_may_not_touch() {
+        let keys = |value: Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let update = |read| Update::to(&Arc::new(read), Axis::Instances, &size()).unwrap().body();
+        assert_eq!(keys(update(model())), ["deploymentType", OF_A_MODEL]);
+        let of_a_group = keys(update(group()));
+        assert_eq!(of_a_group, ["deploymentType", OF_A_GROUP, GROUP, "updateType"]);
+    }
+
+    #[test]
+    fn a_configuration_tells_its_size_wherever_it_stands() {
+        for configuration in [model(), group()] {
+            let told = read(&configuration, Some(7));
+            assert_eq!(
+                told,
+                ConfiguredSize { size: size(), fixed: BTreeMap::new(), owners: BTreeMap::new() }
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_changed_is_told_with_the_reason() {
+        let edited = |path: &str, value: Value| {
+            let mut configuration = model();
+            *configuration.pointer_mut(path).unwrap() = value;
+            read(&configuration, Some(7))
+        };
+        let settings = "/modelConfigurationDetails";
+        // the service's own autoscaling: the count is its business, and no configuration tells it
+        let native = json!({ "policyType": "AUTOSCALING", "isEnabled": true, "autoScalingPolicies": [] });
+        let told = edited(&format!("{settings}/scalingPolicy"), native);
+        assert_eq!(told.size.instances, 7);
+        assert!(told.owners[&Axis::Instances].who.contains("AUTOSCALING"), "{told:?}");
+        assert_eq!(told.fixed, BTreeMap::new());
+        // switched off, it still has no count that could be set
+        let native = json!({ "policyType": "AUTOSCALING", "isEnabled": false });
+        let told = edited(&format!("{settings}/scalingPolicy"), native);
+        assert!(told.owners[&Axis::Instances].who.contains("switched off"), "{told:?}");
+        // a load balancer with two ends grows by itself
+        let told = edited(&format!("{settings}/maximumBandwidthMbps"), json!(20));
+        assert!(told.owners[&Axis::Bandwidth].who.contains("maximumBandwidthMbps"), "{told:?}");
+        // half a core is on no ladder
+        let flex = json!({ "ocpus": 0.5, "memoryInGBs": 8 });
+        let told = edited(&format!("{settings}/instanceConfiguration/{FLEX}"), flex);
+        assert!(told.fixed[&Axis::Shape].contains("expected whole"), "{told:?}");
+        // on a managed cluster there are no instances
+        let told = edited("/deploymentType", json!("SINGLE_MODEL_FLEX"));
+        assert_eq!(told.fixed.len(), 3);
+        assert!(told.fixed[&Axis::Shape].contains("SINGLE_MODEL_FLEX"), "{told:?}");
+        let mut managed = group();
+        managed[OF_A_GROUP]["infrastructureType"] = json!("MANAGED_COMPUTE_CLUSTER");
+        assert_eq!(read(&managed, None).fixed.len(), 3);
+        // nothing at all is no reason to panic
+        assert_eq!(read(&Value::Null, None).fixed.len(), 3);
+        // a bandwidth that is not told cannot be set
+        let without = Size { bandwidth_mbps: None, ..size() };
+        assert_eq!(Update::to(&Arc::new(model()), Axis::Bandwidth, &without), None);
+        // of a group that is not told there is nothing to repeat
+        let mut without_its_group = group();
+        without_its_group.as_object_mut().unwrap().remove(GROUP);
+        let told = read(&without_its_group, None);
+        assert_eq!(told.fixed.len(), 3);
+        assert!(told.fixed[&Axis::Shape].contains(GROUP), "{told:?}");
+    }
+}

@@ -1,0 +1,234 @@
+//! What an OCI alarm's query tells: `CpuUtilization[5m]{resourceId = "x"}.grouping().mean() > 80`.
+//!
+//! Not a parser of the language: what is not understood is `None`.
+
+use jiff::SignedDuration;
+
+use crate::alarm;
+use crate::source::MAX_TARGETS;
+
+/// On which side of the threshold the alarm fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// `>` and `>=`.
+    Above,
+    /// `<` and `<=`.
+    Below,
+    /// `==` and `!=`.
+    Either,
+}
+
+impl Side {
+    /// The side, where it is one.
+    pub(crate) fn one(self) -> Option<alarm::Side> {
+        match self {
+            Self::Above => Some(alarm::Side::Above),
+            Self::Below => Some(alarm::Side::Below),
+            Self::Either => None,
+        }
+    }
+}
+
+/// The end of a query: `> 80`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Comparison {
+    /// On which side the alarm fires.
+    pub(crate) side: Side,
+    /// The number compared with.
+    pub(crate) threshold: f64,
+}
+
+impl Comparison {
+    /// How far beyond the threshold a value lies; the greater the worse.
+    fn excess(self, value: f64) -> f64 {
+        match self.side {
+            Side::Above => value - self.threshold,
+            Side::Below => self.threshold - value,
+            Side::Either => (value - self.threshold).abs(),
+        }
+    }
+
+    /// The value that lies furthest beyond the threshold.
+    pub(crate) fn worst(self, values: impl Iterator<Item = f64>) -> Option<f64> {
+        values.max_by(|a, b| self.excess(*a).total_cmp(&self.excess(*b)))
+    }
+}
+
+/// The name before the first `[`.
+pub(crate) fn metric(query: &str) -> Option<&str> {
+    let before = query.split_once('[')?.0.trim_end();
+    let name = match before.strip_suffix(['"', '\'']) {
+        Some(quoted) => quoted.rsplit(['"', '\'']).next()?,
+        // A joined query may open with a parenthesis.
+        None => before.rsplit(|c: char| !(c.is_alphanumeric() || "_.-$".contains(c))).next()?,
+    };
+    (!name.is_empty()).then_some(name)
+}
+
+/// The longest of the intervals in square brackets: so far back reaches the data that was looked at.
+pub(crate) fn window(query: &str) -> Option<SignedDuration> {
+    outline(query).split('[').skip(1).filter_map(|rest| interval(rest.split_once(']')?.0.trim())).max()
+}
+
+fn interval(text: &str) -> Option<SignedDuration> {
+    let unit = match text.chars().last()? {
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return None,
+    };
+    let count: u32 = text.get(..text.len() - 1)?.trim().parse().ok()?;
+    (count > 0).then(|| SignedDuration::from_secs(i64::from(count) * unit))
+}
+
+/// The last comparison of the query with a plain number. A range (`in (20, 80)`) and `absent()` have none.
+pub(crate) fn comparison(query: &str) -> Option<Comparison> {
+    let outline = outline(query);
+    let spaced = outline.replace('(', " ( ").to_ascii_lowercase();
+    let words: Vec<&str> = spaced.split_whitespace().collect();
+    if words.windows(2).any(|pair| pair == ["in", "("]) {
+        return None;
+    }
+    let at = outline.rfind(['<', '>', '='])?;
+    let (before, rest) = (outline.get(..at)?, outline.get(at..)?);
+    let side = match (rest.chars().next()?, before.chars().last()) {
+        ('>', _) | ('=', Some('>')) => Side::Above,
+        ('<', _) | ('=', Some('<')) => Side::Below,
+        ('=', Some('=' | '!')) => Side::Either,
+        _ => return None,
+    };
+    Some(Comparison { side, threshold: plain_number(rest.get(1..)?)? })
+}
+
+/// A number that is followed by nothing that would change it.
+fn plain_number(text: &str) -> Option<f64> {
+    let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c))).unwrap_or(text.len());
+    let (number, rest) = text.split_at(end);
+    let ends = rest.trim_start().chars().next().is_none_or(|c| ")&|%".contains(c));
+    number.parse().ok().filter(|number: &f64| ends && number.is_finite())
+}
+
+/// The deployments that the query's predicates name: `resourceId = "x"`, and nothing less exact. Stops
+/// after one more than a payload may name.
+pub(crate) fn resource_ids(query: &str) -> Vec<&str> {
+    const KEY: &str = "resourceid";
+    let folded = query.to_ascii_lowercase();
+    let mut ids = Vec::new();
+    for (at, _) in folded.match_indices(KEY) {
+        if ids.len() > MAX_TARGETS {
+            break;
+        }
+        let after = query.get(at + KEY.len()..).unwrap_or_default().trim_start();
+        let inside_a_word =
+            query.get(..at).unwrap_or_default().ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let value = after.strip_prefix('=').map(|rest| rest.strip_prefix('=').unwrap_or(rest).trim_start());
+        if let (false, Some(id)) = (inside_a_word, value.and_then(quoted_text)) {
+            ids.push(id);
+        }
+    }
+    ids
+}
+
+fn quoted_text(text: &str) -> Option<&str> {
+    let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let (id, _) = text.get(1..)?.split_once(quote)?;
+    (!id.trim().is_empty()).then(|| id.trim())
+}
+
+/// The query without quoted texts and without predicates, which may hold any character.
+fn outline(query: &str) -> String {
+    let (mut quote, mut braces) = (None, 0_usize);
+    let mut outline = String::new();
+    for c in query.chars() {
+        if let Some(open) = quote {
+            quote = (c != open).then_some(open);
+            continue;
+        }
+        match c {
+            '"' | '\'' => quote = Some(c),
+            '{' => braces += 1,
+            '}' => braces = braces.saturating_sub(1),
+            _ if braces == 0 => outline.push(c),
+            _ => {}
+        }
+    }
+    outline
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &str = "CpuUtilization[5m]{resourceId = \"ocid1.x\"}.grouping().mean() > 80";
+
+    #[test]
+    fn a_plain_query_tells_everything() {
+        assert_eq!(metric(PLAIN), Some("CpuUtilization"));
+        assert_eq!(window(PLAIN), Some(SignedDuration::from_mins(5)));
+        assert_eq!(comparison(PLAIN), Some(Comparison { side: Side::Above, threshold: 80.0 }));
+        assert_eq!(resource_ids(PLAIN), ["ocid1.x"]);
+    }
+
+    #[test]
+    fn metrics_and_windows() {
+        assert_eq!(metric("(A.b-c_d [1m].sum() / B[1h].sum()) * 100 > 1"), Some("A.b-c_d"));
+        assert_eq!(metric("\"my metric\"[1m].mean() > 1"), Some("my metric"));
+        assert_eq!(metric("no interval"), None);
+        assert_eq!(metric("[5m]"), None);
+        assert_eq!(window("A[1m].sum() > 1 && B[1h].sum() > 1"), Some(SignedDuration::from_hours(1)));
+        assert_eq!(window("A[1d]{name = \"[9d]\"}.sum() > 1"), Some(SignedDuration::from_hours(24)));
+        assert_eq!(window("A[99999999999d].sum()"), None);
+        assert_eq!(window("A[0m].sum()"), None);
+        assert_eq!(window("A[é].sum()"), None);
+    }
+
+    #[test]
+    fn comparisons() {
+        let read = |query: &str| comparison(query).map(|found| (found.side, found.threshold));
+        assert_eq!(read("A[1m].mean() >= 80.5"), Some((Side::Above, 80.5)));
+        assert_eq!(read("A[1m].mean()<-10"), Some((Side::Below, -10.0)));
+        assert_eq!(read("A[1m].mean() <= 1e3"), Some((Side::Below, 1000.0)));
+        assert_eq!(read("(A[1m].mean() > (80))"), Some((Side::Above, 80.0)));
+        assert_eq!(read("bytes-in[1m].mean() > 80"), Some((Side::Above, 80.0)));
+        assert_eq!(read("A[1m].mean() != 0"), Some((Side::Either, 0.0)));
+        assert_eq!(read("A[1m].mean() > 80 && B[1m].mean() < 10"), Some((Side::Below, 10.0)));
+        for none in [
+            "A[1m].mean() in (20, 80)",
+            "A[1m].mean() not in(20,80)",
+            "A[1m]{x = \"> 5\"}.absent()",
+            "A[1m].mean() > B[1m].mean()",
+            "A[1m].mean() > 5 * 3",
+            "A[1m].mean() = 3",
+            "A[1m].mean() > NaN",
+            "A[1m].mean() >",
+            "",
+        ] {
+            assert_eq!(read(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn the_furthest_beyond_the_threshold() {
+        let worst = |side, threshold| Comparison { side, threshold }.worst([85.0, 92.0, 5.0].into_iter());
+        assert_eq!(worst(Side::Above, 80.0), Some(92.0));
+        assert_eq!(worst(Side::Below, 90.0), Some(5.0));
+        assert_eq!(worst(Side::Either, 80.0), Some(5.0));
+    }
+
+    #[test]
+    fn only_exact_predicates_name_a_deployment() {
+        assert_eq!(
+            resource_ids("A[1m]{RESOURCEID='x', b = \"c\"} || B[1m]{resourceID == \"y\"}"),
+            ["x", "y"]
+        );
+        for none in [
+            "A{resourceId =~ \"x*\"}",
+            "A{resourceId != \"x\"}",
+            "A{myresourceId = \"x\"}",
+            "resourceId = \"",
+        ] {
+            assert!(resource_ids(none).is_empty(), "{none}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Who must be allowed to do what, as OCI's policy statements, derived from the calls. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::call::{FURTHER_PERMISSIONS, OPERATORS_OWN, PERMISSIONS};
+use crate::platform::oci::provision::{Desired, Topic};
+use crate::platform::target::TARGETS;
+
+/// OCI's verbs; each includes those before it.
+const VERBS: [&str; 4] = ["inspect", "read", "use", "manage"];
+
+/// Whom statements are about. A dynamic group of that name is for an administrator to create.
+const FUNCTIONS: &str = "dynamic-group stepladder";
+const OPERATORS: &str = "group <yours>";
+
+/// What a person sends besides [`OPERATORS_OWN`].
+pub const OPERATORS_TOO: &[&str] = &["oci:CreateAlarm", "oci:UpdateAlarm", "oci:DeleteAlarm"];
+
+/// The reads that the look at what stands takes: operation, and the permission that it needs.
+pub const READS: &[(&str, &str)] = &[
+    ("oci:ListTopics", "inspect ons-topics"),
+    ("oci:GetTopic", "read ons-topics"),
+    ("oci:ListSubscriptions", "inspect ons-subscriptions"),
+    ("oci:ListAlarms", "inspect alarms"),
+    ("oci:GetAlarm", "read alarms"),
+];
+
+/// What an administrator has to grant. Stepladder grants nothing itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// The matching rule of the function's dynamic group.
+    pub matching_rule: String,
+    /// What the function's dynamic group must be allowed.
+    pub function: Vec<String>,
+    /// What whoever provisions must be allowed.
+    pub operator: Vec<String>,
+}
+
+impl Access {
+    /// What this policy takes.
+    pub fn of(wanted: &Desired) -> Self {
+        let all = |whom: &str, needs: Vec<String>| -> Vec<String> {
+            needs.iter().flat_map(|need| statements(wanted, whom, need)).collect()
+        };
+        let mut function = all(FUNCTIONS, strongest(of_function()));
+        let told = wanted.notifies.iter().map(|id| of_topic(id));
+        function.extend(told.map(|place| statement(FUNCTIONS, "use ons-topics", &place)));
+        let mut seen = BTreeSet::new();
+        function.retain(|statement| seen.insert(statement.clone()));
+        Self {
+            matching_rule: format!("resource.id = '{}'", wanted.function),
+            function,
+            operator: all(OPERATORS, strongest(of_operator())),
+        }
+    }
+
+    /// The statement without which a person was refused an operation.
+    pub fn lacking(wanted: &Desired, operation: &str) -> Option<String> {
+        let (_, need) = PERMISSIONS.iter().chain(READS).find(|(known, _)| *known == operation)?;
+        Some(statements(wanted, OPERATORS, need).join("` and `"))
+    }
+}
+
+/// One for each place where the permission is needed.
+fn statements(wanted: &Desired, whom: &str, need: &str) -> Vec<String> {
+    // Nobody creates or deletes a topic that is given.
+    let need = match (&wanted.topic, need) {
+        (Topic::Given(_), "manage ons-topics") => "use ons-topics",
+        _ => need,
+    };
+    places(wanted, need).iter().map(|place| statement(whom, need, place)).collect()
+}
+
+fn statement(whom: &str, need: &str, place: &str) -> String {
+    format!("Allow {whom} to {need} in {place}")
+}
+
+/// Every permission that the function needs, once per operation.
+pub fn of_function() -> Vec<&'static str> {
+    let reads = TARGETS.iter().flat_map(|target| target.reads);
+    let all = PERMISSIONS.iter().chain(FURTHER_PERMISSIONS).chain(reads);
+    let its_own = |operation: &str| operation.starts_with("oci:") && !OPERATORS_OWN.contains(&operation);
+    all.filter(|(operation, _)| its_own(operation)).map(|(_, permission)| *permission).collect()
+}
+
+/// Every permission that a person needs to provision and to tear down, once per operation.
+pub fn of_operator() -> Vec<&'static str> {
+    let sent = |operation: &str| OPERATORS_OWN.contains(&operation) || OPERATORS_TOO.contains(&operation);
+    let read = |operation: &str| READS.iter().any(|(known, _)| *known == operation);
+    let needed = PERMISSIONS.iter().chain(FURTHER_PERMISSIONS);
+    let needed = needed.filter(|(operation, _)| sent(operation) || read(operation));
+    needed.chain(READS).map(|(_, permission)| *permission).collect()
+}
+
+/// One permission per kind of resource: the strongest, because it includes the others.
+fn strongest(permissions: Vec<&str>) -> Vec<String> {
+    let mut by_resource: BTreeMap<&str, usize> = BTreeMap::new();
+    for permission in permissions {
+        let Some((verb, resource)) = permission.split_once(' ') else { continue };
+        let rank = VERBS.iter().position(|known| *known == verb).unwrap_or(VERBS.len() - 1);
+        by_resource.entry(resource).and_modify(|known| *known = rank.max(*known)).or_insert(rank);
+    }
+    let told = |(resource, rank): (&str, usize)| {
+        let verb = VERBS.get(rank).copied().unwrap_or_default();
+        format!("{verb} {resource}")
+    };
+    by_resource.into_iter().map(told).collect()
+}
+
+/// Where a permission is needed.
+fn places(wanted: &Desired, permission: &str) -> Vec<String> {
+    let ids = match (permission.split_once(' ').map_or("", |(_, resource)| resource), &wanted.topic) {
+        // The policy does not say where the function is, and to look would take one permission more.
+        ("fn-invocation", _) => return vec!["compartment <of the function>".to_owned()],
+        ("ons-topics", Topic::Given(id)) => return vec![of_topic(id)],
+        ("alarms", _) => wanted.alarm_homes(),
+        (resource, _) if resource == "metrics" || resource.starts_with("data-science-") => {
+            vec![wanted.metric_compartment.as_str()]
+        }
+        _ => vec![wanted.compartment.as_str()],
+    };
+    let place = |id: &str| {
+        if id.starts_with("ocid1.tenancy.") { "tenancy".to_owned() } else { format!("compartment id {id}") }
+    };
+    ids.into_iter().map(place).collect()
+}
+
+/// Where a topic is that the policy knows by its OCID: anywhere.
+fn of_topic(id: &str) -> String {
+    format!("compartment <of topic {id}>")
+}

@@ -1,0 +1,374 @@
+//! What is wanted against what stands, as calls. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::call::{Call, OciAlarm, RetryToken};
+use crate::platform::oci::model_deployment::{NAMESPACE, TAG_TARGET, interval};
+use crate::platform::oci::provision::{Desired, HighAlarm, Topic};
+
+/// The freeform tag that makes something ours: its value is the policy's `topic`, which names everything that is
+/// provisioned together.
+pub const TAG_PROVISIONED: &str = "stepladder:provisioned";
+/// The freeform tag that tells which of the policy's alarms this is, whatever it is called meanwhile.
+pub const TAG_ALARM: &str = "stepladder:alarm";
+
+/// The protocol of a subscription that calls a function.
+pub const FUNCTIONS: &str = "ORACLE_FUNCTIONS";
+
+/// What stands, as far as it concerns the policy.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Existing {
+    /// The topic of the policy's name or OCID. One that is being deleted stands no more.
+    pub topic: Option<ExistingTopic>,
+    /// What listens to it.
+    pub subscriptions: Vec<ExistingSubscription>,
+    /// The alarms in the compartment: ours whole, the others as far as a listing tells of them.
+    pub alarms: Vec<ExistingAlarm>,
+}
+
+/// A topic that stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExistingTopic {
+    /// Its OCID.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Changes with every update.
+    #[serde(default)]
+    pub etag: Option<String>,
+    /// Its freeform tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A subscription that stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExistingSubscription {
+    /// Its OCID.
+    pub id: String,
+    /// The OCID of the topic that it listens to.
+    pub topic: String,
+    /// How it is told: `ORACLE_FUNCTIONS`, `EMAIL`, …
+    pub protocol: String,
+    /// Who is told: a function's OCID, an address, …
+    pub endpoint: String,
+    /// Changes with every update.
+    #[serde(default)]
+    pub etag: Option<String>,
+    /// Its freeform tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// An alarm that stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExistingAlarm {
+    /// Its OCID.
+    pub id: String,
+    /// Changes with every update; `None` where a listing does not tell.
+    pub etag: Option<String>,
+    /// What it is set to.
+    pub alarm: OciAlarm,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// In this order.
+    pub steps: Vec<PlannedCall>,
+    /// What stands as it should.
+    pub standing: Vec<String>,
+    /// What is in the way and not ours to move. Nothing is sent while anything is.
+    pub conflicts: Vec<String>,
+    /// What an operator should know besides.
+    pub notes: Vec<String>,
+}
+
+/// One call, and what it changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedCall {
+    /// The call.
+    pub call: Call,
+    /// Every field that it changes, when it changes something that stands.
+    pub changes: Vec<FieldChange>,
+    /// Whether everything in it is known; otherwise it waits for a call before it.
+    pub ready: bool,
+}
+
+/// One field before and after.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FieldChange {
+    /// The field.
+    pub field: String,
+    /// What stands there.
+    pub from: Value,
+    /// What shall stand there.
+    pub to: Value,
+}
+
+impl Plan {
+    pub(super) fn add(&mut self, call: Call, ready: bool) {
+        self.steps.push(PlannedCall { call, changes: Vec::new(), ready });
+    }
+}
+
+/// The OCID of the topic, or words in its place while there is none.
+struct Destination {
+    id: String,
+    known: bool,
+}
+
+/// Every call between what stands and what is wanted. `run` tells attempts of one run from those of another: a
+/// retry token whose alarm has been deleted since is refused for a day.
+pub fn plan(wanted: &Desired, setup: &Existing, run: Timestamp) -> Plan {
+    let mut plan = Plan::default();
+    let Some(topic) = keep_topic(wanted, setup, run, &mut plan) else { return plan };
+    keep_subscription(wanted, setup, &topic, run, &mut plan);
+    for high in &wanted.alarms {
+        keep_alarm(wanted, setup, high, &topic, run, &mut plan);
+    }
+    let wanted_no_more = |seen: &&ExistingAlarm| !wanted.alarms.iter().any(|high| is_this(seen, high));
+    for seen in ours(wanted, setup).filter(wanted_no_more) {
+        plan.add(delete_alarm(seen), true);
+    }
+    plan
+}
+
+fn keep_topic(wanted: &Desired, setup: &Existing, run: Timestamp, plan: &mut Plan) -> Option<Destination> {
+    match (&wanted.topic, &setup.topic) {
+        (Topic::Given(_), Some(seen)) => {
+            plan.standing.push(format!(
+                "topic `{}`, {} and left as it is",
+                seen.name,
+                whose(wanted, &seen.tags)
+            ));
+            Some(Destination { id: seen.id.clone(), known: true })
+        }
+        (Topic::Given(id), None) => {
+            plan.conflicts.push(format!(
+                "there is no topic `{id}`: check the OCID and the region, or give a name as `topic` and one is created"
+            ));
+            None
+        }
+        (Topic::Named(_), Some(seen)) if is_ours(wanted, &seen.tags) => {
+            plan.standing.push(format!("topic `{}`", seen.name));
+            Some(Destination { id: seen.id.clone(), known: true })
+        }
+        (Topic::Named(name), Some(seen)) => {
+            let id = &seen.id;
+            plan.conflicts.push(match set_of(&seen.tags) {
+                Some(set) => format!("the topic `{name}` {}", of_another(set)),
+                None => format!(
+                    "stepladder did not make the topic `{name}`: give another name as `topic`, or its OCID `{id}`, \
+                     and it is used as it is and never deleted"
+                ),
+            });
+            None
+        }
+        (Topic::Named(name), None) => {
+            let call = Call::OciCreateTopic {
+                name: name.clone(),
+                compartment: wanted.compartment.clone(),
+                tags: marker(wanted),
+                retry_token: RetryToken::of(("topic", name, &wanted.compartment, run)),
+            };
+            plan.add(call, true);
+            Some(Destination { id: format!("the OCID of topic {name}"), known: false })
+        }
+    }
+}
+
+fn keep_subscription(
+    wanted: &Desired,
+    setup: &Existing,
+    topic: &Destination,
+    run: Timestamp,
+    plan: &mut Plan,
+) {
+    let function = &wanted.function;
+    let calls_it = |seen: &&ExistingSubscription| seen.protocol == FUNCTIONS && seen.endpoint == *function;
+    let stands = setup.subscriptions.iter().any(|seen| calls_it(&seen));
+    if stands {
+        plan.standing.push(format!("subscription that calls `{function}`"));
+    } else {
+        let call = Call::OciCreateSubscription {
+            topic: topic.id.clone(),
+            compartment: wanted.compartment.clone(),
+            function: function.clone(),
+            tags: marker(wanted),
+            retry_token: RetryToken::of(("subscription", &topic.id, function, run)),
+        };
+        plan.add(call, topic.known);
+    }
+    let other = |seen: &&ExistingSubscription| is_ours(wanted, &seen.tags) && !calls_it(seen);
+    for seen in setup.subscriptions.iter().filter(other) {
+        // Until the new one is seen to stand the alarms need the old one.
+        plan.add(delete_subscription(seen), stands);
+    }
+}
+
+fn keep_alarm(
+    wanted: &Desired,
+    setup: &Existing,
+    high: &HighAlarm,
+    topic: &Destination,
+    run: Timestamp,
+    plan: &mut Plan,
+) {
+    let mut standing = ours(wanted, setup).filter(|seen| is_this(seen, high));
+    let alarm = alarm(wanted, high, topic);
+    let Some(seen) = standing.next() else {
+        create_alarm(wanted, setup, high, alarm, topic, run, plan);
+        return;
+    };
+    // Somebody's own tags stay on it.
+    let mut tags = seen.alarm.tags.clone();
+    tags.extend(alarm.tags.clone());
+    let alarm = OciAlarm { tags, ..alarm }.spelled_like(&seen.alarm);
+    if seen.alarm == alarm {
+        plan.standing.push(format!("alarm {alarm}"));
+    } else {
+        let changes = differences(&seen.alarm, &alarm);
+        let call = Call::OciUpdateAlarm { id: seen.id.clone(), if_match: seen.etag.clone(), alarm };
+        plan.steps.push(PlannedCall { call, changes, ready: topic.known });
+    }
+    for twin in standing {
+        plan.add(delete_alarm(twin), true);
+    }
+}
+
+/// An alarm of the same name on the same deployment would call twice for one breach.
+fn create_alarm(
+    wanted: &Desired,
+    setup: &Existing,
+    high: &HighAlarm,
+    alarm: OciAlarm,
+    topic: &Destination,
+    run: Timestamp,
+    plan: &mut Plan,
+) {
+    if let Some(other) = setup.alarms.iter().find(|seen| is_rival(wanted, seen, high)) {
+        let (name, deployment) = (&high.name, &high.deployment);
+        plan.conflicts.push(match set_of(&other.alarm.tags) {
+            Some(set) => format!(
+                "the alarm `{name}` on `{deployment}` {}, or give yours another name in `[[oci.alarm]]`",
+                of_another(set)
+            ),
+            None => format!(
+                "stepladder did not make the alarm `{name}` on `{deployment}`: delete `{}`, or give yours another \
+                 name in `[[oci.alarm]]`",
+                other.id
+            ),
+        });
+        return;
+    }
+    // Two who provision at once make one alarm; one that was deleted since is made again.
+    let identity = ("alarm", &high.name, &high.deployment, &topic.id);
+    let (token, next_token) = (RetryToken::of(identity), RetryToken::of((identity, run)));
+    plan.add(Call::OciCreateAlarm { alarm, retry_token: token, next_token }, topic.known);
+}
+
+/// Whether it is another's alarm of this name that speaks of the deployment, by its OCID or of all of them.
+fn is_rival(wanted: &Desired, seen: &ExistingAlarm, high: &HighAlarm) -> bool {
+    let query = seen.alarm.query.to_ascii_lowercase();
+    let speaks_of = query.contains(&high.deployment.to_ascii_lowercase()) || !query.contains("resourceid");
+    let alike = seen.alarm.name == high.name && seen.alarm.namespace == NAMESPACE;
+    alike && speaks_of && !is_ours(wanted, &seen.alarm.tags)
+}
+
+/// The alarm that asks for more, as the policy has it.
+fn alarm(wanted: &Desired, high: &HighAlarm, topic: &Destination) -> OciAlarm {
+    let HighAlarm { deployment, name, metric, statistic, above, window, pending, repeat, severity } = high;
+    let window = interval(*window);
+    let mut tags = marker(wanted);
+    tags.extend([(TAG_TARGET, deployment), (TAG_ALARM, name)].map(|(k, v)| (k.to_owned(), v.clone())));
+    OciAlarm {
+        name: name.clone(),
+        compartment: wanted.compartment.clone(),
+        metric_compartment: wanted.metric_compartment.clone(),
+        namespace: NAMESPACE.into(),
+        query: format!(
+            "{metric}[{window}]{{resourceId = \"{deployment}\"}}.{}() > {above}",
+            statistic.as_str()
+        ),
+        severity: severity.as_str().into(),
+        destinations: vec![topic.id.clone()],
+        repeat: Some(format!("PT{}M", repeat.as_mins())),
+        pending: Some(format!("PT{}M", pending.as_mins()).into()),
+        enabled: true,
+        body: Some(format!("Asks stepladder for more of {deployment}.")),
+        tags,
+    }
+}
+
+/// Every field in which two alarms differ.
+fn differences(seen: &OciAlarm, wanted: &OciAlarm) -> Vec<FieldChange> {
+    let fields = |alarm| match serde_json::to_value::<&OciAlarm>(alarm) {
+        Ok(Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let seen = fields(seen);
+    let differs = |(field, to): (String, Value)| {
+        let from = seen.get(&field).cloned().unwrap_or_default();
+        (from != to).then_some(FieldChange { field, from, to })
+    };
+    fields(wanted).into_iter().filter_map(differs).collect()
+}
+
+pub(super) fn delete_alarm(seen: &ExistingAlarm) -> Call {
+    Call::OciDeleteAlarm {
+        id: seen.id.clone(),
+        if_match: seen.etag.clone(),
+        name: seen.alarm.name.clone(),
+        unless_changed: None,
+    }
+}
+
+pub(super) fn delete_subscription(seen: &ExistingSubscription) -> Call {
+    Call::OciDeleteSubscription {
+        id: seen.id.clone(),
+        if_match: seen.etag.clone(),
+        function: seen.endpoint.clone(),
+    }
+}
+
+/// The tags of everything that is ours.
+fn marker(wanted: &Desired) -> BTreeMap<String, String> {
+    [(TAG_PROVISIONED.to_owned(), wanted.topic.as_str().to_owned())].into()
+}
+
+/// Whether these are the tags of something of ours: by them it is known, never by its name.
+pub fn is_ours(wanted: &Desired, tags: &BTreeMap<String, String>) -> bool {
+    set_of(tags) == Some(wanted.topic.as_str())
+}
+
+/// The set that something was provisioned with: the `topic` of its policy.
+fn set_of(tags: &BTreeMap<String, String>) -> Option<&str> {
+    tags.get(TAG_PROVISIONED).map(String::as_str)
+}
+
+fn of_another(set: &str) -> String {
+    format!("belongs to the set `{set}`: tear that down first, with `topic = \"{set}\"`")
+}
+
+/// Whose a thing is that is not ours to delete, for an operator.
+pub(super) fn whose(wanted: &Desired, tags: &BTreeMap<String, String>) -> String {
+    match set_of(tags) {
+        Some(set) if !is_ours(wanted, tags) => format!("of the set `{set}`"),
+        _ => "not ours".to_owned(),
+    }
+}
+
+pub(super) fn ours<'a>(wanted: &'a Desired, setup: &'a Existing) -> impl Iterator<Item = &'a ExistingAlarm> {
+    setup.alarms.iter().filter(|seen| is_ours(wanted, &seen.alarm.tags))
+}
+
+/// Whether it is this alarm of the policy, given that it is ours.
+fn is_this(seen: &ExistingAlarm, high: &HighAlarm) -> bool {
+    let tag = |key: &str, value: &str| seen.alarm.tags.get(key).is_some_and(|found| found == value);
+    tag(TAG_TARGET, &high.deployment) && tag(TAG_ALARM, &high.name)
+}

@@ -1,0 +1,172 @@
+//! The table of what can be resized: how a decision becomes calls for one kind of target.
+//!
+//! Pure, and compiled for every cloud. A new target on a known cloud is one file and one line.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::alarm::TargetKind;
+use crate::call::{Call, FURTHER_PERMISSIONS, PERMISSIONS};
+use crate::deployment::{Axis, Deployment, Infeasible, Lifecycle, SeenAlarm, Size};
+use crate::ladder::{Ladders, Rung};
+use crate::platform::aws::variant;
+use crate::platform::oci::model_deployment;
+use crate::policy::Pair;
+
+/// Every kind of target.
+pub const TARGETS: &[Target] = &[model_deployment::TARGET, variant::TARGET];
+
+/// How one kind of target is changed.
+pub struct Target {
+    /// Which kind.
+    pub kind: TargetKind,
+    /// The platform's words for a deployment at rest, in which it takes an update.
+    pub settled: &'static [&'static str],
+    /// The platform's words for a deployment that is broken, stopped or being deleted.
+    pub gone: &'static [&'static str],
+    /// Those of them out of which it never comes back.
+    pub deleted: &'static [&'static str],
+    /// Whether its function answers one event after the other, so that no other may be about to need a pair.
+    pub one_at_a_time: bool,
+    /// The reads that an observation of it takes: operation, and the permission that it needs.
+    pub reads: &'static [(&'static str, &'static str)],
+    /// The metrics of its cores and its memory, as its platform spells them.
+    pub utilization: [&'static str; 2],
+    /// What a metric reads when all that a rung offers is used; `None` where it has no such end, or where only a rung
+    /// that is not known would tell.
+    pub full: fn(&str, Option<&Rung>) -> Option<f64>,
+    /// The axes along which it has a size.
+    pub axes: &'static [Axis],
+    /// Adds the calls that bring it to a size, one axis at a time, and what an operator should know of them.
+    pub resize: fn(Resize, &mut Vec<Call>, &mut Vec<String>),
+    /// The axes along which a change leaves something to finish when the deployment is at rest again.
+    pub unfinished: &'static [Axis],
+    /// What earlier changes have left to do on a deployment at rest, such as what must not be done before a
+    /// change is completed.
+    pub finish: fn(&SettledDeployment) -> FollowUp,
+    /// What to do about a change that was not accepted: to take back the note of it, and to write down a
+    /// shape that could not be had.
+    pub after_rejection: fn(&RejectedUpdate) -> Vec<Call>,
+    /// The call that makes the paired alarm what the policy says, over the one that stands or new; none
+    /// when it is so already.
+    pub ensure_pair: fn(PairRequest, Option<&SeenAlarm>, &mut Vec<String>) -> Option<Call>,
+    /// The call that deletes a paired alarm: that of the deployment as it was seen, or one that serves nothing.
+    pub delete_pair: fn(&SeenAlarm, Option<&Deployment>) -> Call,
+}
+
+/// All that a change of size depends on.
+#[derive(Debug)]
+pub struct Resize<'a> {
+    /// The deployment as it was seen.
+    pub seen: &'a Deployment,
+    /// Along which axis.
+    pub axis: Axis,
+    /// The size to ask for.
+    pub to: &'a Size,
+    /// What the shapes offer.
+    pub ladders: &'a Ladders,
+    /// What shall be remembered of the changes of the last hour; `None` where nobody asks for it.
+    pub recent: Option<String>,
+    /// The time that it is.
+    pub now: Timestamp,
+}
+
+/// A change that was sent and not accepted.
+#[derive(Debug)]
+pub struct RejectedUpdate<'a> {
+    /// The deployment as it was seen before.
+    pub seen: &'a Deployment,
+    /// Whether it was one of shape.
+    pub of_shape: bool,
+    /// The shape that could not be had, where that is what was wrong.
+    pub infeasible: Option<&'a Infeasible>,
+    /// Whether it was put on record with the changes of the last hour.
+    pub on_record: bool,
+}
+
+/// All that the work left over from earlier changes depends on.
+#[derive(Debug)]
+pub struct SettledDeployment<'a> {
+    /// The deployment as it was seen, at rest.
+    pub seen: &'a Deployment,
+    /// How long a shape that could not be had is not asked for again.
+    pub capacity_backoff: SignedDuration,
+    /// The time that it is.
+    pub now: Timestamp,
+}
+
+/// Work left over from earlier changes.
+#[derive(Debug, Default)]
+pub struct FollowUp {
+    /// What to send now.
+    pub calls: Vec<Call>,
+    /// What an operator should know of how they ended.
+    pub notes: Vec<String>,
+    /// Whether another look will find more to do.
+    pub goes_on: bool,
+}
+
+/// Nothing is ever left over.
+pub(super) fn nothing_left(_: &SettledDeployment) -> FollowUp {
+    FollowUp::default()
+}
+
+/// All that a paired alarm and its calls depend on.
+pub struct PairRequest<'a> {
+    /// What the policy says about it.
+    pub pair: &'a Pair,
+    /// The deployment as it was seen.
+    pub seen: &'a Deployment,
+    /// What its shape offers.
+    pub ladders: &'a Ladders,
+    /// What it notifies.
+    pub notifies: Vec<String>,
+    /// When the alarm that called fired. Tells deliveries of one event from another event; the paired alarm
+    /// itself does not depend on it.
+    pub fired: Option<Timestamp>,
+}
+
+impl Target {
+    /// What a state in the platform's own word means.
+    pub fn lifecycle(&self, status: &str) -> Lifecycle {
+        if self.settled.contains(&status) {
+            Lifecycle::Settled
+        } else if self.gone.contains(&status) {
+            Lifecycle::Gone
+        } else {
+            Lifecycle::Busy
+        }
+    }
+}
+
+/// A number as a person reads it. Most are whole, and need no search for the fewest digits that tell them.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the conversion saturates")]
+pub(super) fn written(number: f64) -> String {
+    let cut_off = number as u32;
+    if f64::from(cut_off).to_bits() == number.to_bits() { cut_off.to_string() } else { number.to_string() }
+}
+
+/// The permission that an operation takes, read or write.
+pub fn permission(operation: &str) -> &'static str {
+    let reads = TARGETS.iter().flat_map(|target| target.reads);
+    // Last, because a call that has a further permission has one of its own.
+    let all = reads.chain(PERMISSIONS).chain(FURTHER_PERMISSIONS);
+    all.into_iter().find(|(name, _)| *name == operation).map_or("", |(_, permission)| permission)
+}
+
+/// The row for a kind; `None` for what nothing here resizes.
+pub fn of(kind: TargetKind) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.kind == kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::written;
+
+    #[test]
+    fn a_number_is_written_with_the_fewest_digits() {
+        let numbers = [0.0, -0.0, 10.0, 12.5, -3.0, 0.1, 4_294_967_295.0, 4_294_967_296.0, 1e21, f64::NAN];
+        for number in numbers {
+            assert_eq!(written(number), number.to_string());
+        }
+    }
+}
