@@ -3,31 +3,23 @@
 //! Knows no cloud's field names and decides nothing.
 
 use std::fmt;
+use std::ops::Deref;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// What one payload said.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Event {
-    /// The alarms that could be read, in the payload's order.
-    pub alarms: Vec<Alarm>,
-    /// Deployments that have come to rest, when a platform told of a change of state; empty while one is
-    /// still changing.
-    pub settled: Option<Vec<TargetId>>,
-    /// Whether the clock has called: everything that fires is to be looked at.
-    pub tick: bool,
-    /// Records of the payload that could not be read. They never keep the others from being answered.
-    pub rejected: Vec<crate::source::Error>,
-}
+use crate::target::TargetId;
+
+/// What decision records call alarms that were asked for.
+pub const ASKED_FOR: &str = "tick";
 
 /// One alarm's notice about one or more deployments.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alarm {
     /// The cloud's own id of the alarm: an OCID or an ARN. Empty when the payload has none.
     pub id: String,
-    /// The name that rules match on: alarm name (CloudWatch) or notification title (OCI).
-    pub name: String,
+    /// The name that rules match on.
+    pub name: AlarmName,
     /// Which shape of payload it came in: the name of a row of [`crate::source::SOURCES`].
     pub source: &'static str,
     /// What the alarm says has happened.
@@ -35,12 +27,16 @@ pub struct Alarm {
     /// Whether its actions are muted or suppressed: then only services that listen to changes of state hear of
     /// it at all.
     pub muted: bool,
-    /// The deployments it speaks of, each once. Empty when the alarm names none that can be recognised.
+    /// The targets that it names, each once.
     pub targets: Vec<TargetId>,
+    /// What it names besides, and stepladder cannot resize, as the payload spells it.
+    pub unknown_targets: Vec<String>,
     /// What was measured.
     pub measurement: Measurement,
-    /// When the alarm changed state or repeated; `None` when the payload does not say.
+    /// When the alarm changed state or repeated, for records; `None` when the payload does not say.
     pub at: Option<Timestamp>,
+    /// When the data ends that it was evaluated on. Decides whether the evidence is newer than the last change.
+    pub evidence: EvidenceTime,
     /// The topic that it came through: empty when its envelope does not say which, `None` when it came through
     /// none that is known of.
     pub topic: Option<String>,
@@ -48,17 +44,81 @@ pub struct Alarm {
     pub account: Option<String>,
 }
 
-impl Event {
-    /// Whether it calls for the alarms that fire now.
-    pub fn asks_for_repeats(&self) -> bool {
-        self.tick || self.settled.as_ref().is_some_and(|settled| !settled.is_empty())
+impl Alarm {
+    /// Whether it names one thing and no other, so that its value is that of this one. Of several it tells the worst,
+    /// whichever that is.
+    pub fn names_one(&self) -> bool {
+        self.targets.len() + self.unknown_targets.len() == 1
+    }
+
+    /// Every target; and `None` once, where it names none, or something besides that is none.
+    pub fn evaluated_targets(&self) -> Vec<Option<&TargetId>> {
+        let unknown = self.targets.is_empty() || !self.unknown_targets.is_empty();
+        self.targets.iter().map(Some).chain(unknown.then_some(None)).collect()
     }
 }
 
-impl Alarm {
-    /// Every target; nobody once, when it names none.
-    pub fn asked_about(&self) -> Vec<Option<&TargetId>> {
-        if self.targets.is_empty() { vec![None] } else { self.targets.iter().map(Some).collect() }
+/// The longest alarm name in bytes: CloudWatch's 255 characters of up to four bytes, and as much for a notification
+/// title of OCI. A name is copied into every record.
+pub const LONGEST_NAME: usize = 1024;
+
+/// An alarm's name. Each platform makes its own, in its `id.rs`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct AlarmName(String);
+
+impl AlarmName {
+    /// A name; `None` where it is blank or longer than [`LONGEST_NAME`].
+    pub fn new(name: &str) -> Option<Self> {
+        let legal = !name.trim().is_empty() && name.len() <= LONGEST_NAME;
+        legal.then(|| Self(name.to_owned()))
+    }
+
+    /// The name as its platform spells it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Deref for AlarmName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AlarmName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// When the data ends that an alarm was evaluated on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EvidenceTime {
+    /// At a moment that the payload tells.
+    At(Timestamp),
+    /// When the payload was received: its source repeats an alarm that still fires without a new time.
+    OnReceipt,
+    /// Nobody can say. Such evidence is never newer than a change.
+    Unknown,
+}
+
+impl EvidenceTime {
+    /// The moment, for evidence that is received now. Evidence from the future is as good as today's.
+    pub fn moment(self, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::At(at) => Some(at.min(now)),
+            Self::OnReceipt => Some(now),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// The moment that a payload tells, if it tells one.
+impl From<Option<Timestamp>> for EvidenceTime {
+    fn from(at: Option<Timestamp>) -> Self {
+        at.map_or(Self::Unknown, Self::At)
     }
 }
 
@@ -122,104 +182,4 @@ pub enum Side {
     Above,
     /// Below it: there is more of the deployment than it takes.
     Below,
-}
-
-impl Side {
-    /// The side of a comparison as CloudWatch names it: `GreaterThanThreshold`, `LessThanLowerThreshold` and so on.
-    pub fn of_comparison(operator: &str) -> Option<Self> {
-        if operator.starts_with("GreaterThan") {
-            Some(Self::Above)
-        } else if operator.starts_with("LessThan") {
-            Some(Self::Below).filter(|_| !operator.contains("OrGreaterThan"))
-        } else {
-            None
-        }
-    }
-}
-
-/// The cloud's own full id of something that can be resized, and what kind of thing it is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TargetId {
-    /// What it is. Decides which target file answers for it.
-    pub kind: TargetKind,
-    /// An OCID, or `endpoint/<name>/variant/<name>` as Application Auto Scaling writes it.
-    pub id: String,
-}
-
-/// What kinds of things alarms speak of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TargetKind {
-    /// An OCI Data Science model deployment.
-    OciModelDeployment,
-    /// One production variant of a SageMaker endpoint.
-    SagemakerVariant,
-    /// Something else: named by the alarm, but nothing that stepladder can resize.
-    Unknown,
-}
-
-impl TargetId {
-    /// An OCI Data Science model deployment.
-    pub fn oci_model_deployment(ocid: impl Into<String>) -> Self {
-        Self { kind: TargetKind::OciModelDeployment, id: ocid.into() }
-    }
-
-    /// One production variant of a SageMaker endpoint.
-    ///
-    /// ```
-    /// use stepladder::alarm::TargetId;
-    /// let target = TargetId::sagemaker_variant("churn", "AllTraffic");
-    /// assert_eq!(target.to_string(), "endpoint/churn/variant/AllTraffic");
-    /// assert_eq!(target.endpoint_and_variant(), Some(("churn", "AllTraffic")));
-    /// ```
-    pub fn sagemaker_variant(endpoint: &str, variant: &str) -> Self {
-        Self { kind: TargetKind::SagemakerVariant, id: format!("endpoint/{endpoint}/variant/{variant}") }
-    }
-
-    /// A SageMaker endpoint with all its variants.
-    pub fn sagemaker_endpoint(endpoint: &str) -> Self {
-        Self { kind: TargetKind::SagemakerVariant, id: format!("endpoint/{endpoint}") }
-    }
-
-    /// Whether the other is this very target, or one of its variants.
-    pub fn covers(&self, other: &Self) -> bool {
-        let rest = other.id.strip_prefix(&self.id);
-        self.kind == other.kind && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("/variant/"))
-    }
-
-    /// The target of an id, by its spelling; `None` where that is of nothing that is resized here.
-    ///
-    /// ```
-    /// use stepladder::alarm::TargetId;
-    /// let target = TargetId::sagemaker_variant("churn", "AllTraffic");
-    /// assert_eq!(TargetId::read("endpoint/churn/variant/AllTraffic"), Some(target));
-    /// assert_eq!(TargetId::read("endpoint/churn"), None);
-    /// ```
-    pub fn read(id: &str) -> Option<Self> {
-        let of_oci = |rest: &str| !rest.is_empty() && !rest.contains(['/', ' ']);
-        if id.strip_prefix("ocid1.datasciencemodeldeployment.").is_some_and(of_oci) {
-            return Some(Self::oci_model_deployment(id));
-        }
-        let variant = Self { kind: TargetKind::SagemakerVariant, id: id.to_owned() };
-        variant.endpoint_and_variant().is_some().then_some(variant)
-    }
-
-    /// Something that nothing here resizes.
-    pub fn unknown(id: impl Into<String>) -> Self {
-        Self { kind: TargetKind::Unknown, id: id.into() }
-    }
-
-    /// The two names inside a SageMaker variant's id; `None` for any other id.
-    pub fn endpoint_and_variant(&self) -> Option<(&str, &str)> {
-        let (endpoint, rest) = self.id.strip_prefix("endpoint/")?.split_once('/')?;
-        let variant = rest.strip_prefix("variant/")?;
-        let plain = !endpoint.is_empty() && !variant.is_empty() && !variant.as_bytes().contains(&b'/');
-        plain.then_some((endpoint, variant))
-    }
-}
-
-impl fmt::Display for TargetId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.id)
-    }
 }

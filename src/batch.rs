@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
-use crate::apply::Outcome;
-use crate::handle::{Answer, handle_each};
+use crate::handle::handle_each;
+use crate::outcome::Answer;
+use crate::outcome::Outcome;
 use crate::platform::Client;
 use crate::policy::Policy;
 use crate::report;
@@ -62,5 +64,16 @@ impl Batch {
     pub fn to_deliver_again(&self) -> BTreeSet<&str> {
         let open = self.messages.iter().zip(&self.done).filter(|(_, done)| !**done);
         open.filter_map(|(message, _)| message.id.as_deref()).collect()
+    }
+
+    /// The reply: that of a payload, and besides the messages that are to be delivered again, as the queue wants to be
+    /// told.
+    pub fn reply(&self) -> Value {
+        let mut reply = report::reply(&self.answer);
+        if let Value::Object(members) = &mut reply {
+            let again = self.to_deliver_again().into_iter().map(|id| json!({ "itemIdentifier": id }));
+            members.insert("batchItemFailures".to_owned(), again.collect());
+        }
+        reply
     }
 }

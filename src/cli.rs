@@ -14,7 +14,7 @@ use stepladder::config::{self, PolicySource};
 use stepladder::host::stored_policy;
 use stepladder::platform::simulated::{SimulatedCloud, World};
 use stepladder::policy::Policy;
-use stepladder::{platform, report, source};
+use stepladder::{platform, source, text};
 
 mod cloud;
 mod explain;
@@ -72,7 +72,7 @@ impl PolicyOption {
                 config::policy_from_env()
             }
         };
-        policy.map_err(|error| Failure::unusable("policy", report::chain(&error)))
+        policy.map_err(|error| Failure::unusable("policy", text::chain(&error)))
     }
 }
 
@@ -150,7 +150,7 @@ pub(crate) fn run() -> ExitCode {
     let printed = printed.unwrap_or_else(|failure| told(&failure, format));
     let text = match format {
         Format::Json => printed.text,
-        Format::Text => report::plain_lines(&printed.text),
+        Format::Text => text::plain_lines(&printed.text),
     };
     match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
         Ok(()) => ExitCode::from(printed.exit),
@@ -164,7 +164,7 @@ fn told(failure: &Failure, format: Format) -> Printed {
     let text = match format {
         Format::Json => format!("{:#}\n", json!({ "error": { "kind": kind, "message": message } })),
         Format::Text => {
-            let _ = writeln!(io::stderr(), "error: {}", report::plain_lines(message));
+            let _ = writeln!(io::stderr(), "error: {}", text::plain_lines(message));
             String::new()
         }
     };
@@ -190,20 +190,20 @@ fn read_event(path: &Path) -> Result<Vec<u8>, Failure> {
 
 /// A file's name, in one line.
 fn shown(path: &Path) -> String {
-    report::plain(&path.display().to_string())
+    text::plain(&path.display().to_string())
 }
 
 fn read_world(path: &Path) -> Result<World, Failure> {
     let shown = shown(path);
     let unusable = |message: String| Failure::unusable("world", format!("world `{shown}`: {message}"));
     let text = std::fs::read(path).map_err(|error| unusable(format!("it cannot be read: {error}")))?;
-    World::from_json(&text).map_err(|error| unusable(report::chain(&error)))
+    World::from_json(&text).map_err(|error| unusable(text::chain(&error)))
 }
 
 fn write_world(path: &Path, cloud: &SimulatedCloud) -> Result<(), Failure> {
     let shown = shown(path);
     let broken = |error: &dyn std::error::Error| {
-        Failure::broken("world", format!("world `{shown}` cannot be written: {}", report::chain(error)))
+        Failure::broken("world", format!("world `{shown}` cannot be written: {}", text::chain(error)))
     };
     let text = cloud.snapshot().to_json().map_err(|error| broken(&error))?;
     std::fs::write(path, text + "\n").map_err(|error| broken(&error))

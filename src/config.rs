@@ -1,15 +1,18 @@
-//! The only reader of environment variables.
+//! Where the policy is, and what the host says besides.
 
 use std::path::{Path, PathBuf};
 
 use thiserror::Error as ThisError;
 
+use crate::environment::variable;
 use crate::policy::{self, Policy};
 
 /// The policy: a path, the TOML itself, or `ssm:` and the name of a parameter that holds it.
 pub const POLICY: &str = "STEPLADDER_POLICY";
 /// What paired alarms notify: a topic's or a function's ARN.
 pub const ALARM_ACTION: &str = "STEPLADDER_ALARM_ACTION";
+/// Whether this host answers one event after the other: `true` or `false`.
+pub const ONE_AT_A_TIME: &str = "STEPLADDER_ONE_AT_A_TIME";
 
 /// How a policy begins that is kept in SSM Parameter Store.
 const SSM: &str = "ssm:";
@@ -68,6 +71,9 @@ pub enum Error {
         "policy `{SSM}{0}` is in SSM Parameter Store, which is read on AWS alone: expected a file's path or the TOML itself"
     )]
     Elsewhere(String),
+    /// The environment does not say whether events are answered one after the other.
+    #[error("`{ONE_AT_A_TIME}` is `{0}`: expected `true` or `false`")]
+    OneAtATime(String),
 }
 
 /// The place that the environment names.
@@ -77,21 +83,18 @@ pub fn place() -> PolicySource {
 
 /// The policy that the environment names, or the built-in one.
 pub fn policy_from_env() -> Result<Policy, Error> {
-    let mut policy = match place() {
+    let policy = match place() {
         PolicySource::BuiltIn => read_policy(POLICY, ""),
         PolicySource::Text(text) => read_policy(POLICY, &text),
         PolicySource::File(path) => policy_file(&path),
         PolicySource::Parameter(name) => Err(Error::Elsewhere(name)),
     }?;
-    policy.alarm_action = variable(ALARM_ACTION);
-    Ok(policy)
+    with_host(policy)
 }
 
 /// The policy that a parameter holds.
 pub fn policy_from_parameter(name: &str, text: &str) -> Result<Policy, Error> {
-    let mut policy = read_policy(&parameter(name), text)?;
-    policy.alarm_action = variable(ALARM_ACTION);
-    Ok(policy)
+    with_host(read_policy(&parameter(name), text)?)
 }
 
 /// A parameter as the environment names it.
@@ -101,9 +104,21 @@ pub fn parameter(name: &str) -> String {
 
 /// The policy in a file.
 pub fn policy_from_file(path: &Path) -> Result<Policy, Error> {
-    let mut policy = policy_file(path)?;
+    with_host(policy_file(path)?)
+}
+
+/// The policy with what the environment says of this host.
+fn with_host(mut policy: Policy) -> Result<Policy, Error> {
     policy.alarm_action = variable(ALARM_ACTION);
+    policy.one_at_a_time = one_at_a_time(variable(ONE_AT_A_TIME).as_deref())?;
     Ok(policy)
+}
+
+/// What a variable's value means; `None` where it is not set, and the platform's usual host counts.
+fn one_at_a_time(value: Option<&str>) -> Result<Option<bool>, Error> {
+    let Some(text) = value else { return Ok(None) };
+    let known = text.trim().parse().map_err(|_| Error::OneAtATime(text.to_owned()))?;
+    Ok(Some(known))
 }
 
 fn policy_file(path: &Path) -> Result<Policy, Error> {
@@ -117,15 +132,19 @@ fn read_policy(origin: &str, text: &str) -> Result<Policy, Error> {
     Policy::parse(text).map_err(|source| Error::Policy { origin: origin.to_owned(), source })
 }
 
-/// A variable of the environment; one that is blank counts as not set.
-#[expect(clippy::disallowed_methods, reason = "this is the one place")]
-pub fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_says_whether_it_answers_one_event_after_the_other() {
+        let read = |value| one_at_a_time(value).map_err(|error| error.to_string());
+        assert_eq!(read(None), Ok(None));
+        assert_eq!(read(Some("true")), Ok(Some(true)));
+        assert_eq!(read(Some(" false ")), Ok(Some(false)));
+        let expected = "`STEPLADDER_ONE_AT_A_TIME` is `no`: expected `true` or `false`";
+        assert_eq!(read(Some("no")), Err(expected.to_owned()));
+    }
 
     #[test]
     fn places_are_told_apart() {

@@ -7,13 +7,16 @@ use std::convert::Infallible;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::alarm::{Alarm, Side, TargetId, TargetKind};
-use crate::deployment::{Axis, Deployment, Direction, Infeasible, Lifecycle, Size, Tags};
-use crate::platform::target;
-use crate::policy::{
-    Evidence, MatchedRule, Mode, NativeAutoscaling, Origin, Policy, Role, ScalingPolicy, is_pair_name,
-};
+use crate::alarm::{Alarm, Side};
+use crate::deployment::{Deployment, Infeasible, Lifecycle};
+use crate::pair::is_pair_name;
+use crate::platform::{ObserveRequest, target};
+use crate::policy::{Evidence, MatchedRule, Mode, NativeAutoscaling, Origin, Policy, Role};
+use crate::scaling::ScalingPolicy;
+use crate::size::{Axis, Direction, Size};
+use crate::tags::Tags;
 use crate::tags::{self, Unreadable};
+use crate::target::TargetId;
 
 mod aim;
 mod caution;
@@ -77,6 +80,23 @@ impl<'a> Evaluation<'a> {
         });
         let held = matches!(decision, Decision::Hold(Hold::Paused { .. } | Hold::UnreadableTag { .. }));
         paused || held || self.unreadable.is_some()
+    }
+
+    /// What is asked of the platform.
+    pub fn request(&self) -> ObserveRequest<'_> {
+        let rule = &self.matched.rule;
+        ObserveRequest {
+            alarm: self.alarm,
+            target: self.target,
+            pair: rule.pair.as_ref(),
+            axis: rule.axis,
+            changes_shape: rule.touches(Axis::Shape),
+            suspends_native: rule.is.native_autoscaling == NativeAutoscaling::Suspend,
+            direction: self.matched.direction(),
+            metrics: self.readings(),
+            capacity_backoff: rule.is.capacity_backoff,
+            now: self.now,
+        }
     }
 
     /// Whether calls are sent: as the policy says, or what is nearer to the target.
@@ -169,10 +189,15 @@ impl Evaluated {
         let mut guards = Guards::default();
         let transition = alarm.transition;
         let not_firing = (!transition.is_firing()).then_some(Hold::NotFiring(transition));
+        let named = if alarm.unknown_targets.is_empty() {
+            "none".to_owned()
+        } else {
+            alarm.unknown_targets.join(", ")
+        };
         let nobody = || Err::<Infallible, _>(Hold::UnknownTarget);
         let Err(hold) = guards
             .ask("not_firing", transition.to_string(), not_firing)
-            .and_then(|()| guards.ask_for("unknown_target", "none".to_owned(), nobody()));
+            .and_then(|()| guards.ask_for("unknown_target", named, nobody()));
         Self::held(hold, guards.0)
     }
 }
@@ -260,17 +285,16 @@ fn first_guards<'a>(
     let saw = if alarm.muted { "muted" } else { "not muted" };
     guards.ask("muted", saw, alarm.muted.then_some(Hold::Muted))?;
 
-    let hold = (target.kind == TargetKind::Unknown).then_some(Hold::UnknownTarget);
-    guards.ask("unknown_target", target.to_string(), hold)?;
+    guards.ask("unknown_target", target.to_string(), None)?;
 
     let left_out = policy.leaves_out(alarm, target);
-    let (list, saw) = left_out.unwrap_or(("targets", &target.id));
+    let (list, saw) = left_out.unwrap_or(("targets", target.as_str()));
     let hold = left_out.map(|_| Hold::NotAllowed { list, value: saw.to_owned() });
     let saw = if saw.is_empty() { "none" } else { saw };
     guards.ask("not_allowed", saw.to_owned(), hold)?;
 
     let matched = policy.rule_for(&alarm.name, target);
-    let saw = matched.as_ref().map_or_else(|| alarm.name.clone(), ToString::to_string);
+    let saw = matched.as_ref().map_or_else(|| alarm.name.to_string(), ToString::to_string);
     guards.ask_for("no_rule", saw, matched.ok_or(Hold::NoRule))
 }
 
@@ -286,7 +310,7 @@ pub fn decide(evaluation: &Evaluation, asked: Vec<Check>, seen: &Deployment, pol
     let step = if !transition.is_firing() {
         Err(Hold::NotFiring(transition))
     } else if evaluation.is_caretaking() {
-        let saw = evaluation.alarm.name.clone();
+        let saw = evaluation.alarm.name.to_string();
         guards.ask_for("no_rule", saw, Err(Hold::NoRule))
     } else {
         step_for(&mut guards, evaluation, seen, policy)
@@ -355,7 +379,7 @@ fn readable(guards: &mut Guards, evaluation: &Evaluation) -> Result<(), Hold> {
 fn settled(guards: &mut Guards, seen: &Deployment) -> Result<(), Hold> {
     let status = &seen.status;
     let busy = seen.lifecycle != Lifecycle::Settled;
-    let words = target::of(seen.target.kind).map_or(&[][..], |target| target.settled);
+    let words = target::of(seen.target.kind()).map_or(&[][..], |target| target.settled);
     let known = words.iter().find(|word| **word == status);
     let saw = known.map_or_else(|| CheckInput::from(status.clone()), |word| CheckInput::from(*word));
     guards.ask("busy", saw, busy.then(|| Hold::Busy { status: status.clone() }))
@@ -377,7 +401,7 @@ fn fresh(guards: &mut Guards, evaluation: &Evaluation, seen: &Deployment) -> Res
 
 /// When the data begins that the alarm was evaluated on. Evidence from the future is as good as today's.
 fn evidence_begins(evaluation: &Evaluation, seen: &Deployment) -> Option<Timestamp> {
-    let at = evaluation.alarm.at?.min(evaluation.now);
+    let at = evaluation.alarm.evidence.moment(evaluation.now)?;
     match evaluation.matched.rule.is.evidence {
         Evidence::Fired => Some(at),
         Evidence::Window => {
@@ -390,7 +414,7 @@ fn evidence_begins(evaluation: &Evaluation, seen: &Deployment) -> Option<Timesta
 
 /// Some deployments cannot be changed along some axis.
 fn resizable(guards: &mut Guards, seen: &Deployment, axis: Axis) -> Result<(), Hold> {
-    let has = target::of(seen.target.kind).is_some_and(|target| target.axes.contains(&axis));
+    let has = target::of(seen.target.kind()).is_some_and(|target| target.axes.contains(&axis));
     let has_none = (!has).then(|| "deployments of this kind have none".to_owned());
     let why = has_none.or_else(|| seen.fixed.get(&axis).cloned());
     let saw = why.clone().map_or_else(|| CheckInput::from(axis.as_str()), CheckInput::from);
@@ -461,10 +485,9 @@ fn taken_back(
         return Ok(());
     }
     let foreign = seen.pair.as_ref().filter(|found| !found.ours);
-    let saw = foreign.map_or(CheckInput::from("the pair is ours to write"), |found| {
-        found.definition.name().to_owned().into()
-    });
-    let hold = foreign.map(|found| Hold::PairTaken { name: found.definition.name().to_owned() });
+    let saw =
+        foreign.map_or(CheckInput::from("the pair is ours to write"), |found| found.name.clone().into());
+    let hold = foreign.map(|found| Hold::PairTaken { name: found.name.clone() });
     guards.ask("pair_taken", saw, hold)?;
 
     let notified = pair_notifies(seen, policy).count();
@@ -472,18 +495,12 @@ fn taken_back(
     guards.ask("no_pair_action", CheckInput::Notifies(notified), hold)
 }
 
-/// What the paired alarm notifies: what the function was told to, else what it notifies already, else the
-/// topics and functions that the alarm which called notifies, as its own service describes it. Never what a
-/// payload claims, and never an Auto Scaling policy: that would add what the pair is there to take back.
+/// What the paired alarm notifies: what the function was told to, else what it notifies already, else the topics and
+/// functions that the alarm which fired notifies, as its own service describes it. Never what a payload claims.
 pub fn pair_notifies<'a>(seen: &'a Deployment, policy: &'a Policy) -> impl Iterator<Item = &'a String> {
     let told = policy.alarm_action.as_ref();
-    let standing = seen.pair.as_ref().filter(|alarm| alarm.ours);
-    let known = [standing, seen.alarm.as_ref()].into_iter().flatten().filter(move |_| told.is_none());
-    let listed = known.map(|alarm| alarm.definition.notifies().iter().filter(|id| takes_events(id)));
-    told.into_iter().chain(listed.into_iter().find(|ids| ids.clone().next().is_some()).into_iter().flatten())
-}
-
-/// OCI alarms notify topics and nothing else; CloudWatch alarms may do many other things.
-fn takes_events(id: &str) -> bool {
-    !id.starts_with("arn:") || id.contains(":sns:") || id.contains(":lambda:")
+    let existing = seen.pair.as_ref().filter(|alarm| alarm.ours);
+    let known = [existing, seen.alarm.as_ref()].into_iter().flatten().filter(move |_| told.is_none());
+    let first = known.map(|alarm| &alarm.notifies).find(|listed| !listed.is_empty());
+    told.into_iter().chain(first.into_iter().flatten())
 }

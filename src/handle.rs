@@ -1,41 +1,24 @@
 //! The flow: parse, observe, decide, plan, apply. Every host and the command line call this and nothing else.
 
-use std::time::Duration;
+use crate::outcome::Answer;
 
 use jiff::Timestamp;
 
-use crate::alarm::{Alarm, Event, TargetId};
-use crate::apply::{Outcome, apply, follow_up, notify};
+use crate::alarm::Alarm;
+use crate::apply::{apply, follow_up, notify};
 use crate::decide::{Check, Evaluated, Evaluation, asks_for_more, decide, worth_a_look, worth_mending};
-use crate::deployment::Axis;
 use crate::notice::notices;
+use crate::outcome::Outcome;
 use crate::plan::{after_rejection, delete_orphan, plan};
-use crate::platform::{self, Client};
+use crate::platform::{self, ActiveAlarm, Client};
 use crate::policy::Policy;
-use crate::reconcile::{ActiveAlarm, due};
+use crate::reconcile::due;
+use crate::size::Axis;
 use crate::source;
+use crate::source::Event;
+use crate::target::TargetId;
 
-/// How long notices may take: a topic or a webhook that is well answers a new connection in half a second.
-pub const NOTICES_WITHIN: Duration = Duration::from_secs(2);
-
-/// What became of one payload.
-#[derive(Debug, Default)]
-pub struct Answer {
-    /// One per alarm and target, in the order in which they were answered.
-    pub outcomes: Vec<Outcome>,
-    /// Records of the payload that could not be read.
-    pub rejected: Vec<source::Error>,
-    /// Why the alarms that fire could not be asked for.
-    pub error: Option<platform::Error>,
-}
-
-impl Answer {
-    /// Tells the policy's destinations what is due, and gives up after so long. Comes when all alarms are answered
-    /// and their records are printed, so that nothing waits for it and nothing is lost by it.
-    pub async fn notify(&mut self, cloud: &dyn Client, within: Duration) {
-        notify(&mut self.outcomes, cloud, within).await;
-    }
-}
+pub use crate::platform::web::ANSWERS_WITHIN as NOTICES_WITHIN;
 
 /// Answers one payload, and tells the policy's destinations of what was resized.
 pub async fn handle(
@@ -45,7 +28,7 @@ pub async fn handle(
     now: Timestamp,
 ) -> Result<Answer, source::Error> {
     let mut answer = handle_each(body, cloud, policy, now, &mut |_| {}).await?;
-    answer.notify(cloud, NOTICES_WITHIN).await;
+    notify(&mut answer.outcomes, cloud, NOTICES_WITHIN).await;
     Ok(answer)
 }
 
@@ -66,18 +49,18 @@ pub async fn handle_each(
     let own = std::mem::take(&mut event.alarms).into_iter().map(ActiveAlarm::from);
     let mut called: Vec<ActiveAlarm> = own.chain(repeats).collect();
     // One after the other: two alarms may well speak of one deployment, and then more wins over less.
-    called.sort_by_key(|one| (one.is_at_rest(), !asks_for_more(&one.alarm, policy)));
+    called.sort_by_key(|one| (one.is_quiet_pair(), !asks_for_more(&one.alarm, policy)));
     let mut outcomes: Vec<Outcome> = Vec::new();
     for one in called {
-        for target in one.alarm.asked_about() {
+        for target in one.alarm.evaluated_targets() {
             let wins = |earlier: &&Outcome| {
                 target.is_some_and(|target| {
                     earlier.target.as_ref() == Some(target) && wins(earlier, &one, target, policy)
                 })
             };
-            let earlier = outcomes.iter().find(wins).map(|earlier| earlier.alarm.name.clone());
+            let earlier = outcomes.iter().find(wins).map(|earlier| earlier.alarm.name.to_string());
             // What has just been resized has just been looked at, and its pair with it.
-            if one.is_at_rest() && earlier.is_some() {
+            if one.is_quiet_pair() && earlier.is_some() {
                 continue;
             }
             let outcome = match earlier {
@@ -102,7 +85,7 @@ pub async fn handle_each(
 /// and could not be had, nothing is taken away that would make it worse. Anything less does where instances were asked for;
 /// where a shape or a bandwidth was, only less of the same.
 fn wins(earlier: &Outcome, later: &ActiveAlarm, target: &TargetId, policy: &Policy) -> bool {
-    if earlier.changes() || later.is_at_rest() {
+    if earlier.changes() || later.is_quiet_pair() {
         return earlier.changes();
     }
     let later = &later.alarm;
@@ -127,8 +110,8 @@ async fn repeats(
     if !event.asks_for_repeats() {
         return Ok(Vec::new());
     }
-    let standing = cloud.standing(policy.alarm_action.as_deref(), now).await?;
-    Ok(due(event, standing, now))
+    let active = cloud.active_alarms(policy.alarm_action.as_deref(), now).await?;
+    Ok(due(event, active, now))
 }
 
 /// An alarm is answered; a paired alarm of ours that does not fire is mended, which is worth a record only
@@ -148,7 +131,7 @@ async fn take_up(
         return Some(answer(one, target, cloud, policy, now).await);
     };
     let (evaluation, to_mend) = worth_mending(alarm, target, policy, now)?;
-    let outcome = if one.is_at_rest() || evaluation.is_caretaking() {
+    let outcome = if one.is_quiet_pair() || evaluation.is_caretaking() {
         attempt(&evaluation, to_mend, cloud, policy).await
     } else {
         answer(one, target, cloud, policy, now).await
@@ -157,7 +140,7 @@ async fn take_up(
         let plan = delete_orphan(&evaluation, pair, outcome.guards);
         return Some(apply(&evaluation, None, plan, cloud, evaluation.mode(policy)).await);
     }
-    let worth_telling = !one.is_at_rest() || !outcome.calls.is_empty() || outcome.error.is_some();
+    let worth_telling = !one.is_quiet_pair() || !outcome.calls.is_empty() || outcome.error.is_some();
     worth_telling.then_some(outcome)
 }
 
@@ -186,7 +169,7 @@ async fn attempt(
     cloud: &dyn Client,
     policy: &Policy,
 ) -> Outcome {
-    let seen = match cloud.observe(evaluation).await {
+    let seen = match cloud.observe(&evaluation.request()).await {
         Ok(seen) => seen,
         Err(error) => return Outcome::blind(evaluation, asked, error),
     };

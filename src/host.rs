@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::apply::{Outcome, Status};
-use crate::handle::{Answer, NOTICES_WITHIN, handle_each};
+use crate::handle::{NOTICES_WITHIN, handle_each};
+use crate::outcome::Answer;
+use crate::outcome::{Outcome, Status};
 use crate::platform::Client;
 use crate::policy::Policy;
-use crate::report;
+use crate::{apply, report, text};
 
 pub mod stored_policy;
 
@@ -95,11 +96,11 @@ pub fn tell_errors(answer: &Answer, log: &mut dyn Log) {
 /// Sends the notices, in what is left of the time. The records are told by now, so those that failed are told by
 /// themselves.
 pub async fn notify(answer: &mut Answer, cloud: &dyn Client, left: Duration, log: &mut dyn Log) {
-    answer.notify(cloud, NOTICES_WITHIN.min(left)).await;
+    apply::notify(&mut answer.outcomes, cloud, NOTICES_WITHIN.min(left)).await;
     for notice in answer.outcomes.iter().flat_map(|outcome| &outcome.notices) {
         if notice.status == Status::Failed {
             let why = notice.answer.as_deref().unwrap_or_default();
-            log.untold(&report::plain(&format!("not told: {}: {why}", notice.call)));
+            log.untold(&text::plain(&format!("not told: {}: {why}", notice.call)));
         }
     }
 }

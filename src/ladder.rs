@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
-use crate::deployment::{Flex, Size};
+use crate::size::{Flex, Size};
 
 mod flex;
 

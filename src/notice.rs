@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::apply::{Ending, Outcome};
-use crate::call::Call;
 use crate::decide::Decision;
-use crate::deployment::{Axis, Size};
-use crate::policy::{Destination, Form, Occasion, Policy};
-use crate::report;
+use crate::outcome::{Ending, Outcome};
+use crate::platform::{Call, Message};
+use crate::policy::{Form, Notify, Occasion, Policy};
+use crate::size::{Axis, Size};
+use crate::{report, text};
 
 /// SNS refuses a subject of 100 characters; it must be ASCII, on one line.
 const LONGEST_SUBJECT: usize = 99;
@@ -25,7 +25,7 @@ const ID_BYTES: usize = 16;
 pub fn notices(outcome: &Outcome, policy: &Policy, now: Timestamp) -> Vec<Call> {
     let Some(news) = News::of(outcome) else { return Vec::new() };
     let heard = policy.notify.iter().filter(|notify| notify.on.contains(&news.occasion));
-    heard.map(|notify| news.told(&notify.to, now)).collect()
+    heard.map(|notify| news.message(notify, now)).collect()
 }
 
 /// A resize that is worth telling.
@@ -49,29 +49,20 @@ impl<'a> News<'a> {
         Some(Self { outcome, occasion, axis: *axis, from, to })
     }
 
-    fn told(&self, destination: &Destination, now: Timestamp) -> Call {
-        match destination {
-            Destination::OnsTopic(topic) => Call::OciPublishMessage {
-                topic: topic.clone(),
-                title: self.subject(),
-                body: self.envelope(now).to_string(),
-            },
-            Destination::SnsTopic(topic) => Call::AwsPublish {
-                topic: topic.clone(),
+    fn message(&self, Notify { to: destination, form, .. }: &Notify, now: Timestamp) -> Call {
+        let message = match form {
+            Form::Cloudevents => Message {
                 subject: self.subject(),
-                message: self.envelope(now).to_string(),
-            },
-            Destination::Webhook(address, Form::Cloudevents) => Call::WebPost {
-                address: address.clone(),
                 content_type: "application/cloudevents+json; charset=utf-8",
                 body: self.envelope(now).to_string(),
             },
-            Destination::Webhook(address, Form::Slack) => Call::WebPost {
-                address: address.clone(),
+            Form::Slack => Message {
+                subject: self.subject(),
                 content_type: "application/json; charset=utf-8",
                 body: json!({ "text": self.slack() }).to_string(),
             },
-        }
+        };
+        destination.deliver(message)
     }
 
     /// A `CloudEvents` 1.0 event in JSON, around the decision record.
@@ -109,7 +100,7 @@ impl<'a> News<'a> {
     }
 
     fn target(&self) -> &str {
-        self.outcome.target.as_ref().map_or("", |target| &target.id)
+        self.outcome.target.as_ref().map_or("", |target| target.as_str())
     }
 
     /// What became of it, as the beginning of a sentence.
@@ -132,7 +123,7 @@ impl<'a> News<'a> {
     fn slack(&self) -> String {
         let (what, target, from, to) = (self.what(), self.target(), self.from, self.to);
         let because = report::because(self.outcome);
-        let [target, because] = [target, &because].map(|text| escaped(&report::plain(text)));
+        let [target, because] = [target, &because].map(|text| escaped(&text::plain(text)));
         format!("*stepladder {what}* `{target}`: {from} → {to}\n{because}")
     }
 }

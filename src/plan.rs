@@ -3,14 +3,17 @@
 //! The paired alarm is written before the capacity that it will take back, and deleted only when the
 //! deployment is seen settled at its floor: stopping after any call strands nothing. Sends nothing.
 
-use crate::apply::RejectedChange;
-use crate::call::Call;
 use crate::decide::{
     Check, Decision, Evaluated, Evaluation, Hold, cheapest, floor, keeps_a_record, pair_notifies, remembered,
 };
-use crate::deployment::{Axis, Deployment, Direction, Infeasible, Lifecycle, SeenAlarm, Size};
-use crate::platform::target::{self, FollowUp, PairRequest, RejectedUpdate, Resize, SettledDeployment};
-use crate::policy::{NativeAutoscaling, Policy, ScalingPolicy};
+use crate::deployment::{Deployment, Infeasible, Lifecycle, ObservedAlarm};
+use crate::platform::target::{
+    self, FollowUp, PairRequest, PairSupport, RejectedUpdate, Resize, SettledDeployment,
+};
+use crate::platform::{self, Call, Observation};
+use crate::policy::{NativeAutoscaling, Policy};
+use crate::scaling::ScalingPolicy;
+use crate::size::{Axis, Direction, Size};
 
 /// A decision, and the calls that carry it out.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +24,17 @@ pub struct Plan {
     pub calls: Vec<Call>,
     /// What an operator should know besides.
     pub notes: Vec<String>,
+}
+
+/// A change that was sent and not accepted.
+#[derive(Debug)]
+pub struct RejectedChange<'a> {
+    /// The deployment as it was seen.
+    pub seen: &'a Observation,
+    /// Along which axis it would have been changed; `None` when somebody else's change was in the way.
+    pub axis: Option<Axis>,
+    /// Why the shape cannot be had, and which; `None` when the shape is not to blame.
+    pub shape: Option<(String, &'a str)>,
 }
 
 /// What shall become of the paired alarm.
@@ -39,8 +53,8 @@ const USUALLY: usize = 2;
 
 /// Turns a decision into calls: the pair that must stand, then the change or what earlier changes have left to
 /// do, and only when nothing is left the end of a pair that has served.
-pub fn plan(evaluation: &Evaluation, seen: &Deployment, decided: Evaluated, policy: &Policy) -> Plan {
-    let Some(target) = target::of(seen.target.kind) else {
+pub fn plan(evaluation: &Evaluation, seen: &Observation, decided: Evaluated, policy: &Policy) -> Plan {
+    let Some(target) = target::of(seen.target.kind()) else {
         return Plan { decided, calls: Vec::new(), notes: Vec::new() };
     };
     if evaluation.leaves_alone(&decided.decision) {
@@ -66,11 +80,13 @@ pub fn plan(evaluation: &Evaluation, seen: &Deployment, decided: Evaluated, poli
     };
     calls.extend(left.calls);
     notes.extend(left.notes);
-    if pair_action == PairAction::Delete && !left.goes_on {
-        calls.extend(ours(seen).map(|alarm| (target.delete_pair)(alarm, Some(seen))));
-    }
-    if pair_action != PairAction::Leave {
-        calls.extend(seen.duplicates.iter().map(|alarm| (target.delete_pair)(alarm, None)));
+    if let PairSupport::Written { delete, .. } = target.pair {
+        if pair_action == PairAction::Delete && !left.goes_on {
+            calls.extend(ours(seen).map(|alarm| delete(alarm, Some(seen))));
+        }
+        if pair_action != PairAction::Leave {
+            calls.extend(seen.duplicates.iter().map(|alarm| delete(alarm, None)));
+        }
     }
     Plan { decided, calls, notes }
 }
@@ -78,7 +94,7 @@ pub fn plan(evaluation: &Evaluation, seen: &Deployment, decided: Evaluated, poli
 fn resized(
     target: &target::Target,
     evaluation: &Evaluation,
-    seen: &Deployment,
+    seen: &Observation,
     (axis, direction, to): (Axis, Direction, &Size),
     policy: &Policy,
     (calls, notes): (&mut Vec<Call>, &mut Vec<String>),
@@ -93,7 +109,7 @@ fn resized(
 }
 
 /// Only at rest is it certain that earlier changes are over.
-fn left_over(target: &target::Target, evaluation: &Evaluation, seen: &Deployment) -> FollowUp {
+fn left_over(target: &target::Target, evaluation: &Evaluation, seen: &Observation) -> FollowUp {
     if seen.lifecycle != Lifecycle::Settled {
         return FollowUp::default();
     }
@@ -104,7 +120,7 @@ fn left_over(target: &target::Target, evaluation: &Evaluation, seen: &Deployment
 /// What a change that was not accepted leaves to do: nothing is to be taken for a change that was tried, and a shape
 /// that could not be had is remembered.
 pub fn after_rejection(evaluation: &Evaluation, refused: &RejectedChange, policy: &Policy) -> Vec<Call> {
-    let Some(target) = target::of(evaluation.target.kind) else { return Vec::new() };
+    let Some(target) = target::of(evaluation.target.kind()) else { return Vec::new() };
     let rule = &evaluation.matched.rule;
     let of_shape = refused.axis.map_or_else(|| rule.touches(Axis::Shape), |axis| axis == Axis::Shape);
     let on_record = keeps_a_record(evaluation, policy);
@@ -123,8 +139,11 @@ pub fn after_rejection(evaluation: &Evaluation, refused: &RejectedChange, policy
 }
 
 /// What is left to do about a deployment that is gone: its paired alarm goes, too.
-pub fn delete_orphan(evaluation: &Evaluation, pair: &SeenAlarm, guards: Vec<Check>) -> Plan {
-    let calls = target::of(evaluation.target.kind).map(|target| (target.delete_pair)(pair, None));
+pub fn delete_orphan(evaluation: &Evaluation, pair: &ObservedAlarm, guards: Vec<Check>) -> Plan {
+    let calls = target::of(evaluation.target.kind()).and_then(|target| match target.pair {
+        PairSupport::Written { delete, .. } => Some(delete(pair, None)),
+        PairSupport::Verified => None,
+    });
     let decided = Evaluated::held(Hold::TargetGone, guards);
     Plan { decided, calls: calls.into_iter().collect(), notes: Vec::new() }
 }
@@ -152,7 +171,7 @@ fn pair_action(
         return PairAction::Leave;
     }
     // Elsewhere an alarm that asks for more may be being answered right now, by what needs the pair.
-    let serves_nobody = target.one_at_a_time || !evaluation.may_ask_for_more();
+    let serves_nobody = one_at_a_time(evaluation, policy) || !evaluation.may_ask_for_more();
     let above = |sizes: &[&Size]| above_floor(evaluation, seen, sizes, policy);
     match decision {
         Decision::Hold(Hold::PairTaken { .. } | Hold::NoPairAction) => PairAction::Leave,
@@ -170,6 +189,12 @@ fn pair_action(
             Some(false) | None => PairAction::Leave,
         },
     }
+}
+
+/// Whether no other event may be being answered right now: as the host says, or else as the platform's usual host does.
+fn one_at_a_time(evaluation: &Evaluation, policy: &Policy) -> bool {
+    let usual = || platform::of(evaluation.target.kind()).is_some_and(|platform| platform.one_at_a_time);
+    policy.one_at_a_time.unwrap_or_else(usual)
 }
 
 /// Whether any of the sizes is above the floor. `None` when the shape's ladder is unknown.
@@ -199,7 +224,7 @@ fn above_floor(evaluation: &Evaluation, seen: &Deployment, sizes: &[&Size], poli
     }
 }
 
-fn ours(seen: &Deployment) -> Option<&SeenAlarm> {
+fn ours(seen: &Deployment) -> Option<&ObservedAlarm> {
     seen.pair.as_ref().filter(|alarm| alarm.ours)
 }
 
@@ -207,7 +232,7 @@ fn ours(seen: &Deployment) -> Option<&SeenAlarm> {
 fn kept(
     target: &target::Target,
     evaluation: &Evaluation,
-    (seen, size): (&Deployment, &Size),
+    (seen, size): (&Observation, &Size),
     policy: &Policy,
     notes: &mut Vec<String>,
 ) -> Option<Call> {
@@ -226,5 +251,10 @@ fn kept(
     }
     let fired = evaluation.alarm.at.or(Some(evaluation.now));
     let ladders = &policy.ladders;
-    (target.ensure_pair)(PairRequest { pair, seen, ladders, notifies, fired }, ours(seen), notes)
+    match target.pair {
+        PairSupport::Written { ensure, .. } => {
+            ensure(PairRequest { pair, seen, ladders, notifies, fired }, notes)
+        }
+        PairSupport::Verified => None,
+    }
 }

@@ -1,209 +1,406 @@
-//! The clouds behind one trait, and the only place that knows which of them are compiled in.
+//! The platforms: their table, what can be sent to any of them, and the client that reaches one.
+//!
+//! The only place, besides the hosts, that knows which clients are compiled in. Everything that knows one platform is
+//! in that platform's folder.
 
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use thiserror::Error as ThisError;
 
-use crate::call::Call;
-use crate::decide::Evaluation;
-use crate::deployment::Deployment;
-use crate::platform::oci::provision::{Desired, Existing};
-use crate::reconcile::ActiveAlarm;
+use crate::address::Address;
+use crate::alarm::Alarm;
+use crate::deployment::{Deployment, ObservedAlarm};
+use crate::pair::Pair;
+use crate::size::{Axis, Direction};
+use crate::target::{TargetId, TargetKind};
 
 pub mod aws;
+mod error;
 pub mod oci;
+mod router;
 pub mod simulated;
 pub mod target;
-mod web;
+pub mod web;
 
 #[cfg(any(feature = "aws", feature = "oci"))]
 #[cfg_attr(not(feature = "oci"), allow(dead_code, reason = "a webhook needs less of it than OCI does"))]
 mod http;
 
-/// A cloud as this program sees it: one way to look, one way to act.
+pub use error::Error;
+pub use router::Router;
+use simulated::Simulation;
+use target::Target;
+
+/// Every platform.
+pub const PLATFORMS: &[Platform] = &[oci::PLATFORM, aws::PLATFORM];
+
+/// All that is told of one platform in a table.
+pub struct Platform {
+    /// Its name: that of its cargo feature, of `--cloud`, and before the colon of its operations.
+    pub name: &'static str,
+    /// Every kind of target that it has.
+    pub targets: &'static [Target],
+    /// The target of an id, by its spelling.
+    pub target_id: fn(&str) -> Option<TargetId>,
+    /// What its alarms must name so that their target is known, in words.
+    pub targets_are_named_by: &'static str,
+    /// The built-in ladders of its shapes, in TOML.
+    pub ladders: &'static str,
+    /// Every operation that can be sent to it.
+    pub operations: &'static [Operation],
+    /// Every read that belongs to no target.
+    pub reads: &'static [Operation],
+    /// A topic that a notice may go to, by its id; `None` for what does not begin like one.
+    pub topic: fn(&str) -> Option<Result<Destination, String>>,
+    /// Under which name the paired alarm of a target exists, whose short name in the policy is this.
+    pub pair_name: fn(&TargetId, &str) -> String,
+    /// Whether its usual host answers one event after the other, so that no other may be about to need a pair. A host
+    /// that knows better says so in the policy.
+    pub one_at_a_time: bool,
+    /// How it is simulated.
+    pub(crate) simulation: Simulation,
+}
+
+/// The platform that has targets of a kind.
+pub fn of(kind: TargetKind) -> Option<&'static Platform> {
+    PLATFORMS.iter().find(|platform| platform.targets.iter().any(|target| target.kind == kind))
+}
+
+/// The target of an id, by its spelling; `None` where no platform has such ids.
+///
+/// ```
+/// use stepladder::platform::target_id;
+/// assert_eq!(target_id("endpoint/churn/variant/AllTraffic").unwrap().as_str(), "endpoint/churn/variant/AllTraffic");
+/// assert_eq!(target_id("https://example.com"), None);
+/// ```
+pub fn target_id(id: &str) -> Option<TargetId> {
+    PLATFORMS.iter().find_map(|platform| (platform.target_id)(id))
+}
+
+/// Under which name the paired alarm of a target exists.
+pub fn pair_name(target: &TargetId, pair: &str) -> String {
+    of(target.kind()).map_or_else(|| pair.to_owned(), |platform| (platform.pair_name)(target, pair))
+}
+
+/// An operation of an API in the API's own spelling, and what its caller must be allowed to do: an IAM action, or a verb
+/// and a resource type.
+#[derive(Debug, Clone, Copy)]
+pub struct Operation {
+    /// `platform:ApiOperation`.
+    pub name: &'static str,
+    /// Its own permission first, then what it takes besides.
+    pub permissions: &'static [&'static str],
+    /// Whether only a person sends it, to set up or to remove what the function works with. No function is granted it.
+    pub is_operators_own: bool,
+}
+
+impl Operation {
+    pub(crate) const fn new(name: &'static str, permissions: &'static [&'static str]) -> Self {
+        Self { name, permissions, is_operators_own: false }
+    }
+
+    pub(crate) const fn of_operator(name: &'static str, permissions: &'static [&'static str]) -> Self {
+        Self { name, permissions, is_operators_own: true }
+    }
+
+    /// What the caller must be allowed to do.
+    pub fn permission(&self) -> &'static str {
+        self.permissions.first().copied().unwrap_or_default()
+    }
+}
+
+/// Every operation, read or write, that a function or a person may send.
+pub fn operations() -> impl Iterator<Item = &'static Operation> {
+    let of = |platform: &'static Platform| {
+        let reads = platform.targets.iter().flat_map(|target| target.reads);
+        platform.operations.iter().chain(reads).chain(platform.reads)
+    };
+    PLATFORMS.iter().flat_map(of).chain(web::OPERATIONS)
+}
+
+/// The permission that an operation takes.
+pub fn permission(operation: &str) -> &'static str {
+    operations().find(|known| known.name == operation).map_or("", Operation::permission)
+}
+
+/// Everything that can ever be sent. Nothing else is ever sent.
+///
+/// A call is complete: names, numbers and texts are all in it. Sending one twice leaves the account as sending it once; a
+/// message that is sent twice has the same id, by which its receiver knows it again.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Call {
+    /// To AWS.
+    Aws(aws::call::Call),
+    /// To OCI.
+    Oci(oci::call::Call),
+    /// To a webhook.
+    Web(web::Call),
+}
+
+impl Call {
+    /// `platform:ApiOperation`, in the API's own spelling.
+    pub fn operation(&self) -> &'static str {
+        match self {
+            Self::Aws(call) => call.operation(),
+            Self::Oci(call) => call.operation(),
+            Self::Web(call) => call.operation(),
+        }
+    }
+
+    /// What the caller must be allowed to do.
+    pub fn permission(&self) -> &'static str {
+        permission(self.operation())
+    }
+
+    /// Whether this call changes the deployment itself, not only an alarm.
+    pub fn resizes(&self) -> bool {
+        match self {
+            Self::Aws(call) => call.resizes(),
+            Self::Oci(call) => call.resizes(),
+            Self::Web(_) => false,
+        }
+    }
+
+    /// Whether this call changes the deployment itself, or makes something ready for nothing but that.
+    pub fn serves_a_resize(&self) -> bool {
+        let prepares = match self {
+            Self::Aws(call) => call.prepares_a_resize(),
+            Self::Oci(_) | Self::Web(_) => false,
+        };
+        prepares || self.resizes()
+    }
+}
+
+/// What the call does, for an operator.
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aws(call) => call.fmt(f),
+            Self::Oci(call) => call.fmt(f),
+            Self::Web(call) => call.fmt(f),
+        }
+    }
+}
+
+/// A word of an API: one of a few, and mostly one that is known here.
+pub type ApiWord = Cow<'static, str>;
+
+/// An alarm in full, in its own platform's terms.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum AlarmDefinition {
+    /// CloudWatch.
+    #[serde(rename = "cloudwatch")]
+    Aws(aws::alarm::CloudwatchAlarm),
+    /// OCI Monitoring.
+    #[serde(rename = "oci")]
+    Oci(oci::alarm::OciAlarm),
+}
+
+impl AlarmDefinition {
+    /// The alarm's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Aws(alarm) => &alarm.name,
+            Self::Oci(alarm) => &alarm.name,
+        }
+    }
+
+    /// What it notifies: topics and functions by their ids.
+    pub fn notifies(&self) -> &[String] {
+        match self {
+            Self::Aws(alarm) => &alarm.actions,
+            Self::Oci(alarm) => &alarm.destinations,
+        }
+    }
+}
+
+/// The alarm in one line: its name and when it fires.
+impl fmt::Display for AlarmDefinition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aws(alarm) => alarm.fmt(f),
+            Self::Oci(alarm) => alarm.fmt(f),
+        }
+    }
+}
+
+/// What only one platform needs of an observation, for its calls.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Facts {
+    /// AWS.
+    Aws(aws::Facts),
+    /// OCI.
+    Oci(oci::Facts),
+}
+
+/// All that one observation found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observation {
+    /// What is decided about.
+    pub deployment: Deployment,
+    /// What the calls need besides.
+    pub facts: Facts,
+}
+
+impl Deref for Observation {
+    type Target = Deployment;
+
+    fn deref(&self) -> &Deployment {
+        &self.deployment
+    }
+}
+
+/// Where a notice goes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Destination {
+    /// A topic of AWS, by its ARN.
+    Aws(String),
+    /// A topic of OCI, by its OCID.
+    Oci(String),
+    /// A webhook.
+    Web(Address),
+}
+
+/// One message in the two forms that destinations take.
+#[derive(Debug)]
+pub struct Message {
+    /// The subject of an e-mail, in ASCII and on one line.
+    pub subject: String,
+    /// What the body is.
+    pub content_type: &'static str,
+    /// The message.
+    pub body: String,
+}
+
+impl Destination {
+    /// The call that delivers a message.
+    pub fn deliver(&self, message: Message) -> Call {
+        let Message { subject, content_type, body } = message;
+        match self {
+            Self::Aws(topic) => {
+                aws::call::Call::Publish { topic: topic.clone(), subject, message: body }.into()
+            }
+            Self::Oci(topic) => {
+                oci::call::Call::PublishMessage { topic: topic.clone(), title: subject, body }.into()
+            }
+            Self::Web(address) => web::Call::Post { address: address.clone(), content_type, body }.into(),
+        }
+    }
+}
+
+/// What an observation is asked for.
+#[derive(Debug)]
+pub struct ObserveRequest<'a> {
+    /// The alarm that fired.
+    pub alarm: &'a Alarm,
+    /// The deployment.
+    pub target: &'a TargetId,
+    /// The pair of the rule that answers.
+    pub pair: Option<&'a Pair>,
+    /// What the rule changes.
+    pub axis: Axis,
+    /// Whether it may change the shape.
+    pub changes_shape: bool,
+    /// Whether native autoscaling that is in the way of a change of shape is suspended.
+    pub suspends_native: bool,
+    /// Which way the rule goes, where that is sure before anything is measured.
+    pub direction: Option<Direction>,
+    /// The metrics to read: of the alarm's own the name as it spells it, of others as their platform does.
+    pub metrics: Vec<&'a str>,
+    /// How long a shape that could not be had is not asked for again.
+    pub capacity_backoff: SignedDuration,
+    /// The time that it is.
+    pub now: Timestamp,
+}
+
+/// An alarm that calls this function, whatever its state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActiveAlarm {
+    /// What it says; one that was asked for speaks as if it had called now.
+    pub alarm: Alarm,
+    /// Since when it is in its state.
+    pub since: Option<Timestamp>,
+    /// The alarm itself when it is a paired alarm of ours.
+    pub pair: Option<ObservedAlarm>,
+}
+
+/// An alarm that has called by itself.
+impl From<Alarm> for ActiveAlarm {
+    fn from(alarm: Alarm) -> Self {
+        Self { alarm, since: None, pair: None }
+    }
+}
+
+impl ActiveAlarm {
+    /// Whether it is a paired alarm of ours that does not fire, and is only looked after.
+    pub fn is_quiet_pair(&self) -> bool {
+        self.pair.is_some() && !self.alarm.transition.is_firing()
+    }
+}
+
+/// What the policy wants provisioned, by platform.
+#[derive(Debug, Clone, Copy)]
+pub enum Desired<'a> {
+    /// OCI.
+    Oci(&'a oci::provision::Desired),
+}
+
+/// What exists of it.
+#[derive(Debug)]
+pub enum Existing {
+    /// OCI.
+    Oci(oci::provision::Existing),
+}
+
+/// A platform as this program sees it: one way to observe, one way to act.
 #[async_trait]
 pub trait Client: Send + Sync {
-    /// Gets ready to be asked, ahead of the first question, which otherwise does the same.
+    /// Gets ready to be asked, ahead of the first request, which otherwise does the same.
     async fn connect(&self) {}
 
     /// An invocation begins, and nothing is begun any more that cannot be answered by its deadline. What may have
     /// changed while the process slept, such as credentials and open connections, is taken afresh.
     fn begin(&self, _deadline: Option<Instant>) {}
 
-    /// Reads the deployment, the alarm that called and the place of the paired alarm, in parallel where
-    /// the API allows. Changes nothing. [`Error::NotFound`] when there is no such deployment.
-    async fn observe(&self, evaluation: &Evaluation<'_>) -> Result<Deployment, Error>;
+    /// Reads the deployment, the alarm that fired and the place of the paired alarm, in parallel where the API allows.
+    /// Changes nothing. [`Error::NotFound`] when there is no such deployment.
+    async fn observe(&self, request: &ObserveRequest<'_>) -> Result<Observation, Error>;
 
-    /// The alarms that call this function, whatever their state: those that notify `action`. One round trip
-    /// per hundred.
-    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error>;
+    /// The alarms that call this function, whatever their state: those that notify `action`. One round trip per hundred.
+    async fn active_alarms(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error>;
 
-    /// Sends one call and returns what the API answered, in a few words. Sending it twice leaves the
-    /// account as sending it once; deleting what is gone succeeds.
+    /// Sends one call and returns what the API answered, in a few words. Sending it twice leaves the account as sending
+    /// it once; deleting what is gone succeeds.
     async fn send(&self, call: &Call) -> Result<String, Error>;
 
-    /// The text of the policy that a parameter of the cloud's own store holds.
+    /// The text of the policy that a parameter of the platform's own store holds.
     async fn policy_text(&self, _parameter: &str) -> Result<String, Error> {
-        Err(Error::RejectedChange {
+        Err(Error::Refused {
             operation: "policy".to_owned(),
             message: "this cloud keeps no policies: expected a file's path or the TOML itself".to_owned(),
         })
     }
 
-    /// What stands of what the policy wants provisioned. Changes nothing.
-    async fn setup(&self, _wanted: &Desired) -> Result<Existing, Error> {
-        Err(Error::RejectedChange {
+    /// What exists of what the policy wants provisioned. Changes nothing.
+    async fn existing(&self, _desired: Desired<'_>) -> Result<Existing, Error> {
+        Err(Error::Refused {
             operation: "provision".to_owned(),
             message: "nothing is provisioned on this cloud".to_owned(),
         })
     }
 }
 
-/// What a cloud may answer instead of doing as asked.
-#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
-pub enum Error {
-    /// Too many requests. The same request may succeed later.
-    #[error("{operation} was throttled: {message}")]
-    Throttled {
-        /// The API operation.
-        operation: String,
-        /// The service's own words.
-        message: String,
-    },
-    /// The service failed, could not be reached or did not answer in time.
-    #[error("{operation} got no answer: {message}")]
-    Unavailable {
-        /// The API operation.
-        operation: String,
-        /// The service's own words, or the transport's.
-        message: String,
-    },
-    /// The caller lacks a permission.
-    #[error("{operation} was denied: {message}")]
-    Denied {
-        /// The API operation.
-        operation: String,
-        /// What the caller must be allowed to do.
-        permission: String,
-        /// The service's own words.
-        message: String,
-    },
-    /// There is no such thing, or the caller may not see it: some services do not tell which.
-    #[error("{operation} found nothing, or may not see it: {message}")]
-    Hidden {
-        /// The API operation.
-        operation: String,
-        /// What the caller must be allowed to do.
-        permission: String,
-        /// The service's own words.
-        message: String,
-    },
-    /// There is no such thing.
-    #[error("{operation} found nothing: {message}")]
-    NotFound {
-        /// The API operation.
-        operation: String,
-        /// The service's own words.
-        message: String,
-    },
-    /// Somebody else changed it since it was observed.
-    #[error("{operation} came too late: {message}")]
-    LostRace {
-        /// The API operation.
-        operation: String,
-        /// The service's own words.
-        message: String,
-    },
-    /// The deployment is being changed and takes no update now.
-    #[error("{operation} was refused while a change is under way: {message}")]
-    InProgress {
-        /// The API operation.
-        operation: String,
-        /// The service's own words.
-        message: String,
-    },
-    /// A quota does not allow it. Asking again soon is of no use.
-    #[error("{operation} exceeds a quota: {message}")]
-    OverQuota {
-        /// The API operation.
-        operation: String,
-        /// The service's own words.
-        message: String,
-    },
-    /// There is nobody to ask: a region or credentials are missing.
-    #[error("{operation} could not be sent: {message}")]
-    Unconfigured {
-        /// The API operation.
-        operation: String,
-        /// What the client says.
-        message: String,
-    },
-    /// The service will not have it for any other reason.
-    #[error("{operation} was refused: {message}")]
-    RejectedChange {
-        /// The API operation.
-        operation: String,
-        /// The service's own words.
-        message: String,
-    },
-}
-
-impl Error {
-    /// The stable name in decision records and metrics.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Throttled { .. } => "throttled",
-            Self::Unavailable { .. } => "unavailable",
-            Self::Denied { .. } => "denied",
-            Self::Hidden { .. } => "not_found_or_denied",
-            Self::NotFound { .. } => "not_found",
-            Self::LostRace { .. } => "lost_race",
-            Self::InProgress { .. } => "in_progress",
-            Self::OverQuota { .. } => "over_quota",
-            Self::Unconfigured { .. } => "unconfigured",
-            Self::RejectedChange { .. } => "refused",
-        }
-    }
-
-    /// Whether the same event may succeed when it is delivered again.
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Throttled { .. } | Self::Unavailable { .. } | Self::LostRace { .. } => true,
-            Self::Denied { .. }
-            | Self::Hidden { .. }
-            | Self::NotFound { .. }
-            | Self::InProgress { .. }
-            | Self::OverQuota { .. }
-            | Self::Unconfigured { .. }
-            | Self::RejectedChange { .. } => false,
-        }
-    }
-
-    /// What the operator can do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Denied { permission, .. } => Some(format!("allow `{permission}`")),
-            Self::OverQuota { .. } => Some(
-                "raise the quota, or lower what the policy may reach: bounds, ladder or `[[flex]]`"
-                    .to_owned(),
-            ),
-            Self::Hidden { permission, .. } => Some(format!(
-                "check the OCID; if there is such a thing, add the policy statement \
-                 `Allow dynamic-group <the function's> to {permission} in compartment <its own>`"
-            )),
-            Self::Unconfigured { .. } => {
-                Some("set a region and credentials, as for the cloud's own command line".to_owned())
-            }
-            Self::NotFound { .. } => Some("check the name, the region and the account".to_owned()),
-            Self::Throttled { .. }
-            | Self::Unavailable { .. }
-            | Self::LostRace { .. }
-            | Self::InProgress { .. }
-            | Self::RejectedChange { .. } => None,
-        }
-    }
+/// Refuses a call of another platform.
+#[cfg(any(feature = "aws", feature = "oci"))]
+fn not_for(platform: &str, call: &Call) -> Error {
+    let message = format!("expected a call of `{platform}`");
+    Error::Refused { operation: call.operation().to_owned(), message }
 }
 
 /// The cloud's client was left out of this build.

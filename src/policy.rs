@@ -9,10 +9,12 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use crate::alarm::{Alarm, TargetId};
-use crate::deployment::Direction;
+use crate::alarm::Alarm;
 use crate::ladder::{FlexShape, Ladder, Ladders};
+use crate::pair::is_pair_name;
 use crate::platform::oci::provision::{Desired, OciText};
+use crate::size::Direction;
+use crate::target::TargetId;
 
 pub(crate) mod effective;
 mod error;
@@ -37,17 +39,15 @@ pub use error::Error;
 pub use explained::{ActiveSchedule, ExplainRequest, Explained, ExplainedRule, Setting};
 use lists::Lists;
 use notify::NotifyText;
-pub use notify::{Destination, Form, Notify, Occasion};
-pub use pair::{Pair, is_pair_name, pair_name};
+pub use notify::{Form, Notify, Occasion};
 use rule::RuleText;
-pub use rule::{MatchedRule, Role, Rule, ScalingPolicy};
+pub use rule::{MatchedRule, Role, Rule};
 pub use schedule::Schedule;
 use schedule::ScheduleText;
 pub use schema::SCHEMA;
 use settings::Defaults;
 pub use settings::{Cooldown, EffectiveSettings, Origin, Origins, Settings};
 pub(crate) use settings::{above_nothing, cooldown, max_changes};
-pub use steps::{Adjustment, StepAdjustment, StepAdjustments};
 use target::{TargetSettings, TargetText};
 
 /// The built-in rules, written as any policy is.
@@ -85,6 +85,9 @@ pub struct Policy {
     /// What paired alarms notify when it is fixed for the whole function; otherwise they notify what the
     /// firing alarm does.
     pub alarm_action: Option<String>,
+    /// Whether the host answers one event after the other, where it says so: then no other event may be about to need a
+    /// pair that serves nothing any more.
+    pub one_at_a_time: Option<bool>,
     /// What `stepladder provision` sets up on OCI. The function itself has no use for it.
     pub oci: Option<Desired>,
 }
@@ -191,6 +194,7 @@ impl Policy {
             ladders,
             notify: notify::checked(own.notify)?,
             alarm_action: None,
+            one_at_a_time: None,
             oci: None,
         };
         policy.oci = own.oci.map(|written| written.checked(&policy)).transpose()?;
@@ -239,7 +243,7 @@ impl Policy {
     /// be called `high-cpu-model`, and its low alarm must not be taken for a high one. One that stepladder has
     /// made is known to the rule that it was made for, and to no other.
     pub fn rule_for(&self, alarm: &str, target: &TargetId) -> Option<MatchedRule<'_>> {
-        let here = || self.rules.iter().filter(|rule| rule.target.matches(&target.id));
+        let here = || self.rules.iter().filter(|rule| rule.target.matches(target.as_str()));
         let ours = is_pair_name(alarm, target);
         let takes_back = here().any(|rule| rule.is_paired_with(alarm, target));
         here().find_map(|rule| {

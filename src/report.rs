@@ -7,16 +7,15 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::alarm::{Alarm, Event, Transition};
-use crate::apply::{CallRecord, Ending, Outcome, Status};
-use crate::batch::Batch;
+use crate::alarm::{ASKED_FOR, Alarm, Transition};
 use crate::decide::{Decision, Hold};
-use crate::handle::Answer;
+use crate::outcome::Answer;
+use crate::outcome::{CallRecord, Ending, Outcome, Status};
 use crate::platform;
-use crate::{reconcile, source};
-
-/// The namespace of the metrics that stepladder publishes.
-pub const METRIC_NAMESPACE: &str = "stepladder";
+use crate::source;
+use crate::source::Event;
+use crate::target::TargetId;
+use crate::text::plain;
 
 /// The reply of every host.
 pub fn reply(answer: &Answer) -> Value {
@@ -29,17 +28,6 @@ pub fn reply(answer: &Answer) -> Value {
         reply.insert("rejected".to_owned(), answer.rejected.iter().map(rejection).collect());
     }
     Value::Object(reply)
-}
-
-/// The reply about a queue's batch: besides, the messages that are to be delivered again, as SQS wants to be
-/// told.
-pub fn batch_reply(batch: &Batch) -> Value {
-    let mut told = reply(&batch.answer);
-    if let Value::Object(told) = &mut told {
-        let again = batch.to_deliver_again().into_iter().map(|id| json!({ "itemIdentifier": id }));
-        told.insert("batchItemFailures".to_owned(), again.collect());
-    }
-    told
 }
 
 /// Why a payload should be delivered again; `None` where that would not help.
@@ -77,7 +65,7 @@ pub fn record(outcome: &Outcome) -> Value {
             "name": alarm.name,
             "source": alarm.source,
             "transition": alarm.transition,
-            "target": target.as_ref().map(|target| &target.id),
+            "target": target.as_ref().map(|target| target.as_str()),
             "at": alarm.at,
         },
         "observed": observed,
@@ -150,7 +138,7 @@ fn measured(alarm: &Alarm) -> String {
     let measurement = &alarm.measurement;
     let metric = measurement.metric.as_deref().unwrap_or("the alarm's metric");
     // With several targets the value is that of the worst, whichever that is.
-    let value = measurement.value.filter(|_| alarm.targets.len() == 1);
+    let value = measurement.value.filter(|_| alarm.names_one());
     match (value, measurement.threshold) {
         (Some(value), Some(threshold)) => format!("{metric} is at {value} with a threshold of {threshold}"),
         (Some(value), None) => format!("{metric} is at {value}"),
@@ -165,7 +153,7 @@ pub fn parsed(event: &Event) -> Value {
     let mut value = Map::new();
     value.insert("alarms".to_owned(), alarms.iter().map(parsed_alarm).collect());
     if let Some(settled) = settled {
-        value.insert("settled".to_owned(), settled.iter().map(|target| target.id.clone()).collect());
+        value.insert("settled".to_owned(), settled.iter().map(|target| target.to_string()).collect());
     }
     if *tick {
         value.insert("tick".to_owned(), json!(true));
@@ -177,11 +165,12 @@ pub fn parsed(event: &Event) -> Value {
 }
 
 fn parsed_alarm(alarm: &Alarm) -> Value {
+    let unknown = alarm.unknown_targets.iter().map(String::as_str);
     json!({
         "name": alarm.name,
         "source": alarm.source,
         "transition": alarm.transition,
-        "targets": alarm.targets.iter().map(|target| &target.id).collect::<Vec<_>>(),
+        "targets": alarm.targets.iter().map(TargetId::as_str).chain(unknown).collect::<Vec<_>>(),
         "metric": alarm.measurement.metric,
         "value": alarm.measurement.value,
         "threshold": alarm.measurement.threshold,
@@ -200,7 +189,7 @@ pub fn text(outcome: &Outcome) -> String {
     };
     line("alarm", &announced(&outcome.alarm));
     if let Some(target) = &outcome.target {
-        line("target", &target.id);
+        line("target", target.as_str());
     }
     if let Some(seen) = &outcome.seen {
         let changed = seen.last_change.map_or_else(String::new, |at| format!(", last changed {at}"));
@@ -239,21 +228,6 @@ pub fn announced(alarm: &Alarm) -> String {
     format!("`{}` {verb}{at}", alarm.name)
 }
 
-/// Text that may come from a payload, as it may stand on a line of a terminal or a log: nothing in it can
-/// move the cursor, turn the writing around or forge another line.
-pub fn plain(text: &str) -> String {
-    let harmful = |c: char| {
-        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        let breaks = matches!(c, '\u{2028}' | '\u{2029}');
-        c.is_control() || turns || breaks
-    };
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if harmful(c) { shown.extend(c.escape_debug()) } else { shown.push(c) }
-    }
-    shown
-}
-
 fn decision_text(decision: &Decision) -> String {
     match decision {
         Decision::Resize { axis, from, to } => format!("resize {axis}: {from} → {to}"),
@@ -281,68 +255,25 @@ pub fn ending_text(ending: Ending) -> &'static str {
     }
 }
 
-/// The record as one line in CloudWatch's embedded metric format: the record itself, and the metrics
-/// `Decisions{result,reason}` and, where a resize was sent, `AlarmToCallSeconds`.
-pub fn metric_line(outcome: &Outcome, now: Timestamp) -> Value {
-    let mut line = record(outcome);
-    let mut metrics = vec![json!({ "Name": "Decisions", "Unit": "Count" })];
-    // What was asked for has not called, so there is nothing to measure from.
-    let called = outcome.resized() && outcome.alarm.source != reconcile::SOURCE;
-    let waited = outcome.alarm.at.filter(|_| called).map(|at| now.duration_since(at).as_secs_f64());
-    if waited.is_some() {
-        metrics.push(json!({ "Name": "AlarmToCallSeconds", "Unit": "Seconds" }));
-    }
-    let reason = match &outcome.decision {
-        _ if outcome.error.is_some() => outcome.error.as_ref().map_or("", |error| error.kind()),
-        Decision::Resize { .. } => "resize",
-        Decision::Hold(hold) => hold.reason(),
+/// What an outcome counts for, in the metrics of every host.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measures {
+    /// Why it ended so: a hold's reason, an error's kind, or `resize`.
+    pub reason: &'static str,
+    /// How many seconds passed from the alarm to the call, where a resize was sent.
+    pub alarm_to_call_seconds: Option<f64>,
+}
+
+/// Counts an outcome. What was asked for by a tick has not notified anybody, so nothing is measured from there.
+pub fn measures(outcome: &Outcome, now: Timestamp) -> Measures {
+    let notified = outcome.resized() && outcome.alarm.source != ASKED_FOR;
+    let seconds = |at: Timestamp| now.duration_since(at).as_secs_f64();
+    let reason = match (&outcome.error, &outcome.decision) {
+        (Some(error), _) => error.kind(),
+        (None, Decision::Resize { .. }) => "resize",
+        (None, Decision::Hold(hold)) => hold.reason(),
     };
-    if let Value::Object(line) = &mut line {
-        line.insert("reason".to_owned(), json!(reason));
-        line.insert("Decisions".to_owned(), json!(1));
-        if let Some(waited) = waited {
-            line.insert("AlarmToCallSeconds".to_owned(), json!(waited));
-        }
-        line.insert(
-            "_aws".to_owned(),
-            embedded(&json!([["result", "reason"], ["result"], []]), &metrics, now),
-        );
-    }
-    line
-}
-
-/// A payload that cannot be read, as one line with the metric `Rejected{kind}`.
-pub fn rejection_line(kind: &str, message: &str, now: Timestamp) -> Value {
-    let metrics = [json!({ "Name": "Rejected", "Unit": "Count" })];
-    json!({
-        "error": { "kind": kind, "message": message },
-        "kind": kind,
-        "Rejected": 1,
-        "_aws": embedded(&json!([["kind"], []]), &metrics, now),
-    })
-}
-
-fn embedded(dimensions: &Value, metrics: &[Value], now: Timestamp) -> Value {
-    json!({
-        "Timestamp": now.as_millisecond(),
-        "CloudWatchMetrics": [{ "Namespace": METRIC_NAMESPACE, "Dimensions": dimensions, "Metrics": metrics }],
-    })
-}
-
-/// The same for several lines that are ours to break; what they are filled with is made [`plain`] before.
-pub fn plain_lines(text: &str) -> String {
-    text.split('\n').map(plain).collect::<Vec<_>>().join("\n")
-}
-
-/// An error and everything that caused it, in one line, whatever a policy or a payload has brought into it.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let _ = write!(text, ": {error}");
-        cause = error.source();
-    }
-    plain(&text)
+    Measures { reason, alarm_to_call_seconds: outcome.alarm.at.filter(|_| notified).map(seconds) }
 }
 
 /// Whether an outcome failed because the payload was of no use, not because something broke.

@@ -5,7 +5,9 @@
 
 use serde_json::Value;
 
-use crate::alarm::{Event, TargetId};
+use crate::alarm::Alarm;
+
+use crate::target::TargetId;
 
 mod cloudwatch;
 mod cloudwatch_action;
@@ -41,6 +43,27 @@ pub const MAX_RECORDS: usize = 10_000;
 /// The largest batch of a queue that is looked at: all that Lambda hands to a function at once.
 pub const MAX_BATCH_BYTES: usize = 6 * 1024 * 1024;
 
+/// What one payload said.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Event {
+    /// The alarms that could be read, in the payload's order.
+    pub alarms: Vec<Alarm>,
+    /// Deployments that have come to rest, when a platform told of a change of state; empty while one is
+    /// still changing.
+    pub settled: Option<Vec<TargetId>>,
+    /// Whether the clock has called: everything that fires is to be looked at.
+    pub tick: bool,
+    /// Records of the payload that could not be read. They never keep the others from being answered.
+    pub rejected: Vec<Error>,
+}
+
+impl Event {
+    /// Whether it calls for the alarms that fire now.
+    pub fn asks_for_repeats(&self) -> bool {
+        self.tick || self.settled.as_ref().is_some_and(|settled| !settled.is_empty())
+    }
+}
+
 /// One message of a queue's batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueMessage {
@@ -74,16 +97,6 @@ pub const SOURCES: &[Source] = &[
     oci_message::SOURCE,
     tick::SOURCE,
 ];
-
-/// The SageMaker variant of these two names, when both are names that SageMaker gives.
-pub fn variant_named(endpoint: &str, variant: &str) -> Option<TargetId> {
-    cloudwatch::variant_named(endpoint, variant)
-}
-
-/// The target that a description names for an alarm that measures nothing itself.
-pub fn target_in(description: &str) -> Option<TargetId> {
-    description.lines().find_map(cloudwatch::described)
-}
 
 /// Reads one payload.
 ///

@@ -3,13 +3,17 @@
 //! Tags of an OCI deployment, or of a SageMaker endpoint, where `/<variant>` after a name makes it that variant's alone.
 //! What cannot be read is never taken for nothing: its deployment is left alone until somebody looks.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::deployment::{Axis, Direction, Tags};
 use crate::policy::{Evidence, Mode, Settings, above_nothing, cooldown, max_changes};
+use crate::size::{Axis, Direction};
+
+/// Names and values, as a resource is tagged with them.
+pub type Tags = BTreeMap<String, String>;
 
 /// How every name of ours begins.
 pub const PREFIX: &str = "stepladder:";

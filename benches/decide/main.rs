@@ -15,11 +15,14 @@ use std::sync::Arc;
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use stepladder::alarm::{Alarm, Measurement, Side, TargetId, Transition};
+use stepladder::alarm::{Alarm, AlarmName, EvidenceTime, Measurement, Side, Transition};
 use stepladder::decide::{decide, worth_a_look};
-use stepladder::deployment::{Deployment, Facts, Lifecycle, Size};
+use stepladder::deployment::{Deployment, Lifecycle};
 use stepladder::plan::plan;
+use stepladder::platform::{Facts, Observation, aws, oci};
 use stepladder::policy::Policy;
+use stepladder::size::Size;
+use stepladder::target::TargetId;
 
 const OCID: &str = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueid";
 
@@ -30,11 +33,12 @@ fn now() -> Timestamp {
 fn alarm(name: &str, metric: &str, target: TargetId) -> Alarm {
     Alarm {
         id: String::new(),
-        name: name.to_owned(),
+        name: AlarmName::new(name).unwrap(),
         source: "bench",
         transition: Transition::Firing,
         muted: false,
         targets: vec![target],
+        unknown_targets: Vec::new(),
         measurement: Measurement {
             metric: Some(metric.to_owned()),
             value: Some(91.4),
@@ -44,14 +48,15 @@ fn alarm(name: &str, metric: &str, target: TargetId) -> Alarm {
             window: Some(SignedDuration::from_mins(5)),
         },
         at: Some(now()),
+        evidence: EvidenceTime::At(now()),
         topic: None,
         account: None,
     }
 }
 
-fn seen(target: TargetId, size: Size, facts: Facts) -> Deployment {
+fn observed(target: TargetId, size: Size, facts: Facts) -> Observation {
     let readings = ["CPUUtilization", "MemoryUtilization", "CpuUtilization"];
-    Deployment {
+    let deployment = Deployment {
         target,
         heading: size.clone(),
         size,
@@ -69,22 +74,24 @@ fn seen(target: TargetId, size: Size, facts: Facts) -> Deployment {
         alarm: None,
         pair: None,
         duplicates: Vec::new(),
-        facts,
-    }
+    };
+    Observation { deployment, facts }
 }
 
-fn on_sagemaker() -> Deployment {
-    let facts = Facts::SagemakerVariant {
+fn on_sagemaker() -> Observation {
+    let facts = aws::Facts {
         configuration: "churn-config-3".to_owned(),
         arn: "arn:aws:sagemaker:us-east-1:111122223333:endpoint/churn".to_owned(),
         created: None,
         endpoint: None,
+        pair: None,
     };
-    seen(TargetId::sagemaker_variant("churn", "AllTraffic"), Size::new(2, "ml.m5.xlarge"), facts)
+    let target = aws::id::variant("churn", "AllTraffic").unwrap();
+    observed(target, Size::new(2, "ml.m5.xlarge"), Facts::Aws(facts))
 }
 
-fn on_oci() -> Deployment {
-    let facts = Facts::OciModelDeployment {
+fn on_oci() -> Observation {
+    let facts = oci::Facts {
         etag: "etag".to_owned(),
         compartment: "ocid1.compartment.oc1..example".to_owned(),
         configuration: Arc::new(json!({
@@ -97,8 +104,11 @@ fn on_oci() -> Deployment {
             },
         })),
         tags: Arc::default(),
+        alarm: None,
+        pair: None,
     };
-    seen(TargetId::oci_model_deployment(OCID), Size::new(2, "VM.Standard2.2"), facts)
+    let target = oci::id::model_deployment(OCID).unwrap();
+    observed(target, Size::new(2, "VM.Standard2.2"), Facts::Oci(facts))
 }
 
 fn decisions(criterion: &mut Criterion) {

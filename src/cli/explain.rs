@@ -7,13 +7,15 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use stepladder::alarm::Alarm;
-use stepladder::apply::Outcome;
 use stepladder::decide::{Decision, Evaluation};
-use stepladder::deployment::{Deployment, Size};
-use stepladder::handle::{Answer, handle};
+use stepladder::deployment::Deployment;
+use stepladder::handle::handle;
+use stepladder::outcome::Answer;
+use stepladder::outcome::Outcome;
 use stepladder::platform::target;
 use stepladder::policy::{Mode, Policy, Setting};
-use stepladder::{report, tags};
+use stepladder::size::Size;
+use stepladder::{report, tags, text};
 
 use super::cloud::CloudOption;
 use super::handle::exit;
@@ -112,7 +114,7 @@ fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
     let evaluation = evaluation(outcome, policy, now);
     // Writing to a string cannot fail.
     let mut say = |sentence: String| {
-        let _ = writeln!(text, "{}", report::plain(&sentence));
+        let _ = writeln!(text, "{}", text::plain(&sentence));
     };
     match &outcome.target {
         Some(target) => say(format!("It speaks of `{target}`.")),
@@ -170,15 +172,15 @@ fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
 /// What was measured by the look, and the part of all that there is where that is another number.
 fn measured(outcome: &Outcome, seen: &Deployment, policy: &Policy) -> Vec<String> {
     let rung = policy.ladders.rung(&seen.size.rung());
-    let full =
-        |metric: &str| target::of(seen.target.kind).and_then(|target| (target.full)(metric, rung.as_deref()));
+    let full = |metric: &str| {
+        target::of(seen.target.kind()).and_then(|target| (target.full)(metric, rung.as_deref()))
+    };
     let part = |metric: &str, value: f64| {
         let full = full(metric).filter(|full| (full - 100.0).abs() > f64::EPSILON)?;
         Some(format!("{}% of the capacity that there is", (value / full * 1000.0).round() / 10.0))
     };
     let measurement = &outcome.alarm.measurement;
-    let told =
-        measurement.metric.as_deref().zip(measurement.value).filter(|_| outcome.alarm.targets.len() == 1);
+    let told = measurement.metric.as_deref().zip(measurement.value).filter(|_| outcome.alarm.names_one());
     let told =
         told.and_then(|(metric, value)| Some(format!("{metric} at {value} is {}.", part(metric, value)?)));
     let read = seen.readings.iter().map(|(metric, value)| match part(metric, *value) {
@@ -246,5 +248,5 @@ fn said(alarm: &Alarm) -> String {
     if let Some(window) = measurement.window {
         let _ = write!(text, ", over {:#}", whole_seconds(window));
     }
-    format!("{}.\n", report::plain(&text))
+    format!("{}.\n", text::plain(&text))
 }

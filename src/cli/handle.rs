@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use jiff::Timestamp;
-use stepladder::apply::Ending;
-use stepladder::handle::{Answer, handle};
+use stepladder::handle::handle;
+use stepladder::outcome::Answer;
+use stepladder::outcome::Ending;
 use stepladder::report;
 
 use super::cloud::CloudOption;
@@ -87,7 +88,7 @@ pub(super) fn exit(answer: &Answer) -> u8 {
     if answer.error.is_some() {
         return 1;
     }
-    let failed = |outcome: &&stepladder::apply::Outcome| outcome.result == Ending::Failed;
+    let failed = |outcome: &&stepladder::outcome::Outcome| outcome.result == Ending::Failed;
     let mut failures = answer.outcomes.iter().filter(failed).peekable();
     if failures.peek().is_none() {
         return if answer.rejected.is_empty() { 0 } else { 2 };

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
-use stepladder::alarm::{Alarm, Event};
-use stepladder::{report, source};
+use stepladder::alarm::Alarm;
+use stepladder::source::Event;
+use stepladder::{report, source, text};
 
 use super::{Failure, Format, Printed, read_event, whole_seconds};
 
@@ -38,7 +39,7 @@ fn text(event: &Event) -> String {
     let mut text = event.alarms.iter().map(alarm_text).collect::<Vec<_>>().join("\n");
     // Writing to a string cannot fail.
     for target in event.settled.iter().flatten() {
-        let _ = writeln!(text, "{} has come to rest", report::plain(&target.id));
+        let _ = writeln!(text, "{} has come to rest", text::plain(target.as_str()));
     }
     if event.settled.as_ref().is_some_and(Vec::is_empty) {
         let _ = writeln!(text, "an endpoint is changing");
@@ -54,7 +55,7 @@ fn text(event: &Event) -> String {
 
 fn alarm_text(alarm: &Alarm) -> String {
     let shown = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
-    let targets: Vec<&str> = alarm.targets.iter().map(|target| target.id.as_str()).collect();
+    let targets: Vec<&str> = alarm.targets.iter().map(|target| target.as_str()).collect();
     let number = |value: Option<f64>| value.map(|value| value.to_string());
     let measurement = &alarm.measurement;
     let rows = [
@@ -69,10 +70,10 @@ fn alarm_text(alarm: &Alarm) -> String {
         ("topic", shown(alarm.topic.clone().filter(|topic| !topic.is_empty()))),
         ("account", shown(alarm.account.clone().filter(|account| !account.is_empty()))),
     ];
-    let mut text = format!("{}\n", report::plain(&alarm.name));
+    let mut text = format!("{}\n", text::plain(&alarm.name));
     for (label, value) in rows {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "  {label:<10} {}", report::plain(&value));
+        let _ = writeln!(text, "  {label:<10} {}", text::plain(&value));
     }
     text
 }

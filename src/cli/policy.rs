@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use stepladder::config;
 use stepladder::policy::{Mode, Policy, SCHEMA};
-use stepladder::report::plain;
+use stepladder::text::plain;
+use stepladder::{config, environment};
 
 use super::{Failure, Format, PolicyOption, Printed};
 
@@ -77,7 +77,7 @@ impl Check {
     fn run(self) -> Result<Printed, Failure> {
         let named = match &self.file {
             Some(file) => Some(file.display().to_string()),
-            None => config::variable(config::POLICY).map(|_| config::POLICY.to_owned()),
+            None => environment::variable(config::POLICY).map(|_| config::POLICY.to_owned()),
         };
         let policy = PolicyOption { policy: self.file }.load()?;
         let warnings: Vec<String> = warnings(&policy);

@@ -12,7 +12,7 @@ use stepladder::platform::oci::provision::{
 use stepladder::platform::oci::provision::{Desired, Topic};
 use stepladder::platform::simulated::{SimulatedCloud, World};
 use stepladder::platform::{self, Client};
-use stepladder::{config, report};
+use stepladder::{config, text};
 
 use super::{Failure, Format, PolicyOption, Printed, read_world, wait, wall_clock, write_world};
 
@@ -229,7 +229,7 @@ impl Options {
             }
             None => "Nothing was sent: run it with `--apply` to do so.".to_owned(),
         };
-        format!("{}\n", report::plain(&sentence))
+        format!("{}\n", text::plain(&sentence))
     }
 }
 
@@ -297,7 +297,7 @@ fn section(text: &mut String, heading: &str, entries: impl Iterator<Item = Vec<S
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{heading}");
     for line in entries.flatten() {
-        let _ = writeln!(text, "  {}", report::plain(&line));
+        let _ = writeln!(text, "  {}", text::plain(&line));
     }
     text.push('\n');
 }

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use stepladder::alarm::Event;
 use stepladder::handle::handle;
 use stepladder::platform::simulated::{SimulatedCloud, World};
 use stepladder::policy::Policy;
-use stepladder::report::plain;
 use stepladder::source;
+use stepladder::source::Event;
+use stepladder::text::plain;
 
 use super::handle::{exit, text};
 use super::{Failure, PolicyOption, Printed, read_event, read_world, wait};

@@ -6,7 +6,7 @@ use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 use stepladder::ladder::{FlexShape, Ladder, Rung};
-use stepladder::report::plain;
+use stepladder::text::plain;
 
 use super::{Failure, Format, PolicyOption, Printed};
 

@@ -1,9 +1,11 @@
 //! How far a rule wants to go, before anybody objects.
 
 use crate::alarm::Side;
-use crate::deployment::{Axis, Deployment, Direction};
+use crate::deployment::Deployment;
 use crate::ladder::Resource;
-use crate::policy::{Adjustment, Policy, ScalingPolicy, StepAdjustments};
+use crate::policy::Policy;
+use crate::scaling::{Adjustment, ScalingPolicy, StepAdjustments};
+use crate::size::{Axis, Direction};
 
 use super::{CheckInput, Evaluation, Guards, Hold, load, steps};
 

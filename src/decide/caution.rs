@@ -2,10 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::deployment::{Axis, Deployment, Direction, SuspendedScaling};
+use crate::deployment::{Deployment, SuspendedScaling};
 use crate::ladder::{Resource, Rung};
 use crate::policy::Policy;
 use crate::policy::flap::{MARGIN, high_threshold};
+use crate::size::{Axis, Direction};
 use crate::tags::{self, HOUR, RecentChange};
 
 use super::aim::{Aim, Intent};

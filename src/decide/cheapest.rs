@@ -6,11 +6,13 @@
 
 use std::cmp::Ordering;
 
-use crate::deployment::{Axis, Bounds, Deployment, Direction, Lifecycle, Size};
+use crate::deployment::{Deployment, Lifecycle};
 use crate::ladder::{Ladder, Resource, Rung};
+use crate::pair::Pair;
 use crate::platform::target;
+use crate::policy::Policy;
 use crate::policy::flap::{MARGIN, high_threshold};
-use crate::policy::{Pair, Policy};
+use crate::size::{Axis, Bounds, Direction, Size};
 
 use super::aim::whole;
 use super::caution::{CENT, not_paused, not_too_often, round};
@@ -248,7 +250,7 @@ fn demand(
     seen: &Deployment,
     policy: &Policy,
 ) -> Result<Demand, Hold> {
-    let metrics = target::of(seen.target.kind).map_or(&[""; 2], |target| &target.utilization);
+    let metrics = target::of(seen.target.kind()).map_or(&[""; 2], |target| &target.utilization);
     let rung = policy.ladders.rung(&seen.size.rung());
     let read = |metric: &str| {
         let value = load::value(evaluation, seen, metric).filter(|_| !evaluation.alarm.measurement.missing);

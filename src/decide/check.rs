@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::caution::round;
-use crate::deployment::Bounds;
+use crate::size::Bounds;
 
 /// What a guard looked at.
 #[derive(Debug, Clone, PartialEq)]

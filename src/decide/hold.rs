@@ -5,7 +5,8 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::alarm::Transition;
-use crate::deployment::{Axis, Direction};
+use crate::platform::PLATFORMS;
+use crate::size::{Axis, Direction};
 
 /// Why nothing happens.
 #[derive(Debug, Clone, PartialEq)]
@@ -211,10 +212,12 @@ impl fmt::Display for Hold {
                 write!(f, "the alarm is `{transition}`: only `firing` and `repeat` act")
             }
             Self::Muted => f.write_str("the alarm's actions are muted or suppressed"),
-            Self::UnknownTarget => f.write_str(
-                "the alarm names nothing that stepladder resizes: expected an OCI model deployment's \
-                 `resourceId`, or the dimensions `EndpointName` and `VariantName`",
-            ),
+            Self::UnknownTarget => {
+                let named_by: Vec<&str> =
+                    PLATFORMS.iter().map(|platform| platform.targets_are_named_by).collect();
+                let expected = named_by.join(", or ");
+                write!(f, "the alarm names nothing that stepladder resizes: expected {expected}")
+            }
             Self::NotAllowed { list, value } if value.is_empty() => {
                 write!(f, "the policy's `{list}` do not include an alarm that names none")
             }

@@ -1,10 +1,12 @@
 //! What was measured of one deployment: by the alarm where it tells, else by the look.
 
 use crate::alarm::Side;
-use crate::deployment::{Deployment, Direction};
+use crate::deployment::Deployment;
 use crate::ladder::{Resource, Rung};
 use crate::platform::target;
-use crate::policy::{Role, ScalingPolicy};
+use crate::policy::Role;
+use crate::scaling::ScalingPolicy;
+use crate::size::Direction;
 
 use super::{Evaluation, Hold};
 
@@ -19,7 +21,7 @@ impl Evaluation<'_> {
         match self.matched.scaling_policy() {
             ScalingPolicy::Steps(_) | ScalingPolicy::Track(_) => metric.into_iter().collect(),
             ScalingPolicy::Cheapest => {
-                let both = target::of(self.target.kind).map_or([""; 2], |target| target.utilization);
+                let both = target::of(self.target.kind()).map_or([""; 2], |target| target.utilization);
                 let told = |metric: &&str| {
                     self.told().is_some() && self.metric().is_some_and(|own| own.eq_ignore_ascii_case(metric))
                 };
@@ -40,9 +42,10 @@ impl Evaluation<'_> {
 
     /// The value that the alarm tells of this deployment. Of several targets it tells the worst, whichever that is.
     fn told(&self) -> Option<f64> {
-        self.alarm.measurement.value.filter(|value| {
-            !self.alarm.measurement.missing && self.alarm.targets.len() == 1 && value.is_finite()
-        })
+        self.alarm
+            .measurement
+            .value
+            .filter(|value| !self.alarm.measurement.missing && self.alarm.names_one() && value.is_finite())
     }
 
     /// Which way an alarm asks for, where it tells: one that fires above its threshold never takes anything away.
@@ -89,7 +92,7 @@ pub(super) fn measured<'a>(evaluation: &'a Evaluation, seen: &Deployment) -> Res
 /// A value in percent of the capacity that there is; a metric without an end as it is. `None` where only a rung that is
 /// on no ladder would tell.
 pub(super) fn percent(evaluation: &Evaluation, metric: &str, value: f64, rung: Option<&Rung>) -> Option<f64> {
-    let target = target::of(evaluation.target.kind)?;
+    let target = target::of(evaluation.target.kind())?;
     match (target.full)(metric, rung) {
         Some(full) => Some(value / full * 100.0),
         None if Resource::of(metric).is_none() => Some(value),

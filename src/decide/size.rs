@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::deployment::{Axis, Bounds, Deployment, Direction, Size};
+use crate::deployment::Deployment;
 use crate::ladder::{Ladder, Rung};
 use crate::policy::Policy;
+use crate::size::{Axis, Bounds, Direction, Size};
 
 use super::aim::{Aim, Intent};
 use super::{CheckInput, Evaluation, Guards, Hold};

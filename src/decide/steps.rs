@@ -3,7 +3,7 @@
 //! See <https://docs.aws.amazon.com/autoscaling/application/userguide/step-scaling-policy-overview.html>.
 
 use crate::alarm::Side;
-use crate::policy::{Adjustment, StepAdjustment, StepAdjustments};
+use crate::scaling::{Adjustment, StepAdjustment, StepAdjustments};
 
 /// The step that a value lies in, measured from the threshold. An alarm that fires above its threshold counts a step's
 /// lower end in and its upper end out; one that fires below, the other way round.

@@ -9,7 +9,7 @@ use super::Log;
 use crate::config;
 use crate::platform::{self, Client};
 use crate::policy::Policy;
-use crate::report;
+use crate::text;
 
 /// How long a policy counts before it is looked at again: whoever changes one sees it at the next tick or the one after,
 /// and a read a minute is far below what the store allows for nothing.
@@ -70,7 +70,7 @@ impl StoredPolicy {
 pub async fn read(parameter: &str, cloud: &dyn Client) -> Result<Policy, PolicyUnavailable> {
     let text = cloud.policy_text(parameter).await.map_err(|error| unread(parameter, &error))?;
     config::policy_from_parameter(parameter, &text)
-        .map_err(|error| PolicyUnavailable { message: report::chain(&error), retryable: false })
+        .map_err(|error| PolicyUnavailable { message: text::chain(&error), retryable: false })
 }
 
 fn unread(parameter: &str, error: &platform::Error) -> PolicyUnavailable {

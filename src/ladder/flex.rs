@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{Ladder, Rung};
-use crate::deployment::{Bounds, Flex};
+use crate::size::{Bounds, Flex};
 
 /// OCI allows a model deployment so many GB of memory for each core, and no fewer or more.
 /// See <https://docs.oracle.com/en-us/iaas/data-science/using/supported-shapes.htm>.

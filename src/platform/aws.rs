@@ -1,6 +1,29 @@
 //! Amazon Web Services: everything that knows it.
 
+use super::Platform;
+
+pub mod alarm;
+pub mod call;
 #[cfg(feature = "aws")]
 pub mod client;
-mod simulated;
+pub mod id;
+pub mod metrics;
+pub(super) mod simulated;
 pub mod variant;
+
+pub use variant::Facts;
+
+/// Its row in the table.
+pub(super) const PLATFORM: Platform = Platform {
+    name: "aws",
+    targets: &[variant::TARGET],
+    target_id: id::read,
+    targets_are_named_by: "the dimensions `EndpointName` and `VariantName`",
+    ladders: include_str!("aws/ladder.toml"),
+    operations: call::OPERATIONS,
+    reads: call::READS,
+    topic: id::topic,
+    pair_name: crate::pair::pair_name,
+    one_at_a_time: true,
+    simulation: simulated::SIMULATION,
+};

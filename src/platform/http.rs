@@ -146,7 +146,7 @@ mod tests {
     use tokio::task::JoinHandle;
 
     use super::*;
-    use crate::report::chain;
+    use crate::text::chain;
 
     /// Longer than anything here takes.
     const AMPLE: Duration = Duration::from_secs(30);

@@ -1,8 +1,31 @@
 //! Oracle Cloud Infrastructure: everything that knows it.
 
+use super::Platform;
+
+pub mod alarm;
+pub mod call;
 #[cfg(feature = "oci")]
 pub mod client;
+pub mod id;
 pub mod model_deployment;
 pub(crate) mod mql;
 pub mod provision;
-mod simulated;
+pub(super) mod simulated;
+
+pub use model_deployment::Facts;
+
+/// Its row in the table.
+pub(super) const PLATFORM: Platform = Platform {
+    name: "oci",
+    targets: &[model_deployment::TARGET],
+    target_id: id::read,
+    targets_are_named_by: "an OCI model deployment's `resourceId`",
+    ladders: include_str!("oci/ladder.toml"),
+    operations: call::OPERATIONS,
+    reads: &[],
+    topic: id::topic,
+    // Names are not unique: tags tell alarms apart.
+    pair_name: |_, pair| pair.to_owned(),
+    one_at_a_time: false,
+    simulation: simulated::SIMULATION,
+};

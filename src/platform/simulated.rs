@@ -1,36 +1,120 @@
-//! An in-memory cloud with the real clouds' semantics: updates take time and refuse company, etags
-//! change, alarms fire as their service makes them fire, and the clock is virtual.
+//! An in-memory cloud with the platforms' own semantics: updates take time and refuse company, etags change, alarms fire
+//! as their service makes them fire, and the clock is virtual.
 //!
-//! The default of the command line, and the ground for simulation. Its [`World`] is a small JSON file.
+//! What all platforms have in common is here; each brings its own states and messages in its `simulated.rs`. The default
+//! of the command line, and the ground for replays. Its [`World`] is a small JSON file.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
-use super::{Client, Error};
-use crate::alarm::{Alarm, TargetKind, Transition};
-use crate::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm, RetryToken, Unchanged};
-use crate::decide::Evaluation;
-use crate::deployment::{Axis, Deployment, Endpoint, Facts, Lifecycle, SeenAlarm, Tags};
-use crate::platform::aws::variant::{self as sagemaker, configuration, native, notes};
-use crate::platform::oci::model_deployment as oci;
-use crate::platform::oci::provision::Desired;
-use crate::platform::oci::provision::Existing;
-use crate::platform::target;
-use crate::reconcile::{ActiveAlarm, AlarmState};
-use crate::source::variant_named;
-use crate::tags;
+use super::{
+    ActiveAlarm, AlarmDefinition, Call, Client, Desired, Error, Existing, Observation, ObserveRequest, aws,
+    oci, of, target, web,
+};
+use crate::alarm::{Alarm, Side};
+use crate::deployment::{Lifecycle, ObservedAlarm};
+use crate::size::Direction;
 
 mod alarms;
-pub(in crate::platform) mod world;
+mod world;
 
 pub use alarms::Delivery;
 pub use world::{
     PendingUpdate, SentMessage, SimulatedDeployment, World, WorldAlarm, WorldConfiguration, WorldEndpoint,
     WorldError,
 };
+
+/// What a platform adds to the simulated cloud.
+pub(crate) struct Simulation {
+    /// The shape of a deployment that an event names and the world does not hold yet: one rung above the lowest, so
+    /// that both directions can be tried.
+    pub(super) shape: &'static str,
+    /// Its words for a deployment that is settled, and for one that is being changed.
+    pub(super) states: [&'static str; 2],
+    /// What an observation finds of a deployment that the world holds.
+    pub(super) observe: fn(&World, &SimulatedDeployment, &ObserveRequest) -> Observation,
+    /// Completes what is under way besides the changes of deployments, if its time has come.
+    pub(super) settle: fn(&mut World, Timestamp),
+    /// The alarm that must have fired, as far as the event tells.
+    pub(super) firing_alarm: fn(&World, &ObserveRequest, &FiringAlarm) -> AlarmDefinition,
+    /// The id of such an alarm.
+    pub(super) alarm_id: fn(&mut World, &ObserveRequest) -> String,
+}
+
+/// What every platform's alarm has in common that must have fired.
+pub(super) struct FiringAlarm {
+    pub(super) metric: String,
+    pub(super) threshold: f64,
+    pub(super) minutes: i64,
+    pub(super) above: bool,
+    /// Whether it has the paired alarm's own name, and is taken for that one.
+    pub(super) is_pair: bool,
+}
+
+impl FiringAlarm {
+    fn of(request: &ObserveRequest) -> Self {
+        let ObserveRequest { alarm, target, pair, direction, .. } = request;
+        let measurement = &alarm.measurement;
+        let rises = *direction == Some(Direction::Up);
+        let named = |name: &str| name == alarm.name.as_str();
+        Self {
+            metric: measurement.metric.clone().unwrap_or_default(),
+            threshold: measurement.threshold.unwrap_or(80.0),
+            minutes: measurement.window.map_or(5, |window| window.as_mins()),
+            above: measurement.side.map_or(rises, |side| side == Side::Above),
+            is_pair: pair.is_some_and(|pair| named(&pair.alarm) || named(&pair.name_for(target))),
+        }
+    }
+}
+
+/// What an alarm's definition says that it measures.
+pub(super) struct Measured<'a> {
+    pub(super) target: String,
+    pub(super) metric: &'a str,
+    pub(super) above: bool,
+    pub(super) threshold: f64,
+    pub(super) window: SignedDuration,
+    /// How often it says again that it fires, where its service repeats.
+    pub(super) repeat: Option<SignedDuration>,
+}
+
+/// What an evaluation of an alarm found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AlarmEvent {
+    Fired,
+    Repeated,
+    Cleared,
+}
+
+impl AlarmDefinition {
+    /// What it measures; `None` for what the simulated cloud does not evaluate.
+    fn measured(&self) -> Option<Measured<'_>> {
+        match self {
+            Self::Aws(alarm) => aws::simulated::measured(alarm),
+            Self::Oci(alarm) => oci::simulated::measured(alarm),
+        }
+    }
+
+    /// The payload in which its service tells that it has fired or cleared.
+    fn message(&self, alarm: &WorldAlarm, event: AlarmEvent, now: Timestamp, value: f64) -> Value {
+        match self {
+            Self::Aws(definition) => aws::simulated::message(definition, event, now, value),
+            Self::Oci(definition) => oci::simulated::message(definition, alarm, event, now, value),
+        }
+    }
+
+    /// Whether it carries the marker of any pair.
+    fn is_a_pair(&self) -> bool {
+        match self {
+            Self::Aws(alarm) => aws::simulated::is_a_pair(alarm),
+            Self::Oci(alarm) => oci::simulated::is_a_pair(alarm),
+        }
+    }
+}
 
 /// The simulated cloud.
 #[derive(Debug, Default)]
@@ -44,8 +128,8 @@ impl SimulatedCloud {
         Self { world: Mutex::new(world) }
     }
 
-    /// Moves the clock: changes complete, alarms are evaluated once a minute. Returns what alarms sent
-    /// meanwhile, oldest first. The clock never runs backwards.
+    /// Moves the clock: changes complete, alarms are evaluated once a minute. Returns what alarms sent meanwhile, oldest
+    /// first. The clock never runs backwards.
     pub fn advance(&self, to: Timestamp) -> Vec<Delivery> {
         self.world().advance(to)
     }
@@ -55,7 +139,7 @@ impl SimulatedCloud {
         self.world().clone()
     }
 
-    /// Looks at or changes its state directly, as an operator at a console would.
+    /// Observes or changes its state directly, as an operator at a console would.
     pub fn with<T>(&self, touch: impl FnOnce(&mut World) -> T) -> T {
         touch(&mut self.world())
     }
@@ -68,315 +152,110 @@ impl SimulatedCloud {
 
 #[async_trait]
 impl Client for SimulatedCloud {
-    async fn observe(&self, evaluation: &Evaluation<'_>) -> Result<Deployment, Error> {
+    async fn observe(&self, request: &ObserveRequest<'_>) -> Result<Observation, Error> {
         let mut world = self.world();
-        world.furnish(evaluation);
-        describe(&world, evaluation)
+        world.furnish(request);
+        let not_found = || Error::NotFound {
+            operation: read_operation(request).to_owned(),
+            message: format!("the simulated world holds no `{}`", request.target),
+        };
+        let platform = of(request.target.kind()).ok_or_else(not_found)?;
+        let found = world.deployments.get(request.target.as_str()).ok_or_else(not_found)?;
+        Ok((platform.simulation.observe)(&world, found, request))
     }
 
-    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
+    async fn active_alarms(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
         let world = self.world();
-        Ok(world.alarms.iter().filter_map(|alarm| standing(alarm, action, now)).collect())
+        let active = |alarm: &WorldAlarm| match &alarm.definition {
+            AlarmDefinition::Aws(definition) => aws::simulated::active(alarm, definition, action, now),
+            // They repeat by themselves: nobody has to ask.
+            AlarmDefinition::Oci(_) => None,
+        };
+        Ok(world.alarms.iter().filter_map(active).collect())
     }
 
-    async fn setup(&self, wanted: &Desired) -> Result<Existing, Error> {
-        Ok(self.world().setup(wanted))
+    async fn existing(&self, desired: Desired<'_>) -> Result<Existing, Error> {
+        match desired {
+            Desired::Oci(desired) => Ok(Existing::Oci(oci::simulated::existing(&self.world(), desired))),
+        }
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
         let mut world = self.world();
         match call {
-            Call::OciUpdateModelDeployment { id, if_match, configuration, stamp } => {
-                update_model_deployment(&mut world, id, if_match, (&configuration.body(), stamp.tags()))
-            }
-            Call::OciTagModelDeployment { id, tags } => Ok(world.tag_deployment(id, tags)),
-            Call::AwsUpdateEndpointWeightsAndCapacities { instances, endpoint, variant } => {
-                let id = crate::alarm::TargetId::sagemaker_variant(endpoint, variant).id;
-                update_variant(&mut world, &id, *instances)
-            }
-            Call::OciCreateAlarm { alarm, retry_token, next_token } => {
-                world.create_alarm(alarm, [*retry_token, *next_token])
-            }
-            Call::OciUpdateAlarm { id, if_match, alarm } => {
-                world.update_alarm(id, if_match.as_deref(), alarm)
-            }
-            Call::OciDeleteAlarm { id, if_match, unless_changed, .. } => world
-                .unchanged(unless_changed.as_ref())
-                .and_then(|()| world.delete_alarm(id, if_match.as_deref())),
-            Call::OciCreateTopic { name, tags, retry_token, .. } => {
-                world.create_topic(name, tags, *retry_token)
-            }
-            Call::OciDeleteTopic { id, .. } => Ok(world.delete_topic(id)),
-            Call::OciCreateSubscription { topic, function, tags, .. } => {
-                world.create_subscription(topic, function, tags)
-            }
-            Call::OciDeleteSubscription { id, .. } => Ok(world.delete_subscription(id)),
-            Call::AwsCreateEndpointConfig { body, .. } => Ok(world.create_endpoint_config(body)),
-            Call::AwsUpdateEndpoint { endpoint, configuration, .. } => {
-                world.update_endpoint(endpoint, configuration)
-            }
-            Call::AwsDeleteEndpointConfig { name } => Ok(world.delete_endpoint_config(name)),
-            Call::AwsAddTags { arn, tags } => Ok(world.retag(arn, |known| known.extend(tags.clone()))),
-            Call::AwsDeleteTags { arn, keys } => {
-                Ok(world.retag(arn, |known| known.retain(|key, _| !keys.contains(key))))
-            }
-            Call::AwsDeregisterScalableTarget { target } => Ok(world.deregister(target)),
-            Call::AwsRegisterScalableTarget { body } => Ok(world.register(body)),
-            Call::AwsPutScalingPolicy { body } => Ok(world.put_scaling_policy(body)),
-            Call::AwsPutScheduledAction { body } => Ok(world.put_scheduled_action(body)),
-            Call::AwsRepointAlarm { name, from, to, .. } => Ok(world.repoint_alarm(name, from, to)),
-            Call::AwsPutMetricAlarm(alarm) => Ok(world.put_metric_alarm(alarm)),
-            Call::AwsDeleteAlarms { name } => world.delete_alarm(name, None),
-            Call::OciPublishMessage { topic, body, .. } => Ok(world.hear(topic, body)),
-            Call::AwsPublish { topic, message, .. } => Ok(world.hear(topic, message)),
-            Call::WebPost { address, body, .. } => Ok(world.hear(&address.to_string(), body)),
+            Call::Aws(call) => aws::simulated::send(&mut world, call),
+            Call::Oci(call) => oci::simulated::send(&mut world, call),
+            Call::Web(web::Call::Post { address, body, .. }) => Ok(world.receive(&address.to_string(), body)),
         }
     }
 }
 
-fn describe(world: &World, evaluation: &Evaluation) -> Result<Deployment, Error> {
-    let id = &evaluation.target.id;
-    let found = world.deployments.get(id).ok_or_else(|| Error::NotFound {
-        operation: read_operation(evaluation.target.kind).to_owned(),
-        message: format!("the simulated world holds no `{id}`"),
-    })?;
-    let status = found.status_of(evaluation.target.kind);
-    let lifecycle = lifecycle(evaluation.target.kind, &status);
-    let (endpoint_name, variant) = evaluation.target.endpoint_and_variant().unwrap_or_default();
-    let endpoint = world.whole_endpoint(evaluation.target);
-    let native = world.native(evaluation.target);
-    let whole = endpoint.as_ref();
-    let mut fixed: BTreeMap<Axis, String> = BTreeMap::new();
-    fixed.extend(
-        whole.and_then(|known| configuration::why_fixed(known, variant)).map(|why| (Axis::Shape, why)),
-    );
-    let mut owners = whole.map(|known| native::owners(&native, &known.tags, variant)).unwrap_or_default();
-    let (mut size, mut heading) = (found.size(), found.heading());
-    if evaluation.target.kind == TargetKind::OciModelDeployment {
-        let told = found.told();
-        size = told.size_for(evaluation.matched.rule.axis);
-        heading = if found.change.is_some() { heading } else { size.clone() };
-        fixed.extend(told.fixed);
-        owners.extend(told.owners);
-    }
-    let capacity_backoff = evaluation.matched.rule.is.capacity_backoff;
-    let rest = whole.filter(|_| lifecycle == Lifecycle::Settled).map(|known| notes::SettledEndpoint {
-        configuration: configuration::name(&known.configuration),
-        instances: found.instances,
-        last_change: found.last_change,
-        capacity_backoff,
-    });
-    Ok(Deployment {
-        target: evaluation.target.clone(),
-        size,
-        heading,
-        lifecycle,
-        status,
-        last_change: found.last_change,
-        bounds: found.bounds.or_else(|| native::bounds(&native)),
-        fixed,
-        owners,
-        pauses: native::pauses(&native),
-        tags: own_tags(evaluation, found, whole),
-        readings: readings(evaluation, found),
-        infeasible: whole.map_or_else(
-            || oci::notes::infeasible(&found.tags, &found.size(), None, capacity_backoff),
-            |known| notes::infeasible(&known.tags, variant, rest),
-        ),
-        floor: whole.and_then(|known| configuration::floor(known, endpoint_name, variant)).map(str::to_owned),
-        alarm: world.alarm_that_called(evaluation.alarm).map(|alarm| seen(alarm, false)),
-        pair: world.pairs_of(evaluation).next(),
-        duplicates: world.pairs_of(evaluation).skip(1).collect(),
-        facts: facts(evaluation.target.kind, found, endpoint),
-    })
+/// The first read of an observation is that of the deployment itself.
+fn read_operation(request: &ObserveRequest) -> &'static str {
+    let target = target::of(request.target.kind());
+    target.and_then(|target| target.reads.first()).map_or("observe", |read| read.name)
 }
 
-/// What a deployment's own tags say: those of an endpoint are its variants' all.
-fn own_tags(
-    evaluation: &Evaluation,
-    found: &world::SimulatedDeployment,
-    endpoint: Option<&Endpoint>,
-) -> Tags {
-    let variant = evaluation.target.endpoint_and_variant().map(|(_, variant)| variant);
-    let mut tags = found.tags.clone();
-    tags.extend(endpoint.into_iter().flat_map(|endpoint| endpoint.tags.clone()));
-    tags::own(&tags, variant)
-}
-
-/// What the metrics read that the question asks for.
-fn readings(evaluation: &Evaluation, found: &world::SimulatedDeployment) -> BTreeMap<String, f64> {
+/// What the metrics read that are asked for.
+pub(super) fn readings(found: &SimulatedDeployment, request: &ObserveRequest) -> BTreeMap<String, f64> {
     let read = |asked: &str| {
         let same = |(name, _): &(&String, &f64)| name.eq_ignore_ascii_case(asked);
         found.metrics.iter().find(same).map(|(_, value)| (asked.to_owned(), *value))
     };
-    evaluation.readings().into_iter().filter_map(read).collect()
+    request.metrics.iter().copied().filter_map(read).collect()
 }
 
-pub(in crate::platform) fn lifecycle(kind: TargetKind, status: &str) -> Lifecycle {
-    target::of(kind).map_or(Lifecycle::Busy, |target| target.lifecycle(status))
-}
-
-fn read_operation(kind: TargetKind) -> &'static str {
-    match kind {
-        TargetKind::OciModelDeployment => "oci:GetModelDeployment",
-        TargetKind::SagemakerVariant | TargetKind::Unknown => "aws:DescribeEndpoint",
-    }
-}
-
-fn facts(kind: TargetKind, found: &SimulatedDeployment, endpoint: Option<Endpoint>) -> Facts {
-    match kind {
-        TargetKind::OciModelDeployment => Facts::OciModelDeployment {
-            etag: found.etag(),
-            compartment: world::COMPARTMENT.to_owned(),
-            configuration: Arc::new(found.configuration()),
-            tags: Arc::new(found.tags.clone()),
-        },
-        TargetKind::SagemakerVariant | TargetKind::Unknown => Facts::SagemakerVariant {
-            configuration: endpoint
-                .as_ref()
-                .map(|known| configuration::name(&known.configuration).to_owned())
-                .unwrap_or_default(),
-            arn: endpoint.as_ref().map(|known| known.arn.clone()).unwrap_or_default(),
-            created: None,
-            endpoint: endpoint.map(Box::new),
-        },
-    }
-}
-
-fn seen(alarm: &WorldAlarm, ours: bool) -> SeenAlarm {
-    SeenAlarm {
-        id: alarm.id.clone(),
-        etag: Some(alarm.revision.to_string()),
-        ours,
-        definition: alarm.definition.clone(),
-        window: alarms::window(&alarm.definition),
-    }
+/// What a state means.
+pub(super) fn lifecycle(found: &SimulatedDeployment, request: &ObserveRequest) -> (String, Lifecycle) {
+    let kind = request.target.kind();
+    let status = found.status(of(kind).map_or(["", ""], |platform| platform.simulation.states));
+    let lifecycle = target::of(kind).map_or(Lifecycle::Busy, |target| target.lifecycle(&status));
+    (status, lifecycle)
 }
 
 impl World {
-    /// The alarm that an event says has called.
-    fn alarm_that_called(&self, alarm: &Alarm) -> Option<&WorldAlarm> {
+    /// The alarm that an event says has fired.
+    pub(super) fn fired(&self, alarm: &Alarm) -> Option<&WorldAlarm> {
         let by_id = self.alarms.iter().find(|known| !alarm.id.is_empty() && known.id == alarm.id);
-        by_id.or_else(|| self.alarms.iter().find(|known| known.definition.name() == alarm.name))
+        by_id.or_else(|| self.alarms.iter().find(|known| known.definition.name() == alarm.name.as_str()))
     }
 
-    /// The alarm in the place of the paired one: by tags on OCI, by name on CloudWatch.
-    fn pairs_of(&self, evaluation: &Evaluation) -> impl Iterator<Item = SeenAlarm> {
-        let target = evaluation.target;
-        let rule = &evaluation.matched.rule;
-        self.alarms.iter().filter_map(move |alarm| {
-            let pair = rule.pair.as_ref()?;
-            match &alarm.definition {
-                AlarmDefinition::Oci(found) => {
-                    oci::is_ours(found, target, &pair.alarm).then(|| seen(alarm, true))
-                }
-                AlarmDefinition::Cloudwatch(found) => (found.name == pair.name_for(target))
-                    .then(|| seen(alarm, sagemaker::is_ours(found, target, &pair.alarm))),
-            }
-        })
+    /// The alarm that fired, as an observation finds it, whichever service it is of.
+    pub(super) fn observed_firing(&self, alarm: &Alarm) -> Option<ObservedAlarm> {
+        self.fired(alarm).map(|alarm| alarm.observed(false))
     }
 
-    /// A token whose alarm has been deleted since is spent, and the next one counts.
-    fn create_alarm(&mut self, alarm: &OciAlarm, tokens: [RetryToken; 2]) -> Result<String, Error> {
-        for token in tokens.map(|token| token.to_string()) {
-            let Some(id) = self.tokens.get(&token) else {
-                let id = self.next_alarm_id();
-                self.tokens.insert(token, id.clone());
-                self.alarms.push(WorldAlarm::new(&id, AlarmDefinition::Oci(alarm.clone())));
-                return Ok(format!("alarm {id}"));
-            };
-            if self.alarms.iter().any(|known| known.id == *id) {
-                return Ok(format!("alarm {id} exists already"));
-            }
-        }
-        Err(Error::RejectedChange {
-            operation: "oci:CreateAlarm".to_owned(),
-            message: "409 InvalidatedRetryToken: its alarm has been deleted since".to_owned(),
-        })
-    }
-
-    fn update_alarm(&mut self, id: &str, if_match: Option<&str>, alarm: &OciAlarm) -> Result<String, Error> {
-        // It stood when it was observed, so somebody has deleted it since.
-        let found = self.alarms.iter_mut().find(|known| known.id == id).ok_or_else(|| Error::LostRace {
-            operation: "oci:UpdateAlarm".to_owned(),
-            message: format!("404 NotAuthorizedOrNotFound: `{id}`"),
-        })?;
-        check_revision("oci:UpdateAlarm", &found.revision.to_string(), if_match)?;
-        found.definition = AlarmDefinition::Oci(alarm.clone());
-        found.revision += 1;
-        Ok(format!("alarm {id}"))
-    }
-
-    fn delete_alarm(&mut self, id: &str, if_match: Option<&str>) -> Result<String, Error> {
+    /// Deletes an alarm by its id.
+    pub(super) fn delete_alarm(
+        &mut self,
+        operation: &str,
+        id: &str,
+        if_match: Option<&str>,
+    ) -> Result<String, Error> {
         let Some(at) = self.alarms.iter().position(|known| known.id == id) else {
             return Ok("gone already".to_owned());
         };
         if let Some(found) = self.alarms.get(at) {
-            check_revision("oci:DeleteAlarm", &found.revision.to_string(), if_match)?;
+            check_revision(operation, &found.revision.to_string(), if_match)?;
         }
         self.alarms.remove(at);
         Ok("deleted".to_owned())
     }
+}
 
-    fn unchanged(&self, observed: Option<&Unchanged>) -> Result<(), Error> {
-        let found =
-            observed.and_then(|Unchanged { id, etag }| Some((etag, self.deployments.get(id)?.etag())));
-        found.map_or(Ok(()), |(etag, found)| check_revision("oci:DeleteAlarm", &found, Some(etag)))
-    }
-
-    fn tag_deployment(&mut self, id: &str, tags: &Tags) -> String {
-        if let Some(found) = self.deployments.get_mut(id) {
-            found.tags.clone_from(tags);
-            found.revision += 1;
-        }
-        "tagged".to_owned()
-    }
-
-    fn repoint_alarm(&mut self, name: &str, from: &str, to: &str) -> String {
-        let Some(known) = self.alarms.iter_mut().find(|known| known.id == name) else {
-            return "gone already".to_owned();
+impl WorldAlarm {
+    /// The alarm as an observation finds it.
+    pub(super) fn observed(&self, ours: bool) -> ObservedAlarm {
+        let observed = match &self.definition {
+            AlarmDefinition::Aws(alarm) => aws::variant::observed(alarm, ours),
+            AlarmDefinition::Oci(alarm) => oci::model_deployment::observed("", None, alarm, ours),
         };
-        if let AlarmDefinition::Cloudwatch(alarm) = &mut known.definition {
-            alarm.actions.retain(|action| action != from && action != to);
-            alarm.actions.push(to.to_owned());
-        }
-        "calls it".to_owned()
-    }
-
-    /// CloudWatch replaces the whole configuration and leaves the state as it is.
-    fn put_metric_alarm(&mut self, alarm: &CloudwatchAlarm) -> String {
-        let definition = AlarmDefinition::Cloudwatch(alarm.clone());
-        match self.alarms.iter_mut().find(|known| known.id == alarm.name) {
-            Some(known) => {
-                known.definition = definition;
-                known.revision += 1;
-            }
-            None => self.alarms.push(WorldAlarm::new(&alarm.name, definition)),
-        }
-        format!("alarm {}", alarm.name)
+        ObservedAlarm { id: self.id.clone(), etag: Some(self.revision.to_string()), ..observed }
     }
 }
 
-/// Only CloudWatch has to be asked: OCI alarms repeat by themselves.
-fn standing(known: &WorldAlarm, action: Option<&str>, now: Timestamp) -> Option<ActiveAlarm> {
-    let AlarmDefinition::Cloudwatch(alarm) = &known.definition else { return None };
-    let calls_us = action.is_none_or(|action| alarm.actions.iter().any(|ours| ours == action));
-    let named = |name: &str| alarm.dimensions.get(name);
-    let target = named("EndpointName").zip(named("VariantName"));
-    let told = AlarmState {
-        id: known.id.clone(),
-        transition: if known.notified.is_some() { Transition::Repeat } else { Transition::Cleared },
-        since: known.breaching_since,
-        suppressed: false,
-        targets: target
-            .and_then(|(endpoint, variant)| variant_named(endpoint, variant))
-            .into_iter()
-            .collect(),
-    };
-    calls_us.then(|| ActiveAlarm::new(alarm.clone(), told, now))
-}
-
-fn check_revision(operation: &str, found: &str, if_match: Option<&str>) -> Result<(), Error> {
+/// Refuses what is based on another revision.
+pub(super) fn check_revision(operation: &str, found: &str, if_match: Option<&str>) -> Result<(), Error> {
     match if_match {
         Some(expected) if expected != found => Err(Error::LostRace {
             operation: operation.to_owned(),
@@ -384,66 +263,4 @@ fn check_revision(operation: &str, found: &str, if_match: Option<&str>) -> Resul
         }),
         _ => Ok(()),
     }
-}
-
-fn update_model_deployment(
-    world: &mut World,
-    id: &str,
-    if_match: &str,
-    (configuration, tags): (&serde_json::Value, Tags),
-) -> Result<String, Error> {
-    let operation = "oci:UpdateModelDeployment";
-    let now = world.clock;
-    let takes = world.update_takes();
-    let found = world.deployments.get_mut(id).ok_or_else(|| Error::NotFound {
-        operation: operation.to_owned(),
-        message: format!("404 NotAuthorizedOrNotFound: `{id}`"),
-    })?;
-    let status = found.status_of(TargetKind::OciModelDeployment);
-    if lifecycle(TargetKind::OciModelDeployment, &status) != Lifecycle::Settled {
-        let message = format!("409 IncorrectState: {status}");
-        return Err(Error::InProgress { operation: operation.to_owned(), message });
-    }
-    check_revision(operation, &found.etag(), Some(if_match))?;
-    let completes = now.checked_add(takes).unwrap_or(now);
-    let Some(change) = found.asked_for(configuration, completes) else {
-        return Err(Error::RejectedChange {
-            operation: operation.to_owned(),
-            message: "400 InvalidParameter: change the count, the shape or the bandwidth, and one of them"
-                .to_owned(),
-        });
-    };
-    let (from, to) = (found.told().size, change.size());
-    let beyond =
-        |shape: &String| [to.shape.as_str(), &to.rung()].contains(&shape.as_str()) && *shape != from.shape;
-    if from.rung() != to.rung() && world.unavailable.iter().any(beyond) {
-        let message = format!("400 LimitExceeded: `{}` is beyond the quota", to.rung());
-        return Err(Error::OverQuota { operation: operation.to_owned(), message });
-    }
-    found.tags = tags;
-    found.begin(change);
-    Ok("accepted, UPDATING".to_owned())
-}
-
-fn update_variant(world: &mut World, id: &str, instances: u32) -> Result<String, Error> {
-    let operation = "aws:UpdateEndpointWeightsAndCapacities";
-    let now = world.clock;
-    let takes = world.update_takes();
-    let refused = |message: String| Error::RejectedChange { operation: operation.to_owned(), message };
-    let found = world
-        .deployments
-        .get_mut(id)
-        .ok_or_else(|| refused(format!("ValidationException: Could not find endpoint \"{id}\"")))?;
-    let status = found.status_of(TargetKind::SagemakerVariant);
-    if lifecycle(TargetKind::SagemakerVariant, &status) == Lifecycle::Busy {
-        let message = format!("ValidationException: Cannot update in-progress endpoint \"{id}\"");
-        return Err(Error::InProgress { operation: operation.to_owned(), message });
-    }
-    if instances == 0 {
-        return Err(refused("ValidationException: DesiredInstanceCount must be at least 1".to_owned()));
-    }
-    let completes = now.checked_add(takes).unwrap_or(now);
-    let shape = found.shape.clone();
-    found.begin(PendingUpdate::new(instances, &shape, completes));
-    Ok("accepted, Updating".to_owned())
 }

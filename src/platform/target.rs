@@ -1,19 +1,30 @@
-//! The table of what can be resized: how a decision becomes calls for one kind of target.
+//! One kind of target in the platforms' table: what its states mean, and how a decision becomes calls.
 //!
-//! Pure, and compiled for every cloud. A new target on a known cloud is one file and one line.
+//! Pure, and compiled for every platform.
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::alarm::TargetKind;
-use crate::call::{Call, FURTHER_PERMISSIONS, PERMISSIONS};
-use crate::deployment::{Axis, Deployment, Infeasible, Lifecycle, SeenAlarm, Size};
+use super::{Call, Observation, Operation, PLATFORMS};
+use crate::deployment::{Infeasible, Lifecycle, ObservedAlarm};
 use crate::ladder::{Ladders, Rung};
-use crate::platform::aws::variant;
-use crate::platform::oci::model_deployment;
-use crate::policy::Pair;
+use crate::pair::Pair;
+use crate::size::{Axis, Size};
+use crate::target::{TargetId, TargetKind};
 
-/// Every kind of target.
-pub const TARGETS: &[Target] = &[model_deployment::TARGET, variant::TARGET];
+/// Every kind of target, of every platform.
+pub fn all() -> impl Iterator<Item = &'static Target> {
+    PLATFORMS.iter().flat_map(|platform| platform.targets)
+}
+
+/// Which part of a tagged resource a target is.
+pub fn tag_scope(target: &TargetId) -> Option<&str> {
+    of(target.kind()).and_then(|row| (row.tag_scope)(target))
+}
+
+/// The row for a kind.
+pub fn of(kind: TargetKind) -> Option<&'static Target> {
+    all().find(|target| target.kind == kind)
+}
 
 /// How one kind of target is changed.
 pub struct Target {
@@ -25,15 +36,15 @@ pub struct Target {
     pub gone: &'static [&'static str],
     /// Those of them out of which it never comes back.
     pub deleted: &'static [&'static str],
-    /// Whether its function answers one event after the other, so that no other may be about to need a pair.
-    pub one_at_a_time: bool,
-    /// The reads that an observation of it takes: operation, and the permission that it needs.
-    pub reads: &'static [(&'static str, &'static str)],
+    /// The reads that an observation of it takes.
+    pub reads: &'static [Operation],
     /// The metrics of its cores and its memory, as its platform spells them.
     pub utilization: [&'static str; 2],
     /// What a metric reads when all that a rung offers is used; `None` where it has no such end, or where only a rung
     /// that is not known would tell.
     pub full: fn(&str, Option<&Rung>) -> Option<f64>,
+    /// Which part of a tagged resource it is: a variant shares the tags of its endpoint. `None` for the whole of it.
+    pub tag_scope: fn(&TargetId) -> Option<&str>,
     /// The axes along which it has a size.
     pub axes: &'static [Axis],
     /// Adds the calls that bring it to a size, one axis at a time, and what an operator should know of them.
@@ -46,18 +57,30 @@ pub struct Target {
     /// What to do about a change that was not accepted: to take back the note of it, and to write down a
     /// shape that could not be had.
     pub after_rejection: fn(&RejectedUpdate) -> Vec<Call>,
-    /// The call that makes the paired alarm what the policy says, over the one that stands or new; none
-    /// when it is so already.
-    pub ensure_pair: fn(PairRequest, Option<&SeenAlarm>, &mut Vec<String>) -> Option<Call>,
-    /// The call that deletes a paired alarm: that of the deployment as it was seen, or one that serves nothing.
-    pub delete_pair: fn(&SeenAlarm, Option<&Deployment>) -> Call,
+    /// How its paired alarm comes to exist.
+    pub pair: PairSupport,
+}
+
+/// How a paired alarm comes to exist.
+pub enum PairSupport {
+    /// Its service has an API for alarms: stepladder writes and deletes it.
+    Written {
+        /// The call that makes the paired alarm what the policy says, over the one that exists or new; none when it
+        /// is so already.
+        ensure: fn(PairRequest, &mut Vec<String>) -> Option<Call>,
+        /// The call that deletes a paired alarm: that of the observed deployment, or one that serves nothing.
+        delete: fn(&ObservedAlarm, Option<&Observation>) -> Call,
+    },
+    /// It is a rule in files that no API writes: whoever provisions it checks that it exists and notifies stepladder.
+    /// No plan has a call for it.
+    Verified,
 }
 
 /// All that a change of size depends on.
 #[derive(Debug)]
 pub struct Resize<'a> {
     /// The deployment as it was seen.
-    pub seen: &'a Deployment,
+    pub seen: &'a Observation,
     /// Along which axis.
     pub axis: Axis,
     /// The size to ask for.
@@ -74,7 +97,7 @@ pub struct Resize<'a> {
 #[derive(Debug)]
 pub struct RejectedUpdate<'a> {
     /// The deployment as it was seen before.
-    pub seen: &'a Deployment,
+    pub seen: &'a Observation,
     /// Whether it was one of shape.
     pub of_shape: bool,
     /// The shape that could not be had, where that is what was wrong.
@@ -87,7 +110,7 @@ pub struct RejectedUpdate<'a> {
 #[derive(Debug)]
 pub struct SettledDeployment<'a> {
     /// The deployment as it was seen, at rest.
-    pub seen: &'a Deployment,
+    pub seen: &'a Observation,
     /// How long a shape that could not be had is not asked for again.
     pub capacity_backoff: SignedDuration,
     /// The time that it is.
@@ -115,7 +138,7 @@ pub struct PairRequest<'a> {
     /// What the policy says about it.
     pub pair: &'a Pair,
     /// The deployment as it was seen.
-    pub seen: &'a Deployment,
+    pub seen: &'a Observation,
     /// What its shape offers.
     pub ladders: &'a Ladders,
     /// What it notifies.
@@ -143,19 +166,6 @@ impl Target {
 pub(super) fn written(number: f64) -> String {
     let cut_off = number as u32;
     if f64::from(cut_off).to_bits() == number.to_bits() { cut_off.to_string() } else { number.to_string() }
-}
-
-/// The permission that an operation takes, read or write.
-pub fn permission(operation: &str) -> &'static str {
-    let reads = TARGETS.iter().flat_map(|target| target.reads);
-    // Last, because a call that has a further permission has one of its own.
-    let all = reads.chain(PERMISSIONS).chain(FURTHER_PERMISSIONS);
-    all.into_iter().find(|(name, _)| *name == operation).map_or("", |(_, permission)| permission)
-}
-
-/// The row for a kind; `None` for what nothing here resizes.
-pub fn of(kind: TargetKind) -> Option<&'static Target> {
-    TARGETS.iter().find(|target| target.kind == kind)
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::{MatchedRule, Origin, Policy, Role, Rule, Schedule};
-use crate::alarm::TargetId;
-use crate::deployment::Tags;
+use crate::platform::target::tag_scope;
+use crate::tags::Tags;
 use crate::tags::{self, Pause, Unreadable};
+use crate::target::TargetId;
 
 /// One target at one time, and what its tags say.
 #[derive(Debug, Clone, Copy)]
@@ -98,8 +99,7 @@ impl Policy {
     /// What is in force for one target: of the rule that an alarm of this name gets, else of every rule that answers any.
     pub fn explain<'a>(&'a self, of: &ExplainRequest<'_>, alarm: Option<&str>) -> Explained<'a> {
         let ExplainRequest { target, now, tags } = *of;
-        let variant = target.endpoint_and_variant().map(|(_, variant)| variant);
-        let tags = tags::own(tags, variant);
+        let tags = tags::own(tags, tag_scope(target));
         let (said, unreadable) = match tags::read(&tags) {
             Ok(said) => (said, None),
             Err(unreadable) => (tags::TagSettings::default(), Some(unreadable)),

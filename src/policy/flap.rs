@@ -3,9 +3,10 @@
 //! With the load that just lets the low alarm fire, each step down must leave the load a tenth under the threshold of the
 //! high alarm. It is the inequality that is asked before every step down; here it is asked of the policy's own numbers.
 
-use super::rule::{Rule, ScalingPolicy};
-use crate::deployment::Axis;
+use super::rule::Rule;
 use crate::ladder::{Ladder, Resource};
+use crate::scaling::ScalingPolicy;
+use crate::size::Axis;
 
 /// So much of the high alarm's threshold may be reached by a step down: the estimate of the load afterwards is no better
 /// than that, and Application Auto Scaling keeps a tenth free, too.

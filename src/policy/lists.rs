@@ -3,7 +3,8 @@
 use wildmatch::WildMatch;
 
 use super::Error;
-use crate::alarm::{Alarm, TargetId};
+use crate::alarm::Alarm;
+use crate::target::TargetId;
 
 /// What is listed. A list that is not there leaves nothing out.
 #[derive(Debug, Clone)]
@@ -32,7 +33,7 @@ impl Lists {
 
     /// Whether the target is listed.
     pub(super) fn hold_target(&self, target: &TargetId) -> bool {
-        self.targets.as_ref().is_none_or(|globs| matches_any(globs, &target.id))
+        self.targets.as_ref().is_none_or(|globs| matches_any(globs, target.as_str()))
     }
 
     /// The first list that leaves out an alarm about a target, and what is not on it.
@@ -42,7 +43,7 @@ impl Lists {
         target: &'a TargetId,
     ) -> Option<(&'static str, &'a str)> {
         if !self.hold_target(target) {
-            return Some(("targets", &target.id));
+            return Some(("targets", target.as_str()));
         }
         // What came through no topic, and what is of no account, is subject to neither list.
         let unlisted = |topic: &&str| self.topics.as_ref().is_some_and(|globs| !matches_any(globs, topic));

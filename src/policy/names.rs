@@ -2,12 +2,12 @@
 //!
 //! An alarm is known by its name: under that of a pair, the one that fires under load would take capacity away.
 
+use crate::pair::Pair;
 use wildmatch::WildMatch;
 
 use super::globs::narrower;
-use super::pair::Pair;
 use super::rule::Rule;
-use crate::deployment::Direction;
+use crate::size::Direction;
 
 /// Refuses a rule that is called for by a pair of its own or of another rule for the same targets.
 pub(super) fn check(at: usize, rules: &[Rule]) -> Result<(), String> {

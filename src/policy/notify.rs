@@ -4,28 +4,17 @@ use serde::Deserialize;
 
 use super::Error;
 use crate::address::{self, Address};
-
-/// SNS allows 256 characters.
-const LONGEST_TOPIC: usize = 256;
+use crate::platform::{Destination, PLATFORMS};
 
 /// One destination, and what it hears of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notify {
     /// Where to.
     pub to: Destination,
+    /// How the message is written.
+    pub form: Form,
     /// What of.
     pub on: Vec<Occasion>,
-}
-
-/// Where a notice goes.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Destination {
-    /// A topic of OCI Notifications, by its OCID.
-    OnsTopic(String),
-    /// A topic of SNS, by its ARN.
-    SnsTopic(String),
-    /// A webhook, and what it reads.
-    Webhook(Address, Form),
 }
 
 /// How a notice is written.
@@ -84,58 +73,22 @@ impl NotifyText {
         if on.is_empty() {
             return Err("`on` is empty: expected `applied`, `failed` or both".to_owned());
         }
-        let destination = destination(&to, form)?;
-        if form == Form::Slack && !matches!(destination, Destination::Webhook(..)) {
+        let to = destination(&to)?;
+        if form == Form::Slack && !matches!(to, Destination::Web(_)) {
             return Err("`form = \"slack\"`: expected `cloudevents`, because `to` is a topic".to_owned());
         }
-        Ok(Notify { to: destination, on })
+        Ok(Notify { to, form, on })
     }
 }
 
-fn destination(to: &str, form: Form) -> Result<Destination, String> {
-    if to.starts_with("ocid1.") {
-        return ons_topic(to).map(Destination::OnsTopic);
-    }
-    if to.starts_with("arn:") {
-        return sns_topic(to).map(Destination::SnsTopic);
+fn destination(to: &str) -> Result<Destination, String> {
+    if let Some(topic) = PLATFORMS.iter().find_map(|platform| (platform.topic)(to)) {
+        return topic.map_err(|problem| format!("`to = \"{}\"`: {problem}", address::shown(to)));
     }
     if to.starts_with("https://") || to.starts_with("http://") {
-        return Address::checked(to)
-            .map(|address| Destination::Webhook(address, form))
-            .map_err(|problem| format!("`to`: {problem}"));
+        return Address::checked(to).map(Destination::Web).map_err(|problem| format!("`to`: {problem}"));
     }
     let expected = "expected a topic's OCID or ARN, or an address that begins with `https://`";
     // It may be an address with a slip of the pen, whose rest nobody should see.
     Err(format!("`to`: {expected}"))
-}
-
-fn ons_topic(to: &str) -> Result<String, String> {
-    let parts: Vec<&str> = to.split('.').collect();
-    // `ocid1.onstopic.<realm>.<region>.<unique>`; the region may be empty, and more may stand before the last.
-    let of_a_topic = parts.get(1) == Some(&"onstopic") && parts.len() >= 5;
-    let plain = to.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
-    if of_a_topic && plain && parts.last().is_some_and(|unique| !unique.is_empty()) {
-        return Ok(to.to_owned());
-    }
-    Err(format!("`to = \"{}\"`: expected a topic's OCID, `ocid1.onstopic.…`", address::shown(to)))
-}
-
-fn sns_topic(to: &str) -> Result<String, String> {
-    let fields: Vec<&str> = to.split(':').collect();
-    let [_, partition, service, region, account, name] = fields.as_slice() else {
-        return Err(no_sns_topic(to));
-    };
-    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
-    // A FIFO topic has a dot in its name; it wants a group for each message, and reaches queues alone.
-    let named = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
-    let placed = partition.starts_with("aws") && !region.is_empty();
-    if placed && *service == "sns" && is_account && named && (1..=LONGEST_TOPIC).contains(&name.len()) {
-        return Ok(to.to_owned());
-    }
-    Err(no_sns_topic(to))
-}
-
-fn no_sns_topic(to: &str) -> String {
-    let expected = "expected the ARN of a standard SNS topic, `arn:aws:sns:<region>:<account>:<name>`";
-    format!("`to = \"{}\"`: {expected}", address::shown(to))
 }

@@ -1,17 +1,20 @@
 //! Rules: what the alarms of a name do, and how far they go.
 
+use crate::scaling::ScalingPolicy;
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
 use wildmatch::WildMatch;
 
-use super::pair::{Pair, PairText};
+use super::pair::PairText;
 use super::settings::{EffectiveSettings, Origin, Origins, Settings, with_settings};
-use super::steps::{StepAdjustments, StepText};
+use super::steps::StepText;
 use super::{Error, NativeAutoscaling};
-use crate::alarm::TargetId;
-use crate::deployment::{Axis, Direction};
+use crate::pair::Pair;
+use crate::scaling::StepAdjustments;
+use crate::size::{Axis, Direction};
+use crate::target::TargetId;
 
 /// No deployment here can have a thousand instances.
 pub(super) const LARGEST_STEP: u32 = 1000;
@@ -36,42 +39,6 @@ pub struct Rule {
     pub is: EffectiveSettings,
     /// By whom each of that was said.
     pub origins: Origins,
-}
-
-/// How far a rule goes.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ScalingPolicy {
-    /// So many instances, rungs or doublings; negative goes down.
-    Step(i32),
-    /// By how far the metric is beyond the alarm's threshold.
-    Steps(StepAdjustments),
-    /// As far as it takes to bring the metric to this: percent of the capacity that there is.
-    Track(f64),
-    /// To the cheapest count and shape that carry the load.
-    Cheapest,
-}
-
-impl ScalingPolicy {
-    /// Which way it goes, where that is sure before anything is measured.
-    pub fn direction(&self) -> Option<Direction> {
-        let adds = match self {
-            Self::Step(step) => Some(*step > 0),
-            Self::Steps(steps) => steps.adds(),
-            Self::Track(_) | Self::Cheapest => None,
-        };
-        adds.map(|adds| if adds { Direction::Up } else { Direction::Down })
-    }
-}
-
-impl fmt::Display for ScalingPolicy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Step(step) => write!(f, "{step:+}"),
-            Self::Steps(steps) => write!(f, "by {} steps", steps.steps.len()),
-            Self::Track(target) => write!(f, "to bring it to {target}"),
-            Self::Cheapest => f.write_str("to the cheapest size"),
-        }
-    }
 }
 
 /// In which part a rule answers an alarm.
@@ -168,7 +135,7 @@ impl Rule {
 
     /// Whether it is for this target.
     pub fn is_for(&self, target: &TargetId) -> bool {
-        self.target.matches(&target.id)
+        self.target.matches(target.as_str())
     }
 
     /// Whether the alarm has the name of this rule's paired alarm.

@@ -15,8 +15,8 @@ use super::globs::narrower;
 use super::settings::{Origin, Settings};
 use super::target::TargetSettings;
 use super::{Error, Rule, effective, flap};
-use crate::alarm::TargetId;
-use crate::deployment::{Axis, Bounds};
+use crate::size::{Axis, Bounds};
+use crate::target::TargetId;
 
 /// Whoever means longer than a month means always.
 const LONGEST: SignedDuration = SignedDuration::from_hours(31 * 24);
@@ -196,7 +196,7 @@ impl Schedule {
 
     /// Whether it is for a target.
     pub(crate) fn is_for(&self, target: &TargetId) -> bool {
-        self.target.matches(&target.id)
+        self.target.matches(target.as_str())
     }
 
     /// Whether it can stand together with the rules that count, the policy's and the built-in ones, and with what its targets
@@ -234,6 +234,7 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::TargetKind;
 
     fn schedule(cron: &str, zone: &str, lasts: &str) -> Schedule {
         let text = ScheduleText {
@@ -289,9 +290,10 @@ mod tests {
             // over midnight and the end of the year
             (("0 20 31 12 *", "UTC", "12h"), "2027-01-01T07:59:00Z", Some("2027-01-01T08:00:00Z")),
         ];
+        let target = TargetId::new(TargetKind::new("test"), "x".to_owned()).unwrap();
         for ((cron, zone, lasts), now, expected) in rows {
             let (schedule, moment) = (schedule(cron, zone, lasts), now.parse().unwrap());
-            let until = schedule.runs(&TargetId::unknown("x"), moment).then(|| schedule.until(moment));
+            let until = schedule.runs(&target, moment).then(|| schedule.until(moment));
             let until = until.map(|until| until.map_or("always".to_owned(), |until| until.to_string()));
             assert_eq!(until.as_deref(), expected, "{cron} {zone} at {now}");
         }

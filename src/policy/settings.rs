@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::{Evidence, Mode, NativeAutoscaling, minutes};
-use crate::deployment::Bounds;
+use crate::size::Bounds;
 
 /// One to ten instances: what Oracle's guide allows a model deployment.
 pub(super) const DEFAULT_INSTANCES: Bounds = Bounds { min: 1, max: 10 };
@@ -254,9 +254,9 @@ macro_rules! with_settings {
         $vis struct $name {
             $($(#[$doc])* $own: $type,)*
             /// The count stays inside these.
-            instances: Option<crate::deployment::Bounds>,
+            instances: Option<crate::size::Bounds>,
             /// The bandwidth of an OCI deployment's load balancer stays inside these, in Mbps.
-            bandwidth: Option<crate::deployment::Bounds>,
+            bandwidth: Option<crate::size::Bounds>,
             /// How evidence the alarm's data must be, measured from the completion of the last change.
             evidence: Option<crate::policy::Evidence>,
             /// What to do where the platform's own autoscaling is in the way of a change of shape.

@@ -1,8 +1,8 @@
 //! Ladders and flexible shapes of a policy's own, checked.
 
 use super::Error;
-use crate::deployment::{Bounds, Flex};
 use crate::ladder::{FlexShape, GIB_PER_OCPU, Ladder, Ladders};
+use crate::size::{Bounds, Flex};
 
 /// Far more cores or accelerators than any machine has; and so few that their percentage, a hundred for each, is counted in
 /// the same numbers.

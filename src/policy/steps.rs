@@ -3,44 +3,15 @@
 //!
 //! Here they are written and checked; [`crate::decide`] takes them.
 
-use std::fmt;
+use crate::scaling::Adjustment;
+use crate::scaling::StepAdjustment;
+use crate::scaling::StepAdjustments;
 
 use serde::Deserialize;
 
 /// Application Auto Scaling's own limit. See
 /// <https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-quotas.html>.
 const MOST_STEPS: usize = 20;
-
-/// Step adjustments that are checked: they touch each other and do not overlap.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StepAdjustments {
-    /// From the lowest to the highest.
-    pub steps: Vec<StepAdjustment>,
-    /// The least that a percentage changes: `MinAdjustmentMagnitude`.
-    pub min_step: u32,
-}
-
-/// One step.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct StepAdjustment {
-    /// Where it begins, measured from the threshold; `None` for no beginning.
-    pub above: Option<f64>,
-    /// Where it ends; `None` for no end.
-    pub below: Option<f64>,
-    /// What it changes.
-    pub adjustment: Adjustment,
-}
-
-/// What a step changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Adjustment {
-    /// So many more, or fewer: `ChangeInCapacity`.
-    Change(i32),
-    /// So many percent of what there is: `PercentChangeInCapacity`.
-    Percent(i32),
-    /// To so many: `ExactCapacity`.
-    Exact(u32),
-}
 
 /// One step: where it lies, and one of `add`, `remove` and `set`.
 #[derive(Debug, Deserialize)]
@@ -94,44 +65,6 @@ impl StepAdjustments {
             _ => {}
         }
         Ok(Self { steps, min_step: min_step.unwrap_or(1) })
-    }
-
-    /// Whether every step adds or changes nothing (`Some(true)`), takes away or changes nothing (`Some(false)`), or
-    /// neither can be said before the value is known.
-    pub fn adds(&self) -> Option<bool> {
-        let signs = || self.steps.iter().map(|step| step.adjustment.sign());
-        if signs().all(|sign| sign.is_some_and(|sign| sign >= 0)) {
-            Some(true)
-        } else if signs().all(|sign| sign.is_some_and(|sign| sign <= 0)) {
-            Some(false)
-        } else {
-            None
-        }
-    }
-
-    /// Whether rungs and doublings can be counted by them: a percentage of a ladder is nothing.
-    pub(super) fn are_plain(&self) -> bool {
-        self.steps.iter().all(|step| matches!(step.adjustment, Adjustment::Change(_)))
-    }
-}
-
-impl Adjustment {
-    /// Which way it goes, where that does not depend on what there is.
-    fn sign(self) -> Option<i32> {
-        match self {
-            Self::Change(by) | Self::Percent(by) => Some(by.signum()),
-            Self::Exact(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Adjustment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Change(by) => write!(f, "{by:+}"),
-            Self::Percent(percent) => write!(f, "{percent:+}%"),
-            Self::Exact(count) => write!(f, "to {count}"),
-        }
     }
 }
 

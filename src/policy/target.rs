@@ -5,7 +5,7 @@ use wildmatch::WildMatch;
 use super::rule::Rule;
 use super::settings::{Settings, with_settings};
 use super::{Error, Mode, effective, flap};
-use crate::alarm::TargetId;
+use crate::target::TargetId;
 
 /// What the targets of a glob have for themselves.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ impl TargetText {
 
 impl TargetSettings {
     pub(super) fn is_for(&self, target: &TargetId) -> bool {
-        self.glob.matches(&target.id)
+        self.glob.matches(target.as_str())
     }
 }
 

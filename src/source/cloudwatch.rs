@@ -5,23 +5,15 @@ use serde_json::Value;
 use super::Error;
 use super::field::{malformed, number, required, text};
 use super::limits::Targets;
-use crate::alarm::{TargetId, Transition};
-
-/// CloudWatch's own limit. A name is copied into every record, so it must not be endless.
-const LONGEST_NAME: usize = 255;
+use crate::alarm::{AlarmName, Transition};
+use crate::platform::aws::id;
+use crate::target::TargetId;
 
 /// The alarm's name.
-pub(super) fn name<'a>(
-    shape: &'static str,
-    object: &'a Value,
-    field: &'static str,
-) -> Result<&'a str, Error> {
+pub(super) fn name(shape: &'static str, object: &Value, field: &'static str) -> Result<AlarmName, Error> {
     const EXPECTED: &str = "the alarm's name, of at most 255 characters";
     let name = required(shape, object, field, EXPECTED)?;
-    if name.chars().nth(LONGEST_NAME).is_some() {
-        return Err(malformed(shape, field, EXPECTED, object.get(field)));
-    }
-    Ok(name)
+    id::alarm_name(name).ok_or_else(|| malformed(shape, field, EXPECTED, object.get(field)))
 }
 
 /// The account that an alarm belongs to: by the field beside it, or by its ARN; empty when neither says. Two
@@ -32,19 +24,14 @@ pub(super) fn account(
     field: &'static str,
     arn: &str,
 ) -> Result<String, Error> {
-    let told = text(object, &[field]).filter(|told| is_account(told));
-    let of_arn = arn.split(':').nth(4).filter(|told| is_account(told));
+    let told = text(object, &[field]).filter(|told| id::is_account(told));
+    let of_arn = arn.split(':').nth(4).filter(|told| id::is_account(told));
     match (told, of_arn) {
         (Some(told), Some(other)) if told != other => {
             Err(malformed(shape, field, "the account of the alarm's ARN", object.get(field)))
         }
         (told, of_arn) => Ok(told.or(of_arn).unwrap_or_default().to_owned()),
     }
-}
-
-/// The number of an AWS account.
-fn is_account(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// What a state's name says has happened.
@@ -98,22 +85,8 @@ impl<'a> Variant<'a> {
     /// The target, when both names are there and are names that SageMaker gives.
     fn target(self) -> Option<TargetId> {
         let (endpoint, variant) = (self.endpoint?, self.variant?);
-        (is_name(endpoint) && is_name(variant)).then(|| TargetId::sagemaker_variant(endpoint, variant))
+        id::variant(endpoint, variant)
     }
-}
-
-/// The variant of these two names, when both are names that SageMaker gives.
-pub(super) fn variant_named(endpoint: &str, variant: &str) -> Option<TargetId> {
-    Variant { endpoint: Some(endpoint), variant: Some(variant) }.target()
-}
-
-/// SageMaker's own pattern and length for names. Everything else would end up in paths and queries.
-pub(super) fn is_name(name: &str) -> bool {
-    let ends_well = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    name.len() <= 63
-        && ends_well(name.chars().next())
-        && ends_well(name.chars().last())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
 /// One entry of an alarm's metrics: a metric, or an expression over others.
@@ -182,7 +155,7 @@ pub(super) fn targets(
     if let Some(target) = contributor.target() {
         targets.add(target)?;
     } else if metrics.is_empty() {
-        for target in description.unwrap_or_default().lines().filter_map(described) {
+        for target in description.unwrap_or_default().lines().filter_map(id::described) {
             targets.add(target)?;
         }
     } else {
@@ -193,29 +166,10 @@ pub(super) fn targets(
     Ok(targets.into_vec())
 }
 
-/// A composite alarm has no metrics, so a line of its description may name its target:
-/// `stepladder: target=endpoint/<name>/variant/<name>`. Anything else is other people's text.
-pub(super) fn described(line: &str) -> Option<TargetId> {
-    let settings = line.trim().strip_prefix("stepladder:")?;
-    let id = settings.split_whitespace().find_map(|setting| setting.strip_prefix("target="))?;
-    let (endpoint, variant) = id.strip_prefix("endpoint/")?.split_once("/variant/")?;
-    variant_named(endpoint, variant)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn names_are_those_that_sagemaker_gives() {
-        for good in ["churn", "a", "a--b", "0-1", &"a".repeat(63)] {
-            assert!(is_name(good), "{good}");
-        }
-        for bad in ["", "-a", "a-", "a_b", "a/b", "a b", "é", "a.b", &"a".repeat(64)] {
-            assert!(!is_name(bad), "{bad}");
-        }
-    }
 
     #[test]
     fn dimensions_come_in_three_spellings() {
@@ -229,24 +183,6 @@ mod tests {
         }
         for none in [json!(null), json!("churn"), json!([1, {}]), json!({"EndpointName": 5})] {
             assert_eq!(Variant::read(Some(&none)), Variant::default(), "{none}");
-        }
-    }
-
-    #[test]
-    fn a_description_names_a_target_only_in_so_many_words() {
-        let target = |line: &str| described(line).map(|target| target.id);
-        let id = Some("endpoint/churn/variant/blue".to_owned());
-        assert_eq!(target("stepladder: target=endpoint/churn/variant/blue"), id);
-        assert_eq!(target("  stepladder:target=endpoint/churn/variant/blue owner=ml\r"), id);
-        for none in [
-            "target=endpoint/churn/variant/blue",
-            "see stepladder: target=endpoint/churn/variant/blue",
-            "stepladder: target=endpoint/churn/variant/blue/x",
-            "stepladder: target=endpoint/../variant/blue",
-            "stepladder: target=churn",
-            "stepladder:",
-        ] {
-            assert_eq!(target(none), None, "{none}");
         }
     }
 }

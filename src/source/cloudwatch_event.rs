@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::cloudwatch::account;
 use super::field::{moment, text};
 use super::{Error, Source, cloudwatch_state};
-use crate::alarm::Event;
+use crate::source::Event;
 
 /// This shape's row.
 pub(super) const SOURCE: Source = Source { name: "cloudwatch-event", claims, read };

@@ -5,7 +5,9 @@ use serde_json::Value;
 use super::cloudwatch::{Metric, Variant, account, longest_period, measured, name, targets, transition};
 use super::field::{moment, number, seconds, text};
 use super::{Error, Source, state_reason};
-use crate::alarm::{Alarm, Event, Measurement, Side};
+use crate::alarm::{Alarm, Measurement};
+use crate::platform::aws::alarm::comparison_side;
+use crate::source::Event;
 
 /// This shape's row.
 pub(super) const SOURCE: Source = Source { name: "cloudwatch-sns", claims, read };
@@ -20,15 +22,18 @@ fn read(payload: &Value) -> Result<Event, Error> {
     let metrics = metrics(payload.get("Trigger"));
     let contributor = Variant::read(payload.get("AlarmContributorAttributes"));
     let id = text(payload, &["AlarmArn"]).unwrap_or_default();
+    let at = moment(payload.get("StateChangeTime"));
     let alarm = Alarm {
         id: id.to_owned(),
-        name: name(SHAPE, payload, "AlarmName")?.to_owned(),
+        name: name(SHAPE, payload, "AlarmName")?,
         source: SOURCE.name,
         transition: transition(SHAPE, payload, "NewStateValue")?,
         muted: false,
         targets: targets(&metrics, contributor, text(payload, &["AlarmDescription"]))?,
+        unknown_targets: Vec::new(),
         measurement: measurement(payload, &metrics),
-        at: moment(payload.get("StateChangeTime")),
+        at,
+        evidence: at.into(),
         topic: None,
         account: Some(account(SHAPE, payload, "AWSAccountId", id)?),
     };
@@ -59,7 +64,7 @@ fn measurement(payload: &Value, metrics: &[Metric<'_>]) -> Measurement {
         side: payload
             .pointer("/Trigger/ComparisonOperator")
             .and_then(Value::as_str)
-            .and_then(Side::of_comparison),
+            .and_then(comparison_side),
         missing: text(payload, &["NewStateReason"]).is_some_and(state_reason::nothing_measured),
         window: period.zip(periods).and_then(|(period, periods)| seconds(period * periods)),
     }

@@ -10,7 +10,8 @@ use super::Error;
 use super::cloudwatch::{Metric, Variant, field, measured, name, targets, transition};
 use super::field::{malformed, moment, text};
 use super::state_reason::{ReasonData, latest_value, nothing_measured, side};
-use crate::alarm::{Alarm, Event, Measurement};
+use crate::alarm::{Alarm, Measurement};
+use crate::source::Event;
 
 /// Reads the block. `stamped` is the envelope's own time, for a state without one.
 pub(super) fn read(
@@ -21,7 +22,7 @@ pub(super) fn read(
     block: &Value,
     stamped: Option<Timestamp>,
 ) -> Result<Event, Error> {
-    let name = name(shape, block, "alarmName")?.to_owned();
+    let name = name(shape, block, "alarmName")?;
     let state = block.get("state").filter(|state| state.is_object());
     let state = state.ok_or_else(|| malformed(shape, "state", "the alarm's state", block.get("state")))?;
     let configuration = block.get("configuration");
@@ -37,8 +38,10 @@ pub(super) fn read(
         muted: block.get("muteDetail").is_some_and(Value::is_object)
             || text(state, &["actionsSuppressedBy"]).is_some(),
         targets: targets(&metrics, Variant::read(contributor), description)?,
+        unknown_targets: Vec::new(),
         measurement: measurement(state, &metrics, at),
         at,
+        evidence: at.into(),
         topic: None,
         account: Some(account),
     };

@@ -4,10 +4,11 @@
 
 use serde_json::Value;
 
-use super::cloudwatch::{is_name, variant_named};
 use super::field::{malformed, required, text};
 use super::{Error, Source};
-use crate::alarm::{Event, TargetId};
+use crate::platform::aws::id;
+use crate::source::Event;
+use crate::target::TargetId;
 
 /// This shape's row.
 pub(super) const SOURCE: Source = Source { name: "endpoint-state", claims, read };
@@ -25,7 +26,7 @@ fn claims(payload: &Value) -> bool {
 fn read(payload: &Value) -> Result<Event, Error> {
     let detail = payload.get("detail").unwrap_or(&Value::Null);
     let endpoint = required(SHAPE, detail, "EndpointName", "the endpoint's name")?;
-    if !is_name(endpoint) {
+    if !id::is_name(endpoint) {
         return Err(malformed(SHAPE, "EndpointName", "the endpoint's name", detail.get("EndpointName")));
     }
     let status = required(SHAPE, detail, "EndpointStatus", "the endpoint's state")?;
@@ -37,6 +38,6 @@ fn read(payload: &Value) -> Result<Event, Error> {
 fn variants(endpoint: &str, detail: &Value) -> Vec<TargetId> {
     let listed = detail.get("ProductionVariants").and_then(Value::as_array).into_iter().flatten();
     let named: Vec<TargetId> =
-        listed.filter_map(|variant| variant_named(endpoint, text(variant, &["VariantName"])?)).collect();
-    if named.is_empty() { vec![TargetId::sagemaker_endpoint(endpoint)] } else { named }
+        listed.filter_map(|variant| id::variant(endpoint, text(variant, &["VariantName"])?)).collect();
+    if named.is_empty() { id::endpoint(endpoint).into_iter().collect() } else { named }
 }

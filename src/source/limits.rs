@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::{Error, MAX_DEPTH, MAX_RECORDS, MAX_TARGETS};
-use crate::alarm::{Event, TargetId};
+use crate::source::Event;
+use crate::target::TargetId;
 
 /// Refuses more than `limit` of something.
 pub(super) fn at_most(what: &'static str, found: usize, limit: usize) -> Result<(), Error> {
@@ -71,6 +72,11 @@ impl Targets {
         Ok(())
     }
 
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The targets.
     pub(super) fn into_vec(self) -> Vec<TargetId> {
         self.0
@@ -101,7 +107,7 @@ pub(super) fn gather<'a>(
                 }
                 event.rejected.into_iter().for_each(|error| reject(&mut all, error));
                 for alarm in event.alarms {
-                    let found = targets + alarm.targets.len().max(1);
+                    let found = targets + (alarm.targets.len() + alarm.unknown_targets.len()).max(1);
                     if found > MAX_TARGETS {
                         reject(&mut all, Error::TooManyTargets { found, limit: MAX_TARGETS });
                     } else {

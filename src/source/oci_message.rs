@@ -5,22 +5,19 @@
 
 use serde_json::Value;
 
+use super::Event;
 use super::field::{malformed, moment, moment_in_millis, number, required, text};
 use super::limits::{Targets, gather};
 use super::{Error, MAX_TARGETS, Source};
-use crate::alarm::{Alarm, Event, Measurement, TargetId, Transition};
-use crate::platform::oci::mql;
+use crate::alarm::{Alarm, AlarmName, Measurement, Transition};
+use crate::platform::oci::model_deployment::NAMESPACE;
+use crate::platform::oci::{id, mql};
+use crate::target::TargetId;
 
 /// This shape's row.
 pub(super) const SOURCE: Source = Source { name: "oci", claims, read };
 
 const SHAPE: &str = "OCI alarm message";
-
-/// OCI's own limit on the length of an OCID.
-const MAX_ID_BYTES: usize = 255;
-
-/// Every alarm of a message carries the title, so it has to be short. OCI stops at 255 before variables.
-const MAX_TITLE_BYTES: usize = 1024;
 
 fn claims(payload: &Value) -> bool {
     let has = |key: &str| payload.get(key).is_some();
@@ -42,16 +39,18 @@ fn read(payload: &Value) -> Result<Event, Error> {
         if !entry.is_object() {
             return Err(malformed(SHAPE, "alarmMetaData", ENTRIES, Some(entry)));
         }
-        let (targets, rejected) = targets(entry)?;
+        let Named { targets, others, rejected } = named(entry)?;
         let alarm = Alarm {
             id: text(entry, &["id"]).unwrap_or_default().to_owned(),
-            name: name.to_owned(),
+            name: name.clone(),
             source: SOURCE.name,
             transition: if is_ok(entry) && transition.is_firing() { Transition::Cleared } else { transition },
             muted: false,
-            targets,
+            targets: targets.into_vec(),
+            unknown_targets: others,
             measurement: measurement(entry, shared_values),
             at,
+            evidence: at.into(),
             topic: None,
             account: None,
         };
@@ -59,11 +58,10 @@ fn read(payload: &Value) -> Result<Event, Error> {
     })
 }
 
-fn title(payload: &Value) -> Result<&str, Error> {
+fn title(payload: &Value) -> Result<AlarmName, Error> {
     const TITLE: &str = "the notification's title in at most 1024 bytes";
     let title = required(SHAPE, payload, "title", TITLE)?;
-    let short = title.len() <= MAX_TITLE_BYTES;
-    short.then_some(title).ok_or_else(|| malformed(SHAPE, "title", TITLE, payload.get("title")))
+    id::alarm_name(title).ok_or_else(|| malformed(SHAPE, "title", TITLE, payload.get("title")))
 }
 
 /// What the message says has happened. `RESET` says that the metric has gone missing, not that all is well.
@@ -83,34 +81,56 @@ fn is_ok(entry: &Value) -> bool {
     text(entry, &["status"]).is_some_and(|status| status.eq_ignore_ascii_case("OK"))
 }
 
-/// The deployments of one entry, and what stood where a deployment's id should. An unusable id beside
-/// usable ones leaves those alone; an entry with nothing else is an error.
-fn targets(entry: &Value) -> Result<(Vec<TargetId>, Vec<Error>), Error> {
+/// What one entry is about.
+#[derive(Default)]
+struct Named {
+    targets: Targets,
+    /// Resources that are no deployments.
+    others: Vec<String>,
+    /// What stood where an id should.
+    rejected: Vec<Error>,
+}
+
+/// What one entry names. An unusable id beside usable ones leaves those alone; an entry with nothing else is an error.
+fn named(entry: &Value) -> Result<Named, Error> {
     let namespace = text(entry, &["namespace"]);
-    let in_query = mql::resource_ids(text(entry, &["query"]).unwrap_or_default());
+    let in_query = mql::resource_ids(text(entry, &["query"]).unwrap_or_default(), MAX_TARGETS);
     let mut ids = in_dimensions(entry);
     if ids.is_empty() {
         ids.clone_from(&in_query);
     }
-    let mut targets = Targets::default();
-    let mut rejected = Vec::new();
+    let mut named = Named::default();
     for id in ids {
-        let id = as_the_cloud_spells_it(id, &in_query);
-        if is_usable(&id) {
-            targets.add(identified(id, namespace))?;
-        } else {
+        named.add(as_the_cloud_spells_it(id, &in_query), namespace)?;
+    }
+    match named.rejected.first() {
+        Some(first) if named.targets.is_empty() && named.others.is_empty() => Err(first.clone()),
+        _ => Ok(named),
+    }
+}
+
+impl Named {
+    fn add(&mut self, id: String, namespace: Option<&str>) -> Result<(), Error> {
+        if !id::is_usable(&id) {
             let expected = "an OCID without spaces and `/`";
             let error = malformed(SHAPE, "resourceId", expected, Some(&Value::String(id)));
             // A hostile payload may hold any number of bad ids; the first of them tell enough.
-            if rejected.len() < MAX_TARGETS && !rejected.contains(&error) {
-                rejected.push(error);
+            if self.rejected.len() < MAX_TARGETS && !self.rejected.contains(&error) {
+                self.rejected.push(error);
+            }
+            return Ok(());
+        }
+        match identified(&id, namespace) {
+            Some(target) => self.targets.add(target),
+            None if self.others.contains(&id) => Ok(()),
+            None if self.others.len() == MAX_TARGETS => {
+                Err(Error::TooManyTargets { found: MAX_TARGETS + 1, limit: MAX_TARGETS })
+            }
+            None => {
+                self.others.push(id);
+                Ok(())
             }
         }
-    }
-    let targets = targets.into_vec();
-    match rejected.first() {
-        Some(first) if targets.is_empty() => Err(first.clone()),
-        _ => Ok((targets, rejected)),
     }
 }
 
@@ -138,28 +158,17 @@ fn as_the_cloud_spells_it(id: &str, in_query: &[&str]) -> String {
     if shouted { id.to_ascii_lowercase() } else { id.to_owned() }
 }
 
-/// The id will stand in the path of a URL and inside the quotes of a query: nothing in it may lead out.
-fn is_usable(id: &str) -> bool {
-    let harmless = |c: char| c.is_ascii_graphic() && !r#"/?#%\"'"#.contains(c);
-    // An OCID without a region has two dots in a row, and no path can be made of that.
-    let no_step_up = id != "." && (is_ocid(id) || !id.contains(".."));
-    id.len() <= MAX_ID_BYTES && id.chars().all(harmless) && no_step_up
-}
-
-fn is_ocid(id: &str) -> bool {
-    id.split_once('.').is_some_and(|(first, _)| first.eq_ignore_ascii_case("ocid1"))
-}
-
-fn identified(id: String, namespace: Option<&str>) -> TargetId {
+/// The deployment of an id, where that is one.
+fn identified(id: &str, namespace: Option<&str>) -> Option<TargetId> {
     let mut parts = id.split('.').skip(1);
-    let is_deployment = match (is_ocid(&id), namespace) {
-        (_, Some(namespace)) if namespace.eq_ignore_ascii_case("oci_datascience_modeldeploy") => true,
+    let is_deployment = match (id::is_ocid(id), namespace) {
+        (_, Some(namespace)) if namespace.eq_ignore_ascii_case(NAMESPACE) => true,
         (true, _) => parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("datasciencemodeldeployment")),
         // Version 1.0 has no namespace, and a test message no OCID: nothing speaks against a deployment.
         (false, None) => true,
         (false, Some(_)) => false,
     };
-    if is_deployment { TargetId::oci_model_deployment(id) } else { TargetId::unknown(id) }
+    if is_deployment { id::model_deployment(id) } else { None }
 }
 
 fn measurement(entry: &Value, shared_values: Option<&Value>) -> Measurement {
@@ -201,21 +210,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_cannot_lead_out_of_a_path_or_a_query() {
-        assert!(is_usable("ocid1.datasciencemodeldeployment.oc1.iad.example"));
-        assert!(is_usable("ocid1.datasciencemodeldeployment.oc1..example"));
-        assert!(is_usable("<YOUR_ID>"));
-        assert!(is_usable(&"a".repeat(255)));
-        assert!(!is_usable(&"a".repeat(256)));
-        for bad in [
-            "a/b", "a?b", "a#b", "a%2fb", "a b", "a\tb", "a\0b", "..", "a..b", ".", "a\\b", "a\"b", "a'b",
-            "é",
-        ] {
-            assert!(!is_usable(bad), "{bad:?}");
-        }
-    }
-
-    #[test]
     fn the_spelling_of_the_query_comes_first() {
         let shouted = "OCID1.DATASCIENCEMODELDEPLOYMENT.OC1.IAD.EXAMPLE";
         assert_eq!(
@@ -230,7 +224,7 @@ mod tests {
     #[test]
     fn what_kind_of_thing_an_id_names() {
         let deployment =
-            |id: &str, namespace| identified(id.to_owned(), namespace) == TargetId::oci_model_deployment(id);
+            |id: &str, namespace| identified(id, namespace).is_some_and(|target| target.as_str() == id);
         let modeldeploy = Some("oci_datascience_modeldeploy");
         assert!(deployment("<YOUR_ID>", modeldeploy));
         assert!(deployment("<YOUR_ID>", None));

@@ -6,7 +6,7 @@ use super::field::{malformed, text};
 use super::limits::gather;
 use super::sns_envelope::through;
 use super::{Error, QueueMessage, Source, not_an_alarm, read_carried};
-use crate::alarm::Event;
+use crate::source::Event;
 
 /// This shape's row.
 pub(super) const SOURCE: Source = Source { name: "records", claims, read };

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Error, Source, read_carried};
-use crate::alarm::Event;
+use crate::source::Event;
 
 /// This shape's row.
 pub(super) const SOURCE: Source = Source { name: "sns-envelope", claims, read };

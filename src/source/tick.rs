@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::field::text;
 use super::{Error, Source};
-use crate::alarm::Event;
+use crate::source::Event;
 
 /// This shape's row.
 pub(super) const SOURCE: Source = Source { name: "tick", claims, read };

@@ -4,13 +4,14 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 use stepladder::alarm::Transition;
-use stepladder::apply::{Ending, Outcome};
-use stepladder::call::{AlarmDefinition, Call};
 use stepladder::decide::{Decision, Hold};
-use stepladder::deployment::{Axis, Flex, Size};
 use stepladder::ladder::Resource;
+use stepladder::outcome::{Ending, Outcome};
+use stepladder::platform::oci::call::Call as OciCall;
 use stepladder::platform::simulated::{SimulatedCloud, World};
+use stepladder::platform::{AlarmDefinition, Call};
 use stepladder::report;
+use stepladder::size::{Axis, Flex, Size};
 
 use crate::support::{
     BANDWIDTH_PAIR, CHURN, CPU_PAIR, HIGH_BANDWIDTH, HIGH_CPU, HIGH_MEM, LOW_BANDWIDTH, LOW_CPU, LOW_MEM,
@@ -65,7 +66,9 @@ fn with_bandwidth(mbps: u32) -> SimulatedCloud {
 /// The update of a plan: what is asked for, and with which tags.
 fn update(outcome: &Outcome) -> (Value, std::collections::BTreeMap<String, String>) {
     let update = outcome.calls.iter().find_map(|sent| {
-        let Call::OciUpdateModelDeployment { configuration, stamp, .. } = &sent.call else { return None };
+        let Call::Oci(OciCall::UpdateModelDeployment { configuration, stamp, .. }) = &sent.call else {
+            return None;
+        };
         Some((configuration.body(), stamp.tags()))
     });
     update.unwrap_or_else(|| panic!("no update: {:?}", outcome.decision))
@@ -230,7 +233,7 @@ fn low_of(id: &str) -> String {
 fn pair_query(cloud: &SimulatedCloud, pair: &str) -> String {
     match &pairs(&cloud.snapshot(), CHURN, pair)[0].definition {
         AlarmDefinition::Oci(alarm) => alarm.query.clone(),
-        AlarmDefinition::Cloudwatch(alarm) => panic!("{alarm:?}"),
+        AlarmDefinition::Aws(alarm) => panic!("{alarm:?}"),
     }
 }
 

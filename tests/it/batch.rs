@@ -3,18 +3,17 @@
 use std::future::Future as _;
 use std::pin::pin;
 use std::task::{Context, Waker};
+use stepladder::platform::aws;
+use stepladder::platform::{ActiveAlarm, Observation, ObserveRequest};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::{Value, json};
 use stepladder::batch::Batch;
-use stepladder::call::Call;
-use stepladder::decide::Evaluation;
-use stepladder::deployment::Deployment;
+use stepladder::platform::Call;
 use stepladder::platform::simulated::SimulatedCloud;
 use stepladder::platform::{Client, Error};
-use stepladder::reconcile::ActiveAlarm;
 use stepladder::{report, source};
 
 use crate::support::{
@@ -30,12 +29,12 @@ fn reply(payload: &Value, cloud: &dyn Client) -> Value {
     let mut told = Vec::new();
     {
         let policy = built_in();
-        let mut tell = |outcome: &stepladder::apply::Outcome| told.push(report::record(outcome));
+        let mut tell = |outcome: &stepladder::outcome::Outcome| told.push(report::record(outcome));
         let work = pin!(batch.answer(cloud, &policy, at(0), &mut tell));
         // Nothing here waits but what would wait for ever: then its time is up.
         let _ = work.poll(&mut Context::from_waker(Waker::noop()));
     }
-    let reply = report::batch_reply(&batch);
+    let reply = batch.reply();
     assert_eq!(reply["outcomes"], json!(told), "what was told is in the reply, and nothing else");
     reply
 }
@@ -85,17 +84,17 @@ impl<'a> Uneven<'a> {
 
 #[async_trait]
 impl Client for Uneven<'_> {
-    async fn observe(&self, evaluation: &Evaluation<'_>) -> Result<Deployment, Error> {
-        match evaluation.target.endpoint_and_variant() {
+    async fn observe(&self, request: &ObserveRequest<'_>) -> Result<Observation, Error> {
+        match aws::id::endpoint_and_variant(request.target) {
             Some(("throttled", _)) => Err(throttled()),
             Some(("slow", _)) => std::future::pending().await,
-            _ => self.cloud.observe(evaluation).await,
+            _ => self.cloud.observe(request).await,
         }
     }
 
-    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
+    async fn active_alarms(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
         self.asked.clone()?;
-        self.cloud.standing(action, now).await
+        self.cloud.active_alarms(action, now).await
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
@@ -301,6 +300,6 @@ fn observing_a_batch_sends_nothing() {
     let policy = policy("mode = \"observe\"");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(batch.answer(&cloud, &policy, at(0), &mut |_| {}));
-    assert_eq!(results(&report::batch_reply(&batch)), ["dry_run"]);
+    assert_eq!(results(&batch.reply()), ["dry_run"]);
     assert_eq!(cloud.snapshot(), before);
 }

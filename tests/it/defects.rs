@@ -33,13 +33,13 @@ use std::collections::BTreeSet;
 use rstest::rstest;
 use serde_json::{Value, json};
 use stepladder::alarm::Transition;
-use stepladder::apply::{Ending, Outcome};
-use stepladder::call::AlarmDefinition;
-use stepladder::deployment::Size;
+use stepladder::outcome::{Ending, Outcome};
+use stepladder::platform::AlarmDefinition;
 use stepladder::platform::Error;
 use stepladder::platform::oci::provision::Access;
 use stepladder::platform::simulated::{SimulatedCloud, World, WorldAlarm};
 use stepladder::policy::Policy;
+use stepladder::size::Size;
 use stepladder::{report, source};
 
 use crate::support::{
@@ -299,7 +299,7 @@ fn every_deployment_has_a_low_alarm_of_its_own() {
 fn query(definition: &AlarmDefinition) -> &str {
     match definition {
         AlarmDefinition::Oci(alarm) => &alarm.query,
-        AlarmDefinition::Cloudwatch(alarm) => panic!("{alarm:?}"),
+        AlarmDefinition::Aws(alarm) => panic!("{alarm:?}"),
     }
 }
 

@@ -1,8 +1,10 @@
 //! What is not taken at its word: clocks, names, mutes, and alarms that somebody has edited.
 
 use serde_json::{Value, json};
-use stepladder::call::{AlarmDefinition, Call, CloudwatchAlarm};
+use stepladder::platform::aws::alarm::CloudwatchAlarm;
+use stepladder::platform::aws::call::Call as AwsCall;
 use stepladder::platform::simulated::SimulatedCloud;
+use stepladder::platform::{AlarmDefinition, Call};
 
 use crate::support::{
     CHURN, CPU_PAIR, HIGH_CPU, LOW_CPU, Notice, TOPIC_ARN, VARIANT, answer, at, built_in, cloud, cloud_with,
@@ -101,7 +103,7 @@ fn a_pair_that_was_switched_off_is_switched_on_again() {
         let wanted = pairs(&cloud.snapshot(), VARIANT, CPU_PAIR);
         cloud.with(|world| {
             for alarm in world.alarms.iter_mut().filter(|alarm| alarm.is_ours()) {
-                if let AlarmDefinition::Cloudwatch(definition) = &mut alarm.definition {
+                if let AlarmDefinition::Aws(definition) = &mut alarm.definition {
                     edit(definition);
                 }
             }
@@ -119,13 +121,13 @@ fn the_pair_never_calls_an_auto_scaling_policy() {
     let cloud = cloud();
     cloud.with(|world| {
         for alarm in &mut world.alarms {
-            if let AlarmDefinition::Cloudwatch(definition) = &mut alarm.definition {
+            if let AlarmDefinition::Aws(definition) = &mut alarm.definition {
                 definition.actions = vec![scale_out.to_owned(), TOPIC_ARN.to_owned()];
             }
         }
     });
     let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud, &built_in());
-    let Call::AwsPutMetricAlarm(pair) = &outcome.calls[0].call else { panic!("{outcome:?}") };
+    let Call::Aws(AwsCall::PutMetricAlarm(pair)) = &outcome.calls[0].call else { panic!("{outcome:?}") };
     assert_eq!(pair.actions, [TOPIC_ARN]);
 }
 

@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use stepladder::alarm::{Alarm, Event};
-use stepladder::apply::Outcome;
+use stepladder::alarm::{Alarm, EvidenceTime};
 use stepladder::decide::Decision;
 use stepladder::handle::handle;
+use stepladder::outcome::Outcome;
 use stepladder::platform::simulated::{SimulatedCloud, World};
 use stepladder::policy::Policy;
 use stepladder::report;
+use stepladder::source::Event;
 use stepladder::source::parse;
 
 /// The time of payloads that do not tell their own.
@@ -85,7 +86,21 @@ fn told(body: &[u8]) -> String {
 
 fn read(alarm: &Alarm) -> String {
     // Destructured so that a new field cannot be forgotten here.
-    let Alarm { id, name, source, transition, muted, targets, measurement, at, topic, account } = alarm;
+    let Alarm {
+        id,
+        name,
+        source,
+        transition,
+        muted,
+        targets,
+        unknown_targets,
+        measurement,
+        at,
+        evidence,
+        topic,
+        account,
+    } = alarm;
+    assert_eq!(*evidence, EvidenceTime::from(*at), "none of these sources repeats without a new time");
     let mut text = format!("{name}\n");
     let mut line =
         |label: &str, value: &dyn std::fmt::Display| writeln!(text, "  {label:<10} {value}").unwrap();
@@ -101,7 +116,10 @@ fn read(alarm: &Alarm) -> String {
     );
     line("window", &measurement.window.map_or_else(|| "-".to_owned(), |window| format!("{window:#}")));
     for target in targets {
-        line("target", &format!("{target} ({:?})", target.kind));
+        line("target", &format!("{target} ({})", target.kind()));
+    }
+    for unknown in unknown_targets {
+        line("target", &format!("{unknown} (unknown)"));
     }
     let told = [("topic", topic), ("account", account)];
     told.into_iter()
@@ -125,7 +143,7 @@ fn answers(body: &[u8], event: &Event) -> Vec<Outcome> {
 }
 
 fn decided(outcome: &Outcome) -> String {
-    let target = outcome.target.as_ref().map_or("nothing", |target| &target.id);
+    let target = outcome.target.as_ref().map_or("nothing", |target| target.as_str());
     let decision = match &outcome.decision {
         Decision::Resize { axis, from, to } => format!("resize {axis} from {from} to {to}"),
         Decision::Hold(hold) => format!("hold {}", hold.reason()),

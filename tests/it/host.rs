@@ -1,20 +1,18 @@
 //! What every host finds out: whether a payload is done with, and what was told until then.
 
 use std::time::{Duration, Instant};
+use stepladder::platform::{ActiveAlarm, Observation, ObserveRequest};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rstest::rstest;
-use stepladder::apply::Outcome;
-use stepladder::call::Call;
-use stepladder::decide::Evaluation;
-use stepladder::deployment::Deployment;
 use stepladder::host::stored_policy::{COUNTS_FOR, StoredPolicy};
 use stepladder::host::{Ended, Log, answer};
+use stepladder::outcome::Outcome;
+use stepladder::platform::Call;
 use stepladder::platform::simulated::SimulatedCloud;
 use stepladder::platform::{Client, Error};
 use stepladder::policy::{Mode, Policy};
-use stepladder::reconcile::ActiveAlarm;
 use stepladder::report;
 
 use crate::support::{Blind, CHURN, HIGH_CPU, Notice, at, built_in, cloud, heading, notice};
@@ -129,15 +127,15 @@ impl Client for Stuck<'_> {
         *self.begun.lock().unwrap() = deadline;
     }
 
-    async fn observe(&self, evaluation: &Evaluation<'_>) -> Result<Deployment, Error> {
-        if evaluation.target.id != CHURN {
+    async fn observe(&self, request: &ObserveRequest<'_>) -> Result<Observation, Error> {
+        if request.target.as_str() != CHURN {
             std::future::pending::<()>().await;
         }
-        self.cloud.observe(evaluation).await
+        self.cloud.observe(request).await
     }
 
-    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
-        self.cloud.standing(action, now).await
+    async fn active_alarms(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
+        self.cloud.active_alarms(action, now).await
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
@@ -174,11 +172,11 @@ impl Store {
 
 #[async_trait]
 impl Client for Store {
-    async fn observe(&self, _: &Evaluation<'_>) -> Result<Deployment, Error> {
+    async fn observe(&self, _: &ObserveRequest<'_>) -> Result<Observation, Error> {
         Err(unconfigured())
     }
 
-    async fn standing(&self, _: Option<&str>, _: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
+    async fn active_alarms(&self, _: Option<&str>, _: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
         Err(unconfigured())
     }
 

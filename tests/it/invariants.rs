@@ -6,8 +6,8 @@ use proptest::test_runner::{Config, RngSeed};
 use stepladder::alarm::Transition;
 use stepladder::decide::cheapest::{Candidate, Choice, Demand, next};
 use stepladder::decide::{Decision, Evaluated, Hold};
-use stepladder::deployment::{Axis, Bounds, Size};
 use stepladder::ladder::{Ladder, Rung};
+use stepladder::size::{Axis, Bounds, Size};
 
 use crate::golden::case::Case;
 

@@ -1,9 +1,9 @@
 //! What a policy may say, to the last number that is taken and the first that is refused, and what follows from it before
 //! any alarm fires.
 
-use stepladder::alarm::TargetId;
-use stepladder::deployment::{Axis, Direction};
+use stepladder::platform::aws;
 use stepladder::policy::{NativeAutoscaling, Policy};
+use stepladder::size::{Axis, Direction};
 
 /// Each text is refused, and the reason contains the words beside it.
 fn refused(rows: &[(String, &str)]) {
@@ -107,7 +107,7 @@ fn steps_tell_which_way_they_go_where_that_is_sure() {
     ];
     for (keys, expected) in rows {
         let policy = Policy::parse(&rule(keys)).unwrap();
-        let matched = policy.rule_for("a", &TargetId::sagemaker_variant("churn", "AllTraffic")).unwrap();
+        let matched = policy.rule_for("a", &aws::id::variant("churn", "AllTraffic").unwrap()).unwrap();
         assert_eq!(matched.direction(), expected, "{keys}");
     }
 }
@@ -423,7 +423,7 @@ fn a_rule_touches_what_it_may_change() {
     ];
     for (axis, expected) in rows {
         let policy = Policy::parse(&rule("").replace("instances", axis)).unwrap();
-        let matched = policy.rule_for("a", &TargetId::sagemaker_variant("churn", "AllTraffic")).unwrap();
+        let matched = policy.rule_for("a", &aws::id::variant("churn", "AllTraffic").unwrap()).unwrap();
         let touched = [Axis::Instances, Axis::Shape, Axis::Bandwidth].map(|axis| matched.rule.touches(axis));
         assert_eq!(touched, expected, "{axis}");
     }

@@ -2,22 +2,25 @@
 
 use std::future::pending;
 use std::time::Duration;
+use stepladder::platform::aws::call::Call as AwsCall;
+use stepladder::platform::aws::metrics;
+use stepladder::platform::oci::call::Call as OciCall;
+use stepladder::platform::web;
+use stepladder::platform::{ActiveAlarm, Observation, ObserveRequest};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::{Value, json};
 use stepladder::alarm::Transition;
-use stepladder::apply::{CallRecord, Ending, Outcome, Status};
 use stepladder::batch::Batch;
-use stepladder::call::Call;
-use stepladder::decide::Evaluation;
-use stepladder::deployment::Deployment;
-use stepladder::handle::{Answer, handle_each};
+use stepladder::handle::handle_each;
+use stepladder::outcome::Answer;
+use stepladder::outcome::{CallRecord, Ending, Outcome, Status};
+use stepladder::platform::Call;
 use stepladder::platform::simulated::SimulatedCloud;
 use stepladder::platform::{Client, Error};
 use stepladder::policy::Policy;
-use stepladder::reconcile::ActiveAlarm;
 use stepladder::report;
 use tokio::sync::Barrier;
 
@@ -60,7 +63,7 @@ fn high() -> Notice {
 }
 
 fn refusal() -> Error {
-    Error::RejectedChange { operation: "oci:CreateAlarm".to_owned(), message: "no".to_owned() }
+    Error::Refused { operation: "oci:CreateAlarm".to_owned(), message: "no".to_owned() }
 }
 
 fn throttling() -> Error {
@@ -138,7 +141,7 @@ fn every_destination_is_told_in_its_own_way() {
     assert_eq!(told[0].1, told[1].1);
     assert_eq!(told[0].1, told[2].1);
     let type_of = |notice: &CallRecord| {
-        let Call::WebPost { content_type, .. } = &notice.call else { return None };
+        let Call::Web(web::Call::Post { content_type, .. }) = &notice.call else { return None };
         Some(*content_type)
     };
     let types: Vec<&str> = outcome.notices.iter().filter_map(type_of).collect();
@@ -216,8 +219,8 @@ fn the_same_end_of_the_same_event_has_the_same_id() {
 fn a_subject_fits_into_an_e_mail() {
     let outcome = tell(&high(), &cloud(), &telling_all());
     for notice in &outcome.notices {
-        if let Call::OciPublishMessage { title: subject, .. } | Call::AwsPublish { subject, .. } =
-            &notice.call
+        if let Call::Oci(OciCall::PublishMessage { title: subject, .. })
+        | Call::Aws(AwsCall::Publish { subject, .. }) = &notice.call
         {
             assert!(subject.starts_with("stepladder resized ocid1."), "{subject}");
             assert!(subject.is_ascii() && subject.len() < 100, "{subject}");
@@ -249,7 +252,7 @@ fn slack_reads_a_sentence() {
 #[test]
 fn nothing_of_a_record_is_markup_to_slack() {
     let message = "<!channel> & <https://example.org|here>\u{202e}\nforged".to_owned();
-    let text = slack_text(&high(), Some(Error::RejectedChange { operation: "any".to_owned(), message }));
+    let text = slack_text(&high(), Some(Error::Refused { operation: "any".to_owned(), message }));
     assert!(text.contains("&lt;!channel&gt; &amp; &lt;https://example.org|here&gt;"), "{text}");
     assert!(!text.contains(['<', '>', '\u{202e}']) && text.lines().count() == 2, "{text}");
 }
@@ -275,12 +278,12 @@ enum How {
 
 #[async_trait]
 impl Client for Deaf<'_> {
-    async fn observe(&self, evaluation: &Evaluation<'_>) -> Result<Deployment, Error> {
-        self.cloud.observe(evaluation).await
+    async fn observe(&self, request: &ObserveRequest<'_>) -> Result<Observation, Error> {
+        self.cloud.observe(request).await
     }
 
-    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
-        self.cloud.standing(action, now).await
+    async fn active_alarms(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
+        self.cloud.active_alarms(action, now).await
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
@@ -300,7 +303,7 @@ fn answered(body: &[u8], cloud: &dyn Client, policy: &Policy) -> Answer {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let mut answer = handle_each(body, cloud, policy, at(0), &mut |_| {}).await.unwrap();
-        answer.notify(cloud, SHORTLY).await;
+        stepladder::apply::notify(&mut answer.outcomes, cloud, SHORTLY).await;
         answer
     })
 }
@@ -386,10 +389,10 @@ fn nobody_is_told_before_all_alarms_are_answered() {
     }
     assert_eq!(told(&cloud), []);
 
-    runtime.block_on(batch.answer.notify(&cloud, SHORTLY));
+    runtime.block_on(stepladder::apply::notify(&mut batch.answer.outcomes, &cloud, SHORTLY));
     assert_eq!(told(&cloud).len(), 8);
     // What has been told is not told again.
-    runtime.block_on(batch.answer.notify(&cloud, SHORTLY));
+    runtime.block_on(stepladder::apply::notify(&mut batch.answer.outcomes, &cloud, SHORTLY));
     assert_eq!(told(&cloud).len(), 8);
 }
 
@@ -418,7 +421,7 @@ fn the_address_of_a_webhook_is_never_shown_whole() {
         let outcome = &answer.outcomes[0];
         let shown = [
             report::reply(&answer).to_string(),
-            report::metric_line(outcome, at(0)).to_string(),
+            metrics::decision_line(report::record(outcome), "resize", None, at(0)).to_string(),
             report::text(outcome),
             format!("{answer:?}"),
             format!("{policy:?}"),

@@ -1,11 +1,13 @@
 //! Payloads in, alarms out: every shape, every known irregularity, and everything that is no alarm.
 
 use std::path::PathBuf;
+use stepladder::platform::oci;
 
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
-use stepladder::alarm::{Alarm, Event, TargetId, TargetKind, Transition};
+use stepladder::alarm::{Alarm, Transition};
+use stepladder::source::Event;
 use stepladder::source::{Error, MAX_BYTES, MAX_TARGETS, SOURCES, messages, parse};
 
 const CHURN: &str = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueidchurn";
@@ -44,7 +46,8 @@ fn one(payload: &Value) -> Alarm {
 }
 
 fn ids(alarm: &Alarm) -> Vec<&str> {
-    alarm.targets.iter().map(|target| target.id.as_str()).collect()
+    let unknown = alarm.unknown_targets.iter().map(String::as_str);
+    alarm.targets.iter().map(|target| target.as_str()).chain(unknown).collect()
 }
 
 fn in_records(messages: &[Value]) -> Value {
@@ -84,8 +87,9 @@ fn pieces(alarm: &Alarm) -> Value {
     })
 }
 
-fn kinds(alarm: &Alarm) -> Vec<TargetKind> {
-    alarm.targets.iter().map(|target| target.kind).collect()
+fn kinds(alarm: &Alarm) -> Vec<String> {
+    let unknown = alarm.unknown_targets.iter().map(|_| "unknown".to_owned());
+    alarm.targets.iter().map(|target| target.kind().to_string()).chain(unknown).collect()
 }
 
 #[rstest]
@@ -403,7 +407,7 @@ fn an_unusable_id_leaves_the_others_alone() {
 fn a_placeholder_is_a_deployment(#[case] id: &str, #[case] namespace: Option<&str>) {
     let entry = json!({"namespace": namespace, "dimensions": [{"resourceId": id}]});
     let payload = json!({"title": "t", "type": "REPEAT", "alarmMetaData": [entry]});
-    assert_eq!(one(&payload).targets, [TargetId::oci_model_deployment(id)]);
+    assert_eq!(one(&payload).targets, [oci::id::model_deployment(id).unwrap()]);
 }
 
 fn streams(count: usize) -> Vec<Value> {
@@ -512,7 +516,7 @@ fn the_test_messages_of_the_oci_guide_are_read() {
         };
         let alarm = parse(&body).unwrap().alarms.remove(0);
         assert_eq!((alarm.name.as_str(), alarm.transition), (name, Transition::Firing));
-        assert_eq!(alarm.targets, [TargetId::oci_model_deployment("<YOUR_MODEL_DEPLOYMENT_OCID>")]);
+        assert_eq!(alarm.targets, [oci::id::model_deployment("<YOUR_MODEL_DEPLOYMENT_OCID>").unwrap()]);
         assert_eq!(alarm.measurement.threshold, Some(80.0));
         assert_eq!(alarm.at.unwrap().to_string(), "2022-07-08T22:45:00Z");
     }
@@ -542,7 +546,7 @@ fn holds(body: &[u8]) -> Result<(), TestCaseError> {
                 && (id.starts_with("ocid1.") || !id.contains(".."))
                 && id.bytes().all(|b| b.is_ascii_graphic())
         };
-        prop_assert!(alarm.targets.iter().all(|target| harmless(&target.id)), "{:?}", alarm.targets);
+        prop_assert!(alarm.targets.iter().all(|target| harmless(target.as_str())), "{:?}", alarm.targets);
     }
     event.rejected.iter().try_for_each(|error| in_style(error).map_err(TestCaseError::fail))
 }

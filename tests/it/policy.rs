@@ -1,18 +1,22 @@
 //! The policy file: what is refused and how it is told, what each key changes, and which rule answers whom.
 
 use std::process::Command;
+use stepladder::platform::aws::call::Call as AwsCall;
+use stepladder::platform::oci::call::Call as OciCall;
+use stepladder::platform::{aws, oci};
 
 use rstest::rstest;
 use serde_json::{Value, json};
-use stepladder::alarm::TargetId;
-use stepladder::apply::Outcome;
-use stepladder::call::{Call, CloudwatchAlarm, OciAlarm};
 use stepladder::decide::Decision;
-use stepladder::deployment::{self, Axis, Flex};
 use stepladder::ladder::Rung;
+use stepladder::outcome::Outcome;
+use stepladder::platform::Call;
+use stepladder::platform::aws::alarm::CloudwatchAlarm;
+use stepladder::platform::oci::alarm::OciAlarm;
 use stepladder::platform::simulated::SimulatedCloud;
 use stepladder::policy::{Policy, Setting};
 use stepladder::report;
+use stepladder::size::{Axis, Direction, Flex};
 
 use crate::support::{
     CHURN, HIGH_BANDWIDTH, HIGH_CPU, HIGH_MEM, LOW_CPU, LOW_MEM, Notice, TOPIC_ARN, VARIANT, answer, at,
@@ -416,7 +420,7 @@ fn targets(#[case] text: &str, #[case] expected: &str) {
 
 /// The ways on which one alarm message may arrive.
 #[derive(Debug, Clone, Copy)]
-enum Direction {
+enum Arrival {
     /// In an SNS record, through this topic.
     Sns(&'static str),
     /// In an SNS record that does not say through which.
@@ -431,19 +435,19 @@ enum Direction {
     Event,
 }
 
-fn arriving(direction: Direction) -> Value {
+fn arriving(arrival: Arrival) -> Value {
     let message = notice(HIGH_CPU, VARIANT).message().to_string();
     let envelope = |topic| json!({ "Type": "Notification", "TopicArn": topic, "Message": message });
     let record = |sns| json!({ "Records": [{ "EventSource": "aws:sns", "Sns": sns }] });
     let sample = |text: &str| serde_json::from_str(text).unwrap();
-    match direction {
-        Direction::Sns(topic) => record(json!({ "TopicArn": topic, "Message": message })),
-        Direction::SnsOfNoTopic => record(json!({ "Message": message })),
-        Direction::Envelope(topic) => envelope(topic),
-        Direction::Queued(topic) => batch(&[("m", envelope(topic).to_string().as_bytes())]),
-        Direction::Raw => batch(&[("m", message.as_bytes())]),
-        Direction::Action => sample(include_str!("../../events/cloudwatch/action.high-cpu.firing.json")),
-        Direction::Event => sample(include_str!("../../events/cloudwatch/event.high-cpu.firing.json")),
+    match arrival {
+        Arrival::Sns(topic) => record(json!({ "TopicArn": topic, "Message": message })),
+        Arrival::SnsOfNoTopic => record(json!({ "Message": message })),
+        Arrival::Envelope(topic) => envelope(topic),
+        Arrival::Queued(topic) => batch(&[("m", envelope(topic).to_string().as_bytes())]),
+        Arrival::Raw => batch(&[("m", message.as_bytes())]),
+        Arrival::Action => sample(include_str!("../../events/cloudwatch/action.high-cpu.firing.json")),
+        Arrival::Event => sample(include_str!("../../events/cloudwatch/event.high-cpu.firing.json")),
     }
 }
 
@@ -457,41 +461,41 @@ fn outcome_of(payload: &Value, text: &str) -> (&'static str, String) {
 const OTHERS: &str = "arn:aws:sns:us-east-1:111122223333:others";
 
 #[rstest]
-#[case::everything("", Direction::Sns(OTHERS), "resize")]
-#[case::this_one("topics = [\"*:others\", \"*:stepladder-*\"]", Direction::Sns(TOPIC_ARN), "resize")]
-#[case::other("topics = [\"*:stepladder-*\"]", Direction::Sns(OTHERS), "not_allowed")]
-#[case::none("topics = []", Direction::Sns(TOPIC_ARN), "not_allowed")]
+#[case::everything("", Arrival::Sns(OTHERS), "resize")]
+#[case::this_one("topics = [\"*:others\", \"*:stepladder-*\"]", Arrival::Sns(TOPIC_ARN), "resize")]
+#[case::other("topics = [\"*:stepladder-*\"]", Arrival::Sns(OTHERS), "not_allowed")]
+#[case::none("topics = []", Arrival::Sns(TOPIC_ARN), "not_allowed")]
 // The whole ARN, not a part of it, and as it is spelled.
-#[case::part("topics = [\"stepladder-alarms\"]", Direction::Sns(TOPIC_ARN), "not_allowed")]
-#[case::any_case("topics = [\"*:STEPLADDER-*\"]", Direction::Sns(TOPIC_ARN), "not_allowed")]
-#[case::queued("topics = [\"*:stepladder-*\"]", Direction::Queued(TOPIC_ARN), "resize")]
-#[case::queued_other("topics = [\"*:stepladder-*\"]", Direction::Queued(OTHERS), "not_allowed")]
-#[case::envelope("topics = [\"*:stepladder-*\"]", Direction::Envelope(TOPIC_ARN), "resize")]
-#[case::envelope_other("topics = [\"*:stepladder-*\"]", Direction::Envelope(OTHERS), "not_allowed")]
+#[case::part("topics = [\"stepladder-alarms\"]", Arrival::Sns(TOPIC_ARN), "not_allowed")]
+#[case::any_case("topics = [\"*:STEPLADDER-*\"]", Arrival::Sns(TOPIC_ARN), "not_allowed")]
+#[case::queued("topics = [\"*:stepladder-*\"]", Arrival::Queued(TOPIC_ARN), "resize")]
+#[case::queued_other("topics = [\"*:stepladder-*\"]", Arrival::Queued(OTHERS), "not_allowed")]
+#[case::envelope("topics = [\"*:stepladder-*\"]", Arrival::Envelope(TOPIC_ARN), "resize")]
+#[case::envelope_other("topics = [\"*:stepladder-*\"]", Arrival::Envelope(OTHERS), "not_allowed")]
 // It came through a topic and does not say which.
-#[case::unnamed("topics = [\"arn:*\"]", Direction::SnsOfNoTopic, "not_allowed")]
+#[case::unnamed("topics = [\"arn:*\"]", Arrival::SnsOfNoTopic, "not_allowed")]
 // What came through no topic that is known of is not subject to the list.
-#[case::raw("topics = []", Direction::Raw, "resize")]
-#[case::action("topics = []", Direction::Action, "resize")]
-#[case::event("topics = []", Direction::Event, "resize")]
-fn topics(#[case] text: &str, #[case] direction: Direction, #[case] expected: &str) {
-    assert_eq!(outcome_of(&arriving(direction), text).0, expected);
+#[case::raw("topics = []", Arrival::Raw, "resize")]
+#[case::action("topics = []", Arrival::Action, "resize")]
+#[case::event("topics = []", Arrival::Event, "resize")]
+fn topics(#[case] text: &str, #[case] arrival: Arrival, #[case] expected: &str) {
+    assert_eq!(outcome_of(&arriving(arrival), text).0, expected);
 }
 
 #[rstest]
-#[case::everything("", Direction::Sns(TOPIC_ARN), "resize")]
-#[case::this_one("accounts = [\"444455556666\", \"111122223333\"]", Direction::Sns(TOPIC_ARN), "resize")]
-#[case::none("accounts = []", Direction::Sns(TOPIC_ARN), "not_allowed")]
-#[case::sns("accounts = [\"444455556666\"]", Direction::Sns(TOPIC_ARN), "not_allowed")]
-#[case::queued("accounts = [\"444455556666\"]", Direction::Queued(TOPIC_ARN), "not_allowed")]
-#[case::raw("accounts = [\"444455556666\"]", Direction::Raw, "not_allowed")]
-#[case::action("accounts = [\"444455556666\"]", Direction::Action, "not_allowed")]
-#[case::event("accounts = [\"444455556666\"]", Direction::Event, "not_allowed")]
-#[case::allowed_raw("accounts = [\"111122223333\"]", Direction::Raw, "resize")]
-#[case::allowed_action("accounts = [\"111122223333\"]", Direction::Action, "resize")]
-#[case::allowed_event("accounts = [\"111122223333\"]", Direction::Event, "resize")]
-fn accounts(#[case] text: &str, #[case] direction: Direction, #[case] expected: &str) {
-    assert_eq!(outcome_of(&arriving(direction), text).0, expected);
+#[case::everything("", Arrival::Sns(TOPIC_ARN), "resize")]
+#[case::this_one("accounts = [\"444455556666\", \"111122223333\"]", Arrival::Sns(TOPIC_ARN), "resize")]
+#[case::none("accounts = []", Arrival::Sns(TOPIC_ARN), "not_allowed")]
+#[case::sns("accounts = [\"444455556666\"]", Arrival::Sns(TOPIC_ARN), "not_allowed")]
+#[case::queued("accounts = [\"444455556666\"]", Arrival::Queued(TOPIC_ARN), "not_allowed")]
+#[case::raw("accounts = [\"444455556666\"]", Arrival::Raw, "not_allowed")]
+#[case::action("accounts = [\"444455556666\"]", Arrival::Action, "not_allowed")]
+#[case::event("accounts = [\"444455556666\"]", Arrival::Event, "not_allowed")]
+#[case::allowed_raw("accounts = [\"111122223333\"]", Arrival::Raw, "resize")]
+#[case::allowed_action("accounts = [\"111122223333\"]", Arrival::Action, "resize")]
+#[case::allowed_event("accounts = [\"111122223333\"]", Arrival::Event, "resize")]
+fn accounts(#[case] text: &str, #[case] arrival: Arrival, #[case] expected: &str) {
+    assert_eq!(outcome_of(&arriving(arrival), text).0, expected);
 }
 
 #[test]
@@ -673,7 +677,7 @@ fn defaults_bandwidth_and_rule_bandwidth(
 fn oci_pair(key: &str, value: &str) -> OciAlarm {
     let text = pair_with(key, value).replace("\"b\"", "\"*high_cpu\"");
     let outcome = told(&text, &notice(HIGH_CPU, CHURN));
-    let Call::OciCreateAlarm { alarm, .. } = &outcome.calls[0].call else {
+    let Call::Oci(OciCall::CreateAlarm { alarm, .. }) = &outcome.calls[0].call else {
         panic!("no alarm is created first")
     };
     alarm.clone()
@@ -682,7 +686,9 @@ fn oci_pair(key: &str, value: &str) -> OciAlarm {
 fn variants_pair(key: &str, value: &str) -> CloudwatchAlarm {
     let text = pair_with(key, value).replace("\"b\"", "\"*high_cpu\"");
     let outcome = told(&text, &notice(HIGH_CPU, VARIANT));
-    let Call::AwsPutMetricAlarm(alarm) = &outcome.calls[0].call else { panic!("no alarm is put first") };
+    let Call::Aws(AwsCall::PutMetricAlarm(alarm)) = &outcome.calls[0].call else {
+        panic!("no alarm is put first")
+    };
     alarm.clone()
 }
 
@@ -733,7 +739,7 @@ fn pair_repeat() {
     let text = "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\n\
                 pair = { alarm = \"low\", metric = \"m\", below = 1, window = \"7m\" }";
     let outcome = told(text, &notice(HIGH_CPU, CHURN));
-    let Call::OciCreateAlarm { alarm, .. } = &outcome.calls[0].call else {
+    let Call::Oci(OciCall::CreateAlarm { alarm, .. }) = &outcome.calls[0].call else {
         panic!("no alarm is created first")
     };
     assert_eq!(alarm.repeat.as_deref(), Some("PT7M"));
@@ -807,7 +813,9 @@ fn threshold(metric: &str, ladder: &str) -> f64 {
         pair_with("metric", &format!("\"{metric}\"")).replace("\"b\"", "\"*high_cpu\"")
     );
     let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud_with(VARIANT, 1, "mine.1"), &policy(&text));
-    let Call::AwsPutMetricAlarm(alarm) = &outcome.calls[0].call else { panic!("no alarm is put first") };
+    let Call::Aws(AwsCall::PutMetricAlarm(alarm)) = &outcome.calls[0].call else {
+        panic!("no alarm is put first")
+    };
     alarm.threshold
 }
 
@@ -864,8 +872,8 @@ fn a_rule_of_the_policy_goes_before_the_built_in_ones() {
     assert_eq!((own, policy("").rule_counts()), (1, (0, built_in)));
 }
 
-const UP: deployment::Direction = deployment::Direction::Up;
-const DOWN: deployment::Direction = deployment::Direction::Down;
+const UP: Direction = Direction::Up;
+const DOWN: Direction = Direction::Down;
 
 #[rstest]
 // The guide's four names, exactly.
@@ -901,10 +909,10 @@ const DOWN: deployment::Direction = deployment::Direction::Down;
 fn the_built_in_rules_know_the_usual_names(
     #[case] alarm: &str,
     #[case] axis: Axis,
-    #[case] direction: deployment::Direction,
+    #[case] direction: Direction,
 ) {
     let policy = built_in();
-    let target = TargetId::oci_model_deployment(CHURN);
+    let target = oci::id::model_deployment(CHURN).unwrap();
     let matched = policy.rule_for(alarm, &target).unwrap();
     assert_eq!((matched.rule.axis, matched.direction()), (axis, Some(direction)));
     let pair = matched.rule.pair.as_ref().unwrap();
@@ -924,7 +932,7 @@ fn the_built_in_rules_know_the_usual_names(
 #[case("model_deployment_high_bandwith")]
 #[case("")]
 fn other_names_have_no_rule(#[case] alarm: &str) {
-    assert!(built_in().rule_for(alarm, &TargetId::oci_model_deployment(CHURN)).is_none());
+    assert!(built_in().rule_for(alarm, &oci::id::model_deployment(CHURN).unwrap()).is_none());
 }
 
 #[rstest]
@@ -936,12 +944,12 @@ fn other_names_have_no_rule(#[case] alarm: &str) {
 )]
 fn the_pair_of_an_endpoint_called_high_cpu_model_is_a_low_alarm(#[case] text: &str) {
     let id = "endpoint/high-cpu-model/variant/AllTraffic";
-    let target = TargetId::sagemaker_variant("high-cpu-model", "AllTraffic");
+    let target = aws::id::variant("high-cpu-model", "AllTraffic").unwrap();
     let policy = policy(text);
     let cloud = SimulatedCloud::new(stepladder::platform::simulated::World::default());
     // It goes up, and what is written on the way comes back as an alarm about the same endpoint.
     let up = tell(&Notice::new("high_cpu", id), &cloud, &policy);
-    let Call::AwsPutMetricAlarm(pair) = &up.calls[0].call else { panic!("no alarm is put first") };
+    let Call::Aws(AwsCall::PutMetricAlarm(pair)) = &up.calls[0].call else { panic!("no alarm is put first") };
     let matched = policy.rule_for(&pair.name, &target).unwrap();
     assert_eq!((matched.rule.axis, matched.direction()), (Axis::Instances, Some(DOWN)));
     crate::support::pass(&cloud, 60);
@@ -1056,7 +1064,7 @@ fn of_several_targets_and_schedules_it_is_told_which_has_the_last_word() {
          [[schedule]]\ncron = \"0 20 * * *\"\nfor = \"1h\"\nmin = 3\nmax = 9\n\
          [[schedule]]\ncron = \"0 8 * * *\"\nfor = \"10h\"\nmin = 2\nmax = 9",
     );
-    let target = TargetId::sagemaker_variant("a", "b");
+    let target = aws::id::variant("a", "b").unwrap();
     let matched = policy.rule_for("model_deployment_high_cpu", &target).unwrap();
     let effective = policy.effective(matched, &target, "2026-03-02T12:00:00Z".parse().unwrap());
     let settings = policy.settings_of(&effective);

@@ -6,11 +6,11 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed};
 use stepladder::alarm::Transition;
-use stepladder::apply::{Ending, Outcome};
 use stepladder::decide::Decision;
-use stepladder::deployment::{Axis, Flex, Size};
+use stepladder::outcome::{Ending, Outcome};
 use stepladder::platform::simulated::{SimulatedCloud, World, WorldAlarm};
 use stepladder::policy::Policy;
+use stepladder::size::{Axis, Flex, Size};
 
 use crate::support::{
     BANDWIDTH_PAIR, CHURN, CPU_PAIR, HIGH_BANDWIDTH, HIGH_CPU, HIGH_MEM, LOW_BANDWIDTH, LOW_CPU, LOW_MEM,

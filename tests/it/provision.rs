@@ -4,24 +4,24 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use stepladder::platform::{ActiveAlarm, Observation, ObserveRequest};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::{Value, json};
-use stepladder::call::{AlarmDefinition, Call, FURTHER_PERMISSIONS, OPERATORS_OWN, OciAlarm, PERMISSIONS};
-use stepladder::decide::Evaluation;
-use stepladder::deployment::Deployment;
+use stepladder::platform::oci::alarm::OciAlarm;
+use stepladder::platform::oci::call::OPERATIONS;
 use stepladder::platform::oci::provision::Desired;
 use stepladder::platform::oci::provision::{
     Access, Existing, ExistingSubscription, ExistingTopic, OPERATORS_TOO, Planner, READS, Report, carry_out,
     of_function, of_operator, plan, propose, removal,
 };
 use stepladder::platform::simulated::{SimulatedCloud, World, WorldAlarm};
-use stepladder::platform::target::TARGETS;
+use stepladder::platform::{self, operations};
+use stepladder::platform::{AlarmDefinition, Call};
 use stepladder::platform::{Client, Error};
 use stepladder::policy::Policy;
-use stepladder::reconcile::ActiveAlarm;
 use tempfile::TempDir;
 
 use crate::cli::{run, write};
@@ -101,7 +101,7 @@ fn sent(report: &Report) -> Vec<&'static str> {
 fn alarms(cloud: &SimulatedCloud) -> Vec<OciAlarm> {
     let definition = |known: WorldAlarm| match known.definition {
         AlarmDefinition::Oci(alarm) => alarm,
-        AlarmDefinition::Cloudwatch(alarm) => panic!("{alarm:?} stands on OCI"),
+        AlarmDefinition::Aws(alarm) => panic!("{alarm:?} stands on OCI"),
     };
     cloud.snapshot().alarms.into_iter().map(definition).collect()
 }
@@ -255,6 +255,12 @@ fn a_table_that_cannot_be_used_is_told(#[case] text: &str, #[case] parts: &[&str
 fn a_threshold_of_its_own_is_taken(#[case] keys: &str) {
     let text = one_alarm("").replace("metric = \"CpuUtilization\"", keys);
     assert_eq!(wanted(&text).alarms.len(), 1);
+}
+
+/// What exists of what is wanted.
+fn existing(cloud: &SimulatedCloud, wanted: &Desired) -> Existing {
+    let platform::Existing::Oci(existing) = now(cloud.existing(platform::Desired::Oci(wanted))).unwrap();
+    existing
 }
 
 #[test]
@@ -513,7 +519,7 @@ fn the_old_function_is_called_until_the_new_one_is_seen() {
     let other = FUNCTION.replace("function", "other");
     let wanted = wanted(&table("", "").replace(FUNCTION, &other));
     let cloud = provisioned();
-    let late = now(cloud.setup(&wanted)).unwrap();
+    let late = existing(&cloud, &wanted);
     let troubled = Troubled::new(cloud, None, vec![late.clone(), late]);
     let report = apply(&wanted, plan, &troubled);
     assert_eq!(sent(&report), ["oci:CreateSubscription", "oci:DeleteSubscription"]);
@@ -768,17 +774,20 @@ impl Troubled {
 
 #[async_trait]
 impl Client for Troubled {
-    async fn observe(&self, evaluation: &Evaluation<'_>) -> Result<Deployment, Error> {
-        self.cloud.observe(evaluation).await
+    async fn observe(&self, request: &ObserveRequest<'_>) -> Result<Observation, Error> {
+        self.cloud.observe(request).await
     }
 
-    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
-        self.cloud.standing(action, now).await
+    async fn active_alarms(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
+        self.cloud.active_alarms(action, now).await
     }
 
-    async fn setup(&self, wanted: &Desired) -> Result<Existing, Error> {
+    async fn existing(&self, desired: platform::Desired<'_>) -> Result<platform::Existing, Error> {
         let late = self.late.lock().unwrap().pop();
-        if let Some(late) = late { Ok(late) } else { self.cloud.setup(wanted).await }
+        match late {
+            Some(late) => Ok(platform::Existing::Oci(late)),
+            None => self.cloud.existing(desired).await,
+        }
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
@@ -819,7 +828,7 @@ fn what_is_not_listed_yet_is_not_sent_twice() {
 fn what_never_looks_as_it_was_sent_is_sent_once() {
     let cloud = provisioned();
     let look = |etag: usize| {
-        let mut setup = now(cloud.setup(&small())).unwrap();
+        let mut setup = existing(&cloud, &small());
         setup.alarms[0].alarm.severity = "ERROR".into();
         // The first look has the real one.
         if etag > 0 {
@@ -838,10 +847,10 @@ fn a_cloud_that_provisions_nothing_says_so() {
     struct Elsewhere;
     #[async_trait]
     impl Client for Elsewhere {
-        async fn observe(&self, _: &Evaluation<'_>) -> Result<Deployment, Error> {
+        async fn observe(&self, _: &ObserveRequest<'_>) -> Result<Observation, Error> {
             panic!("nobody asks")
         }
-        async fn standing(&self, _: Option<&str>, _: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
+        async fn active_alarms(&self, _: Option<&str>, _: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
             Ok(Vec::new())
         }
         async fn send(&self, _: &Call) -> Result<String, Error> {
@@ -892,11 +901,10 @@ fn the_statements_grant_exactly_what_is_called() {
     let access = Access::of(&small());
     exactly(&access.function, &of_function());
     exactly(&access.operator, &of_operator());
-    let reads = TARGETS.iter().flat_map(|target| target.reads);
-    let all = PERMISSIONS.iter().chain(FURTHER_PERMISSIONS).chain(reads);
-    let functions: BTreeSet<_> = all
-        .filter(|(operation, _)| operation.starts_with("oci:") && !OPERATORS_OWN.contains(operation))
-        .map(|(_, permission)| *permission)
+    let functions: BTreeSet<_> = operations()
+        .filter(|operation| operation.name.starts_with("oci:") && !operation.is_operators_own)
+        .flat_map(|operation| operation.permissions)
+        .copied()
         .collect();
     assert_eq!(functions, of_function().into_iter().collect());
     assert_eq!(access.matching_rule, format!("resource.id = '{FUNCTION}'"));
@@ -914,11 +922,13 @@ fn a_person_sends_nothing_else() {
     edit(&cloud, 0, |alarm| alarm.severity = "ERROR".into());
     operations.extend(sent(&apply(&small(), plan, &cloud)));
     operations.extend(sent(&apply(&small(), removal, &cloud)));
-    assert_eq!(operations, OPERATORS_OWN.iter().chain(OPERATORS_TOO).copied().collect());
+    let own =
+        OPERATIONS.iter().filter(|operation| operation.is_operators_own).map(|operation| operation.name);
+    assert_eq!(operations, own.chain(OPERATORS_TOO.iter().copied()).collect());
     for operation in operations {
-        assert!(PERMISSIONS.iter().any(|(known, _)| *known == operation), "{operation}");
+        assert!(OPERATIONS.iter().any(|known| known.name == operation), "{operation}");
     }
-    assert!(READS.iter().all(|(_, permission)| of_operator().contains(permission)));
+    assert!(READS.iter().all(|read| of_operator().contains(&read.permission())));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Crashes: whatever call a plan ends at, and on whichever side of it, the next event puts things right.
 
 use rstest::rstest;
-use stepladder::apply::Ending;
-use stepladder::call::AlarmDefinition;
-use stepladder::deployment::{Flex, Size};
+use stepladder::outcome::Ending;
+use stepladder::platform::AlarmDefinition;
 use stepladder::platform::simulated::{SimulatedCloud, SimulatedDeployment, World};
+use stepladder::size::{Flex, Size};
 
 use crate::support::{
     self, BANDWIDTH_PAIR, CHURN, CPU_PAIR, HIGH_BANDWIDTH, HIGH_CPU, HIGH_MEM, Interrupted, LOW_BANDWIDTH,
@@ -55,12 +55,12 @@ fn edit(world: &mut World) {
         alarm.revision += 1;
         match &mut alarm.definition {
             AlarmDefinition::Oci(found) => found.query = found.query.replace("< 10", "< 99"),
-            AlarmDefinition::Cloudwatch(found) => found.threshold = 399.0,
+            AlarmDefinition::Aws(found) => found.threshold = 399.0,
         }
     }
 }
 
-fn hear(alarm: &str, id: &str, hour: i64, cloud: &SimulatedCloud) -> stepladder::apply::Outcome {
+fn hear(alarm: &str, id: &str, hour: i64, cloud: &SimulatedCloud) -> stepladder::outcome::Outcome {
     tell(&notice(alarm, id).at(minute(hour * 60)), cloud, &built_in())
 }
 
@@ -104,7 +104,7 @@ fn all_is_as_it_should_be(cloud: &SimulatedCloud, id: &str, alarm: &str, story: 
     for pair in pairs(&cloud.snapshot(), id, pair_for(alarm)) {
         let edited = match &pair.definition {
             AlarmDefinition::Oci(found) => !found.query.ends_with("< 10"),
-            AlarmDefinition::Cloudwatch(found) => (found.threshold - 40.0).abs() > f64::EPSILON,
+            AlarmDefinition::Aws(found) => (found.threshold - 40.0).abs() > f64::EPSILON,
         };
         assert!(!edited, "{story}: the pair is not as the policy says");
     }

@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 use serde_json::{Value, json};
-use stepladder::apply::{Outcome, Status};
+use stepladder::outcome::{Outcome, Status};
 use stepladder::platform::simulated::{Delivery, SimulatedCloud};
 use stepladder::policy::Policy;
 use stepladder::report;

@@ -1,21 +1,28 @@
 //! Every rule of the design, one table each: what happens, what is sent, and what is told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use stepladder::platform::aws::call::Call as AwsCall;
+use stepladder::platform::oci::call::Call as OciCall;
+use stepladder::platform::{Facts, Observation, aws};
 
 use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::{Value, json};
-use stepladder::alarm::{TargetId, Transition};
-use stepladder::apply::{CallRecord, Ending, Outcome, Status};
-use stepladder::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm, RetryToken};
+use stepladder::alarm::Transition;
 use stepladder::decide::{Decision, Evaluation, Hold, decide, worth_a_look};
-use stepladder::deployment::{Axis, Bounds, Deployment, Direction, Facts, Lifecycle, Size};
+use stepladder::deployment::{Deployment, Lifecycle};
 use stepladder::ladder::{Ladders, Rung};
+use stepladder::outcome::{CallRecord, Ending, Outcome, Status};
 use stepladder::plan::plan;
 use stepladder::platform::Error;
+use stepladder::platform::aws::alarm::CloudwatchAlarm;
+use stepladder::platform::oci::alarm::OciAlarm;
+use stepladder::platform::oci::call::RetryToken;
 use stepladder::platform::simulated::{SimulatedCloud, SimulatedDeployment, World};
+use stepladder::platform::{AlarmDefinition, Call};
 use stepladder::policy::Policy;
 use stepladder::report;
+use stepladder::size::{Axis, Bounds, Direction, Size};
 
 use crate::support::{
     Blind, CHURN, CPU_PAIR, HIGH_CPU, HIGH_MEM, Interrupted, LOW_CPU, LOW_MEM, MEM_PAIR, Notice, Racing,
@@ -295,7 +302,8 @@ fn a_pair_that_was_edited_before_its_deletion_is_a_lost_race() {
 #[test]
 fn a_size_is_asked_for_in_absolute_numbers() {
     let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud(), &built_in());
-    let Call::OciUpdateModelDeployment { if_match, configuration, .. } = &outcome.calls[1].call else {
+    let Call::Oci(OciCall::UpdateModelDeployment { if_match, configuration, .. }) = &outcome.calls[1].call
+    else {
         panic!("no update")
     };
     assert_eq!(if_match, "etag-0");
@@ -497,7 +505,7 @@ fn edit_pairs(cloud: &SimulatedCloud) {
             alarm.revision += 1;
             match &mut alarm.definition {
                 AlarmDefinition::Oci(found) => found.query = found.query.replace("< 10", "< 99"),
-                AlarmDefinition::Cloudwatch(found) => found.threshold = 399.0,
+                AlarmDefinition::Aws(found) => found.threshold = 399.0,
             }
         }
     });
@@ -741,7 +749,9 @@ fn the_low_threshold_is_a_share_of_what_there_is(
          pair = {{ alarm = \"low\", metric = \"{written}\", below = 10, window = \"7m\" }}"
     ));
     let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud_with(VARIANT, 1, shape), &policy);
-    let Call::AwsPutMetricAlarm(alarm) = &outcome.calls[0].call else { panic!("no alarm is put first") };
+    let Call::Aws(AwsCall::PutMetricAlarm(alarm)) = &outcome.calls[0].call else {
+        panic!("no alarm is put first")
+    };
     assert_eq!((alarm.metric.as_str(), alarm.threshold), (metric, threshold));
     assert_eq!((alarm.period, alarm.evaluation_periods), (60, 7));
     assert_eq!(outcome.notes.is_empty(), shape != "ml.x9.xlarge");
@@ -752,14 +762,16 @@ fn the_threshold_follows_the_shape() {
     let cloud = with_a_pair(VARIANT, HIGH_CPU);
     on(&cloud, VARIANT, |found| "ml.m5.4xlarge".clone_into(&mut found.shape));
     let outcome = tell(&notice(HIGH_CPU, VARIANT).at(minute(60)), &cloud, &built_in());
-    let Call::AwsPutMetricAlarm(alarm) = &outcome.calls[0].call else { panic!("no alarm is put first") };
+    let Call::Aws(AwsCall::PutMetricAlarm(alarm)) = &outcome.calls[0].call else {
+        panic!("no alarm is put first")
+    };
     assert!((alarm.threshold - 160.0).abs() < f64::EPSILON, "{}", alarm.threshold);
 }
 
 #[test]
 fn the_pair_on_oci_is_grouped_over_instances_and_like_the_alarm_that_called() {
     let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud(), &built_in());
-    let Call::OciCreateAlarm { alarm, .. } = &outcome.calls[0].call else {
+    let Call::Oci(OciCall::CreateAlarm { alarm, .. }) = &outcome.calls[0].call else {
         panic!("no alarm is created first")
     };
     let expected = OciAlarm {
@@ -777,14 +789,14 @@ fn the_pair_on_oci_is_grouped_over_instances_and_like_the_alarm_that_called() {
 fn standing_oci(name: &str) -> OciAlarm {
     match standing(name, CHURN, Some(5)).definition {
         AlarmDefinition::Oci(alarm) => alarm,
-        AlarmDefinition::Cloudwatch(alarm) => panic!("{alarm:?} stands on OCI"),
+        AlarmDefinition::Aws(alarm) => panic!("{alarm:?} stands on OCI"),
     }
 }
 
 /// The tokens that the paired alarm would be created with: the first, and the next where that one is blocked.
 fn tokens(cloud: &SimulatedCloud, minutes: i64) -> [RetryToken; 2] {
     let plan = tell(&notice(HIGH_CPU, CHURN).at(minute(minutes)), cloud, &policy("mode = \"observe\""));
-    let Call::OciCreateAlarm { retry_token, next_token, .. } = &plan.calls[0].call else {
+    let Call::Oci(OciCall::CreateAlarm { retry_token, next_token, .. }) = &plan.calls[0].call else {
         panic!("no alarm is created")
     };
     [*retry_token, *next_token]
@@ -826,7 +838,7 @@ fn mute(cloud: &SimulatedCloud) {
         for alarm in &mut world.alarms {
             match &mut alarm.definition {
                 AlarmDefinition::Oci(found) => found.destinations.clear(),
-                AlarmDefinition::Cloudwatch(found) => found.actions.clear(),
+                AlarmDefinition::Aws(found) => found.actions.clear(),
             }
         }
     });
@@ -856,7 +868,9 @@ fn the_pair_notifies(#[case] told: Option<&str>, #[case] expected: &str) {
     let mut policy = built_in();
     policy.alarm_action = told.map(str::to_owned);
     let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud(), &policy);
-    let Call::AwsPutMetricAlarm(alarm) = &outcome.calls[0].call else { panic!("no alarm is put first") };
+    let Call::Aws(AwsCall::PutMetricAlarm(alarm)) = &outcome.calls[0].call else {
+        panic!("no alarm is put first")
+    };
     assert_eq!(alarm.actions, [expected]);
 }
 
@@ -1056,7 +1070,7 @@ fn there_is_one_outcome_per_alarm_and_target() {
     let cloud = cloud();
     let answer = answer(message.to_string().as_bytes(), &cloud, &built_in(), at(0));
     let told: Vec<_> =
-        answer.outcomes.iter().map(|o| (o.target.as_ref().unwrap().id.as_str(), reason(o))).collect();
+        answer.outcomes.iter().map(|o| (o.target.as_ref().unwrap().as_str(), reason(o))).collect();
     // The unknown one keeps nobody from being answered, and the second alarm waits for the first one's change.
     assert_eq!(told, [(CHURN, "resize"), (other.as_str(), "not_observed"), (CHURN, "superseded")]);
     assert_eq!(heading(&cloud, CHURN).instances, 2);
@@ -1108,7 +1122,7 @@ fn more_wins_over_less(#[case] text: &str, #[case] alarms: &[&str], #[case] expe
     let cloud = cloud_with(VARIANT, 3, "ml.m5.xlarge");
     let notices: Vec<Notice> = alarms.iter().map(|alarm| notice(alarm, VARIANT)).collect();
     let answer = answer(&together(&notices), &cloud, &policy(text), at(0));
-    let told: Vec<_> = answer.outcomes.iter().map(|o| (o.alarm.name.clone(), reason(o))).collect();
+    let told: Vec<_> = answer.outcomes.iter().map(|o| (o.alarm.name.to_string(), reason(o))).collect();
     let expected: Vec<_> =
         expected.iter().map(|(alarm, reason)| (notice(alarm, VARIANT).name().to_owned(), *reason)).collect();
     assert_eq!(told, expected);
@@ -1159,7 +1173,7 @@ fn the_same_story_has_the_same_record() {
 #[case::unavailable(unavailable(), "unavailable", true)]
 #[case::denied(denied(), "denied", false)]
 #[case::quota(error(|operation, message| Error::OverQuota { operation, message }), "over_quota", false)]
-#[case::refused(error(|operation, message| Error::RejectedChange { operation, message }), "refused", false)]
+#[case::refused(error(|operation, message| Error::Refused { operation, message }), "refused", false)]
 #[case::not_found(error(|operation, message| Error::NotFound { operation, message }), "not_found", false)]
 fn what_may_succeed_later_is_delivered_again(#[case] error: Error, #[case] kind: &str, #[case] again: bool) {
     // When it looks.
@@ -1415,16 +1429,9 @@ fn every_reason_to_hold_has_a_story() {
 
 // ---- purity: deciding and planning need nothing but their arguments ----
 
-fn variant_as_seen(pair: Option<CloudwatchAlarm>) -> Deployment {
-    let seen = |definition| stepladder::deployment::SeenAlarm {
-        id: "pair".to_owned(),
-        etag: None,
-        ours: true,
-        definition: AlarmDefinition::Cloudwatch(definition),
-        window: None,
-    };
-    Deployment {
-        target: TargetId::sagemaker_variant("churn", "AllTraffic"),
+fn variant_as_seen(pair: Option<CloudwatchAlarm>) -> Observation {
+    let deployment = Deployment {
+        target: aws::id::variant("churn", "AllTraffic").unwrap(),
         size: size_of(2, "ml.m5.large"),
         heading: size_of(2, "ml.m5.large"),
         lifecycle: Lifecycle::Settled,
@@ -1439,15 +1446,17 @@ fn variant_as_seen(pair: Option<CloudwatchAlarm>) -> Deployment {
         infeasible: Vec::new(),
         floor: None,
         alarm: None,
-        pair: pair.map(seen),
+        pair: pair.as_ref().map(|alarm| aws::variant::observed(alarm, true)),
         duplicates: Vec::new(),
-        facts: Facts::SagemakerVariant {
-            configuration: "churn-config-3".to_owned(),
-            arn: String::new(),
-            created: None,
-            endpoint: None,
-        },
-    }
+    };
+    let facts = aws::Facts {
+        configuration: "churn-config-3".to_owned(),
+        arn: String::new(),
+        created: None,
+        endpoint: None,
+        pair,
+    };
+    Observation { deployment, facts: Facts::Aws(facts) }
 }
 
 #[test]
@@ -1456,14 +1465,16 @@ fn a_plan_carried_out_has_nothing_left_to_write() {
     policy.alarm_action = Some(TOPIC_ARN.to_owned());
     let mut event = stepladder::source::parse(&notice(HIGH_CPU, VARIANT).body()).unwrap();
     let alarm = event.alarms.remove(0);
-    let planned = |seen: &Deployment| {
+    let planned = |seen: &Observation| {
         let (evaluation, guards): (Evaluation, _) =
             worth_a_look(&alarm, &alarm.targets[0], &policy, at(0)).unwrap();
         plan(&evaluation, seen, decide(&evaluation, guards, seen, &policy), &policy).calls
     };
     let first = planned(&variant_as_seen(None));
-    let [Call::AwsPutMetricAlarm(pair), Call::AwsUpdateEndpointWeightsAndCapacities { instances: 3, .. }] =
-        first.as_slice()
+    let [
+        Call::Aws(AwsCall::PutMetricAlarm(pair)),
+        Call::Aws(AwsCall::UpdateEndpointWeightsAndCapacities { instances: 3, .. }),
+    ] = first.as_slice()
     else {
         panic!("{first:?}")
     };
@@ -1478,7 +1489,7 @@ fn a_plan_carried_out_has_nothing_left_to_write() {
 #[test]
 fn the_pair_on_oci_notifies_the_topic_of_the_alarm_that_called() {
     let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud(), &built_in());
-    let Call::OciCreateAlarm { alarm, .. } = &outcome.calls[0].call else {
+    let Call::Oci(OciCall::CreateAlarm { alarm, .. }) = &outcome.calls[0].call else {
         panic!("no alarm is created first")
     };
     assert_eq!(alarm.destinations, [TOPIC_OCID]);

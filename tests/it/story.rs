@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use stepladder::deployment::{Axis, Size};
 use stepladder::ladder::Rung;
+use stepladder::size::{Axis, Size};
 
 /// A load, and what is to bear it.
 pub(crate) struct Script<'a> {

@@ -3,22 +3,26 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use stepladder::platform::{ActiveAlarm, Observation, ObserveRequest};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use stepladder::alarm::Transition;
-use stepladder::apply::Outcome;
-use stepladder::call::{AlarmDefinition, Call, CloudwatchAlarm, OciAlarm};
-use stepladder::decide::{Decision, Evaluation};
-use stepladder::deployment::{Deployment, NativeScaling, Size};
-use stepladder::handle::{Answer, handle};
+use stepladder::decide::Decision;
+use stepladder::handle::handle;
+use stepladder::outcome::Answer;
+use stepladder::outcome::Outcome;
+use stepladder::platform::aws::alarm::CloudwatchAlarm;
+use stepladder::platform::aws::variant::NativeScaling;
+use stepladder::platform::oci::alarm::OciAlarm;
 use stepladder::platform::simulated::{
     SimulatedCloud, SimulatedDeployment, World, WorldAlarm, WorldConfiguration,
 };
+use stepladder::platform::{AlarmDefinition, Call};
 use stepladder::platform::{Client, Error};
 use stepladder::policy::Policy;
-use stepladder::reconcile::ActiveAlarm;
+use stepladder::size::Size;
 
 /// The OCI model deployment of the small world.
 pub(crate) const CHURN: &str = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueidchurn";
@@ -296,7 +300,7 @@ fn cloudwatch_alarm(name: &str, target: &str, window: Option<i64>) -> WorldAlarm
         datapoints: None,
         unit: None,
     };
-    WorldAlarm::new(name, AlarmDefinition::Cloudwatch(definition))
+    WorldAlarm::new(name, AlarmDefinition::Aws(definition))
 }
 
 /// A world with one deployment of each kind, both at the floor, and the four alarms of the guide on each.
@@ -398,7 +402,7 @@ pub(crate) fn pairs(world: &World, id: &str, pair: &str) -> Vec<WorldAlarm> {
             let tag = |key: &str| found.tags.get(key).map(String::as_str);
             (tag("stepladder:target"), tag("stepladder:pair")) == (Some(id), Some(pair))
         }
-        AlarmDefinition::Cloudwatch(found) => found.description.contains(&marker),
+        AlarmDefinition::Aws(found) => found.description.contains(&marker),
     };
     world.alarms.iter().filter(is_pair).cloned().collect()
 }
@@ -471,12 +475,12 @@ impl<'a> Interrupted<'a> {
 
 #[async_trait]
 impl Client for Interrupted<'_> {
-    async fn observe(&self, evaluation: &Evaluation<'_>) -> Result<Deployment, Error> {
-        self.cloud.observe(evaluation).await
+    async fn observe(&self, request: &ObserveRequest<'_>) -> Result<Observation, Error> {
+        self.cloud.observe(request).await
     }
 
-    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
-        self.cloud.standing(action, now).await
+    async fn active_alarms(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
+        self.cloud.active_alarms(action, now).await
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
@@ -507,8 +511,8 @@ impl<'a> Racing<'a> {
 
 #[async_trait]
 impl Client for Racing<'_> {
-    async fn observe(&self, evaluation: &Evaluation<'_>) -> Result<Deployment, Error> {
-        let seen = self.cloud.observe(evaluation).await;
+    async fn observe(&self, request: &ObserveRequest<'_>) -> Result<Observation, Error> {
+        let seen = self.cloud.observe(request).await;
         if self.left.load(SeqCst) > 0 {
             self.left.fetch_sub(1, SeqCst);
             self.cloud.with(self.meddle);
@@ -516,8 +520,8 @@ impl Client for Racing<'_> {
         seen
     }
 
-    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
-        self.cloud.standing(action, now).await
+    async fn active_alarms(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
+        self.cloud.active_alarms(action, now).await
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
@@ -530,11 +534,11 @@ pub(crate) struct Blind(pub(crate) Error);
 
 #[async_trait]
 impl Client for Blind {
-    async fn observe(&self, _: &Evaluation<'_>) -> Result<Deployment, Error> {
+    async fn observe(&self, _: &ObserveRequest<'_>) -> Result<Observation, Error> {
         Err(self.0.clone())
     }
 
-    async fn standing(&self, _: Option<&str>, _: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
+    async fn active_alarms(&self, _: Option<&str>, _: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
         Err(self.0.clone())
     }
 
@@ -562,12 +566,12 @@ impl<'a> Watched<'a> {
 
 #[async_trait]
 impl Client for Watched<'_> {
-    async fn observe(&self, evaluation: &Evaluation<'_>) -> Result<Deployment, Error> {
-        self.cloud.observe(evaluation).await
+    async fn observe(&self, request: &ObserveRequest<'_>) -> Result<Observation, Error> {
+        self.cloud.observe(request).await
     }
 
-    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
-        self.cloud.standing(action, now).await
+    async fn active_alarms(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
+        self.cloud.active_alarms(action, now).await
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {

@@ -6,33 +6,100 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rstest::rstest;
-use stepladder::call::{FURTHER_PERMISSIONS, PERMISSIONS};
-use stepladder::platform::target::TARGETS;
+use stepladder::platform::{Operation, aws, oci, operations, web};
 
-/// Where nothing may wait, look at the clock or the environment, or know a cloud's client.
-const PURE: [&str; 22] = [
+/// The top-level modules, lowest first: each imports only what is above it in this list. `lib.rs` shows the same order.
+const LAYERS: [&str; 26] = [
+    "text",
+    "environment",
+    "address",
+    "size",
+    "scaling",
+    "target",
+    "pair",
+    "alarm",
+    "tags",
+    "ladder",
+    "deployment",
+    "platform",
+    "source",
+    "policy",
+    "config",
+    "decide",
+    "plan",
+    "outcome",
+    "apply",
+    "report",
+    "notice",
+    "reconcile",
+    "handle",
+    "batch",
+    "host",
+    "cli",
+];
+
+/// Where nothing may wait, read the clock or the environment, or know a platform's client.
+const PURE: [&str; 24] = [
     "address.rs",
     "alarm.rs",
-    "call.rs",
     "decide",
     "decide.rs",
     "deployment.rs",
     "ladder",
     "ladder.rs",
     "notice.rs",
+    "pair.rs",
     "plan.rs",
-    "platform/aws/simulated.rs",
-    "platform/aws/variant",
-    "platform/aws/variant.rs",
-    "platform/oci/model_deployment",
-    "platform/oci/model_deployment.rs",
-    "platform/oci/mql.rs",
-    "platform/oci/provision",
+    "platform/aws",
+    "platform/oci",
     "platform/target.rs",
     "policy",
     "policy.rs",
+    "reconcile.rs",
+    "report.rs",
+    "scaling.rs",
+    "size.rs",
     "source",
     "source.rs",
+    "tags.rs",
+    "target.rs",
+    "text.rs",
+];
+
+/// The only I/O of a platform, and the loop that provisions: both wait for answers.
+const IMPURE_PARTS: [&str; 3] = ["/client.rs", "/client/", "platform/oci/provision.rs"];
+
+/// The words of one platform: its own name, its services, and what only it has.
+struct Words {
+    platform: &'static str,
+    words: &'static [&'static str],
+}
+
+const PLATFORM_WORDS: [Words; 4] = [
+    Words {
+        platform: "aws",
+        words: &[
+            "aws",
+            "amazon",
+            "sagemaker",
+            "cloudwatch",
+            "lambda",
+            "sns",
+            "sqs",
+            "ssm",
+            "iam",
+            "kms",
+            "arn",
+            "arns",
+            "eventbridge",
+        ],
+    },
+    Words {
+        platform: "oci",
+        words: &["oci", "oracle", "oraclecloud", "ocid", "ocids", "ons", "datascience", "mql", "fnfunc"],
+    },
+    Words { platform: "azure", words: &["azure", "microsoft", "vmss", "arm", "entra"] },
+    Words { platform: "ray", words: &["ray", "kuberay", "alertmanager", "prometheus", "datarobot"] },
 ];
 
 /// What would make a file impure.
@@ -179,28 +246,123 @@ fn none(offenders: &[String], rule: &str) {
 
 #[test]
 fn what_decides_is_pure() {
-    let files = PURE.iter().flat_map(|path| rust_files(&format!("src/{path}")));
+    let io = |file: &String| IMPURE_PARTS.iter().any(|part| file.contains(part));
+    let files = PURE.iter().flat_map(|path| rust_files(&format!("src/{path}"))).filter(|file| !io(file));
     none(&offenders(files, &IMPURE), "no clock, environment, file, log or waiting here");
+}
+
+/// The top-level modules that a file imports.
+fn imports(code: &str) -> BTreeSet<String> {
+    let paths = code.split("crate::").skip(1);
+    paths
+        .flat_map(|rest| match rest.strip_prefix('{') {
+            // `use crate::{a, b::c}`
+            Some(list) => list.split('}').next().unwrap_or_default().split(',').map(first_word).collect(),
+            None => vec![first_word(rest)],
+        })
+        .collect()
+}
+
+fn first_word(path: &str) -> String {
+    path.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+/// The top-level module of a file below `src`.
+fn module_of(file: &str) -> String {
+    let path = file.trim_start_matches("src/");
+    path.split('/').next().unwrap_or(path).trim_end_matches(".rs").to_owned()
+}
+
+#[test]
+fn modules_import_only_what_is_below_them() {
+    let place = |module: &str| LAYERS.iter().position(|layer| *layer == module);
+    let programs = ["bin", "main", "lib", "cli"];
+    let files = rust_files("src").into_iter().filter(|file| !programs.contains(&module_of(file).as_str()));
+    let mut found = Vec::new();
+    for file in files {
+        let module = module_of(&file);
+        let Some(here) = place(&module) else {
+            found.push(format!("{file}: `{module}` is in no layer"));
+            continue;
+        };
+        for import in imports(&shipped(&file)).into_iter().filter(|import| *import != module) {
+            if place(&import).is_none_or(|there| there > here) {
+                found.push(format!("{file}: `{module}` imports `{import}`"));
+            }
+        }
+    }
+    none(&found, "a module imports only what is below it, so that there is no cycle");
+}
+
+#[test]
+fn the_crate_shows_its_layers() {
+    let shown = read("src/lib.rs");
+    let (_, layers) = shown.split_once("# Layers").expect("lib.rs has a section on its layers");
+    let (layers, _) = layers.split_once("\n//! # ").expect("and one after it");
+    let modules = layers.split("[`").skip(1).filter_map(|rest| rest.split('`').next());
+    let order: Vec<&str> = modules.collect();
+    assert_eq!(order, LAYERS[..LAYERS.len() - 1], "`lib.rs` shows the layers, lowest first");
+}
+
+/// A file's code and its texts, without comments.
+fn without_comments(path: &str) -> String {
+    let text = read(path);
+    let mut rest = &text[..text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len())];
+    let mut kept = String::new();
+    while let Some(c) = rest.chars().next() {
+        let skipped = comment(rest);
+        let whole = skipped.or_else(|| raw_text(rest)).or_else(|| quoted(rest, '"')).unwrap_or(c.len_utf8());
+        if skipped.is_none() {
+            kept.push_str(&rest[..whole]);
+        }
+        rest = &rest[whole..];
+    }
+    kept
+}
+
+/// The words of platforms that files name, but for those of one.
+fn platforms_named(files: impl IntoIterator<Item = String>, own: &str) -> Vec<String> {
+    let others: Vec<&str> = PLATFORM_WORDS
+        .iter()
+        .filter(|known| known.platform != own)
+        .flat_map(|known| known.words)
+        .copied()
+        .collect();
+    let named = |file: &String| {
+        let mut said = words(&without_comments(file));
+        if file.ends_with("/oci/client/identity/place.rs") {
+            // The code of a region.
+            said.remove("arn");
+        }
+        let found: Vec<&str> = others.iter().copied().filter(|word| said.contains(*word)).collect();
+        (!found.is_empty()).then(|| format!("{file}: {}", found.join(", ")))
+    };
+    files.into_iter().filter_map(|file| named(&file)).collect()
+}
+
+#[test]
+fn only_platforms_sources_and_programs_name_a_platform() {
+    let may = ["src/platform", "src/source", "src/bin/", "src/cli", "src/main.rs"];
+    let files = rust_files("src").into_iter().filter(|file| !may.iter().any(|start| file.starts_with(start)));
+    none(&platforms_named(files, ""), "names a platform outside its folder, in code or in a text");
+}
+
+#[rstest]
+#[case::aws("aws")]
+#[case::oci("oci")]
+fn no_platform_names_another(#[case] platform: &str) {
+    let folder = rust_files(&format!("src/platform/{platform}"));
+    let files = folder.into_iter().chain([format!("src/platform/{platform}.rs")]);
+    none(&platforms_named(files, platform), "a platform's folder names another platform");
 }
 
 #[test]
 fn sources_and_targets_never_meet() {
     let sources = rust_files("src/source").into_iter().chain(rust_files("src/source.rs"));
     none(
-        &offenders(sources, &["platform::target", "variant::", "model_deployment::"]),
+        &offenders(sources, &["platform::target", "variant::", "Observation"]),
         "a source knows no target's file",
     );
-    let targets =
-        ["src/platform/aws/variant", "src/platform/oci/model_deployment"].into_iter().flat_map(rust_files);
-    none(&offenders(targets, &["crate::source", "source::"]), "a target knows no source");
-}
-
-#[test]
-fn decisions_know_no_cloud() {
-    let clouds = ["oci", "oracle", "aws", "sagemaker", "cloudwatch", "azure", "ray", "datarobot"];
-    let found: Vec<_> =
-        words(&shipped("src/decide.rs")).into_iter().filter(|w| clouds.contains(&w.as_str())).collect();
-    none(&found, "`decide.rs` names a cloud");
 }
 
 #[test]
@@ -218,7 +380,7 @@ fn features_are_asked_for_in_one_place() {
 
 #[rstest]
 #[case::sources("src/source.rs", "src/source", "SOURCE")]
-#[case::targets("src/platform/target.rs", "src/platform", "TARGET")]
+#[case::platforms("src/platform.rs", "src/platform", "PLATFORM")]
 fn every_row_is_in_its_table(#[case] table: &str, #[case] folder: &str, #[case] row: &str) {
     let table = shipped(table);
     let (_, table) = table.split_once(&format!("const {row}S: ")).expect("a table");
@@ -255,32 +417,31 @@ fn no_file_is_too_long() {
     none(&files, "too long for one job");
 }
 
-#[test]
-fn every_call_has_a_permission() {
-    let variants = shipped("src/call.rs");
+#[rstest]
+#[case::aws("src/platform/aws/call.rs", aws::call::OPERATIONS)]
+#[case::oci("src/platform/oci/call.rs", oci::call::OPERATIONS)]
+#[case::web("src/platform/web.rs", web::OPERATIONS)]
+fn every_call_has_a_permission(#[case] file: &str, #[case] known: &[Operation]) {
+    let variants = shipped(file);
     let (_, operations) = variants.split_once("fn operation").expect("a function");
     let (operations, _) = operations.split_once("\n    }\n").expect("its end");
     // One arm per kind of call; the compiler sees to it that none is missing.
-    assert_eq!(operations.matches("=>").count(), PERMISSIONS.len(), "one row per operation");
-    for (operation, permission) in PERMISSIONS {
+    assert_eq!(operations.matches("=>").count(), known.len(), "one row per operation");
+    for operation in known {
         // A long arm has its text in braces.
-        let texts =
-            read("src/call.rs").replace("=> {", "=>").split_whitespace().collect::<Vec<_>>().join(" ");
-        let told = texts.matches(&format!("=> \"{operation}\"")).count();
-        assert_eq!(told, 1, "`{operation}` is no call's operation");
-        assert!(!permission.is_empty(), "`{operation}` needs no permission");
+        let texts = read(file).replace("=> {", "=>").split_whitespace().collect::<Vec<_>>().join(" ");
+        let told = texts.matches(&format!("=> \"{}\"", operation.name)).count();
+        assert_eq!(told, 1, "`{}` is no call's operation", operation.name);
+        assert!(!operation.permission().is_empty(), "`{}` needs no permission", operation.name);
     }
 }
 
 #[test]
 fn the_template_grants_exactly_what_is_called() {
-    let reads = TARGETS.iter().flat_map(|target| target.reads);
-    let needed: BTreeSet<String> = PERMISSIONS
-        .iter()
-        .chain(FURTHER_PERMISSIONS)
-        .chain(reads)
-        .filter(|(operation, _)| operation.starts_with("aws:"))
-        .map(|(_, permission)| (*permission).to_owned())
+    let needed: BTreeSet<String> = operations()
+        .filter(|operation| operation.name.starts_with("aws:"))
+        .flat_map(|operation| operation.permissions)
+        .map(|permission| (*permission).to_owned())
         .collect();
     assert_eq!(granted(&read("template.yaml")), needed, "granted, needed");
 }

@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::json;
-use stepladder::apply::{Ending, Outcome};
-use stepladder::call::AlarmDefinition;
+use stepladder::outcome::{Ending, Outcome};
+use stepladder::platform::AlarmDefinition;
 use stepladder::platform::Error;
 use stepladder::platform::simulated::{Delivery, SimulatedCloud, World};
 use stepladder::policy::Policy;
@@ -42,7 +42,7 @@ fn low_and_registered() -> SimulatedCloud {
     scaled_natively(&cloud, &json!({ "DynamicScalingInSuspended": true }), 2);
     cloud.with(|world| {
         let mut busy = standing(BUSY, VARIANT, Some(5));
-        if let AlarmDefinition::Cloudwatch(alarm) = &mut busy.definition {
+        if let AlarmDefinition::Aws(alarm) = &mut busy.definition {
             alarm.actions = vec!["arn:aws:autoscaling:old:0".to_owned()];
         }
         world.alarms.push(busy);
@@ -93,7 +93,7 @@ fn a_step_up_writes_the_pair_then_a_copy_then_a_note_and_only_then_changes_the_e
     assert_eq!(copies(&cloud.snapshot()).len(), 1);
     assert_eq!(reason(&hear(HIGH_MEM, 1, &cloud, &policy)), "busy");
     cloud.advance(minute(10));
-    assert_eq!(size(&cloud, VARIANT), stepladder::deployment::Size::new(2, "ml.m5.xlarge"));
+    assert_eq!(size(&cloud, VARIANT), stepladder::size::Size::new(2, "ml.m5.xlarge"));
     // The next step leaves a copy behind, which goes once the endpoint is at rest again.
     assert_eq!(hear(HIGH_MEM, 30, &cloud, &policy).result, Ending::Applied);
     assert_eq!(copies(&cloud.snapshot()).len(), 2);
@@ -130,7 +130,7 @@ fn a_load_that_stays_climbs_by_itself_and_one_that_goes_is_followed_down() {
     };
     cloud.with(|world| {
         let mut high = standing("high-memory", VARIANT, Some(5));
-        if let AlarmDefinition::Cloudwatch(alarm) = &mut high.definition {
+        if let AlarmDefinition::Aws(alarm) = &mut high.definition {
             (alarm.metric, alarm.threshold) = ("MemoryUtilization".to_owned(), 80.0);
         }
         world.alarms.push(high);
@@ -164,7 +164,7 @@ fn the_pair_of_the_other_axis_is_written_anew_for_another_type() {
     let (cloud, policy) = (low(), policy(""));
     let threshold =
         |cloud: &SimulatedCloud| match &pairs(&cloud.snapshot(), VARIANT, support::CPU_PAIR)[0].definition {
-            AlarmDefinition::Cloudwatch(alarm) => alarm.threshold,
+            AlarmDefinition::Aws(alarm) => alarm.threshold,
             AlarmDefinition::Oci(_) => panic!("an OCI alarm"),
         };
     hear(HIGH_CPU, 0, &cloud, &policy);
@@ -347,7 +347,7 @@ fn a_type_beyond_the_quota_fails_once_and_is_not_asked_for_again() {
 
 #[rstest]
 // The service will not have it, whatever its reason.
-#[case::refused(Error::RejectedChange { operation: "aws:UpdateEndpoint".to_owned(), message: "no".to_owned() }, "infeasible")]
+#[case::refused(Error::Refused { operation: "aws:UpdateEndpoint".to_owned(), message: "no".to_owned() }, "infeasible")]
 // A permission is missing.
 #[case::denied(
     Error::Denied { operation: "aws:UpdateEndpoint".to_owned(), permission: String::new(), message: "no".to_owned() },
@@ -591,7 +591,7 @@ fn all_is_put_back(cloud: &SimulatedCloud, story: &str) {
     assert!(world.scalable.contains_key(VARIANT), "{story}: it is registered no more");
     assert_eq!(names(&world), names(&before), "{story}");
     let busy = world.alarms.iter().find(|alarm| alarm.id == BUSY).unwrap();
-    let AlarmDefinition::Cloudwatch(alarm) = &busy.definition else { panic!("an OCI alarm") };
+    let AlarmDefinition::Aws(alarm) = &busy.definition else { panic!("an OCI alarm") };
     let called =
         world.scalable[VARIANT].policies.iter().find(|policy| policy["PolicyARN"] == alarm.actions[0]);
     assert_eq!(called.map(|policy| &policy["PolicyName"]), Some(&json!("policy-0")), "{story}");

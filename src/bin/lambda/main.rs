@@ -12,14 +12,16 @@ use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use stepladder::apply::Outcome;
 use stepladder::batch::Batch;
 use stepladder::config::{self, PolicySource};
 use stepladder::host::stored_policy::{PolicyUnavailable, StoredPolicy};
 use stepladder::host::{self, Ended, Log, TIME_IS_UP};
+use stepladder::outcome::Outcome;
+use stepladder::platform::aws::metrics;
 use stepladder::platform::{self, Client};
 use stepladder::policy::Policy;
-use stepladder::{report, source};
+use stepladder::report::Measures;
+use stepladder::{report, source, text};
 use tokio::sync::Mutex;
 
 /// What is left of the invocation when work is given up, so that there is time to say so.
@@ -67,7 +69,7 @@ impl HostPolicy {
         match config::place() {
             PolicySource::Parameter(name) => Self::Parameter(Mutex::new(StoredPolicy::new(name))),
             PolicySource::BuiltIn | PolicySource::Text(_) | PolicySource::File(_) => {
-                Self::Environment(Arc::new(config::policy_from_env().map_err(|error| report::chain(&error))))
+                Self::Environment(Arc::new(config::policy_from_env().map_err(|error| text::chain(&error))))
             }
         }
     }
@@ -163,7 +165,7 @@ async fn batch_answered(
     }
     host::notify(&mut batch.answer, cloud, time_left(deadline_ms, wall_clock()), &mut Lines).await;
     host::tell_errors(&batch.answer, &mut Lines);
-    Ok(report::batch_reply(&batch))
+    Ok(batch.reply())
 }
 
 /// The log: records with their metrics, and errors as the runtime writes them.
@@ -172,14 +174,16 @@ struct Lines;
 impl Log for Lines {
     fn outcome(&mut self, outcome: &Outcome) {
         if outcome.error.is_some() {
-            tracing::error!(alarm = outcome.alarm.name, "{}", report::because(outcome));
+            tracing::error!(alarm = outcome.alarm.name.as_str(), "{}", report::because(outcome));
         }
-        print(&report::metric_line(outcome, wall_clock()));
+        let now = wall_clock();
+        let Measures { reason, alarm_to_call_seconds } = report::measures(outcome, now);
+        print(&metrics::decision_line(report::record(outcome), reason, alarm_to_call_seconds, now));
     }
 
     fn error(&mut self, kind: &str, message: &str) {
         tracing::error!(kind, "{message}");
-        print(&report::rejection_line(kind, message, wall_clock()));
+        print(&metrics::rejection_line(kind, message, wall_clock()));
     }
 
     fn untold(&mut self, message: &str) {

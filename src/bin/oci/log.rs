@@ -7,9 +7,9 @@ use std::io;
 
 use hyper::HeaderMap;
 use serde_json::{Value, json};
-use stepladder::apply::Outcome;
 use stepladder::host::Log;
-use stepladder::{config, report};
+use stepladder::outcome::Outcome;
+use stepladder::{environment, report};
 
 /// By which the lines of a call are found in the log, where the agent asks for that.
 #[derive(Debug)]
@@ -24,8 +24,8 @@ struct Names {
 impl Frame {
     /// The frame that the agent asks for.
     pub(crate) fn from_env() -> Self {
-        let name = config::variable("FN_LOGFRAME_NAME");
-        let header = config::variable("FN_LOGFRAME_HDR");
+        let name = environment::variable("FN_LOGFRAME_NAME");
+        let header = environment::variable("FN_LOGFRAME_HDR");
         Self(name.zip(header).map(|(name, header)| Names { name, header }))
     }
 

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use stepladder::{config, platform, report};
+use stepladder::{config, environment, platform, report, text};
 use thiserror::Error as ThisError;
 use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
@@ -50,7 +50,7 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::error("start", &report::chain(&error));
+            log::error("start", &text::chain(&error));
             ExitCode::FAILURE
         }
     }
@@ -60,13 +60,13 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Error> {
     // The first process of a container is not ended by a signal that it does not listen to.
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signal)?;
-    if let Some(format) = config::variable("FN_FORMAT").filter(|format| format != FORMAT) {
+    if let Some(format) = environment::variable("FN_FORMAT").filter(|format| format != FORMAT) {
         return Err(Error::Format(format));
     }
-    let address = config::variable("FN_LISTENER").ok_or(Error::NoListener)?;
+    let address = environment::variable("FN_LISTENER").ok_or(Error::NoListener)?;
     let function = Function {
         cloud: platform::oci()?,
-        policy: config::policy_from_env().map_err(|error| report::chain(&error)),
+        policy: config::policy_from_env().map_err(|error| text::chain(&error)),
         frame: Frame::from_env(),
     };
     function.cloud.connect().await;
@@ -149,6 +149,6 @@ where
 /// A connection that breaks harms no other.
 fn told(ended: Result<(), hyper::Error>) {
     if let Err(error) = ended {
-        log::error("connection", &report::chain(&error));
+        log::error("connection", &text::chain(&error));
     }
 }

@@ -6,14 +6,17 @@ use clap::Args;
 use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use stepladder::alarm::TargetId;
-use stepladder::deployment::{Axis, Direction, Tags};
+use stepladder::pair::Pair;
+use stepladder::platform;
 use stepladder::policy::{
-    ActiveSchedule, ExplainRequest, Explained, ExplainedRule, MatchedRule, Pair, Role, ScalingPolicy,
-    Setting, StepAdjustments,
+    ActiveSchedule, ExplainRequest, Explained, ExplainedRule, MatchedRule, Role, Setting,
 };
-use stepladder::report::plain;
+use stepladder::scaling::{ScalingPolicy, StepAdjustments};
+use stepladder::size::{Axis, Direction};
 use stepladder::tags;
+use stepladder::tags::Tags;
+use stepladder::target::TargetId;
+use stepladder::text::plain;
 
 use super::super::{Failure, Format, PolicyOption, Printed, parse_time, wall_clock};
 
@@ -61,7 +64,7 @@ fn parse_tag(text: &str) -> Result<(String, String), String> {
 
 impl Options {
     pub(super) fn run(self) -> Result<Printed, Failure> {
-        let Some(target) = TargetId::read(&self.target) else {
+        let Some(target) = platform::target_id(&self.target) else {
             let expected = "expected a model deployment's OCID, `ocid1.datasciencemodeldeployment.…`, or \
                             `endpoint/<name>/variant/<name>`";
             let found = plain(&self.target);
@@ -148,8 +151,8 @@ impl Told<'_> {
             json!({ "by": pause.to_string(), "up": pause.stops(Direction::Up, self.now), "down": pause.stops(Direction::Down, self.now) })
         });
         json!({
-            "target": self.target.id,
-            "kind": self.target.kind,
+            "target": self.target.as_str(),
+            "kind": self.target.kind().to_string(),
             "at": self.now,
             "alarm": self.alarm,
             "allowed": allowed,
@@ -234,7 +237,7 @@ fn pair_text(pair: &Pair, target: &TargetId, axis: Axis) -> String {
 
 /// Names are unique per region on `CloudWatch`, and need not be on OCI.
 fn pair_name(pair: &Pair, target: &TargetId) -> String {
-    if target.endpoint_and_variant().is_some() { pair.name_for(target) } else { pair.alarm.clone() }
+    platform::pair_name(target, &pair.alarm)
 }
 
 fn steps_table(steps: &StepAdjustments) -> String {
@@ -292,7 +295,7 @@ fn stride_value(scaling_policy: &ScalingPolicy) -> Value {
         ScalingPolicy::Track(to) => json!({ "track": to }),
         ScalingPolicy::Cheapest => json!("cheapest"),
         ScalingPolicy::Steps(steps) => {
-            let step = |step: &stepladder::policy::StepAdjustment| json!({ "above": step.above, "below": step.below, "change": step.adjustment.to_string() });
+            let step = |step: &stepladder::scaling::StepAdjustment| json!({ "above": step.above, "below": step.below, "change": step.adjustment.to_string() });
             json!({ "steps": steps.steps.iter().map(step).collect::<Vec<_>>(), "min_step": steps.min_step })
         }
     }

@@ -18,17 +18,20 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use crate::alarm::TargetId;
-use crate::call::{AlarmDefinition, Call, CloudwatchAlarm};
-use crate::decide::Evaluation;
-use crate::deployment::{Axis, Deployment, Endpoint, Facts, Lifecycle, NativeScaling, SeenAlarm, Size, Tags};
+use super::alarm::{CloudwatchAlarm, active};
+use super::call::Call as AwsCall;
+use super::id;
+use crate::deployment::{Deployment, Lifecycle, ObservedAlarm};
+use crate::platform::ObserveRequest;
 use crate::platform::aws::variant::configuration::{find, floor, name, shape_of, why_fixed};
-use crate::platform::aws::variant::{Marker, TARGET, native, notes};
+use crate::platform::aws::variant::{Endpoint, NativeScaling};
+use crate::platform::aws::variant::{Facts, Marker, TARGET, native, notes};
 use crate::platform::web::client::Webhooks;
-use crate::platform::{Client, Error};
-use crate::policy;
-use crate::reconcile::ActiveAlarm;
+use crate::platform::{self, ActiveAlarm, Call, Client, Error, Observation, not_for, web};
+use crate::size::{Axis, Size};
 use crate::tags;
+use crate::tags::Tags;
+use crate::target::TargetId;
 
 mod alarms;
 mod cloudwatch;
@@ -116,24 +119,24 @@ impl Client for AwsClient {
         self.clients().await;
     }
 
-    async fn observe(&self, evaluation: &Evaluation<'_>) -> Result<Deployment, Error> {
-        let (endpoint, variant) = names(evaluation.target)?;
+    async fn observe(&self, request: &ObserveRequest<'_>) -> Result<Observation, Error> {
+        let (endpoint, variant) = names(request.target)?;
         let clients = self.clients().await;
-        clients.check_region(evaluation)?;
-        let retypes = evaluation.matched.rule.touches(Axis::Shape);
+        clients.check_region(request)?;
+        let retypes = request.changes_shape;
         let guess = self.guess(endpoint, variant, retypes);
         let (described, along, tags, native, alarms, readings) = tokio::join!(
             sagemaker::describe_endpoint(&clients.sagemaker, endpoint),
-            clients.read_along(evaluation, endpoint, guess.as_deref()),
-            sagemaker::guessed_tags(&clients.sagemaker, guessed_arn(evaluation, endpoint)),
-            scaling::describe(&clients.scaling, evaluation.target, retypes),
-            cloudwatch::describe(&clients.alarms, evaluation),
-            cloudwatch::readings(&clients.alarms, evaluation),
+            clients.read_along(request, endpoint, guess.as_deref()),
+            sagemaker::guessed_tags(&clients.sagemaker, guessed_arn(request, endpoint)),
+            scaling::describe(&clients.scaling, request.target, retypes),
+            cloudwatch::describe(&clients.alarms, request),
+            cloudwatch::readings(&clients.alarms, request),
         );
         let (described, mut along, native, alarms) = (described?, along?, native?, alarms?);
         let summary = summary_of(&described, variant)?;
         let identity = Identity::of(&described);
-        let pair = pair_of(evaluation, &alarms);
+        let pair = pair_of(request, &alarms);
         let told = along.configuration.take().filter(|found| name(found) == identity.configuration);
         let known = || {
             let warm = self.known().shape(endpoint, &identity, variant);
@@ -141,7 +144,7 @@ impl Client for AwsClient {
         };
         let tags = sagemaker::tags(&clients.sagemaker, &described, tags);
         let (shape, tags, whole) = if retypes {
-            let whole = clients.whole(evaluation, &described, told, along, &native);
+            let whole = clients.whole(request, &described, told, along, &native);
             let (tags, whole) = tokio::try_join!(tags, whole)?;
             // A configuration that is deleted tells nothing, and leaves its endpoint running.
             let deleted = whole.configuration.is_null();
@@ -159,16 +162,16 @@ impl Client for AwsClient {
         let whole = whole.map(|whole| Endpoint { tags: tags.clone(), ..whole });
         let readings = readings?;
         let found = Found { described: &described, summary, identity, shape, native, tags, readings, whole };
-        Ok(deployment(evaluation, found, alarm_of(evaluation, &alarms), pair))
+        Ok(observation(request, found, alarm_of(request, &alarms), pair))
     }
 
     async fn policy_text(&self, name: &str) -> Result<String, Error> {
         parameter::read(&self.clients().await.parameters, name).await
     }
 
-    async fn standing(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
+    async fn active_alarms(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
         let Some(action) = action else {
-            return Err(Error::RejectedChange {
+            return Err(Error::Refused {
                 operation: "aws:DescribeAlarms".to_owned(),
                 message:
                     "`STEPLADDER_ALARM_ACTION` is not set: expected the ARN that alarms call this function by"
@@ -182,48 +185,38 @@ impl Client for AwsClient {
         // The filter is a prefix, and another function's action may begin like ours.
         let calls_us = |definition: &CloudwatchAlarm| definition.actions.iter().any(|one| one == action);
         let ours = metric.chain(composite).filter(|(definition, _)| calls_us(definition));
-        Ok(ours.map(|(definition, told)| ActiveAlarm::new(definition, told, now)).collect())
+        Ok(ours.filter_map(|(definition, told)| active(definition, told, now)).collect())
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
         let Clients { sagemaker: client, scaling: native, alarms, topics, web, .. } = self.clients().await;
+        if let Call::Web(web::Call::Post { address, content_type, body }) = call {
+            return web.post(address, content_type, body).await;
+        }
+        let Call::Aws(call) = call else { return Err(not_for("aws", call)) };
         match call {
-            Call::AwsUpdateEndpointWeightsAndCapacities { endpoint, variant, instances } => {
+            AwsCall::UpdateEndpointWeightsAndCapacities { endpoint, variant, instances } => {
                 sagemaker::set_count(client, endpoint, variant, *instances).await
             }
-            Call::AwsCreateEndpointConfig { body, .. } => sagemaker::create_configuration(client, body).await,
-            Call::AwsUpdateEndpoint { endpoint, configuration, .. } => {
+            AwsCall::CreateEndpointConfig { body, .. } => sagemaker::create_configuration(client, body).await,
+            AwsCall::UpdateEndpoint { endpoint, configuration, .. } => {
                 sagemaker::put_in_force(client, endpoint, configuration).await
             }
-            Call::AwsDeleteEndpointConfig { name } => sagemaker::delete_configuration(client, name).await,
-            Call::AwsAddTags { arn, tags } => sagemaker::add_tags(client, arn, tags).await,
-            Call::AwsDeleteTags { arn, keys } => sagemaker::delete_tags(client, arn, keys).await,
-            Call::AwsDeregisterScalableTarget { target } => scaling::deregister(native, target).await,
-            Call::AwsRegisterScalableTarget { body } => scaling::register(native, body).await,
-            Call::AwsPutScalingPolicy { body } => scaling::put_policy(native, body).await,
-            Call::AwsPutScheduledAction { body } => scaling::put_scheduled_action(native, body).await,
-            Call::AwsRepointAlarm { name, on, from, to } => {
+            AwsCall::DeleteEndpointConfig { name } => sagemaker::delete_configuration(client, name).await,
+            AwsCall::AddTags { arn, tags } => sagemaker::add_tags(client, arn, tags).await,
+            AwsCall::DeleteTags { arn, keys } => sagemaker::delete_tags(client, arn, keys).await,
+            AwsCall::DeregisterScalableTarget { target } => scaling::deregister(native, target).await,
+            AwsCall::RegisterScalableTarget { body } => scaling::register(native, body).await,
+            AwsCall::PutScalingPolicy { body } => scaling::put_policy(native, body).await,
+            AwsCall::PutScheduledAction { body } => scaling::put_scheduled_action(native, body).await,
+            AwsCall::RepointAlarm { name, on, from, to } => {
                 cloudwatch::repoint(alarms, name, on, from, to).await
             }
-            Call::AwsPutMetricAlarm(alarm) => cloudwatch::put(alarms, alarm).await,
-            Call::AwsDeleteAlarms { name } => cloudwatch::delete(alarms, name).await,
-            Call::AwsPublish { topic, subject, message } => {
+            AwsCall::PutMetricAlarm(alarm) => cloudwatch::put(alarms, alarm).await,
+            AwsCall::DeleteAlarms { name } => cloudwatch::delete(alarms, name).await,
+            AwsCall::Publish { topic, subject, message } => {
                 topics::publish(topics, topic, subject, message).await
             }
-            Call::WebPost { address, content_type, body } => web.post(address, content_type, body).await,
-            Call::OciUpdateModelDeployment { .. }
-            | Call::OciTagModelDeployment { .. }
-            | Call::OciCreateAlarm { .. }
-            | Call::OciUpdateAlarm { .. }
-            | Call::OciDeleteAlarm { .. }
-            | Call::OciCreateTopic { .. }
-            | Call::OciDeleteTopic { .. }
-            | Call::OciCreateSubscription { .. }
-            | Call::OciDeleteSubscription { .. }
-            | Call::OciPublishMessage { .. } => Err(Error::RejectedChange {
-                operation: call.operation().to_owned(),
-                message: "this is AWS: expected a call of its APIs".to_owned(),
-            }),
         }
     }
 }
@@ -251,23 +244,23 @@ impl AwsClient {
 }
 
 /// The variant's shape, if the paired alarm's marker tells it.
-fn marked(identity: &Identity, pair: Option<&SeenAlarm>) -> Option<String> {
-    let AlarmDefinition::Cloudwatch(alarm) = &pair.filter(|pair| pair.ours)?.definition else { return None };
+fn marked(identity: &Identity, pair: Option<&(ObservedAlarm, CloudwatchAlarm)>) -> Option<String> {
+    let (_, alarm) = pair.filter(|(pair, _)| pair.ours)?;
     let marker = Marker::read(&alarm.description)?;
     let same = marker.configuration == identity.configuration && marker.created == identity.created;
     (same && marker.shape != NO_SHAPE).then(|| marker.shape.to_owned())
 }
 
 fn names(target: &TargetId) -> Result<(&str, &str), Error> {
-    target.endpoint_and_variant().ok_or_else(|| Error::NotFound {
+    id::endpoint_and_variant(target).ok_or_else(|| Error::NotFound {
         operation: "aws:DescribeEndpoint".to_owned(),
         message: format!("`{target}` is not on AWS: expected `endpoint/<name>/variant/<name>`"),
     })
 }
 
 /// The endpoint's ARN, as far as the alarm's tells it. SageMaker writes names in its ARNs in lower case.
-fn guessed_arn(evaluation: &Evaluation, endpoint: &str) -> Option<String> {
-    let [partition, region, account] = arn_fields(&evaluation.alarm.id)?;
+fn guessed_arn(request: &ObserveRequest, endpoint: &str) -> Option<String> {
+    let [partition, region, account] = arn_fields(&request.alarm.id)?;
     let resource = endpoint.to_lowercase();
     Some(format!("arn:{partition}:sagemaker:{region}:{account}:endpoint/{resource}"))
 }
@@ -305,12 +298,12 @@ impl Clients {
     }
 
     /// An alarm of another region speaks of another endpoint of the same name.
-    fn check_region(&self, evaluation: &Evaluation<'_>) -> Result<(), Error> {
-        match arn_fields(&evaluation.alarm.id) {
+    fn check_region(&self, request: &ObserveRequest<'_>) -> Result<(), Error> {
+        match arn_fields(&request.alarm.id) {
             Some([_, theirs, _])
                 if !theirs.is_empty() && !self.region.is_empty() && theirs != self.region =>
             {
-                Err(Error::RejectedChange {
+                Err(Error::Refused {
                     operation: "aws:DescribeEndpoint".to_owned(),
                     message: format!(
                         "the alarm is of region `{theirs}`, expected `{}`: send it to a function there",
@@ -325,11 +318,11 @@ impl Clients {
     /// What can be read of the endpoint's configurations before the endpoint has told which it has.
     async fn read_along(
         &self,
-        evaluation: &Evaluation<'_>,
+        request: &ObserveRequest<'_>,
         endpoint: &str,
         guess: Option<&str>,
     ) -> Result<sagemaker::Along, Error> {
-        if evaluation.matched.rule.touches(Axis::Shape) {
+        if request.changes_shape {
             sagemaker::guessed_whole(&self.sagemaker, endpoint, guess).await
         } else {
             Ok(sagemaker::guessed(&self.sagemaker, guess).await)
@@ -360,7 +353,7 @@ impl Clients {
         if let Some(shape) = known {
             return Ok(shape);
         }
-        let found = self.configuration(effective).await?.ok_or_else(|| Error::RejectedChange {
+        let found = self.configuration(effective).await?.ok_or_else(|| Error::Refused {
             operation: "aws:DescribeEndpointConfig".to_owned(),
             message: format!("the configuration `{effective}` that is in force has been deleted"),
         })?;
@@ -370,7 +363,7 @@ impl Clients {
     /// All that a change of type depends on.
     async fn whole(
         &self,
-        evaluation: &Evaluation<'_>,
+        request: &ObserveRequest<'_>,
         described: &DescribeEndpointOutput,
         told: Option<Value>,
         along: sagemaker::Along,
@@ -382,13 +375,9 @@ impl Clients {
             None => self.configuration(effective).await?.unwrap_or_default(),
         };
         let native = native.clone();
-        let native = if suspends_native(evaluation) { self.with_callers(native).await? } else { native };
+        let native = if request.suspends_native { self.with_callers(native).await? } else { native };
         sagemaker::whole(&self.sagemaker, described, document, along, native).await
     }
-}
-
-fn suspends_native(evaluation: &Evaluation) -> bool {
-    evaluation.matched.rule.is.native_autoscaling == policy::NativeAutoscaling::Suspend
 }
 
 fn summary_of<'a>(
@@ -406,7 +395,7 @@ fn summary_of<'a>(
         // While an endpoint is being made its variants are not listed yet.
         match TARGET.lifecycle(status) {
             Lifecycle::Settled => Error::NotFound { operation, message },
-            Lifecycle::Busy | Lifecycle::Gone => Error::RejectedChange { operation, message },
+            Lifecycle::Busy | Lifecycle::Gone => Error::Refused { operation, message },
         }
     })
 }
@@ -416,7 +405,7 @@ const NO_SHAPE: &str = "none";
 
 fn shape_in(configuration: &Value, variant: &str) -> Result<String, Error> {
     if find(configuration, variant).is_none() {
-        return Err(Error::RejectedChange {
+        return Err(Error::Refused {
             operation: "aws:DescribeEndpointConfig".to_owned(),
             message: format!("configuration `{}` has no variant `{variant}`", name(configuration)),
         });
@@ -437,12 +426,12 @@ struct Found<'a> {
     whole: Option<Endpoint>,
 }
 
-fn deployment(
-    evaluation: &Evaluation,
+fn observation(
+    request: &ObserveRequest,
     found: Found,
-    alarm: Option<SeenAlarm>,
-    pair: Option<SeenAlarm>,
-) -> Deployment {
+    alarm: Option<ObservedAlarm>,
+    pair: Option<(ObservedAlarm, CloudwatchAlarm)>,
+) -> Observation {
     let Found { described, summary, identity, shape, native, tags, readings, whole } = found;
     let count = |count: Option<i32>| count.and_then(|count| u32::try_from(count).ok());
     // Without a count the axis is marked as fixed, so that nothing is ever reckoned from this zero.
@@ -451,16 +440,16 @@ fn deployment(
     let status = described.endpoint_status().map_or("", EndpointStatus::as_str);
     let lifecycle = TARGET.lifecycle(status);
     let last_change = described.last_modified_time().and_then(timestamp);
-    let (endpoint_name, variant) = evaluation.target.endpoint_and_variant().unwrap_or_default();
+    let (endpoint_name, variant) = id::endpoint_and_variant(request.target).unwrap_or_default();
     let rest = notes::SettledEndpoint {
         configuration: &identity.configuration,
         instances: running,
         last_change,
-        capacity_backoff: evaluation.matched.rule.is.capacity_backoff,
+        capacity_backoff: request.capacity_backoff,
     };
     let rest = (lifecycle == Lifecycle::Settled).then_some(rest);
-    Deployment {
-        target: evaluation.target.clone(),
+    let deployment = Deployment {
+        target: request.target.clone(),
         size: Size::new(running, shape.clone()),
         heading: Size::new(wanted, shape),
         lifecycle,
@@ -475,16 +464,18 @@ fn deployment(
         floor: whole.as_ref().and_then(|whole| floor(whole, endpoint_name, variant)).map(str::to_owned),
         infeasible: notes::infeasible(&tags, variant, rest),
         alarm,
-        pair,
+        pair: pair.as_ref().map(|(alarm, _)| alarm.clone()),
         // The name of the pair is the alarm's own: there is no second of it.
         duplicates: Vec::new(),
-        facts: Facts::SagemakerVariant {
-            configuration: identity.configuration.clone(),
-            arn: described.endpoint_arn().unwrap_or_default().to_owned(),
-            created: identity.created,
-            endpoint: whole.map(Box::new),
-        },
-    }
+    };
+    let facts = Facts {
+        configuration: identity.configuration.clone(),
+        arn: described.endpoint_arn().unwrap_or_default().to_owned(),
+        created: identity.created,
+        endpoint: whole.map(Box::new),
+        pair: pair.filter(|(alarm, _)| alarm.ours).map(|(_, definition)| definition),
+    };
+    Observation { deployment, facts: platform::Facts::Aws(facts) }
 }
 
 /// Axes that are not there, or that something in the endpoint's own configuration moves.

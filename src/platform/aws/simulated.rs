@@ -1,25 +1,273 @@
-//! Simulated SageMaker endpoints: their configurations, their tags, and their place in Application Auto
-//! Scaling.
+//! Simulated AWS: SageMaker endpoints with their configurations and tags, their place in Application Auto Scaling, and
+//! CloudWatch alarms, which fire once per transition.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::alarm::{TargetId, TargetKind};
-use crate::call::AlarmDefinition;
-use crate::deployment::{Endpoint, Lifecycle, NativeScaling, Tags};
-use crate::platform::Error;
-use crate::platform::aws::variant::configuration::{self, TAG_ORIGINAL};
-use crate::platform::simulated::lifecycle;
-use crate::platform::simulated::world::{
-    PendingUpdate, World, WorldAlarm, WorldConfiguration, WorldEndpoint,
+use super::alarm::CloudwatchAlarm;
+use super::call::Call;
+use super::variant::configuration::{self, TAG_ORIGINAL};
+use super::variant::{self, Endpoint, INSTANCE_NAMESPACE, Marker, NativeScaling, TARGET, native, notes};
+use super::{alarm, id};
+use crate::alarm::Transition;
+use crate::deployment::{Deployment, Lifecycle, ObservedAlarm};
+use crate::platform::simulated::{
+    AlarmEvent, FiringAlarm, Measured, PendingUpdate, SimulatedDeployment, Simulation, World, WorldAlarm,
+    lifecycle, readings,
 };
+use crate::platform::{ActiveAlarm, AlarmDefinition, Error, Facts, Observation, ObserveRequest};
+use crate::size::Axis;
+use crate::tags::{self, Tags};
+use crate::target::TargetId;
+
+/// Its part of the simulated cloud.
+pub(super) const SIMULATION: Simulation = Simulation {
+    shape: "ml.m5.xlarge",
+    states: STATES,
+    observe,
+    settle,
+    firing_alarm,
+    // CloudWatch addresses alarms by their name.
+    alarm_id: |_, request| request.alarm.name.to_string(),
+};
+
+/// The words for a settled endpoint, and for one that is being changed.
+const STATES: [&str; 2] = ["InService", "Updating"];
+
+/// The topic that simulated alarms notify.
+const TOPIC: &str = "arn:aws:sns:us-east-1:111122223333:simulated";
+
+/// A SageMaker endpoint.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorldEndpoint {
+    /// The configuration in force.
+    pub configuration: String,
+    /// The one that is being put in force, and when that is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<(String, Timestamp)>,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: Tags,
+}
+
+/// An endpoint configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorldConfiguration {
+    /// What `DescribeEndpointConfig` tells.
+    pub document: Value,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: Tags,
+    /// When it was created.
+    #[serde(default)]
+    pub created: Timestamp,
+}
+
+/// Sends one call.
+pub(in crate::platform) fn send(world: &mut World, call: &Call) -> Result<String, Error> {
+    match call {
+        Call::UpdateEndpointWeightsAndCapacities { endpoint, variant, instances } => {
+            update_variant(world, endpoint, variant, *instances)
+        }
+        Call::CreateEndpointConfig { body, .. } => Ok(world.create_endpoint_config(body)),
+        Call::UpdateEndpoint { endpoint, configuration, .. } => {
+            world.update_endpoint(endpoint, configuration)
+        }
+        Call::DeleteEndpointConfig { name } => Ok(world.delete_endpoint_config(name)),
+        Call::AddTags { arn, tags } => Ok(world.retag(arn, |known| known.extend(tags.clone()))),
+        Call::DeleteTags { arn, keys } => {
+            Ok(world.retag(arn, |known| known.retain(|key, _| !keys.contains(key))))
+        }
+        Call::DeregisterScalableTarget { target } => Ok(world.deregister(target)),
+        Call::RegisterScalableTarget { body } => Ok(world.register(body)),
+        Call::PutScalingPolicy { body } => Ok(world.put_scaling_policy(body)),
+        Call::PutScheduledAction { body } => Ok(world.put_scheduled_action(body)),
+        Call::RepointAlarm { name, from, to, .. } => Ok(world.repoint_alarm(name, from, to)),
+        Call::PutMetricAlarm(alarm) => Ok(world.put_metric_alarm(alarm)),
+        Call::DeleteAlarms { name } => world.delete_alarm("aws:DeleteAlarms", name, None),
+        Call::Publish { topic, message, .. } => Ok(world.receive(topic, message)),
+    }
+}
+
+/// What an observation finds of a variant.
+fn observe(world: &World, found: &SimulatedDeployment, request: &ObserveRequest) -> Observation {
+    let target = request.target;
+    let (endpoint_name, variant) = id::endpoint_and_variant(target).unwrap_or_default();
+    let endpoint = world.whole_endpoint(endpoint_name, target);
+    let native = &endpoint.native;
+    let (status, lifecycle) = lifecycle(found, request);
+    let configuration = configuration::name(&endpoint.configuration);
+    let settled = (lifecycle == Lifecycle::Settled).then_some(notes::SettledEndpoint {
+        configuration,
+        instances: found.instances,
+        last_change: found.last_change,
+        capacity_backoff: request.capacity_backoff,
+    });
+    let mut all_tags = found.tags.clone();
+    all_tags.extend(endpoint.tags.clone());
+    let pair = world.pair_of(request);
+    let deployment = Deployment {
+        target: target.clone(),
+        size: found.size(),
+        heading: found.heading(),
+        lifecycle,
+        status,
+        last_change: found.last_change,
+        bounds: found.bounds.or_else(|| native::bounds(native)),
+        fixed: configuration::why_fixed(&endpoint, variant)
+            .map(|why| (Axis::Shape, why))
+            .into_iter()
+            .collect(),
+        owners: native::owners(native, &endpoint.tags, variant),
+        pauses: native::pauses(native),
+        tags: tags::own(&all_tags, Some(variant)),
+        readings: readings(found, request),
+        infeasible: notes::infeasible(&endpoint.tags, variant, settled),
+        floor: configuration::floor(&endpoint, endpoint_name, variant).map(str::to_owned),
+        alarm: world.observed_firing(request.alarm),
+        pair: pair.as_ref().map(|(alarm, _)| alarm.clone()),
+        duplicates: Vec::new(),
+    };
+    let facts = variant::Facts {
+        configuration: configuration.to_owned(),
+        arn: endpoint.arn.clone(),
+        created: None,
+        pair: pair.filter(|(alarm, _)| alarm.ours).map(|(_, definition)| definition),
+        endpoint: Some(Box::new(endpoint)),
+    };
+    Observation { deployment, facts: Facts::Aws(facts) }
+}
+
+/// Makes the configurations active whose time has come.
+fn settle(world: &mut World, now: Timestamp) {
+    for known in world.endpoints.values_mut() {
+        if let Some((name, _)) = known.next.take_if(|(_, completes)| *completes <= now) {
+            known.configuration = name;
+        }
+    }
+}
+
+/// The alarm that must have fired. A pair carries the marker.
+fn firing_alarm(world: &World, request: &ObserveRequest, fired: &FiringAlarm) -> AlarmDefinition {
+    let pair = request.pair.filter(|_| fired.is_pair);
+    let description = pair.map(|pair| marker(request.target, &pair.alarm, world)).unwrap_or_default();
+    AlarmDefinition::Aws(CloudwatchAlarm {
+        name: request.alarm.name.to_string(),
+        description,
+        namespace: INSTANCE_NAMESPACE.into(),
+        metric: fired.metric.clone(),
+        statistic: "Average".into(),
+        dimensions: variant::dimensions(request.target),
+        period: variant::PERIOD,
+        evaluation_periods: i32::try_from(fired.minutes).unwrap_or(5),
+        threshold: fired.threshold,
+        comparison: if fired.above { "GreaterThanThreshold" } else { "LessThanThreshold" }.into(),
+        missing_data: "missing".into(),
+        actions: vec![TOPIC.to_owned()],
+        enabled: true,
+        datapoints: None,
+        unit: None,
+    })
+}
+
+fn marker(target: &TargetId, pair: &str, world: &World) -> String {
+    let (endpoint, _) = id::endpoint_and_variant(target).unwrap_or_default();
+    let marker = Marker {
+        pair,
+        target: target.as_str(),
+        configuration: &world.endpoint(endpoint).configuration,
+        shape: world.deployments.get(target.as_str()).map_or("", |found| &found.shape),
+        created: None,
+    };
+    marker.line()
+}
+
+/// What an alarm measures. It fires once per transition, so nothing repeats.
+pub(in crate::platform) fn measured(alarm: &CloudwatchAlarm) -> Option<Measured<'_>> {
+    let named = |name: &str| alarm.dimensions.get(name);
+    Some(Measured {
+        target: format!("endpoint/{}/variant/{}", named("EndpointName")?, named("VariantName")?),
+        metric: &alarm.metric,
+        above: alarm.comparison.starts_with("Greater"),
+        threshold: alarm.threshold,
+        window: alarm.window()?,
+        repeat: None,
+    })
+}
+
+/// The message that CloudWatch publishes.
+pub(in crate::platform) fn message(
+    alarm: &CloudwatchAlarm,
+    event: AlarmEvent,
+    now: Timestamp,
+    value: f64,
+) -> Value {
+    let (from, to) = match event {
+        AlarmEvent::Fired | AlarmEvent::Repeated => ("OK", "ALARM"),
+        AlarmEvent::Cleared => ("ALARM", "OK"),
+    };
+    let dimensions: Vec<Value> =
+        alarm.dimensions.iter().map(|(name, value)| json!({ "value": value, "name": name })).collect();
+    json!({
+        "AlarmName": alarm.name,
+        "AlarmDescription": alarm.description,
+        "AWSAccountId": "111122223333",
+        "NewStateValue": to,
+        "OldStateValue": from,
+        "NewStateReason": format!("Threshold Crossed: 1 datapoint [{value}] against the threshold ({})", alarm.threshold),
+        "StateChangeTime": now.strftime("%Y-%m-%dT%H:%M:%S.000+0000").to_string(),
+        "Region": "US East (N. Virginia)",
+        "AlarmArn": format!("arn:aws:cloudwatch:us-east-1:111122223333:alarm:{}", alarm.name),
+        "AlarmActions": alarm.actions,
+        "Trigger": {
+            "MetricName": alarm.metric,
+            "Namespace": alarm.namespace,
+            "StatisticType": "Statistic",
+            "Statistic": alarm.statistic.to_uppercase(),
+            "Dimensions": dimensions,
+            "Period": alarm.period,
+            "EvaluationPeriods": alarm.evaluation_periods,
+            "ComparisonOperator": alarm.comparison,
+            "Threshold": alarm.threshold,
+            "TreatMissingData": alarm.missing_data,
+        },
+    })
+}
+
+/// Whether an alarm carries the marker of any pair.
+pub(in crate::platform) fn is_a_pair(alarm: &CloudwatchAlarm) -> bool {
+    Marker::read(&alarm.description).is_some()
+}
+
+/// An alarm that notifies an action, as a tick asks for it.
+pub(in crate::platform) fn active(
+    known: &WorldAlarm,
+    definition: &CloudwatchAlarm,
+    action: Option<&str>,
+    now: Timestamp,
+) -> Option<ActiveAlarm> {
+    let calls_us = action.is_none_or(|action| definition.actions.iter().any(|ours| ours == action));
+    let named = |name: &str| definition.dimensions.get(name);
+    let target = named("EndpointName").zip(named("VariantName"));
+    let state = alarm::AlarmState {
+        id: known.id.clone(),
+        transition: if known.notified.is_some() { Transition::Repeat } else { Transition::Cleared },
+        since: known.breaching_since,
+        suppressed: false,
+        targets: target.and_then(|(endpoint, variant)| id::variant(endpoint, variant)).into_iter().collect(),
+    };
+    calls_us.then(|| alarm::active(definition.clone(), state, now))?
+}
 
 /// The account and region of everything on the simulated AWS.
 const ARN: &str = "arn:aws:sagemaker:us-east-1:111122223333:endpoint/";
 
 impl World {
     /// An endpoint as it is; one that was never touched has a configuration under its own name.
-    pub(in crate::platform) fn endpoint(&self, name: &str) -> WorldEndpoint {
+    fn endpoint(&self, name: &str) -> WorldEndpoint {
         let untouched = || WorldEndpoint { configuration: name.to_owned(), ..WorldEndpoint::default() };
         self.endpoints.get(name).cloned().unwrap_or_else(untouched)
     }
@@ -28,7 +276,7 @@ impl World {
     fn configuration(&self, name: &str) -> Option<WorldConfiguration> {
         let made_up = || {
             let entry = |id: &TargetId, shape: &str, instances: u32| {
-                let (_, variant) = id.endpoint_and_variant()?;
+                let (_, variant) = id::endpoint_and_variant(id)?;
                 Some(json!({ "VariantName": variant, "ModelName": "simulated", "InstanceType": shape,
                     "InitialInstanceCount": instances }))
             };
@@ -49,17 +297,16 @@ impl World {
     fn variants<'a>(
         &'a self,
         endpoint: &'a str,
-    ) -> impl Iterator<Item = (TargetId, &'a crate::platform::simulated::world::SimulatedDeployment)> {
+    ) -> impl Iterator<Item = (TargetId, &'a SimulatedDeployment)> {
         self.deployments.iter().filter_map(move |(id, found)| {
-            let id = TargetId { kind: TargetKind::SagemakerVariant, id: id.clone() };
-            let here = id.endpoint_and_variant().is_some_and(|(name, _)| name == endpoint);
-            here.then_some((id, found))
+            let target = id::read(id)?;
+            let here = id::endpoint_and_variant(&target).is_some_and(|(name, _)| name == endpoint);
+            here.then_some((target, found))
         })
     }
 
     /// All that a change of type depends on.
-    pub(in crate::platform) fn whole_endpoint(&self, target: &TargetId) -> Option<Endpoint> {
-        let (name, _) = target.endpoint_and_variant()?;
+    fn whole_endpoint(&self, name: &str, target: &TargetId) -> Endpoint {
         let WorldEndpoint { configuration: effective, next, tags } = self.endpoint(name);
         let gone = || WorldConfiguration { document: Value::Null, tags: Tags::new(), created: self.clock };
         let current = self.configuration(&effective).unwrap_or_else(gone);
@@ -71,7 +318,7 @@ impl World {
                 && Some(*name_of) != next.as_ref()
         };
         let superseded = self.configurations.iter().filter(ours);
-        Some(Endpoint {
+        Endpoint {
             arn: format!("{ARN}{name}"),
             tags,
             configuration: current.document,
@@ -79,12 +326,12 @@ impl World {
             original: original.map(|found| found.document),
             superseded: superseded.map(|(name, found)| (name.clone(), Some(found.created))).collect(),
             native: self.native(target),
-        })
+        }
     }
 
     /// What Application Auto Scaling tells of a variant, with the alarms that call its policies now.
-    pub(in crate::platform) fn native(&self, target: &TargetId) -> NativeScaling {
-        let mut native = self.scalable.get(&target.id).cloned().unwrap_or_default();
+    fn native(&self, target: &TargetId) -> NativeScaling {
+        let mut native = self.scalable.get(target.as_str()).cloned().unwrap_or_default();
         for policy in &mut native.policies {
             let arn = policy.get("PolicyARN").and_then(Value::as_str).unwrap_or_default();
             let calls = |alarm: &&WorldAlarm| alarm.definition.notifies().iter().any(|action| action == arn);
@@ -99,7 +346,7 @@ impl World {
         native
     }
 
-    pub(in crate::platform) fn create_endpoint_config(&mut self, body: &Value) -> String {
+    fn create_endpoint_config(&mut self, body: &Value) -> String {
         let name = configuration::name(body).to_owned();
         if self.configurations.contains_key(&name) {
             return "exists already".to_owned();
@@ -114,29 +361,24 @@ impl World {
         "created".to_owned()
     }
 
-    pub(in crate::platform) fn update_endpoint(
-        &mut self,
-        endpoint: &str,
-        name: &str,
-    ) -> Result<String, Error> {
+    fn update_endpoint(&mut self, endpoint: &str, name: &str) -> Result<String, Error> {
         let operation = "aws:UpdateEndpoint";
-        let refused = |message: String| Error::RejectedChange { operation: operation.to_owned(), message };
+        let refused = |message: String| Error::Refused { operation: operation.to_owned(), message };
         let found = self.configuration(name).ok_or_else(|| {
             refused(format!("ValidationException: Could not find endpoint configuration \"{name}\""))
         })?;
         let completes = self.clock.checked_add(self.update_takes()).unwrap_or(self.clock);
         let mut changes = Vec::new();
         for (id, now) in self.variants(endpoint) {
-            let status = now.status_of(TargetKind::SagemakerVariant);
-            if lifecycle(TargetKind::SagemakerVariant, &status) == Lifecycle::Busy {
+            if TARGET.lifecycle(&now.status(STATES)) == Lifecycle::Busy {
                 let message =
                     format!("ValidationException: Cannot update in-progress endpoint \"{ARN}{endpoint}\"");
                 return Err(Error::InProgress { operation: operation.to_owned(), message });
             }
-            let (_, variant) = id.endpoint_and_variant().unwrap_or_default();
+            let (_, variant) = id::endpoint_and_variant(&id).unwrap_or_default();
             let shape = configuration::shape_of(&found.document, variant).unwrap_or(&now.shape).to_owned();
             self.may_become(&id, &now.shape, &shape)?;
-            changes.push((id.id, PendingUpdate::new(now.instances, &shape, completes)));
+            changes.push((id.to_string(), PendingUpdate::new(now.instances, &shape, completes)));
         }
         self.touch(endpoint);
         for (id, change) in changes {
@@ -154,7 +396,7 @@ impl World {
         let operation = "aws:UpdateEndpoint".to_owned();
         if from != to && self.native(id).target.is_some() {
             let message = format!("ValidationException: `{id}` is registered as a scalable target");
-            return Err(Error::RejectedChange { operation, message });
+            return Err(Error::Refused { operation, message });
         }
         if from != to && self.unavailable.iter().any(|shape| shape == to) {
             let message = format!(
@@ -174,48 +416,39 @@ impl World {
         self.endpoints.entry(endpoint.to_owned()).or_insert(known);
     }
 
-    pub(in crate::platform) fn delete_endpoint_config(&mut self, name: &str) -> String {
+    fn delete_endpoint_config(&mut self, name: &str) -> String {
         let gone = self.configurations.remove(name).is_none();
         if gone { "gone already" } else { "deleted" }.to_owned()
     }
 
     /// The tags of the endpoint of this ARN.
-    pub(in crate::platform) fn retag(&mut self, arn: &str, change: impl FnOnce(&mut Tags)) -> String {
+    fn retag(&mut self, arn: &str, change: impl FnOnce(&mut Tags)) -> String {
         let name = arn.strip_prefix(ARN).unwrap_or(arn).to_owned();
         self.touch(&name);
         self.endpoints.entry(name).and_modify(|known| change(&mut known.tags));
         "noted".to_owned()
     }
 
-    /// Puts the configurations in force whose time has come.
-    pub(in crate::platform) fn settle_endpoints(&mut self, now: Timestamp) {
-        for known in self.endpoints.values_mut() {
-            if let Some((name, _)) = known.next.take_if(|(_, completes)| *completes <= now) {
-                known.configuration = name;
-            }
-        }
-    }
-
     /// Policies go with their target, and alarms lose their calls of them.
-    pub(in crate::platform) fn deregister(&mut self, target: &str) -> String {
+    fn deregister(&mut self, target: &str) -> String {
         let Some(gone) = self.scalable.remove(target) else { return "out already".to_owned() };
         let of_policy = |action: &String| {
             gone.policies.iter().any(|policy| policy.get("PolicyARN").and_then(Value::as_str) == Some(action))
         };
         for alarm in &mut self.alarms {
-            if let AlarmDefinition::Cloudwatch(alarm) = &mut alarm.definition {
+            if let AlarmDefinition::Aws(alarm) = &mut alarm.definition {
                 alarm.actions.retain(|action| !of_policy(action));
             }
         }
         "taken out, with its policies and actions".to_owned()
     }
 
-    pub(in crate::platform) fn register(&mut self, body: &Value) -> String {
+    fn register(&mut self, body: &Value) -> String {
         self.scalable.entry(resource_id(body)).or_default().target = Some(body.clone());
         "registered".to_owned()
     }
 
-    pub(in crate::platform) fn put_scaling_policy(&mut self, body: &Value) -> String {
+    fn put_scaling_policy(&mut self, body: &Value) -> String {
         self.created += 1;
         let mut policy = body.clone();
         policy["PolicyARN"] = json!(format!("arn:aws:autoscaling:simulated:{}", self.created));
@@ -223,11 +456,67 @@ impl World {
         "written".to_owned()
     }
 
-    pub(in crate::platform) fn put_scheduled_action(&mut self, body: &Value) -> String {
+    fn put_scheduled_action(&mut self, body: &Value) -> String {
         let actions = &mut self.scalable.entry(resource_id(body)).or_default().scheduled;
         replace(actions, "ScheduledActionName", body.clone());
         "written".to_owned()
     }
+
+    /// The alarm in the place of the paired one, which is found by its name, and what it is set to.
+    fn pair_of(&self, request: &ObserveRequest) -> Option<(ObservedAlarm, CloudwatchAlarm)> {
+        let (pair, target) = (request.pair?, request.target);
+        let name = pair.name_for(target);
+        self.alarms.iter().find_map(|alarm| {
+            let AlarmDefinition::Aws(definition) = &alarm.definition else { return None };
+            let ours = variant::is_ours(definition, target, &pair.alarm);
+            (definition.name == name).then(|| (alarm.observed(ours), definition.clone()))
+        })
+    }
+
+    fn repoint_alarm(&mut self, name: &str, from: &str, to: &str) -> String {
+        let Some(known) = self.alarms.iter_mut().find(|known| known.id == name) else {
+            return "gone already".to_owned();
+        };
+        if let AlarmDefinition::Aws(alarm) = &mut known.definition {
+            alarm.actions.retain(|action| action != from && action != to);
+            alarm.actions.push(to.to_owned());
+        }
+        "calls it".to_owned()
+    }
+
+    /// CloudWatch replaces the whole configuration and leaves the state as it is.
+    fn put_metric_alarm(&mut self, alarm: &CloudwatchAlarm) -> String {
+        let definition = AlarmDefinition::Aws(alarm.clone());
+        match self.alarms.iter_mut().find(|known| known.id == alarm.name) {
+            Some(known) => {
+                known.definition = definition;
+                known.revision += 1;
+            }
+            None => self.alarms.push(WorldAlarm::new(&alarm.name, definition)),
+        }
+        format!("alarm {}", alarm.name)
+    }
+}
+
+fn update_variant(world: &mut World, endpoint: &str, variant: &str, instances: u32) -> Result<String, Error> {
+    let operation = "aws:UpdateEndpointWeightsAndCapacities";
+    let id = format!("endpoint/{endpoint}/variant/{variant}");
+    let completes = world.clock.checked_add(world.update_takes()).unwrap_or(world.clock);
+    let refused = |message: String| Error::Refused { operation: operation.to_owned(), message };
+    let found = world
+        .deployments
+        .get_mut(&id)
+        .ok_or_else(|| refused(format!("ValidationException: Could not find endpoint \"{id}\"")))?;
+    if TARGET.lifecycle(&found.status(STATES)) == Lifecycle::Busy {
+        let message = format!("ValidationException: Cannot update in-progress endpoint \"{id}\"");
+        return Err(Error::InProgress { operation: operation.to_owned(), message });
+    }
+    if instances == 0 {
+        return Err(refused("ValidationException: DesiredInstanceCount must be at least 1".to_owned()));
+    }
+    let shape = found.shape.clone();
+    found.begin(PendingUpdate::new(instances, &shape, completes));
+    Ok("accepted, Updating".to_owned())
 }
 
 fn replace(all: &mut Vec<Value>, key: &str, one: Value) {

@@ -8,49 +8,91 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::alarm::{TargetId, TargetKind};
-use crate::call::{AlarmDefinition, Call, CloudwatchAlarm, Word};
-use crate::deployment::{Axis, Deployment, Facts, SeenAlarm, Size, Tags};
+use super::alarm::CloudwatchAlarm;
+use super::call::Call;
+use super::id;
+use crate::deployment::ObservedAlarm;
 use crate::ladder::{Ladders, Rung};
 use crate::platform::target::{
-    FollowUp, PairRequest, RejectedUpdate, Resize, SettledDeployment, Target, written,
+    FollowUp, PairRequest, PairSupport, RejectedUpdate, Resize, SettledDeployment, Target, written,
 };
-use crate::tags;
+use crate::platform::{self, ApiWord, Observation, Operation};
+use crate::size::{Axis, Size};
+use crate::tags::{self, Tags};
+use crate::target::TargetId;
 
 pub mod configuration;
+mod endpoint;
 pub mod native;
 pub mod notes;
 
+pub use endpoint::{Endpoint, NativeScaling};
 use notes::TypeChange;
 
 /// Its row in the table.
 pub const TARGET: Target = Target {
-    kind: TargetKind::SagemakerVariant,
+    kind: id::VARIANT,
     settled: &SETTLED,
     gone: &GONE,
     deleted: &["Deleting"],
-    one_at_a_time: true,
     reads: &[
-        ("aws:DescribeEndpoint", "sagemaker:DescribeEndpoint"),
-        ("aws:DescribeEndpointConfig", "sagemaker:DescribeEndpointConfig"),
-        ("aws:ListEndpointConfigs", "sagemaker:ListEndpointConfigs"),
-        ("aws:ListTags", "sagemaker:ListTags"),
-        ("aws:DescribeScalableTargets", "application-autoscaling:DescribeScalableTargets"),
-        ("aws:DescribeScalingPolicies", "application-autoscaling:DescribeScalingPolicies"),
-        ("aws:DescribeScheduledActions", "application-autoscaling:DescribeScheduledActions"),
-        ("aws:DescribeAlarms", "cloudwatch:DescribeAlarms"),
-        ("aws:GetMetricData", "cloudwatch:GetMetricData"),
+        Operation::new("aws:DescribeEndpoint", &["sagemaker:DescribeEndpoint"]),
+        Operation::new("aws:DescribeEndpointConfig", &["sagemaker:DescribeEndpointConfig"]),
+        Operation::new("aws:ListEndpointConfigs", &["sagemaker:ListEndpointConfigs"]),
+        Operation::new("aws:ListTags", &["sagemaker:ListTags"]),
+        Operation::new("aws:DescribeScalableTargets", &["application-autoscaling:DescribeScalableTargets"]),
+        Operation::new("aws:DescribeScalingPolicies", &["application-autoscaling:DescribeScalingPolicies"]),
+        Operation::new("aws:DescribeScheduledActions", &["application-autoscaling:DescribeScheduledActions"]),
+        Operation::new("aws:DescribeAlarms", &["cloudwatch:DescribeAlarms"]),
+        Operation::new("aws:GetMetricData", &["cloudwatch:GetMetricData"]),
     ],
     utilization: ["CPUUtilization", "MemoryUtilization"],
     full,
+    tag_scope: |target| id::endpoint_and_variant(target).map(|(_, variant)| variant),
     axes: &[Axis::Instances, Axis::Shape],
     resize,
     unfinished: &[Axis::Shape],
     finish,
     after_rejection,
-    ensure_pair,
-    delete_pair,
+    pair: PairSupport::Written { ensure: ensure_pair, delete: delete_pair },
 };
+
+/// What only a variant needs of an observation, for its calls.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facts {
+    /// The name of the endpoint configuration that is active.
+    pub configuration: String,
+    /// The endpoint's ARN, by which it is tagged.
+    pub arn: String,
+    /// When the endpoint was created: tells it from an earlier one of the same name.
+    pub created: Option<Timestamp>,
+    /// All that a change of type depends on; read only where the rule may change the shape.
+    pub endpoint: Option<Box<Endpoint>>,
+    /// The paired alarm as it is set, where it is ours.
+    pub pair: Option<CloudwatchAlarm>,
+}
+
+impl Facts {
+    fn of(observed: &Observation) -> Option<&Self> {
+        let platform::Facts::Aws(facts) = &observed.facts else { return None };
+        Some(facts)
+    }
+}
+
+/// An alarm as CloudWatch describes it. Its name is its id; of its actions only topics and functions take events, and an
+/// Auto Scaling policy would add what a pair is there to remove.
+pub fn observed(alarm: &CloudwatchAlarm, ours: bool) -> ObservedAlarm {
+    let takes_events =
+        |id: &&String| id.contains(":sns:") || id.contains(":lambda:") || !id.starts_with("arn:");
+    ObservedAlarm {
+        id: alarm.name.clone(),
+        etag: None,
+        ours,
+        name: alarm.name.clone(),
+        notifies: alarm.actions.iter().filter(takes_events).cloned().collect(),
+        window: alarm.window(),
+    }
+}
 
 /// The endpoint states in which the service takes an update.
 const SETTLED: [&str; 1] = ["InService"];
@@ -152,17 +194,14 @@ impl Range {
     }
 }
 
-fn resize(change: Resize, calls: &mut Vec<Call>, notes: &mut Vec<String>) {
-    let Some((endpoint, variant)) = change.seen.target.endpoint_and_variant() else { return };
+fn resize(change: Resize, calls: &mut Vec<platform::Call>, notes: &mut Vec<String>) {
+    let Some((endpoint, variant)) = id::endpoint_and_variant(&change.seen.target) else { return };
     match change.axis {
         Axis::Instances => {
             let instances = change.to.instances;
             calls.extend(noted(change, variant));
-            calls.push(Call::AwsUpdateEndpointWeightsAndCapacities {
-                endpoint: endpoint.to_owned(),
-                variant: variant.to_owned(),
-                instances,
-            });
+            let (endpoint, variant) = (endpoint.to_owned(), variant.to_owned());
+            calls.push(Call::UpdateEndpointWeightsAndCapacities { endpoint, variant, instances }.into());
         }
         Axis::Shape => retyped(change, (endpoint, variant), calls, notes),
         // No axis of it.
@@ -171,10 +210,10 @@ fn resize(change: Resize, calls: &mut Vec<Call>, notes: &mut Vec<String>) {
 }
 
 /// What is remembered of the change: an update of the count takes no tags.
-fn noted(change: Resize, variant: &str) -> Option<Call> {
-    let Facts::SagemakerVariant { arn, .. } = &change.seen.facts else { return None };
+fn noted(change: Resize, variant: &str) -> Option<platform::Call> {
+    let Facts { arn, .. } = Facts::of(change.seen)?;
     let recent = change.recent?;
-    Some(Call::AwsAddTags { arn: arn.clone(), tags: [(recent_key(variant), recent)].into() })
+    Some(Call::AddTags { arn: arn.clone(), tags: [(recent_key(variant), recent)].into() }.into())
 }
 
 fn recent_key(variant: &str) -> String {
@@ -183,9 +222,9 @@ fn recent_key(variant: &str) -> String {
 
 /// The copy first, then a note of what is tried, and only then the change itself: each can be repeated, and
 /// none before the last changes the endpoint.
-fn retyped(change: Resize, names: (&str, &str), calls: &mut Vec<Call>, notes: &mut Vec<String>) {
+fn retyped(change: Resize, names: (&str, &str), calls: &mut Vec<platform::Call>, notes: &mut Vec<String>) {
     let Resize { seen, to, now, ladders, recent, .. } = change;
-    let Facts::SagemakerVariant { configuration, endpoint: Some(endpoint), .. } = &seen.facts else { return };
+    let Some(Facts { configuration, endpoint: Some(endpoint), .. }) = Facts::of(seen) else { return };
     let next = configuration::next(endpoint, names, &to.shape);
     let (endpoint_name, variant) = names;
     let summary = format!("variant `{variant}` {} → {}", seen.size.shape, to.shape);
@@ -205,16 +244,13 @@ fn retyped(change: Resize, names: (&str, &str), calls: &mut Vec<Call>, notes: &m
     notes.extend(next.notes);
     notes.extend(native::told(&endpoint.native));
     notes.extend(thresholds_stay(&seen.size, to, ladders));
-    calls.extend(next.body.map(|body| Call::AwsCreateEndpointConfig { body, change: summary.clone() }));
-    calls.push(Call::AwsAddTags { arn: endpoint.arn.clone(), tags });
+    calls.extend(next.body.map(|body| Call::CreateEndpointConfig { body, change: summary.clone() }.into()));
+    calls.push(Call::AddTags { arn: endpoint.arn.clone(), tags }.into());
     if suspends_native {
-        calls.push(Call::AwsDeregisterScalableTarget { target: seen.target.id.clone() });
+        calls.push(Call::DeregisterScalableTarget { target: seen.target.to_string() }.into());
     }
-    calls.push(Call::AwsUpdateEndpoint {
-        endpoint: endpoint_name.to_owned(),
-        configuration: next.name,
-        change: summary,
-    });
+    let (endpoint, configuration) = (endpoint_name.to_owned(), next.name);
+    calls.push(Call::UpdateEndpoint { endpoint, configuration, change: summary }.into());
 }
 
 /// Alarms of ours are written anew for another type; those of other people are theirs to change.
@@ -241,26 +277,26 @@ fn thresholds_stay(from: &Size, to: &Size, ladders: &Ladders) -> Option<String> 
 /// the copies that are not in force any more.
 fn finish(rest: &SettledDeployment) -> FollowUp {
     let seen = rest.seen;
-    let Facts::SagemakerVariant { configuration, endpoint: Some(endpoint), .. } = &seen.facts else {
+    let Some(Facts { configuration, endpoint: Some(endpoint), .. }) = Facts::of(seen) else {
         return FollowUp::default();
     };
-    let Some((_, variant)) = seen.target.endpoint_and_variant() else { return FollowUp::default() };
+    let Some((_, variant)) = id::endpoint_and_variant(&seen.target) else { return FollowUp::default() };
     let notes::Settled { write, forget, told } = notes::settle(&endpoint.tags, variant, configuration, rest);
     let restoring = native::restore(endpoint, variant, rest.now);
     let arn = &endpoint.arn;
     // What somebody else is missing comes first, and room is made before it is taken.
     let mut calls = restoring.calls;
     if !forget.is_empty() {
-        calls.push(Call::AwsDeleteTags { arn: arn.clone(), keys: forget });
+        calls.push(Call::DeleteTags { arn: arn.clone(), keys: forget });
     }
     if !write.is_empty() {
-        calls.push(Call::AwsAddTags { arn: arn.clone(), tags: write });
+        calls.push(Call::AddTags { arn: arn.clone(), tags: write });
     }
     let (served, young): (Vec<_>, Vec<_>) =
         endpoint.superseded.iter().partition(|(_, created)| has_served(rest, *created));
-    calls.extend(served.iter().map(|(name, _)| Call::AwsDeleteEndpointConfig { name: name.clone() }));
+    calls.extend(served.iter().map(|(name, _)| Call::DeleteEndpointConfig { name: name.clone() }));
     FollowUp {
-        calls,
+        calls: calls.into_iter().map(Into::into).collect(),
         notes: restoring.notes.into_iter().chain(told).collect(),
         goes_on: restoring.goes_on || !young.is_empty(),
     }
@@ -274,9 +310,10 @@ fn has_served(rest: &SettledDeployment, created: Option<Timestamp>) -> bool {
 }
 
 /// The note of a change and its record are written ahead of it.
-fn after_rejection(RejectedUpdate { seen, of_shape, infeasible, on_record }: &RejectedUpdate) -> Vec<Call> {
-    let Facts::SagemakerVariant { arn, .. } = &seen.facts else { return Vec::new() };
-    let Some((_, variant)) = seen.target.endpoint_and_variant() else { return Vec::new() };
+fn after_rejection(rejected: &RejectedUpdate) -> Vec<platform::Call> {
+    let RejectedUpdate { seen, of_shape, infeasible, on_record } = rejected;
+    let Some(Facts { arn, .. }) = Facts::of(seen) else { return Vec::new() };
+    let Some((_, variant)) = id::endpoint_and_variant(&seen.target) else { return Vec::new() };
     let mut keys = Vec::new();
     let mut tags = Tags::new();
     if *of_shape {
@@ -289,18 +326,15 @@ fn after_rejection(RejectedUpdate { seen, of_shape, infeasible, on_record }: &Re
             None => keys.push(recent_key(variant)),
         }
     }
-    let forget = (!keys.is_empty()).then(|| Call::AwsDeleteTags { arn: arn.clone(), keys });
-    let write = (!tags.is_empty()).then(|| Call::AwsAddTags { arn: arn.clone(), tags });
-    forget.into_iter().chain(write).collect()
+    let forget = (!keys.is_empty()).then(|| Call::DeleteTags { arn: arn.clone(), keys });
+    let write = (!tags.is_empty()).then(|| Call::AddTags { arn: arn.clone(), tags });
+    forget.into_iter().chain(write).map(Into::into).collect()
 }
 
-fn ensure_pair(context: PairRequest, standing: Option<&SeenAlarm>, notes: &mut Vec<String>) -> Option<Call> {
-    let alarm = pair(context, notes);
-    let as_it_should_be = |seen: &SeenAlarm| match &seen.definition {
-        AlarmDefinition::Cloudwatch(known) => *known == alarm,
-        AlarmDefinition::Oci(_) => false,
-    };
-    (!standing.is_some_and(as_it_should_be)).then_some(Call::AwsPutMetricAlarm(alarm))
+fn ensure_pair(request: PairRequest, notes: &mut Vec<String>) -> Option<platform::Call> {
+    let existing = Facts::of(request.seen).and_then(|facts| facts.pair.as_ref());
+    let alarm = pair(request, notes);
+    (existing != Some(&alarm)).then(|| Call::PutMetricAlarm(alarm).into())
 }
 
 fn pair(context: PairRequest, notes: &mut Vec<String>) -> CloudwatchAlarm {
@@ -326,7 +360,7 @@ fn pair(context: PairRequest, notes: &mut Vec<String>) -> CloudwatchAlarm {
         name: pair.name_for(target),
         description: [
             "Takes back what stepladder added to ",
-            &target.id,
+            target.as_str(),
             ": ",
             metric,
             " below ",
@@ -356,15 +390,15 @@ fn pair(context: PairRequest, notes: &mut Vec<String>) -> CloudwatchAlarm {
 }
 
 /// What tells a variant's metrics from those of others.
-pub fn dimensions(target: &TargetId) -> BTreeMap<Word, String> {
-    let (endpoint, variant) = target.endpoint_and_variant().unwrap_or_default();
+pub fn dimensions(target: &TargetId) -> BTreeMap<ApiWord, String> {
+    let (endpoint, variant) = id::endpoint_and_variant(target).unwrap_or_default();
     [("EndpointName", endpoint), ("VariantName", variant)]
-        .map(|(name, value)| (Word::from(name), value.to_owned()))
+        .map(|(name, value)| (ApiWord::from(name), value.to_owned()))
         .into()
 }
 
-fn delete_pair(seen: &SeenAlarm, _of: Option<&Deployment>) -> Call {
-    Call::AwsDeleteAlarms { name: seen.definition.name().to_owned() }
+fn delete_pair(alarm: &ObservedAlarm, _of: Option<&Observation>) -> platform::Call {
+    Call::DeleteAlarms { name: alarm.name.clone() }.into()
 }
 
 /// The last line of a paired alarm's description. It makes the alarm ours, and it remembers the endpoint
@@ -385,12 +419,11 @@ pub struct Marker<'a> {
 }
 
 impl<'a> Marker<'a> {
-    fn of(target: &'a TargetId, pair: &'a str, seen: &'a Deployment) -> Self {
-        let (configuration, created) = match &seen.facts {
-            Facts::SagemakerVariant { configuration, created, .. } => (configuration.as_str(), *created),
-            Facts::OciModelDeployment { .. } => ("", None),
-        };
-        Self { pair, target: &target.id, configuration, shape: &seen.size.shape, created }
+    fn of(target: &'a TargetId, pair: &'a str, seen: &'a Observation) -> Self {
+        let facts = Facts::of(seen);
+        let (configuration, created) =
+            facts.map_or(("", None), |facts| (facts.configuration.as_str(), facts.created));
+        Self { pair, target: target.as_str(), configuration, shape: &seen.size.shape, created }
     }
 
     /// The line itself.
@@ -417,7 +450,7 @@ impl<'a> Marker<'a> {
 
     /// Whether it marks the paired alarm of this target.
     pub fn is_for(&self, target: &TargetId, pair: &str) -> bool {
-        self.target == target.id && self.pair == pair
+        self.target == target.as_str() && self.pair == pair
     }
 }
 

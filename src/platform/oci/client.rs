@@ -10,18 +10,18 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::call::{AlarmDefinition, Call};
-use crate::decide::Evaluation;
-use crate::deployment::{Deployment, Facts, Lifecycle, SeenAlarm, Tags};
+use super::call::Call as OciCall;
+use super::model_deployment::{Facts, observed};
+use super::provision::ExistingAlarm;
+use crate::deployment::{Deployment, Lifecycle};
+use crate::platform::ObserveRequest;
 use crate::platform::oci::model_deployment::TARGET;
 use crate::platform::oci::model_deployment::configuration::{self, ConfiguredSize};
 use crate::platform::oci::model_deployment::notes;
-use crate::platform::oci::provision::Desired;
-use crate::platform::oci::provision::Existing;
 use crate::platform::web::client::Webhooks;
-use crate::platform::{Client, Error};
-use crate::reconcile::ActiveAlarm;
-use crate::{config, tags};
+use crate::platform::{self, ActiveAlarm, Call, Client, Error, Observation, not_for, web};
+use crate::tags::Tags;
+use crate::{environment, tags};
 use deployments::{Described, Work};
 
 mod alarms;
@@ -62,8 +62,8 @@ struct Known {
 /// All that was read about one deployment.
 struct Found {
     described: Described,
-    alarm: Option<SeenAlarm>,
-    pairs: Vec<SeenAlarm>,
+    alarm: Option<ExistingAlarm>,
+    pairs: Vec<ExistingAlarm>,
     work: Work,
     readings: BTreeMap<String, f64>,
     /// What its tags should say of the last change, where only this process may know.
@@ -83,76 +83,60 @@ impl Client for OciClient {
         }
     }
 
-    async fn observe(&self, evaluation: &Evaluation<'_>) -> Result<Deployment, Error> {
+    async fn observe(&self, request: &ObserveRequest<'_>) -> Result<Observation, Error> {
         let api = self.api("oci:GetModelDeployment")?;
-        let found = Box::pin(self.look(api, evaluation)).await?;
-        Ok(deployment(evaluation, found))
+        let found = Box::pin(self.look(api, request)).await?;
+        Ok(observation(request, found))
     }
 
     /// OCI's alarms repeat by themselves: nothing has to be asked for.
-    async fn standing(&self, _action: Option<&str>, _now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
+    async fn active_alarms(&self, _action: Option<&str>, _now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
         Ok(Vec::new())
     }
 
-    async fn setup(&self, wanted: &Desired) -> Result<Existing, Error> {
-        setup::look(self.api("oci:ListTopics")?, wanted).await
+    async fn existing(&self, desired: platform::Desired<'_>) -> Result<platform::Existing, Error> {
+        let platform::Desired::Oci(desired) = desired;
+        setup::look(self.api("oci:ListTopics")?, desired).await.map(platform::Existing::Oci)
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
-        if let Call::WebPost { address, content_type, body } = call {
+        if let Call::Web(web::Call::Post { address, content_type, body }) = call {
             return self.webhooks.post(address, content_type, body).await;
         }
+        let Call::Oci(call) = call else { return Err(not_for("oci", call)) };
         let api = self.api(call.operation())?;
         match call {
-            Call::OciUpdateModelDeployment { id, if_match, configuration, stamp } => {
+            OciCall::UpdateModelDeployment { id, if_match, configuration, stamp } => {
                 self.update(api, id, if_match, &configuration.body(), &stamp.tags()).await
             }
-            Call::OciTagModelDeployment { id, tags } => {
+            OciCall::TagModelDeployment { id, tags } => {
                 deployments::tag(api, id, tags).await.map(|()| "tagged".to_owned())
             }
-            Call::OciCreateAlarm { alarm, retry_token, next_token } => {
+            OciCall::CreateAlarm { alarm, retry_token, next_token } => {
                 alarms::create(api, alarm, [*retry_token, *next_token]).await
             }
-            Call::OciUpdateAlarm { id, if_match, alarm } => {
+            OciCall::UpdateAlarm { id, if_match, alarm } => {
                 alarms::update(api, id, if_match.as_deref(), alarm).await
             }
-            Call::OciDeleteAlarm { id, if_match, unless_changed, .. } => {
+            OciCall::DeleteAlarm { id, if_match, unless_changed, .. } => {
                 if let Some(observed) = unless_changed {
                     deployments::unchanged(api, observed).await?;
                 }
                 alarms::delete(api, id, if_match.as_deref()).await
             }
-            Call::OciCreateTopic { name, compartment, tags, retry_token } => {
+            OciCall::CreateTopic { name, compartment, tags, retry_token } => {
                 topics::create_topic(api, (name, compartment), tags, *retry_token).await
             }
-            Call::OciDeleteTopic { id, if_match, .. } => {
+            OciCall::DeleteTopic { id, if_match, .. } => {
                 topics::delete_topic(api, id, if_match.as_deref()).await
             }
-            Call::OciCreateSubscription { topic, compartment, function, tags, retry_token } => {
+            OciCall::CreateSubscription { topic, compartment, function, tags, retry_token } => {
                 topics::create_subscription(api, (topic, function), compartment, tags, *retry_token).await
             }
-            Call::OciDeleteSubscription { id, if_match, .. } => {
+            OciCall::DeleteSubscription { id, if_match, .. } => {
                 topics::delete_subscription(api, id, if_match.as_deref()).await
             }
-            Call::OciPublishMessage { topic, title, body } => topics::publish(api, topic, title, body).await,
-            Call::AwsPublish { .. }
-            | Call::WebPost { .. }
-            | Call::AwsUpdateEndpointWeightsAndCapacities { .. }
-            | Call::AwsCreateEndpointConfig { .. }
-            | Call::AwsUpdateEndpoint { .. }
-            | Call::AwsDeleteEndpointConfig { .. }
-            | Call::AwsAddTags { .. }
-            | Call::AwsDeleteTags { .. }
-            | Call::AwsDeregisterScalableTarget { .. }
-            | Call::AwsRegisterScalableTarget { .. }
-            | Call::AwsPutScalingPolicy { .. }
-            | Call::AwsPutScheduledAction { .. }
-            | Call::AwsRepointAlarm { .. }
-            | Call::AwsPutMetricAlarm(_)
-            | Call::AwsDeleteAlarms { .. } => Err(Error::RejectedChange {
-                operation: call.operation().to_owned(),
-                message: "this is OCI: expected a call of its APIs".to_owned(),
-            }),
+            OciCall::PublishMessage { topic, title, body } => topics::publish(api, topic, title, body).await,
         }
     }
 }
@@ -164,7 +148,7 @@ impl OciClient {
     }
 
     fn api(&self, operation: &str) -> Result<&Api, Error> {
-        let found = self.api.get_or_init(|| Api::find(&config::variable));
+        let found = self.api.get_or_init(|| Api::find(&environment::variable));
         found.as_ref().map_err(|message| Error::Unconfigured {
             operation: operation.to_owned(),
             message: message.clone(),
@@ -173,15 +157,15 @@ impl OciClient {
 
     /// Reads all at once. Where alarms and deployments live is only told by the answers, so it is guessed: where
     /// they were the last time, else where the function itself lives. What was guessed wrong is read again.
-    async fn look(&self, api: &Api, evaluation: &Evaluation<'_>) -> Result<Found, Error> {
-        let id = &evaluation.target.id;
+    async fn look(&self, api: &Api, request: &ObserveRequest<'_>) -> Result<Found, Error> {
+        let id = request.target.as_str();
         let Guess { alarms: at, home } = self.guess(api, id);
         let (described, alarm, pairs, work, readings) = tokio::join!(
             deployments::get(api, id),
-            alarms::get(api, &evaluation.alarm.id),
-            pairs_in(api, evaluation, at.as_deref()),
-            work_on(api, evaluation, home.as_deref()),
-            readings_of(api, evaluation, home.as_deref()),
+            alarms::get(api, &request.alarm.id),
+            pairs_in(api, request, at.as_deref()),
+            work_on(api, request, home.as_deref()),
+            readings_of(api, request, home.as_deref()),
         );
         let (described, stamp) = (described?, self.recall(id).stamp);
         if TARGET.lifecycle(described.word("/lifecycleState")) != Lifecycle::Settled {
@@ -192,12 +176,12 @@ impl OciClient {
         }
         let alarm = alarm?;
         let really_home = described.compartment().to_owned();
-        let really_at = alarm.as_ref().and_then(compartment_of).unwrap_or(&really_home).to_owned();
+        let really_at = alarm.as_ref().map_or(&really_home, |known| &known.alarm.compartment).clone();
         let (at_right, home_right) = (at.as_ref() == Some(&really_at), home.as_ref() == Some(&really_home));
         let (pairs, work, readings) = tokio::join!(
-            or_again(pairs, at_right, pairs_in(api, evaluation, Some(&really_at))),
-            or_again(work, home_right, work_on(api, evaluation, Some(&really_home))),
-            or_again(readings, home_right, readings_of(api, evaluation, Some(&really_home))),
+            or_again(pairs, at_right, pairs_in(api, request, Some(&really_at))),
+            or_again(work, home_right, work_on(api, request, Some(&really_home))),
+            or_again(readings, home_right, readings_of(api, request, Some(&really_home))),
         );
         let (pairs, work, readings) = (pairs?, work?, readings?);
         self.remember(id, |known| {
@@ -226,7 +210,7 @@ impl OciClient {
         if !self.recall(id).tags_follow {
             match deployments::update(api, id, if_match, (configuration, Some(tags))).await {
                 // Whatever it is that was not accepted, the size alone will tell.
-                Err(Error::RejectedChange { .. }) => {}
+                Err(Error::Refused { .. }) => {}
                 answered => return answered.map(accepted),
             }
         }
@@ -261,27 +245,31 @@ struct Guess {
     home: Option<String>,
 }
 
-async fn pairs_in(api: &Api, evaluation: &Evaluation<'_>, at: Option<&str>) -> Result<Vec<SeenAlarm>, Error> {
+async fn pairs_in(
+    api: &Api,
+    request: &ObserveRequest<'_>,
+    at: Option<&str>,
+) -> Result<Vec<ExistingAlarm>, Error> {
     match at {
-        Some(compartment) => alarms::pairs(api, evaluation, compartment).await,
+        Some(compartment) => alarms::pairs(api, request, compartment).await,
         None => Ok(Vec::new()),
     }
 }
 
-async fn work_on(api: &Api, evaluation: &Evaluation<'_>, home: Option<&str>) -> Result<Work, Error> {
+async fn work_on(api: &Api, request: &ObserveRequest<'_>, home: Option<&str>) -> Result<Work, Error> {
     match home {
-        Some(compartment) => deployments::work(api, &evaluation.target.id, compartment, evaluation.now).await,
+        Some(compartment) => deployments::work(api, request.target.as_str(), compartment, request.now).await,
         None => Ok(Work::default()),
     }
 }
 
 async fn readings_of(
     api: &Api,
-    evaluation: &Evaluation<'_>,
+    request: &ObserveRequest<'_>,
     home: Option<&str>,
 ) -> Result<BTreeMap<String, f64>, Error> {
     match home {
-        Some(compartment) => readings::all(api, evaluation, compartment, &evaluation.readings()).await,
+        Some(compartment) => readings::all(api, request, compartment, &request.metrics).await,
         None => Ok(BTreeMap::new()),
     }
 }
@@ -295,20 +283,13 @@ async fn or_again<T>(
     if right { guessed } else { again.await }
 }
 
-fn compartment_of(alarm: &SeenAlarm) -> Option<&str> {
-    match &alarm.definition {
-        AlarmDefinition::Oci(definition) => Some(&definition.compartment),
-        AlarmDefinition::Cloudwatch(_) => None,
-    }
-}
-
 fn accepted(work_request: Option<String>) -> String {
     work_request.map_or_else(|| "accepted".to_owned(), |id| format!("accepted, work request {id}"))
 }
 
-fn deployment(evaluation: &Evaluation, found: Found) -> Deployment {
+fn observation(request: &ObserveRequest, found: Found) -> Observation {
     let Found { described, alarm, mut pairs, work: Work { under_way, finished }, readings, stamp } = found;
-    let (rule, tags) = (&evaluation.matched.rule, described.tags());
+    let tags = described.tags();
     let mut status = described.word("/lifecycleState").to_owned();
     let mut lifecycle = TARGET.lifecycle(&status);
     // The state lags behind what is asked for.
@@ -317,10 +298,10 @@ fn deployment(evaluation: &Evaluation, found: Found) -> Deployment {
         status = format!("{status}, its work request {state}");
     }
     let told = configuration::read(described.configuration(), described.running());
-    let size = told.size_for(rule.axis);
+    let size = told.size_for(request.axis);
     let ConfiguredSize { fixed, owners, .. } = told;
     // The list tells less of an alarm than its own description.
-    let calling = alarm.as_ref().filter(|alarm| alarms::marked(alarm, evaluation)).cloned();
+    let calling = alarm.as_ref().filter(|alarm| alarms::marked(alarm, request)).cloned();
     if let Some(calling) = calling {
         match pairs.iter_mut().find(|pair| pair.id == calling.id) {
             Some(listed) => *listed = calling,
@@ -329,11 +310,11 @@ fn deployment(evaluation: &Evaluation, found: Found) -> Deployment {
     }
     // Whoever looks keeps the same one.
     pairs.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut pairs = pairs.into_iter().map(|pair| SeenAlarm { ours: true, ..pair });
-    Deployment {
-        target: evaluation.target.clone(),
+    let mut seen = pairs.iter().map(|pair| observed(&pair.id, pair.etag.clone(), &pair.alarm, true));
+    let deployment = Deployment {
+        target: request.target.clone(),
         last_change: notes::last_change(&tags, finished).max(notes::asked_at(&stamp)),
-        infeasible: notes::infeasible(&tags, &size, finished, rule.is.capacity_backoff),
+        infeasible: notes::infeasible(&tags, &size, finished, request.capacity_backoff),
         heading: size.clone(),
         size,
         lifecycle,
@@ -345,14 +326,17 @@ fn deployment(evaluation: &Evaluation, found: Found) -> Deployment {
         tags: tags::own(&notes::joined(&tags, &stamp), None),
         readings,
         floor: None,
-        alarm,
-        pair: pairs.next(),
-        duplicates: pairs.collect(),
-        facts: Facts::OciModelDeployment {
-            compartment: described.compartment().to_owned(),
-            configuration: Arc::new(described.configuration().clone()),
-            tags: Arc::new(tags),
-            etag: described.etag,
-        },
-    }
+        alarm: alarm.as_ref().map(|alarm| observed(&alarm.id, alarm.etag.clone(), &alarm.alarm, false)),
+        pair: seen.next(),
+        duplicates: seen.collect(),
+    };
+    let facts = Facts {
+        compartment: described.compartment().to_owned(),
+        configuration: Arc::new(described.configuration().clone()),
+        tags: Arc::new(tags),
+        etag: described.etag,
+        alarm: alarm.map(|known| known.alarm),
+        pair: pairs.into_iter().next().map(|known| known.alarm),
+    };
+    Observation { deployment, facts: platform::Facts::Oci(facts) }
 }

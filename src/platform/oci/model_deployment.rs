@@ -4,12 +4,23 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::alarm::{TargetId, TargetKind};
-use crate::call::{AlarmDefinition, Call, OciAlarm, RetryToken, Unchanged};
-use crate::deployment::{Axis, Deployment, Facts, Lifecycle, SeenAlarm, Tags};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::alarm::OciAlarm;
+use super::call::{Call, RetryToken, Unchanged};
+use super::{id, mql};
+use crate::deployment::{Lifecycle, ObservedAlarm};
 use crate::ladder::{Resource, Rung};
-use crate::platform::target::{PairRequest, RejectedUpdate, Resize, Target, nothing_left, written};
-use crate::policy::Pair;
+use crate::pair::Pair;
+use crate::platform::target::{
+    PairRequest, PairSupport, RejectedUpdate, Resize, Target, nothing_left, written,
+};
+use crate::platform::{self, Observation, Operation};
+use crate::size::Axis;
+use crate::tags::Tags;
+use crate::target::TargetId;
 
 pub mod configuration;
 pub mod notes;
@@ -19,28 +30,64 @@ use notes::Stamp;
 
 /// Its row in the table.
 pub const TARGET: Target = Target {
-    kind: TargetKind::OciModelDeployment,
+    kind: id::MODEL_DEPLOYMENT,
     settled: &SETTLED,
     gone: &GONE,
     deleted: &["DELETING", "DELETED"],
-    one_at_a_time: false,
     reads: &[
-        ("oci:GetModelDeployment", "manage data-science-model-deployments"),
-        ("oci:GetAlarm", "manage alarms"),
-        ("oci:ListAlarms", "manage alarms"),
-        ("oci:ListWorkRequests", "read data-science-work-requests"),
-        ("oci:SummarizeMetricsData", "read metrics"),
+        Operation::new("oci:GetModelDeployment", &["manage data-science-model-deployments"]),
+        // An alarm shows what it measures: who reads one must be allowed to read its metric.
+        Operation::new("oci:GetAlarm", &["manage alarms", "read metrics"]),
+        Operation::new("oci:ListAlarms", &["manage alarms"]),
+        Operation::new("oci:ListWorkRequests", &["read data-science-work-requests"]),
+        Operation::new("oci:SummarizeMetricsData", &["read metrics"]),
     ],
     utilization: ["CpuUtilization", "MemoryUtilization"],
     full,
+    tag_scope: |_| None,
     axes: &[Axis::Instances, Axis::Shape, Axis::Bandwidth],
     resize,
     unfinished: &[],
     finish: nothing_left,
     after_rejection,
-    ensure_pair,
-    delete_pair,
+    pair: PairSupport::Written { ensure: ensure_pair, delete: delete_pair },
 };
+
+/// What only a model deployment needs of an observation, for its calls.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facts {
+    /// For `if-match`.
+    pub etag: String,
+    /// Where it lives; its paired alarm lives there when the firing alarm cannot be read.
+    pub compartment: String,
+    /// `modelDeploymentConfigurationDetails` as it was read. An update is this with one leaf changed.
+    pub configuration: Arc<Value>,
+    /// Its freeform tags. An update writes them whole.
+    pub tags: Arc<Tags>,
+    /// The alarm that fired as it is set, where it could be read.
+    pub alarm: Option<OciAlarm>,
+    /// The paired alarm as it is set.
+    pub pair: Option<OciAlarm>,
+}
+
+impl Facts {
+    fn of(observed: &Observation) -> Option<&Self> {
+        let platform::Facts::Oci(facts) = &observed.facts else { return None };
+        Some(facts)
+    }
+}
+
+/// An alarm as Monitoring describes it. It notifies topics and nothing else.
+pub fn observed(id: &str, etag: Option<String>, alarm: &OciAlarm, ours: bool) -> ObservedAlarm {
+    ObservedAlarm {
+        id: id.to_owned(),
+        etag,
+        ours,
+        name: alarm.name.clone(),
+        notifies: alarm.destinations.clone(),
+        window: mql::window(&alarm.query),
+    }
+}
 
 /// The namespace of a model deployment's metrics.
 pub const NAMESPACE: &str = "oci_datascience_modeldeploy";
@@ -73,21 +120,22 @@ fn full(metric: &str, _rung: Option<&Rung>) -> Option<f64> {
     Resource::of(metric).map(|_| 100.0)
 }
 
-fn resize(change: Resize, calls: &mut Vec<Call>, _notes: &mut Vec<String>) {
+fn resize(change: Resize, calls: &mut Vec<platform::Call>, _notes: &mut Vec<String>) {
     let Resize { seen, axis, to, recent, now, .. } = change;
-    let Facts::OciModelDeployment { etag, configuration, tags, .. } = &seen.facts else { return };
+    let Some(Facts { etag, configuration, tags, .. }) = Facts::of(seen) else { return };
     let Some(configuration) = Update::to(configuration, axis, to) else { return };
-    calls.push(Call::OciUpdateModelDeployment {
-        id: seen.target.id.clone(),
+    let update = Call::UpdateModelDeployment {
+        id: seen.target.to_string(),
         if_match: etag.clone(),
         configuration,
         stamp: Stamp::of(tags, &seen.infeasible, (axis, to), now, recent),
-    });
+    };
+    calls.push(update.into());
 }
 
 /// A shape that was refused is remembered; of what else was not accepted nothing is left.
-fn after_rejection(RejectedUpdate { seen, infeasible, .. }: &RejectedUpdate) -> Vec<Call> {
-    let (Facts::OciModelDeployment { tags, .. }, Some(infeasible)) = (&seen.facts, infeasible) else {
+fn after_rejection(RejectedUpdate { seen, infeasible, .. }: &RejectedUpdate) -> Vec<platform::Call> {
+    let (Some(Facts { tags, .. }), Some(infeasible)) = (Facts::of(seen), infeasible) else {
         return Vec::new();
     };
     // Of a permission, or of a conflict, the shape is not to blame.
@@ -96,55 +144,51 @@ fn after_rejection(RejectedUpdate { seen, infeasible, .. }: &RejectedUpdate) -> 
     }
     let mut tags = Tags::clone(tags);
     tags.extend([notes::noted(infeasible)]);
-    vec![Call::OciTagModelDeployment { id: seen.target.id.clone(), tags }]
+    vec![Call::TagModelDeployment { id: seen.target.to_string(), tags }.into()]
 }
 
-fn ensure_pair(context: PairRequest, standing: Option<&SeenAlarm>, _notes: &mut Vec<String>) -> Option<Call> {
-    let PairRequest { pair, seen, fired, .. } = context;
-    let alarm = paired(context);
-    match standing {
-        Some(known) if says(known, &alarm) => None,
-        Some(known) => {
-            Some(Call::OciUpdateAlarm { id: known.id.clone(), if_match: known.etag.clone(), alarm })
+fn ensure_pair(request: PairRequest, _notes: &mut Vec<String>) -> Option<platform::Call> {
+    let PairRequest { pair, seen, fired, .. } = request;
+    let alarm = paired(request);
+    let existing = seen.pair.as_ref().filter(|known| known.ours);
+    let set = Facts::of(seen).and_then(|facts| facts.pair.as_ref());
+    match existing {
+        Some(known) if set.is_some_and(|set| is_as_wanted(set, known.etag.is_some(), &alarm)) => None,
+        Some(ObservedAlarm { id, etag, .. }) => {
+            Some(Call::UpdateAlarm { id: id.clone(), if_match: etag.clone(), alarm }.into())
         }
-        // Whoever changes the deployment now has written the alarm before, perhaps after this look at it.
+        // Whoever changes the deployment now has written the alarm before, perhaps after this observation of it.
         None if seen.lifecycle != Lifecycle::Settled => None,
         None => {
             let [retry_token, next_token] = retry_tokens(pair, seen, fired);
-            Some(Call::OciCreateAlarm { alarm, retry_token, next_token })
+            Some(Call::CreateAlarm { alarm, retry_token, next_token }.into())
         }
     }
 }
 
 /// Whether an alarm is what it should be. A list, which tells no etag, leaves some members out.
-fn says(seen: &SeenAlarm, alarm: &OciAlarm) -> bool {
-    let AlarmDefinition::Oci(known) = &seen.definition else { return false };
-    let mut known = known.clone();
-    if seen.etag.is_none() {
-        known.repeat.clone_from(&alarm.repeat);
-        known.pending.clone_from(&alarm.pending);
-        known.body.clone_from(&alarm.body);
+fn is_as_wanted(set: &OciAlarm, is_whole: bool, alarm: &OciAlarm) -> bool {
+    let mut set = set.clone();
+    if !is_whole {
+        set.repeat.clone_from(&alarm.repeat);
+        set.pending.clone_from(&alarm.pending);
+        set.body.clone_from(&alarm.body);
     }
-    known.says_the_same(alarm)
+    set.says_the_same(alarm)
 }
 
 /// The low alarm: grouped over instances, because one idle replica is not an idle deployment. Compartments
 /// and severity are those of the firing alarm at first, and then stay what they are.
-fn paired(context: PairRequest) -> OciAlarm {
-    let PairRequest { pair, seen, notifies, .. } = context;
-    let standing = seen.pair.as_ref().filter(|alarm| alarm.ours);
-    let like = standing.or(seen.alarm.as_ref()).and_then(|alarm| match &alarm.definition {
-        AlarmDefinition::Oci(definition) => Some(definition),
-        AlarmDefinition::Cloudwatch(_) => None,
-    });
-    let home = match &seen.facts {
-        Facts::OciModelDeployment { compartment, .. } => compartment.as_str(),
-        Facts::SagemakerVariant { .. } => "",
-    };
+fn paired(request: PairRequest) -> OciAlarm {
+    let PairRequest { pair, seen, notifies, .. } = request;
+    let facts = Facts::of(seen);
+    let existing = facts.and_then(|facts| facts.pair.as_ref());
+    let like = existing.or(facts.and_then(|facts| facts.alarm.as_ref()));
+    let home = facts.map_or("", |facts| facts.compartment.as_str());
     let metric = spelled(&pair.metric);
     let target = &seen.target;
     // What an operator has tagged it with besides stays.
-    let mut tags = standing.and(like).map(|alarm| alarm.tags.clone()).unwrap_or_default();
+    let mut tags = existing.map(|alarm| alarm.tags.clone()).unwrap_or_default();
     tags.extend(marker(target, &pair.alarm));
     OciAlarm {
         name: pair.alarm.clone(),
@@ -156,7 +200,7 @@ fn paired(context: PairRequest) -> OciAlarm {
             "[",
             &interval(pair.window),
             "]{resourceId = \"",
-            &target.id,
+            target.as_str(),
             "\"}.groupBy(resourceId).mean() < ",
             &written(pair.below),
         ]
@@ -167,7 +211,7 @@ fn paired(context: PairRequest) -> OciAlarm {
         // The interval of the query is what it has to wait for; Monitoring's least comes on top.
         pending: Some("PT1M".into()),
         enabled: true,
-        body: Some(["Takes back what stepladder added to ", &target.id, "."].concat()),
+        body: Some(["Takes back what stepladder added to ", target.as_str(), "."].concat()),
         tags,
     }
 }
@@ -188,8 +232,7 @@ pub fn interval(window: SignedDuration) -> String {
 
 /// The tags of the paired alarm of a target.
 pub fn marker(target: &TargetId, pair: &str) -> [(String, String); 2] {
-    [(TAG_TARGET, target.id.as_str()), (TAG_PAIR, pair)]
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    [(TAG_TARGET, target.as_str()), (TAG_PAIR, pair)].map(|(key, value)| (key.to_owned(), value.to_owned()))
 }
 
 /// Whether an alarm is the paired alarm of a target: by its tags, never by its name.
@@ -199,24 +242,22 @@ pub fn is_ours(alarm: &OciAlarm, target: &TargetId, pair: &str) -> bool {
 
 /// Whatever sees the deployment as it is now must create one alarm, so its etag makes the token. The next token
 /// is that of an event besides: one whose alarm was deleted since is refused for a day.
-fn retry_tokens(pair: &Pair, seen: &Deployment, fired: Option<Timestamp>) -> [RetryToken; 2] {
-    let token = RetryToken::of((&seen.target.id, &pair.alarm, etag(seen)));
+fn retry_tokens(pair: &Pair, seen: &Observation, fired: Option<Timestamp>) -> [RetryToken; 2] {
+    let token = RetryToken::of((seen.target.as_str(), &pair.alarm, etag(seen)));
     [token, RetryToken::of((token, fired.unwrap_or_default()))]
 }
 
-fn etag(seen: &Deployment) -> &str {
-    match &seen.facts {
-        Facts::OciModelDeployment { etag, .. } => etag,
-        Facts::SagemakerVariant { .. } => "",
-    }
+fn etag(seen: &Observation) -> &str {
+    Facts::of(seen).map_or("", |facts| facts.etag.as_str())
 }
 
-fn delete_pair(seen: &SeenAlarm, of: Option<&Deployment>) -> Call {
-    let unless_changed = of.map(|of| Unchanged { id: of.target.id.clone(), etag: etag(of).to_owned() });
-    Call::OciDeleteAlarm {
+fn delete_pair(alarm: &ObservedAlarm, of: Option<&Observation>) -> platform::Call {
+    let unless_changed = of.map(|of| Unchanged { id: of.target.to_string(), etag: etag(of).to_owned() });
+    Call::DeleteAlarm {
         unless_changed,
-        id: seen.id.clone(),
-        if_match: seen.etag.clone(),
-        name: seen.definition.name().to_owned(),
+        id: alarm.id.clone(),
+        if_match: alarm.etag.clone(),
+        name: alarm.name.clone(),
     }
+    .into()
 }

@@ -5,7 +5,6 @@
 use jiff::SignedDuration;
 
 use crate::alarm;
-use crate::source::MAX_TARGETS;
 
 /// On which side of the threshold the alarm fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,14 +108,14 @@ fn plain_number(text: &str) -> Option<f64> {
     number.parse().ok().filter(|number: &f64| ends && number.is_finite())
 }
 
-/// The deployments that the query's predicates name: `resourceId = "x"`, and nothing less exact. Stops
-/// after one more than a payload may name.
-pub(crate) fn resource_ids(query: &str) -> Vec<&str> {
+/// The deployments that the query's predicates name: `resourceId = "x"`, and nothing less exact. Stops after one more
+/// than so many.
+pub(crate) fn resource_ids(query: &str, most: usize) -> Vec<&str> {
     const KEY: &str = "resourceid";
     let folded = query.to_ascii_lowercase();
     let mut ids = Vec::new();
     for (at, _) in folded.match_indices(KEY) {
-        if ids.len() > MAX_TARGETS {
+        if ids.len() > most {
             break;
         }
         let after = query.get(at + KEY.len()..).unwrap_or_default().trim_start();
@@ -167,7 +166,7 @@ mod tests {
         assert_eq!(metric(PLAIN), Some("CpuUtilization"));
         assert_eq!(window(PLAIN), Some(SignedDuration::from_mins(5)));
         assert_eq!(comparison(PLAIN), Some(Comparison { side: Side::Above, threshold: 80.0 }));
-        assert_eq!(resource_ids(PLAIN), ["ocid1.x"]);
+        assert_eq!(resource_ids(PLAIN, 100), ["ocid1.x"]);
     }
 
     #[test]
@@ -219,7 +218,7 @@ mod tests {
     #[test]
     fn only_exact_predicates_name_a_deployment() {
         assert_eq!(
-            resource_ids("A[1m]{RESOURCEID='x', b = \"c\"} || B[1m]{resourceID == \"y\"}"),
+            resource_ids("A[1m]{RESOURCEID='x', b = \"c\"} || B[1m]{resourceID == \"y\"}", 100),
             ["x", "y"]
         );
         for none in [
@@ -228,7 +227,7 @@ mod tests {
             "A{myresourceId = \"x\"}",
             "resourceId = \"",
         ] {
-            assert!(resource_ids(none).is_empty(), "{none}");
+            assert!(resource_ids(none, 100).is_empty(), "{none}");
         }
     }
 }

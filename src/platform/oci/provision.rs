@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::call::Call;
-use crate::platform::{Client, Error};
+use crate::platform::oci::call::Call;
+use crate::platform::{self, Client, Error};
 
 mod access;
 mod plan;
@@ -77,10 +77,10 @@ impl Report {
 /// The call without its condition.
 fn whatever_it_finds(call: &Call) -> Call {
     let mut call = call.clone();
-    if let Call::OciUpdateAlarm { if_match, .. }
-    | Call::OciDeleteAlarm { if_match, .. }
-    | Call::OciDeleteTopic { if_match, .. }
-    | Call::OciDeleteSubscription { if_match, .. } = &mut call
+    if let Call::UpdateAlarm { if_match, .. }
+    | Call::DeleteAlarm { if_match, .. }
+    | Call::DeleteTopic { if_match, .. }
+    | Call::DeleteSubscription { if_match, .. } = &mut call
     {
         *if_match = None;
     }
@@ -89,7 +89,7 @@ fn whatever_it_finds(call: &Call) -> Call {
 
 /// A refusal that is nobody's failure: a topic's name is unique in the tenancy, and only one compartment is looked at.
 fn in_the_way(call: &Call, error: &Error) -> Option<String> {
-    let (Call::OciCreateTopic { name, .. }, Error::RejectedChange { message, .. }) = (call, error) else {
+    let (Call::CreateTopic { name, .. }, Error::Refused { message, .. }) = (call, error) else {
         return None;
     };
     (message.starts_with("409 ") || message.starts_with("HTTP 409")).then(|| {
@@ -100,6 +100,12 @@ fn in_the_way(call: &Call, error: &Error) -> Option<String> {
     })
 }
 
+/// What exists of what is wanted.
+async fn look(wanted: &Desired, cloud: &dyn Client) -> Result<Existing, Error> {
+    let platform::Existing::Oci(existing) = cloud.existing(platform::Desired::Oci(wanted)).await?;
+    Ok(existing)
+}
+
 /// Tells what a planner would have done, and sends nothing.
 pub async fn propose(
     wanted: &Desired,
@@ -107,7 +113,7 @@ pub async fn propose(
     cloud: &dyn Client,
     run: Timestamp,
 ) -> Result<Report, Error> {
-    let setup = cloud.setup(wanted).await?;
+    let setup = look(wanted, cloud).await?;
     let plan = planner(wanted, &setup, run);
     let left = plan.steps.clone();
     Ok(Report { plan, sent: Vec::new(), left, topic: setup.topic, error: None })
@@ -132,7 +138,7 @@ pub async fn carry_out(
         if report.is_stopped() {
             break;
         }
-        match cloud.setup(wanted).await {
+        match look(wanted, cloud).await {
             Ok(setup) => {
                 let plan = planner(wanted, &setup, run);
                 report.left = plan.steps;
@@ -155,7 +161,7 @@ async fn send_ready(report: &mut Report, cloud: &dyn Client) -> bool {
             continue;
         }
         any = true;
-        let answer = cloud.send(&step.call).await;
+        let answer = cloud.send(&step.call.clone().into()).await;
         if let Err(error) = &answer {
             match in_the_way(&step.call, error) {
                 Some(conflict) => report.plan.conflicts.push(conflict),

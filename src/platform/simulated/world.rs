@@ -4,36 +4,20 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use thiserror::Error as ThisError;
 
-use crate::alarm::{Side, TargetId, TargetKind};
-use crate::call::{AlarmDefinition, CloudwatchAlarm, OciAlarm};
-use crate::decide::Evaluation;
-use crate::deployment::{Bounds, Direction, Flex, NativeScaling, Size, Tags};
-use crate::platform::aws::variant::{INSTANCE_NAMESPACE, Marker};
-use crate::platform::oci::model_deployment::configuration::{self, ConfiguredSize};
-use crate::platform::oci::model_deployment::{self as oci, NAMESPACE, TAG_PAIR};
+use super::FiringAlarm;
+use crate::platform::aws::variant::NativeScaling;
 use crate::platform::oci::provision::{ExistingSubscription, ExistingTopic};
-use crate::policy::Pair;
+use crate::platform::{AlarmDefinition, ObserveRequest, of};
+use crate::size::{Bounds, Flex, Size};
+use crate::tags::Tags;
 
-/// The compartment of everything on the simulated OCI.
-pub(in crate::platform) const COMPARTMENT: &str = "ocid1.compartment.oc1..simulated";
+pub use crate::platform::aws::simulated::{WorldConfiguration, WorldEndpoint};
 
-/// The topics that simulated alarms notify.
-const TOPIC_OCID: &str = "ocid1.onstopic.oc1..simulated";
-const TOPIC_ARN: &str = "arn:aws:sns:us-east-1:111122223333:simulated";
-
-/// Both platforms take minutes to bring up an instance behind a load balancer.
+/// Every platform takes minutes to bring up an instance behind a load balancer.
 const UPDATE_TAKES: u32 = 300;
-
-/// What a furnished deployment starts with: one instance, one rung above the lowest, so that both
-/// directions can be tried.
-const OCI_SHAPE: &str = "VM.Standard2.2";
-const SAGEMAKER_SHAPE: &str = "ml.m5.xlarge";
-
-/// What OCI gives a load balancer that is not told otherwise, in Mbps.
-const BANDWIDTH: u32 = 10;
 
 /// The state of a simulated cloud.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -126,34 +110,6 @@ pub struct SimulatedDeployment {
     /// What its metrics read, by the metric's name. A metric that is not here has no data.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metrics: BTreeMap<String, f64>,
-}
-
-/// A SageMaker endpoint.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WorldEndpoint {
-    /// The configuration in force.
-    pub configuration: String,
-    /// The one that is being put in force, and when that is done.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<(String, Timestamp)>,
-    /// Its tags.
-    #[serde(default)]
-    pub tags: Tags,
-}
-
-/// An endpoint configuration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WorldConfiguration {
-    /// What `DescribeEndpointConfig` tells.
-    pub document: Value,
-    /// Its tags.
-    #[serde(default)]
-    pub tags: Tags,
-    /// When it was created.
-    #[serde(default)]
-    pub created: Timestamp,
 }
 
 /// A change under way.
@@ -269,110 +225,33 @@ impl World {
         SignedDuration::from_secs(i64::from(self.update_seconds))
     }
 
-    pub(in crate::platform) fn hear(&mut self, to: &str, body: &str) -> String {
+    pub(in crate::platform) fn receive(&mut self, to: &str, body: &str) -> String {
         let body = serde_json::from_str(body).unwrap_or_else(|_| Value::from(body));
         self.messages.push(SentMessage { to: to.to_owned(), body });
         format!("message {}", self.messages.len())
     }
 
-    pub(in crate::platform) fn next_alarm_id(&mut self) -> String {
-        self.next_id("alarm")
-    }
-
-    pub(in crate::platform) fn next_id(&mut self, kind: &str) -> String {
+    /// The next free number, which makes an id.
+    pub(in crate::platform) fn next_number(&mut self) -> u64 {
         self.created += 1;
-        format!("ocid1.{kind}.oc1..simulated{}", self.created)
+        self.created
     }
 
-    /// Puts there what must be there for the event to have happened: the alarm that called always, the
-    /// deployment only in an obliging world.
-    pub(in crate::platform) fn furnish(&mut self, evaluation: &Evaluation) {
-        let target = evaluation.target;
+    /// Puts there what must be there for the event to have happened: the alarm that fired always, the deployment only
+    /// in an obliging world.
+    pub(in crate::platform) fn furnish(&mut self, request: &ObserveRequest) {
+        let Some(platform) = of(request.target.kind()) else { return };
+        let simulation = &platform.simulation;
         if self.furnish {
-            let shape = match target.kind {
-                TargetKind::OciModelDeployment => OCI_SHAPE,
-                TargetKind::SagemakerVariant | TargetKind::Unknown => SAGEMAKER_SHAPE,
-            };
-            self.deployments.entry(target.id.clone()).or_insert_with(|| SimulatedDeployment::new(1, shape));
+            let new = || SimulatedDeployment::new(1, simulation.shape);
+            self.deployments.entry(request.target.to_string()).or_insert_with(new);
         }
-        let alarm = evaluation.alarm;
-        let known = |known: &WorldAlarm| known.id == alarm.id || known.definition.name() == alarm.name;
-        if !self.alarms.iter().any(known) {
-            let definition = caller(evaluation, self);
-            let id = match (&definition, alarm.id.as_str()) {
-                // CloudWatch addresses alarms by their name.
-                (AlarmDefinition::Cloudwatch(definition), _) => definition.name.clone(),
-                (AlarmDefinition::Oci(_), "") => self.next_alarm_id(),
-                (AlarmDefinition::Oci(_), id) => id.to_owned(),
-            };
+        if self.fired(request.alarm).is_none() {
+            let definition = (simulation.firing_alarm)(self, request, &FiringAlarm::of(request));
+            let id = (simulation.alarm_id)(self, request);
             self.alarms.push(WorldAlarm::new(&id, definition));
         }
     }
-}
-
-/// The alarm that must have called, as far as the event tells. When it has a paired alarm's own name it
-/// is taken for that one, and carries the marker.
-fn caller(evaluation: &Evaluation, world: &World) -> AlarmDefinition {
-    let (alarm, target) = (evaluation.alarm, evaluation.target);
-    let pair = evaluation.matched.rule.pair.as_ref();
-    let pair = pair.filter(|pair| [pair.alarm.clone(), pair.name_for(target)].contains(&alarm.name));
-    let metric = alarm.measurement.metric.clone().unwrap_or_default();
-    let threshold = alarm.measurement.threshold.unwrap_or(80.0);
-    let window = alarm.measurement.window.map_or(5, |window| window.as_mins());
-    let rises = evaluation.matched.direction() == Some(Direction::Up);
-    let up = alarm.measurement.side.map_or(rises, |side| side == Side::Above);
-    match target.kind {
-        TargetKind::OciModelDeployment => AlarmDefinition::Oci(OciAlarm {
-            name: alarm.name.clone(),
-            compartment: COMPARTMENT.to_owned(),
-            metric_compartment: COMPARTMENT.to_owned(),
-            namespace: NAMESPACE.into(),
-            query: format!(
-                "{metric}[{window}m]{{resourceId = \"{target}\"}}.max() {} {threshold}",
-                if up { ">" } else { "<" }
-            ),
-            severity: "INFO".into(),
-            destinations: vec![TOPIC_OCID.to_owned()],
-            repeat: Some("PT5M".to_owned()),
-            pending: Some("PT1M".into()),
-            enabled: true,
-            body: None,
-            tags: pair.map(|pair| oci::marker(target, &pair.alarm).into()).unwrap_or_default(),
-        }),
-        TargetKind::SagemakerVariant | TargetKind::Unknown => {
-            let (endpoint, variant) = target.endpoint_and_variant().unwrap_or_default();
-            let dimensions = [("EndpointName", endpoint), ("VariantName", variant)];
-            AlarmDefinition::Cloudwatch(CloudwatchAlarm {
-                name: alarm.name.clone(),
-                description: pair.map(|pair| marker(target, pair, world)).unwrap_or_default(),
-                namespace: INSTANCE_NAMESPACE.into(),
-                metric,
-                statistic: "Average".into(),
-                dimensions: dimensions.map(|(name, value)| (name.into(), value.to_owned())).into(),
-                period: 60,
-                evaluation_periods: i32::try_from(window).unwrap_or(5),
-                threshold,
-                comparison: if up { "GreaterThanThreshold" } else { "LessThanThreshold" }.into(),
-                missing_data: "missing".into(),
-                actions: vec![TOPIC_ARN.to_owned()],
-                enabled: true,
-                datapoints: None,
-                unit: None,
-            })
-        }
-    }
-}
-
-fn marker(target: &TargetId, pair: &Pair, world: &World) -> String {
-    let (endpoint, _) = target.endpoint_and_variant().unwrap_or_default();
-    let marker = Marker {
-        pair: &pair.alarm,
-        target: &target.id,
-        configuration: &world.endpoint(endpoint).configuration,
-        shape: world.deployments.get(&target.id).map_or("", |found| &found.shape),
-        created: None,
-    };
-    marker.line()
 }
 
 impl SimulatedDeployment {
@@ -423,79 +302,24 @@ impl SimulatedDeployment {
         }
     }
 
-    /// The state in the platform's own word.
-    pub fn status_of(&self, kind: TargetKind) -> String {
-        let (rest, updating) = match kind {
-            TargetKind::OciModelDeployment => ("ACTIVE", "UPDATING"),
-            TargetKind::SagemakerVariant | TargetKind::Unknown => ("InService", "Updating"),
-        };
+    /// The state in the platform's own word: one of its own, or of these for a settled deployment and for one that is
+    /// being changed.
+    pub fn status(&self, [settled, updating]: [&str; 2]) -> String {
         if self.change.is_some() {
             return updating.to_owned();
         }
-        self.status.clone().unwrap_or_else(|| rest.to_owned())
+        self.status.clone().unwrap_or_else(|| settled.to_owned())
     }
 
     pub(in crate::platform) fn etag(&self) -> String {
         format!("etag-{}", self.revision)
-    }
-
-    /// What `GetModelDeployment` would tell of its configuration.
-    pub(in crate::platform) fn configuration(&self) -> Value {
-        if let Some(configuration) = &self.configuration {
-            return configuration.clone();
-        }
-        let flex = self.flex.map(|flex| json!({ "ocpus": flex.ocpus, "memoryInGBs": flex.memory_gib }));
-        let mut instance = json!({ "instanceShapeName": self.shape });
-        if let Some(flex) = flex {
-            instance["modelDeploymentInstanceShapeConfigDetails"] = flex;
-        }
-        json!({
-            "deploymentType": "SINGLE_MODEL",
-            "modelConfigurationDetails": {
-                "modelId": "ocid1.datasciencemodel.oc1..simulated",
-                "bandwidthMbps": self.bandwidth_mbps.unwrap_or(BANDWIDTH),
-                "instanceConfiguration": instance,
-                "scalingPolicy": { "policyType": "FIXED_SIZE", "instanceCount": self.instances },
-            },
-        })
-    }
-
-    /// What its configuration tells.
-    pub(in crate::platform) fn told(&self) -> ConfiguredSize {
-        configuration::read(&self.configuration(), Some(self.instances))
-    }
-
-    /// Asks for what a configuration tells; `None` where that is more than one change.
-    pub(in crate::platform) fn asked_for(
-        &self,
-        asked: &Value,
-        completes: Timestamp,
-    ) -> Option<PendingUpdate> {
-        let (before, after) = (self.told().size, configuration::read(asked, Some(self.instances)).size);
-        let changes = [
-            before.instances != after.instances,
-            before.rung() != after.rung(),
-            before.bandwidth_mbps != after.bandwidth_mbps,
-        ];
-        let one = changes.into_iter().filter(|change| *change).count() <= 1;
-        one.then(|| PendingUpdate {
-            instances: after.instances,
-            flex: after.flex,
-            bandwidth_mbps: if changes[2] { after.bandwidth_mbps } else { self.bandwidth_mbps },
-            configuration: self.configuration.as_ref().map(|_| asked.clone()),
-            shape: after.shape,
-            completes,
-        })
     }
 }
 
 impl WorldAlarm {
     /// Whether stepladder made it: whether it carries the marker of any pair.
     pub fn is_ours(&self) -> bool {
-        match &self.definition {
-            AlarmDefinition::Oci(alarm) => alarm.tags.contains_key(TAG_PAIR),
-            AlarmDefinition::Cloudwatch(alarm) => Marker::read(&alarm.description).is_some(),
-        }
+        self.definition.is_a_pair()
     }
 
     /// An alarm that does not fire.

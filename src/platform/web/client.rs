@@ -5,11 +5,11 @@ use std::sync::OnceLock;
 use hyper::Request;
 use hyper::header::{CONTENT_TYPE, USER_AGENT};
 
+use super::ANSWERS_WITHIN;
 use crate::address::Address;
-use crate::handle::NOTICES_WITHIN;
 use crate::platform::http::Http;
 use crate::platform::{Error, crypto};
-use crate::report::chain;
+use crate::text::chain;
 
 const OPERATION: &str = "web:Post";
 
@@ -31,7 +31,7 @@ impl Webhooks {
             .body(body.as_bytes().to_vec())
             .map_err(|error| unconfigured(&error))?;
         // A connection from before the process was frozen is dead, and notices are rare.
-        let answer = self.http()?.afresh().send(request, NOTICES_WITHIN).await;
+        let answer = self.http()?.afresh().send(request, ANSWERS_WITHIN).await;
         let status = answer.map_err(|unanswered| unavailable(chain(&unanswered)))?.status;
         told(status, address)
     }
@@ -48,7 +48,7 @@ fn told(status: u16, address: &Address) -> Result<String, Error> {
         200..=299 => Ok(format!("HTTP {status}")),
         429 => Err(Error::Throttled { operation: OPERATION.to_owned(), message }),
         500.. => Err(unavailable(message)),
-        _ => Err(Error::RejectedChange { operation: OPERATION.to_owned(), message }),
+        _ => Err(Error::Refused { operation: OPERATION.to_owned(), message }),
     }
 }
 

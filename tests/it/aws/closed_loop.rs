@@ -3,7 +3,7 @@
 //!
 //! It runs in real time. `make demo-aws` tells it as it happens.
 
-use stepladder::deployment::Axis;
+use stepladder::size::Axis;
 
 use super::horizontal::PAIR;
 use super::story::{Ending, How, play};

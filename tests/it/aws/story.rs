@@ -7,8 +7,8 @@ use aws_sdk_cloudwatch::types::{
 };
 use aws_sdk_sagemaker::types::EndpointStatus;
 use serde_json::Value;
-use stepladder::deployment::Size;
 use stepladder::ladder::Ladders;
+use stepladder::size::Size;
 use tokio::time::MissedTickBehavior;
 
 use super::emulators::{ALARM_ACTION, root};

@@ -1,6 +1,6 @@
 //! Bounds, ladders and bandwidths: how far plain steps go.
 
-use stepladder::deployment::Axis;
+use stepladder::size::Axis;
 
 use super::case::{Case, pair};
 

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use stepladder::platform::{Facts, Observation, aws, oci};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use stepladder::alarm::{Alarm, Measurement, Side, TargetId, Transition};
+use stepladder::alarm::{Alarm, AlarmName, EvidenceTime, Measurement, Side, Transition};
 use stepladder::decide::{Decision, Evaluated, decide, worth_a_look, worth_mending};
-use stepladder::deployment::{Axis, Bounds, Deployment, Facts, Infeasible, Lifecycle, Owner, Size};
+use stepladder::deployment::{Deployment, Infeasible, Lifecycle, Owner};
+use stepladder::pair::pair_name;
 use stepladder::plan::{Plan, plan};
-use stepladder::policy::{Policy, pair_name};
+use stepladder::policy::Policy;
+use stepladder::size::{Axis, Bounds, Size};
 
 use crate::support::{CHURN, at, policy};
 
@@ -22,7 +25,7 @@ pub(crate) const QUIET: &str = "quiet";
 pub(crate) struct Case {
     pub(crate) why: &'static str,
     policy: String,
-    seen: Deployment,
+    seen: Observation,
     alarm: Alarm,
     now: Timestamp,
     expected: String,
@@ -41,44 +44,50 @@ pub(crate) fn pair(metric: &str, more: &str) -> String {
 impl Case {
     /// Two instances of `VM.Standard2.2` on OCI, whose CPU is at 91.4 with a threshold of 80, and a rule.
     pub(crate) fn new(why: &'static str, keys: &str) -> Self {
-        let target = TargetId::oci_model_deployment(CHURN);
+        let target = oci::id::model_deployment(CHURN).unwrap();
         let size = Size::new(2, "VM.Standard2.2");
-        let facts = Facts::OciModelDeployment {
+        let facts = oci::Facts {
             etag: "etag".to_owned(),
             compartment: String::new(),
             configuration: Arc::new(json!({})),
             tags: Arc::default(),
+            alarm: None,
+            pair: None,
         };
+        let facts = Facts::Oci(facts);
         Self {
             why,
             policy: rule(keys),
-            seen: Deployment {
-                target: target.clone(),
-                heading: size.clone(),
-                size,
-                lifecycle: Lifecycle::Settled,
-                status: "ACTIVE".to_owned(),
-                last_change: None,
-                bounds: None,
-                fixed: BTreeMap::new(),
-                owners: BTreeMap::new(),
-                pauses: Vec::new(),
-                tags: BTreeMap::new(),
-                readings: BTreeMap::new(),
-                infeasible: Vec::new(),
-                floor: None,
-                alarm: None,
-                pair: None,
-                duplicates: Vec::new(),
+            seen: Observation {
+                deployment: Deployment {
+                    target: target.clone(),
+                    heading: size.clone(),
+                    size,
+                    lifecycle: Lifecycle::Settled,
+                    status: "ACTIVE".to_owned(),
+                    last_change: None,
+                    bounds: None,
+                    fixed: BTreeMap::new(),
+                    owners: BTreeMap::new(),
+                    pauses: Vec::new(),
+                    tags: BTreeMap::new(),
+                    readings: BTreeMap::new(),
+                    infeasible: Vec::new(),
+                    floor: None,
+                    alarm: None,
+                    pair: None,
+                    duplicates: Vec::new(),
+                },
                 facts,
             },
             alarm: Alarm {
                 id: String::new(),
-                name: BUSY.to_owned(),
+                name: AlarmName::new(BUSY).unwrap(),
                 source: "oci",
                 transition: Transition::Firing,
                 muted: false,
                 targets: vec![target],
+                unknown_targets: Vec::new(),
                 measurement: Measurement {
                     metric: Some("CpuUtilization".to_owned()),
                     value: Some(91.4),
@@ -88,6 +97,7 @@ impl Case {
                     window: Some(SignedDuration::from_mins(5)),
                 },
                 at: Some(at(0)),
+                evidence: EvidenceTime::At(at(0)),
                 topic: None,
                 account: None,
             },
@@ -110,22 +120,22 @@ impl Case {
 
     /// So many instances.
     pub(crate) fn count(mut self, instances: u32) -> Self {
-        self.seen.size.instances = instances;
-        self.seen.heading = self.seen.size.clone();
+        self.seen.deployment.size.instances = instances;
+        self.seen.deployment.heading = self.seen.size.clone();
         self
     }
 
     /// Of this shape; a flexible one with its size.
     pub(crate) fn shape(mut self, rung: &str) -> Self {
-        self.seen.size = self.seen.size.on_rung(rung);
-        self.seen.heading = self.seen.size.clone();
+        self.seen.deployment.size = self.seen.size.on_rung(rung);
+        self.seen.deployment.heading = self.seen.size.clone();
         self
     }
 
     /// Of this size.
     pub(crate) fn sized(mut self, size: &Size) -> Self {
-        self.seen.size = size.clone();
-        self.seen.heading = size.clone();
+        self.seen.deployment.size = size.clone();
+        self.seen.deployment.heading = size.clone();
         self
     }
 
@@ -136,23 +146,25 @@ impl Case {
 
     /// With a load balancer of so many Mbps.
     pub(crate) fn bandwidth(mut self, mbps: u32) -> Self {
-        self.seen.size.bandwidth_mbps = Some(mbps);
-        self.seen.heading = self.seen.size.clone();
+        self.seen.deployment.size.bandwidth_mbps = Some(mbps);
+        self.seen.deployment.heading = self.seen.size.clone();
         self
     }
 
     /// A variant of a SageMaker endpoint.
     pub(crate) fn variant(self, instances: u32, shape: &str) -> Self {
         let mut case = self.count(instances).shape(shape);
-        case.seen.target = TargetId::sagemaker_variant("churn", "AllTraffic");
+        case.seen.deployment.target = aws::id::variant("churn", "AllTraffic").unwrap();
         case.alarm.targets = vec![case.seen.target.clone()];
-        "InService".clone_into(&mut case.seen.status);
-        case.seen.facts = Facts::SagemakerVariant {
+        "InService".clone_into(&mut case.seen.deployment.status);
+        let facts = aws::Facts {
             configuration: "config".to_owned(),
             arn: "arn".to_owned(),
             created: None,
             endpoint: None,
+            pair: None,
         };
+        case.seen.facts = Facts::Aws(facts);
         case.alarm.measurement.metric = Some("CPUUtilization".to_owned());
         case
     }
@@ -183,7 +195,7 @@ impl Case {
 
     /// The deployment as it is seen otherwise.
     pub(crate) fn seen(mut self, change: impl FnOnce(&mut Deployment)) -> Self {
-        change(&mut self.seen);
+        change(&mut self.seen.deployment);
         self
     }
 
@@ -194,26 +206,26 @@ impl Case {
 
     /// The rule's pair calls.
     pub(crate) fn pair_calls(mut self) -> Self {
-        self.alarm.name = pair_name(&self.seen.target, QUIET);
+        self.alarm.name = AlarmName::new(&pair_name(&self.seen.target, QUIET)).unwrap();
         self.alarm.measurement.side = Some(Side::Below);
         self
     }
 
     /// The look finds that a metric reads so.
     pub(crate) fn reads(mut self, metric: &str, value: f64) -> Self {
-        self.seen.readings.insert(metric.to_owned(), value);
+        self.seen.deployment.readings.insert(metric.to_owned(), value);
         self
     }
 
     /// The last change was completed so many seconds ago.
     pub(crate) fn changed(mut self, seconds_ago: i64) -> Self {
-        self.seen.last_change = Some(at(-seconds_ago));
+        self.seen.deployment.last_change = Some(at(-seconds_ago));
         self
     }
 
     /// The deployment has a tag.
     pub(crate) fn tag(mut self, key: &str, value: &str) -> Self {
-        self.seen.tags.insert(format!("stepladder:{key}"), value.to_owned());
+        self.seen.deployment.tags.insert(format!("stepladder:{key}"), value.to_owned());
         self
     }
 
@@ -225,26 +237,33 @@ impl Case {
 
     /// The platform's own bounds.
     pub(crate) fn platform(mut self, min: u32, max: u32) -> Self {
-        self.seen.bounds = Some(Bounds { min, max });
+        self.seen.deployment.bounds = Some(Bounds { min, max });
         self
     }
 
     /// An axis that cannot be changed.
     pub(crate) fn fixed(mut self, axis: Axis) -> Self {
-        self.seen.fixed.insert(axis, "it is so".to_owned());
+        self.seen.deployment.fixed.insert(axis, "it is so".to_owned());
         self
     }
 
     /// An axis that somebody else changes.
     pub(crate) fn owned(mut self, axis: Axis) -> Self {
-        self.seen.owners.insert(axis, Owner { who: "somebody".to_owned(), can_be_suspended: false });
+        self.seen
+            .deployment
+            .owners
+            .insert(axis, Owner { who: "somebody".to_owned(), can_be_suspended: false });
         self
     }
 
     /// A shape that could not be had, for so many seconds more.
     pub(crate) fn refused(mut self, shape: &str, seconds: i64) -> Self {
         let until = at(seconds);
-        self.seen.infeasible.push(Infeasible { shape: shape.to_owned(), until, why: "no".to_owned() });
+        self.seen.deployment.infeasible.push(Infeasible {
+            shape: shape.to_owned(),
+            until,
+            why: "no".to_owned(),
+        });
         self
     }
 

@@ -3,7 +3,7 @@
 //! Of the rungs here `a` has 2 vCPUs and 4 GiB for 0.10, `b` 4 and 8 for 0.18, `c` 8 and 16 for 0.40, `d` 16 and 64 for
 //! 0.70. A tenth under a high alarm at 80 leaves 72 % to be used.
 
-use stepladder::deployment::Axis;
+use stepladder::size::Axis;
 
 use super::case::{Case, pair};
 

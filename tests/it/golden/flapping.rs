@@ -4,6 +4,7 @@
 //! for the estimate to be under the threshold; here it must be a tenth under it.
 
 use super::case::{Case, pair};
+use stepladder::alarm::EvidenceTime;
 
 /// One less when a metric without an end is low, with the threshold of the alarm that adds.
 fn threads(why: &'static str, now: u32, each: f64, low: f64) -> Case {
@@ -39,7 +40,9 @@ fn azures_first_table() -> Vec<Case> {
     vec![
         cpu_up("Azure 1, T0: 56 % on one", 1, 56.0, 50.0).gives("2"),
         cpu("Azure 1, T1: 28 % on two would be 56 % on one", 2, 28.0, 30.0, 50.0, -1).gives("would_flap"),
-        cpu_up("Azure 1, T2: what would follow", 1, 56.0, 50.0).told(|alarm| alarm.at = None).gives("2"),
+        cpu_up("Azure 1, T2: what would follow", 1, 56.0, 50.0)
+            .told(|alarm| alarm.evidence = EvidenceTime::Unknown)
+            .gives("2"),
         cpu("Azure 1, T3: and go on for ever", 2, 28.0, 30.0, 50.0, -1).changed(3600).gives("would_flap"),
         cpu("Azure 1, later: 22 % on two are 44 % on one, under 45", 2, 22.0, 30.0, 50.0, -1).gives("1"),
     ]
@@ -162,7 +165,7 @@ fn units() -> Vec<Case> {
             "axis = \"instances\"\nstep = -1",
         )
         .low("CpuUtilization", 1.0, 40.0)
-        .told(|alarm| alarm.targets.push(stepladder::alarm::TargetId::unknown("other")))
+        .told(|alarm| alarm.targets.push(stepladder::platform::oci::id::model_deployment("other").unwrap()))
         .gives("would_flap"),
         Case::new("SageMaker's 120 of four vCPUs are 30 %", "axis = \"instances\"\nstep = -1")
             .variant(2, "ml.m5.xlarge")

@@ -1,10 +1,10 @@
 //! What else holds a change back: pauses, tags, schedules, targets, counts of changes and costs.
 
-use stepladder::alarm::Transition;
+use stepladder::alarm::{EvidenceTime, Transition};
 use stepladder::deployment::{Lifecycle, SuspendedScaling};
 
 use super::case::{Case, rule};
-use stepladder::deployment::Axis;
+use stepladder::size::Axis;
 
 const UP: &str = "axis = \"instances\"";
 const DOWN: &str = "axis = \"instances\"\nstep = -1";
@@ -40,8 +40,13 @@ fn evidence() -> Vec<Case> {
         up("it is gone").seen(|seen| seen.lifecycle = Lifecycle::Gone).gives("busy"),
         up("the window begins with the change").changed(300).gives("3"),
         up("the window begins a second before it").changed(299).gives("stale"),
-        up("it does not say when it fired").told(|alarm| alarm.at = None).changed(9999).gives("stale"),
-        up("without a change on record it need not").told(|alarm| alarm.at = None).gives("3"),
+        up("it does not say when it fired")
+            .told(|alarm| alarm.evidence = EvidenceTime::Unknown)
+            .changed(9999)
+            .gives("stale"),
+        up("without a change on record it need not")
+            .told(|alarm| alarm.evidence = EvidenceTime::Unknown)
+            .gives("3"),
         down("missing data that counts as a breach takes nothing")
             .told(|alarm| alarm.measurement.missing = true)
             .gives("no_data"),

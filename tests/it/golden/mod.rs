@@ -13,7 +13,7 @@ mod track;
 use std::collections::BTreeSet;
 
 use case::Case;
-use stepladder::alarm::Transition;
+use stepladder::alarm::{AlarmName, Transition};
 use stepladder::decide::{Decision, Evaluated};
 
 fn every() -> Vec<Case> {
@@ -103,7 +103,7 @@ fn what_no_rule_knows_is_looked_after_and_never_resized() {
     let rows = [(Transition::Firing, false, "no_rule"), (Transition::Cleared, true, "not_firing")];
     for (transition, held, expected) in rows {
         let case = Case::new("", "axis = \"instances\"").told(|alarm| {
-            "forgotten".clone_into(&mut alarm.name);
+            alarm.name = AlarmName::new("forgotten").unwrap();
             alarm.transition = transition;
         });
         let Evaluated { decision, guards, .. } = case.looked_after();

@@ -3,23 +3,26 @@
 //! The ladder is that of [`super::cheapest`]: `a` has 2 vCPUs and 4 GiB for 0.10, `b` 4 and 8 for 0.18, `c` 8 and 16 for
 //! 0.40, `d` 16 and 64 for 0.70. Of what there is 72 % may be used, where nothing else is said.
 
-use stepladder::call::{Call, CloudwatchAlarm, OciAlarm};
-use stepladder::deployment::{Axis, Lifecycle, SeenAlarm};
+use stepladder::deployment::{Lifecycle, ObservedAlarm};
+use stepladder::platform::aws::alarm::CloudwatchAlarm;
+use stepladder::platform::aws::call::Call as AwsCall;
+use stepladder::platform::oci::alarm::OciAlarm;
+use stepladder::platform::oci::call::Call as OciCall;
+use stepladder::platform::{AlarmDefinition, Call, aws, oci};
+use stepladder::size::Axis;
 
 use super::case::{Case, pair};
 use super::cheapest::LADDER;
 use crate::support::{CHURN, at, standing};
 
 /// An alarm of Monitoring as it is seen.
-fn alarm(ours: bool) -> SeenAlarm {
-    let definition = standing("quiet", CHURN, Some(5)).definition;
-    SeenAlarm {
-        id: "ocid1.alarm.oc1..seen".to_owned(),
-        etag: Some("1".to_owned()),
-        ours,
-        definition,
-        window: None,
-    }
+fn alarm(ours: bool) -> ObservedAlarm {
+    let AlarmDefinition::Oci(definition) = standing("quiet", CHURN, Some(5)).definition else {
+        panic!("not on OCI")
+    };
+    let observed =
+        oci::model_deployment::observed("ocid1.alarm.oc1..seen", Some("1".to_owned()), &definition, ours);
+    ObservedAlarm { window: None, ..observed }
 }
 
 /// A rule with a pair, and an alarm that notifies a topic.
@@ -51,14 +54,14 @@ fn pair_calls(case: Case) -> Case {
 fn told(calls: &[Call]) -> String {
     let threshold = |alarm: &OciAlarm| alarm.query.rsplit("mean() ").next().unwrap_or_default().to_owned();
     let words = calls.iter().filter_map(|call| {
-        if let Call::OciCreateAlarm { alarm, .. } = call {
+        if let Call::Oci(OciCall::CreateAlarm { alarm, .. }) = call {
             Some(format!("creates {}", threshold(alarm)))
-        } else if let Call::OciUpdateAlarm { alarm, .. } = call {
+        } else if let Call::Oci(OciCall::UpdateAlarm { alarm, .. }) = call {
             Some(format!("rewrites {}", threshold(alarm)))
-        } else if let Call::AwsPutMetricAlarm(alarm) = call {
+        } else if let Call::Aws(AwsCall::PutMetricAlarm(alarm)) = call {
             Some(format!("puts < {}", alarm.threshold))
         } else {
-            matches!(call, Call::OciDeleteAlarm { .. }).then(|| "deletes".to_owned())
+            matches!(call, Call::Oci(OciCall::DeleteAlarm { .. })).then(|| "deletes".to_owned())
         }
     });
     words.collect::<Vec<_>>().join(", ")
@@ -279,9 +282,9 @@ fn passing_floors() -> Vec<(Case, &'static str)> {
 }
 
 /// An alarm of CloudWatch that notifies a topic.
-fn high_alarm() -> SeenAlarm {
+fn high_alarm() -> ObservedAlarm {
     let actions = vec!["arn:aws:sns:us-east-1:111122223333:stepladder-alarms".to_owned()];
-    SeenAlarm::cloudwatch(CloudwatchAlarm { actions, ..CloudwatchAlarm::default() }, false)
+    aws::variant::observed(&CloudwatchAlarm { actions, ..CloudwatchAlarm::default() }, false)
 }
 
 /// What somebody else changes, or nobody can.

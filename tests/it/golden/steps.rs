@@ -150,10 +150,12 @@ fn edges() -> Vec<Case> {
             (60.0, 50.0),
             4,
         )
-        .told(|alarm| alarm.targets.push(stepladder::alarm::TargetId::unknown("other")))
+        .told(|alarm| alarm.targets.push(stepladder::platform::oci::id::model_deployment("other").unwrap()))
         .gives("no_data"),
         with("of two deployments the look tells this one's", ones, Side::Above, (99.0, 50.0), 4)
-            .told(|alarm| alarm.targets.push(stepladder::alarm::TargetId::unknown("other")))
+            .told(|alarm| {
+                alarm.targets.push(stepladder::platform::oci::id::model_deployment("other").unwrap())
+            })
             .reads("CpuUtilization", 52.0)
             .gives("5"),
         with("a value that is no number is none", ones, Side::Above, (f64::NAN, 50.0), 4).gives("no_data"),

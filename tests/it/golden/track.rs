@@ -1,7 +1,5 @@
 //! Tracking: as far as it takes to bring the metric to its target.
 
-use stepladder::alarm::TargetId;
-
 use super::case::{Case, pair};
 
 fn count(why: &'static str, now: u32, value: f64) -> Case {
@@ -57,7 +55,9 @@ fn counts() -> Vec<Case> {
             .reads("cpuutilization", 100.0)
             .gives("5"),
         count("an alarm on two deployments tells nobody's value", 3, 90.0)
-            .told(|alarm| alarm.targets.push(TargetId::unknown("other")))
+            .told(|alarm| {
+                alarm.targets.push(stepladder::platform::oci::id::model_deployment("other").unwrap())
+            })
             .gives("no_data"),
         count("an alarm that does not tell what it measures", 3, 90.0)
             .told(|alarm| alarm.measurement.metric = None)

@@ -3,7 +3,7 @@
 //!
 //! Minutes take a second here. `make demo-oci` tells it as it happens.
 
-use stepladder::deployment::Axis;
+use stepladder::size::Axis;
 
 use super::stage::{Ending, play};
 use crate::story::{Act, Script};

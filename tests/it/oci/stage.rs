@@ -4,8 +4,8 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use stepladder::deployment::Size;
 use stepladder::ladder::Ladders;
+use stepladder::size::Size;
 use tempfile::NamedTempFile;
 
 use super::agent::Agent;

@@ -9,24 +9,28 @@ use aws_sdk_cloudwatch::types::{
 };
 
 use super::timestamp;
-use crate::alarm::{TargetId, Transition};
-use crate::call::CloudwatchAlarm;
-use crate::decide::Evaluation;
-use crate::deployment::SeenAlarm;
-use crate::platform::aws::variant::is_ours;
-use crate::reconcile::AlarmState;
-use crate::source::{target_in, variant_named};
+use crate::alarm::Transition;
+use crate::deployment::ObservedAlarm;
+use crate::platform::ObserveRequest;
+use crate::platform::aws::alarm::{AlarmState, CloudwatchAlarm};
+use crate::platform::aws::id;
+use crate::platform::aws::variant::{is_ours, observed};
+use crate::target::TargetId;
 
-/// The alarm that called.
-pub(super) fn alarm_of(evaluation: &Evaluation, found: &DescribeAlarmsOutput) -> Option<SeenAlarm> {
-    seen_alarm(found, &evaluation.alarm.name, |_| false)
+/// The alarm that fired.
+pub(super) fn alarm_of(request: &ObserveRequest, found: &DescribeAlarmsOutput) -> Option<ObservedAlarm> {
+    definition(found, &request.alarm.name).map(|alarm| observed(&alarm, false))
 }
 
-/// The alarm in the place of the paired one.
-pub(super) fn pair_of(evaluation: &Evaluation, found: &DescribeAlarmsOutput) -> Option<SeenAlarm> {
-    let pair = evaluation.matched.rule.pair.as_ref()?;
-    let ours = |alarm: &CloudwatchAlarm| is_ours(alarm, evaluation.target, &pair.alarm);
-    seen_alarm(found, &pair.name_for(evaluation.target), ours)
+/// The alarm in the place of the paired one, and what it is set to.
+pub(super) fn pair_of(
+    request: &ObserveRequest,
+    found: &DescribeAlarmsOutput,
+) -> Option<(ObservedAlarm, CloudwatchAlarm)> {
+    let pair = request.pair?;
+    let alarm = definition(found, &pair.name_for(request.target))?;
+    let ours = is_ours(&alarm, request.target, &pair.alarm);
+    Some((observed(&alarm, ours), alarm))
 }
 
 /// What the service tells of a metric alarm.
@@ -57,7 +61,13 @@ pub(super) fn composite_told(alarm: &CompositeAlarm) -> AlarmState {
         transition: transition(alarm.state_value()),
         since: alarm.state_transitioned_timestamp().and_then(timestamp),
         suppressed: alarm.actions_suppressed_by().is_some(),
-        targets: target_in(alarm.alarm_description().unwrap_or_default()).into_iter().collect(),
+        targets: alarm
+            .alarm_description()
+            .unwrap_or_default()
+            .lines()
+            .find_map(id::described)
+            .into_iter()
+            .collect(),
     }
 }
 
@@ -71,22 +81,16 @@ fn transition(state: Option<&StateValue>) -> Transition {
 
 fn variant_of(dimensions: &[Dimension]) -> Option<TargetId> {
     let named = |name: &str| dimensions.iter().find(|one| one.name() == Some(name))?.value();
-    variant_named(named("EndpointName")?, named("VariantName")?)
+    id::variant(named("EndpointName")?, named("VariantName")?)
 }
 
-fn seen_alarm(
-    found: &DescribeAlarmsOutput,
-    name: &str,
-    ours: impl Fn(&CloudwatchAlarm) -> bool,
-) -> Option<SeenAlarm> {
+fn definition(found: &DescribeAlarmsOutput, name: &str) -> Option<CloudwatchAlarm> {
     let metric = found.metric_alarms().iter().find(|alarm| alarm.alarm_name() == Some(name));
     let composite = || found.composite_alarms().iter().find(|alarm| alarm.alarm_name() == Some(name));
-    let definition = match metric {
-        Some(alarm) => metric_definition(alarm),
-        None => composite_definition(composite()?),
-    };
-    let ours = ours(&definition);
-    Some(SeenAlarm::cloudwatch(definition, ours))
+    match metric {
+        Some(alarm) => Some(metric_definition(alarm)),
+        None => composite().map(composite_definition),
+    }
 }
 
 /// Everything of a metric alarm that a rewrite would set.

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use super::errors::told;
 use super::pace::{DESCRIBE_ALARMS, Pace, WRITE_ALARMS};
 use super::sagemaker::deleted;
-use crate::call::CloudwatchAlarm;
-use crate::decide::Evaluation;
 use crate::platform::Error;
+use crate::platform::ObserveRequest;
+use crate::platform::aws::alarm::CloudwatchAlarm;
 
 /// The most alarms that `DescribeAlarms` returns at once.
 const PAGE: i32 = 100;
@@ -56,22 +56,22 @@ impl Alarms {
 /// out.
 pub(super) async fn describe(
     alarms: &Alarms,
-    evaluation: &Evaluation<'_>,
+    request: &ObserveRequest<'_>,
 ) -> Result<DescribeAlarmsOutput, Error> {
-    let pair = evaluation.matched.rule.pair.as_ref().map(|pair| pair.name_for(evaluation.target));
+    let pair = request.pair.map(|pair| pair.name_for(request.target));
     // The paired alarm may well be the one that called.
-    let pair = pair.filter(|pair| *pair != evaluation.alarm.name);
-    let names = [Some(evaluation.alarm.name.clone()), pair].into_iter().flatten().collect();
+    let pair = pair.filter(|pair| *pair != request.alarm.name.as_str());
+    let names = [Some(request.alarm.name.to_string()), pair].into_iter().flatten().collect();
     named(alarms, names).await
 }
 
 /// What the alarms' own service has measured.
 pub(super) async fn readings(
     alarms: &Alarms,
-    evaluation: &Evaluation<'_>,
+    request: &ObserveRequest<'_>,
 ) -> Result<BTreeMap<String, f64>, Error> {
     // Five hundred a second are allowed: none of them waits for its turn.
-    super::readings::readings(&alarms.client, evaluation).await
+    super::readings::readings(&alarms.client, request).await
 }
 
 async fn named(alarms: &Alarms, names: Vec<String>) -> Result<DescribeAlarmsOutput, Error> {

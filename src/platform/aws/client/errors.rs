@@ -5,9 +5,9 @@
 use aws_sdk_sagemaker::config::http::HttpResponse;
 use aws_sdk_sagemaker::error::{ProvideErrorMetadata, SdkError};
 
+use crate::platform;
 use crate::platform::Error;
-use crate::platform::target;
-use crate::report::chain;
+use crate::text::chain;
 
 /// Codes that ask to slow down, over the services' different protocols.
 const THROTTLING: [&str; 7] = [
@@ -84,7 +84,7 @@ fn read(operation: &'static str, code: &str, text: &str, status: u16) -> Error {
     } else if status >= 500 {
         Error::Unavailable { operation: name, message }
     } else if is(&DENIED) || status == 403 {
-        Error::Denied { operation: name, permission: target::permission(operation).to_owned(), message }
+        Error::Denied { operation: name, permission: platform::permission(operation).to_owned(), message }
     } else if is(&OVER_QUOTA) {
         Error::OverQuota { operation: name, message }
     } else if is(&NOT_FOUND) || MISSING.iter().any(|start| text.starts_with(start)) {
@@ -92,7 +92,7 @@ fn read(operation: &'static str, code: &str, text: &str, status: u16) -> Error {
     } else if text.starts_with("Cannot update in-progress endpoint") {
         Error::InProgress { operation: name, message }
     } else {
-        Error::RejectedChange { operation: name, message }
+        Error::Refused { operation: name, message }
     }
 }
 

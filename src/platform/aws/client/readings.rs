@@ -8,10 +8,10 @@ use aws_sdk_cloudwatch::types::{Dimension, Metric as Published, MetricDataQuery,
 use jiff::{SignedDuration, Timestamp};
 
 use super::errors::told;
-use crate::alarm::TargetId;
-use crate::decide::Evaluation;
 use crate::platform::Error;
+use crate::platform::ObserveRequest;
 use crate::platform::aws::variant::{Metric, PERIOD, dimensions, metric};
+use crate::target::TargetId;
 
 /// What is read where nobody tells a window: that of the guide's alarms.
 const ASSUMED_WINDOW: SignedDuration = SignedDuration::from_mins(5);
@@ -23,18 +23,17 @@ const LEAST_WINDOW: SignedDuration = SignedDuration::from_mins(3);
 /// no data, is not among them; where none is asked for, nothing is called.
 pub(super) async fn readings(
     client: &Client,
-    evaluation: &Evaluation<'_>,
+    request: &ObserveRequest<'_>,
 ) -> Result<BTreeMap<String, f64>, Error> {
-    let asked = evaluation.readings();
-    let known: Vec<(&str, &Metric)> =
-        asked.into_iter().filter_map(|name| Some((name, metric(name)?))).collect();
+    let asked = request.metrics.iter().copied();
+    let known: Vec<(&str, &Metric)> = asked.filter_map(|name| Some((name, metric(name)?))).collect();
     if known.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let (begin, end) = window(evaluation.alarm.measurement.window, evaluation.now);
+    let (begin, end) = window(request.alarm.measurement.window, request.now);
     // The service asks for ids that begin with a small letter.
     let queries = known.iter().enumerate().map(|(at, (_, metric))| {
-        MetricDataQuery::builder().id(format!("m{at}")).metric_stat(stat(metric, evaluation.target)).build()
+        MetricDataQuery::builder().id(format!("m{at}")).metric_stat(stat(metric, request.target)).build()
     });
     let sent = client
         .get_metric_data()

@@ -12,9 +12,10 @@ use serde_json::Value;
 use super::document::{Answer, sent_as};
 use super::errors::told;
 use super::timestamp;
-use crate::deployment::{Endpoint, NativeScaling, Tags};
 use crate::platform::Error;
 use crate::platform::aws::variant::configuration::{TAG_ORIGINAL, is_ours, prefix};
+use crate::platform::aws::variant::{Endpoint, NativeScaling};
+use crate::tags::Tags;
 
 /// A new configuration can be invisible to an update for a moment. Seven tries in a good four seconds.
 const INVISIBLE_FOR: [u64; 6] = [100, 200, 400, 800, 1200, 1600];
@@ -196,7 +197,7 @@ pub(super) async fn set_count(
     instances: u32,
 ) -> Result<String, Error> {
     let operation = "aws:UpdateEndpointWeightsAndCapacities";
-    let refused = |message: String| Error::RejectedChange { operation: operation.to_owned(), message };
+    let refused = |message: String| Error::Refused { operation: operation.to_owned(), message };
     let count =
         i32::try_from(instances).map_err(|_| refused(format!("`{instances}` instances are too many")))?;
     let wanted =

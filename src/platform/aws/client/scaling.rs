@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::document::{Answer, sent_as};
 use super::errors::told;
-use crate::alarm::TargetId;
-use crate::deployment::NativeScaling;
 use crate::platform::Error;
+use crate::platform::aws::variant::NativeScaling;
+use crate::target::TargetId;
 
 /// The dimension by which a variant is registered.
 const DIMENSION: ScalableDimension = ScalableDimension::SageMakerVariantDesiredInstanceCount;
@@ -32,7 +32,7 @@ async fn targets(client: &Client, target: &TargetId) -> Result<Vec<Value>, Error
     let asked = client
         .describe_scalable_targets()
         .service_namespace(ServiceNamespace::Sagemaker)
-        .resource_ids(&target.id)
+        .resource_ids(target.as_str())
         .scalable_dimension(DIMENSION);
     let sent = asked.customize().interceptor(answer.clone()).send().await;
     sent.map_err(|error| told("aws:DescribeScalableTargets", &error))?;
@@ -47,7 +47,7 @@ async fn policies(client: &Client, target: &TargetId) -> Result<Vec<Value>, Erro
         let asked = client
             .describe_scaling_policies()
             .service_namespace(ServiceNamespace::Sagemaker)
-            .resource_id(&target.id)
+            .resource_id(target.as_str())
             .scalable_dimension(DIMENSION)
             .set_next_token(next);
         let sent = asked.customize().interceptor(answer.clone()).send().await;
@@ -71,7 +71,7 @@ async fn scheduled(client: &Client, target: &TargetId, whole: bool) -> Result<Ve
         let asked = client
             .describe_scheduled_actions()
             .service_namespace(ServiceNamespace::Sagemaker)
-            .resource_id(&target.id)
+            .resource_id(target.as_str())
             .scalable_dimension(DIMENSION)
             .set_next_token(next);
         let sent = asked.customize().interceptor(answer.clone()).send().await;

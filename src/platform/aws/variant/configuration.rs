@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::deployment::{Endpoint, Tags};
+use crate::platform::aws::variant::Endpoint;
+use crate::tags::Tags;
 
 /// The tags by which a copy is known as ours: the endpoint that it was made for, and the configuration that
 /// its endpoint goes back to.

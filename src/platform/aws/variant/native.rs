@@ -12,8 +12,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::configuration::MOST_OTHER_TAGS;
-use crate::call::Call;
-use crate::deployment::{Axis, Bounds, Endpoint, NativeScaling, Owner, SuspendedScaling, Tags};
+use crate::deployment::{Owner, SuspendedScaling};
+use crate::platform::aws::call::Call;
+use crate::platform::aws::variant::{Endpoint, NativeScaling};
+use crate::size::{Axis, Bounds};
+use crate::tags::Tags;
 
 /// The tags of what is parked; a variant's name and a number follow.
 const PARKED: &str = "stepladder:parked/";
@@ -185,10 +188,10 @@ pub(super) fn restore(endpoint: &Endpoint, variant: &str, now: Timestamp) -> Res
     let goes_on = !missing.is_empty();
     // What stands is finished first: one piece that is refused must not keep the others waiting.
     let (target, rest): (Vec<Call>, Vec<Call>) =
-        missing.into_iter().partition(|call| matches!(call, Call::AwsRegisterScalableTarget { .. }));
+        missing.into_iter().partition(|call| matches!(call, Call::RegisterScalableTarget { .. }));
     let mut calls = [target, repointed(&parked, native), rest].concat();
     if !goes_on {
-        calls.push(Call::AwsDeleteTags { arn: arn.clone(), keys: keys(tags, variant) });
+        calls.push(Call::DeleteTags { arn: arn.clone(), keys: keys(tags, variant) });
     }
     Restoring { calls, notes: Vec::new(), goes_on }
 }
@@ -199,15 +202,15 @@ fn missing(parked: &Parked, native: &NativeScaling, now: Timestamp) -> Vec<Call>
     };
     let mut calls = Vec::new();
     if native.target.is_none() {
-        calls.push(Call::AwsRegisterScalableTarget { body: parked.target.clone() });
+        calls.push(Call::RegisterScalableTarget { body: parked.target.clone() });
     }
     let policies = parked.policies.iter().map(|policy| &policy.request);
     for body in policies.filter(|policy| !stands(&native.policies, "PolicyName", policy)) {
-        calls.push(Call::AwsPutScalingPolicy { body: body.clone() });
+        calls.push(Call::PutScalingPolicy { body: body.clone() });
     }
     let scheduled = parked.scheduled.iter().filter(|action| !is_over(action, now));
     for body in scheduled.filter(|action| !stands(&native.scheduled, "ScheduledActionName", action)) {
-        calls.push(Call::AwsPutScheduledAction { body: begun(body.clone(), now) });
+        calls.push(Call::PutScheduledAction { body: begun(body.clone(), now) });
     }
     calls
 }
@@ -246,7 +249,7 @@ fn repointed(parked: &Parked, native: &NativeScaling) -> Vec<Call> {
         let name = text(&policy.request, "PolicyName");
         let now = native.policies.iter().find(|one| text(one, "PolicyName") == name);
         let Some(to) = now.map(|now| text(now, "PolicyARN")).filter(|to| *to != policy.arn) else { continue };
-        calls.extend(policy.alarms.iter().map(|alarm| Call::AwsRepointAlarm {
+        calls.extend(policy.alarms.iter().map(|alarm| Call::RepointAlarm {
             name: alarm.name.clone(),
             on: alarm.on.clone(),
             from: policy.arn.clone(),
@@ -300,7 +303,7 @@ mod tests {
         let nothing = restore(&NativeScaling::default(), &tags, "v");
         let all = ["aws:RegisterScalableTarget", "aws:PutScalingPolicy", "aws:PutScheduledAction"];
         assert_eq!((operations(&nothing), nothing.goes_on), (all.to_vec(), true));
-        let Call::AwsRegisterScalableTarget { body } = &nothing.calls[0] else { panic!("{nothing:?}") };
+        let Call::RegisterScalableTarget { body } = &nothing.calls[0] else { panic!("{nothing:?}") };
         let expected = json!({ "ResourceId": "endpoint/e/variant/v", "MinCapacity": 1, "MaxCapacity": 4,
             "SuspendedState": { "DynamicScalingInSuspended": true } });
         assert_eq!(*body, expected);
@@ -313,7 +316,7 @@ mod tests {
         back.policies[0]["PolicyARN"] = json!("new");
         let done = restore(&back, &tags, "v");
         assert_eq!((operations(&done), done.goes_on), (vec!["aws:PutMetricAlarm", "aws:DeleteTags"], false));
-        let expected = Call::AwsRepointAlarm {
+        let expected = Call::RepointAlarm {
             name: "busy".to_owned(),
             on: vec!["AlarmActions".to_owned()],
             from: "old".to_owned(),

@@ -9,7 +9,8 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::field;
-use crate::deployment::{Infeasible, Tags};
+use crate::deployment::Infeasible;
+use crate::tags::Tags;
 
 /// The tag of the step that was begun last; a variant's name follows.
 const STEP: &str = "stepladder:step/";

@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 use super::api::{Api, Ask, Service, segment};
 use super::errors::token_is_spent;
 use super::told::{stands, tags, word};
-use crate::call::{AlarmDefinition, OciAlarm, RetryToken};
-use crate::decide::Evaluation;
-use crate::deployment::SeenAlarm;
 use crate::platform::Error;
+use crate::platform::ObserveRequest;
+use crate::platform::oci::alarm::OciAlarm;
+use crate::platform::oci::call::RetryToken;
 use crate::platform::oci::model_deployment::{TAG_PREFIX, is_ours};
-use crate::platform::oci::mql;
+use crate::platform::oci::provision::ExistingAlarm;
 
 /// The alarm of an OCID; `None` when it cannot be seen, as that of a message that was written by hand.
-pub(super) async fn get(api: &Api, id: &str) -> Result<Option<SeenAlarm>, Error> {
+pub(super) async fn get(api: &Api, id: &str) -> Result<Option<ExistingAlarm>, Error> {
     if id.is_empty() {
         return Ok(None);
     }
@@ -22,13 +22,13 @@ pub(super) async fn get(api: &Api, id: &str) -> Result<Option<SeenAlarm>, Error>
     match api.ask(ask).await {
         Ok(answer) => Ok(seen(&answer.body, answer.etag)),
         // Whether the permission is missing is told by the list of alarms, which takes the same one.
-        Err(Error::Hidden { .. } | Error::NotFound { .. } | Error::RejectedChange { .. }) => Ok(None),
+        Err(Error::Hidden { .. } | Error::NotFound { .. } | Error::Refused { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 /// Every alarm in a compartment, as far as a list tells of it.
-pub(super) async fn all(api: &Api, compartment: &str) -> Result<Vec<SeenAlarm>, Error> {
+pub(super) async fn all(api: &Api, compartment: &str) -> Result<Vec<ExistingAlarm>, Error> {
     let ask = Ask::get("oci:ListAlarms", Service::Monitoring, "/alarms").query("compartmentId", compartment);
     Ok(api.all_pages(ask).await?.iter().filter_map(|item| seen(item, None)).collect())
 }
@@ -36,25 +36,21 @@ pub(super) async fn all(api: &Api, compartment: &str) -> Result<Vec<SeenAlarm>, 
 /// The alarms in a compartment that are the paired alarm a question asks about: one, or too many.
 pub(super) async fn pairs(
     api: &Api,
-    evaluation: &Evaluation<'_>,
+    request: &ObserveRequest<'_>,
     compartment: &str,
-) -> Result<Vec<SeenAlarm>, Error> {
-    let Some(pair) = &evaluation.matched.rule.pair else { return Ok(Vec::new()) };
+) -> Result<Vec<ExistingAlarm>, Error> {
+    let Some(pair) = request.pair else { return Ok(Vec::new()) };
     let ask = Ask::get("oci:ListAlarms", Service::Monitoring, "/alarms")
         .query("compartmentId", compartment)
         .query("displayName", &pair.alarm);
     let listed = api.all_pages(ask).await?;
     let seen = listed.iter().filter_map(|item| seen(item, None));
-    Ok(seen.filter(|alarm| marked(alarm, evaluation)).collect())
+    Ok(seen.filter(|alarm| marked(alarm, request)).collect())
 }
 
 /// Whether an alarm carries the marker of the pair that a question asks about.
-pub(super) fn marked(alarm: &SeenAlarm, evaluation: &Evaluation) -> bool {
-    let Some(pair) = &evaluation.matched.rule.pair else { return false };
-    match &alarm.definition {
-        AlarmDefinition::Oci(definition) => is_ours(definition, evaluation.target, &pair.alarm),
-        AlarmDefinition::Cloudwatch(_) => false,
-    }
+pub(super) fn marked(alarm: &ExistingAlarm, request: &ObserveRequest) -> bool {
+    request.pair.is_some_and(|pair| is_ours(&alarm.alarm, request.target, &pair.alarm))
 }
 
 /// Creates an alarm, once: whoever sees the deployment as it is now has the same token.
@@ -69,7 +65,7 @@ pub(super) async fn create(api: &Api, alarm: &OciAlarm, tokens: [RetryToken; 2])
 
 /// Others have made the alarm with either token, and deleted it again, since the look.
 fn outrun(error: Error) -> Error {
-    let Error::RejectedChange { operation, message } = error else { return error };
+    let Error::Refused { operation, message } = error else { return error };
     Error::LostRace { operation, message }
 }
 
@@ -89,7 +85,7 @@ pub(super) async fn update(
     if_match: Option<&str>,
     alarm: &OciAlarm,
 ) -> Result<String, Error> {
-    let Some(ActiveAlarm { etag }) = standing(api, "oci:UpdateAlarm", id, if_match).await? else {
+    let Some(Condition { etag }) = standing(api, "oci:UpdateAlarm", id, if_match).await? else {
         let message = format!("`{id}` has been deleted since");
         return Err(Error::LostRace { operation: "oci:UpdateAlarm".to_owned(), message });
     };
@@ -108,7 +104,7 @@ pub(super) async fn update(
 
 /// Deletes an alarm. Already gone is success; what can be seen and not deleted is not.
 pub(super) async fn delete(api: &Api, id: &str, if_match: Option<&str>) -> Result<String, Error> {
-    let Some(ActiveAlarm { etag }) = standing(api, "oci:DeleteAlarm", id, if_match).await? else {
+    let Some(Condition { etag }) = standing(api, "oci:DeleteAlarm", id, if_match).await? else {
         return Ok("gone already".to_owned());
     };
     let ask = Ask::new("oci:DeleteAlarm", Service::Monitoring, Method::DELETE, path(id))
@@ -122,7 +118,7 @@ pub(super) async fn delete(api: &Api, id: &str, if_match: Option<&str>) -> Resul
 }
 
 /// An alarm that stands, and the etag under which it is changed.
-struct ActiveAlarm {
+struct Condition {
     etag: Option<String>,
 }
 
@@ -132,20 +128,16 @@ async fn standing(
     operation: &'static str,
     id: &str,
     observed: Option<&str>,
-) -> Result<Option<ActiveAlarm>, Error> {
+) -> Result<Option<Condition>, Error> {
     if let Some(etag) = observed {
-        return Ok(Some(ActiveAlarm { etag: Some(etag.to_owned()) }));
+        return Ok(Some(Condition { etag: Some(etag.to_owned()) }));
     }
-    let Some(SeenAlarm { etag, definition, .. }) = get(api, id).await? else { return Ok(None) };
-    match definition {
-        AlarmDefinition::Oci(alarm) if alarm.tags.keys().any(|key| key.starts_with(TAG_PREFIX)) => {
-            Ok(Some(ActiveAlarm { etag }))
-        }
-        AlarmDefinition::Oci(_) | AlarmDefinition::Cloudwatch(_) => {
-            let message = format!("`{id}` is not marked as stepladder's any more");
-            Err(Error::LostRace { operation: operation.to_owned(), message })
-        }
+    let Some(ExistingAlarm { etag, alarm, .. }) = get(api, id).await? else { return Ok(None) };
+    if alarm.tags.keys().any(|key| key.starts_with(TAG_PREFIX)) {
+        return Ok(Some(Condition { etag }));
     }
+    let message = format!("`{id}` is not marked as stepladder's any more");
+    Err(Error::LostRace { operation: operation.to_owned(), message })
 }
 
 fn path(id: &str) -> String {
@@ -153,11 +145,11 @@ fn path(id: &str) -> String {
 }
 
 /// An alarm as Monitoring tells of it; in a list it tells less, and no etag.
-fn seen(told: &Value, etag: Option<String>) -> Option<SeenAlarm> {
+fn seen(told: &Value, etag: Option<String>) -> Option<ExistingAlarm> {
     stands(told).then_some(())?;
     let word = |key: &str| word(told, key);
     let id = word("id")?;
-    let definition = OciAlarm {
+    let alarm = OciAlarm {
         name: word("displayName")?,
         compartment: word("compartmentId")?,
         metric_compartment: word("metricCompartmentId")?,
@@ -171,8 +163,7 @@ fn seen(told: &Value, etag: Option<String>) -> Option<SeenAlarm> {
         body: word("body"),
         tags: tags(told),
     };
-    let window = mql::window(&definition.query);
-    Some(SeenAlarm { id, etag, ours: false, window, definition: AlarmDefinition::Oci(definition) })
+    Some(ExistingAlarm { id, etag, alarm })
 }
 
 fn words(list: Option<&Value>) -> Vec<String> {

@@ -14,7 +14,7 @@ use super::identity::{self, Identity, RegionDomain, Source};
 use super::signature::{Unsigned, sign};
 use crate::platform::http::{self, Http};
 use crate::platform::{Error, crypto};
-use crate::report::chain;
+use crate::text::chain;
 
 /// One try; a service that is well answers in a tenth of it, and three tries fit into the function's minute.
 const ATTEMPT: Duration = Duration::from_secs(6);
@@ -291,7 +291,7 @@ impl Api {
         }
         let message =
             format!("there are more than {MOST_PAGES} pages: expected some alarms of one deployment");
-        Err(Error::RejectedChange { operation: operation.to_owned(), message })
+        Err(Error::Refused { operation: operation.to_owned(), message })
     }
 
     async fn once(&self, ask: &Ask<'_>) -> Result<Answer, Failed> {
@@ -433,7 +433,7 @@ mod tests {
         let operation = || "oci:X".to_owned();
         let unavailable = || Error::Unavailable { operation: operation(), message: String::new() };
         let throttled = || Error::Throttled { operation: operation(), message: String::new() };
-        let refused = || Error::RejectedChange { operation: operation(), message: String::new() };
+        let refused = || Error::Refused { operation: operation(), message: String::new() };
         let rows = [
             (unavailable(), true, Again::Unsent, true),
             (unavailable(), false, Again::Unsent, false),

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::api::{Again, Api, Ask, Service, segment};
 use super::told::{tags, word};
-use crate::call::Unchanged;
-use crate::deployment::Tags;
 use crate::platform::Error;
+use crate::platform::oci::call::Unchanged;
 use crate::platform::oci::model_deployment::notes::{self, Finished};
 use crate::platform::oci::model_deployment::{TAG_CHANGED, configuration};
+use crate::tags::Tags;
 
 /// A deployment as the service tells of it.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub(super) async fn get(api: &Api, id: &str) -> Result<Described, Error> {
     let Some(etag) = answer.etag else {
         // Without it nobody could tell whether somebody else was faster.
         let message = "the answer has no `etag`: expected one for `if-match`".to_owned();
-        return Err(Error::RejectedChange { operation: operation.to_owned(), message });
+        return Err(Error::Refused { operation: operation.to_owned(), message });
     };
     Ok(Described { etag, body: answer.body })
 }
@@ -79,12 +79,7 @@ pub(super) async fn work(api: &Api, id: &str, compartment: &str, now: Timestamp)
         .query("limit", "20");
     let listed = match api.ask(ask).await {
         Ok(answer) => answer.body,
-        Err(
-            Error::Hidden { .. }
-            | Error::Denied { .. }
-            | Error::NotFound { .. }
-            | Error::RejectedChange { .. },
-        ) => {
+        Err(Error::Hidden { .. } | Error::Denied { .. } | Error::NotFound { .. } | Error::Refused { .. }) => {
             return Ok(Work::default());
         }
         // What may be read is read: without it an old alarm could pass for a new one.

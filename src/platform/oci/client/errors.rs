@@ -2,8 +2,8 @@
 //!
 //! See <https://docs.oracle.com/en-us/iaas/Content/API/References/apierrors.htm>.
 
+use crate::platform;
 use crate::platform::Error;
-use crate::platform::target;
 
 /// Codes for quotas and service limits.
 const OVER_QUOTA: [&str; 4] = ["LimitExceeded", "QuotaExceeded", "TooManyResources", "OutOfHostCapacity"];
@@ -20,7 +20,7 @@ pub(super) fn read(operation: &'static str, status: u16, code: &str, text: &str)
         (code, "") => format!("{status} {code}"),
         (code, text) => format!("{status} {code}: {text}"),
     };
-    let permission = || target::permission(operation).to_owned();
+    let permission = || platform::permission(operation).to_owned();
     match (status, code) {
         (429, _) => Error::Throttled { operation: name, message },
         (409, code) if LOCKED.contains(&code) => Error::Unavailable { operation: name, message },
@@ -29,17 +29,25 @@ pub(super) fn read(operation: &'static str, status: u16, code: &str, text: &str)
         (_, code) if OVER_QUOTA.contains(&code) => Error::OverQuota { operation: name, message },
         (500 | 502.., _) => Error::Unavailable { operation: name, message },
         // Whoever may not see a thing is told that there is none.
-        (404, _) => Error::Hidden { operation: name, permission: permission(), message },
+        (404, _) => Error::Hidden { operation: name, hint: hint(&permission()), message },
         (403, _) => Error::Denied { operation: name, permission: permission(), message },
         // Not a matter of permissions: the signature was not accepted at all.
         (401, _) => Error::Unconfigured { operation: name, message },
-        _ => Error::RejectedChange { operation: name, message },
+        _ => Error::Refused { operation: name, message },
     }
+}
+
+/// What to check, and who may grant the permission.
+fn hint(permission: &str) -> String {
+    format!(
+        "check the OCID; if there is such a thing, add the policy statement \
+         `Allow dynamic-group <the function's> to {permission} in compartment <its own>`"
+    )
 }
 
 /// Whether a refusal is one of the token: the alarm that it once created has been deleted since.
 pub(super) fn token_is_spent(error: &Error) -> bool {
-    matches!(error, Error::RejectedChange { message, .. } if message.contains("InvalidatedRetryToken"))
+    matches!(error, Error::Refused { message, .. } if message.contains("InvalidatedRetryToken"))
 }
 
 #[cfg(test)]

@@ -340,7 +340,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::report::chain;
+    use crate::text::chain;
 
     const PKCS1: &str = include_str!("signature/test.pkcs1.pem");
     const PKCS8: &str = include_str!("signature/test.pkcs8.pem");

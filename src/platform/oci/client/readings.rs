@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::api::{Api, Ask, Service};
 use super::told::word;
-use crate::decide::Evaluation;
 use crate::platform::Error;
+use crate::platform::ObserveRequest;
 use crate::platform::oci::model_deployment::{NAMESPACE, interval, spelled};
 
 /// How far apart windows begin: as an alarm's do, so that the latest has ended a minute ago at most. The documentation
@@ -25,13 +25,13 @@ const LATE: SignedDuration = SignedDuration::from_mins(3);
 /// What each of these metrics reads, all asked for at once; one without data is not there.
 pub(super) async fn all(
     api: &Api,
-    evaluation: &Evaluation<'_>,
+    request: &ObserveRequest<'_>,
     compartment: &str,
     metrics: &[&str],
 ) -> Result<BTreeMap<String, f64>, Error> {
     let [metric, others @ ..] = metrics else { return Ok(BTreeMap::new()) };
-    let others = Box::pin(all(api, evaluation, compartment, others));
-    let (value, others) = tokio::join!(one(api, evaluation, compartment, metric), others);
+    let others = Box::pin(all(api, request, compartment, others));
+    let (value, others) = tokio::join!(one(api, request, compartment, metric), others);
     let (value, mut read) = (value?, others?);
     read.extend(value.map(|value| ((*metric).to_owned(), value)));
     Ok(read)
@@ -39,27 +39,27 @@ pub(super) async fn all(
 
 async fn one(
     api: &Api,
-    evaluation: &Evaluation<'_>,
+    request: &ObserveRequest<'_>,
     compartment: &str,
     metric: &str,
 ) -> Result<Option<f64>, Error> {
     let path = "/metrics/actions/summarizeMetricsData";
     let ask = Ask::new("oci:SummarizeMetricsData", Service::Monitoring, Method::POST, path)
         .query("compartmentId", compartment)
-        .body(details(evaluation, metric));
+        .body(details(request, metric));
     Ok(latest(&api.ask(ask).await?.body))
 }
 
 /// The mean of all instances, over as long as the alarm looks back.
-fn details(evaluation: &Evaluation, metric: &str) -> Value {
-    let window = evaluation.alarm.measurement.window.unwrap_or(WINDOW);
+fn details(request: &ObserveRequest, metric: &str) -> Value {
+    let window = request.alarm.measurement.window.unwrap_or(WINDOW);
     let whole = |time: Timestamp| Timestamp::from_second(time.as_second()).unwrap_or(time);
-    let end = whole(evaluation.now);
+    let end = whole(request.now);
     let start = end.checked_sub(window.max(LATE)).unwrap_or(end);
     let (metric, interval) = (spelled(metric), interval(window));
     json!({
         "namespace": NAMESPACE,
-        "query": format!("{metric}[{interval}]{{resourceId = \"{}\"}}.groupBy(resourceId).mean()", evaluation.target),
+        "query": format!("{metric}[{interval}]{{resourceId = \"{}\"}}.groupBy(resourceId).mean()", request.target),
         "startTime": start.to_string(),
         "endTime": end.to_string(),
         "resolution": RESOLUTION,

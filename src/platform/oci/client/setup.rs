@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::alarms;
 use super::api::{Api, Ask, Service, segment};
 use super::told::{stands, tags, word};
-use crate::call::AlarmDefinition;
 use crate::platform::Error;
 use crate::platform::oci::provision::{self, Existing, ExistingSubscription, ExistingTopic, is_ours};
 use crate::platform::oci::provision::{Desired, Topic};
@@ -77,17 +76,13 @@ async fn alarms_of(api: &Api, wanted: &Desired) -> Result<Vec<provision::Existin
     }
     let mut found = Vec::new();
     for listed in all {
-        let AlarmDefinition::Oci(definition) = &listed.definition else { continue };
-        let seen = if is_ours(wanted, &definition.tags) {
+        let existing = if is_ours(wanted, &listed.alarm.tags) {
             alarms::get(api, &listed.id).await?
         } else {
             Some(listed)
         };
-        // One that is gone since it was listed stands no more.
-        let Some(seen) = seen else { continue };
-        if let AlarmDefinition::Oci(alarm) = seen.definition {
-            found.push(provision::ExistingAlarm { id: seen.id, etag: seen.etag, alarm });
-        }
+        // One that has been deleted since it was listed exists no more.
+        found.extend(existing);
     }
     Ok(found)
 }

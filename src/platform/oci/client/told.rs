@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::deployment::Tags;
+use crate::tags::Tags;
 
 /// The states of a thing that is on its way out.
 const GOING: [&str; 2] = ["DELETING", "DELETED"];

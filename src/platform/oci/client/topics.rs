@@ -5,10 +5,10 @@ use serde_json::json;
 
 use super::api::{Again, Api, Ask, Service, segment};
 use super::told::word;
-use crate::call::RetryToken;
-use crate::deployment::Tags;
 use crate::platform::Error;
+use crate::platform::oci::call::RetryToken;
 use crate::platform::oci::provision::FUNCTIONS;
+use crate::tags::Tags;
 
 /// Publishes a message. Sent again only where it surely has not arrived: every message reaches people.
 pub(super) async fn publish(api: &Api, topic: &str, title: &str, body: &str) -> Result<String, Error> {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::deployment::{Axis, Flex, Owner, Size};
+use crate::deployment::Owner;
+use crate::size::{Axis, Flex, Size};
 
 /// The settings of a deployment of one model.
 const OF_A_MODEL: &str = "modelConfigurationDetails";

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{TAG_CHANGED, TAG_INFEASIBLE};
-use crate::deployment::{Axis, Infeasible, Size, Tags};
+use crate::deployment::Infeasible;
+use crate::size::{Axis, Size};
 use crate::tags;
+use crate::tags::Tags;
 
 /// OCI's limit on the length of a tag's value.
 const LONGEST_VALUE: usize = 256;

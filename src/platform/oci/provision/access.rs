@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::call::{FURTHER_PERMISSIONS, OPERATORS_OWN, PERMISSIONS};
+use crate::platform::Operation;
+use crate::platform::oci::call::OPERATIONS;
+use crate::platform::oci::model_deployment;
 use crate::platform::oci::provision::{Desired, Topic};
-use crate::platform::target::TARGETS;
 
 /// OCI's verbs; each includes those before it.
 const VERBS: [&str; 4] = ["inspect", "read", "use", "manage"];
@@ -13,16 +14,17 @@ const VERBS: [&str; 4] = ["inspect", "read", "use", "manage"];
 const FUNCTIONS: &str = "dynamic-group stepladder";
 const OPERATORS: &str = "group <yours>";
 
-/// What a person sends besides [`OPERATORS_OWN`].
+/// What a person sends besides the operations that are an operator's own.
 pub const OPERATORS_TOO: &[&str] = &["oci:CreateAlarm", "oci:UpdateAlarm", "oci:DeleteAlarm"];
 
-/// The reads that the look at what stands takes: operation, and the permission that it needs.
-pub const READS: &[(&str, &str)] = &[
-    ("oci:ListTopics", "inspect ons-topics"),
-    ("oci:GetTopic", "read ons-topics"),
-    ("oci:ListSubscriptions", "inspect ons-subscriptions"),
-    ("oci:ListAlarms", "inspect alarms"),
-    ("oci:GetAlarm", "read alarms"),
+/// The reads that it takes to see what exists.
+pub const READS: &[Operation] = &[
+    Operation::new("oci:ListTopics", &["inspect ons-topics"]),
+    Operation::new("oci:GetTopic", &["read ons-topics"]),
+    Operation::new("oci:ListSubscriptions", &["inspect ons-subscriptions"]),
+    Operation::new("oci:ListAlarms", &["inspect alarms"]),
+    // An alarm shows what it measures.
+    Operation::new("oci:GetAlarm", &["read alarms", "read metrics"]),
 ];
 
 /// What an administrator has to grant. Stepladder grants nothing itself.
@@ -56,8 +58,8 @@ impl Access {
 
     /// The statement without which a person was refused an operation.
     pub fn lacking(wanted: &Desired, operation: &str) -> Option<String> {
-        let (_, need) = PERMISSIONS.iter().chain(READS).find(|(known, _)| *known == operation)?;
-        Some(statements(wanted, OPERATORS, need).join("` and `"))
+        let found = OPERATIONS.iter().chain(READS).find(|known| known.name == operation)?;
+        Some(statements(wanted, OPERATORS, found.permission()).join("` and `"))
     }
 }
 
@@ -77,19 +79,17 @@ fn statement(whom: &str, need: &str, place: &str) -> String {
 
 /// Every permission that the function needs, once per operation.
 pub fn of_function() -> Vec<&'static str> {
-    let reads = TARGETS.iter().flat_map(|target| target.reads);
-    let all = PERMISSIONS.iter().chain(FURTHER_PERMISSIONS).chain(reads);
-    let its_own = |operation: &str| operation.starts_with("oci:") && !OPERATORS_OWN.contains(&operation);
-    all.filter(|(operation, _)| its_own(operation)).map(|(_, permission)| *permission).collect()
+    let all = OPERATIONS
+        .iter()
+        .filter(|operation| !operation.is_operators_own)
+        .chain(model_deployment::TARGET.reads);
+    all.flat_map(|operation| operation.permissions).copied().collect()
 }
 
 /// Every permission that a person needs to provision and to tear down, once per operation.
 pub fn of_operator() -> Vec<&'static str> {
-    let sent = |operation: &str| OPERATORS_OWN.contains(&operation) || OPERATORS_TOO.contains(&operation);
-    let read = |operation: &str| READS.iter().any(|(known, _)| *known == operation);
-    let needed = PERMISSIONS.iter().chain(FURTHER_PERMISSIONS);
-    let needed = needed.filter(|(operation, _)| sent(operation) || read(operation));
-    needed.chain(READS).map(|(_, permission)| *permission).collect()
+    let sent = |operation: &&Operation| operation.is_operators_own || OPERATORS_TOO.contains(&operation.name);
+    OPERATIONS.iter().filter(sent).chain(READS).flat_map(|operation| operation.permissions).copied().collect()
 }
 
 /// One permission per kind of resource: the strongest, because it includes the others.

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::call::{Call, OciAlarm, RetryToken};
+use crate::platform::oci::alarm::OciAlarm;
+use crate::platform::oci::call::{Call, RetryToken};
 use crate::platform::oci::model_deployment::{NAMESPACE, TAG_TARGET, interval};
 use crate::platform::oci::provision::{Desired, HighAlarm, Topic};
 
@@ -170,7 +171,7 @@ fn keep_topic(wanted: &Desired, setup: &Existing, run: Timestamp, plan: &mut Pla
             None
         }
         (Topic::Named(name), None) => {
-            let call = Call::OciCreateTopic {
+            let call = Call::CreateTopic {
                 name: name.clone(),
                 compartment: wanted.compartment.clone(),
                 tags: marker(wanted),
@@ -195,7 +196,7 @@ fn keep_subscription(
     if stands {
         plan.standing.push(format!("subscription that calls `{function}`"));
     } else {
-        let call = Call::OciCreateSubscription {
+        let call = Call::CreateSubscription {
             topic: topic.id.clone(),
             compartment: wanted.compartment.clone(),
             function: function.clone(),
@@ -233,7 +234,7 @@ fn keep_alarm(
         plan.standing.push(format!("alarm {alarm}"));
     } else {
         let changes = differences(&seen.alarm, &alarm);
-        let call = Call::OciUpdateAlarm { id: seen.id.clone(), if_match: seen.etag.clone(), alarm };
+        let call = Call::UpdateAlarm { id: seen.id.clone(), if_match: seen.etag.clone(), alarm };
         plan.steps.push(PlannedCall { call, changes, ready: topic.known });
     }
     for twin in standing {
@@ -269,7 +270,7 @@ fn create_alarm(
     // Two who provision at once make one alarm; one that was deleted since is made again.
     let identity = ("alarm", &high.name, &high.deployment, &topic.id);
     let (token, next_token) = (RetryToken::of(identity), RetryToken::of((identity, run)));
-    plan.add(Call::OciCreateAlarm { alarm, retry_token: token, next_token }, topic.known);
+    plan.add(Call::CreateAlarm { alarm, retry_token: token, next_token }, topic.known);
 }
 
 /// Whether it is another's alarm of this name that speaks of the deployment, by its OCID or of all of them.
@@ -320,7 +321,7 @@ fn differences(seen: &OciAlarm, wanted: &OciAlarm) -> Vec<FieldChange> {
 }
 
 pub(super) fn delete_alarm(seen: &ExistingAlarm) -> Call {
-    Call::OciDeleteAlarm {
+    Call::DeleteAlarm {
         id: seen.id.clone(),
         if_match: seen.etag.clone(),
         name: seen.alarm.name.clone(),
@@ -329,7 +330,7 @@ pub(super) fn delete_alarm(seen: &ExistingAlarm) -> Call {
 }
 
 pub(super) fn delete_subscription(seen: &ExistingSubscription) -> Call {
-    Call::OciDeleteSubscription {
+    Call::DeleteSubscription {
         id: seen.id.clone(),
         if_match: seen.etag.clone(),
         function: seen.endpoint.clone(),

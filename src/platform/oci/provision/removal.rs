@@ -6,7 +6,7 @@ use super::plan::{
     Existing, ExistingAlarm, ExistingSubscription, ExistingTopic, Plan, delete_alarm, delete_subscription,
     is_ours, ours, whose,
 };
-use crate::call::Call;
+use crate::platform::oci::call::Call;
 use crate::platform::oci::model_deployment::{TAG_PAIR, TAG_TARGET};
 use crate::platform::oci::provision::{Desired, Topic};
 
@@ -91,7 +91,7 @@ fn remove_topic(
     let listeners = listeners.iter().map(|seen| format!("`{}`", seen.endpoint));
     let users: Vec<String> = callers.iter().cloned().chain(listeners).collect();
     if users.is_empty() {
-        plan.add(Call::OciDeleteTopic { id: id.clone(), if_match: etag.clone(), name: name.clone() }, true);
+        plan.add(Call::DeleteTopic { id: id.clone(), if_match: etag.clone(), name: name.clone() }, true);
     } else {
         plan.notes.push(format!("topic `{name}` is in use and stays: {}", users.join(", ")));
     }

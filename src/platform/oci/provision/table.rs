@@ -6,12 +6,13 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use wildmatch::WildMatch;
 
-use crate::alarm::TargetId;
-use crate::deployment::{Axis, Direction};
 use crate::ladder::Resource;
-use crate::policy::{
-    Destination, Error, LONGEST_REPEAT, LONGEST_WINDOW, Pair, Policy, Rule, effective, flap, minutes,
-};
+use crate::pair::Pair;
+use crate::platform::Destination;
+use crate::platform::oci::id;
+use crate::policy::{Error, LONGEST_REPEAT, LONGEST_WINDOW, Policy, Rule, effective, flap, minutes};
+use crate::size::{Axis, Direction};
+use crate::target::TargetId;
 
 /// The topic's name where the policy gives none.
 const DEFAULT_TOPIC: &str = "stepladder-alarms";
@@ -234,8 +235,8 @@ impl OciText {
         let alarms = alarms(self.alarm, &self.deployments, policy)?;
         let Self { compartment, function, deployments, .. } = self;
         let notifies = policy.notify.iter().filter_map(|told| match &told.to {
-            Destination::OnsTopic(id) => Some(id.clone()),
-            Destination::SnsTopic(_) | Destination::Webhook(..) => None,
+            Destination::Oci(id) => Some(id.clone()),
+            Destination::Aws(_) | Destination::Web(_) => None,
         });
         let notifies = notifies.collect();
         Ok(Desired { compartment, metric_compartment, function, topic, deployments, alarms, notifies })
@@ -281,7 +282,7 @@ fn alarms(
             return Err(invalid(format!("another alarm is called `{}`, too", alarm.name)));
         }
         for deployment in deployments {
-            let target = TargetId::oci_model_deployment(deployment);
+            let Some(target) = id::model_deployment(deployment) else { continue };
             if guides && alarm.name == BANDWIDTH.0 && !asks_for_bandwidth(policy, &target) {
                 continue;
             }
@@ -346,7 +347,7 @@ fn check_not_called_back(
     if Resource::of(metric).is_none() {
         return Ok(());
     }
-    let mut called = effective::with_tables(rule, &WildMatch::new(&target.id), &policy.own);
+    let mut called = effective::with_tables(rule, &WildMatch::new(target.as_str()), &policy.own);
     called.is.scale_up_threshold = Some(*above);
     let schedules = policy.schedules.iter().filter(|schedule| schedule.is_for(target));
     let at_times = schedules.map(|schedule| schedule.during(&called));

@@ -1,65 +1,12 @@
-//! Alarms in full: what is set when one is created or written anew, in its own cloud's terms.
+//! Alarms of OCI Monitoring in full: what is set when one is created or written anew.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::{Deserialize, Serialize};
 
-/// A word of an API: one of a few, and mostly one that is known here.
-pub type Word = Cow<'static, str>;
-
-/// An alarm in full, in its own cloud's terms.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AlarmDefinition {
-    /// OCI Monitoring.
-    Oci(OciAlarm),
-    /// CloudWatch.
-    Cloudwatch(CloudwatchAlarm),
-}
-
-impl AlarmDefinition {
-    /// The alarm's name.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Oci(alarm) => &alarm.name,
-            Self::Cloudwatch(alarm) => &alarm.name,
-        }
-    }
-
-    /// What it notifies: topic OCIDs, or ARNs.
-    pub fn notifies(&self) -> &[String] {
-        match self {
-            Self::Oci(alarm) => &alarm.destinations,
-            Self::Cloudwatch(alarm) => &alarm.actions,
-        }
-    }
-}
-
-/// The alarm in one line: its name and when it fires.
-impl fmt::Display for AlarmDefinition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Oci(alarm) => alarm.fmt(f),
-            Self::Cloudwatch(alarm) => alarm.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for OciAlarm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`: {}", self.name, self.query)
-    }
-}
-
-impl fmt::Display for CloudwatchAlarm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, metric, statistic, comparison, threshold, .. } = self;
-        write!(f, "`{name}`: {statistic} {metric} {comparison} {threshold}")
-    }
-}
+use crate::platform::ApiWord;
 
 /// What `CreateAlarm` and `UpdateAlarm` set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,18 +18,18 @@ pub struct OciAlarm {
     /// `metricCompartmentId`: where the measured resource lives.
     pub metric_compartment: String,
     /// The metric's namespace.
-    pub namespace: Word,
+    pub namespace: ApiWord,
     /// The MQL query with its threshold.
     pub query: String,
     /// `CRITICAL`, `ERROR`, `WARNING` or `INFO`.
-    pub severity: Word,
+    pub severity: ApiWord,
     /// Topic OCIDs.
     pub destinations: Vec<String>,
     /// `repeatNotificationDuration`, ISO 8601.
     pub repeat: Option<String>,
     /// `pendingDuration`, ISO 8601: how long the condition must hold before it fires.
     #[serde(default)]
-    pub pending: Option<Word>,
+    pub pending: Option<ApiWord>,
     /// `isEnabled`.
     #[serde(default = "yes")]
     pub enabled: bool,
@@ -122,49 +69,9 @@ fn as_long(one: Option<&str>, other: Option<&str>) -> bool {
     length(one).is_some_and(|long| length(other) == Some(long))
 }
 
-/// What `PutMetricAlarm` sets.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct CloudwatchAlarm {
-    /// Unique per region.
-    pub name: String,
-    /// For people, and a last line that makes the alarm ours.
-    pub description: String,
-    /// The metric's namespace.
-    pub namespace: Word,
-    /// The metric's name. Empty for alarms on metric math, which are never ours.
-    pub metric: String,
-    /// `Average`, `Maximum`, …
-    pub statistic: Word,
-    /// Name to value.
-    pub dimensions: BTreeMap<Word, String>,
-    /// In seconds.
-    pub period: i32,
-    /// How many periods in a row.
-    pub evaluation_periods: i32,
-    /// The threshold.
-    pub threshold: f64,
-    /// `LessThanThreshold`, …
-    pub comparison: Word,
-    /// `missing`, `breaching`, …
-    pub missing_data: Word,
-    /// What to notify on ALARM.
-    pub actions: Vec<String>,
-    /// Whether it notifies at all.
-    #[serde(default = "yes")]
-    pub enabled: bool,
-    /// How many of the periods must breach; `None` for all of them.
-    #[serde(default)]
-    pub datapoints: Option<i32>,
-    /// The metric's unit; `None` for any.
-    #[serde(default)]
-    pub unit: Option<String>,
-}
-
-impl CloudwatchAlarm {
-    /// How long the data reaches back that it is evaluated on: period × evaluation periods.
-    pub fn window(&self) -> Option<SignedDuration> {
-        let period = SignedDuration::from_secs(i64::from(self.period));
-        period.checked_mul(self.evaluation_periods).filter(SignedDuration::is_positive)
+impl fmt::Display for OciAlarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.name, self.query)
     }
 }
 
@@ -181,9 +88,9 @@ mod tests {
             name: "busy".to_owned(),
             compartment: String::new(),
             metric_compartment: String::new(),
-            namespace: Word::default(),
+            namespace: ApiWord::default(),
             query: String::new(),
-            severity: Word::default(),
+            severity: ApiWord::default(),
             destinations: Vec::new(),
             repeat: repeat.map(str::to_owned),
             pending: Some("PT1M".into()),

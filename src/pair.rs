@@ -1,0 +1,41 @@
+//! The paired alarm: the scale-down alarm that removes what a rule has added.
+
+use jiff::SignedDuration;
+
+use crate::scaling::ScalingPolicy;
+use crate::target::TargetId;
+
+/// The low alarm that takes back what a rule adds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pair {
+    /// Its name on OCI, and the last part of its name on CloudWatch.
+    pub alarm: String,
+    /// The metric, in either cloud's spelling.
+    pub metric: String,
+    /// It fires below this: percent of the capacity that there is.
+    pub below: f64,
+    /// How long it must stay below.
+    pub window: SignedDuration,
+    /// How often it says so again, where the service can repeat.
+    pub repeat: SignedDuration,
+    /// How far it goes.
+    pub scaling_policy: ScalingPolicy,
+}
+
+impl Pair {
+    /// The name under which the alarm of one target is kept where names are unique per region.
+    pub fn name_for(&self, target: &TargetId) -> String {
+        pair_name(target, &self.alarm)
+    }
+}
+
+/// The name of a paired alarm of a target where names are unique per region.
+pub fn pair_name(target: &TargetId, pair: &str) -> String {
+    ["stepladder/", target.as_str(), "/", pair].concat()
+}
+
+/// Whether an alarm has a name that only paired alarms of a target have.
+pub fn is_pair_name(alarm: &str, target: &TargetId) -> bool {
+    let rest = alarm.strip_prefix("stepladder/").and_then(|rest| rest.strip_prefix(target.as_str()));
+    rest.is_some_and(|rest| rest.starts_with('/'))
+}

@@ -1,0 +1,133 @@
+//! Ids of AWS: endpoints and their variants, alarms' names, accounts. The only place that makes them.
+
+use crate::alarm::AlarmName;
+use crate::platform::Destination;
+use crate::target::{TargetId, TargetKind};
+
+/// One production variant of a SageMaker endpoint.
+pub const VARIANT: TargetKind = TargetKind::new("sagemaker_variant");
+
+/// CloudWatch's own limit on the length of an alarm's name, in characters.
+const LONGEST_ALARM_NAME: usize = 255;
+
+/// SageMaker's own limit on the length of the names of endpoints and variants.
+const LONGEST_NAME: usize = 63;
+
+/// The variant of these two names; `None` where one of them is no name that SageMaker gives.
+///
+/// ```
+/// use stepladder::platform::aws::id;
+/// let target = id::variant("churn", "AllTraffic").unwrap();
+/// assert_eq!(target.to_string(), "endpoint/churn/variant/AllTraffic");
+/// assert_eq!(id::endpoint_and_variant(target), Some(("churn", "AllTraffic")));
+/// assert_eq!(id::variant("churn/../x", "AllTraffic"), None);
+/// ```
+pub fn variant(endpoint: &str, variant: &str) -> Option<TargetId> {
+    let legal = is_name(endpoint) && is_name(variant);
+    legal.then(|| TargetId::new(VARIANT, format!("endpoint/{endpoint}/variant/{variant}")))?
+}
+
+/// An endpoint with all its variants.
+pub fn endpoint(name: &str) -> Option<TargetId> {
+    is_name(name).then(|| TargetId::new(VARIANT, format!("endpoint/{name}")))?
+}
+
+/// The target of an id, by its spelling; `None` where it is not one of AWS.
+///
+/// ```
+/// use stepladder::platform::aws::id;
+/// assert_eq!(id::read("endpoint/churn/variant/AllTraffic"), id::variant("churn", "AllTraffic"));
+/// assert_eq!(id::read("endpoint/churn"), None);
+/// ```
+pub fn read(id: &str) -> Option<TargetId> {
+    let (endpoint, name) = split(id)?;
+    variant(endpoint, name)
+}
+
+/// The two names inside a variant's id; `None` for any other id.
+pub fn endpoint_and_variant(target: &TargetId) -> Option<(&str, &str)> {
+    split(target.as_str()).filter(|_| target.kind() == VARIANT)
+}
+
+fn split(id: &str) -> Option<(&str, &str)> {
+    id.strip_prefix("endpoint/")?.split_once("/variant/")
+}
+
+/// SageMaker's own pattern and length for names. Everything else would end up in paths and queries.
+pub fn is_name(name: &str) -> bool {
+    let ends_well = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    name.len() <= LONGEST_NAME
+        && ends_well(name.chars().next())
+        && ends_well(name.chars().last())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
+/// The target that one of a description's lines names: `stepladder: target=endpoint/<name>/variant/<name>`. An alarm
+/// that measures nothing itself can name its target only there. Anything else is other people's text.
+pub fn described(line: &str) -> Option<TargetId> {
+    let settings = line.trim().strip_prefix("stepladder:")?;
+    read(settings.split_whitespace().find_map(|setting| setting.strip_prefix("target="))?)
+}
+
+/// An alarm's name; `None` for one that CloudWatch would not give.
+pub fn alarm_name(name: &str) -> Option<AlarmName> {
+    AlarmName::new(name).filter(|_| name.chars().nth(LONGEST_ALARM_NAME).is_none())
+}
+
+/// Whether a text is the number of an AWS account.
+pub fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// SNS's own limit on the length of a topic's name.
+const LONGEST_TOPIC: usize = 256;
+
+/// A topic that a notice may go to, by its ARN; `None` for what is no ARN.
+pub fn topic(id: &str) -> Option<Result<Destination, String>> {
+    id.starts_with("arn:").then(|| {
+        let expected = "expected the ARN of a standard SNS topic, `arn:aws:sns:<region>:<account>:<name>`";
+        if is_topic(id) { Ok(Destination::Aws(id.to_owned())) } else { Err(expected.to_owned()) }
+    })
+}
+
+fn is_topic(arn: &str) -> bool {
+    let fields: Vec<&str> = arn.split(':').collect();
+    let [_, partition, service, region, account, name] = fields.as_slice() else { return false };
+    // A FIFO topic has a dot in its name; it wants a group for each message, and reaches queues alone.
+    let named = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    let placed = partition.starts_with("aws") && !region.is_empty();
+    placed && *service == "sns" && is_account(account) && named && (1..=LONGEST_TOPIC).contains(&name.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_sagemaker_gives() {
+        for good in ["churn", "a", "a--b", "0-1", &"a".repeat(63)] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in ["", "-a", "a-", "a_b", "a/b", "a b", "é", "a.b", &"a".repeat(64)] {
+            assert!(!is_name(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_description_names_a_target_only_in_so_many_words() {
+        let target = |line: &str| described(line).map(|target| target.to_string());
+        let id = Some("endpoint/churn/variant/blue".to_owned());
+        assert_eq!(target("stepladder: target=endpoint/churn/variant/blue"), id);
+        assert_eq!(target("  stepladder:target=endpoint/churn/variant/blue owner=ml\r"), id);
+        for none in [
+            "target=endpoint/churn/variant/blue",
+            "see stepladder: target=endpoint/churn/variant/blue",
+            "stepladder: target=endpoint/churn/variant/blue/x",
+            "stepladder: target=endpoint/../variant/blue",
+            "stepladder: target=churn",
+            "stepladder:",
+        ] {
+            assert_eq!(target(none), None, "{none}");
+        }
+    }
+}
