@@ -1,9 +1,10 @@
-//! The real `stepladder-lambda` under `cargo lambda watch`, invoked by `cargo lambda invoke`.
+//! The real `stepladder-lambda`, as the tests' build has made it, served by `cargo lambda watch` and invoked by `cargo
+//! lambda invoke`.
 
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -13,15 +14,19 @@ use serde_json::Value;
 
 use super::emulators::{Emulators, root, virtual_environment};
 
-/// `cargo lambda watch` builds before it serves; the tests have built already.
+/// Nothing is built here, so a start takes a second; a busy machine is given more.
 const START: Duration = Duration::from_mins(2);
+
+/// What it is called in Cargo.toml, and so by who invokes it.
+const NAME: &str = "stepladder-lambda";
 
 /// Runs a command until standard input ends, however the test may end, and then stops its whole group.
 const UNTIL_INPUT_ENDS: &str = r#""$@" & cat; kill 0"#;
 
 /// A function that answers on a port of its own.
 pub(super) struct Function {
-    child: Child,
+    /// The function and what serves it, in the order in which they stop.
+    _running: [Group; 2],
     port: u16,
     scratch: tempfile::TempDir,
 }
@@ -37,29 +42,32 @@ impl Function {
         let port = free_port();
         let scratch = tempfile::tempdir().unwrap();
         let log = File::create(scratch.path().join("watch.log")).unwrap();
-        let child = in_a_clean_shell("sh")
-            .args(["-c", UNTIL_INPUT_ENDS, "sh"])
-            .arg(cargo_lambda_path())
-            .args([
-                "lambda",
-                "watch",
-                "--features",
-                "aws",
-                "--ignore-changes",
-                "--invoke-address",
-                "127.0.0.1",
-            ])
-            .args(["--invoke-port", &port.to_string()])
-            .envs(emulators.environment())
-            .envs(environment.iter().copied())
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            // `watch` starts cargo, which starts the function: they stop together, as one group.
-            .process_group(0)
-            .spawn()
-            .unwrap();
-        let function = Self { child, port, scratch };
+        let watch = Group::start(
+            in_a_clean_shell(cargo_lambda_path())
+                .args(["lambda", "watch", "--only-lambda-apis", "--invoke-address", "127.0.0.1"])
+                .args(["--invoke-port", &port.to_string()]),
+            &log,
+        );
+        // A function that finds no runtime API ends.
+        let deadline = Instant::now() + START;
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let told = std::fs::read_to_string(scratch.path().join("watch.log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "`cargo lambda watch` does not serve:\n{told}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let function = Group::start(
+            in_a_clean_shell(env!("CARGO_BIN_EXE_stepladder-lambda"))
+                .env("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{port}/.rt/{NAME}"))
+                .envs([
+                    ("AWS_LAMBDA_FUNCTION_NAME", NAME),
+                    ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+                    ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "4096"),
+                ])
+                .envs(emulators.environment())
+                .envs(environment.iter().copied()),
+            &log,
+        );
+        let function = Self { _running: [function, watch], port, scratch };
         function.wait_until_it_answers();
         emulators.forget_requests();
         function
@@ -76,7 +84,7 @@ impl Function {
 
     /// Where it is invoked over HTTP, as Lambda itself would be.
     pub(super) fn invoke_url(&self) -> String {
-        format!("http://127.0.0.1:{}/2015-03-31/functions/stepladder-lambda/invocations", self.port)
+        format!("http://127.0.0.1:{}/2015-03-31/functions/{NAME}/invocations", self.port)
     }
 
     /// Invokes it, and returns its reply.
@@ -96,7 +104,7 @@ impl Function {
         let mut file = tempfile::NamedTempFile::new_in(self.scratch.path()).unwrap();
         file.write_all(payload).unwrap();
         let Output { status, stdout, stderr } = in_a_clean_shell(cargo_lambda_path())
-            .args(["lambda", "invoke", "stepladder-lambda"])
+            .args(["lambda", "invoke", NAME])
             .args(["--invoke-address", "127.0.0.1", "--invoke-port", &self.port.to_string()])
             .arg("--data-file")
             .arg(file.path())
@@ -115,10 +123,25 @@ impl Function {
     }
 }
 
-impl Drop for Function {
+/// A process and all that it starts, which end with the test.
+struct Group(Child);
+
+impl Group {
+    /// Starts a command that writes both its streams to the end of a file.
+    fn start(command: &Command, log: &File) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", UNTIL_INPUT_ENDS, "sh"]).arg(command.get_program()).args(command.get_args());
+        shell.current_dir(root()).env_clear();
+        shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log.try_clone().unwrap());
+        Self(shell.process_group(0).spawn().unwrap())
+    }
+}
+
+impl Drop for Group {
     fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
     }
 }
 
@@ -126,12 +149,12 @@ fn cargo_lambda_path() -> PathBuf {
     virtual_environment().join("bin/cargo-lambda")
 }
 
-/// With the compiler's environment as a shell would have it, so that nothing is built anew.
+/// With what a shell has that can start cargo, which `cargo lambda` asks where the package is; with no account.
 fn in_a_clean_shell(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     let path = std::env::var("PATH").unwrap_or_default();
     command.current_dir(root()).env_clear().env("PATH", path);
-    for kept in ["HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_TARGET_DIR", "RUSTFLAGS"] {
+    for kept in ["HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"] {
         if let Some(value) = std::env::var_os(kept) {
             command.env(kept, value);
         }
