@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -9,7 +10,25 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// They answer within seconds; the first start of a fresh environment compiles its modules.
-const START: Duration = Duration::from_secs(90);
+const START: Duration = Duration::from_mins(4);
+
+/// The top of the repository, below which the servers and their environments are.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The Python of a virtual environment that a target of the Makefile creates; where it is not there, says that the test is
+/// skipped. A skipped test is a failure where the environment says that no emulator may be missing.
+pub(crate) fn interpreter(environment: &Path, target: &str) -> Option<PathBuf> {
+    let python = environment.join("bin/python");
+    if python.exists() {
+        return Some(python);
+    }
+    let required = std::env::var_os("STEPLADDER_REQUIRE_EMULATORS").is_some();
+    assert!(!required, "the emulators are required and not installed: `make {target}`");
+    eprintln!("skipped: the emulators are not installed (`make {target}` does it)");
+    None
+}
 
 /// A running process, which stops when its standard input closes.
 pub(crate) struct Server {

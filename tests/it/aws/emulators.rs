@@ -5,7 +5,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::server::{self, Server, exchange};
+pub(super) use crate::server::root;
+use crate::server::{self, Server, exchange, interpreter};
 
 /// A topic in the account of both emulators.
 pub(super) const ALARM_ACTION: &str = "arn:aws:sns:us-east-1:000000000000:stepladder-alarms";
@@ -33,17 +34,9 @@ pub(super) struct EveryMember {
 }
 
 impl Emulators {
-    /// Starts them; where they are not installed, says that the test is skipped. A skipped test is a failure
-    /// where the environment says that no emulator may be missing.
+    /// Starts them, where they are installed.
     pub(super) fn start() -> Option<Self> {
-        let python = virtual_environment().join("bin/python");
-        if python.exists() {
-            return Some(Self::run(&python));
-        }
-        let required = std::env::var_os("STEPLADDER_REQUIRE_EMULATORS").is_some();
-        assert!(!required, "the emulators are required and not installed: `make emulators`");
-        eprintln!("skipped: the emulators are not installed (`make emulators` does it)");
-        None
+        interpreter(&virtual_environment(), "emulators").map(|python| Self::run(&python))
     }
 
     fn run(python: &Path) -> Self {
@@ -269,10 +262,6 @@ pub(super) fn sequential(requests: &[Request]) -> usize {
 
 fn credentials() -> aws_sdk_sagemaker::config::Credentials {
     aws_sdk_sagemaker::config::Credentials::new("test", "test", None, None, "test")
-}
-
-pub(super) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Where `make emulators` puts Python and cargo-lambda.

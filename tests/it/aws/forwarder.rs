@@ -11,7 +11,7 @@ use super::emulators::{ALARM_ACTION, Emulators, root, virtual_environment};
 use super::function::Function;
 
 /// It makes a topic, a queue and a subscription.
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_mins(2);
 
 /// A running forwarder. It stops when its standard input closes.
 pub(super) struct Forwarder {

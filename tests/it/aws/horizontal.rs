@@ -67,7 +67,7 @@ impl Account {
 
     /// Waits for the change under way, and returns how many instances run then.
     pub(super) async fn settle(&self) -> i32 {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_mins(2);
         loop {
             let seen = self.sagemaker.describe_endpoint().endpoint_name(ENDPOINT).send().await.unwrap();
             if seen.endpoint_status() == Some(&EndpointStatus::InService) {

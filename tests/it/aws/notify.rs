@@ -15,7 +15,7 @@ use super::horizontal::{Account, outcome, sample};
 const PEOPLE: &str = "stepladder-people";
 
 /// What was posted is there before the function has answered.
-const AT_HAND: Duration = Duration::from_secs(10);
+const AT_HAND: Duration = Duration::from_mins(1);
 
 /// A server that answers each request with this, and where it listens.
 fn serve(answer: &'static str) -> (String, Receiver<(String, Value)>) {

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use rstest::rstest;
@@ -281,7 +280,7 @@ fn a_look_in_two_halves_with_the_end_of_a_change_between_them_changes_nothing() 
     let late = std::thread::scope(|scope| {
         let late = scope.spawn(|| tenancy.storm(vec![firing.clone()]));
         let read = || !tenancy.accepted("ListWorkRequests").is_empty();
-        until("its work requests are read", Duration::from_secs(20), read);
+        until("its work requests are read", read);
         tenancy.finish();
         late.join().unwrap()
     });

@@ -127,7 +127,7 @@ fn a_throttled_call_is_tried_again_and_one_that_takes_minutes_is_not() {
     assert_eq!([tries("GetAlarm"), tries("CreateAlarm"), tries("UpdateModelDeployment")], [3, 3, 1]);
     // One that would answer too late is not waited for: Notifications calls again.
     emulator.fail(&json!({ "operation": "GetModelDeployment", "hang": 20, "times": 1 }));
-    let deadline = (Timestamp::now() + SignedDuration::from_secs(3)).to_string();
+    let deadline = (Timestamp::now() + SignedDuration::from_secs(6)).to_string();
     let late = function.call(event.to_string().as_bytes(), &[("Fn-Deadline", &deadline)]);
     assert_eq!(late.status, 502, "{late:?}");
     let error = &late.body["outcomes"][0]["error"];

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use stepladder::platform::oci::client::OciClient;
 
 use super::function::Function;
+pub(super) use crate::server::root;
 use crate::server::{self, Server};
 
 /// No update ends by itself within a test, and no minute passes: the test says when.
@@ -304,19 +305,7 @@ pub(super) fn deployment() -> Value {
     })
 }
 
-/// The Python of the emulators; where it is not installed, says that the test is skipped. A skipped test is a
-/// failure where the environment says that no emulator may be missing.
+/// The Python of the emulators, where they are installed.
 pub(super) fn interpreter() -> Option<PathBuf> {
-    let python = root().join("target/oci-venv/bin/python");
-    if python.exists() {
-        return Some(python);
-    }
-    let required = std::env::var_os("STEPLADDER_REQUIRE_EMULATORS").is_some();
-    assert!(!required, "the emulators are required and not installed: `make emulators-oci`");
-    eprintln!("skipped: the emulators of OCI are not installed (`make emulators-oci` does it)");
-    None
-}
-
-pub(super) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    server::interpreter(&root().join("target/oci-venv"), "emulators-oci")
 }

@@ -2,7 +2,6 @@
 
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
-use std::time::Duration;
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -143,7 +142,7 @@ fn a_call_under_way_is_answered_before_a_newer_connection() {
     let function = Function::start();
     let mut first = function.connect();
     first.send(b"POST /call HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{");
-    until("the first is being read", Duration::from_secs(5), || waits_without_a_timer(function.id()));
+    until("the first is being read", || waits_without_a_timer(function.id()));
     let mut newer = function.connect();
     newer.send(b"POST /call HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}");
     first.send(b"}");
@@ -157,9 +156,7 @@ fn nothing_is_left_to_run_between_two_calls() {
     let mut connection = function.connect();
     for event in [CLEARED, FIRING] {
         connection.call(event, &[]);
-        until("it waits for nothing but calls", Duration::from_secs(5), || {
-            waits_without_a_timer(function.id())
-        });
+        until("it waits for nothing but calls", || waits_without_a_timer(function.id()));
         assert_eq!(std::fs::read_dir(format!("/proc/{}/task", function.id())).unwrap().count(), 1);
     }
 }

@@ -277,7 +277,7 @@ fn what_hangs_is_given_up_in_time(#[case] operation: &str, #[case] fault: Value)
     let function = tenancy.function();
     inject(&tenancy.emulator, operation, &fault);
     // The agent's deadline has whole seconds.
-    let deadline = Timestamp::now() + SignedDuration::from_secs(4);
+    let deadline = Timestamp::now() + SignedDuration::from_secs(8);
     let header = deadline.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let answer =
         function.call(sample(HIGH, &tenancy.high).to_string().as_bytes(), &[("Fn-Deadline", &header)]);

@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(250);
 /// What an act waits for must be seen so often in a row.
 const SURE: usize = 12;
 /// The longest that an act may take.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// How it ended.
 pub(super) struct Ending {
