@@ -231,22 +231,25 @@ mutants: tools-mutants ## Change what decides, line by line, and see whether the
 
 .PHONY: tools-mutants
 tools-mutants:
-	@cargo mutants --version >/dev/null 2>&1 || cargo install --quiet --locked --root $(TOOLS) cargo-mutants
+	@cargo mutants --version >/dev/null 2>&1 || $(INSTALL) cargo-mutants
 
 .PHONY: fuzz
 fuzz: tools-fuzz ## Throw bytes at the parser (FUZZ_SECONDS=600; needs a nightly toolchain)
 	mkdir -p fuzz/corpus/parse
 	cargo +nightly fuzz run parse fuzz/corpus/parse $(wildcard events/*) -- -max_len=65536 -max_total_time=$(or $(FUZZ_SECONDS),600)
 
-.PHONY: tools
+# In a directory of its own, because cargo lets one build at a time into each, and others go on meanwhile.
+INSTALL := cargo install --quiet --locked --root $(TOOLS) --target-dir $(TOOLS)/build
+
 # cargo-deny reads one file: the time that it takes to build it for speed is never won back.
+.PHONY: tools
 tools: ## Install the cargo tools that are missing, below target/
-	@cargo nextest --version >/dev/null 2>&1 || cargo install --quiet --locked --root $(TOOLS) cargo-nextest
-	@cargo deny --version >/dev/null 2>&1 || cargo install --quiet --locked --debug --root $(TOOLS) cargo-deny
+	@cargo nextest --version >/dev/null 2>&1 || $(INSTALL) cargo-nextest
+	@cargo deny --version >/dev/null 2>&1 || $(INSTALL) --debug cargo-deny
 
 .PHONY: tools-fuzz
 tools-fuzz:
-	@cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked --root $(TOOLS) cargo-fuzz
+	@cargo fuzz --version >/dev/null 2>&1 || $(INSTALL) cargo-fuzz
 
 .PHONY: emulators
 emulators: $(VENV)/ready ## Create the emulators' virtual environment, once
