@@ -1,8 +1,8 @@
 //! One row: a policy, a deployment as it was seen, an alarm, and what is decided.
 
 use std::collections::BTreeMap;
+use std::process::{ExitCode, Termination};
 use std::sync::{Arc, Mutex};
-use stepladder::platform::{Facts, Observation, aws, oci};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -11,10 +11,26 @@ use stepladder::decide::{Decision, Evaluated, decide, worth_a_look, worth_mendin
 use stepladder::deployment::{Deployment, Infeasible, Lifecycle, Owner};
 use stepladder::pair::pair_name;
 use stepladder::plan::{Plan, plan};
+use stepladder::platform::{Facts, Observation, aws, oci};
 use stepladder::policy::Policy;
 use stepladder::size::{Axis, Bounds, Size};
 
 use crate::support::{CHURN, at, policy};
+
+/// Makes a test of each row, called by the row's name, and a list of the rows for what must hold of all of them together.
+macro_rules! rows {
+    ($row:ident, $($name:ident = $value:expr),* $(,)?) => {
+        $(
+            #[test]
+            fn $name() -> $row {
+                $value
+            }
+        )*
+
+        pub(super) const ROWS: &[fn() -> $row] = &[$($name),*];
+    };
+}
+pub(crate) use rows;
 
 /// The alarm that calls in these rows, and the pair of their rules.
 pub(crate) const BUSY: &str = "busy";
@@ -312,10 +328,13 @@ impl Case {
         let (evaluation, asked) = asked.unwrap_or_else(|| panic!("{} is out of reach", self.seen.target));
         decide(&evaluation, asked, &self.seen, &policy)
     }
+}
 
-    /// What is wrong with the row, if anything is.
-    pub(crate) fn wrong(&self) -> Option<String> {
+/// A test that returns its row passes where what is decided is what the row says, and is decided again.
+impl Termination for Case {
+    fn report(self) -> ExitCode {
         let decided = self.decided();
+        assert_eq!(decided, self.decided(), "{}", self.why);
         let told = shown(&decided.decision);
         let last = decided.guards.last().map(|last| (last.guard, last.held));
         let held_last = match &decided.decision {
@@ -323,9 +342,8 @@ impl Case {
             Decision::Resize { .. } => decided.guards.iter().all(|check| !check.held),
         };
         let well = told == self.expected && held_last;
-        (!well).then(|| {
-            format!("{}: expected {}, decided {told}; {:?}", self.why, self.expected, decided.decision)
-        })
+        assert!(well, "{}: expected {}, decided {told}; {:?}", self.why, self.expected, decided.decision);
+        ExitCode::SUCCESS
     }
 }
 

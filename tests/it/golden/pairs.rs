@@ -3,15 +3,16 @@
 //! The ladder is that of [`super::cheapest`]: `a` has 2 vCPUs and 4 GiB for 0.10, `b` 4 and 8 for 0.18, `c` 8 and 16 for
 //! 0.40, `d` 16 and 64 for 0.70. Of what there is 72 % may be used, where nothing else is said.
 
-use stepladder::deployment::{Lifecycle, ObservedAlarm};
-use stepladder::platform::aws::alarm::CloudwatchAlarm;
+use std::process::{ExitCode, Termination};
 use stepladder::platform::aws::call::Call as AwsCall;
-use stepladder::platform::oci::alarm::OciAlarm;
 use stepladder::platform::oci::call::Call as OciCall;
-use stepladder::platform::{AlarmDefinition, Call, aws, oci};
-use stepladder::size::Axis;
 
-use super::case::{Case, pair};
+use stepladder::deployment::ObservedAlarm;
+use stepladder::platform::aws::alarm::CloudwatchAlarm;
+use stepladder::platform::oci::alarm::OciAlarm;
+use stepladder::platform::{AlarmDefinition, Call, aws, oci};
+
+use super::case::{Case, pair, rows};
 use super::cheapest::LADDER;
 use crate::support::{CHURN, at, standing};
 
@@ -50,6 +51,38 @@ fn pair_calls(case: Case) -> Case {
     case.pair_calls().seen(|seen| seen.pair = Some(alarm(true)))
 }
 
+/// A case, and what becomes of the pair in it.
+pub(super) struct Planned {
+    pub(super) case: Case,
+    expected: &'static str,
+}
+
+impl Case {
+    fn plans(self, expected: &'static str) -> Planned {
+        Planned { case: self, expected }
+    }
+}
+
+/// A test that returns its row passes where what is planned is what the row says.
+impl Termination for Planned {
+    fn report(self) -> ExitCode {
+        let Self { case, expected } = self;
+        let plan = case.planned();
+        let told = told(&plan.calls);
+        assert!(
+            told == expected,
+            "{}: expected `{expected}`, found `{told}`; {:?}",
+            case.why,
+            plan.decided.decision
+        );
+        ExitCode::SUCCESS
+    }
+}
+
+pub(super) fn all() -> Vec<fn() -> Planned> {
+    [thresholds::ROWS, choices::ROWS, floors::ROWS, passing_floors::ROWS, owned::ROWS, counts::ROWS].concat()
+}
+
 /// The calls about the pair in a word or two each.
 fn told(calls: &[Call]) -> String {
     let threshold = |alarm: &OciAlarm| alarm.query.rsplit("mean() ").next().unwrap_or_default().to_owned();
@@ -67,218 +100,202 @@ fn told(calls: &[Call]) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-fn thresholds() -> Vec<(Case, &'static str)> {
-    vec![
-        (
-            resting("0.80: 7 a for 0.70 have 14 vCPUs, 4 b or one d have 16 of 16", (2, "c"), ""),
-            "creates < 72",
-        ),
-        (
-            resting(
-                "another shape must save 0.11: 6 a or 3 b have 12, one c has 8",
-                (2, "c"),
-                "min_savings = 0.11",
-            ),
-            "creates < 54",
-        ),
-        (
-            resting("another shape must save 0.09: one d for 0.70 does", (2, "c"), "min_savings = 0.09"),
-            "creates < 72",
-        ),
-        (resting("0.30: 2 a or one b have 4 of 6", (3, "a"), ""), "creates < 48"),
-        (resting("cut off: 6 a or 3 b have 12 of 14, which is 61.71", (7, "a"), ""), "creates < 61.7"),
-        (
-            resting(
-                "no more than five: 5 c have 40 of 48, and 11 b would have 44",
-                (3, "d"),
-                "instances = { min = 1, max = 5 }",
-            ),
-            "creates < 60",
-        ),
-        (
-            resting(
-                "no fewer than four: 4 b have 16 of 20, and 2 c are too few",
-                (5, "b"),
-                "instances = { min = 4, max = 5 }",
-            ),
-            "creates < 57.6",
-        ),
-    ]
+mod thresholds {
+    use super::{Planned, resting, rows};
+
+    rows![
+        Planned,
+        four_b_or_one_d =
+            resting("0.80: 7 a for 0.70 have 14 vCPUs, 4 b or one d have 16 of 16", (2, "c"), "")
+                .plans("creates < 72"),
+        savings_of_0_11 = resting(
+            "another shape must save 0.11: 6 a or 3 b have 12, one c has 8",
+            (2, "c"),
+            "min_savings = 0.11",
+        )
+        .plans("creates < 54"),
+        savings_of_0_09 =
+            resting("another shape must save 0.09: one d for 0.70 does", (2, "c"), "min_savings = 0.09")
+                .plans("creates < 72"),
+        two_a_or_one_b = resting("0.30: 2 a or one b have 4 of 6", (3, "a"), "").plans("creates < 48"),
+        cut_off = resting("cut off: 6 a or 3 b have 12 of 14, which is 61.71", (7, "a"), "")
+            .plans("creates < 61.7"),
+        no_more_than_five = resting(
+            "no more than five: 5 c have 40 of 48, and 11 b would have 44",
+            (3, "d"),
+            "instances = { min = 1, max = 5 }",
+        )
+        .plans("creates < 60"),
+        no_fewer_than_four = resting(
+            "no fewer than four: 4 b have 16 of 20, and 2 c are too few",
+            (5, "b"),
+            "instances = { min = 4, max = 5 }",
+        )
+        .plans("creates < 57.6"),
+    ];
 }
 
 /// What may be used, and of what.
-fn choices() -> Vec<(Case, &'static str)> {
-    vec![
-        (
-            resting("what could not be had is no place to go: 7 a have 14", (2, "c"), "")
-                .refused("b", 60)
-                .refused("d", 60),
-            "creates < 63",
-        ),
-        (
-            resting("what could not be had until now may be had again", (2, "c"), "")
-                .refused("b", 0)
-                .refused("d", 0),
-            "creates < 72",
-        ),
-        (
-            resting("the shape cannot be changed: one c has half", (2, "c"), "").fixed(Axis::Shape),
-            "creates < 36",
-        ),
-        (resting("less of it may be used: 60 %", (2, "c"), "headroom = \"40%\""), "creates < 60"),
-        (resting("a lower high alarm: 54 %", (2, "c"), "scale_up_threshold = 60"), "creates < 54"),
-        (
+mod choices {
+    use stepladder::size::Axis;
+
+    use super::{Planned, cheapest, pair, resting, rows};
+
+    rows![
+        Planned,
+        refused_shapes = resting("what could not be had is no place to go: 7 a have 14", (2, "c"), "")
+            .refused("b", 60)
+            .refused("d", 60)
+            .plans("creates < 63"),
+        refused_until_now = resting("what could not be had until now may be had again", (2, "c"), "")
+            .refused("b", 0)
+            .refused("d", 0)
+            .plans("creates < 72"),
+        fixed_shape = resting("the shape cannot be changed: one c has half", (2, "c"), "")
+            .fixed(Axis::Shape)
+            .plans("creates < 36"),
+        headroom_of_40 =
+            resting("less of it may be used: 60 %", (2, "c"), "headroom = \"40%\"").plans("creates < 60"),
+        lower_high_alarm =
+            resting("a lower high alarm: 54 %", (2, "c"), "scale_up_threshold = 60").plans("creates < 54"),
+        nothing_cheaper_to_be_had =
             resting("nothing cheaper can be had: the policy's own threshold", (1, "d"), "")
                 .refused("a", 60)
                 .refused("b", 60)
-                .refused("c", 60),
-            "creates < 10",
-        ),
-        (
-            cheapest(
-                "the policy's own threshold is higher than 61.7",
-                (7, "a"),
-                "pair = { alarm = \"quiet\", metric = \"CpuUtilization\", below = 65, window = \"5m\" }",
-                "",
-            ),
-            "creates < 65",
-        ),
-        (
-            cheapest(
-                "memory of each: 4 b have 8 of 16 GiB, one c has all",
-                (2, "c"),
-                &pair("MemoryUtilization", ""),
-                "",
-            )
-            .refused("d", 60),
-            "creates < 72",
-        ),
-        (
-            cheapest(
-                "memory of each: of one c it is b that is cheaper",
-                (1, "c"),
-                &pair("MemoryUtilization", ""),
-                "",
-            ),
-            "creates < 36",
-        ),
-        (
-            cheapest(
-                "one d has more memory than each of two c: never while the high alarm may call",
-                (2, "c"),
-                &pair("MemoryUtilization", ""),
-                "",
-            ),
-            "creates < 72",
-        ),
-        (
-            cheapest("no utilization: the policy's own threshold", (2, "c"), &pair("PredictLatency", ""), ""),
-            "creates < 10",
-        ),
-        (resting("on no ladder: it cannot be told what to take back", (2, "x"), ""), ""),
-        (
-            resting("after a step it is that of the size to be: of 3 a for 0.30", (2, "a"), "")
-                .seen(|seen| seen.last_change = None),
-            "creates < 48",
-        ),
-    ]
+                .refused("c", 60)
+                .plans("creates < 10"),
+        own_threshold_is_higher = cheapest(
+            "the policy's own threshold is higher than 61.7",
+            (7, "a"),
+            "pair = { alarm = \"quiet\", metric = \"CpuUtilization\", below = 65, window = \"5m\" }",
+            "",
+        )
+        .plans("creates < 65"),
+        memory_of_each = cheapest(
+            "memory of each: 4 b have 8 of 16 GiB, one c has all",
+            (2, "c"),
+            &pair("MemoryUtilization", ""),
+            "",
+        )
+        .refused("d", 60)
+        .plans("creates < 72"),
+        memory_of_one_c = cheapest(
+            "memory of each: of one c it is b that is cheaper",
+            (1, "c"),
+            &pair("MemoryUtilization", ""),
+            "",
+        )
+        .plans("creates < 36"),
+        one_d_has_more_memory = cheapest(
+            "one d has more memory than each of two c: never while the high alarm may call",
+            (2, "c"),
+            &pair("MemoryUtilization", ""),
+            "",
+        )
+        .plans("creates < 72"),
+        no_utilization =
+            cheapest("no utilization: the policy's own threshold", (2, "c"), &pair("PredictLatency", ""), "")
+                .plans("creates < 10"),
+        on_no_ladder = resting("on no ladder: it cannot be told what to take back", (2, "x"), "").plans(""),
+        after_a_step = resting("after a step it is that of the size to be: of 3 a for 0.30", (2, "a"), "")
+            .seen(|seen| seen.last_change = None)
+            .plans("creates < 48"),
+    ];
 }
 
-fn floors() -> Vec<(Case, &'static str)> {
-    let calm = |case: Case| {
+mod floors {
+    use stepladder::deployment::Lifecycle;
+    use stepladder::size::Axis;
+
+    use super::{Case, Planned, alarm, pair_calls, resting, rows};
+
+    fn calm(case: Case) -> Case {
         case.low("CpuUtilization", 5.0, 10.0)
             .reads("MemoryUtilization", 5.0)
             .seen(|seen| seen.last_change = None)
-    };
-    vec![
-        (pair_calls(calm(resting("the cheapest there is: nothing is left", (1, "a"), ""))), "deletes"),
-        (
-            pair_calls(calm(resting(
-                "the fewest that there may be, of the cheapest",
-                (2, "a"),
-                "instances = { min = 2, max = 9 }",
-            ))),
-            "deletes",
-        ),
-        (
-            pair_calls(
-                calm(resting("a cheaper shape is left, but could not be had", (1, "b"), "")).refused("a", 60),
-            ),
-            "rewrites < 10",
-        ),
-        (
-            pair_calls(
-                calm(resting("a cheaper shape is left, but the shape cannot be changed", (1, "b"), ""))
-                    .fixed(Axis::Shape),
-            ),
-            "deletes",
-        ),
-        (
-            pair_calls(
-                calm(resting("more than the fewest, of a shape that cannot be changed", (3, "b"), ""))
-                    .fixed(Axis::Shape),
-            ),
-            "rewrites < 10",
-        ),
-        (
-            pair_calls(calm(resting("at the floor, but not at rest", (1, "a"), "")))
-                .seen(|seen| seen.lifecycle = Lifecycle::Busy),
+    }
+
+    rows![
+        Planned,
+        cheapest_there_is = pair_calls(calm(resting("the cheapest there is: nothing is left", (1, "a"), "")))
+            .plans("deletes"),
+        fewest_of_the_cheapest = pair_calls(calm(resting(
+            "the fewest that there may be, of the cheapest",
+            (2, "a"),
+            "instances = { min = 2, max = 9 }",
+        )))
+        .plans("deletes"),
+        cheaper_shape_was_refused = pair_calls(
+            calm(resting("a cheaper shape is left, but could not be had", (1, "b"), "")).refused("a", 60),
+        )
+        .plans("rewrites < 10"),
+        cheaper_shape_and_fixed = pair_calls(
+            calm(resting("a cheaper shape is left, but the shape cannot be changed", (1, "b"), ""))
+                .fixed(Axis::Shape),
+        )
+        .plans("deletes"),
+        more_than_the_fewest = pair_calls(
+            calm(resting("more than the fewest, of a shape that cannot be changed", (3, "b"), ""))
+                .fixed(Axis::Shape),
+        )
+        .plans("rewrites < 10"),
+        not_at_rest = pair_calls(calm(resting("at the floor, but not at rest", (1, "a"), "")))
+            .seen(|seen| seen.lifecycle = Lifecycle::Busy)
+            .plans(""),
+        high_alarm_calls = calm(resting(
+            "at the floor, and it is the high alarm that calls: others may be about to need the pair",
+            (1, "a"),
             "",
-        ),
-        (
-            calm(resting(
-                "at the floor, and it is the high alarm that calls: others may be about to need the pair",
-                (1, "a"),
-                "",
-            ))
-            .high("CpuUtilization", 5.0, 1.0)
-            .seen(|seen| seen.pair = Some(alarm(true))),
-            "",
-        ),
-        (
-            calm(resting("at the floor, and the alarm that calls asks for less", (1, "a"), ""))
-                .seen(|seen| seen.pair = Some(alarm(true))),
-            "deletes",
-        ),
-    ]
+        ))
+        .high("CpuUtilization", 5.0, 1.0)
+        .seen(|seen| seen.pair = Some(alarm(true)))
+        .plans(""),
+        low_alarm_calls = calm(resting("at the floor, and the alarm that calls asks for less", (1, "a"), ""))
+            .seen(|seen| seen.pair = Some(alarm(true)))
+            .plans("deletes"),
+    ];
 }
 
 /// A floor that a schedule brings passes with it, and what it has brought about is taken back then.
-fn passing_floors() -> Vec<(Case, &'static str)> {
-    // It is noon.
-    let hours = |from: &str, min: u32| {
-        format!("[[schedule]]\ncron = \"0 {from} * * *\"\nfor = \"2h\"\nmin = {min}\n")
-    };
-    let (noon, night) = (hours("11", 4), hours("1", 1));
-    let resting = |why, keys: &str, count| {
+mod passing_floors {
+    use super::{Case, Planned, cheapest, pair, pair_calls, paired, rows};
+
+    /// It is noon.
+    const NOON: &str = "[[schedule]]\ncron = \"0 11 * * *\"\nfor = \"2h\"\nmin = 4\n";
+    const NIGHT: &str = "[[schedule]]\ncron = \"0 1 * * *\"\nfor = \"2h\"\nmin = 1\n";
+    const FOUR: &str = "instances = { min = 4, max = 9 }";
+
+    fn resting(why: &'static str, keys: &str, count: u32) -> Case {
         let keys = format!("axis = \"instances\"\n{keys}\n{}", pair("CpuUtilization", ""));
         pair_calls(paired(why, &keys)).count(count)
-    };
-    let four = "instances = { min = 4, max = 9 }";
-    vec![
-        (resting("four, which is the floor until one", "", 4).policy(&noon), "rewrites < 10"),
-        (
-            resting("one, under the floor until one, and there it goes afterwards", "", 1).policy(&noon),
-            "deletes",
-        ),
-        (resting("four, which is the floor but at night", four, 4).policy(&night), "rewrites < 10"),
-        (resting("four, which is the floor at all hours", four, 4), "deletes"),
-        (resting("four, which its own tag says", "", 4).policy(&night).tag("min", "4"), "deletes"),
-        (resting("four, which the platform says", "", 4).policy(&night).platform(4, 9), "deletes"),
-        (
-            pair_calls(cheapest(
-                "four a: 2 b have as many cores for less, and may be had after one",
-                (4, "a"),
-                &pair("CpuUtilization", ""),
-                "",
-            ))
-            .policy(&noon)
-            .low("CpuUtilization", 5.0, 10.0)
-            .reads("MemoryUtilization", 5.0)
-            .seen(|seen| seen.last_change = None),
-            "rewrites < 72",
-        ),
-    ]
+    }
+
+    rows![
+        Planned,
+        four_until_one =
+            resting("four, which is the floor until one", "", 4).policy(NOON).plans("rewrites < 10"),
+        one_until_one = resting("one, under the floor until one, and there it goes afterwards", "", 1)
+            .policy(NOON)
+            .plans("deletes"),
+        four_but_at_night =
+            resting("four, which is the floor but at night", FOUR, 4).policy(NIGHT).plans("rewrites < 10"),
+        four_at_all_hours = resting("four, which is the floor at all hours", FOUR, 4).plans("deletes"),
+        four_by_tag =
+            resting("four, which its own tag says", "", 4).policy(NIGHT).tag("min", "4").plans("deletes"),
+        four_by_the_platform =
+            resting("four, which the platform says", "", 4).policy(NIGHT).platform(4, 9).plans("deletes"),
+        cheaper_after_one = pair_calls(cheapest(
+            "four a: 2 b have as many cores for less, and may be had after one",
+            (4, "a"),
+            &pair("CpuUtilization", ""),
+            "",
+        ))
+        .policy(NOON)
+        .low("CpuUtilization", 5.0, 10.0)
+        .reads("MemoryUtilization", 5.0)
+        .seen(|seen| seen.last_change = None)
+        .plans("rewrites < 72"),
+    ];
 }
 
 /// An alarm of CloudWatch that notifies a topic.
@@ -288,100 +305,94 @@ fn high_alarm() -> ObservedAlarm {
 }
 
 /// What somebody else changes, or nobody can.
-fn owned() -> Vec<(Case, &'static str)> {
-    let size = |why| resting(why, (2, "c"), "");
-    let variant = |why, keys: &str| {
+mod owned {
+    use stepladder::size::Axis;
+
+    use super::{Case, Planned, alarm, high_alarm, pair, resting, rows};
+
+    const PARKED: &str = "axis = \"cheapest\"\nnative_autoscaling = \"suspend\"";
+
+    fn size(why: &'static str) -> Case {
+        resting(why, (2, "c"), "")
+    }
+
+    fn variant(why: &'static str, keys: &str) -> Case {
         Case::new(why, &format!("{keys}\n{}", pair("CPUUtilization", "")))
             .variant(2, "ml.m5.xlarge")
             .high("CPUUtilization", 150.0, 80.0)
             .reads("MemoryUtilization", 50.0)
             .seen(|seen| seen.alarm = Some(high_alarm()))
-    };
-    let parked = "axis = \"cheapest\"\nnative_autoscaling = \"suspend\"";
-    vec![
-        (size("the count is somebody else's: so is what was added").owned(Axis::Instances), ""),
-        (
-            size("the count is somebody else's, and the pair is ours")
+    }
+
+    rows![
+        Planned,
+        owned_count =
+            size("the count is somebody else's: so is what was added").owned(Axis::Instances).plans(""),
+        owned_count_with_our_pair = size("the count is somebody else's, and the pair is ours")
+            .owned(Axis::Instances)
+            .seen(|seen| seen.pair = Some(alarm(true)))
+            .plans("rewrites < 72"),
+        fixed_count = size("the count cannot be changed, so nothing is").fixed(Axis::Instances).plans(""),
+        owned_shape =
+            size("the shape is somebody else's: the count is not").owned(Axis::Shape).plans("creates < 36"),
+        on_sagemaker = variant(
+            "a variant: 3 ml.m5.large have 6 of 8 vCPUs, and 54 % of 4 vCPUs are 216",
+            "axis = \"cheapest\"",
+        )
+        .plans("puts < 216"),
+        on_sagemaker_with_owned_count =
+            variant("a variant whose count is somebody else's", "axis = \"cheapest\"")
                 .owned(Axis::Instances)
-                .seen(|seen| seen.pair = Some(alarm(true))),
-            "rewrites < 72",
-        ),
-        (size("the count cannot be changed, so nothing is").fixed(Axis::Instances), ""),
-        (size("the shape is somebody else's: the count is not").owned(Axis::Shape), "creates < 36"),
-        (
-            variant(
-                "a variant: 3 ml.m5.large have 6 of 8 vCPUs, and 54 % of 4 vCPUs are 216",
-                "axis = \"cheapest\"",
-            ),
-            "puts < 216",
-        ),
-        (
-            variant("a variant whose count is somebody else's", "axis = \"cheapest\"").owned(Axis::Instances),
-            "",
-        ),
-        (
-            variant("a variant whose owner may be parked, and must be put back", parked)
-                .owned(Axis::Instances),
-            "puts < 216",
-        ),
-    ]
+                .plans(""),
+        on_sagemaker_with_an_owner_to_park =
+            variant("a variant whose owner may be parked, and must be put back", PARKED)
+                .owned(Axis::Instances)
+                .plans("puts < 216"),
+    ];
 }
 
 /// The same where only the count is changed.
-fn counts() -> Vec<(Case, &'static str)> {
-    let steps = |adds: &str| format!("axis = \"instances\"\n{adds}\n{}", pair("CpuUtilization", ""));
-    let step = steps("");
-    let one = |why, keys: &str| paired(why, keys).count(1).seen(|seen| seen.pair = Some(alarm(true)));
-    vec![
-        (paired("a step up", &step), "creates < 10"),
-        (pair_calls(paired("one instance is the floor", &step).count(1)), "deletes"),
-        (
-            pair_calls(paired("one instance is the floor, but not at rest", &step).count(1))
-                .seen(|seen| seen.lifecycle = Lifecycle::Busy),
-            "",
-        ),
-        (one("a high alarm that holds at the floor", &step).seen(|seen| seen.last_change = Some(at(60))), ""),
-        (
+mod counts {
+    use stepladder::deployment::Lifecycle;
+
+    use super::{Case, Planned, alarm, at, pair, pair_calls, paired, rows};
+
+    fn steps(adds: &str) -> String {
+        format!("axis = \"instances\"\n{adds}\n{}", pair("CpuUtilization", ""))
+    }
+
+    fn one(why: &'static str, keys: &str) -> Case {
+        paired(why, keys).count(1).seen(|seen| seen.pair = Some(alarm(true)))
+    }
+
+    rows![
+        Planned,
+        step_up = paired("a step up", &steps("")).plans("creates < 10"),
+        one_is_the_floor =
+            pair_calls(paired("one instance is the floor", &steps("")).count(1)).plans("deletes"),
+        one_is_the_floor_not_at_rest =
+            pair_calls(paired("one instance is the floor, but not at rest", &steps("")).count(1))
+                .seen(|seen| seen.lifecycle = Lifecycle::Busy)
+                .plans(""),
+        high_alarm_holds_at_the_floor = one("a high alarm that holds at the floor", &steps(""))
+            .seen(|seen| seen.last_change = Some(at(60)))
+            .plans(""),
+        either_direction_asks_for_more =
             one("a rule that may go either way, and an alarm that asks for more", &steps("track = 70"))
                 .high("CpuUtilization", 91.0, 80.0)
-                .seen(|seen| seen.last_change = Some(at(60))),
-            "",
-        ),
-        (
-            one("a rule that may go either way, and an alarm that asks for less", &steps("track = 70")).low(
-                "CpuUtilization",
-                60.0,
-                65.0,
-            ),
-            "deletes",
-        ),
-        (
+                .seen(|seen| seen.last_change = Some(at(60)))
+                .plans(""),
+        either_direction_asks_for_less =
+            one("a rule that may go either way, and an alarm that asks for less", &steps("track = 70"))
+                .low("CpuUtilization", 60.0, 65.0,)
+                .plans("deletes"),
+        either_direction_untold =
             one("a rule that may go either way, and an alarm that does not tell", &steps("track = 70"))
                 .low("CpuUtilization", 69.0, 65.0)
-                .told(|alarm| alarm.measurement.side = None),
-            "",
-        ),
-        (
-            one("a rule that takes away, whatever the alarm asks for", &steps("step = -1")).high(
-                "CpuUtilization",
-                91.0,
-                80.0,
-            ),
-            "deletes",
-        ),
-    ]
-}
-
-#[test]
-fn the_pair_stands_where_and_as_it_must() {
-    let rows = [thresholds(), choices(), floors(), passing_floors(), owned(), counts()].concat();
-    let wrong = rows.iter().filter_map(|(case, expected)| {
-        let plan = case.planned();
-        let told = told(&plan.calls);
-        (told != *expected).then(|| {
-            format!("{}: expected `{expected}`, found `{told}`; {:?}", case.why, plan.decided.decision)
-        })
-    });
-    let wrong: Vec<String> = wrong.collect();
-    assert!(wrong.is_empty(), "{} rows are planned otherwise:\n{}", wrong.len(), wrong.join("\n"));
+                .told(|alarm| alarm.measurement.side = None)
+                .plans(""),
+        rule_takes_away = one("a rule that takes away, whatever the alarm asks for", &steps("step = -1"))
+            .high("CpuUtilization", 91.0, 80.0,)
+            .plans("deletes"),
+    ];
 }
