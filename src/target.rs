@@ -6,7 +6,7 @@ use std::fmt;
 /// records, queries and paths, so it must not be endless.
 pub const LONGEST_ID: usize = 2048;
 
-/// What kind of thing a target is: the name of its row in [`crate::platform::target::TARGETS`].
+/// What kind of thing a target is: the name of its row in [`crate::platform::target::all`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TargetKind(&'static str);
 

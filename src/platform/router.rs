@@ -1,5 +1,6 @@
 //! One client for several platforms: each request goes to the platform of its target, its call or its alarm.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -10,13 +11,13 @@ use super::{ActiveAlarm, Call, Client, Desired, Error, Existing, Observation, Ob
 /// The clients of one process, by the names of their platforms.
 #[derive(Default)]
 pub struct Router {
-    clients: Vec<(&'static str, Box<dyn Client>)>,
+    clients: Vec<(&'static str, Arc<dyn Client>)>,
 }
 
 impl Router {
     /// The same, with one platform more. Of two clients of one platform the first counts.
     #[must_use]
-    pub fn with(mut self, platform: &'static str, client: Box<dyn Client>) -> Self {
+    pub fn with(mut self, platform: &'static str, client: Arc<dyn Client>) -> Self {
         self.clients.push((platform, client));
         self
     }

@@ -37,6 +37,7 @@ mod properties;
 mod provision;
 mod repair;
 mod repeat;
+mod router;
 mod rules;
 #[cfg(any(feature = "aws", feature = "oci"))]
 mod server;
