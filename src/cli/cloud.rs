@@ -16,7 +16,7 @@ enum Kind {
     Simulated,
     /// Amazon Web Services
     Aws,
-    /// Oracle Client Infrastructure
+    /// Oracle Cloud Infrastructure
     Oci,
 }
 

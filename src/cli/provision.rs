@@ -21,7 +21,7 @@ use super::{Failure, Format, PolicyOption, Printed, read_world, wait, wall_clock
 enum Kind {
     /// An in-memory cloud: needs no account
     Simulated,
-    /// Oracle Client Infrastructure
+    /// Oracle Cloud Infrastructure
     Oci,
 }
 

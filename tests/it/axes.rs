@@ -231,10 +231,9 @@ fn low_of(id: &str) -> String {
 }
 
 fn pair_query(cloud: &SimulatedCloud, pair: &str) -> String {
-    match &pairs(&cloud.snapshot(), CHURN, pair)[0].definition {
-        AlarmDefinition::Oci(alarm) => alarm.query.clone(),
-        AlarmDefinition::Aws(alarm) => panic!("{alarm:?}"),
-    }
+    let definition = pairs(&cloud.snapshot(), CHURN, pair)[0].definition.clone();
+    let AlarmDefinition::Oci(alarm) = definition else { panic!("{definition:?} stands on OCI") };
+    alarm.query
 }
 
 // ---- bandwidth ----

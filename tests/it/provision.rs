@@ -99,9 +99,9 @@ fn sent(report: &Report) -> Vec<&'static str> {
 }
 
 fn alarms(cloud: &SimulatedCloud) -> Vec<OciAlarm> {
-    let definition = |known: WorldAlarm| match known.definition {
-        AlarmDefinition::Oci(alarm) => alarm,
-        AlarmDefinition::Aws(alarm) => panic!("{alarm:?} stands on OCI"),
+    let definition = |known: WorldAlarm| {
+        let AlarmDefinition::Oci(alarm) = known.definition else { panic!("{known:?} stands on OCI") };
+        alarm
     };
     cloud.snapshot().alarms.into_iter().map(definition).collect()
 }

@@ -503,9 +503,11 @@ fn edit_pairs(cloud: &SimulatedCloud) {
     cloud.with(|world| {
         for alarm in world.alarms.iter_mut().filter(|alarm| alarm.is_ours()) {
             alarm.revision += 1;
-            match &mut alarm.definition {
-                AlarmDefinition::Oci(found) => found.query = found.query.replace("< 10", "< 99"),
-                AlarmDefinition::Aws(found) => found.threshold = 399.0,
+            if let AlarmDefinition::Oci(found) = &mut alarm.definition {
+                found.query = found.query.replace("< 10", "< 99");
+            }
+            if let AlarmDefinition::Aws(found) = &mut alarm.definition {
+                found.threshold = 399.0;
             }
         }
     });
@@ -787,10 +789,9 @@ fn the_pair_on_oci_is_grouped_over_instances_and_like_the_alarm_that_called() {
 }
 
 fn standing_oci(name: &str) -> OciAlarm {
-    match standing(name, CHURN, Some(5)).definition {
-        AlarmDefinition::Oci(alarm) => alarm,
-        AlarmDefinition::Aws(alarm) => panic!("{alarm:?} stands on OCI"),
-    }
+    let definition = standing(name, CHURN, Some(5)).definition;
+    let AlarmDefinition::Oci(alarm) = definition else { panic!("{definition:?} stands on OCI") };
+    alarm
 }
 
 /// The tokens that the paired alarm would be created with: the first, and the next where that one is blocked.
@@ -836,9 +837,11 @@ fn a_pair_that_served_for_nothing_can_be_created_again() {
 fn mute(cloud: &SimulatedCloud) {
     cloud.with(|world| {
         for alarm in &mut world.alarms {
-            match &mut alarm.definition {
-                AlarmDefinition::Oci(found) => found.destinations.clear(),
-                AlarmDefinition::Aws(found) => found.actions.clear(),
+            if let AlarmDefinition::Oci(found) = &mut alarm.definition {
+                found.destinations.clear();
+            }
+            if let AlarmDefinition::Aws(found) = &mut alarm.definition {
+                found.actions.clear();
             }
         }
     });

@@ -397,13 +397,16 @@ pub(crate) fn pass(cloud: &SimulatedCloud, minutes: i64) {
 /// The paired alarms of ours that stand for one target, known by what their marker says.
 pub(crate) fn pairs(world: &World, id: &str, pair: &str) -> Vec<WorldAlarm> {
     let marker = format!("\nstepladder: pair={pair} target={id} ");
-    let is_pair = |alarm: &&WorldAlarm| match &alarm.definition {
-        AlarmDefinition::Oci(found) => {
-            let tag = |key: &str| found.tags.get(key).map(String::as_str);
-            (tag("stepladder:target"), tag("stepladder:pair")) == (Some(id), Some(pair))
-        }
-        AlarmDefinition::Aws(found) => found.description.contains(&marker),
+    let by_tags = |alarm: &WorldAlarm| {
+        let AlarmDefinition::Oci(found) = &alarm.definition else { return false };
+        let tag = |key: &str| found.tags.get(key).map(String::as_str);
+        (tag("stepladder:target"), tag("stepladder:pair")) == (Some(id), Some(pair))
     };
+    let by_description = |alarm: &WorldAlarm| {
+        let AlarmDefinition::Aws(found) = &alarm.definition else { return false };
+        found.description.contains(&marker)
+    };
+    let is_pair = |alarm: &&WorldAlarm| by_tags(alarm) || by_description(alarm);
     world.alarms.iter().filter(is_pair).cloned().collect()
 }
 

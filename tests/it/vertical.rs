@@ -162,11 +162,11 @@ fn other_peoples_thresholds_are_told_about_once() {
 #[test]
 fn the_pair_of_the_other_axis_is_written_anew_for_another_type() {
     let (cloud, policy) = (low(), policy(""));
-    let threshold =
-        |cloud: &SimulatedCloud| match &pairs(&cloud.snapshot(), VARIANT, support::CPU_PAIR)[0].definition {
-            AlarmDefinition::Aws(alarm) => alarm.threshold,
-            AlarmDefinition::Oci(_) => panic!("an OCI alarm"),
-        };
+    let threshold = |cloud: &SimulatedCloud| {
+        let definition = pairs(&cloud.snapshot(), VARIANT, support::CPU_PAIR)[0].definition.clone();
+        let AlarmDefinition::Aws(alarm) = definition else { panic!("{definition:?} stands on AWS") };
+        alarm.threshold
+    };
     hear(HIGH_CPU, 0, &cloud, &policy);
     cloud.advance(minute(30));
     assert!((threshold(&cloud) - 20.0).abs() < 1e-9, "10 % of two vCPUs");
