@@ -1,41 +1,44 @@
-//! Sends a plan's calls in order and stops at the first that fails; notices after all, and all at once. Chooses
-//! nothing.
+//! Sends a plan's calls in order and stops at the first that fails. Sends notices last, all at once. Chooses nothing.
 
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::decide::{Check, Decision, Evaluated, Evaluation, Hold};
-use crate::outcome::{CallRecord, Ending, Outcome, Status, has_resized};
+use crate::decide::{Check, Decision, DecisionTrace, Evaluation, Hold};
+use crate::outcome::{CallRecord, Ending, Outcome, Status, is_resize_done};
 use crate::plan::Plan;
 use crate::platform::Call;
 use crate::platform::{Client, Error, Observation};
 use crate::policy::Mode;
 
-/// Carries a plan out.
+/// Carries out a plan. In the mode `observe` no call is sent.
 pub async fn apply(
     evaluation: &Evaluation<'_>,
-    seen: Option<Observation>,
+    observed: Option<Observation>,
     plan: Plan,
-    cloud: &dyn Client,
+    client: &dyn Client,
     mode: Mode,
 ) -> Outcome {
-    let Plan { decided, calls, notes } = plan;
-    let (calls, error) = match mode {
-        Mode::Act => send_all(calls, cloud).await,
+    let Plan { mut trace, calls, notes } = plan;
+    let (calls, mut error) = match mode {
+        Mode::Act => send_all(calls, client).await,
         Mode::Observe => {
             (calls.into_iter().map(|call| CallRecord::new(call, Status::DryRun)).collect(), None)
         }
     };
-    let result = ending(&decided.decision, &calls, error.as_ref());
-    let (decided, error) =
-        if has_resized(&calls) { (decided, error) } else { refused_as_busy(decided, error) };
+    let result = ending(&trace.decision, &calls, error.as_ref());
+    if !is_resize_done(&calls)
+        && let Some(Error::InProgress { message, .. }) = error
+    {
+        hold_as_busy(&mut trace, message);
+        error = None;
+    }
     Outcome {
         alarm: evaluation.alarm.clone(),
         target: Some(evaluation.target.clone()),
-        seen,
-        decision: decided.decision,
-        guards: decided.guards,
+        observed,
+        decision: trace.decision,
+        checks: trace.checks,
         calls,
         notices: Vec::new(),
         notes,
@@ -44,42 +47,43 @@ pub async fn apply(
     }
 }
 
-/// Sends what a plan that failed leaves to do. Its own failure is on record and changes nothing else.
-pub async fn follow_up(mut outcome: Outcome, calls: Vec<Call>, cloud: &dyn Client) -> Outcome {
-    let (receipts, _) = send_all(calls, cloud).await;
-    outcome.calls.extend(receipts);
+/// Sends the calls after a rejected change. A failure of theirs is on record and changes nothing else.
+pub async fn send_after_rejection(mut outcome: Outcome, calls: Vec<Call>, client: &dyn Client) -> Outcome {
+    let (records, _) = send_all(calls, client).await;
+    outcome.calls.extend(records);
     outcome
 }
 
-async fn send_all(calls: Vec<Call>, cloud: &dyn Client) -> (Vec<CallRecord>, Option<Error>) {
-    let mut receipts = Vec::with_capacity(calls.len());
-    let mut stopped = None;
+/// Sends calls in order until one fails, and returns a record of each with the failure.
+async fn send_all(calls: Vec<Call>, client: &dyn Client) -> (Vec<CallRecord>, Option<Error>) {
+    let mut records = Vec::new();
+    let mut failure = None;
     for call in calls {
-        if stopped.is_some() {
-            receipts.push(CallRecord::new(call, Status::NotSent));
+        if failure.is_some() {
+            records.push(CallRecord::new(call, Status::NotSent));
             continue;
         }
-        match cloud.send(&call).await {
-            Ok(answer) => receipts.push(CallRecord { call, status: Status::Done, answer: Some(answer) }),
+        match client.send(&call).await {
+            Ok(answer) => records.push(CallRecord { call, status: Status::Done, answer: Some(answer) }),
             Err(error) => {
-                receipts.push(CallRecord { call, status: Status::Failed, answer: Some(error.to_string()) });
-                stopped = Some(error);
+                records.push(CallRecord { call, status: Status::Failed, answer: Some(error.to_string()) });
+                failure = Some(error);
             }
         }
     }
-    (receipts, stopped)
+    (records, failure)
 }
 
-/// Sends every notice that is due, all at once, and waits no longer than so for any of them. What becomes of them
-/// is on record and changes nothing else.
-pub async fn notify(outcomes: &mut [Outcome], cloud: &dyn Client, within: Duration) {
+/// Sends every notice that is due, all at once, and waits at most so long for each. A failure is on record and changes
+/// nothing else.
+pub async fn notify(outcomes: &mut [Outcome], client: &dyn Client, within: Duration) {
     let notices = outcomes.iter_mut().flat_map(|outcome| &mut outcome.notices);
     let due = notices.filter(|notice| notice.status == Status::Due);
-    together(due.map(|notice| send_notice(notice, cloud, within)).collect()).await;
+    join_all(due.map(|notice| send_notice(notice, client, within)).collect()).await;
 }
 
-async fn send_notice(notice: &mut CallRecord, cloud: &dyn Client, within: Duration) {
-    let sent = tokio::time::timeout(within, cloud.send(&notice.call)).await;
+async fn send_notice(notice: &mut CallRecord, client: &dyn Client, within: Duration) {
+    let sent = tokio::time::timeout(within, client.send(&notice.call)).await;
     (notice.status, notice.answer) = match sent {
         Ok(Ok(answer)) => (Status::Done, Some(answer)),
         Ok(Err(error)) => (Status::Failed, Some(error.to_string())),
@@ -87,19 +91,19 @@ async fn send_notice(notice: &mut CallRecord, cloud: &dyn Client, within: Durati
     };
 }
 
-/// Waits for all of them at the same time.
-async fn together(work: Vec<impl Future<Output = ()>>) {
-    let mut open: Vec<_> = work.into_iter().map(Box::pin).collect();
+/// Waits for all futures at the same time.
+async fn join_all(futures: Vec<impl Future<Output = ()>>) {
+    let mut pending: Vec<_> = futures.into_iter().map(Box::pin).collect();
     poll_fn(|context| {
-        open.retain_mut(|one| one.as_mut().poll(context).is_pending());
-        if open.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        pending.retain_mut(|future| future.as_mut().poll(context).is_pending());
+        if pending.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
 }
 
 fn ending(decision: &Decision, calls: &[CallRecord], error: Option<&Error>) -> Ending {
     match (error, decision) {
-        (Some(Error::InProgress { .. }), _) if !has_resized(calls) => Ending::Held,
+        (Some(Error::InProgress { .. }), _) if !is_resize_done(calls) => Ending::Held,
         (Some(_), _) => Ending::Failed,
         (None, _) if calls.iter().any(|call_record| call_record.status == Status::DryRun) => Ending::DryRun,
         (None, Decision::Resize { .. }) => Ending::Applied,
@@ -107,10 +111,9 @@ fn ending(decision: &Decision, calls: &[CallRecord], error: Option<&Error>) -> E
     }
 }
 
-/// The update API's own "in progress" is an answer, not a failure: somebody else got there first.
-fn refused_as_busy(mut decided: Evaluated, error: Option<Error>) -> (Evaluated, Option<Error>) {
-    let Some(Error::InProgress { message, .. }) = error else { return (decided, error) };
-    decided.guards.push(Check { guard: "busy", held: true, saw: message.clone().into() });
-    decided.decision = Decision::Hold(Hold::Busy { status: message });
-    (decided, None)
+/// Turns the update API's refusal "in progress" into a hold: somebody else changed the deployment first, which is no
+/// failure.
+fn hold_as_busy(trace: &mut DecisionTrace, message: String) {
+    trace.checks.push(Check { guard: "busy", blocked: true, input: message.clone() });
+    trace.decision = Decision::Hold(Hold::Busy { status: message });
 }

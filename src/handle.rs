@@ -1,79 +1,59 @@
 //! The flow: parse, observe, decide, plan, apply. Every host and the command line call this and nothing else.
 
-use crate::outcome::Answer;
-
 use jiff::Timestamp;
 
 use crate::alarm::Alarm;
-use crate::apply::{apply, follow_up, notify};
-use crate::decide::{Check, Evaluated, Evaluation, asks_for_more, decide, worth_a_look, worth_mending};
+use crate::apply::{apply, notify, send_after_rejection};
+use crate::decide::{DecisionTrace, Evaluation, decide, precheck};
+use crate::deployment::ObservedAlarm;
 use crate::notice::notices;
-use crate::outcome::Outcome;
+use crate::outcome::{Answer, Outcome};
 use crate::plan::{after_rejection, delete_orphan, plan};
 use crate::platform::{self, ActiveAlarm, Client};
 use crate::policy::Policy;
 use crate::reconcile::due;
-use crate::size::Axis;
-use crate::source;
-use crate::source::Event;
+use crate::source::{self, Event};
 use crate::target::TargetId;
+
+mod order;
 
 pub use crate::platform::web::ANSWERS_WITHIN as NOTICES_WITHIN;
 
-/// Answers one payload, and tells the policy's destinations of what was resized.
+/// Handles one payload, and sends the policy's notices about it.
 pub async fn handle(
     body: &[u8],
-    cloud: &dyn Client,
+    client: &dyn Client,
     policy: &Policy,
     now: Timestamp,
 ) -> Result<Answer, source::Error> {
-    let mut answer = handle_each(body, cloud, policy, now, &mut |_| {}).await?;
-    notify(&mut answer.outcomes, cloud, NOTICES_WITHIN).await;
+    let mut answer = handle_each(body, client, policy, now, &mut |_| {}).await?;
+    notify(&mut answer.outcomes, client, NOTICES_WITHIN).await;
     Ok(answer)
 }
 
-/// Answers one payload, and tells each outcome as soon as it is there: what was done is known even when
-/// there is no time for the rest. Notices are due then; [`Answer::notify`] sends them.
+/// Handles one payload, and reports each outcome as soon as it exists, so that it is on record even when the time runs
+/// out before the next one. Notices are due afterwards; [`notify`] sends them.
 pub async fn handle_each(
     body: &[u8],
-    cloud: &dyn Client,
+    client: &dyn Client,
     policy: &Policy,
     now: Timestamp,
-    told: &mut (dyn FnMut(&Outcome) + Send),
+    on_outcome: &mut (dyn FnMut(&Outcome) + Send),
 ) -> Result<Answer, source::Error> {
-    let mut event = source::parse(body)?;
-    let (repeats, error) = match repeats(&event, cloud, policy, now).await {
-        Ok(repeats) => (repeats, None),
+    let flow = Flow { client, policy, now };
+    let event = source::parse(body)?;
+    let (due, error) = match flow.due_alarms(&event).await {
+        Ok(due) => (due, None),
         Err(error) => (Vec::new(), Some(error)),
     };
-    let own = std::mem::take(&mut event.alarms).into_iter().map(ActiveAlarm::from);
-    let mut called: Vec<ActiveAlarm> = own.chain(repeats).collect();
-    // One after the other: two alarms may well speak of one deployment, and then more wins over less.
-    called.sort_by_key(|one| (one.is_quiet_pair(), !asks_for_more(&one.alarm, policy)));
-    let mut outcomes: Vec<Outcome> = Vec::new();
-    for one in called {
-        for target in one.alarm.evaluated_targets() {
-            let wins = |earlier: &&Outcome| {
-                target.is_some_and(|target| {
-                    earlier.target.as_ref() == Some(target) && wins(earlier, &one, target, policy)
-                })
-            };
-            let earlier = outcomes.iter().find(wins).map(|earlier| earlier.alarm.name.to_string());
-            // What has just been resized has just been looked at, and its pair with it.
-            if one.is_quiet_pair() && earlier.is_some() {
-                continue;
-            }
-            let outcome = match earlier {
-                Some(by) => {
-                    let decided = Evaluated::superseded(&one.alarm, &by);
-                    Some(Outcome::without_look(&one.alarm, target, decided))
-                }
-                None => take_up(&one, target, cloud, policy, now).await,
-            };
-            if let Some(outcome) = outcome {
-                let notices = notices(&outcome, policy, now);
-                let outcome = outcome.with_notices(notices);
-                told(&outcome);
+    let mut alarms: Vec<ActiveAlarm> = event.alarms.into_iter().map(ActiveAlarm::from).chain(due).collect();
+    order::sort(&mut alarms, policy);
+    let mut outcomes = Vec::new();
+    // One alarm after the other, because several of them may be about one deployment.
+    for alarm in &alarms {
+        for target in alarm.alarm.evaluated_targets() {
+            if let Some(outcome) = flow.outcome(alarm, target, &outcomes).await {
+                on_outcome(&outcome);
                 outcomes.push(outcome);
             }
         }
@@ -81,103 +61,114 @@ pub async fn handle_each(
     Ok(Answer { outcomes, rejected: event.rejected, error })
 }
 
-/// Whether an alarm waits for an earlier one about the same deployment. One change at a time; and where more was asked for
-/// and could not be had, nothing is taken away that would make it worse. Anything less does where instances were asked for;
-/// where a shape or a bandwidth was, only less of the same.
-fn wins(earlier: &Outcome, later: &ActiveAlarm, target: &TargetId, policy: &Policy) -> bool {
-    if earlier.changes() || later.is_quiet_pair() {
-        return earlier.changes();
-    }
-    let later = &later.alarm;
-    if !asks_for_more(&earlier.alarm, policy) || asks_for_more(later, policy) {
-        return false;
-    }
-    let touches = |alarm: &Alarm, axis| {
-        policy.rule_for(&alarm.name, target).is_some_and(|matched| matched.rule.touches(axis))
-    };
-    let alike = |axis| touches(&earlier.alarm, axis) && touches(later, axis);
-    let worse = touches(&earlier.alarm, Axis::Instances) || alike(Axis::Shape) || alike(Axis::Bandwidth);
-    earlier.failed_to_change() || (worse && earlier.asked_in_vain())
-}
-
-/// The alarms that a tick, or a deployment at rest, calls for.
-async fn repeats(
-    event: &Event,
-    cloud: &dyn Client,
-    policy: &Policy,
+/// What every step of the flow needs.
+#[derive(Clone, Copy)]
+struct Flow<'a> {
+    client: &'a dyn Client,
+    policy: &'a Policy,
     now: Timestamp,
-) -> Result<Vec<ActiveAlarm>, platform::Error> {
-    if !event.asks_for_repeats() {
-        return Ok(Vec::new());
-    }
-    let active = cloud.active_alarms(policy.alarm_action.as_deref(), now).await?;
-    Ok(due(event, active, now))
 }
 
-/// An alarm is answered; a paired alarm of ours that does not fire is mended, which is worth a record only
-/// where there was something to do. A pair whose deployment is gone goes with it.
-async fn take_up(
-    one: &ActiveAlarm,
-    target: Option<&TargetId>,
-    cloud: &dyn Client,
-    policy: &Policy,
-    now: Timestamp,
-) -> Option<Outcome> {
-    let alarm = &one.alarm;
-    let Some(target) = target else {
-        return Some(Outcome::without_look(alarm, None, Evaluated::unknown_target(alarm)));
-    };
-    let Some(pair) = &one.pair else {
-        return Some(answer(one, target, cloud, policy, now).await);
-    };
-    let (evaluation, to_mend) = worth_mending(alarm, target, policy, now)?;
-    let outcome = if one.is_quiet_pair() || evaluation.is_caretaking() {
-        attempt(&evaluation, to_mend, cloud, policy).await
-    } else {
-        answer(one, target, cloud, policy, now).await
-    };
-    if let (Some(platform::Error::NotFound { .. }), None) = (&outcome.error, &outcome.seen) {
-        let plan = delete_orphan(&evaluation, pair, outcome.guards);
-        return Some(apply(&evaluation, None, plan, cloud, evaluation.mode(policy)).await);
+impl Flow<'_> {
+    /// The active alarms that a tick, or a deployment that has settled, makes due.
+    async fn due_alarms(&self, event: &Event) -> Result<Vec<ActiveAlarm>, platform::Error> {
+        if !event.asks_for_repeats() {
+            return Ok(Vec::new());
+        }
+        let action = self.policy.alarm_action.as_deref();
+        let active = self.client.active_alarms(action, self.now).await?;
+        Ok(due(event, active, self.now))
     }
-    let worth_telling = !one.is_quiet_pair() || !outcome.calls.is_empty() || outcome.error.is_some();
-    worth_telling.then_some(outcome)
-}
 
-async fn answer(
-    one: &ActiveAlarm,
-    target: &TargetId,
-    cloud: &dyn Client,
-    policy: &Policy,
-    now: Timestamp,
-) -> Outcome {
-    let (evaluation, asked) = match worth_a_look(&one.alarm, target, policy, now) {
-        Ok(evaluation) => evaluation,
-        Err(held) => return Outcome::without_look(&one.alarm, Some(target), *held),
-    };
-    let outcome = attempt(&evaluation, asked.clone(), cloud, policy).await;
-    if outcome.lost_race() {
-        // Whoever won may have done what was asked: look again, decide again, once.
-        return attempt(&evaluation, asked, cloud, policy).await.after(outcome);
+    /// The outcome of one alarm about one target, with the notices that it leads to; `None` where there is nothing to
+    /// report.
+    async fn outcome(
+        &self,
+        active: &ActiveAlarm,
+        target: Option<&TargetId>,
+        earlier: &[Outcome],
+    ) -> Option<Outcome> {
+        let outcome = match target {
+            Some(target) => self.target_outcome(active, target, earlier).await?,
+            None => Outcome::without_observation(
+                &active.alarm,
+                None,
+                DecisionTrace::unknown_target(&active.alarm),
+            ),
+        };
+        let notices = notices(&outcome, self.policy, self.now);
+        Some(outcome.with_notices(notices))
     }
-    outcome
-}
 
-async fn attempt(
-    evaluation: &Evaluation<'_>,
-    asked: Vec<Check>,
-    cloud: &dyn Client,
-    policy: &Policy,
-) -> Outcome {
-    let seen = match cloud.observe(&evaluation.request()).await {
-        Ok(seen) => seen,
-        Err(error) => return Outcome::blind(evaluation, asked, error),
-    };
-    let evaluation = &evaluation.with_tags(&seen.tags);
-    let decided = decide(evaluation, asked, &seen, policy);
-    let plan = plan(evaluation, &seen, decided, policy);
-    let outcome = apply(evaluation, Some(seen), plan, cloud, evaluation.mode(policy)).await;
-    let after_rejection =
-        outcome.refused().map(|refused| after_rejection(evaluation, &refused, policy)).unwrap_or_default();
-    follow_up(outcome, after_rejection, cloud).await
+    async fn target_outcome(
+        &self,
+        active: &ActiveAlarm,
+        target: &TargetId,
+        earlier: &[Outcome],
+    ) -> Option<Outcome> {
+        let alarm = &active.alarm;
+        match (order::superseded_by(earlier, active, target, self.policy), &active.pair) {
+            // The resize observed and repaired this pair as well.
+            (Some(_), _) if active.is_quiet_pair() => None,
+            (Some(by), _) => {
+                let trace = DecisionTrace::superseded(alarm, by);
+                Some(Outcome::without_observation(alarm, Some(target), trace))
+            }
+            (None, Some(pair)) => self.reconcile_pair(active, pair, target).await,
+            (None, None) => Some(self.respond(alarm, target).await),
+        }
+    }
+
+    /// Responds to a firing alarm. A lost race is observed and decided once more, because whoever won it may have made
+    /// the change already.
+    async fn respond(&self, alarm: &Alarm, target: &TargetId) -> Outcome {
+        let evaluation = match precheck(alarm, target, self.policy, self.now) {
+            Ok(evaluation) => evaluation,
+            Err(trace) => return Outcome::without_observation(alarm, Some(target), *trace),
+        };
+        let outcome = self.run(&evaluation).await;
+        if outcome.lost_race() {
+            return self.run(&evaluation).await.with_earlier_calls(outcome);
+        }
+        outcome
+    }
+
+    /// Reconciles a paired alarm. One that fires for a rule is responded to; any other is repaired, and deleted with its
+    /// deployment. `None` where there was nothing to repair.
+    async fn reconcile_pair(
+        &self,
+        active: &ActiveAlarm,
+        pair: &ObservedAlarm,
+        target: &TargetId,
+    ) -> Option<Outcome> {
+        let evaluation = Evaluation::for_repair(&active.alarm, target, self.policy, self.now)?;
+        let outcome = if active.is_quiet_pair() || evaluation.has_no_rule() {
+            self.run(&evaluation).await
+        } else {
+            self.respond(&active.alarm, target).await
+        };
+        if outcome.found_no_deployment() {
+            let plan = delete_orphan(&evaluation, pair, outcome.checks);
+            return Some(apply(&evaluation, None, plan, self.client, evaluation.mode(self.policy)).await);
+        }
+        let did_something = !outcome.calls.is_empty() || outcome.error.is_some();
+        (did_something || !active.is_quiet_pair()).then_some(outcome)
+    }
+
+    /// Observes, decides, plans and applies one evaluation.
+    async fn run(&self, evaluation: &Evaluation<'_>) -> Outcome {
+        let Self { client, policy, .. } = *self;
+        let observed = match client.observe(&evaluation.request()).await {
+            Ok(observed) => observed,
+            Err(error) => return Outcome::not_observed(evaluation, error),
+        };
+        let evaluation = &evaluation.with_tags(&observed.tags);
+        let trace = decide(evaluation, &observed, policy);
+        let plan = plan(evaluation, &observed, trace, policy);
+        let outcome = apply(evaluation, Some(observed), plan, client, evaluation.mode(policy)).await;
+        let rejected = outcome.rejected_change();
+        let calls =
+            rejected.map(|rejected| after_rejection(evaluation, &rejected, policy)).unwrap_or_default();
+        send_after_rejection(outcome, calls, client).await
+    }
 }

@@ -1,97 +1,97 @@
-//! What became of an alarm: the decision, the calls and how it ended.
+//! The outcome of an alarm: the decision, the calls and how it ended.
 
 use crate::alarm::Alarm;
-use crate::decide::{Check, Decision, Evaluated, Evaluation, Hold};
-use crate::plan::RejectedChange;
+use crate::decide::{Check, Decision, DecisionTrace, Evaluation, Hold};
+use crate::plan::{RejectedChange, RejectedShape};
 use crate::platform::Call;
 use crate::platform::{self, Error, Observation};
 use crate::size::Axis;
 use crate::source;
 use crate::target::TargetId;
 
-/// All there is to say about one alarm and one target when everything is over.
+/// Everything that one alarm about one target led to.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// What happened.
+    /// The alarm.
     pub alarm: Alarm,
-    /// To which deployment; `None` when the alarm names none.
+    /// The deployment that the alarm is about; `None` where the alarm names no known one.
     pub target: Option<TargetId>,
-    /// The deployment as it was seen; `None` when no look was needed or none was possible.
-    pub seen: Option<Observation>,
-    /// What was decided.
+    /// The deployment as it was observed; `None` where it was not, or could not be.
+    pub observed: Option<Observation>,
+    /// The decision.
     pub decision: Decision,
-    /// Every guard that was asked, in order.
-    pub guards: Vec<Check>,
-    /// Every call of the plan, in order, and what became of it.
+    /// Every check that led to the decision, in order.
+    pub checks: Vec<Check>,
+    /// Every call of the plan, in order, and its status.
     pub calls: Vec<CallRecord>,
-    /// What the policy's destinations are told of it, and what became of that. Changes nothing else here.
+    /// The notices to the policy's destinations, and their status. A notice that fails changes nothing else here.
     pub notices: Vec<CallRecord>,
-    /// What an operator should know besides.
+    /// Notes for the operator.
     pub notes: Vec<String>,
-    /// What stopped it.
+    /// The error that stopped it, if one did.
     pub error: Option<Error>,
     /// How it ended.
     pub result: Ending,
 }
 
-/// One call and what became of it.
+/// One call and its status.
 #[derive(Debug, Clone)]
 pub struct CallRecord {
     /// The call.
     pub call: Call,
-    /// What became of it.
+    /// Its status.
     pub status: Status,
-    /// What the API answered.
+    /// The API's answer; `None` where there is none.
     pub answer: Option<String>,
 }
 
 impl CallRecord {
-    /// A call that nothing has answered yet.
+    /// A call without an answer.
     pub fn new(call: Call, status: Status) -> Self {
         Self { call, status, answer: None }
     }
 }
 
-/// What became of a call.
+/// The status of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// The API accepted it.
     Done,
-    /// The API refused it or did not answer.
+    /// The API rejected it or did not answer.
     Failed,
     /// A call before it failed.
     NotSent,
     /// Nothing is sent in this mode.
     DryRun,
-    /// It is sent when everything else is done.
+    /// It will be sent when everything else is done.
     Due,
 }
 
-/// How it ended.
+/// How an outcome ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// A resize was sent.
     Applied,
-    /// Nothing was to be resized; the pair may have been repaired.
+    /// No resize was sent; the pair may have been repaired.
     Held,
-    /// There were calls, and none was sent because the mode says so.
+    /// There were calls, and the mode let none be sent.
     DryRun,
-    /// Something that should have happened did not.
+    /// A call or the observation failed.
     Failed,
 }
 
 impl Outcome {
-    /// An alarm that needs no look at its deployment.
-    pub fn without_look(alarm: &Alarm, target: Option<&TargetId>, decided: Evaluated) -> Self {
-        let unknown = decided.decision == Decision::Hold(Hold::UnknownTarget);
+    /// The outcome of an alarm whose deployment is not observed.
+    pub fn without_observation(alarm: &Alarm, target: Option<&TargetId>, trace: DecisionTrace) -> Self {
+        let unknown = trace.decision == Decision::Hold(Hold::UnknownTarget);
         Self {
             alarm: alarm.clone(),
             target: target.cloned(),
-            seen: None,
-            decision: decided.decision,
-            guards: decided.guards,
+            observed: None,
+            decision: trace.decision,
+            checks: trace.checks,
             calls: Vec::new(),
             notices: Vec::new(),
             notes: Vec::new(),
@@ -100,51 +100,57 @@ impl Outcome {
         }
     }
 
-    /// A deployment that could not be looked at.
-    pub fn blind(evaluation: &Evaluation, guards: Vec<Check>, error: Error) -> Self {
-        let decided = Evaluated::held(Hold::NotObserved, guards);
-        let held = Self::without_look(evaluation.alarm, Some(evaluation.target), decided);
+    /// The outcome where the observation fails.
+    pub fn not_observed(evaluation: &Evaluation, error: Error) -> Self {
+        let trace = DecisionTrace::hold(Hold::NotObserved, evaluation.checks.clone());
+        let held = Self::without_observation(evaluation.alarm, Some(evaluation.target), trace);
         Self { error: Some(error), result: Ending::Failed, ..held }
     }
 
-    /// Whether a change of the deployment itself was sent.
+    /// Whether the observation found no such deployment.
+    pub fn found_no_deployment(&self) -> bool {
+        self.observed.is_none() && matches!(self.error, Some(Error::NotFound { .. }))
+    }
+
+    /// Whether the platform accepted a change of the deployment itself.
     pub fn resized(&self) -> bool {
-        has_resized(&self.calls)
+        is_resize_done(&self.calls)
     }
 
-    /// Whether it has changed the deployment itself, or would have if calls were sent.
-    pub fn changes(&self) -> bool {
-        self.resized() || (self.result == Ending::DryRun && matches!(self.decision, Decision::Resize { .. }))
+    /// Whether the platform accepted a change of the deployment itself, or a dry run planned one.
+    pub fn resized_or_would(&self) -> bool {
+        let would = self.result == Ending::DryRun && matches!(self.decision, Decision::Resize { .. });
+        would || self.resized()
     }
 
-    /// Whether it would have changed the deployment, and something went wrong.
-    pub fn failed_to_change(&self) -> bool {
+    /// Whether a resize was decided and something failed.
+    pub fn failed_to_resize(&self) -> bool {
         self.result == Ending::Failed && matches!(self.decision, Decision::Resize { .. })
     }
 
-    /// Whether the alarm asked for a change rightly, and got none.
-    pub fn asked_in_vain(&self) -> bool {
-        matches!(&self.decision, Decision::Hold(hold) if hold.is_in_vain())
+    /// Whether the deployment needs the requested change and does not get it.
+    pub fn leaves_demand_unmet(&self) -> bool {
+        matches!(&self.decision, Decision::Hold(hold) if hold.leaves_demand_unmet())
     }
 
-    /// Whether somebody else changed the deployment or its pair between the look and the call.
+    /// Whether somebody else changed the deployment or its pair between the observation and the call.
     pub fn lost_race(&self) -> bool {
         matches!(self.error, Some(Error::LostRace { .. }))
     }
 
-    /// The same outcome, with the calls of an earlier attempt before its own: what was sent stays on record.
+    /// The same outcome, with the sent calls of an earlier attempt before its own.
     #[must_use]
-    pub fn after(mut self, earlier: Self) -> Self {
+    pub fn with_earlier_calls(mut self, earlier: Self) -> Self {
         let sent = earlier.calls.into_iter().filter(|call_record| call_record.status != Status::NotSent);
         self.calls.splice(0..0, sent);
         self
     }
 
-    /// The change that was sent and surely not accepted, if that is how it ended. What may have been accepted, or
-    /// may be the next time, is none.
-    pub fn refused(&self) -> Option<RejectedChange<'_>> {
+    /// The change that was sent and that the platform certainly rejected; `None` where it was, or may still be,
+    /// accepted.
+    pub fn rejected_change(&self) -> Option<RejectedChange<'_>> {
         let failed = self.calls.iter().find(|call_record| call_record.status == Status::Failed)?;
-        let seen = self.seen.as_ref().filter(|_| failed.call.serves_a_resize())?;
+        let observed = self.observed.as_ref().filter(|_| failed.call.serves_a_resize())?;
         match (&self.error, &self.decision) {
             (
                 Some(
@@ -154,17 +160,18 @@ impl Outcome {
                 ),
                 Decision::Resize { axis, to, .. },
             ) => {
-                let shape = (*axis == Axis::Shape).then(|| (to.rung().into_owned(), message.as_str()));
-                Some(RejectedChange { seen, axis: Some(*axis), shape })
+                let shape = RejectedShape { shape: to.rung().into_owned(), message };
+                let shape = (*axis == Axis::Shape).then_some(shape);
+                Some(RejectedChange { observed, axis: Some(*axis), shape })
             }
             (None, Decision::Hold(Hold::Busy { .. })) => {
-                Some(RejectedChange { seen, axis: None, shape: None })
+                Some(RejectedChange { observed, axis: None, shape: None })
             }
             _ => None,
         }
     }
 
-    /// The same outcome, with what is to be told of it.
+    /// The same outcome, with the notices to send about it.
     #[must_use]
     pub fn with_notices(mut self, notices: Vec<Call>) -> Self {
         let status = if self.result == Ending::DryRun { Status::DryRun } else { Status::Due };
@@ -178,18 +185,18 @@ impl Outcome {
     }
 }
 
-/// What became of one payload.
+/// The outcomes of one payload.
 #[derive(Debug, Default)]
 pub struct Answer {
-    /// One per alarm and target, in the order in which they were answered.
+    /// One outcome per alarm and target, in the order in which they were handled.
     pub outcomes: Vec<Outcome>,
     /// Records of the payload that could not be read.
     pub rejected: Vec<source::Error>,
-    /// Why the alarms that fire could not be asked for.
+    /// Why the active alarms could not be listed.
     pub error: Option<platform::Error>,
 }
 
-/// Whether the change of size itself was accepted, whatever became of the rest.
-pub fn has_resized(calls: &[CallRecord]) -> bool {
+/// Whether the platform accepted the change of size itself, whatever the other calls led to.
+pub fn is_resize_done(calls: &[CallRecord]) -> bool {
     calls.iter().any(|call_record| call_record.status == Status::Done && call_record.call.resizes())
 }

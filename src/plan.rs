@@ -1,14 +1,14 @@
-//! Every call that a decision takes, in order, with every name and number in it.
+//! Plans every call that a decision takes, in order, with every name and number in it.
 //!
-//! The paired alarm is written before the capacity that it will take back, and deleted only when the
-//! deployment is seen settled at its floor: stopping after any call strands nothing. Sends nothing.
+//! The paired alarm is written before the capacity that it removes, and deleted only when the deployment is observed
+//! settled at its floor. So a plan may stop after any call without leaving capacity that nothing removes. Sends nothing.
 
 use crate::decide::{
-    Check, Decision, Evaluated, Evaluation, Hold, cheapest, floor, keeps_a_record, pair_notifies, remembered,
+    Check, Context, Decision, DecisionTrace, Evaluation, Hold, SizeChange, cheapest, records_changes,
 };
 use crate::deployment::{Deployment, Infeasible, Lifecycle, ObservedAlarm};
 use crate::platform::target::{
-    self, FollowUp, PairRequest, PairSupport, RejectedUpdate, Resize, SettledDeployment,
+    self, FollowUp, PairRequest, PairSupport, RejectedUpdate, Resize, SettledDeployment, Target,
 };
 use crate::platform::{self, Call, Observation};
 use crate::policy::{NativeAutoscaling, Policy};
@@ -18,243 +18,278 @@ use crate::size::{Axis, Direction, Size};
 /// A decision, and the calls that carry it out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// What was decided, and how.
-    pub decided: Evaluated,
-    /// What to send, in this order.
+    /// The decision, and every check that led to it.
+    pub trace: DecisionTrace,
+    /// The calls, in the order in which they are sent.
     pub calls: Vec<Call>,
-    /// What an operator should know besides.
+    /// Notes for the operator.
     pub notes: Vec<String>,
 }
 
-/// A change that was sent and not accepted.
-#[derive(Debug)]
-pub struct RejectedChange<'a> {
-    /// The deployment as it was seen.
-    pub seen: &'a Observation,
-    /// Along which axis it would have been changed; `None` when somebody else's change was in the way.
-    pub axis: Option<Axis>,
-    /// Why the shape cannot be had, and which; `None` when the shape is not to blame.
-    pub shape: Option<(String, &'a str)>,
+impl Plan {
+    /// A plan without any call.
+    pub fn without_calls(trace: DecisionTrace) -> Self {
+        Self { trace, calls: Vec::new(), notes: Vec::new() }
+    }
 }
 
-/// What shall become of the paired alarm.
-#[derive(PartialEq)]
+/// A change that was sent and that the platform rejected.
+#[derive(Debug)]
+pub struct RejectedChange<'a> {
+    /// The deployment as it was observed before.
+    pub observed: &'a Observation,
+    /// The axis that would have changed; `None` where somebody else's change was in progress.
+    pub axis: Option<Axis>,
+    /// The shape that could not be provided; `None` where the shape is not the reason.
+    pub shape: Option<RejectedShape<'a>>,
+}
+
+/// A shape that the platform could not provide.
+#[derive(Debug)]
+pub struct RejectedShape<'a> {
+    /// The shape, as a ladder names it.
+    pub shape: String,
+    /// The platform's message.
+    pub message: &'a str,
+}
+
+/// What happens to the paired alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PairAction {
-    /// There is capacity to take back: it must stand as the policy says.
-    Keep,
-    /// The deployment rests at its floor: nothing is left to take back.
+    /// It must exist as the policy describes it, because there is capacity to remove.
+    Ensure,
+    /// It is deleted, because the deployment is settled at its floor.
     Delete,
-    /// It cannot be told, or it is nobody's business here.
+    /// It stays as it is.
     Leave,
 }
 
-/// The pair, and the change.
-const USUALLY: usize = 2;
-
-/// Turns a decision into calls: the pair that must stand, then the change or what earlier changes have left to
-/// do, and only when nothing is left the end of a pair that has served.
-pub fn plan(evaluation: &Evaluation, seen: &Observation, decided: Evaluated, policy: &Policy) -> Plan {
-    let Some(target) = target::of(seen.target.kind()) else {
-        return Plan { decided, calls: Vec::new(), notes: Vec::new() };
-    };
-    if evaluation.leaves_alone(&decided.decision) {
-        return Plan { decided, calls: Vec::new(), notes: Vec::new() };
-    }
-    let mut calls = Vec::with_capacity(USUALLY);
-    let mut notes = Vec::new();
-    let pair_action = pair_action(target, evaluation, seen, &decided.decision, policy);
-    if pair_action == PairAction::Keep {
-        let size = match &decided.decision {
-            Decision::Resize { to, .. } => to,
-            Decision::Hold(_) => &seen.size,
-        };
-        calls.extend(kept(target, evaluation, (seen, size), policy, &mut notes));
-    }
-    let left = match &decided.decision {
-        Decision::Resize { axis, to, .. } => {
-            let direction = decided.direction.unwrap_or(Direction::Up);
-            resized(target, evaluation, seen, (*axis, direction, to), policy, (&mut calls, &mut notes));
-            FollowUp::default()
+/// Turns a decision into calls: first the pair, then the change or what earlier changes left to do, last the deletion
+/// of alarms that have no use any more.
+pub fn plan(evaluation: &Evaluation, observed: &Observation, trace: DecisionTrace, policy: &Policy) -> Plan {
+    let context = Context::new(evaluation, observed, policy);
+    match context.target {
+        Some(target) if !evaluation.forbids_calls(&trace.decision) => {
+            PlanContext { context, target, observed }.plan(trace)
         }
-        Decision::Hold(_) => left_over(target, evaluation, seen),
-    };
-    calls.extend(left.calls);
-    notes.extend(left.notes);
-    if let PairSupport::Written { delete, .. } = target.pair {
-        if pair_action == PairAction::Delete && !left.goes_on {
-            calls.extend(ours(seen).map(|alarm| delete(alarm, Some(seen))));
-        }
-        if pair_action != PairAction::Leave {
-            calls.extend(seen.duplicates.iter().map(|alarm| delete(alarm, None)));
-        }
-    }
-    Plan { decided, calls, notes }
-}
-
-fn resized(
-    target: &target::Target,
-    evaluation: &Evaluation,
-    seen: &Observation,
-    (axis, direction, to): (Axis, Direction, &Size),
-    policy: &Policy,
-    (calls, notes): (&mut Vec<Call>, &mut Vec<String>),
-) {
-    let recent = remembered(evaluation, seen, policy, (axis, direction, to.instances));
-    let ladders = &policy.ladders;
-    (target.resize)(Resize { seen, axis, to, ladders, recent, now: evaluation.now }, calls, notes);
-    let rule = &evaluation.matched.rule;
-    if direction == Direction::Up && rule.pair.is_none() {
-        notes.push(format!("{} has no `pair`: nothing of ours takes this back", rule.origin));
+        Some(_) | None => Plan::without_calls(trace),
     }
 }
 
-/// Only at rest is it certain that earlier changes are over.
-fn left_over(target: &target::Target, evaluation: &Evaluation, seen: &Observation) -> FollowUp {
-    if seen.lifecycle != Lifecycle::Settled {
-        return FollowUp::default();
-    }
-    let capacity_backoff = evaluation.matched.rule.is.capacity_backoff;
-    (target.finish)(&SettledDeployment { seen, capacity_backoff, now: evaluation.now })
-}
-
-/// What a change that was not accepted leaves to do: nothing is to be taken for a change that was tried, and a shape
-/// that could not be had is remembered.
-pub fn after_rejection(evaluation: &Evaluation, refused: &RejectedChange, policy: &Policy) -> Vec<Call> {
+/// The calls after a rejected change. The record of the change is removed, and a shape that could not be provided is
+/// recorded.
+pub fn after_rejection(evaluation: &Evaluation, rejected: &RejectedChange, policy: &Policy) -> Vec<Call> {
     let Some(target) = target::of(evaluation.target.kind()) else { return Vec::new() };
     let rule = &evaluation.matched.rule;
-    let of_shape = refused.axis.map_or_else(|| rule.touches(Axis::Shape), |axis| axis == Axis::Shape);
-    let on_record = keeps_a_record(evaluation, policy);
+    let of_shape = rejected.axis.map_or_else(|| rule.touches(Axis::Shape), |axis| axis == Axis::Shape);
     let until = evaluation.now.checked_add(rule.is.capacity_backoff).unwrap_or(evaluation.now);
-    let infeasible = refused.shape.as_ref().map(|(shape, why)| Infeasible {
+    let infeasible = rejected.shape.as_ref().map(|RejectedShape { shape, message }| Infeasible {
         shape: shape.clone(),
         until,
-        why: (*why).to_owned(),
+        why: (*message).to_owned(),
     });
     (target.after_rejection)(&RejectedUpdate {
-        seen: refused.seen,
+        observed: rejected.observed,
         of_shape,
         infeasible: infeasible.as_ref(),
-        on_record,
+        on_record: records_changes(evaluation, policy),
     })
 }
 
-/// What is left to do about a deployment that is gone: its paired alarm goes, too.
-pub fn delete_orphan(evaluation: &Evaluation, pair: &ObservedAlarm, guards: Vec<Check>) -> Plan {
+/// The plan for a deployment that no longer exists: its paired alarm is deleted.
+pub fn delete_orphan(evaluation: &Evaluation, pair: &ObservedAlarm, checks: Vec<Check>) -> Plan {
     let calls = target::of(evaluation.target.kind()).and_then(|target| match target.pair {
         PairSupport::Written { delete, .. } => Some(delete(pair, None)),
         PairSupport::Verified => None,
     });
-    let decided = Evaluated::held(Hold::TargetGone, guards);
-    Plan { decided, calls: calls.into_iter().collect(), notes: Vec::new() }
+    let calls = calls.into_iter().collect();
+    Plan { calls, ..Plan::without_calls(DecisionTrace::hold(Hold::TargetGone, checks)) }
 }
 
-/// The paired alarm's fate follows from where the deployment is and where it goes.
-fn pair_action(
-    target: &target::Target,
-    evaluation: &Evaluation,
-    seen: &Deployment,
-    decision: &Decision,
-    policy: &Policy,
-) -> PairAction {
-    let rule = &evaluation.matched.rule;
-    if rule.pair.is_some() && target.deleted.contains(&seen.status.as_str()) {
-        return PairAction::Delete;
-    }
-    // Where the cheapest size is looked for, the count alone is enough to go by.
-    let axis = if rule.scaling_policy == ScalingPolicy::Cheapest { Axis::Instances } else { rule.axis };
-    let untouched = seen.fixed.contains_key(&axis) || seen.lifecycle == Lifecycle::Gone;
-    // What somebody else has added is not ours to take back, but what was parked is ours to put back.
-    let puts_back =
-        rule.is.native_autoscaling == NativeAutoscaling::Suspend && target.unfinished.contains(&rule.axis);
-    let owned = seen.owners.contains_key(&axis) && !puts_back;
-    if rule.pair.is_none() || untouched || (owned && ours(seen).is_none()) {
-        return PairAction::Leave;
-    }
-    // Elsewhere an alarm that asks for more may be being answered right now, by what needs the pair.
-    let serves_nobody = one_at_a_time(evaluation, policy) || !evaluation.may_ask_for_more();
-    let above = |sizes: &[&Size]| above_floor(evaluation, seen, sizes, policy);
-    match decision {
-        Decision::Hold(Hold::PairTaken { .. } | Hold::NoPairAction) => PairAction::Leave,
-        // It brings the look that finishes what the change leaves to do, and goes with it.
-        Decision::Resize { axis, .. } if target.unfinished.contains(axis) => PairAction::Keep,
-        // On the last step down there is nothing left for a new alarm to take back; one that stands goes
-        // when the floor is observed.
-        Decision::Resize { to, .. } => match (above(&[to]), ours(seen)) {
-            (Some(true), _) | (_, Some(_)) => PairAction::Keep,
-            (Some(false) | None, None) => PairAction::Leave,
-        },
-        Decision::Hold(_) => match above(&[&seen.size, &seen.heading]) {
-            Some(true) => PairAction::Keep,
-            Some(false) if seen.lifecycle == Lifecycle::Settled && serves_nobody => PairAction::Delete,
-            Some(false) | None => PairAction::Leave,
-        },
-    }
+/// Everything that a plan depends on.
+struct PlanContext<'a> {
+    context: Context<'a>,
+    target: &'a Target,
+    observed: &'a Observation,
 }
 
-/// Whether no other event may be being answered right now: as the host says, or else as the platform's usual host does.
-fn one_at_a_time(evaluation: &Evaluation, policy: &Policy) -> bool {
-    let usual = || platform::of(evaluation.target.kind()).is_some_and(|platform| platform.one_at_a_time);
-    policy.one_at_a_time.unwrap_or_else(usual)
-}
-
-/// Whether any of the sizes is above the floor. `None` when the shape's ladder is unknown.
-fn above_floor(evaluation: &Evaluation, seen: &Deployment, sizes: &[&Size], policy: &Policy) -> Option<bool> {
-    if evaluation.matched.rule.scaling_policy == ScalingPolicy::Cheapest {
-        return cheapest::above_floor(evaluation, seen, sizes, policy);
-    }
-    match evaluation.matched.rule.axis {
-        Axis::Instances => {
-            let floor = floor(evaluation, seen);
-            Some(sizes.iter().any(|size| size.instances > floor))
+impl PlanContext<'_> {
+    /// Collects the calls of a decision, in order.
+    fn plan(&self, trace: DecisionTrace) -> Plan {
+        let pair_action = self.pair_action(&trace.decision);
+        let change = trace.size_change();
+        let mut plan = Plan::without_calls(trace);
+        if pair_action == PairAction::Ensure {
+            let size = change.as_ref().map_or(&self.observed.size, |change| &change.to);
+            let call = self.ensure_pair(size, &mut plan.notes);
+            plan.calls.extend(call);
         }
-        Axis::Shape => {
-            let mut above = false;
-            for size in sizes {
-                let rung = size.rung();
-                above |= policy.ladders.holding(&rung)?.is_above(&rung, seen.floor.as_deref());
+        let follow_up = match change {
+            Some(change) => {
+                self.resize(&change, &mut plan);
+                FollowUp::default()
             }
-            Some(above)
+            None => self.follow_up(),
+        };
+        plan.calls.extend(follow_up.calls);
+        plan.notes.extend(follow_up.notes);
+        plan.calls.extend(self.delete_alarms(pair_action, follow_up.is_incomplete));
+        plan
+    }
+
+    /// What happens to the paired alarm. It depends on where the deployment is and where it goes.
+    fn pair_action(&self, decision: &Decision) -> PairAction {
+        let is_written = self.target.pair.is_written() && self.context.rule().pair.is_some();
+        if !is_written {
+            return PairAction::Leave;
         }
-        Axis::Bandwidth => {
-            let floor = evaluation.matched.rule.is.bandwidth.min;
-            let mut told = sizes.iter().filter_map(|size| size.bandwidth_mbps).peekable();
-            told.peek()?;
-            Some(told.any(|bandwidth| bandwidth > floor))
+        if self.target.deleted.contains(&self.observed.status.as_str()) {
+            return PairAction::Delete;
         }
+        if !self.is_ours_to_scale() {
+            return PairAction::Leave;
+        }
+        match decision {
+            Decision::Hold(Hold::PairTaken { .. } | Hold::NoPairAction) => PairAction::Leave,
+            Decision::Hold(_) => self.pair_action_of_hold(),
+            Decision::Resize { axis, to, .. } => self.pair_action_of_resize(*axis, to),
+        }
+    }
+
+    fn pair_action_of_hold(&self) -> PairAction {
+        let observed = self.observed;
+        let may_delete = observed.lifecycle == Lifecycle::Settled && !self.may_be_needed_elsewhere();
+        match self.is_above_floor(&[&observed.size, &observed.heading]) {
+            Some(true) => PairAction::Ensure,
+            Some(false) if may_delete => PairAction::Delete,
+            Some(false) | None => PairAction::Leave,
+        }
+    }
+
+    fn pair_action_of_resize(&self, axis: Axis, to: &Size) -> PairAction {
+        // The scheduled reconcile finds what this change leaves to do through the pair.
+        let needs_follow_up = self.target.follow_up_axes.contains(&axis);
+        // A step down to the floor needs no new pair. An existing one is deleted when the floor is observed.
+        let is_needed = self.is_above_floor(&[to]) == Some(true) || written_pair(self.observed).is_some();
+        if needs_follow_up || is_needed { PairAction::Ensure } else { PairAction::Leave }
+    }
+
+    /// Whether the deployment's capacity is this rule's to remove. Another owner's is not, unless a pair that stepladder
+    /// wrote exists or the owner is only suspended.
+    fn is_ours_to_scale(&self) -> bool {
+        let (rule, observed) = (self.context.rule(), self.observed);
+        // A rule that looks for the cheapest size is judged by the count alone.
+        let is_cheapest = rule.scaling_policy == ScalingPolicy::Cheapest;
+        let axis = if is_cheapest { Axis::Instances } else { rule.axis };
+        let can_change = observed.lifecycle != Lifecycle::Gone && !observed.fixed.contains_key(&axis);
+        let resumes_owner = self.context.settings().native_autoscaling == NativeAutoscaling::Suspend
+            && self.target.follow_up_axes.contains(&rule.axis);
+        let is_owned = observed.owners.contains_key(&axis) && !resumes_owner;
+        can_change && (!is_owned || written_pair(observed).is_some())
+    }
+
+    /// Whether another invocation may need the pair, because it handles a scale-up alarm at the same time.
+    fn may_be_needed_elsewhere(&self) -> bool {
+        let evaluation = self.context.evaluation;
+        let usual = || platform::of(evaluation.target.kind()).is_some_and(|platform| platform.one_at_a_time);
+        let one_at_a_time = self.context.policy.one_at_a_time.unwrap_or_else(usual);
+        !one_at_a_time && evaluation.may_scale_up()
+    }
+
+    /// Whether any of the sizes is above the floor; `None` where that is unknown.
+    fn is_above_floor(&self, sizes: &[&Size]) -> Option<bool> {
+        let context = &self.context;
+        if context.rule().scaling_policy == ScalingPolicy::Cheapest {
+            return cheapest::is_above_floor(context, sizes);
+        }
+        match context.rule().axis {
+            Axis::Instances => {
+                let floor = context.lowest_floor();
+                Some(sizes.iter().any(|size| size.instances > floor))
+            }
+            Axis::Shape => {
+                let mut is_above = false;
+                for size in sizes {
+                    let rung = size.rung();
+                    let ladder = context.policy.ladders.holding(&rung)?;
+                    is_above |= ladder.is_above(&rung, self.observed.floor.as_deref());
+                }
+                Some(is_above)
+            }
+            Axis::Bandwidth => {
+                let floor = context.settings().bandwidth.min;
+                let known: Vec<u32> = sizes.iter().filter_map(|size| size.bandwidth_mbps).collect();
+                (!known.is_empty()).then(|| known.iter().any(|bandwidth| *bandwidth > floor))
+            }
+        }
+    }
+
+    /// The call that makes the paired alarm what the policy describes for a size; `None` where it is so already, or
+    /// cannot be written.
+    fn ensure_pair(&self, size: &Size, notes: &mut Vec<String>) -> Option<Call> {
+        let PairSupport::Written { ensure, .. } = self.target.pair else { return None };
+        let rule = self.context.rule();
+        let pair = rule.pair.as_ref()?;
+        let is_cheapest = rule.scaling_policy == ScalingPolicy::Cheapest;
+        let of_size = if is_cheapest { cheapest::pair(&self.context, size) } else { None };
+        let notifies = self.context.pair_notifies();
+        let is_foreign = self.observed.pair.as_ref().is_some_and(|alarm| !alarm.ours);
+        if is_foreign || notifies.is_empty() {
+            return None;
+        }
+        let request = PairRequest {
+            pair: of_size.as_ref().unwrap_or(pair),
+            observed: self.observed,
+            ladders: &self.context.policy.ladders,
+            notifies,
+            fired: self.context.evaluation.alarm.at.or(Some(self.context.evaluation.now)),
+        };
+        ensure(request, notes)
+    }
+
+    /// Adds the calls of a change of size.
+    fn resize(&self, change: &SizeChange, plan: &mut Plan) {
+        let context = &self.context;
+        let request = Resize {
+            observed: self.observed,
+            axis: change.axis,
+            to: &change.to,
+            ladders: &context.policy.ladders,
+            recent: context.recent_changes_with(change),
+            now: context.evaluation.now,
+        };
+        (self.target.resize)(request, &mut plan.calls, &mut plan.notes);
+        let rule = context.rule();
+        if change.direction == Direction::Up && rule.pair.is_none() {
+            plan.notes.push(format!("{} has no `pair`: nothing of ours takes this back", rule.origin));
+        }
+    }
+
+    /// What earlier changes left to do. Only a settled deployment shows that they are completed.
+    fn follow_up(&self) -> FollowUp {
+        let observed = self.observed;
+        if observed.lifecycle != Lifecycle::Settled {
+            return FollowUp::default();
+        }
+        let capacity_backoff = self.context.settings().capacity_backoff;
+        let now = self.context.evaluation.now;
+        (self.target.follow_up)(&SettledDeployment { observed, capacity_backoff, now })
+    }
+
+    /// The calls that delete the pair, unless earlier changes still need it, and its duplicates.
+    fn delete_alarms(&self, pair_action: PairAction, has_more_to_follow: bool) -> Vec<Call> {
+        let PairSupport::Written { delete, .. } = self.target.pair else { return Vec::new() };
+        let observed = self.observed;
+        let deletes_pair = pair_action == PairAction::Delete && !has_more_to_follow;
+        let pair = written_pair(observed).filter(|_| deletes_pair);
+        let pair = pair.map(|alarm| delete(alarm, Some(observed)));
+        let deletes_duplicates = pair_action != PairAction::Leave;
+        let duplicates = observed.duplicates.iter().filter(|_| deletes_duplicates);
+        pair.into_iter().chain(duplicates.map(|alarm| delete(alarm, None))).collect()
     }
 }
 
-fn ours(seen: &Deployment) -> Option<&ObservedAlarm> {
-    seen.pair.as_ref().filter(|alarm| alarm.ours)
-}
-
-/// The call that makes the paired alarm what it should be; none when it already is.
-fn kept(
-    target: &target::Target,
-    evaluation: &Evaluation,
-    (seen, size): (&Observation, &Size),
-    policy: &Policy,
-    notes: &mut Vec<String>,
-) -> Option<Call> {
-    let rule = &evaluation.matched.rule;
-    let pair = rule.pair.as_ref()?;
-    let cheaper = if rule.scaling_policy == ScalingPolicy::Cheapest {
-        cheapest::pair(evaluation, seen, size, policy)
-    } else {
-        None
-    };
-    let pair = cheaper.as_ref().unwrap_or(pair);
-    let notifies: Vec<String> = pair_notifies(seen, policy).cloned().collect();
-    let foreign = seen.pair.as_ref().is_some_and(|alarm| !alarm.ours);
-    if foreign || notifies.is_empty() {
-        return None;
-    }
-    let fired = evaluation.alarm.at.or(Some(evaluation.now));
-    let ladders = &policy.ladders;
-    match target.pair {
-        PairSupport::Written { ensure, .. } => {
-            ensure(PairRequest { pair, seen, ladders, notifies, fired }, notes)
-        }
-        PairSupport::Verified => None,
-    }
+/// The paired alarm, where stepladder wrote it.
+fn written_pair(observed: &Deployment) -> Option<&ObservedAlarm> {
+    observed.pair.as_ref().filter(|alarm| alarm.ours)
 }

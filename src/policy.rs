@@ -260,8 +260,8 @@ impl Policy {
 
     /// Whether a rule for a target has to know what was changed lately. What a table says of the target is in force for every
     /// rule, and so for the one that asks.
-    pub(crate) fn keeps_a_record(&self, target: &TargetId) -> bool {
-        self.rules.iter().any(|rule| rule.keeps_a_record() && rule.is_for(target))
+    pub(crate) fn records_changes(&self, target: &TargetId) -> bool {
+        self.rules.iter().any(|rule| rule.records_changes() && rule.is_for(target))
     }
 
     /// The same rule with what the policy says of this target, and of this time.

@@ -1,8 +1,7 @@
-//! What the clock, or an endpoint that has come to rest, calls for: the alarms that fire now, and the pairs
-//! to mend.
+//! What a tick, or an endpoint that has settled, makes due: the active alarms, and the pairs to repair.
 //!
-//! CloudWatch calls once per transition of an alarm. So what still fires is asked for and answered as a
-//! repeat, and what was held, cut short or left behind is put right. Pure: the alarms that stand are given.
+//! A CloudWatch alarm notifies once per transition. So the alarms that still fire are listed and handled as repeats, and
+//! changes that were held, interrupted or incomplete are reconciled. Pure: the listed alarms are an argument.
 
 use jiff::Timestamp;
 
@@ -10,40 +9,40 @@ use crate::platform::ActiveAlarm;
 use crate::source::Event;
 use crate::target::TargetId;
 
-/// The most alarms that fire which one event answers. Each takes up to four calls; at five of these a second
-/// they fit into half of the function's 30 seconds.
+/// The most firing alarms that one event handles. Each takes up to four calls; at five of these a second they fit into
+/// half of the function's 30 seconds.
 pub const MOST_FIRING: usize = 20;
 
-/// The most paired alarms at rest that one event looks after.
+/// The most paired alarms that do not fire and that one event repairs.
 pub const MOST_QUIET: usize = 5;
 
-/// What an event calls for: alarms that fire, the longest-firing first, then pairs of ours that do not.
+/// The alarms that an event makes due: firing alarms, the longest-firing first, then pairs that do not fire.
 ///
-/// A bounded number of each. Where there are more, each minute goes on where the last one stopped.
-pub fn due(event: &Event, standing: Vec<ActiveAlarm>, now: Timestamp) -> Vec<ActiveAlarm> {
-    let mut called: Vec<ActiveAlarm> =
-        standing.into_iter().filter(|one| concerns(event, &one.alarm.targets)).collect();
-    called.sort_by(|a, b| (a.since, &a.alarm.name).cmp(&(b.since, &b.alarm.name)));
+/// A bounded number of each. Where there are more, each minute continues where the minute before stopped.
+pub fn due(event: &Event, active: Vec<ActiveAlarm>, now: Timestamp) -> Vec<ActiveAlarm> {
+    let mut due: Vec<ActiveAlarm> =
+        active.into_iter().filter(|active| concerns(event, &active.alarm.targets)).collect();
+    due.sort_by(|a, b| (a.since, &a.alarm.name).cmp(&(b.since, &b.alarm.name)));
     let (firing, quiet): (Vec<_>, Vec<_>) =
-        called.into_iter().partition(|one| one.alarm.transition.is_firing());
-    let quiet: Vec<ActiveAlarm> = quiet.into_iter().filter(|one| one.pair.is_some()).collect();
+        due.into_iter().partition(|active| active.alarm.transition.is_firing());
+    let pairs: Vec<ActiveAlarm> = quiet.into_iter().filter(|active| active.pair.is_some()).collect();
     let minute = usize::try_from(now.as_second() / 60).unwrap_or_default();
-    portion(firing, MOST_FIRING, minute).chain(portion(quiet, MOST_QUIET, minute)).collect()
+    portion(firing, MOST_FIRING, minute).chain(portion(pairs, MOST_QUIET, minute)).collect()
 }
 
+/// Whether an event is about any of an alarm's targets. An alarm without a target was reported when it notified.
 fn concerns(event: &Event, targets: &[TargetId]) -> bool {
     let settled = event.settled.as_deref().unwrap_or_default();
-    // One that names no target has been told so when it called.
-    (event.tick && !targets.is_empty())
-        || targets.iter().any(|target| settled.iter().any(|settled| settled.covers(target)))
+    let has_settled = |target: &TargetId| settled.iter().any(|settled| settled.covers(target));
+    (event.tick && !targets.is_empty()) || targets.iter().any(has_settled)
 }
 
-/// So many of them, beginning where the minute before left off.
+/// At most so many alarms, beginning where the minute before stopped.
 fn portion(all: Vec<ActiveAlarm>, most: usize, minute: usize) -> impl Iterator<Item = ActiveAlarm> {
     let count = all.len();
     let begin = if count > most { minute.wrapping_mul(most) % count } else { 0 };
     let (before, after) = all.into_iter().enumerate().partition::<Vec<_>, _>(|(i, _)| *i < begin);
-    after.into_iter().chain(before).map(|(_, one)| one).take(most)
+    after.into_iter().chain(before).map(|(_, active)| active).take(most)
 }
 
 #[cfg(test)]

@@ -49,16 +49,16 @@ fn rejection(error: &source::Error) -> Value {
 /// The decision record of one alarm and target.
 pub fn record(outcome: &Outcome) -> Value {
     // Destructured so that a new field cannot be forgotten here.
-    let Outcome { alarm, target, seen, decision, guards, calls, notices, notes, error, result } = outcome;
-    let observed = seen.as_ref().map(|seen| {
-        let mut observed = json!(seen.size);
-        observed["status"] = json!(seen.status);
-        observed["last_change"] = json!(seen.last_change);
-        observed
+    let Outcome { alarm, target, observed, decision, checks, calls, notices, notes, error, result } = outcome;
+    let observed = observed.as_ref().map(|observed| {
+        let mut value = json!(observed.size);
+        value["status"] = json!(observed.status);
+        value["last_change"] = json!(observed.last_change);
+        value
     });
-    let guards: Vec<Value> = guards
+    let guards: Vec<Value> = checks
         .iter()
-        .map(|v| json!({ "guard": v.guard, "held": v.held, "saw": v.saw.to_string() }))
+        .map(|check| json!({ "guard": check.guard, "held": check.blocked, "saw": check.input }))
         .collect();
     let mut record = json!({
         "alarm": {
@@ -126,8 +126,8 @@ pub fn because(outcome: &Outcome) -> String {
     match &outcome.decision {
         Decision::Hold(hold) => hold.to_string(),
         Decision::Resize { from, to, .. } => {
-            let rule = outcome.guards.iter().find(|check| check.guard == "no_rule");
-            let rule = rule.map_or_else(String::new, |check| check.saw.to_string());
+            let rule = outcome.checks.iter().find(|check| check.guard == "no_rule");
+            let rule = rule.map_or_else(String::new, |check| check.input.clone());
             format!("{}, so {from} becomes {to} ({rule})", measured(&outcome.alarm))
         }
     }
@@ -191,9 +191,9 @@ pub fn text(outcome: &Outcome) -> String {
     if let Some(target) = &outcome.target {
         line("target", target.as_str());
     }
-    if let Some(seen) = &outcome.seen {
-        let changed = seen.last_change.map_or_else(String::new, |at| format!(", last changed {at}"));
-        line("seen", &format!("{}, {}{changed}", seen.size, seen.status));
+    if let Some(observed) = &outcome.observed {
+        let changed = observed.last_change.map_or_else(String::new, |at| format!(", last changed {at}"));
+        line("seen", &format!("{}, {}{changed}", observed.size, observed.status));
     }
     line("decision", &decision_text(&outcome.decision));
     line("because", &because(outcome));

@@ -81,7 +81,8 @@ fn with_costs(answer: &Answer, policy: &Policy) -> Value {
 
 /// What an hour costs now and would cost then.
 fn costs(outcome: &Outcome, policy: &Policy) -> (Option<f64>, Option<f64>) {
-    let before = outcome.seen.as_ref().and_then(|seen| policy.ladders.cost(&seen.size)).map(rounded);
+    let before =
+        outcome.observed.as_ref().and_then(|observed| policy.ladders.cost(&observed.size)).map(rounded);
     match &outcome.decision {
         Decision::Resize { to, .. } => (before, policy.ladders.cost(to).map(rounded)),
         Decision::Hold(_) => (before, before),
@@ -120,20 +121,20 @@ fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
         Some(target) => say(format!("It speaks of `{target}`.")),
         None => say("It names no target.".to_owned()),
     }
-    if let Some(rule) = outcome.guards.iter().find(|check| check.guard == "no_rule" && !check.held) {
-        say(format!("The rule that answers it: {}.", rule.saw));
+    if let Some(rule) = outcome.checks.iter().find(|check| check.guard == "no_rule" && !check.blocked) {
+        say(format!("The rule that answers it: {}.", rule.input));
     }
-    if let Some(seen) = &outcome.seen {
-        let changed = seen.last_change.map_or_else(String::new, |at| format!(", last changed {at}"));
-        say(format!("The deployment is seen as {}, `{}`{changed}.", seen.size, seen.status));
-        measured(outcome, seen, policy).into_iter().for_each(&mut say);
-        effective(seen, policy, evaluation.as_ref()).into_iter().for_each(&mut say);
+    if let Some(observed) = &outcome.observed {
+        let changed = observed.last_change.map_or_else(String::new, |at| format!(", last changed {at}"));
+        say(format!("The deployment is seen as {}, `{}`{changed}.", observed.size, observed.status));
+        measured(outcome, observed, policy).into_iter().for_each(&mut say);
+        effective(observed, policy, evaluation.as_ref()).into_iter().for_each(&mut say);
     }
     say(String::new());
     say("Guards, in order:".to_owned());
-    for check in &outcome.guards {
-        let word = if check.held { "holds" } else { "passes" };
-        say(format!("  {:<15} {word:<7} {}", check.guard, check.saw));
+    for check in &outcome.checks {
+        let word = if check.blocked { "holds" } else { "passes" };
+        say(format!("  {:<15} {word:<7} {}", check.guard, check.input));
     }
     say(String::new());
     match (&outcome.error, &outcome.decision) {
@@ -143,8 +144,8 @@ fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
         }
         (None, Decision::Hold(hold)) => say(format!("So it would stay as it is: {hold}.")),
     }
-    if let Some(seen) = &outcome.seen {
-        say(cost(outcome, seen, policy));
+    if let Some(observed) = &outcome.observed {
+        say(cost(outcome, observed, policy));
     }
     if outcome.calls.is_empty() {
         say("Nothing would be called.".to_owned());
@@ -170,10 +171,10 @@ fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
 }
 
 /// What was measured by the look, and the part of all that there is where that is another number.
-fn measured(outcome: &Outcome, seen: &Deployment, policy: &Policy) -> Vec<String> {
-    let rung = policy.ladders.rung(&seen.size.rung());
+fn measured(outcome: &Outcome, observed: &Deployment, policy: &Policy) -> Vec<String> {
+    let rung = policy.ladders.rung(&observed.size.rung());
     let full = |metric: &str| {
-        target::of(seen.target.kind()).and_then(|target| (target.full)(metric, rung.as_deref()))
+        target::of(observed.target.kind()).and_then(|target| (target.full)(metric, rung.as_deref()))
     };
     let part = |metric: &str, value: f64| {
         let full = full(metric).filter(|full| (full - 100.0).abs() > f64::EPSILON)?;
@@ -183,7 +184,7 @@ fn measured(outcome: &Outcome, seen: &Deployment, policy: &Policy) -> Vec<String
     let told = measurement.metric.as_deref().zip(measurement.value).filter(|_| outcome.alarm.names_one());
     let told =
         told.and_then(|(metric, value)| Some(format!("{metric} at {value} is {}.", part(metric, value)?)));
-    let read = seen.readings.iter().map(|(metric, value)| match part(metric, *value) {
+    let read = observed.readings.iter().map(|(metric, value)| match part(metric, *value) {
         Some(part) => format!("{metric} reads {value}, which is {part}."),
         None => format!("{metric} reads {value}."),
     });
@@ -192,18 +193,19 @@ fn measured(outcome: &Outcome, seen: &Deployment, policy: &Policy) -> Vec<String
 
 /// The question that was answered, with all that is said of the target.
 fn evaluation<'a>(outcome: &'a Outcome, policy: &'a Policy, now: Timestamp) -> Option<Evaluation<'a>> {
-    let (target, seen) = outcome.target.as_ref().zip(outcome.seen.as_ref())?;
+    let (target, observed) = outcome.target.as_ref().zip(outcome.observed.as_ref())?;
     let matched = policy.effective(policy.rule_for(&outcome.alarm.name, target)?, target, now);
-    Some(Evaluation::new(&outcome.alarm, target, matched, now).with_tags(&seen.tags))
+    Some(Evaluation::new(&outcome.alarm, target, matched, now).with_tags(&observed.tags))
 }
 
 /// What its tags say, and what somebody has said of the settings.
-fn effective(seen: &Deployment, policy: &Policy, evaluation: Option<&Evaluation>) -> Vec<String> {
+fn effective(observed: &Deployment, policy: &Policy, evaluation: Option<&Evaluation>) -> Vec<String> {
     let ours = |(name, _): &(&String, &String)| {
         let name = tags::name_of(name);
         tags::OPERATORS.contains(&name) || name == tags::RECENT
     };
-    let tags = seen.tags.iter().filter(ours).map(|(name, value)| format!("Its tag `{name}` says `{value}`."));
+    let tags =
+        observed.tags.iter().filter(ours).map(|(name, value)| format!("Its tag `{name}` says `{value}`."));
     let settings = evaluation.map(|evaluation| policy.settings_of(&evaluation.matched)).unwrap_or_default();
     let said = settings.into_iter().filter(Setting::is_said);
     let said: Vec<String> =
@@ -213,17 +215,17 @@ fn effective(seen: &Deployment, policy: &Policy, evaluation: Option<&Evaluation>
 }
 
 /// What it costs, and would cost.
-fn cost(outcome: &Outcome, seen: &Deployment, policy: &Policy) -> String {
+fn cost(outcome: &Outcome, observed: &Deployment, policy: &Policy) -> String {
     let none = |size: &Size| format!("no price is known for `{}`", size.rung());
     let shown = |size: &Size| policy.ladders.cost(size).map(|cost| format!("{cost:.4} USD an hour"));
-    match (shown(&seen.size), &outcome.decision) {
+    match (shown(&observed.size), &outcome.decision) {
         (None, Decision::Resize { to, .. }) => match shown(to) {
             Some(then) => {
-                format!("It would cost {then}; what it costs now is unknown: {}.", none(&seen.size))
+                format!("It would cost {then}; what it costs now is unknown: {}.", none(&observed.size))
             }
             None => format!("What it costs is unknown: {}.", none(to)),
         },
-        (None, Decision::Hold(_)) => format!("What it costs is unknown: {}.", none(&seen.size)),
+        (None, Decision::Hold(_)) => format!("What it costs is unknown: {}.", none(&observed.size)),
         (Some(now), Decision::Hold(_)) => format!("It costs {now}."),
         (Some(now), Decision::Resize { to, .. }) => match shown(to) {
             Some(then) => format!("It costs {now} and would cost {then}."),

@@ -1,129 +1,102 @@
-//! What a guard looked at, put into words only when somebody is told.
+//! Records how a decision came about: every check, in order.
 
-use std::borrow::Cow;
-use std::fmt;
-use std::sync::Arc;
+use crate::alarm::Alarm;
+use crate::size::Size;
 
-use jiff::Timestamp;
+use super::{Decision, Hold, SizeChange, precheck};
+use crate::size::Direction;
 
-use super::caution::round;
-use crate::size::Bounds;
-
-/// What a guard looked at.
+/// What one guard checked, and whether it blocked.
 #[derive(Debug, Clone, PartialEq)]
-pub enum CheckInput {
-    /// In words.
-    Text(Cow<'static, str>),
-    /// When the evidence begins, and when the last change was completed.
-    Evidence {
-        /// `None` when the alarm does not say.
-        since: Option<Timestamp>,
-        /// The completion.
-        changed: Timestamp,
-    },
-    /// What a metric reads, and the threshold that it is measured against.
-    Beyond {
-        /// What it reads.
-        value: f64,
-        /// The threshold.
-        threshold: f64,
-    },
-    /// How far a value is from the threshold.
-    Away(f64),
-    /// What a value is, and what it shall be.
-    Of {
-        /// What it is.
-        value: f64,
-        /// What it shall be.
-        target: f64,
-    },
-    /// What the metrics of cores and memory read.
-    Used {
-        /// Their names.
-        metrics: &'static [&'static str; 2],
-        /// What they read.
-        values: [f64; 2],
-    },
-    /// The ladder that holds the shape.
-    Ladder(Arc<str>),
-    /// A place on a ladder, counted from 1, and how many there are.
-    Rung {
-        /// The place.
-        at: usize,
-        /// How many there are.
-        of: usize,
-    },
-    /// What there is, and the cheapest that carries the load.
-    Cheapest(Box<[PricedSize; 2]>),
-    /// How many topics and functions a paired alarm notifies.
-    Notifies(usize),
-    /// A number and its bounds.
-    Within {
-        /// The number.
-        now: u32,
-        /// Its bounds.
-        bounds: Bounds,
-    },
+pub struct Check {
+    /// The guard's name, which is the hold reason that it gives.
+    pub guard: &'static str,
+    /// Whether the guard blocked the resize.
+    pub blocked: bool,
+    /// What the guard read, in words.
+    pub input: String,
 }
 
-/// A size and its price.
+/// A decision, and every check that led to it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PricedSize {
-    /// How many instances.
-    pub instances: u32,
-    /// Of which shape.
-    pub shape: String,
-    /// US dollars per hour of all of them.
-    pub cost: f64,
+pub struct DecisionTrace {
+    /// The decision.
+    pub decision: Decision,
+    /// The checks, in the order in which they ran.
+    pub checks: Vec<Check>,
+    /// The direction of a resize; `None` for a hold.
+    pub direction: Option<Direction>,
 }
 
-impl fmt::Display for PricedSize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} × {}", self.instances, self.shape)
+impl DecisionTrace {
+    /// A decision to change nothing.
+    pub fn hold(hold: Hold, checks: Vec<Check>) -> Self {
+        Self { decision: Decision::Hold(hold), checks, direction: None }
     }
-}
 
-impl From<&'static str> for CheckInput {
-    fn from(text: &'static str) -> Self {
-        Self::Text(Cow::Borrowed(text))
+    /// A decision to change the observed size.
+    pub(super) fn resize(from: Size, change: SizeChange, checks: Vec<Check>) -> Self {
+        let SizeChange { axis, direction, to } = change;
+        Self { decision: Decision::Resize { axis, from, to }, checks, direction: Some(direction) }
     }
-}
 
-impl From<String> for CheckInput {
-    fn from(text: String) -> Self {
-        Self::Text(Cow::Owned(text))
+    /// The hold of an alarm whose deployment another alarm of the same event already changes.
+    pub fn superseded(alarm: &Alarm, by: &str) -> Self {
+        let mut checks = Checks::default();
+        let hold = precheck::not_firing(&mut checks, alarm)
+            .and_then(|()| precheck::superseded(&mut checks, by))
+            .map_or_else(|hold| hold, |never| match never {});
+        Self::hold(hold, checks.into_vec())
     }
-}
 
-impl fmt::Display for CheckInput {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            // As a text, so that it can be padded.
-            Self::Text(text) => f.pad(text),
-            Self::Evidence { since: Some(since), changed } => {
-                write!(f, "data begins {since}, last change completed {changed}")
+    /// The hold of an alarm that names no known target. An alarm that does not fire holds as `not_firing`.
+    pub fn unknown_target(alarm: &Alarm) -> Self {
+        let mut checks = Checks::default();
+        let hold = precheck::not_firing(&mut checks, alarm)
+            .and_then(|()| precheck::unknown_target(&mut checks, alarm))
+            .map_or_else(|hold| hold, |never| match never {});
+        Self::hold(hold, checks.into_vec())
+    }
+
+    /// The change of size, where there is one.
+    pub(crate) fn size_change(&self) -> Option<SizeChange> {
+        match (&self.decision, self.direction) {
+            (Decision::Resize { axis, to, .. }, Some(direction)) => {
+                Some(SizeChange { axis: *axis, direction, to: to.clone() })
             }
-            Self::Evidence { since: None, changed } => {
-                write!(f, "data begins at an unknown time, last change completed {changed}")
-            }
-            Self::Beyond { value, threshold } => {
-                write!(f, "{value}, {:+} from the threshold of {threshold}", value - threshold)
-            }
-            Self::Away(by) => write!(f, "{by:+} from the threshold"),
-            Self::Of { value, target } => write!(f, "{value} of {target}"),
-            Self::Used { metrics: [cpu, memory], values } => {
-                let [used, held] = values.map(round);
-                write!(f, "{cpu} at {used}, {memory} at {held}")
-            }
-            Self::Ladder(name) => write!(f, "on ladder {name}"),
-            Self::Rung { at, of } => write!(f, "rung {at} of {of}"),
-            Self::Cheapest(offers) => {
-                let [now, cheapest] = &**offers;
-                let [cost, least] = [now, cheapest].map(|offer| round(offer.cost));
-                write!(f, "{now} at {cost} USD an hour, the cheapest is {cheapest} at {least}")
-            }
-            Self::Notifies(count) => write!(f, "it notifies {count}"),
-            Self::Within { now, bounds } => write!(f, "{now} of {bounds}"),
+            (Decision::Resize { .. }, None) | (Decision::Hold(_), _) => None,
         }
+    }
+}
+
+/// The checks so far. A check that blocks ends the list.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Checks(Vec<Check>);
+
+impl Checks {
+    /// Records a check that blocks if there is a hold.
+    pub(super) fn check(
+        &mut self,
+        guard: &'static str,
+        input: impl Into<String>,
+        hold: Option<Hold>,
+    ) -> Result<(), Hold> {
+        self.check_result(guard, input, hold.map_or(Ok(()), Err))
+    }
+
+    /// Records a check that passes on what it found, or blocks.
+    pub(super) fn check_result<T>(
+        &mut self,
+        guard: &'static str,
+        input: impl Into<String>,
+        result: Result<T, Hold>,
+    ) -> Result<T, Hold> {
+        self.0.push(Check { guard, blocked: result.is_err(), input: input.into() });
+        result
+    }
+
+    /// The checks, in the order in which they ran.
+    pub(super) fn into_vec(self) -> Vec<Check> {
+        self.0
     }
 }

@@ -1,4 +1,4 @@
-//! Why nothing happens: every reason there is, its stable name, and the sentence an operator reads.
+//! Every reason to hold: its stable name, and the sentence that an operator reads.
 
 use std::fmt;
 
@@ -8,153 +8,153 @@ use crate::alarm::Transition;
 use crate::platform::PLATFORMS;
 use crate::size::{Axis, Direction};
 
-/// Why nothing happens.
+/// Why a deployment stays as it is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Hold {
-    /// The alarm says something else than that a threshold is crossed now.
+    /// The alarm does not report a threshold that is crossed now.
     NotFiring(Transition),
-    /// Somebody has muted it.
+    /// The alarm's actions are muted or suppressed.
     Muted,
-    /// The alarm names nothing that can be resized.
+    /// The alarm names no target that can be resized.
     UnknownTarget,
-    /// The policy keeps this target out of reach, or does not listen to this alarm.
+    /// A list of the policy excludes the target, or the alarm's topic or account.
     NotAllowed {
-        /// Which of its lists leaves it out.
+        /// The policy key of the list.
         list: &'static str,
-        /// What is not on that list; empty when the alarm does not say.
+        /// The value that the list excludes; empty where the alarm does not report one.
         value: String,
     },
-    /// No rule matches the alarm's name.
+    /// No rule matches the alarm's name and the target.
     NoRule,
-    /// The deployment could not be looked at.
+    /// The observation failed.
     NotObserved,
-    /// There is no such deployment any more.
+    /// The deployment no longer exists.
     TargetGone,
-    /// A change is under way, or the platform takes none now.
+    /// A change is in progress, or the platform accepts none now.
     Busy {
-        /// The platform's word for it.
+        /// The platform's own word for the state.
         status: String,
     },
     /// The evidence is older than the last change.
     Stale {
-        /// When the evidence begins; `None` when the alarm does not say when it fired.
+        /// When the evidence begins; `None` where the alarm does not report when it fired.
         since: Option<Timestamp>,
         /// When the last change was completed.
         changed: Timestamp,
     },
-    /// This deployment cannot be changed along this axis.
+    /// The deployment cannot be changed on this axis.
     NotResizable {
-        /// Which one.
+        /// The axis.
         axis: Axis,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// Somebody else changes it along this axis.
+    /// Another autoscaler changes the deployment on this axis.
     OwnedElsewhere {
-        /// Which one.
+        /// The axis.
         axis: Axis,
-        /// Who does.
+        /// The other autoscaler's name and kind.
         who: String,
-        /// Whether the policy could have it parked.
+        /// Whether the policy can suspend it.
         can_be_suspended: bool,
     },
     /// One of the deployment's own tags cannot be read.
     UnreadableTag {
-        /// Its name.
+        /// The tag's name.
         tag: String,
-        /// What is wrong with it.
+        /// What is wrong with its value.
         problem: String,
     },
-    /// Nothing was measured, or not what the rule needs.
+    /// A measurement that the rule needs is missing.
     NoData {
         /// What is missing.
         missing: String,
     },
-    /// What was measured asks for no other size.
+    /// The measurement requires no other size.
     OnTarget {
-        /// What it is, and what it should be.
+        /// The measured value, and the required one.
         why: String,
     },
-    /// Another alarm of the same event changes the same deployment.
+    /// Another alarm of the same event already changes the deployment.
     Superseded {
-        /// Which one.
+        /// The other alarm's name.
         by: String,
     },
-    /// The last change is too fresh for another.
+    /// The cooldown after the last change still runs.
     CoolingDown {
-        /// Which way.
+        /// The direction that cools down.
         direction: Direction,
-        /// Until when.
+        /// When the cooldown ends.
         until: Timestamp,
-        /// How many instances were added since it began, which are not added again.
+        /// How many instances were added since it began; they count toward the next step.
         credit: i32,
     },
-    /// It was changed as often within an hour as the policy lets it be.
+    /// The deployment changed as often within an hour as the policy allows.
     TooManyChanges {
-        /// How often that is.
+        /// The most changes per hour.
         most: u32,
-        /// When the next may come.
+        /// When the next change is allowed.
         until: Timestamp,
     },
-    /// What is taken away would be called back.
+    /// The scale-up alarm would fire after the step down.
     WouldFlap {
-        /// What would be measured afterwards, and the threshold of the alarm that adds.
+        /// The load after the step, and the scale-up alarm's threshold.
         why: String,
     },
-    /// It would cost more than the policy lets it.
+    /// The new size would cost more than the policy allows.
     OverBudget {
-        /// What it would cost in an hour; `None` where no price is known.
+        /// Its cost in US dollars per hour; `None` where no price is known.
         cost: Option<f64>,
-        /// What it may cost.
+        /// The policy's limit in US dollars per hour.
         most: f64,
     },
-    /// Somebody has paused scaling in this direction.
+    /// An operator or the platform has paused scaling in this direction.
     Paused {
-        /// Where it says so.
+        /// What pauses it: a tag, or a setting of the platform.
         by: String,
     },
-    /// The shape could not be had a short while ago.
+    /// The platform could not provide the shape lately.
     Infeasible {
         /// The shape.
         shape: String,
-        /// When it may be asked for again.
+        /// When the shape may be requested again.
         until: Timestamp,
-        /// What happened.
+        /// The platform's message.
         why: String,
     },
-    /// It is as large as it may get.
+    /// The deployment has its largest size.
     AtCeiling {
-        /// Along which axis.
+        /// The axis.
         axis: Axis,
-        /// What bounds it.
+        /// The bound that it has reached.
         limit: String,
     },
-    /// It is as small as it may get.
+    /// The deployment has its smallest size.
     AtFloor {
-        /// Along which axis.
+        /// The axis.
         axis: Axis,
-        /// What bounds it.
+        /// The bound that it has reached.
         limit: String,
     },
-    /// Its shape is on no ladder.
+    /// The shape is on no ladder.
     UnlistedShape {
         /// The shape.
         shape: String,
-        /// The ladder whose shapes are spelled most like it, if any is.
+        /// The ladder with the most similarly spelled shape, if there is one.
         nearest: Option<String>,
     },
-    /// The name of the paired alarm belongs to an alarm that is not ours.
+    /// The paired alarm's name belongs to an alarm that stepladder did not make.
     PairTaken {
         /// The name.
         name: String,
     },
-    /// The paired alarm would notify nobody, and what goes up would never come down.
+    /// The paired alarm would notify nothing, so added capacity would never be removed.
     NoPairAction,
 }
 
 impl Hold {
-    /// Whether the alarm asks for something that is needed, and that it does not get.
-    pub fn is_in_vain(&self) -> bool {
+    /// Whether the deployment needs the change that this hold prevents.
+    pub fn leaves_demand_unmet(&self) -> bool {
         matches!(
             self,
             Self::Paused { .. }

@@ -30,7 +30,7 @@ pub fn of(kind: TargetKind) -> Option<&'static Target> {
 pub struct Target {
     /// Which kind.
     pub kind: TargetKind,
-    /// The platform's words for a deployment at rest, in which it takes an update.
+    /// The platform's words for a settled deployment, which accepts an update.
     pub settled: &'static [&'static str],
     /// The platform's words for a deployment that is broken, stopped or being deleted.
     pub gone: &'static [&'static str],
@@ -49,13 +49,11 @@ pub struct Target {
     pub axes: &'static [Axis],
     /// Adds the calls that bring it to a size, one axis at a time, and what an operator should know of them.
     pub resize: fn(Resize, &mut Vec<Call>, &mut Vec<String>),
-    /// The axes along which a change leaves something to finish when the deployment is at rest again.
-    pub unfinished: &'static [Axis],
-    /// What earlier changes have left to do on a deployment at rest, such as what must not be done before a
-    /// change is completed.
-    pub finish: fn(&SettledDeployment) -> FollowUp,
-    /// What to do about a change that was not accepted: to take back the note of it, and to write down a
-    /// shape that could not be had.
+    /// The axes on which a change needs further calls when the deployment is settled again.
+    pub follow_up_axes: &'static [Axis],
+    /// The further calls of earlier changes, which must not be sent before those are completed.
+    pub follow_up: fn(&SettledDeployment) -> FollowUp,
+    /// The calls after a rejected change: they remove its record, and record a shape that could not be provided.
     pub after_rejection: fn(&RejectedUpdate) -> Vec<Call>,
     /// How its paired alarm comes to exist.
     pub pair: PairSupport,
@@ -79,15 +77,15 @@ pub enum PairSupport {
 /// All that a change of size depends on.
 #[derive(Debug)]
 pub struct Resize<'a> {
-    /// The deployment as it was seen.
-    pub seen: &'a Observation,
+    /// The deployment as it was observed.
+    pub observed: &'a Observation,
     /// Along which axis.
     pub axis: Axis,
     /// The size to ask for.
     pub to: &'a Size,
     /// What the shapes offer.
     pub ladders: &'a Ladders,
-    /// What shall be remembered of the changes of the last hour; `None` where nobody asks for it.
+    /// The record of the changes of the last hour, with this one; `None` where changes are not recorded.
     pub recent: Option<String>,
     /// The time that it is.
     pub now: Timestamp,
@@ -96,40 +94,40 @@ pub struct Resize<'a> {
 /// A change that was sent and not accepted.
 #[derive(Debug)]
 pub struct RejectedUpdate<'a> {
-    /// The deployment as it was seen before.
-    pub seen: &'a Observation,
+    /// The deployment as it was observed before.
+    pub observed: &'a Observation,
     /// Whether it was one of shape.
     pub of_shape: bool,
-    /// The shape that could not be had, where that is what was wrong.
+    /// The shape that could not be provided, where that is what was wrong.
     pub infeasible: Option<&'a Infeasible>,
-    /// Whether it was put on record with the changes of the last hour.
+    /// Whether its record was written ahead of it.
     pub on_record: bool,
 }
 
-/// All that the work left over from earlier changes depends on.
+/// Everything that a follow-up depends on.
 #[derive(Debug)]
 pub struct SettledDeployment<'a> {
-    /// The deployment as it was seen, at rest.
-    pub seen: &'a Observation,
-    /// How long a shape that could not be had is not asked for again.
+    /// The deployment as it was observed, settled.
+    pub observed: &'a Observation,
+    /// How long a shape that could not be provided is not asked for again.
     pub capacity_backoff: SignedDuration,
     /// The time that it is.
     pub now: Timestamp,
 }
 
-/// Work left over from earlier changes.
+/// What earlier changes left to do.
 #[derive(Debug, Default)]
 pub struct FollowUp {
     /// What to send now.
     pub calls: Vec<Call>,
-    /// What an operator should know of how they ended.
+    /// Notes for the operator on how the earlier changes ended.
     pub notes: Vec<String>,
-    /// Whether another look will find more to do.
-    pub goes_on: bool,
+    /// Whether a later observation will find more to do.
+    pub is_incomplete: bool,
 }
 
-/// Nothing is ever left over.
-pub(super) fn nothing_left(_: &SettledDeployment) -> FollowUp {
+/// The follow-up of a target whose changes need no further calls.
+pub(super) fn no_follow_up(_: &SettledDeployment) -> FollowUp {
     FollowUp::default()
 }
 
@@ -137,15 +135,25 @@ pub(super) fn nothing_left(_: &SettledDeployment) -> FollowUp {
 pub struct PairRequest<'a> {
     /// What the policy says about it.
     pub pair: &'a Pair,
-    /// The deployment as it was seen.
-    pub seen: &'a Observation,
+    /// The deployment as it was observed.
+    pub observed: &'a Observation,
     /// What its shape offers.
     pub ladders: &'a Ladders,
     /// What it notifies.
     pub notifies: Vec<String>,
-    /// When the alarm that called fired. Tells deliveries of one event from another event; the paired alarm
+    /// When the alarm fired. Tells deliveries of one event from another event; the paired alarm
     /// itself does not depend on it.
     pub fired: Option<Timestamp>,
+}
+
+impl PairSupport {
+    /// Whether stepladder writes and deletes the paired alarm itself.
+    pub fn is_written(&self) -> bool {
+        match self {
+            Self::Written { .. } => true,
+            Self::Verified => false,
+        }
+    }
 }
 
 impl Target {

@@ -153,7 +153,7 @@ impl Rule {
 
     /// Whether what it changed has to be remembered: to count the changes of an hour, and to know during a cooldown
     /// how much was added.
-    pub fn keeps_a_record(&self) -> bool {
+    pub fn records_changes(&self) -> bool {
         self.is.max_changes_per_hour.is_some() || self.is.cooldown.up.is_positive()
     }
 }

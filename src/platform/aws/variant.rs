@@ -51,8 +51,8 @@ pub const TARGET: Target = Target {
     tag_scope: |target| id::endpoint_and_variant(target).map(|(_, variant)| variant),
     axes: &[Axis::Instances, Axis::Shape],
     resize,
-    unfinished: &[Axis::Shape],
-    finish,
+    follow_up_axes: &[Axis::Shape],
+    follow_up,
     after_rejection,
     pair: PairSupport::Written { ensure: ensure_pair, delete: delete_pair },
 };
@@ -195,7 +195,7 @@ impl Range {
 }
 
 fn resize(change: Resize, calls: &mut Vec<platform::Call>, notes: &mut Vec<String>) {
-    let Some((endpoint, variant)) = id::endpoint_and_variant(&change.seen.target) else { return };
+    let Some((endpoint, variant)) = id::endpoint_and_variant(&change.observed.target) else { return };
     match change.axis {
         Axis::Instances => {
             let instances = change.to.instances;
@@ -211,7 +211,7 @@ fn resize(change: Resize, calls: &mut Vec<platform::Call>, notes: &mut Vec<Strin
 
 /// What is remembered of the change: an update of the count takes no tags.
 fn noted(change: Resize, variant: &str) -> Option<platform::Call> {
-    let Facts { arn, .. } = Facts::of(change.seen)?;
+    let Facts { arn, .. } = Facts::of(change.observed)?;
     let recent = change.recent?;
     Some(Call::AddTags { arn: arn.clone(), tags: [(recent_key(variant), recent)].into() }.into())
 }
@@ -223,16 +223,16 @@ fn recent_key(variant: &str) -> String {
 /// The copy first, then a note of what is tried, and only then the change itself: each can be repeated, and
 /// none before the last changes the endpoint.
 fn retyped(change: Resize, names: (&str, &str), calls: &mut Vec<platform::Call>, notes: &mut Vec<String>) {
-    let Resize { seen, to, now, ladders, recent, .. } = change;
-    let Some(Facts { configuration, endpoint: Some(endpoint), .. }) = Facts::of(seen) else { return };
+    let Resize { observed, to, now, ladders, recent, .. } = change;
+    let Some(Facts { configuration, endpoint: Some(endpoint), .. }) = Facts::of(observed) else { return };
     let next = configuration::next(endpoint, names, &to.shape);
     let (endpoint_name, variant) = names;
-    let summary = format!("variant `{variant}` {} → {}", seen.size.shape, to.shape);
+    let summary = format!("variant `{variant}` {} → {}", observed.size.shape, to.shape);
     let step = TypeChange {
         from: configuration.clone(),
         to: next.name.clone(),
         shape: to.shape.clone(),
-        instances: seen.size.instances,
+        instances: observed.size.instances,
         at: now,
     };
     let mut tags: Tags = [notes::begun(variant, &step)].into();
@@ -243,11 +243,11 @@ fn retyped(change: Resize, names: (&str, &str), calls: &mut Vec<platform::Call>,
 
     notes.extend(next.notes);
     notes.extend(native::told(&endpoint.native));
-    notes.extend(thresholds_stay(&seen.size, to, ladders));
+    notes.extend(thresholds_stay(&observed.size, to, ladders));
     calls.extend(next.body.map(|body| Call::CreateEndpointConfig { body, change: summary.clone() }.into()));
     calls.push(Call::AddTags { arn: endpoint.arn.clone(), tags }.into());
     if suspends_native {
-        calls.push(Call::DeregisterScalableTarget { target: seen.target.to_string() }.into());
+        calls.push(Call::DeregisterScalableTarget { target: observed.target.to_string() }.into());
     }
     let (endpoint, configuration) = (endpoint_name.to_owned(), next.name);
     calls.push(Call::UpdateEndpoint { endpoint, configuration, change: summary }.into());
@@ -275,12 +275,12 @@ fn thresholds_stay(from: &Size, to: &Size, ladders: &Ladders) -> Option<String> 
 
 /// What a change of type leaves to do: to write down how it ended, to put back what was parked, and to delete
 /// the copies that are not in force any more.
-fn finish(rest: &SettledDeployment) -> FollowUp {
-    let seen = rest.seen;
-    let Some(Facts { configuration, endpoint: Some(endpoint), .. }) = Facts::of(seen) else {
+fn follow_up(rest: &SettledDeployment) -> FollowUp {
+    let observed = rest.observed;
+    let Some(Facts { configuration, endpoint: Some(endpoint), .. }) = Facts::of(observed) else {
         return FollowUp::default();
     };
-    let Some((_, variant)) = id::endpoint_and_variant(&seen.target) else { return FollowUp::default() };
+    let Some((_, variant)) = id::endpoint_and_variant(&observed.target) else { return FollowUp::default() };
     let notes::Settled { write, forget, told } = notes::settle(&endpoint.tags, variant, configuration, rest);
     let restoring = native::restore(endpoint, variant, rest.now);
     let arn = &endpoint.arn;
@@ -298,22 +298,22 @@ fn finish(rest: &SettledDeployment) -> FollowUp {
     FollowUp {
         calls: calls.into_iter().map(Into::into).collect(),
         notes: restoring.notes.into_iter().chain(told).collect(),
-        goes_on: restoring.goes_on || !young.is_empty(),
+        is_incomplete: restoring.goes_on || !young.is_empty(),
     }
 }
 
 /// A copy that is younger than the endpoint's last change may be about to be put in force.
 fn has_served(rest: &SettledDeployment, created: Option<Timestamp>) -> bool {
     let Some(created) = created else { return false };
-    let changed_since = rest.seen.last_change.is_some_and(|changed| changed > created);
+    let changed_since = rest.observed.last_change.is_some_and(|changed| changed > created);
     changed_since || rest.now.duration_since(created) >= ABANDONED
 }
 
 /// The note of a change and its record are written ahead of it.
 fn after_rejection(rejected: &RejectedUpdate) -> Vec<platform::Call> {
-    let RejectedUpdate { seen, of_shape, infeasible, on_record } = rejected;
-    let Some(Facts { arn, .. }) = Facts::of(seen) else { return Vec::new() };
-    let Some((_, variant)) = id::endpoint_and_variant(&seen.target) else { return Vec::new() };
+    let RejectedUpdate { observed, of_shape, infeasible, on_record } = rejected;
+    let Some(Facts { arn, .. }) = Facts::of(observed) else { return Vec::new() };
+    let Some((_, variant)) = id::endpoint_and_variant(&observed.target) else { return Vec::new() };
     let mut keys = Vec::new();
     let mut tags = Tags::new();
     if *of_shape {
@@ -321,7 +321,7 @@ fn after_rejection(rejected: &RejectedUpdate) -> Vec<platform::Call> {
         tags.extend(infeasible.map(|infeasible| notes::note(variant, infeasible)));
     }
     if *on_record {
-        match tags::find(&seen.tags, tags::RECENT) {
+        match tags::find(&observed.tags, tags::RECENT) {
             Some((_, before)) => tags.extend([(recent_key(variant), before.to_owned())]),
             None => keys.push(recent_key(variant)),
         }
@@ -332,14 +332,14 @@ fn after_rejection(rejected: &RejectedUpdate) -> Vec<platform::Call> {
 }
 
 fn ensure_pair(request: PairRequest, notes: &mut Vec<String>) -> Option<platform::Call> {
-    let existing = Facts::of(request.seen).and_then(|facts| facts.pair.as_ref());
+    let existing = Facts::of(request.observed).and_then(|facts| facts.pair.as_ref());
     let alarm = pair(request, notes);
     (existing != Some(&alarm)).then(|| Call::PutMetricAlarm(alarm).into())
 }
 
 fn pair(context: PairRequest, notes: &mut Vec<String>) -> CloudwatchAlarm {
-    let PairRequest { pair, seen, ladders, notifies, .. } = context;
-    let target = &seen.target;
+    let PairRequest { pair, observed, ladders, notifies, .. } = context;
+    let target = &observed.target;
     let known = metric(&pair.metric);
     let unknown = Metric { name: "", ..instance("", Range::Percent) };
     let Metric { namespace, statistic, range, .. } = known.unwrap_or(&unknown);
@@ -347,12 +347,12 @@ fn pair(context: PairRequest, notes: &mut Vec<String>) -> CloudwatchAlarm {
     if known.is_none() {
         notes.push(format!("`{metric}` is no metric of SageMaker that stepladder knows: see `pair.metric`"));
     }
-    let rung = if range.needs_rung() { ladders.rung(&seen.size.rung()) } else { None };
+    let rung = if range.needs_rung() { ladders.rung(&observed.size.rung()) } else { None };
     if range.needs_rung() && rung.is_none() {
         notes.push(format!(
             "shape `{}` is on no ladder, so `{metric}` below {} is taken of one core: add a `[[ladder]]` \
              that holds it",
-            seen.size.shape, pair.below
+            observed.size.shape, pair.below
         ));
     }
     let factor = rung.map_or(1, |rung| range.factor(&rung));
@@ -369,7 +369,7 @@ fn pair(context: PairRequest, notes: &mut Vec<String>) -> CloudwatchAlarm {
             " for ",
             &pair.window.as_mins().to_string(),
             " minutes.\n",
-            &Marker::of(target, &pair.alarm, seen).line(),
+            &Marker::of(target, &pair.alarm, observed).line(),
         ]
         .concat(),
         namespace: (*namespace).into(),
@@ -419,11 +419,11 @@ pub struct Marker<'a> {
 }
 
 impl<'a> Marker<'a> {
-    fn of(target: &'a TargetId, pair: &'a str, seen: &'a Observation) -> Self {
-        let facts = Facts::of(seen);
+    fn of(target: &'a TargetId, pair: &'a str, observed: &'a Observation) -> Self {
+        let facts = Facts::of(observed);
         let (configuration, created) =
             facts.map_or(("", None), |facts| (facts.configuration.as_str(), facts.created));
-        Self { pair, target: target.as_str(), configuration, shape: &seen.size.shape, created }
+        Self { pair, target: target.as_str(), configuration, shape: &observed.size.shape, created }
     }
 
     /// The line itself.

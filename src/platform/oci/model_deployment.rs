@@ -15,7 +15,7 @@ use crate::deployment::{Lifecycle, ObservedAlarm};
 use crate::ladder::{Resource, Rung};
 use crate::pair::Pair;
 use crate::platform::target::{
-    PairRequest, PairSupport, RejectedUpdate, Resize, Target, nothing_left, written,
+    PairRequest, PairSupport, RejectedUpdate, Resize, Target, no_follow_up, written,
 };
 use crate::platform::{self, Observation, Operation};
 use crate::size::Axis;
@@ -47,8 +47,8 @@ pub const TARGET: Target = Target {
     tag_scope: |_| None,
     axes: &[Axis::Instances, Axis::Shape, Axis::Bandwidth],
     resize,
-    unfinished: &[],
-    finish: nothing_left,
+    follow_up_axes: &[],
+    follow_up: no_follow_up,
     after_rejection,
     pair: PairSupport::Written { ensure: ensure_pair, delete: delete_pair },
 };
@@ -121,21 +121,21 @@ fn full(metric: &str, _rung: Option<&Rung>) -> Option<f64> {
 }
 
 fn resize(change: Resize, calls: &mut Vec<platform::Call>, _notes: &mut Vec<String>) {
-    let Resize { seen, axis, to, recent, now, .. } = change;
-    let Some(Facts { etag, configuration, tags, .. }) = Facts::of(seen) else { return };
+    let Resize { observed, axis, to, recent, now, .. } = change;
+    let Some(Facts { etag, configuration, tags, .. }) = Facts::of(observed) else { return };
     let Some(configuration) = Update::to(configuration, axis, to) else { return };
     let update = Call::UpdateModelDeployment {
-        id: seen.target.to_string(),
+        id: observed.target.to_string(),
         if_match: etag.clone(),
         configuration,
-        stamp: Stamp::of(tags, &seen.infeasible, (axis, to), now, recent),
+        stamp: Stamp::of(tags, &observed.infeasible, (axis, to), now, recent),
     };
     calls.push(update.into());
 }
 
 /// A shape that was refused is remembered; of what else was not accepted nothing is left.
-fn after_rejection(RejectedUpdate { seen, infeasible, .. }: &RejectedUpdate) -> Vec<platform::Call> {
-    let (Some(Facts { tags, .. }), Some(infeasible)) = (Facts::of(seen), infeasible) else {
+fn after_rejection(RejectedUpdate { observed, infeasible, .. }: &RejectedUpdate) -> Vec<platform::Call> {
+    let (Some(Facts { tags, .. }), Some(infeasible)) = (Facts::of(observed), infeasible) else {
         return Vec::new();
     };
     // Of a permission, or of a conflict, the shape is not to blame.
@@ -144,23 +144,23 @@ fn after_rejection(RejectedUpdate { seen, infeasible, .. }: &RejectedUpdate) -> 
     }
     let mut tags = Tags::clone(tags);
     tags.extend([notes::noted(infeasible)]);
-    vec![Call::TagModelDeployment { id: seen.target.to_string(), tags }.into()]
+    vec![Call::TagModelDeployment { id: observed.target.to_string(), tags }.into()]
 }
 
 fn ensure_pair(request: PairRequest, _notes: &mut Vec<String>) -> Option<platform::Call> {
-    let PairRequest { pair, seen, fired, .. } = request;
+    let PairRequest { pair, observed, fired, .. } = request;
     let alarm = paired(request);
-    let existing = seen.pair.as_ref().filter(|known| known.ours);
-    let set = Facts::of(seen).and_then(|facts| facts.pair.as_ref());
+    let existing = observed.pair.as_ref().filter(|known| known.ours);
+    let set = Facts::of(observed).and_then(|facts| facts.pair.as_ref());
     match existing {
         Some(known) if set.is_some_and(|set| is_as_wanted(set, known.etag.is_some(), &alarm)) => None,
         Some(ObservedAlarm { id, etag, .. }) => {
             Some(Call::UpdateAlarm { id: id.clone(), if_match: etag.clone(), alarm }.into())
         }
         // Whoever changes the deployment now has written the alarm before, perhaps after this observation of it.
-        None if seen.lifecycle != Lifecycle::Settled => None,
+        None if observed.lifecycle != Lifecycle::Settled => None,
         None => {
-            let [retry_token, next_token] = retry_tokens(pair, seen, fired);
+            let [retry_token, next_token] = retry_tokens(pair, observed, fired);
             Some(Call::CreateAlarm { alarm, retry_token, next_token }.into())
         }
     }
@@ -180,13 +180,13 @@ fn is_as_wanted(set: &OciAlarm, is_whole: bool, alarm: &OciAlarm) -> bool {
 /// The low alarm: grouped over instances, because one idle replica is not an idle deployment. Compartments
 /// and severity are those of the firing alarm at first, and then stay what they are.
 fn paired(request: PairRequest) -> OciAlarm {
-    let PairRequest { pair, seen, notifies, .. } = request;
-    let facts = Facts::of(seen);
+    let PairRequest { pair, observed, notifies, .. } = request;
+    let facts = Facts::of(observed);
     let existing = facts.and_then(|facts| facts.pair.as_ref());
     let like = existing.or(facts.and_then(|facts| facts.alarm.as_ref()));
     let home = facts.map_or("", |facts| facts.compartment.as_str());
     let metric = spelled(&pair.metric);
-    let target = &seen.target;
+    let target = &observed.target;
     // What an operator has tagged it with besides stays.
     let mut tags = existing.map(|alarm| alarm.tags.clone()).unwrap_or_default();
     tags.extend(marker(target, &pair.alarm));
@@ -242,13 +242,13 @@ pub fn is_ours(alarm: &OciAlarm, target: &TargetId, pair: &str) -> bool {
 
 /// Whatever sees the deployment as it is now must create one alarm, so its etag makes the token. The next token
 /// is that of an event besides: one whose alarm was deleted since is refused for a day.
-fn retry_tokens(pair: &Pair, seen: &Observation, fired: Option<Timestamp>) -> [RetryToken; 2] {
-    let token = RetryToken::of((seen.target.as_str(), &pair.alarm, etag(seen)));
+fn retry_tokens(pair: &Pair, observed: &Observation, fired: Option<Timestamp>) -> [RetryToken; 2] {
+    let token = RetryToken::of((observed.target.as_str(), &pair.alarm, etag(observed)));
     [token, RetryToken::of((token, fired.unwrap_or_default()))]
 }
 
-fn etag(seen: &Observation) -> &str {
-    Facts::of(seen).map_or("", |facts| facts.etag.as_str())
+fn etag(observed: &Observation) -> &str {
+    Facts::of(observed).map_or("", |facts| facts.etag.as_str())
 }
 
 fn delete_pair(alarm: &ObservedAlarm, of: Option<&Observation>) -> platform::Call {

@@ -143,8 +143,8 @@ pub(super) fn settle(
     configuration: &str,
     at: &super::SettledDeployment,
 ) -> Settled {
-    let super::SettledDeployment { seen, capacity_backoff, now } = *at;
-    let (instances, last_change) = (seen.size.instances, seen.last_change);
+    let super::SettledDeployment { observed, capacity_backoff, now } = *at;
+    let (instances, last_change) = (observed.size.instances, observed.last_change);
     let rest = SettledEndpoint { configuration, instances, last_change, capacity_backoff };
     let over = |found: &Infeasible| found.until <= now;
     let mut write = Tags::new();

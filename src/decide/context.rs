@@ -1,0 +1,119 @@
+//! What every guard and the plan read: the evaluation, the observed deployment and the policy.
+
+use std::borrow::Cow;
+
+use crate::deployment::Deployment;
+use crate::ladder::Rung;
+use crate::platform::target::{self, Target};
+use crate::policy::{EffectiveSettings, NativeAutoscaling, Policy, Rule};
+use crate::size::{Axis, Bounds, Direction};
+
+use super::check::Checks;
+use super::{Check, Evaluation, Hold, SizeChange};
+
+/// Everything that a decision depends on, and the checks so far.
+pub(crate) struct Context<'a> {
+    /// The alarm, the target and the rule.
+    pub(crate) evaluation: &'a Evaluation<'a>,
+    /// The deployment as it was observed.
+    pub(crate) observed: &'a Deployment,
+    /// The policy.
+    pub(crate) policy: &'a Policy,
+    /// The target's row in the platform's table; `None` where no platform has such targets.
+    pub(crate) target: Option<&'a Target>,
+    /// The checks so far.
+    checks: Checks,
+}
+
+impl<'a> Context<'a> {
+    /// A context without any check.
+    pub(crate) fn new(evaluation: &'a Evaluation<'a>, observed: &'a Deployment, policy: &'a Policy) -> Self {
+        let target = target::of(evaluation.target.kind());
+        Self { evaluation, observed, policy, target, checks: Checks::default() }
+    }
+
+    /// Records a check that blocks if there is a hold.
+    pub(super) fn check(
+        &mut self,
+        guard: &'static str,
+        input: impl Into<String>,
+        hold: Option<Hold>,
+    ) -> Result<(), Hold> {
+        self.checks.check(guard, input, hold)
+    }
+
+    /// Records a check that passes on what it found, or blocks.
+    pub(super) fn check_result<T>(
+        &mut self,
+        guard: &'static str,
+        input: impl Into<String>,
+        result: Result<T, Hold>,
+    ) -> Result<T, Hold> {
+        self.checks.check_result(guard, input, result)
+    }
+
+    /// The checks, in the order in which they ran.
+    pub(super) fn into_checks(self) -> Vec<Check> {
+        self.checks.into_vec()
+    }
+
+    /// The rule that applies.
+    pub(crate) fn rule(&self) -> &'a Rule {
+        &self.evaluation.matched.rule
+    }
+
+    /// The rule's settings, as they are effective for this target now.
+    pub(crate) fn settings(&self) -> &'a EffectiveSettings {
+        &self.rule().is
+    }
+
+    /// The rung of the observed shape; `None` where no ladder has it.
+    pub(super) fn observed_rung(&self) -> Option<Cow<'a, Rung>> {
+        self.policy.ladders.rung(&self.observed.size.rung())
+    }
+
+    /// The bounds of the count: the policy's, intersected with the platform's own.
+    pub(super) fn instance_bounds(&self) -> Bounds {
+        self.settings().instances.intersect(self.observed.bounds)
+    }
+
+    /// The count at which the paired alarm has nothing left to remove: the lowest floor of any schedule. A floor that
+    /// a schedule raised leaves its instances behind when the schedule ends, and they need the pair.
+    pub(crate) fn lowest_floor(&self) -> u32 {
+        let settings = self.settings();
+        let lowest = settings.lowest.unwrap_or(settings.instances.min);
+        self.observed.bounds.map_or(lowest, |bounds| lowest.max(bounds.min))
+    }
+
+    /// Whether native autoscaling of an axis is suspended for a change.
+    pub(super) fn suspends_native(&self, axis: Axis) -> bool {
+        let suspend = self.settings().native_autoscaling == NativeAutoscaling::Suspend;
+        suspend && self.observed.owners.get(&axis).is_some_and(|owner| owner.can_be_suspended)
+    }
+
+    /// Whether native autoscaling of an axis may be suspended. Only the scheduled reconcile resumes it for certain,
+    /// and that finds the deployment through its pair and the alarm action.
+    pub(super) fn may_suspend_native(&self, axis: Axis) -> bool {
+        self.suspends_native(axis) && self.rule().pair.is_some() && self.policy.alarm_action.is_some()
+    }
+
+    /// Whether the paired alarm must be written before a change. Capacity that is added needs an alarm that removes
+    /// it, and a suspended owner needs one that resumes it. A pair that is only verified is never written.
+    pub(super) fn needs_written_pair(&self, change: &SizeChange) -> bool {
+        let is_written = self.target.is_none_or(|target| target.pair.is_written());
+        let has_pair = self.rule().pair.is_some();
+        is_written && has_pair && (change.direction == Direction::Up || self.suspends_native(change.axis))
+    }
+
+    /// What the paired alarm notifies: the policy's alarm action, else what the pair notifies already, else what the
+    /// alarm that fired notifies according to its own service. A payload's own claim never counts.
+    pub(crate) fn pair_notifies(&self) -> Vec<String> {
+        if let Some(action) = &self.policy.alarm_action {
+            return vec![action.clone()];
+        }
+        let written = self.observed.pair.as_ref().filter(|alarm| alarm.ours);
+        let alarms = [written, self.observed.alarm.as_ref()].into_iter().flatten();
+        let mut notified = alarms.map(|alarm| &alarm.notifies);
+        notified.find(|notified| !notified.is_empty()).cloned().unwrap_or_default()
+    }
+}

@@ -1,0 +1,229 @@
+//! The size that a proposal leads to, within the bounds of the count and the bandwidth and the ends of the ladder.
+
+use std::borrow::Cow;
+
+use crate::ladder::{Ladder, Resource, Rung};
+use crate::size::{Axis, Bounds, Direction, Size};
+
+use super::proposal::{Magnitude, Proposal};
+use super::{Context, Hold};
+
+/// The current and the desired place on one axis. A guard may shorten the change to a place between them.
+pub(super) enum DesiredSize<'a> {
+    /// A number of instances, or of Mbps.
+    Number { axis: Axis, current: u32, desired: u32 },
+    /// A rung of a ladder, by its position.
+    Rung { ladder: Cow<'a, Ladder>, current: usize, desired: usize },
+}
+
+impl DesiredSize<'_> {
+    /// The observed size with this one change.
+    pub(super) fn applied_to(&self, observed: &Size) -> Size {
+        match self {
+            Self::Number { axis: Axis::Bandwidth, desired, .. } => {
+                Size { bandwidth_mbps: Some(*desired), ..observed.clone() }
+            }
+            Self::Number { desired, .. } => Size { instances: *desired, ..observed.clone() },
+            Self::Rung { ladder, desired, .. } => match ladder.rungs.get(*desired) {
+                Some(rung) => observed.on_rung(&rung.shape),
+                None => observed.clone(),
+            },
+        }
+    }
+
+    /// The current and the desired rung; `None` for a number.
+    pub(super) fn rungs(&self) -> Option<(&Rung, &Rung)> {
+        let Self::Rung { ladder, current, desired } = self else { return None };
+        ladder.rungs.get(*current).zip(ladder.rungs.get(*desired))
+    }
+
+    /// The largest part of this change that is acceptable; `None` where no part is.
+    pub(super) fn shortened(mut self, is_acceptable: impl Fn(&Self) -> bool) -> Option<Self> {
+        while !is_acceptable(&self) {
+            self = self.one_shorter()?;
+        }
+        Some(self)
+    }
+
+    /// The change that is shorter by one; `None` where nothing would change.
+    fn one_shorter(self) -> Option<Self> {
+        match self {
+            Self::Number { axis, current, desired } => {
+                let desired =
+                    if desired > current { desired - 1 } else { desired.saturating_add(1).min(current) };
+                (desired != current).then_some(Self::Number { axis, current, desired })
+            }
+            Self::Rung { ladder, current, desired } => {
+                let desired =
+                    if desired > current { desired - 1 } else { desired.saturating_add(1).min(current) };
+                (desired != current).then_some(Self::Rung { ladder, current, desired })
+            }
+        }
+    }
+}
+
+/// The size that a proposal leads to. Holds as `at_ceiling` or `at_floor` where nothing is left, on a ladder also as
+/// `unlisted_shape` or `on_target`.
+pub(super) fn within_limits<'a>(
+    context: &mut Context<'a>,
+    proposal: &Proposal,
+) -> Result<DesiredSize<'a>, Hold> {
+    match proposal.axis {
+        Axis::Instances => instances(context, proposal),
+        Axis::Shape => rung(context, proposal),
+        Axis::Bandwidth => bandwidth(context, proposal),
+    }
+}
+
+fn instances<'a>(context: &mut Context<'a>, proposal: &Proposal) -> Result<DesiredSize<'a>, Hold> {
+    let current = context.observed.size.instances;
+    let wanted = match proposal.magnitude {
+        Magnitude::StepTo(to) | Magnitude::Exactly(to) => to,
+        Magnitude::By(_) | Magnitude::Offering(..) => current,
+    };
+    let bounds = context.instance_bounds();
+    number(context, proposal, NumberWithin { current, wanted, bounds })
+}
+
+/// A step doubles or halves the bandwidth: an alarm on a percentage does not report what the load needs.
+fn bandwidth<'a>(context: &mut Context<'a>, proposal: &Proposal) -> Result<DesiredSize<'a>, Hold> {
+    let unknown = || Hold::NotResizable { axis: Axis::Bandwidth, why: "it tells none".to_owned() };
+    let current = context.observed.size.bandwidth_mbps.ok_or_else(unknown)?;
+    let wanted = match (proposal.magnitude, proposal.direction) {
+        (Magnitude::By(doublings), Direction::Up) => current.saturating_mul(2_u32.saturating_pow(doublings)),
+        (Magnitude::By(halvings), Direction::Down) => current.div_ceil(2_u32.saturating_pow(halvings)),
+        (Magnitude::StepTo(to) | Magnitude::Exactly(to), _) => to,
+        (Magnitude::Offering(..), _) => current,
+    };
+    let bounds = context.settings().bandwidth;
+    number(context, proposal, NumberWithin { current, wanted, bounds })
+}
+
+/// A count or a bandwidth, and the bounds that it must stay within.
+struct NumberWithin {
+    current: u32,
+    wanted: u32,
+    bounds: Bounds,
+}
+
+/// The wanted number within its bounds. A number outside its bounds never moves further out, nor against the alarm's
+/// direction. A number below its floor that goes up goes to the floor at least.
+fn number<'a>(
+    context: &mut Context<'a>,
+    proposal: &Proposal,
+    NumberWithin { current, wanted, bounds }: NumberWithin,
+) -> Result<DesiredSize<'a>, Hold> {
+    let axis = proposal.axis;
+    let input = format!("{current} of {bounds}");
+    let verb = if axis == Axis::Instances { "runs" } else { "has" };
+    let desired = match proposal.direction {
+        Direction::Up => {
+            let limit = format!("it {verb} {current}, and {} is its ceiling", bounds.max);
+            let hold = (current >= bounds.max).then_some(Hold::AtCeiling { axis, limit });
+            context.check("at_ceiling", input, hold)?;
+            wanted.max(bounds.min).min(bounds.max)
+        }
+        Direction::Down => {
+            let limit = format!("it {verb} {current}, and {} is its floor", bounds.min);
+            let hold = (current <= bounds.min).then_some(Hold::AtFloor { axis, limit });
+            context.check("at_floor", input, hold)?;
+            wanted.max(bounds.min)
+        }
+    };
+    Ok(DesiredSize::Number { axis, current, desired })
+}
+
+/// The part of a ladder that a change may use, by position.
+struct RungRange<'l> {
+    ladder: &'l Ladder,
+    current: usize,
+    /// The lowest rung that a step down may reach.
+    lowest: usize,
+    /// The ladder's last rung.
+    last: usize,
+}
+
+fn rung<'a>(context: &mut Context<'a>, proposal: &Proposal) -> Result<DesiredSize<'a>, Hold> {
+    let shape = context.observed.size.rung().into_owned();
+    let ladder = unlisted_shape(context, &shape)?;
+    let floor = context.observed.floor.as_deref();
+    let removes_only_added = context.evaluation.is_from_written_pair();
+    if removes_only_added && !ladder.is_above(&shape, floor) {
+        let limit = format!("`{shape}` is what it was deployed with, or less");
+        return context.check_result("at_floor", shape, Err(Hold::AtFloor { axis: Axis::Shape, limit }));
+    }
+    let current = ladder.position(&shape).unwrap_or_default();
+    let floor = floor.filter(|_| removes_only_added).and_then(|floor| ladder.position(floor));
+    let range = RungRange {
+        ladder: &ladder,
+        current,
+        lowest: floor.unwrap_or_default().min(current),
+        last: ladder.rungs.len().saturating_sub(1),
+    };
+    let desired = range.desired(proposal);
+    end_of_ladder(context, proposal, &range, desired)?;
+    Ok(DesiredSize::Rung { current, desired, ladder })
+}
+
+impl RungRange<'_> {
+    /// The position that a proposal leads to.
+    fn desired(&self, proposal: &Proposal) -> usize {
+        let Self { current, lowest, last, .. } = *self;
+        let count = |by: u32| usize::try_from(by).unwrap_or(usize::MAX);
+        match (proposal.magnitude, proposal.direction) {
+            (Magnitude::By(by), Direction::Up) => current.saturating_add(count(by)).min(last),
+            (Magnitude::By(by), Direction::Down) => current.saturating_sub(count(by)).max(lowest),
+            // The first rung that offers enough; the last one where none does.
+            (Magnitude::Offering(resource, needed), Direction::Up) => {
+                (current + 1..=last).find(|at| self.offers(*at, resource, needed)).unwrap_or(last)
+            }
+            // Every rung on the way down must offer enough: a ladder's order need not be that of one resource.
+            (Magnitude::Offering(resource, needed), Direction::Down) => {
+                let enough = |at: &usize| self.offers(*at, resource, needed);
+                (lowest..current).rev().take_while(enough).last().unwrap_or(current)
+            }
+            (Magnitude::StepTo(_) | Magnitude::Exactly(_), _) => current,
+        }
+    }
+
+    fn offers(&self, position: usize, resource: Resource, needed: f64) -> bool {
+        self.ladder.rungs.get(position).is_some_and(|rung| resource.offered(rung) >= needed)
+    }
+}
+
+/// A shape at the end of its ladder stays; so does one whose next rung would not carry the load (`on_target`).
+fn end_of_ladder(
+    context: &mut Context,
+    proposal: &Proposal,
+    range: &RungRange,
+    desired: usize,
+) -> Result<(), Hold> {
+    let RungRange { ladder, current, last, .. } = *range;
+    let is_up = proposal.direction == Direction::Up;
+    let (guard, end) = if is_up { ("at_ceiling", last) } else { ("at_floor", 0) };
+    let input = format!("rung {} of {}", current + 1, ladder.rungs.len());
+    if desired != current {
+        return context.check(guard, input, None);
+    }
+    if matches!(proposal.magnitude, Magnitude::Offering(..)) && current != end {
+        let why = format!("the next rung of ladder `{}` would not carry the load", ladder.name);
+        return context.check("on_target", input, Some(Hold::OnTarget { why }));
+    }
+    let axis = Axis::Shape;
+    let limit = format!("`{}` is the last rung of ladder `{}`", context.observed.size.rung(), ladder.name);
+    let hold = if is_up { Hold::AtCeiling { axis, limit } } else { Hold::AtFloor { axis, limit } };
+    context.check(guard, input, Some(hold))
+}
+
+/// The observed shape must be on a ladder.
+pub(super) fn unlisted_shape<'a>(context: &mut Context<'a>, shape: &str) -> Result<Cow<'a, Ladder>, Hold> {
+    let ladders = &context.policy.ladders;
+    let ladder = ladders.holding(shape);
+    let input =
+        ladder.as_ref().map_or_else(|| shape.to_owned(), |ladder| format!("on ladder {}", ladder.name));
+    let unlisted = || {
+        let nearest = ladders.nearest(shape).map(str::to_owned);
+        Hold::UnlistedShape { shape: shape.to_owned(), nearest }
+    };
+    context.check_result("unlisted_shape", input, ladder.ok_or_else(unlisted))
+}

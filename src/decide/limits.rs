@@ -1,0 +1,227 @@
+//! The guards on a change that could be made: pauses, cooldowns, change rate, flapping and cost.
+//!
+//! Each guard has the name of the hold reason that it gives. They stand here in the order in which they run.
+
+use jiff::Timestamp;
+
+use crate::deployment::SuspendedScaling;
+use crate::ladder::{Resource, Rung};
+use crate::policy::flap::{MARGIN, high_threshold};
+use crate::size::{Axis, Direction, Size};
+use crate::tags::{self, HOUR, RecentChange};
+
+use super::desired_size::DesiredSize;
+use super::metrics::Reading;
+use super::proposal::{Magnitude, Proposal, whole};
+use super::{Context, Hold};
+
+/// Scaling that an operator or the platform has paused stays paused.
+pub(super) fn paused(context: &mut Context, axis: Axis, direction: Direction) -> Result<(), Hold> {
+    let now = context.evaluation.now;
+    let by_tag = context.evaluation.pause.as_ref().filter(|pause| pause.stops(direction, now));
+    let suspends = |suspended: &&SuspendedScaling| {
+        let suspended_direction = if direction == Direction::Up { suspended.up } else { suspended.down };
+        suspended.axis == axis && suspended_direction
+    };
+    let by_platform = || context.observed.pauses.iter().find(suspends).map(|suspended| suspended.by.clone());
+    let by = by_tag.map(ToString::to_string).or_else(by_platform);
+    let input = by.clone().unwrap_or_else(|| "no pause".to_owned());
+    context.check("paused", input, by.map(|by| Hold::Paused { by }))
+}
+
+/// The check input where no cooldown runs.
+const NO_COOLDOWN: &str = "the last change is long enough ago";
+
+/// A direction rests for its cooldown after the last change.
+pub(super) fn cooling_down(context: &mut Context, direction: Direction) -> Result<(), Hold> {
+    let Some(until) = context.cooldown_end(direction) else {
+        return context.check("cooling_down", NO_COOLDOWN, None);
+    };
+    let hold = Hold::CoolingDown { direction, until, credit: 0 };
+    context.check("cooling_down", format!("until {until}"), Some(hold))
+}
+
+/// A direction rests for its cooldown after the last change. A step out that is larger than what was added since the
+/// cooldown began adds the difference, as step scaling of Application Auto Scaling does.
+pub(super) fn cooling_down_for(context: &mut Context, proposal: Proposal) -> Result<Proposal, Hold> {
+    let direction = proposal.direction;
+    let Some(until) = context.cooldown_end(direction) else {
+        context.check("cooling_down", NO_COOLDOWN, None)?;
+        return Ok(proposal);
+    };
+    let credit = if direction == Direction::Up { context.cooldown_credit() } else { 0 };
+    let difference = match proposal.magnitude {
+        Magnitude::StepTo(to) if credit > 0 => {
+            let to = to.saturating_sub(credit.unsigned_abs());
+            let adds = to > context.observed.size.instances;
+            adds.then_some(Proposal { magnitude: Magnitude::StepTo(to), ..proposal })
+        }
+        Magnitude::StepTo(_) | Magnitude::Exactly(_) | Magnitude::By(_) | Magnitude::Offering(..) => None,
+    };
+    let input = format!("until {until}, {credit} added since it began");
+    let result = difference.ok_or(Hold::CoolingDown { direction, until, credit });
+    context.check_result("cooling_down", input, result)
+}
+
+impl Context<'_> {
+    /// When the cooldown of a direction ends; `None` where none runs. A change that removed capacity starts no cooldown
+    /// for adding it.
+    pub(super) fn cooldown_end(&self, direction: Direction) -> Option<Timestamp> {
+        let cooldown = self.settings().cooldown;
+        let cooldown = if direction == Direction::Up { cooldown.up } else { cooldown.down };
+        if !cooldown.is_positive() {
+            return None;
+        }
+        let end = self.observed.last_change?.checked_add(cooldown).ok()?;
+        let removed = || self.last_recorded_change().is_some_and(|last| last.direction() == Direction::Down);
+        let is_running = self.evaluation.now < end && !(direction == Direction::Up && removed());
+        is_running.then_some(end)
+    }
+}
+
+/// A deployment changes at most as often within an hour as the policy allows.
+pub(super) fn too_many_changes(context: &mut Context) -> Result<(), Hold> {
+    let Some(most) = context.settings().max_changes_per_hour else { return Ok(()) };
+    let now = context.evaluation.now;
+    let recent = tags::recent(&context.observed.tags);
+    let is_within_hour = |change: &&RecentChange| now.duration_since(change.at) < HOUR;
+    let recent: Vec<&RecentChange> = recent.iter().filter(is_within_hour).collect();
+    // One more change is allowed when the change at this place is an hour old.
+    let most_recent = usize::try_from(most).unwrap_or(usize::MAX);
+    let blocking = recent.len().checked_sub(most_recent).and_then(|at| recent.get(at));
+    let until = blocking.and_then(|change| change.at.checked_add(HOUR).ok());
+    let input = format!("{} of {most} within an hour", recent.len());
+    context.check("too_many_changes", input, until.map(|until| Hold::TooManyChanges { most, until }))
+}
+
+/// The load of the scale-down alarm's metric, and the threshold of the scale-up alarm: in percent, or in the metric's
+/// own unit where it has no maximum.
+struct Load<'a> {
+    metric: Option<&'a str>,
+    value: f64,
+    scale_up_threshold: f64,
+}
+
+/// A step down must leave the load a margin below the scale-up threshold. A shorter step is taken where the whole one
+/// would not.
+pub(super) fn would_flap<'a>(
+    context: &mut Context<'a>,
+    direction: Direction,
+    desired: DesiredSize<'a>,
+) -> Result<DesiredSize<'a>, Hold> {
+    if direction == Direction::Up {
+        return Ok(desired);
+    }
+    let Some(load) = load(context, &desired) else {
+        context.check("would_flap", "nobody knows what calls for more", None)?;
+        return Ok(desired);
+    };
+    let Load { metric, value, scale_up_threshold } = load;
+    let most = scale_up_threshold * MARGIN;
+    let load_after = |desired: &DesiredSize| value * growth(metric, desired);
+    let wanted = load_after(&desired);
+    let shortened = first_count_below(desired, value, most).shortened(|desired| load_after(desired) < most);
+    if let Some(desired) = shortened {
+        let input = format!("{value} would be {} of {most}", round(load_after(&desired)));
+        context.check("would_flap", input, None)?;
+        return Ok(desired);
+    }
+    let why = format!(
+        "{} at {value} would be {}, and the alarm that adds fires above {scale_up_threshold}, less a tenth {most}",
+        metric.unwrap_or("the load"),
+        round(wanted)
+    );
+    context.check_result("would_flap", why.clone(), Err(Hold::WouldFlap { why }))
+}
+
+/// A shorter step in the count, computed rather than searched for: the first one that leaves the load below `most`.
+fn first_count_below(desired: DesiredSize<'_>, value: f64, most: f64) -> DesiredSize<'_> {
+    match desired {
+        DesiredSize::Number { axis, current, desired } => {
+            let least = whole((f64::from(current) * value / most).floor());
+            let one_less = current.saturating_sub(1).max(desired);
+            DesiredSize::Number { axis, current, desired: desired.max(least).min(one_less) }
+        }
+        rung @ DesiredSize::Rung { .. } => rung,
+    }
+}
+
+/// The load that a step down is held against; `None` where the value or the scale-up threshold is unknown.
+fn load<'a>(context: &Context<'a>, desired: &DesiredSize) -> Option<Load<'a>> {
+    let evaluation = context.evaluation;
+    let metric = evaluation.metric();
+    let scale_up_threshold = high_threshold(context.settings().scale_up_threshold, metric)?;
+    let name = metric.unwrap_or_default();
+    // A scale-down alarm that reports no value has at least found it below its own threshold.
+    let value = context.value(name).or(evaluation.alarm.measurement.threshold)?;
+    let observed_rung = context.observed_rung();
+    let rung = desired.rungs().map(|(current, _)| current).or(observed_rung.as_deref());
+    let value = context.percent_of_capacity(&Reading { metric: name, value }, rung)?;
+    Some(Load { metric, value, scale_up_threshold })
+}
+
+/// The factor by which the load on each instance grows.
+fn growth(metric: Option<&str>, desired: &DesiredSize) -> f64 {
+    let between_rungs = |from: &Rung, to: &Rung| match metric.and_then(Resource::of) {
+        Some(resource) => resource.ratio(from, to),
+        // A metric of no known resource grows by no more than the larger of these.
+        None => Resource::Cpu.ratio(from, to).max(Resource::Memory.ratio(from, to)),
+    };
+    match desired {
+        DesiredSize::Number { current, desired, .. } => f64::from(*current) / f64::from((*desired).max(1)),
+        DesiredSize::Rung { .. } => desired.rungs().map_or(1.0, |(from, to)| between_rungs(from, to)),
+    }
+}
+
+/// A step up must stay within the policy's cost per hour. A shorter step is taken where the whole one would not.
+pub(super) fn over_budget<'a>(
+    context: &mut Context<'a>,
+    direction: Direction,
+    desired: DesiredSize<'a>,
+) -> Result<DesiredSize<'a>, Hold> {
+    let is_free = matches!(desired, DesiredSize::Number { axis: Axis::Bandwidth, .. });
+    let Some(most) = context.settings().max_hourly_cost else { return Ok(desired) };
+    if direction == Direction::Down || is_free {
+        return Ok(desired);
+    }
+    let (ladders, observed) = (&context.policy.ladders, &context.observed.size);
+    let cost = |desired: &DesiredSize| ladders.cost(&desired.applied_to(observed));
+    let wanted = cost(&desired);
+    let shortened = desired.shortened(|desired| cost(desired).is_some_and(|cost| is_within(cost, most)));
+    let cost = shortened.as_ref().map_or(wanted, cost);
+    cost_within(context, cost, most)?;
+    shortened.ok_or(Hold::OverBudget { cost, most })
+}
+
+/// A step up to a size must stay within the policy's cost per hour.
+pub(super) fn over_budget_at(context: &mut Context, direction: Direction, to: &Size) -> Result<(), Hold> {
+    match context.settings().max_hourly_cost {
+        Some(most) if direction == Direction::Up => {
+            let cost = context.policy.ladders.cost(to);
+            cost_within(context, cost, most)
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Holds as `over_budget` where a cost is unknown or above the most that the policy allows, in US dollars per hour.
+fn cost_within(context: &mut Context, cost: Option<f64>, most: f64) -> Result<(), Hold> {
+    let input = match cost {
+        Some(cost) => format!("{} USD an hour of {most}", round(cost)),
+        None => "no price".to_owned(),
+    };
+    let is_within = cost.is_some_and(|cost| is_within(cost, most));
+    context.check("over_budget", input, (!is_within).then_some(Hold::OverBudget { cost, most }))
+}
+
+fn is_within(cost: f64, most: f64) -> bool {
+    cost <= most + COST_NOISE
+}
+
+/// The noise of adding prices as floating-point numbers: a ten-thousandth of a cent.
+pub(super) const COST_NOISE: f64 = 1e-6;
+
+/// A number with four decimal places, as messages show it.
+pub(super) fn round(number: f64) -> f64 {
+    (number * 10_000.0).round() / 10_000.0
+}

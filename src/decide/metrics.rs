@@ -1,0 +1,93 @@
+//! What the metrics of a deployment read: the alarm's own report, or else the observation.
+
+use crate::ladder::{Resource, Rung};
+use crate::platform::target;
+use crate::policy::Role;
+use crate::scaling::ScalingPolicy;
+
+use super::{Context, Evaluation, Hold};
+
+/// One metric and its latest value.
+pub(super) struct Reading<'a> {
+    /// The metric, as the alarm or the policy spells it.
+    pub(super) metric: &'a str,
+    /// Its value, in the metric's own unit.
+    pub(super) value: f64,
+}
+
+impl Evaluation<'_> {
+    /// The metrics that the observation must read: the rule needs them, and the alarm does not report them. The alarm's
+    /// own metric is spelled as the alarm spells it, every other as its platform does.
+    pub fn metrics_to_read(&self) -> Vec<&str> {
+        if !self.alarm.transition.is_firing() {
+            return Vec::new();
+        }
+        match self.matched.scaling_policy() {
+            ScalingPolicy::Step(_) => Vec::new(),
+            ScalingPolicy::Steps(_) | ScalingPolicy::Track(_) => {
+                self.metric().filter(|_| self.reported_value().is_none()).into_iter().collect()
+            }
+            ScalingPolicy::Cheapest => {
+                let utilization = target::of(self.target.kind()).map_or([""; 2], |target| target.utilization);
+                let is_reported = |metric: &str| self.reported_value().is_some() && self.is_about(metric);
+                let needed = utilization.into_iter().filter(|metric| !metric.is_empty());
+                needed.filter(|metric| !is_reported(metric)).collect()
+            }
+        }
+    }
+
+    /// The metric that the alarm is about: the alarm's own, or that of the pair it belongs to.
+    pub(super) fn metric(&self) -> Option<&str> {
+        let pair = self.matched.rule.pair.as_ref().filter(|_| self.matched.role == Role::Pair);
+        let of_pair = pair.map(|pair| pair.metric.as_str());
+        self.alarm.measurement.metric.as_deref().or(of_pair)
+    }
+
+    /// Whether the alarm is about this metric.
+    fn is_about(&self, metric: &str) -> bool {
+        self.metric().is_some_and(|own| own.eq_ignore_ascii_case(metric))
+    }
+
+    /// The value that the alarm reports for this deployment. An alarm with several targets reports the worst of them
+    /// without its name, which is no value of this one.
+    fn reported_value(&self) -> Option<f64> {
+        let measurement = &self.alarm.measurement;
+        let is_this_deployments = !measurement.missing && self.alarm.names_one();
+        measurement.value.filter(|value| is_this_deployments && value.is_finite())
+    }
+}
+
+impl<'a> Context<'a> {
+    /// The value of a metric, in its own unit; `None` where neither the alarm nor the observation has one.
+    pub(super) fn value(&self, metric: &str) -> Option<f64> {
+        let reported = self.evaluation.reported_value().filter(|_| self.evaluation.is_about(metric));
+        let mut readings = self.observed.readings.iter();
+        let read = readings.find(|(name, _)| name.eq_ignore_ascii_case(metric)).map(|(_, value)| *value);
+        reported.or(read).filter(|value| value.is_finite() && *value >= 0.0)
+    }
+
+    /// The value of the alarm's own metric, or a hold for want of data.
+    pub(super) fn own_reading(&self) -> Result<Reading<'a>, Hold> {
+        let metric = self
+            .evaluation
+            .metric()
+            .ok_or_else(|| Hold::NoData { missing: "the alarm does not tell what it measures".to_owned() })?;
+        let value = self.value(metric).ok_or_else(|| no_value(metric))?;
+        Ok(Reading { metric, value })
+    }
+
+    /// A value in percent of the capacity that exists; the value itself where the metric has no maximum. `None` where
+    /// the maximum depends on a rung that is unknown.
+    pub(super) fn percent_of_capacity(&self, reading: &Reading, rung: Option<&Rung>) -> Option<f64> {
+        match (self.target?.full)(reading.metric, rung) {
+            Some(full) => Some(reading.value / full * 100.0),
+            None if Resource::of(reading.metric).is_none() => Some(reading.value),
+            None => None,
+        }
+    }
+}
+
+/// The hold for a metric without a value.
+pub(super) fn no_value(metric: &str) -> Hold {
+    Hold::NoData { missing: format!("`{metric}` has no value, neither in the alarm nor by a look") }
+}

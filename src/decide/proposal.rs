@@ -1,0 +1,226 @@
+//! What a rule proposes, before any limit: a direction and an magnitude.
+
+use crate::alarm::Side;
+use crate::ladder::Resource;
+use crate::scaling::{Adjustment, ScalingPolicy, StepAdjustments};
+use crate::size::{Axis, Direction};
+
+use super::metrics::Reading;
+use super::{Context, Hold, steps};
+
+/// What a rule proposes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Proposal {
+    pub(super) axis: Axis,
+    pub(super) direction: Direction,
+    pub(super) magnitude: Magnitude,
+}
+
+/// How far a proposal goes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Magnitude {
+    /// To this count, as a step from the observed one. Instances added since a cooldown began count toward it.
+    StepTo(u32),
+    /// To this count, or to so many Mbps, whatever exists now.
+    Exactly(u32),
+    /// By so many rungs, or by so many times double or half the bandwidth.
+    By(u32),
+    /// To the first rung that offers this much of a resource.
+    Offering(Resource, f64),
+}
+
+/// The value of the alarm's metric, and the threshold that it crossed.
+#[derive(Clone, Copy)]
+struct Breach {
+    value: f64,
+    threshold: f64,
+    side: Side,
+}
+
+/// The proposal of the rule's scaling policy. Holds as `no_data` or `on_target`.
+pub(super) fn propose(context: &mut Context) -> Result<Proposal, Hold> {
+    let proposal = match context.evaluation.matched.scaling_policy() {
+        ScalingPolicy::Step(step) => by_step(context, *step),
+        ScalingPolicy::Steps(steps) => by_step_adjustment(context, steps)?,
+        ScalingPolicy::Track(target) => by_target_tracking(context, *target)?,
+        // `cheapest` decides these over both axes.
+        ScalingPolicy::Cheapest => by_step(context, 0),
+    };
+    no_data(context, proposal.direction)?;
+    Ok(proposal)
+}
+
+/// An alarm that fires for want of data never removes capacity.
+fn no_data(context: &mut Context, direction: Direction) -> Result<(), Hold> {
+    if !context.evaluation.alarm.measurement.missing || direction == Direction::Up {
+        return Ok(());
+    }
+    let hold = Hold::NoData {
+        missing: "the alarm fires because no data came, which its `TreatMissingData` takes for a breach"
+            .to_owned(),
+    };
+    context.check("no_data", "no data", Some(hold))
+}
+
+/// A fixed step: so many instances, rungs or doublings.
+fn by_step(context: &Context, step: i32) -> Proposal {
+    let axis = context.rule().axis;
+    let direction = if step > 0 { Direction::Up } else { Direction::Down };
+    let magnitude = match axis {
+        Axis::Instances => {
+            let current = context.observed.size.instances;
+            Magnitude::StepTo(steps::adjusted(current, Adjustment::Change(step), 1))
+        }
+        Axis::Shape | Axis::Bandwidth => Magnitude::By(step.unsigned_abs()),
+    };
+    Proposal { axis, direction, magnitude }
+}
+
+/// A step adjustment: the further the value is beyond the threshold, the larger the step.
+fn by_step_adjustment(context: &mut Context, steps: &StepAdjustments) -> Result<Proposal, Hold> {
+    let breach = breach(context)?;
+    let distance = breach.value - breach.threshold;
+    let proposal = match steps::step(steps, breach.side, distance) {
+        Some(step) => adjusted_by(context, step.adjustment, steps.min_step, distance),
+        None => Err(on_target(format!("no step holds a distance of {distance} from the threshold"))),
+    };
+    context.check_result("on_target", format!("{distance:+} from the threshold"), proposal)
+}
+
+/// The value, the threshold and the side of the alarm, or a hold for want of one of them.
+fn breach(context: &mut Context) -> Result<Breach, Hold> {
+    let breach = read_breach(context);
+    let input = match &breach {
+        Ok(Breach { value, threshold, .. }) => {
+            format!("{value}, {:+} from the threshold of {threshold}", value - threshold)
+        }
+        Err(_) => "no value".to_owned(),
+    };
+    context.check_result("no_data", input, breach)
+}
+
+fn read_breach(context: &Context) -> Result<Breach, Hold> {
+    let Reading { metric, value } = context.own_reading()?;
+    let measurement = &context.evaluation.alarm.measurement;
+    let no_threshold = || Hold::NoData { missing: format!("the alarm on `{metric}` tells no threshold") };
+    let threshold = measurement.threshold.ok_or_else(no_threshold)?;
+    let side_of_value = if value < threshold { Side::Below } else { Side::Above };
+    Ok(Breach { value, threshold, side: measurement.side.unwrap_or(side_of_value) })
+}
+
+/// What one adjustment proposes on the rule's axis.
+fn adjusted_by(
+    context: &Context,
+    adjustment: Adjustment,
+    min_step: u32,
+    distance: f64,
+) -> Result<Proposal, Hold> {
+    let axis = context.rule().axis;
+    match (axis, adjustment) {
+        (Axis::Instances, _) => {
+            let current = context.observed.size.instances;
+            let to = steps::adjusted(current, adjustment, min_step);
+            let is_exact = matches!(adjustment, Adjustment::Exact(_));
+            let magnitude = if is_exact { Magnitude::Exactly(to) } else { Magnitude::StepTo(to) };
+            toward(axis, current, to, magnitude).ok_or_else(|| {
+                on_target(format!("the step at a distance of {distance} from the threshold leaves {current}"))
+            })
+        }
+        (Axis::Shape | Axis::Bandwidth, Adjustment::Change(0)) => {
+            Err(on_target(format!("the step at a distance of {distance} from the threshold changes nothing")))
+        }
+        (Axis::Shape | Axis::Bandwidth, Adjustment::Change(by)) => Ok(by_step(context, by)),
+        // The policy refuses these on the two axes when it is loaded.
+        (Axis::Shape | Axis::Bandwidth, Adjustment::Percent(_) | Adjustment::Exact(_)) => {
+            Err(on_target("only instances are counted in percent".to_owned()))
+        }
+    }
+}
+
+/// Target tracking: as far as brings the metric to its target. Never against the direction of the alarm.
+fn by_target_tracking(context: &mut Context, target: f64) -> Result<Proposal, Hold> {
+    let reading = utilization(context)?;
+    let Reading { metric, value } = reading;
+    let proposal = toward_target(context, metric, value / target)?;
+    let direction = context.evaluation.alarm_direction();
+    let allowed = |proposal: &Proposal| direction.is_none_or(|direction| direction == proposal.direction);
+    let proposal = proposal.filter(allowed).ok_or_else(|| {
+        let wanted = match direction {
+            Some(Direction::Up) => "more",
+            Some(Direction::Down) => "less",
+            None => "neither more nor less",
+        };
+        on_target(format!("{metric} is at {value} of {target}, and the alarm asks for {wanted}"))
+    });
+    context.check_result("on_target", format!("{value} of {target}"), proposal)
+}
+
+/// The value of the alarm's metric in percent of the capacity that exists, or a hold for want of it.
+fn utilization<'a>(context: &mut Context<'a>) -> Result<Reading<'a>, Hold> {
+    let reading = context.own_reading().and_then(|reading| {
+        let rung = context.observed_rung();
+        let percent = context.percent_of_capacity(&reading, rung.as_deref());
+        let metric = reading.metric;
+        let unknown = || Hold::NoData {
+            missing: format!(
+                "`{metric}` grows with the shape, and `{}` is on no ladder",
+                context.observed.size.rung()
+            ),
+        };
+        Ok(Reading { metric, value: percent.ok_or_else(unknown)? })
+    });
+    let input = match &reading {
+        Ok(Reading { metric, value }) => format!("{metric} at {value}"),
+        Err(_) => "no value".to_owned(),
+    };
+    context.check_result("no_data", input, reading)
+}
+
+/// What carries so many times the observed load at the target; `None` where that is what exists.
+fn toward_target(context: &Context, metric: &str, times: f64) -> Result<Option<Proposal>, Hold> {
+    let axis = context.rule().axis;
+    let observed = &context.observed.size;
+    match axis {
+        Axis::Instances => Ok(least_for(axis, observed.instances, times)),
+        Axis::Bandwidth => Ok(least_for(axis, observed.bandwidth_mbps.unwrap_or_default(), times)),
+        Axis::Shape => match (Resource::of(metric), context.observed_rung()) {
+            (Some(resource), Some(rung)) if resource != Resource::Bandwidth => {
+                let direction = if times > 1.0 { Direction::Up } else { Direction::Down };
+                let magnitude = Magnitude::Offering(resource, resource.offered(&rung) * times);
+                Ok(Some(Proposal { axis, direction, magnitude }))
+            }
+            (Some(_), None) => {
+                Ok(Some(Proposal { axis, direction: Direction::Up, magnitude: Magnitude::By(1) }))
+            }
+            (Some(_), Some(_)) | (None, _) => {
+                let why = format!("`{metric}` does not say what a shape must have more of");
+                Err(Hold::NotResizable { axis, why })
+            }
+        },
+    }
+}
+
+/// The noise of a floating-point division: a millionth of one instance or Mbps.
+const NOISE: f64 = 1e-6;
+
+/// The least count or bandwidth that carries so many times the load; `None` where that is the current one.
+fn least_for(axis: Axis, current: u32, times: f64) -> Option<Proposal> {
+    let to = whole((f64::from(current) * times - NOISE).ceil().max(0.0));
+    toward(axis, current, to, Magnitude::Exactly(to))
+}
+
+/// A proposal from one number to another; `None` where they are equal.
+fn toward(axis: Axis, current: u32, to: u32, magnitude: Magnitude) -> Option<Proposal> {
+    let direction = if to > current { Direction::Up } else { Direction::Down };
+    (to != current).then_some(Proposal { axis, direction, magnitude })
+}
+
+fn on_target(why: String) -> Hold {
+    Hold::OnTarget { why }
+}
+
+/// The whole part of a number, at most `u32::MAX`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the conversion saturates")]
+pub(super) fn whole(number: f64) -> u32 {
+    number as u32
+}
