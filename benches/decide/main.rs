@@ -1,4 +1,4 @@
-//! Measures what one decision takes: `decide` and `plan`, from a deployment that was seen to the calls to send.
+//! Measures what one decision takes: `decide` and `plan`, from a deployment that was observation to the calls to send.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,7 +16,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use stepladder::alarm::{Alarm, AlarmName, EvidenceTime, Measurement, Side, Transition};
-use stepladder::decide::{decide, worth_a_look};
+use stepladder::decide::{decide, precheck};
 use stepladder::deployment::{Deployment, Lifecycle};
 use stepladder::plan::plan;
 use stepladder::platform::{Facts, Observation, aws, oci};
@@ -128,17 +128,16 @@ fn decisions(criterion: &mut Criterion) {
         ("track, SageMaker", rule("instances", "track = 60"), high, on_sagemaker()),
         ("cheapest, OCI", rule("cheapest", ""), ("busy", "CpuUtilization"), on_oci()),
     ];
-    for (name, text, (alarm_name, metric), seen) in rows {
+    for (name, text, (alarm_name, metric), observation) in rows {
         let mut policy = Policy::parse(&text).unwrap();
         policy.alarm_action = Some("arn:aws:sns:us-east-1:111122223333:stepladder-alarms".to_owned());
-        let alarm = alarm(alarm_name, metric, seen.target.clone());
-        let target = seen.target.clone();
-        let (evaluation, _) = worth_a_look(&alarm, &target, &policy, now()).unwrap();
+        let alarm = alarm(alarm_name, metric, observation.target.clone());
+        let target = observation.target.clone();
+        let evaluation = precheck(&alarm, &target, &policy, now()).unwrap();
         group.bench_function(name, |bench| {
             bench.iter(|| {
-                // What was asked before the look is handed on as it is.
-                let decided = decide(&evaluation, Vec::new(), black_box(&seen), &policy);
-                plan(&evaluation, &seen, decided, &policy)
+                let trace = decide(&evaluation, black_box(&observation), &policy);
+                plan(&evaluation, &observation, trace, &policy)
             });
         });
     }

@@ -44,8 +44,8 @@ fn bandwidth_of(outcome: &Outcome) -> Result<u32, &'static str> {
 /// Whatever holds stands last among the guards, and under its own name.
 fn the_last_guard_held(outcome: &Outcome) {
     let Decision::Hold(hold) = &outcome.decision else { return };
-    let last = outcome.guards.last().map(|check| (check.guard, check.held));
-    assert_eq!(last, Some((hold.reason(), true)), "{:?}", outcome.guards);
+    let last = outcome.checks.last().map(|check| (check.guard, check.blocked));
+    assert_eq!(last, Some((hold.reason(), true)), "{:?}", outcome.checks);
 }
 
 /// The OCI deployment of the small world, two instances of a flexible shape.
@@ -676,7 +676,7 @@ fn a_flexible_size_is_read_from_whatever_the_service_writes() {
         let mut settings = settings();
         settings["instanceConfiguration"]["modelDeploymentInstanceShapeConfigDetails"] = told.clone();
         let outcome = tell(&notice(HIGH_MEM, CHURN), &described(&model(settings)), &built_in());
-        assert_eq!(outcome.seen.as_ref().unwrap().size.flex, expected, "{told}");
+        assert_eq!(outcome.observed.as_ref().unwrap().size.flex, expected, "{told}");
         assert_eq!(reason(&outcome), if expected.is_some() { "resize" } else { "not_resizable" }, "{told}");
     }
 }
@@ -699,7 +699,7 @@ fn what_is_beyond_the_quota_is_not_asked_for_again_for_an_hour(#[case] from: &st
     );
     let held = at(10);
     assert_eq!(rung_of(&held), Err("infeasible"), "{held:?}");
-    assert_eq!(refused.seen.unwrap().size.rung(), from);
+    assert_eq!(refused.observed.unwrap().size.rung(), from);
     // Pressure of another kind is answered all the same, and what is remembered stays.
     tell(&notice(HIGH_CPU, CHURN).at(minute(20)), &cloud, &built_in());
     pass(&cloud, 10);

@@ -63,7 +63,7 @@ fn a_muted_alarm_is_left_alone() {
         silent.pointer_mut(place).unwrap()[field] = value;
         let outcome = answered(&silent);
         assert_eq!(reason(&outcome), "muted", "{field}");
-        assert!(outcome.seen.is_none(), "nothing is even looked at");
+        assert!(outcome.observed.is_none(), "nothing is even looked at");
     }
 }
 

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed};
 use stepladder::alarm::Transition;
-use stepladder::decide::cheapest::{Candidate, Choice, Demand, next};
-use stepladder::decide::{Decision, Evaluated, Hold};
+use stepladder::decide::cheapest::{Candidate, Candidates, Demand, next_axis};
+use stepladder::decide::{Decision, DecisionTrace, Hold};
 use stepladder::ladder::{Ladder, Rung};
 use stepladder::size::{Axis, Bounds, Size};
 
@@ -97,7 +97,7 @@ fn starts() -> impl Strategy<Value = Start> {
     })
 }
 
-fn size_after(decided: &Evaluated, before: &Size) -> Size {
+fn size_after(decided: &DecisionTrace, before: &Size) -> Size {
     match &decided.decision {
         Decision::Resize { to, .. } => to.clone(),
         Decision::Hold(_) => before.clone(),
@@ -115,7 +115,7 @@ fn shrinks(from: &Size, to: &Size) -> bool {
     to.0 < from.0 || to.1 < from.1 || to.2 < from.2
 }
 
-fn resize(decided: &Evaluated) -> Option<(&Axis, &Size, &Size)> {
+fn resize(decided: &DecisionTrace) -> Option<(&Axis, &Size, &Size)> {
     match &decided.decision {
         Decision::Resize { axis, from, to } => Some((axis, from, to)),
         Decision::Hold(_) => None,
@@ -230,11 +230,11 @@ fn ladder(rungs: &[(u32, u32, Option<u32>)]) -> Ladder {
 }
 
 /// Everything that could be had, tried one after the other.
-fn brute_force(choice: &Choice, demand: Demand) -> Option<f64> {
+fn brute_force(choice: &Candidates, demand: Demand) -> Option<f64> {
     let mut best: Option<f64> = None;
     for (at, rung) in choice.ladder.rungs.iter().enumerate() {
         let Some(price) = rung.price else { continue };
-        if at != choice.now.rung && !choice.usable[at] {
+        if at != choice.current.rung && !choice.usable[at] {
             continue;
         }
         for instances in choice.bounds.min..=choice.bounds.max {
@@ -256,9 +256,9 @@ fn carried(ladder: &Ladder, place: Candidate, demand: Demand) -> (f64, f64) {
 }
 
 /// The most that can be carried of a demand, and the least that it costs.
-fn nearest(choice: &Choice, demand: Demand) -> Option<((f64, f64), f64)> {
+fn nearest(choice: &Candidates, demand: Demand) -> Option<((f64, f64), f64)> {
     let rungs = 0..choice.ladder.rungs.len();
-    let had = rungs.filter(|at| *at == choice.now.rung || choice.usable[*at]);
+    let had = rungs.filter(|at| *at == choice.current.rung || choice.usable[*at]);
     let priced = had.filter(|at| choice.ladder.rungs[*at].price.is_some());
     let places = priced.flat_map(|rung| {
         (choice.bounds.min..=choice.bounds.max).map(move |instances| Candidate { rung, instances })
@@ -292,8 +292,8 @@ proptest! {
         let now = Candidate { rung: now.0 % rungs.len(), instances: now.1 };
         let demand = Demand { vcpus: f64::from(vcpus), memory_gib: f64::from(memory_gib) };
         let min_savings = f64::from(churn) / 8.0;
-        let choice = |min_savings| Choice {
-            ladder: &ladder, usable: usable[..rungs.len()].to_vec(), bounds: Bounds { min: 1, max }, now, min_savings,
+        let choice = |min_savings| Candidates {
+            ladder: &ladder, usable: usable[..rungs.len()].to_vec(), bounds: Bounds { min: 1, max }, current: now, min_savings,
         };
         let found = choice(0.0).cheapest(demand);
         if let Some(best) = brute_force(&choice(0.0), demand) {
@@ -306,7 +306,7 @@ proptest! {
             prop_assert!(cost(&ladder, stays) <= best + min_savings + 1e-5);
             if stays.rung != now.rung {
                 let own: Vec<bool> = vec![false; rungs.len()];
-                let only_own = Choice { usable: own, ..choice(0.0) };
+                let only_own = Candidates { usable: own, ..choice(0.0) };
                 let without = brute_force(&only_own, demand);
                 prop_assert!(without.is_none_or(|without| without - cost(&ladder, stays) > min_savings - 1e-5));
             }
@@ -333,7 +333,7 @@ proptest! {
         let safe = |at: Candidate| carries(&ladder, at, demand);
         let both = safe(at) && safe(goal);
         let mut steps = 0;
-        while let Some(axis) = next(at, goal) {
+        while let Some(axis) = next_axis(at, goal) {
             at = match axis {
                 Axis::Shape => Candidate { rung: goal.rung, ..at },
                 Axis::Instances | Axis::Bandwidth => Candidate { instances: goal.instances, ..at },
@@ -349,9 +349,9 @@ proptest! {
     fn more_demand_never_costs_less(rungs in ladders(), now in (0..5_usize, 1..=6_u32), max in 1..=6_u32,
         a in (0..=100_u32, 0..=34_u32), b in (0..=100_u32, 0..=34_u32)) {
         let ladder = ladder(&rungs);
-        let choice = Choice {
+        let choice = Candidates {
             ladder: &ladder, usable: vec![true; rungs.len()], bounds: Bounds { min: 1, max },
-            now: Candidate { rung: now.0 % rungs.len(), instances: now.1 }, min_savings: 0.0,
+            current: Candidate { rung: now.0 % rungs.len(), instances: now.1 }, min_savings: 0.0,
         };
         let demand = |vcpus: u32, memory_gib: u32| Demand { vcpus: f64::from(vcpus), memory_gib: f64::from(memory_gib) };
         let (less, more) = (demand(a.0.min(b.0), a.1.min(b.1)), demand(a.0.max(b.0), a.1.max(b.1)));

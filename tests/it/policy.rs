@@ -524,9 +524,9 @@ fn an_alarm_of_no_account_is_of_none_that_is_listed() {
 fn what_is_not_allowed_is_told_with_its_list(#[case] text: &str, #[case] expected: &str) {
     let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud(), &policy(text));
     assert_eq!(report::because(&outcome), expected);
-    assert!(outcome.seen.is_none(), "nothing is even looked at");
-    let last = outcome.guards.last().unwrap();
-    assert!(last.held && expected.contains(last.saw.to_string().as_str()), "{last:?}");
+    assert!(outcome.observed.is_none(), "nothing is even looked at");
+    let last = outcome.checks.last().unwrap();
+    assert!(last.blocked && expected.contains(last.input.clone().as_str()), "{last:?}");
 }
 
 #[test]

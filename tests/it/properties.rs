@@ -241,7 +241,7 @@ fn once_answered(
 ) -> Result<(), TestCaseError> {
     let id = start.id;
     let world = cloud.snapshot();
-    if outcome.seen.is_none() || world.deployments[id].change.is_some() {
+    if outcome.observed.is_none() || world.deployments[id].change.is_some() {
         return Ok(());
     }
     let above = height(id, &size(cloud, id), axis).is_some_and(|height| height > floor(start, axis));

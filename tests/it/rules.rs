@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::{Value, json};
 use stepladder::alarm::Transition;
-use stepladder::decide::{Decision, Evaluation, Hold, decide, worth_a_look};
+use stepladder::decide::{Decision, Hold, decide, precheck};
 use stepladder::deployment::{Deployment, Lifecycle};
 use stepladder::ladder::{Ladders, Rung};
 use stepladder::outcome::{CallRecord, Ending, Outcome, Status};
@@ -94,8 +94,8 @@ fn every_transition_is_worth_a_look_or_not(#[case] transition: Transition, #[cas
     let mut event = stepladder::source::parse(&notice(HIGH_CPU, CHURN).body()).unwrap();
     let mut alarm = event.alarms.remove(0);
     alarm.transition = transition;
-    let asked = worth_a_look(&alarm, &alarm.targets[0], &built_in(), at(0)).is_ok();
-    assert_eq!(asked, expected);
+    let observes = precheck(&alarm, &alarm.targets[0], &built_in(), at(0)).is_ok();
+    assert_eq!(observes, expected);
 }
 
 // ---- R2: only a settled deployment is changed ----
@@ -902,7 +902,7 @@ fn a_dry_run_shows_the_calls_and_sends_none(#[case] id: &str, #[case] alarm: &st
     // The same path: what it shows is what would be sent.
     let real = tell(&notice(alarm, id), &cloud, &built_in());
     let calls = |outcome: &Outcome| outcome.calls.iter().map(|sent| sent.call.clone()).collect::<Vec<_>>();
-    assert_eq!((calls(&dry), &dry.decision, &dry.guards), (calls(&real), &real.decision, &real.guards));
+    assert_eq!((calls(&dry), &dry.decision, &dry.checks), (calls(&real), &real.decision, &real.checks));
     assert_eq!(report::record(&dry)["calls"][1]["status"], "dry_run");
 }
 
@@ -991,9 +991,9 @@ fn guards_on_the_way_up(outcome: &Outcome) -> Vec<Value> {
         "pair_taken",
         "no_pair_action",
     ];
-    let saw = outcome.guards.iter().map(|check| check.saw.to_string());
-    let told = names.iter().zip(saw);
-    told.map(|(guard, saw)| json!({"guard": guard, "held": false, "saw": saw})).collect()
+    let inputs = outcome.checks.iter().map(|check| check.input.clone());
+    let told = names.iter().zip(inputs);
+    told.map(|(guard, input)| json!({"guard": guard, "held": false, "saw": input})).collect()
 }
 
 #[test]
@@ -1040,7 +1040,7 @@ fn a_failure_has_every_field_and_its_error() {
 #[test]
 fn every_guard_up_to_the_one_that_holds_is_on_record() {
     let outcome = tell(&notice(LOW_CPU, CHURN), &cloud(), &built_in());
-    let asked: Vec<_> = outcome.guards.iter().map(|check| check.guard).collect();
+    let asked: Vec<_> = outcome.checks.iter().map(|check| check.guard).collect();
     let in_order = [
         "not_firing",
         "muted",
@@ -1056,8 +1056,8 @@ fn every_guard_up_to_the_one_that_holds_is_on_record() {
         "at_floor",
     ];
     assert_eq!(asked, in_order);
-    assert_eq!(outcome.guards.iter().filter(|check| check.held).count(), 1);
-    assert!(outcome.guards.last().is_some_and(|last| last.held));
+    assert_eq!(outcome.checks.iter().filter(|check| check.blocked).count(), 1);
+    assert!(outcome.checks.last().is_some_and(|last| last.blocked));
 }
 
 #[test]
@@ -1468,10 +1468,9 @@ fn a_plan_carried_out_has_nothing_left_to_write() {
     policy.alarm_action = Some(TOPIC_ARN.to_owned());
     let mut event = stepladder::source::parse(&notice(HIGH_CPU, VARIANT).body()).unwrap();
     let alarm = event.alarms.remove(0);
-    let planned = |seen: &Observation| {
-        let (evaluation, guards): (Evaluation, _) =
-            worth_a_look(&alarm, &alarm.targets[0], &policy, at(0)).unwrap();
-        plan(&evaluation, seen, decide(&evaluation, guards, seen, &policy), &policy).calls
+    let planned = |observed: &Observation| {
+        let evaluation = precheck(&alarm, &alarm.targets[0], &policy, at(0)).unwrap();
+        plan(&evaluation, observed, decide(&evaluation, observed, &policy), &policy).calls
     };
     let first = planned(&variant_as_seen(None));
     let [

@@ -173,7 +173,7 @@ mod rungs {
             &format!("axis = \"shape\"\nstep = 4\n{}", pair("MemoryUtilization", ""))
         )
         .variant(1, "ml.m5.4xlarge")
-        .seen(|seen| seen.floor = Some("ml.m5.xlarge".to_owned()))
+        .observed(|observed| observed.floor = Some("ml.m5.xlarge".to_owned()))
         .low("MemoryUtilization", 1.0, 10.0)
         .pair_calls()
         .gives("ml.m5.xlarge"),
@@ -182,14 +182,14 @@ mod rungs {
             &format!("axis = \"shape\"\n{}", pair("MemoryUtilization", ""))
         )
         .variant(1, "ml.m5.xlarge")
-        .seen(|seen| seen.floor = Some("ml.m5.xlarge".to_owned()))
+        .observed(|observed| observed.floor = Some("ml.m5.xlarge".to_owned()))
         .low("MemoryUtilization", 1.0, 10.0)
         .pair_calls()
         .gives("at_floor"),
         own_low_alarm_goes_below =
             Case::new("somebody's own low alarm goes below that", "axis = \"shape\"\nstep = -1")
                 .variant(1, "ml.m5.xlarge")
-                .seen(|seen| seen.floor = Some("ml.m5.xlarge".to_owned()))
+                .observed(|observed| observed.floor = Some("ml.m5.xlarge".to_owned()))
                 .low("MemoryUtilization", 1.0, 10.0)
                 .gives("ml.m5.large"),
     ];

@@ -1,4 +1,4 @@
-//! One row: a policy, a deployment as it was seen, an alarm, and what is decided.
+//! One row: a policy, a deployment as it was observed, an alarm, and what is decided.
 
 use std::collections::BTreeMap;
 use std::process::{ExitCode, Termination};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use stepladder::alarm::{Alarm, AlarmName, EvidenceTime, Measurement, Side, Transition};
-use stepladder::decide::{Decision, Evaluated, decide, worth_a_look, worth_mending};
+use stepladder::decide::{Decision, DecisionTrace, Evaluation, decide, precheck};
 use stepladder::deployment::{Deployment, Infeasible, Lifecycle, Owner};
 use stepladder::pair::pair_name;
 use stepladder::plan::{Plan, plan};
@@ -41,7 +41,7 @@ pub(crate) const QUIET: &str = "quiet";
 pub(crate) struct Case {
     pub(crate) why: &'static str,
     policy: String,
-    seen: Observation,
+    observed: Observation,
     alarm: Alarm,
     now: Timestamp,
     expected: String,
@@ -74,7 +74,7 @@ impl Case {
         Self {
             why,
             policy: rule(keys),
-            seen: Observation {
+            observed: Observation {
                 deployment: Deployment {
                     target: target.clone(),
                     heading: size.clone(),
@@ -136,43 +136,43 @@ impl Case {
 
     /// So many instances.
     pub(crate) fn count(mut self, instances: u32) -> Self {
-        self.seen.deployment.size.instances = instances;
-        self.seen.deployment.heading = self.seen.size.clone();
+        self.observed.deployment.size.instances = instances;
+        self.observed.deployment.heading = self.observed.size.clone();
         self
     }
 
     /// Of this shape; a flexible one with its size.
     pub(crate) fn shape(mut self, rung: &str) -> Self {
-        self.seen.deployment.size = self.seen.size.on_rung(rung);
-        self.seen.deployment.heading = self.seen.size.clone();
+        self.observed.deployment.size = self.observed.size.on_rung(rung);
+        self.observed.deployment.heading = self.observed.size.clone();
         self
     }
 
     /// Of this size.
     pub(crate) fn sized(mut self, size: &Size) -> Self {
-        self.seen.deployment.size = size.clone();
-        self.seen.deployment.heading = size.clone();
+        self.observed.deployment.size = size.clone();
+        self.observed.deployment.heading = size.clone();
         self
     }
 
-    /// The size that is seen.
+    /// The size that is observed.
     pub(crate) fn size(&self) -> &Size {
-        &self.seen.size
+        &self.observed.size
     }
 
     /// With a load balancer of so many Mbps.
     pub(crate) fn bandwidth(mut self, mbps: u32) -> Self {
-        self.seen.deployment.size.bandwidth_mbps = Some(mbps);
-        self.seen.deployment.heading = self.seen.size.clone();
+        self.observed.deployment.size.bandwidth_mbps = Some(mbps);
+        self.observed.deployment.heading = self.observed.size.clone();
         self
     }
 
     /// A variant of a SageMaker endpoint.
     pub(crate) fn variant(self, instances: u32, shape: &str) -> Self {
         let mut case = self.count(instances).shape(shape);
-        case.seen.deployment.target = aws::id::variant("churn", "AllTraffic").unwrap();
-        case.alarm.targets = vec![case.seen.target.clone()];
-        "InService".clone_into(&mut case.seen.deployment.status);
+        case.observed.deployment.target = aws::id::variant("churn", "AllTraffic").unwrap();
+        case.alarm.targets = vec![case.observed.target.clone()];
+        "InService".clone_into(&mut case.observed.deployment.status);
         let facts = aws::Facts {
             configuration: "config".to_owned(),
             arn: "arn".to_owned(),
@@ -180,7 +180,7 @@ impl Case {
             endpoint: None,
             pair: None,
         };
-        case.seen.facts = Facts::Aws(facts);
+        case.observed.facts = Facts::Aws(facts);
         case.alarm.measurement.metric = Some("CPUUtilization".to_owned());
         case
     }
@@ -209,9 +209,9 @@ impl Case {
         self
     }
 
-    /// The deployment as it is seen otherwise.
-    pub(crate) fn seen(mut self, change: impl FnOnce(&mut Deployment)) -> Self {
-        change(&mut self.seen.deployment);
+    /// The deployment as it is observed otherwise.
+    pub(crate) fn observed(mut self, change: impl FnOnce(&mut Deployment)) -> Self {
+        change(&mut self.observed.deployment);
         self
     }
 
@@ -222,26 +222,26 @@ impl Case {
 
     /// The rule's pair calls.
     pub(crate) fn pair_calls(mut self) -> Self {
-        self.alarm.name = AlarmName::new(&pair_name(&self.seen.target, QUIET)).unwrap();
+        self.alarm.name = AlarmName::new(&pair_name(&self.observed.target, QUIET)).unwrap();
         self.alarm.measurement.side = Some(Side::Below);
         self
     }
 
     /// The look finds that a metric reads so.
     pub(crate) fn reads(mut self, metric: &str, value: f64) -> Self {
-        self.seen.deployment.readings.insert(metric.to_owned(), value);
+        self.observed.deployment.readings.insert(metric.to_owned(), value);
         self
     }
 
     /// The last change was completed so many seconds ago.
     pub(crate) fn changed(mut self, seconds_ago: i64) -> Self {
-        self.seen.deployment.last_change = Some(at(-seconds_ago));
+        self.observed.deployment.last_change = Some(at(-seconds_ago));
         self
     }
 
     /// The deployment has a tag.
     pub(crate) fn tag(mut self, key: &str, value: &str) -> Self {
-        self.seen.deployment.tags.insert(format!("stepladder:{key}"), value.to_owned());
+        self.observed.deployment.tags.insert(format!("stepladder:{key}"), value.to_owned());
         self
     }
 
@@ -253,19 +253,19 @@ impl Case {
 
     /// The platform's own bounds.
     pub(crate) fn platform(mut self, min: u32, max: u32) -> Self {
-        self.seen.deployment.bounds = Some(Bounds { min, max });
+        self.observed.deployment.bounds = Some(Bounds { min, max });
         self
     }
 
     /// An axis that cannot be changed.
     pub(crate) fn fixed(mut self, axis: Axis) -> Self {
-        self.seen.deployment.fixed.insert(axis, "it is so".to_owned());
+        self.observed.deployment.fixed.insert(axis, "it is so".to_owned());
         self
     }
 
     /// An axis that somebody else changes.
     pub(crate) fn owned(mut self, axis: Axis) -> Self {
-        self.seen
+        self.observed
             .deployment
             .owners
             .insert(axis, Owner { who: "somebody".to_owned(), can_be_suspended: false });
@@ -275,7 +275,7 @@ impl Case {
     /// A shape that could not be had, for so many seconds more.
     pub(crate) fn refused(mut self, shape: &str, seconds: i64) -> Self {
         let until = at(seconds);
-        self.seen.deployment.infeasible.push(Infeasible {
+        self.observed.deployment.infeasible.push(Infeasible {
             shape: shape.to_owned(),
             until,
             why: "no".to_owned(),
@@ -296,37 +296,37 @@ impl Case {
         self
     }
 
-    pub(crate) fn decided(&self) -> Evaluated {
-        self.planned().decided
+    pub(crate) fn decided(&self) -> DecisionTrace {
+        self.planned().trace
     }
 
     /// What is decided, and the calls that follow from it.
     pub(crate) fn planned(&self) -> Plan {
         let policy = read(&self.policy);
         let policy = policy.as_ref();
-        let (evaluation, asked) = match worth_a_look(&self.alarm, &self.seen.target, policy, self.now) {
-            Ok(asked) => asked,
-            Err(held) => return Plan { decided: *held, calls: Vec::new(), notes: Vec::new() },
+        let evaluation = match precheck(&self.alarm, &self.observed.target, policy, self.now) {
+            Ok(evaluation) => evaluation,
+            Err(trace) => return Plan::without_calls(*trace),
         };
-        let evaluation = evaluation.with_tags(&self.seen.tags);
-        let decided = decide(&evaluation, asked, &self.seen, policy);
-        plan(&evaluation, &self.seen, decided, policy)
+        let evaluation = evaluation.with_tags(&self.observed.tags);
+        let trace = decide(&evaluation, &self.observed, policy);
+        plan(&evaluation, &self.observed, trace, policy)
     }
 
     /// The metrics that have to be read before anything can be decided.
     pub(crate) fn readings(&self) -> Vec<String> {
         let policy = read(&self.policy);
-        let asked = worth_a_look(&self.alarm, &self.seen.target, &policy, self.now);
-        let (evaluation, _) = asked.unwrap_or_else(|held| panic!("{held:?}"));
-        evaluation.readings().into_iter().map(str::to_owned).collect()
+        let evaluation = precheck(&self.alarm, &self.observed.target, &policy, self.now);
+        let evaluation = evaluation.unwrap_or_else(|held| panic!("{held:?}"));
+        evaluation.metrics_to_read().into_iter().map(str::to_owned).collect()
     }
 
     /// What is decided where the alarm's pair is only looked after.
-    pub(crate) fn looked_after(&self) -> Evaluated {
+    pub(crate) fn looked_after(&self) -> DecisionTrace {
         let policy = read(&self.policy);
-        let asked = worth_mending(&self.alarm, &self.seen.target, &policy, self.now);
-        let (evaluation, asked) = asked.unwrap_or_else(|| panic!("{} is out of reach", self.seen.target));
-        decide(&evaluation, asked, &self.seen, &policy)
+        let evaluation = Evaluation::for_repair(&self.alarm, &self.observed.target, &policy, self.now);
+        let evaluation = evaluation.unwrap_or_else(|| panic!("{} is out of reach", self.observed.target));
+        decide(&evaluation, &self.observed, &policy)
     }
 }
 
@@ -336,10 +336,10 @@ impl Termination for Case {
         let decided = self.decided();
         assert_eq!(decided, self.decided(), "{}", self.why);
         let told = shown(&decided.decision);
-        let last = decided.guards.last().map(|last| (last.guard, last.held));
+        let last = decided.checks.last().map(|last| (last.guard, last.blocked));
         let held_last = match &decided.decision {
             Decision::Hold(hold) => last == Some((hold.reason(), true)) || hold.reason() == "not_resizable",
-            Decision::Resize { .. } => decided.guards.iter().all(|check| !check.held),
+            Decision::Resize { .. } => decided.checks.iter().all(|check| !check.blocked),
         };
         let well = told == self.expected && held_last;
         assert!(well, "{}: expected {}, decided {told}; {:?}", self.why, self.expected, decided.decision);

@@ -149,7 +149,7 @@ mod holds {
     rows![
         Case,
         no_memory_read = place("no memory to be read", (2, "a"), 50.0, "")
-            .seen(|seen| seen.readings.clear())
+            .observed(|observed| observed.readings.clear())
             .high("CpuUtilization", 90.0, 80.0)
             .gives("no_data"),
         no_cores_read = base("no cores to be read").untold().gives("no_data"),
@@ -217,7 +217,7 @@ mod holds {
         dearer_shape_to_a_cent = high("a dearer shape that can, to a cent: 2 b", (2, "a"), 90.0, 80.0, "")
             .tag("max-hourly-cost", "0.36")
             .gives("b"),
-        busy = base("busy").seen(|seen| seen.lifecycle = Lifecycle::Busy).gives("busy"),
+        busy = base("busy").observed(|observed| observed.lifecycle = Lifecycle::Busy).gives("busy"),
         missing_data = low("no data that counts as a breach", (4, "a"), 10.0, 20.0, "")
             .told(|alarm| alarm.measurement.missing = true)
             .gives("no_data"),

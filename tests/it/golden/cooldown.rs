@@ -29,7 +29,7 @@ mod aws_vectors {
         Case,
         first_step_at_0 = vector("t=0: 55 is 5 beyond, one more", 55.0, 1).gives("2"),
         not_there_yet_at_10 = vector("t=10: the first is not there yet", 55.0, 1)
-            .seen(|seen| seen.lifecycle = stepladder::deployment::Lifecycle::Busy)
+            .observed(|observed| observed.lifecycle = stepladder::deployment::Lifecycle::Busy)
             .gives("busy"),
         one_of_two_added_at_21 =
             vector("t=21: 65 asks for two, and one of them was added a second ago", 65.0, 2)

@@ -35,8 +35,9 @@ mod evidence {
             .told(|alarm| alarm.transition = Transition::NoData)
             .gives("not_firing"),
         muted = up("its actions are muted").told(|alarm| alarm.muted = true).gives("muted"),
-        busy = up("it is being changed").seen(|seen| seen.lifecycle = Lifecycle::Busy).gives("busy"),
-        gone = up("it is gone").seen(|seen| seen.lifecycle = Lifecycle::Gone).gives("busy"),
+        busy =
+            up("it is being changed").observed(|observed| observed.lifecycle = Lifecycle::Busy).gives("busy"),
+        gone = up("it is gone").observed(|observed| observed.lifecycle = Lifecycle::Gone).gives("busy"),
         window_begins_with_the_change = up("the window begins with the change").changed(300).gives("3"),
         window_begins_before_the_change =
             up("the window begins a second before it").changed(299).gives("stale"),
@@ -63,8 +64,8 @@ mod pauses {
     use super::{Case, down, rows, up};
 
     fn by_the_platform(up: bool, down: bool) -> impl FnOnce(&mut Deployment) {
-        move |seen| {
-            seen.pauses.push(SuspendedScaling {
+        move |observed| {
+            observed.pauses.push(SuspendedScaling {
                 axis: Axis::Instances,
                 up,
                 down,
@@ -94,16 +95,18 @@ mod pauses {
             .gives("unreadable_tag"),
         shape_as_well =
             Case::new("a shape is paused as well", "axis = \"shape\"").tag("pause", "up").gives("paused"),
-        platform_suspends_out =
-            up("the platform has suspended scaling out").seen(by_the_platform(true, false)).gives("paused"),
+        platform_suspends_out = up("the platform has suspended scaling out")
+            .observed(by_the_platform(true, false))
+            .gives("paused"),
         platform_suspends_out_not_in = down("the platform has suspended scaling out, not in")
-            .seen(by_the_platform(true, false))
+            .observed(by_the_platform(true, false))
             .gives("1"),
-        platform_suspends_in =
-            down("the platform has suspended scaling in").seen(by_the_platform(false, true)).gives("paused"),
+        platform_suspends_in = down("the platform has suspended scaling in")
+            .observed(by_the_platform(false, true))
+            .gives("paused"),
         platform_suspends_the_count_alone =
             Case::new("the platform suspends the count, not the shape", "axis = \"shape\"")
-                .seen(by_the_platform(true, true))
+                .observed(by_the_platform(true, true))
                 .gives("VM.Standard2.4"),
     ];
 }

@@ -1,4 +1,4 @@
-//! What is decided, row by row: pure decisions of one deployment as it was seen, each with the reason why it is right.
+//! What is decided, row by row: pure decisions of one deployment as it was observed, each with the reason why it is right.
 
 mod axes;
 pub(crate) mod case;
@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use case::Case;
 use rstest::rstest;
 use stepladder::alarm::{AlarmName, Transition};
-use stepladder::decide::{Decision, Evaluated};
+use stepladder::decide::{Decision, DecisionTrace};
 
 #[test]
 fn every_row_has_a_reason_of_its_own_and_there_are_many() {
@@ -91,9 +91,9 @@ fn shape() -> Case {
 #[case::ladder(shape(), "unlisted_shape", "on ladder VM.Standard2")]
 #[case::rung(shape(), "at_ceiling", "rung 2 of 6")]
 fn a_guard_tells_what_it_saw(#[case] case: Case, #[case] guard: &str, #[case] expected: &str) {
-    let guards = case.decided().guards;
-    let saw = guards.iter().find(|check| check.guard == guard).map(|check| check.saw.to_string());
-    assert_eq!(saw.as_deref(), Some(expected), "{guard}");
+    let checks = case.decided().checks;
+    let input = checks.iter().find(|check| check.guard == guard).map(|check| check.input.clone());
+    assert_eq!(input.as_deref(), Some(expected), "{guard}");
 }
 
 #[rstest]
@@ -108,8 +108,8 @@ fn what_no_rule_knows_is_looked_after_and_never_resized(
         alarm.name = AlarmName::new("forgotten").unwrap();
         alarm.transition = transition;
     });
-    let Evaluated { decision, guards, .. } = case.looked_after();
-    assert_eq!((guards[0].guard, guards[0].held), ("not_firing", held));
+    let DecisionTrace { decision, checks, .. } = case.looked_after();
+    assert_eq!((checks[0].guard, checks[0].blocked), ("not_firing", held));
     let Decision::Hold(hold) = decision else { panic!("it is resized") };
     assert_eq!(hold.reason(), expected);
 }

@@ -16,7 +16,7 @@ use super::case::{Case, pair, rows};
 use super::cheapest::LADDER;
 use crate::support::{CHURN, at, standing};
 
-/// An alarm of Monitoring as it is seen.
+/// An alarm of Monitoring as it is observed.
 fn alarm(ours: bool) -> ObservedAlarm {
     let AlarmDefinition::Oci(definition) = standing("quiet", CHURN, Some(5)).definition else {
         panic!("not on OCI")
@@ -28,7 +28,7 @@ fn alarm(ours: bool) -> ObservedAlarm {
 
 /// A rule with a pair, and an alarm that notifies a topic.
 fn paired(why: &'static str, keys: &str) -> Case {
-    Case::new(why, keys).seen(|seen| seen.alarm = Some(alarm(false)))
+    Case::new(why, keys).observed(|observed| observed.alarm = Some(alarm(false)))
 }
 
 /// So many of a rung, busy enough for a high alarm that holds: nothing is changed, and the pair is that of this size.
@@ -43,12 +43,12 @@ fn cheapest(why: &'static str, (count, rung): (u32, &str), pair: &str, keys: &st
         .shape(rung)
         .reads("MemoryUtilization", 50.0)
         .high("CpuUtilization", 90.0, 80.0)
-        .seen(|seen| seen.last_change = Some(at(60)))
+        .observed(|observed| observed.last_change = Some(at(60)))
 }
 
 /// The pair of a deployment at rest stands, and calls.
 fn pair_calls(case: Case) -> Case {
-    case.pair_calls().seen(|seen| seen.pair = Some(alarm(true)))
+    case.pair_calls().observed(|observed| observed.pair = Some(alarm(true)))
 }
 
 /// A case, and what becomes of the pair in it.
@@ -73,7 +73,7 @@ impl Termination for Planned {
             told == expected,
             "{}: expected `{expected}`, found `{told}`; {:?}",
             case.why,
-            plan.decided.decision
+            plan.trace.decision
         );
         ExitCode::SUCCESS
     }
@@ -198,7 +198,7 @@ mod choices {
                 .plans("creates < 10"),
         on_no_ladder = resting("on no ladder: it cannot be told what to take back", (2, "x"), "").plans(""),
         after_a_step = resting("after a step it is that of the size to be: of 3 a for 0.30", (2, "a"), "")
-            .seen(|seen| seen.last_change = None)
+            .observed(|observed| observed.last_change = None)
             .plans("creates < 48"),
     ];
 }
@@ -212,7 +212,7 @@ mod floors {
     fn calm(case: Case) -> Case {
         case.low("CpuUtilization", 5.0, 10.0)
             .reads("MemoryUtilization", 5.0)
-            .seen(|seen| seen.last_change = None)
+            .observed(|observed| observed.last_change = None)
     }
 
     rows![
@@ -240,7 +240,7 @@ mod floors {
         )
         .plans("rewrites < 10"),
         not_at_rest = pair_calls(calm(resting("at the floor, but not at rest", (1, "a"), "")))
-            .seen(|seen| seen.lifecycle = Lifecycle::Busy)
+            .observed(|observed| observed.lifecycle = Lifecycle::Busy)
             .plans(""),
         high_alarm_calls = calm(resting(
             "at the floor, and it is the high alarm that calls: others may be about to need the pair",
@@ -248,10 +248,10 @@ mod floors {
             "",
         ))
         .high("CpuUtilization", 5.0, 1.0)
-        .seen(|seen| seen.pair = Some(alarm(true)))
+        .observed(|observed| observed.pair = Some(alarm(true)))
         .plans(""),
         low_alarm_calls = calm(resting("at the floor, and the alarm that calls asks for less", (1, "a"), ""))
-            .seen(|seen| seen.pair = Some(alarm(true)))
+            .observed(|observed| observed.pair = Some(alarm(true)))
             .plans("deletes"),
     ];
 }
@@ -293,7 +293,7 @@ mod passing_floors {
         .policy(NOON)
         .low("CpuUtilization", 5.0, 10.0)
         .reads("MemoryUtilization", 5.0)
-        .seen(|seen| seen.last_change = None)
+        .observed(|observed| observed.last_change = None)
         .plans("rewrites < 72"),
     ];
 }
@@ -321,7 +321,7 @@ mod owned {
             .variant(2, "ml.m5.xlarge")
             .high("CPUUtilization", 150.0, 80.0)
             .reads("MemoryUtilization", 50.0)
-            .seen(|seen| seen.alarm = Some(high_alarm()))
+            .observed(|observed| observed.alarm = Some(high_alarm()))
     }
 
     rows![
@@ -330,7 +330,7 @@ mod owned {
             size("the count is somebody else's: so is what was added").owned(Axis::Instances).plans(""),
         owned_count_with_our_pair = size("the count is somebody else's, and the pair is ours")
             .owned(Axis::Instances)
-            .seen(|seen| seen.pair = Some(alarm(true)))
+            .observed(|observed| observed.pair = Some(alarm(true)))
             .plans("rewrites < 72"),
         fixed_count = size("the count cannot be changed, so nothing is").fixed(Axis::Instances).plans(""),
         owned_shape =
@@ -362,7 +362,7 @@ mod counts {
     }
 
     fn one(why: &'static str, keys: &str) -> Case {
-        paired(why, keys).count(1).seen(|seen| seen.pair = Some(alarm(true)))
+        paired(why, keys).count(1).observed(|observed| observed.pair = Some(alarm(true)))
     }
 
     rows![
@@ -372,15 +372,15 @@ mod counts {
             pair_calls(paired("one instance is the floor", &steps("")).count(1)).plans("deletes"),
         one_is_the_floor_not_at_rest =
             pair_calls(paired("one instance is the floor, but not at rest", &steps("")).count(1))
-                .seen(|seen| seen.lifecycle = Lifecycle::Busy)
+                .observed(|observed| observed.lifecycle = Lifecycle::Busy)
                 .plans(""),
         high_alarm_holds_at_the_floor = one("a high alarm that holds at the floor", &steps(""))
-            .seen(|seen| seen.last_change = Some(at(60)))
+            .observed(|observed| observed.last_change = Some(at(60)))
             .plans(""),
         either_direction_asks_for_more =
             one("a rule that may go either way, and an alarm that asks for more", &steps("track = 70"))
                 .high("CpuUtilization", 91.0, 80.0)
-                .seen(|seen| seen.last_change = Some(at(60)))
+                .observed(|observed| observed.last_change = Some(at(60)))
                 .plans(""),
         either_direction_asks_for_less =
             one("a rule that may go either way, and an alarm that asks for less", &steps("track = 70"))

@@ -233,7 +233,7 @@ mod shapes {
             &format!("axis = \"shape\"\ntrack = 60\n{}", pair("MemoryUtilization", "")),
         )
         .variant(1, "ml.m5.4xlarge")
-        .seen(|seen| seen.floor = Some("ml.m5.2xlarge".to_owned()))
+        .observed(|observed| observed.floor = Some("ml.m5.2xlarge".to_owned()))
         .low("MemoryUtilization", 5.0, 10.0)
         .pair_calls()
         .gives("ml.m5.2xlarge"),
