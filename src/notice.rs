@@ -1,6 +1,6 @@
-//! What is told of a resize, and to whom: an outcome and a policy become the messages to send.
+//! Builds the notices about a resize, from an outcome and the policy's destinations.
 //!
-//! Only a resize is news: one that was sent, and one that was decided and failed. Holds are never told.
+//! Only a resize leads to notices: one that was sent, and one that was decided and failed. A hold never does.
 
 use std::fmt::Write as _;
 
@@ -18,17 +18,17 @@ use crate::{report, text};
 /// SNS refuses a subject of 100 characters; it must be ASCII, on one line.
 const LONGEST_SUBJECT: usize = 99;
 
-/// Half of a SHA-256: nobody meets another by chance.
+/// Half of a SHA-256, which makes collisions by chance impossible in practice.
 const ID_BYTES: usize = 16;
 
-/// The messages that an outcome is worth: one per destination that hears of such.
+/// The messages about an outcome: one per destination that is configured for its occasion.
 pub fn notices(outcome: &Outcome, policy: &Policy, now: Timestamp) -> Vec<Call> {
     let Some(news) = News::of(outcome) else { return Vec::new() };
-    let heard = policy.notify.iter().filter(|notify| notify.on.contains(&news.occasion));
-    heard.map(|notify| news.message(notify, now)).collect()
+    let configured = policy.notify.iter().filter(|notify| notify.on.contains(&news.occasion));
+    configured.map(|notify| news.message(notify, now)).collect()
 }
 
-/// A resize that is worth telling.
+/// A resize to report.
 struct News<'a> {
     outcome: &'a Outcome,
     occasion: Occasion,
@@ -41,7 +41,7 @@ impl<'a> News<'a> {
     fn of(outcome: &'a Outcome) -> Option<Self> {
         let Decision::Resize { axis, from, to } = &outcome.decision else { return None };
         let occasion = match outcome.result {
-            // In a dry run, what would be told is what all going well would bring.
+            // A dry run shows the notice of a resize that succeeds.
             Ending::Applied | Ending::DryRun => Occasion::Applied,
             Ending::Failed => Occasion::Failed,
             Ending::Held => return None,
@@ -82,7 +82,7 @@ impl<'a> News<'a> {
         })
     }
 
-    /// The same for every delivery of one event that comes to the same end, so that a receiver knows it again.
+    /// The same id for every delivery of one event that ends the same, so that a receiver recognises a duplicate.
     fn id(&self) -> String {
         let alarm = &self.outcome.alarm;
         let occasion = match self.occasion {
@@ -103,11 +103,11 @@ impl<'a> News<'a> {
         self.outcome.target.as_ref().map_or("", |target| target.as_str())
     }
 
-    /// What became of it, as the beginning of a sentence.
+    /// The result, as the beginning of a sentence.
     fn what(&self) -> &'static str {
         match self.occasion {
             Occasion::Applied => "resized",
-            // The update itself went through, and what follows it did not.
+            // The update itself succeeded, and a call after it failed.
             Occasion::Failed if self.outcome.resized() => "resized, but could not finish",
             Occasion::Failed => "could not resize",
         }
@@ -119,7 +119,7 @@ impl<'a> News<'a> {
         subject.chars().map(ascii).take(LONGEST_SUBJECT).collect()
     }
 
-    /// Two lines in Slack's own markup, in which nothing of the record is taken for markup of a mention or a link.
+    /// Two lines in Slack's own markup. The record's text is escaped, so that it cannot become a mention or a link.
     fn slack(&self) -> String {
         let (what, target, from, to) = (self.what(), self.target(), self.from, self.to);
         let because = report::because(self.outcome);
@@ -128,7 +128,7 @@ impl<'a> News<'a> {
     }
 }
 
-/// Slack reads `&`, `<` and `>` as its own.
+/// Escapes `&`, `<` and `>`, which are markup to Slack.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

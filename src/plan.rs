@@ -8,7 +8,7 @@ use crate::decide::{
 };
 use crate::deployment::{Deployment, Infeasible, Lifecycle, ObservedAlarm};
 use crate::platform::target::{
-    self, FollowUp, PairRequest, PairSupport, RejectedUpdate, Resize, SettledDeployment, Target,
+    self, FollowUp, PairRequest, RejectedUpdate, Resize, SettledDeployment, Target,
 };
 use crate::platform::{self, Call, Observation};
 use crate::policy::{NativeAutoscaling, Policy};
@@ -98,11 +98,8 @@ pub fn after_rejection(evaluation: &Evaluation, rejected: &RejectedChange, polic
 
 /// The plan for a deployment that no longer exists: its paired alarm is deleted.
 pub fn delete_orphan(evaluation: &Evaluation, pair: &ObservedAlarm, checks: Vec<Check>) -> Plan {
-    let calls = target::of(evaluation.target.kind()).and_then(|target| match target.pair {
-        PairSupport::Written { delete, .. } => Some(delete(pair, None)),
-        PairSupport::Verified => None,
-    });
-    let calls = calls.into_iter().collect();
+    let target = target::of(evaluation.target.kind());
+    let calls = target.and_then(|target| target.pair.delete(pair, None)).into_iter().collect();
     Plan { calls, ..Plan::without_calls(DecisionTrace::hold(Hold::TargetGone, checks)) }
 }
 
@@ -227,7 +224,6 @@ impl PlanContext<'_> {
     /// The call that makes the paired alarm what the policy describes for a size; `None` where it is so already, or
     /// cannot be written.
     fn ensure_pair(&self, size: &Size, notes: &mut Vec<String>) -> Option<Call> {
-        let PairSupport::Written { ensure, .. } = self.target.pair else { return None };
         let rule = self.context.rule();
         let pair = rule.pair.as_ref()?;
         let is_cheapest = rule.scaling_policy == ScalingPolicy::Cheapest;
@@ -244,7 +240,7 @@ impl PlanContext<'_> {
             notifies,
             fired: self.context.evaluation.alarm.at.or(Some(self.context.evaluation.now)),
         };
-        ensure(request, notes)
+        self.target.pair.ensure(request, notes)
     }
 
     /// Adds the calls of a change of size.
@@ -278,18 +274,160 @@ impl PlanContext<'_> {
 
     /// The calls that delete the pair, unless earlier changes still need it, and its duplicates.
     fn delete_alarms(&self, pair_action: PairAction, has_more_to_follow: bool) -> Vec<Call> {
-        let PairSupport::Written { delete, .. } = self.target.pair else { return Vec::new() };
         let observed = self.observed;
+        let support = &self.target.pair;
         let deletes_pair = pair_action == PairAction::Delete && !has_more_to_follow;
         let pair = written_pair(observed).filter(|_| deletes_pair);
-        let pair = pair.map(|alarm| delete(alarm, Some(observed)));
+        let pair = pair.and_then(|alarm| support.delete(alarm, Some(observed)));
         let deletes_duplicates = pair_action != PairAction::Leave;
         let duplicates = observed.duplicates.iter().filter(|_| deletes_duplicates);
-        pair.into_iter().chain(duplicates.map(|alarm| delete(alarm, None))).collect()
+        pair.into_iter().chain(duplicates.filter_map(|alarm| support.delete(alarm, None))).collect()
     }
 }
 
 /// The paired alarm, where stepladder wrote it.
 fn written_pair(observed: &Deployment) -> Option<&ObservedAlarm> {
     observed.pair.as_ref().filter(|alarm| alarm.ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::alarm::{Alarm, AlarmName, EvidenceTime, Measurement, Side, Transition};
+    use crate::decide::{decide, precheck};
+    use crate::platform::target::PairSupport;
+    use crate::platform::{Facts, oci};
+
+    const POLICY: &str = r#"
+        [[rule]]
+        alarm = "high"
+        axis = "instances"
+        pair = { alarm = "low", metric = "CpuUtilization", below = 10, window = "5m" }
+    "#;
+
+    /// A kind of target whose paired alarm stepladder writes, and the same kind with a pair that is only verified.
+    const WRITTEN: Target = oci::model_deployment::TARGET;
+    const VERIFIED: Target = Target { pair: PairSupport::Verified, ..WRITTEN };
+
+    fn alarm() -> Alarm {
+        Alarm {
+            id: String::new(),
+            name: AlarmName::new("high").unwrap(),
+            source: "test",
+            transition: Transition::Firing,
+            muted: false,
+            targets: vec![
+                platform::target_id("ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueid").unwrap(),
+            ],
+            unknown_targets: Vec::new(),
+            measurement: Measurement { side: Some(Side::Above), ..Measurement::default() },
+            at: Some(Timestamp::UNIX_EPOCH),
+            evidence: EvidenceTime::OnReceipt,
+            topic: None,
+            account: None,
+        }
+    }
+
+    fn observation(alarm: &Alarm, instances: u32) -> Observation {
+        let size = Size::new(instances, "VM.Standard2.2");
+        let deployment = Deployment {
+            target: alarm.targets[0].clone(),
+            heading: size.clone(),
+            size,
+            lifecycle: Lifecycle::Settled,
+            status: "ACTIVE".to_owned(),
+            last_change: None,
+            bounds: None,
+            fixed: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            pauses: Vec::new(),
+            tags: BTreeMap::new(),
+            readings: BTreeMap::new(),
+            infeasible: Vec::new(),
+            floor: None,
+            alarm: None,
+            pair: None,
+            duplicates: Vec::new(),
+        };
+        let facts = Facts::Oci(oci::Facts {
+            etag: "etag".to_owned(),
+            compartment: String::new(),
+            configuration: Arc::default(),
+            tags: Arc::default(),
+            alarm: None,
+            pair: None,
+        });
+        Observation { deployment, facts }
+    }
+
+    fn paired_alarm(name: &str, ours: bool) -> ObservedAlarm {
+        let (id, name) = (name.to_owned(), name.to_owned());
+        ObservedAlarm { id, etag: None, ours, name, notifies: vec!["topic".to_owned()], window: None }
+    }
+
+    /// The operations of the plan for a firing alarm, on a kind of target. No other event is handled meanwhile.
+    fn operations(observed: &Observation, alarm: &Alarm, target: &Target) -> Vec<&'static str> {
+        let mut policy = Policy::parse(POLICY).unwrap();
+        policy.alarm_action = Some("topic".to_owned());
+        policy.one_at_a_time = Some(true);
+        let evaluation = precheck(alarm, &alarm.targets[0], &policy, Timestamp::UNIX_EPOCH).unwrap();
+        let trace = decide(&evaluation, observed, &policy);
+        let mut context = Context::new(&evaluation, observed, &policy);
+        context.target = Some(target);
+        let plan = PlanContext { context, target, observed }.plan(trace);
+        plan.calls.iter().map(Call::operation).collect()
+    }
+
+    #[test]
+    fn a_written_pair_is_created_before_the_capacity_and_a_verified_pair_never() {
+        let alarm = alarm();
+        let observed = observation(&alarm, 2);
+        let resize = "oci:UpdateModelDeployment";
+        assert_eq!(operations(&observed, &alarm, &WRITTEN), ["oci:CreateAlarm", resize]);
+        assert_eq!(operations(&observed, &alarm, &VERIFIED), [resize]);
+    }
+
+    #[test]
+    fn a_written_pair_is_deleted_at_the_floor_and_a_verified_pair_never() {
+        // Evidence of an unknown time holds as `stale`, so the plan has no resize.
+        let alarm = Alarm { evidence: EvidenceTime::Unknown, ..alarm() };
+        let mut observed = observation(&alarm, 1);
+        observed.deployment.last_change = Some(Timestamp::UNIX_EPOCH);
+        observed.deployment.pair = Some(paired_alarm("low", true));
+        observed.deployment.duplicates = vec![paired_alarm("low again", true)];
+        assert_eq!(operations(&observed, &alarm, &WRITTEN), ["oci:DeleteAlarm", "oci:DeleteAlarm"]);
+        assert_eq!(operations(&observed, &alarm, &VERIFIED), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn only_a_written_pair_is_guarded() {
+        let alarm = alarm();
+        let observed = observation(&alarm, 2);
+        let policy = Policy::parse(POLICY).unwrap();
+        let evaluation = precheck(&alarm, &alarm.targets[0], &policy, Timestamp::UNIX_EPOCH).unwrap();
+        let guarded = |target: &Target, direction| {
+            let mut context = Context::new(&evaluation, &observed, &policy);
+            context.target = Some(target);
+            let to = observed.size.clone();
+            context.needs_written_pair(&SizeChange { axis: Axis::Instances, direction, to })
+        };
+        assert!(guarded(&WRITTEN, Direction::Up), "added capacity needs an alarm that removes it");
+        assert!(!guarded(&WRITTEN, Direction::Down), "removed capacity needs none");
+        assert!(!guarded(&VERIFIED, Direction::Up), "nothing here writes the pair");
+    }
+
+    #[test]
+    fn a_verified_pair_has_no_calls() {
+        let alarm = alarm();
+        let observed = observation(&alarm, 1);
+        let pair = paired_alarm("low", true);
+        assert!(WRITTEN.pair.delete(&pair, None).is_some());
+        assert_eq!(VERIFIED.pair.delete(&pair, None), None);
+        assert_eq!(VERIFIED.pair.delete(&pair, Some(&observed)), None);
+    }
 }

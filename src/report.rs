@@ -1,4 +1,4 @@
-//! What is told about an outcome: the decision record, one sentence, the text an operator reads, metrics.
+//! Reports an outcome: the decision record, one sentence, the text that an operator reads, and metrics.
 //!
 //! The record's field names are a contract with other programs. Sends nothing, decides nothing.
 
@@ -115,7 +115,7 @@ fn call_value(call_record: &CallRecord) -> Value {
     json!({ "call": call.operation(), "status": status, "detail": detail })
 }
 
-/// Why it was decided so, in one sentence.
+/// The reason for the decision, in one sentence.
 pub fn because(outcome: &Outcome) -> String {
     if let Some(error) = &outcome.error {
         return match error.hint() {
@@ -147,7 +147,7 @@ fn measured(alarm: &Alarm) -> String {
     }
 }
 
-/// What a payload says, and nothing else.
+/// The content of a payload, and nothing else.
 pub fn parsed(event: &Event) -> Value {
     let Event { alarms, settled, tick, rejected } = event;
     let mut value = Map::new();
@@ -203,7 +203,7 @@ pub fn text(outcome: &Outcome) -> String {
     }
     for (i, CallRecord { call, status, answer }) in outcome.notices.iter().enumerate() {
         let label = if i == 0 { "notices" } else { "" };
-        // What is wrong with a call stands in the outcome's error; what is wrong with a notice only here.
+        // A call's failure is the outcome's error; a notice's failure is reported only here.
         let why = answer.as_ref().filter(|_| *status == Status::Failed);
         let why = why.map_or_else(String::new, |why| format!(": {why}"));
         line(label, &format!("{} {}: {call}{why}", call.operation(), status_text(*status)));
@@ -215,7 +215,7 @@ pub fn text(outcome: &Outcome) -> String {
     text
 }
 
-/// What an alarm says has happened, as a sentence without its end.
+/// An alarm's transition, as a sentence without its full stop.
 pub fn announced(alarm: &Alarm) -> String {
     let verb = match alarm.transition {
         Transition::Firing => "fires",

@@ -99,7 +99,7 @@ impl<'a> Context<'a> {
 
     /// Whether the paired alarm must be written before a change. Capacity that is added needs an alarm that removes
     /// it, and a suspended owner needs one that resumes it. A pair that is only verified is never written.
-    pub(super) fn needs_written_pair(&self, change: &SizeChange) -> bool {
+    pub(crate) fn needs_written_pair(&self, change: &SizeChange) -> bool {
         let is_written = self.target.is_none_or(|target| target.pair.is_written());
         let has_pair = self.rule().pair.is_some();
         is_written && has_pair && (change.direction == Direction::Up || self.suspends_native(change.axis))

@@ -1,6 +1,6 @@
 //! The guards on the deployment's state: whether it can be changed, by this rule, now.
 //!
-//! Each guard has the name of the hold reason that it gives. They stand here in the order in which they run.
+//! Each guard has the name of the hold reason that it gives. The guards follow in the order in which they run.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -1,6 +1,6 @@
 //! The guards on a change that could be made: pauses, cooldowns, change rate, flapping and cost.
 //!
-//! Each guard has the name of the hold reason that it gives. They stand here in the order in which they run.
+//! Each guard has the name of the hold reason that it gives. The guards follow in the order in which they run.
 
 use jiff::Timestamp;
 

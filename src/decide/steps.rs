@@ -1,38 +1,36 @@
-//! Application Auto Scaling's step adjustments, to the letter.
+//! The step adjustments of Application Auto Scaling, exactly.
 //!
 //! See <https://docs.aws.amazon.com/autoscaling/application/userguide/step-scaling-policy-overview.html>.
 
 use crate::alarm::Side;
 use crate::scaling::{Adjustment, StepAdjustment, StepAdjustments};
 
-/// The step that a value lies in, measured from the threshold. An alarm that fires above its threshold counts a step's
-/// lower end in and its upper end out; one that fires below, the other way round.
-pub(super) fn step(steps: &StepAdjustments, side: Side, beyond: f64) -> Option<&StepAdjustment> {
+/// The step that contains a distance from the threshold. An alarm that fires above its threshold includes a step's
+/// lower bound and excludes its upper one; an alarm that fires below includes the upper and excludes the lower one.
+pub(super) fn step(steps: &StepAdjustments, side: Side, distance: f64) -> Option<&StepAdjustment> {
     steps.steps.iter().find(|step| {
         let (above, below) = (step.above.unwrap_or(f64::NEG_INFINITY), step.below.unwrap_or(f64::INFINITY));
         match side {
-            Side::Above => above <= beyond && beyond < below,
-            Side::Below => above < beyond && beyond <= below,
+            Side::Above => above <= distance && distance < below,
+            Side::Below => above < distance && distance <= below,
         }
     })
 }
 
-/// How many there should be: never fewer than none, and before any bounds.
-pub(super) fn adjusted(now: u32, adjustment: Adjustment, min_step: u32) -> u32 {
-    let now_wide = i64::from(now);
+/// The count after an adjustment, at least 0 and before any bounds.
+pub(super) fn adjusted(current: u32, adjustment: Adjustment, min_step: u32) -> u32 {
+    let wide = i64::from(current);
     let to = match adjustment {
-        Adjustment::Change(by) => now_wide + i64::from(by),
-        Adjustment::Percent(percent) => {
-            now_wide + percent_of(now_wide, i64::from(percent), i64::from(min_step))
-        }
+        Adjustment::Change(by) => wide + i64::from(by),
+        Adjustment::Percent(percent) => wide + percent_of(wide, i64::from(percent), i64::from(min_step)),
         Adjustment::Exact(count) => i64::from(count),
     };
     u32::try_from(to.max(0)).unwrap_or(u32::MAX)
 }
 
-/// Rounded toward nothing, but never to nothing; and at least the minimum magnitude.
-fn percent_of(now: i64, percent: i64, min_step: i64) -> i64 {
-    let exact = now.saturating_mul(percent);
+/// A percentage, rounded toward zero but never to zero, and at least the minimum magnitude.
+fn percent_of(current: i64, percent: i64, min_step: i64) -> i64 {
+    let exact = current.saturating_mul(percent);
     if exact == 0 {
         return 0;
     }

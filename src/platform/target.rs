@@ -154,6 +154,22 @@ impl PairSupport {
             Self::Verified => false,
         }
     }
+
+    /// The call that makes the paired alarm what the policy says; `None` where it is so already, or is only verified.
+    pub fn ensure(&self, request: PairRequest, notes: &mut Vec<String>) -> Option<Call> {
+        match self {
+            Self::Written { ensure, .. } => ensure(request, notes),
+            Self::Verified => None,
+        }
+    }
+
+    /// The call that deletes a paired alarm; `None` where it is only verified.
+    pub fn delete(&self, alarm: &ObservedAlarm, observed: Option<&Observation>) -> Option<Call> {
+        match self {
+            Self::Written { delete, .. } => Some(delete(alarm, observed)),
+            Self::Verified => None,
+        }
+    }
 }
 
 impl Target {
