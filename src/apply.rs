@@ -20,11 +20,10 @@ pub async fn apply(
     mode: Mode,
 ) -> Outcome {
     let Plan { mut trace, calls, notes } = plan;
+    let not_sent = |call| CallRecord::new(call, Status::DryRun);
     let (calls, mut error) = match mode {
         Mode::Act => send_all(calls, client).await,
-        Mode::Observe => {
-            (calls.into_iter().map(|call| CallRecord::new(call, Status::DryRun)).collect(), None)
-        }
+        Mode::Observe => (calls.into_iter().map(not_sent).collect(), None),
     };
     let result = ending(&trace.decision, &calls, error.as_ref());
     if !is_resize_done(&calls)

@@ -100,6 +100,7 @@ impl Flow<'_> {
         Some(outcome.with_notices(notices))
     }
 
+    /// The outcome of one alarm about one known target, unless an earlier alarm of the event supersedes it.
     async fn target_outcome(
         &self,
         active: &ActiveAlarm,

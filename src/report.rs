@@ -65,7 +65,7 @@ pub fn record(outcome: &Outcome) -> Value {
             "name": alarm.name,
             "source": alarm.source,
             "transition": alarm.transition,
-            "target": target.as_ref().map(|target| target.as_str()),
+            "target": target.as_ref().map(TargetId::as_str),
             "at": alarm.at,
         },
         "observed": observed,
@@ -153,7 +153,7 @@ pub fn parsed(event: &Event) -> Value {
     let mut value = Map::new();
     value.insert("alarms".to_owned(), alarms.iter().map(parsed_alarm).collect());
     if let Some(settled) = settled {
-        value.insert("settled".to_owned(), settled.iter().map(|target| target.to_string()).collect());
+        value.insert("settled".to_owned(), settled.iter().map(ToString::to_string).collect());
     }
     if *tick {
         value.insert("tick".to_owned(), json!(true));

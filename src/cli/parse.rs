@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use stepladder::alarm::Alarm;
 use stepladder::source::Event;
+use stepladder::target::TargetId;
 use stepladder::{report, source, text};
 
 use super::{Failure, Format, Printed, read_event, whole_seconds};
@@ -55,7 +56,7 @@ fn text(event: &Event) -> String {
 
 fn alarm_text(alarm: &Alarm) -> String {
     let shown = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
-    let targets: Vec<&str> = alarm.targets.iter().map(|target| target.as_str()).collect();
+    let targets: Vec<&str> = alarm.targets.iter().map(TargetId::as_str).collect();
     let number = |value: Option<f64>| value.map(|value| value.to_string());
     let measurement = &alarm.measurement;
     let rows = [

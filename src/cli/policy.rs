@@ -22,7 +22,7 @@ pub(super) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Check(Check),
+    Check(CheckOptions),
     Explain(explain::Options),
     /// Print the JSON Schema of policy files, by which an editor completes keys and tells what they mean
     #[command(
@@ -46,7 +46,7 @@ Examples:
   stepladder policy check stepladder.toml
   stepladder policy check stepladder.toml --format json"
 )]
-struct Check {
+struct CheckOptions {
     /// The policy file [default: the one that `STEPLADDER_POLICY` names, else the built-in rules]
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
@@ -73,7 +73,7 @@ impl Options {
     }
 }
 
-impl Check {
+impl CheckOptions {
     fn run(self) -> Result<Printed, Failure> {
         let named = match &self.file {
             Some(file) => Some(file.display().to_string()),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use stepladder::alarm::{Alarm, Transition};
 use stepladder::source::Event;
 use stepladder::source::{Error, MAX_BYTES, MAX_TARGETS, SOURCES, messages, parse};
+use stepladder::target::TargetId;
 
 const CHURN: &str = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueidchurn";
 const RANKING: &str = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueidranking";
@@ -47,7 +48,7 @@ fn one(payload: &Value) -> Alarm {
 
 fn ids(alarm: &Alarm) -> Vec<&str> {
     let unknown = alarm.unknown_targets.iter().map(String::as_str);
-    alarm.targets.iter().map(|target| target.as_str()).chain(unknown).collect()
+    alarm.targets.iter().map(TargetId::as_str).chain(unknown).collect()
 }
 
 fn in_records(messages: &[Value]) -> Value {

@@ -298,7 +298,7 @@ fn follow_up(rest: &SettledDeployment) -> FollowUp {
     FollowUp {
         calls: calls.into_iter().map(Into::into).collect(),
         notes: restoring.notes.into_iter().chain(told).collect(),
-        is_incomplete: restoring.goes_on || !young.is_empty(),
+        is_incomplete: restoring.is_incomplete || !young.is_empty(),
     }
 }
 

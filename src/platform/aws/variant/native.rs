@@ -57,7 +57,7 @@ struct Caller {
 pub(super) struct Restoring {
     pub(super) calls: Vec<Call>,
     pub(super) notes: Vec<String>,
-    pub(super) goes_on: bool,
+    pub(super) is_incomplete: bool,
 }
 
 /// Who changes what besides us.
@@ -185,15 +185,15 @@ pub(super) fn restore(endpoint: &Endpoint, variant: &str, now: Timestamp) -> Res
         return Restoring { notes: vec![note], ..Restoring::default() };
     };
     let missing = missing(&parked, native, now);
-    let goes_on = !missing.is_empty();
+    let is_incomplete = !missing.is_empty();
     // What stands is finished first: one piece that is refused must not keep the others waiting.
     let (target, rest): (Vec<Call>, Vec<Call>) =
         missing.into_iter().partition(|call| matches!(call, Call::RegisterScalableTarget { .. }));
     let mut calls = [target, repointed(&parked, native), rest].concat();
-    if !goes_on {
+    if !is_incomplete {
         calls.push(Call::DeleteTags { arn: arn.clone(), keys: keys(tags, variant) });
     }
-    Restoring { calls, notes: Vec::new(), goes_on }
+    Restoring { calls, notes: Vec::new(), is_incomplete }
 }
 
 fn missing(parked: &Parked, native: &NativeScaling, now: Timestamp) -> Vec<Call> {
@@ -302,7 +302,7 @@ mod tests {
         let tags = chunks(&native(), "v").unwrap();
         let nothing = restore(&NativeScaling::default(), &tags, "v");
         let all = ["aws:RegisterScalableTarget", "aws:PutScalingPolicy", "aws:PutScheduledAction"];
-        assert_eq!((operations(&nothing), nothing.goes_on), (all.to_vec(), true));
+        assert_eq!((operations(&nothing), nothing.is_incomplete), (all.to_vec(), true));
         let Call::RegisterScalableTarget { body } = &nothing.calls[0] else { panic!("{nothing:?}") };
         let expected = json!({ "ResourceId": "endpoint/e/variant/v", "MinCapacity": 1, "MaxCapacity": 4,
             "SuspendedState": { "DynamicScalingInSuspended": true } });
@@ -310,12 +310,15 @@ mod tests {
         // cut short after the first
         let part =
             restore(&NativeScaling { target: native().target, ..NativeScaling::default() }, &tags, "v");
-        assert_eq!((operations(&part), part.goes_on), (all[1..].to_vec(), true));
+        assert_eq!((operations(&part), part.is_incomplete), (all[1..].to_vec(), true));
         // everything stands: the alarms follow, and nothing is kept
         let mut back = native();
         back.policies[0]["PolicyARN"] = json!("new");
         let done = restore(&back, &tags, "v");
-        assert_eq!((operations(&done), done.goes_on), (vec!["aws:PutMetricAlarm", "aws:DeleteTags"], false));
+        assert_eq!(
+            (operations(&done), done.is_incomplete),
+            (vec!["aws:PutMetricAlarm", "aws:DeleteTags"], false)
+        );
         let expected = Call::RepointAlarm {
             name: "busy".to_owned(),
             on: vec!["AlarmActions".to_owned()],
@@ -327,7 +330,7 @@ mod tests {
         back.scheduled.clear();
         let part = restore(&back, &tags, "v");
         let calls = vec!["aws:PutMetricAlarm", "aws:PutScheduledAction"];
-        assert_eq!((operations(&part), part.goes_on), (calls, true));
+        assert_eq!((operations(&part), part.is_incomplete), (calls, true));
     }
 
     #[test]
