@@ -1,6 +1,7 @@
 //! The address of a webhook. Whoever knows it whole may post there, so only its host is ever shown.
 
 use std::fmt;
+use std::ops::Range;
 
 /// The hosts that are this machine: nobody listens in between.
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
@@ -78,11 +79,107 @@ pub fn masked(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
-        let from = rest[..at].rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |before| before + 1);
-        let to = rest[at..].find([' ', '\n', '"', '`', '\'']).map_or(rest.len(), |end| at + end);
-        kept.push_str(&rest[..from]);
-        kept.push_str(&shown(&rest[from..to]));
-        rest = &rest[to..];
+        let (before, after) = rest.split_at(at);
+        let scheme = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric()).len();
+        let end = at + after.find(ENDS).unwrap_or(after.len());
+        kept.push_str(rest.get(..scheme).unwrap_or_default());
+        kept.push_str(&shown(rest.get(scheme..end).unwrap_or_default()));
+        rest = rest.get(end..).unwrap_or_default();
     }
     kept + rest
+}
+
+/// What an address ends at in a text.
+const ENDS: [char; 7] = [' ', '\t', '\n', '\r', '"', '`', '\''];
+
+/// A document with stars in the place of what nobody may see of an address, so that everything else stays where it is: what
+/// follows the host in every address and in the value of every key `to`, and users' names.
+pub fn hidden(document: &str) -> String {
+    let mut secret: Vec<Range<usize>> = Vec::new();
+    for (at, scheme) in document.match_indices("://") {
+        let begin = at + scheme.len();
+        let rest = document.get(begin..).unwrap_or_default();
+        let address = rest.split(ENDS).next().unwrap_or_default();
+        secret.extend(secrets(address).into_iter().map(|part| begin + part.start..begin + part.end));
+    }
+    let mut line_start = 0;
+    for line in document.split_inclusive('\n') {
+        for value in values_of_to(line) {
+            let text = line.get(value.clone()).unwrap_or_default();
+            let begin = line_start + value.start + text.find("://").map_or(0, |at| at + "://".len());
+            let end = line_start + value.end;
+            let address = document.get(begin..end).unwrap_or_default();
+            secret.extend(secrets(address).into_iter().map(|part| begin + part.start..begin + part.end));
+        }
+        line_start += line.len();
+    }
+    let mut kept = String::with_capacity(document.len());
+    for (at, c) in document.char_indices() {
+        let is_secret = !c.is_whitespace() && secret.iter().any(|part| part.contains(&at));
+        if is_secret { (0..c.len_utf8()).for_each(|_| kept.push('*')) } else { kept.push(c) }
+    }
+    kept
+}
+
+/// The parts of an address without its scheme that nobody may see.
+fn secrets(address: &str) -> [Range<usize>; 2] {
+    let host_ends = address.find(['/', '?', '#', '\\']).unwrap_or(address.len());
+    let user_ends = address.get(..host_ends).and_then(|authority| authority.rfind('@')).unwrap_or(0);
+    [0..user_ends, (host_ends + 1).min(address.len())..address.len()]
+}
+
+/// The values that keys `to` have on a line, without their quotes.
+fn values_of_to(line: &str) -> Vec<Range<usize>> {
+    let mut values = Vec::new();
+    for (at, key) in line.match_indices("to") {
+        let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+        let before = line.get(..at).unwrap_or_default();
+        let after = line.get(at + key.len()..).unwrap_or_default();
+        let value = after.trim_start_matches(['"', '\'']).trim_start().strip_prefix('=').map(str::trim_start);
+        let Some(value) = value.filter(|_| !before.ends_with(is_part)) else { continue };
+        let unquoted = value.trim_start_matches(['"', '\'']);
+        let quote = value.chars().next().filter(|_| unquoted.len() < value.len());
+        let length = quote.and_then(|quote| unquoted.find(quote)).unwrap_or(unquoted.len());
+        let begin = line.len() - unquoted.len();
+        values.push(begin..begin + length);
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_of_an_address_than_its_host_is_shown_in_any_text() {
+        let rows = [
+            ("é://x.example/SECRET", "é://x.example/…"),
+            ("ünknown https://x.example/SECRET` here", "ünknown https://x.example/…` here"),
+            ("ähttps://me:SECRET@x.example/SECRET", "ähttps://x.example/…"),
+            ("日本://日本/SECRET://é/SECRET", "日本://日本/…"),
+            ("://", "://"),
+            ("é://", "é://"),
+            ("nothing", "nothing"),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(masked(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_rest_of_a_document_stays_where_it_is() {
+        let rows = [
+            ("to = \"https://x.example/SECRET\"\nform = 1", "to = \"https://x.example/******\"\nform = 1"),
+            ("to = \"x.example/SECRET\", form = 1", "to = \"x.example/******\", form = 1"),
+            ("to=https:\\\\x\\SECRET", "to=https:\\*********"),
+            ("[{ \"to\" = 'me:SECRET@x' }]", "[{ \"to\" = '*********@x' }]"),
+            ("a = \"ß://x/ß\" # é", "a = \"ß://x/**\" # é"),
+            ("auto = \"a/b\"", "auto = \"a/b\""),
+            ("to = \"arn:x:y\"", "to = \"arn:x:y\""),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(hidden(text), expected, "{text}");
+            assert_eq!(hidden(text).len(), text.len(), "{text}");
+        }
+    }
 }
