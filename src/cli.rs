@@ -3,17 +3,17 @@
 //! Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 failed, 2 unusable input.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use stepladder::config::{self, PolicySource};
+use stepladder::config::{self, PolicyParameter, PolicySource};
 use stepladder::host::stored_policy;
 use stepladder::platform::simulated::{SimulatedCloud, World};
-use stepladder::policy::Policy;
+use stepladder::policy::{self as policy_file, Policy, Problem, Style};
 use stepladder::{platform, source, text};
 
 mod cloud;
@@ -67,21 +67,26 @@ impl PolicyOption {
     fn load(&self) -> Result<Policy, Failure> {
         let policy = match (&self.policy, config::place()) {
             (Some(path), _) => config::policy_from_file(path),
-            (None, PolicySource::Parameter(name)) => return parameter(&name),
+            (None, PolicySource::Parameter(parameter)) => return stored(&parameter),
             (None, PolicySource::BuiltIn | PolicySource::Text(_) | PolicySource::File(_)) => {
                 config::policy_from_env()
             }
         };
-        policy.map_err(|error| Failure::unusable("policy", text::chain(&error)))
+        policy.map_err(|error| match error {
+            config::Error::Policy { origin, errors } => Failure::invalid_policy(&origin, &errors),
+            other @ (config::Error::Unreadable { .. }
+            | config::Error::Elsewhere(_)
+            | config::Error::OneAtATime(_)) => Failure::unusable("policy", text::chain(&other)),
+        })
     }
 }
 
 /// The policy that a parameter on AWS holds.
-fn parameter(name: &str) -> Result<Policy, Failure> {
+fn stored(parameter: &PolicyParameter) -> Result<Policy, Failure> {
     let unusable = |message: String| Failure::unusable("policy", message);
-    let cloud = platform::aws()
-        .map_err(|error| unusable(format!("policy `{}` cannot be read: {error}", config::parameter(name))))?;
-    wait(stored_policy::read(name, cloud.as_ref()))?.map_err(|failed| unusable(failed.message))
+    let cloud =
+        platform::aws().map_err(|error| unusable(format!("policy `{parameter}` cannot be read: {error}")))?;
+    wait(stored_policy::read(parameter, cloud.as_ref()))?.map_err(|failed| unusable(failed.message))
 }
 
 /// What a verb returns: the text to print, and whether all went well.
@@ -105,16 +110,35 @@ struct Failure {
     kind: &'static str,
     message: String,
     exit: u8,
+    problems: Option<Problems>,
+}
+
+/// Every problem of a policy, for people and for programs.
+struct Problems {
+    snippets: String,
+    values: Vec<Value>,
 }
 
 impl Failure {
     /// The input is of no use, and the same input will be of no use again.
     fn unusable(kind: &'static str, message: String) -> Self {
-        Self { kind, message, exit: 2 }
+        Self { kind, message, exit: 2, problems: None }
     }
 
     fn broken(kind: &'static str, message: String) -> Self {
-        Self { kind, message, exit: 1 }
+        Self { kind, message, exit: 1, problems: None }
+    }
+
+    /// A policy with problems, each with its line and a caret.
+    fn invalid_policy(file: &str, errors: &policy_file::Errors) -> Self {
+        let style = if io::stderr().is_terminal() { Style::Terminal } else { Style::Plain };
+        let value = |Problem { line, column, message, .. }: &Problem| json!({ "file": file, "line": line, "column": column, "message": message });
+        let problems = Problems {
+            snippets: errors.with_snippets(file, style),
+            values: errors.problems().iter().map(value).collect(),
+        };
+        let message = format!("policy `{file}` is not valid: {}", errors.in_one_line(file));
+        Self { problems: Some(problems), ..Self::unusable("policy", text::plain(&message)) }
     }
 }
 
@@ -147,7 +171,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Provision(verb) => verb.run(),
         Command::Teardown(verb) => verb.run(),
     };
-    let printed = printed.unwrap_or_else(|failure| told(&failure, format));
+    let printed = printed.unwrap_or_else(|failure| reported(&failure, format));
     let text = match format {
         Format::Json => printed.text,
         Format::Text => text::plain_lines(&printed.text),
@@ -159,12 +183,24 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-fn told(failure: &Failure, format: Format) -> Printed {
-    let Failure { kind, message, exit } = failure;
+/// Prints why a verb failed: for people on standard error, for programs on standard output.
+fn reported(failure: &Failure, format: Format) -> Printed {
+    let Failure { kind, message, exit, problems } = failure;
     let text = match format {
-        Format::Json => format!("{:#}\n", json!({ "error": { "kind": kind, "message": message } })),
+        Format::Json => {
+            let mut error = json!({ "kind": kind, "message": message });
+            if let Some(problems) = problems {
+                error["problems"] = json!(problems.values);
+            }
+            format!("{:#}\n", json!({ "error": error }))
+        }
         Format::Text => {
-            let _ = writeln!(io::stderr(), "error: {}", text::plain_lines(message));
+            let text = match problems {
+                Some(problems) => problems.snippets.clone(),
+                None => format!("error: {}", text::plain_lines(message)),
+            };
+            // Nobody reads it when standard error is closed.
+            let _ = writeln!(io::stderr(), "{text}");
             String::new()
         }
     };

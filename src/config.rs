@@ -1,21 +1,46 @@
 //! Where the policy is, and what the host says besides.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error as ThisError;
 
 use crate::environment::variable;
+use crate::platform::{PLATFORMS, PolicyStore};
 use crate::policy::{self, Policy};
 
-/// The policy: a path, the TOML itself, or `ssm:` and the name of a parameter that holds it.
+/// The policy: a path, the TOML itself, or the name of a parameter that holds it, after the prefix of its store.
 pub const POLICY: &str = "STEPLADDER_POLICY";
-/// What paired alarms notify: a topic's or a function's ARN.
+/// What paired alarms notify: the id of a topic or a function.
 pub const ALARM_ACTION: &str = "STEPLADDER_ALARM_ACTION";
 /// Whether this host answers one event after the other: `true` or `false`.
 pub const ONE_AT_A_TIME: &str = "STEPLADDER_ONE_AT_A_TIME";
 
-/// How a policy begins that is kept in SSM Parameter Store.
-const SSM: &str = "ssm:";
+/// A parameter that holds a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyParameter {
+    store: PolicyStore,
+    /// Its name in the store.
+    pub name: String,
+}
+
+impl PolicyParameter {
+    /// The parameter that a text names; `None` where the text begins with the prefix of no store.
+    pub fn read(text: &str) -> Option<Self> {
+        let mut stores = PLATFORMS.iter().filter_map(|platform| platform.policy_store);
+        stores.find_map(|store| {
+            let name = text.trim().strip_prefix(store.prefix)?.trim().to_owned();
+            Some(Self { store, name })
+        })
+    }
+}
+
+/// As the environment names it.
+impl fmt::Display for PolicyParameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.store.prefix, self.name)
+    }
+}
 
 /// Where a policy is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,19 +51,19 @@ pub enum PolicySource {
     Text(String),
     /// In a file.
     File(PathBuf),
-    /// In a parameter of SSM Parameter Store, by its name or ARN.
-    Parameter(String),
+    /// In a parameter of a platform's store.
+    Parameter(PolicyParameter),
 }
 
 impl PolicySource {
-    /// What a variable's value means.
+    /// The meaning of a variable's value.
     pub fn read(value: Option<String>) -> Self {
         match value {
             None => Self::BuiltIn,
             // A TOML document has a line break or an assignment; names have neither.
             Some(text) if text.contains(['\n', '=']) => Self::Text(text),
-            Some(name) => match name.trim().strip_prefix(SSM) {
-                Some(name) => Self::Parameter(name.trim().to_owned()),
+            Some(name) => match PolicyParameter::read(&name) {
+                Some(parameter) => Self::Parameter(parameter),
                 None => Self::File(PathBuf::from(name)),
             },
         }
@@ -58,19 +83,19 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The policy cannot be used.
-    #[error("policy `{origin}` is not valid")]
+    #[error("policy `{origin}` is not valid: {}", errors.in_one_line(origin))]
     Policy {
         /// Its path, or the variable's name.
         origin: String,
-        /// Why.
-        #[source]
-        source: policy::Error,
+        /// Everything that is wrong with it.
+        errors: policy::Errors,
     },
-    /// The policy is where this cannot look.
+    /// The policy is in a store that this program cannot read.
     #[error(
-        "policy `{SSM}{0}` is in SSM Parameter Store, which is read on AWS alone: expected a file's path or the TOML itself"
+        "policy `{0}` is in {store}, which is read on {platform} alone: expected a file's path or the TOML itself",
+        store = .0.store.name, platform = .0.store.platform
     )]
-    Elsewhere(String),
+    Elsewhere(PolicyParameter),
     /// The environment does not say whether events are answered one after the other.
     #[error("`{ONE_AT_A_TIME}` is `{0}`: expected `true` or `false`")]
     OneAtATime(String),
@@ -87,19 +112,14 @@ pub fn policy_from_env() -> Result<Policy, Error> {
         PolicySource::BuiltIn => read_policy(POLICY, ""),
         PolicySource::Text(text) => read_policy(POLICY, &text),
         PolicySource::File(path) => policy_file(&path),
-        PolicySource::Parameter(name) => Err(Error::Elsewhere(name)),
+        PolicySource::Parameter(parameter) => Err(Error::Elsewhere(parameter)),
     }?;
     with_host(policy)
 }
 
 /// The policy that a parameter holds.
-pub fn policy_from_parameter(name: &str, text: &str) -> Result<Policy, Error> {
-    with_host(read_policy(&parameter(name), text)?)
-}
-
-/// A parameter as the environment names it.
-pub fn parameter(name: &str) -> String {
-    format!("{SSM}{name}")
+pub fn policy_from_parameter(parameter: &PolicyParameter, text: &str) -> Result<Policy, Error> {
+    with_host(read_policy(&parameter.to_string(), text)?)
 }
 
 /// The policy in a file.
@@ -129,7 +149,7 @@ fn policy_file(path: &Path) -> Result<Policy, Error> {
 }
 
 fn read_policy(origin: &str, text: &str) -> Result<Policy, Error> {
-    Policy::parse(text).map_err(|source| Error::Policy { origin: origin.to_owned(), source })
+    Policy::parse(text).map_err(|errors| Error::Policy { origin: origin.to_owned(), errors })
 }
 
 #[cfg(test)]
@@ -149,10 +169,11 @@ mod tests {
     #[test]
     fn places_are_told_apart() {
         let file = |path: &str| PolicySource::File(PathBuf::from(path));
-        let parameter = |name: &str| PolicySource::Parameter(name.to_owned());
+        let parameter =
+            |name: &str| PolicySource::Parameter(PolicyParameter::read(&format!("ssm:{name}")).unwrap());
         let rows = [
             ("policy.toml", file("policy.toml")),
-            // a text may well speak of parameters
+            // a text may hold the prefix of a store
             ("mode = \"act\" # ssm:", PolicySource::Text("mode = \"act\" # ssm:".to_owned())),
             ("ssm:/stepladder/policy", parameter("/stepladder/policy")),
             ("ssm: policy ", parameter("policy")),

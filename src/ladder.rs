@@ -20,7 +20,7 @@ pub use flex::{FlexShape, GIB_PER_OCPU};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rung {
-    /// The shape's name as the API spells it; of a flexible shape with its size, as in `VM.Standard.E4.Flex:2:32`.
+    /// The shape's name as the API spells it; a flexible shape has its size after it, as in `VM.Standard.E4.Flex:2:32`.
     pub shape: String,
     /// Virtual CPUs.
     pub vcpus: u32,
@@ -29,12 +29,12 @@ pub struct Rung {
     /// Accelerators (default: 0).
     #[serde(default)]
     pub gpus: u32,
-    /// US dollars per hour of one instance; what costs and budgets are counted by.
+    /// US dollars per hour of one instance, for costs and budgets.
     #[serde(default)]
     pub price: Option<f64>,
 }
 
-/// What a metric draws on: what a shape must have more of for the metric to fall.
+/// The resource that a metric measures: with more of it, the metric falls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resource {
     /// Cores.
@@ -43,12 +43,12 @@ pub enum Resource {
     Memory,
     /// Accelerators, and their memory.
     Gpu,
-    /// The load balancer in front.
+    /// The bandwidth of the load balancer.
     Bandwidth,
 }
 
 impl Resource {
-    /// What a metric of this name draws on, whichever cloud spells it; `None` for one that is no utilization.
+    /// The resource of a metric, in any platform's spelling; `None` for a metric that is no utilization.
     ///
     /// ```
     /// use stepladder::ladder::Resource;
@@ -71,7 +71,7 @@ impl Resource {
         }
     }
 
-    /// How much of it a rung offers; a load balancer is none of a rung's business.
+    /// How much of it a rung offers. A load balancer does not depend on the rung.
     pub fn offered(self, rung: &Rung) -> f64 {
         match self {
             Self::Cpu => f64::from(rung.vcpus),
@@ -94,7 +94,7 @@ impl Resource {
 pub struct Ladder {
     /// Its name, such as that of the family.
     pub name: Arc<str>,
-    /// Its shapes, from small to large: a step goes to the next one.
+    /// Its shapes, from small to large: a step leads to the next one.
     pub rungs: Vec<Rung>,
 }
 
@@ -122,12 +122,12 @@ impl Ladder {
     /// The next rung up.
     ///
     /// ```
-    /// use stepladder::ladder::Ladders;
-    /// let ladders = Ladders::built_in()?;
+    /// use stepladder::policy::Policy;
+    /// let ladders = Policy::built_in()?.ladders;
     /// let ladder = ladders.holding("VM.Standard2.2").unwrap();
     /// assert_eq!(ladder.up("VM.Standard2.2").unwrap().shape, "VM.Standard2.4");
     /// assert_eq!(ladder.up("VM.Standard2.24"), None);
-    /// # Ok::<(), stepladder::policy::Error>(())
+    /// # Ok::<(), stepladder::policy::Errors>(())
     /// ```
     pub fn up(&self, shape: &str) -> Option<&Rung> {
         self.climb(shape, 1)
@@ -138,7 +138,7 @@ impl Ladder {
         self.climb(shape, -1)
     }
 
-    /// Whether a shape stands above the floor; above the lowest rung where this ladder does not hold the floor.
+    /// Whether a shape is above the floor, or above the lowest rung where this ladder does not hold the floor.
     pub fn is_above(&self, shape: &str, floor: Option<&str>) -> bool {
         let floor = floor.and_then(|floor| self.position(floor)).unwrap_or_default();
         self.position(shape).is_some_and(|position| position > floor)
@@ -152,41 +152,39 @@ impl Ladder {
     }
 }
 
-/// Jaro-Winkler likeness from 0 to 1. Unrelated names of one cloud, which share a prefix, stay below it; a
-/// letter too few or another size of the same family is above.
+/// Jaro-Winkler likeness from 0 to 1. Unrelated names of one platform, which share a prefix, stay below it. A missing
+/// letter or another size of the same family is above.
 const ALIKE: f64 = 0.75;
 
-/// The ladders in force: a policy's own first, then the built-in ones.
+/// The active ladders: a policy's own first, then the built-in ones.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Ladders {
     tables: Vec<Ladder>,
     flex: Vec<FlexShape>,
-    /// Where a shape stands: its table's place, and its own in that.
+    /// The place of each shape: that of its table, and its own in the table.
     places: FxHashMap<String, (usize, usize)>,
 }
 
+/// A text of ladders and flexible shapes.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct LadderFile {
     ladder: Vec<Ladder>,
     #[serde(default)]
     flex: Vec<FlexShape>,
 }
 
-/// The built-in tables, one file per cloud.
-const BUILT_IN: [&str; 2] =
-    [include_str!("platform/oci/ladder.toml"), include_str!("platform/aws/ladder.toml")];
-
 impl Ladders {
-    /// The tables that ship with the product.
-    pub fn built_in() -> Result<Self, crate::policy::Error> {
-        let mut ladders = Self::default();
-        for text in BUILT_IN {
-            let file: File = toml::from_str(text).map_err(|e| crate::policy::Error::unreadable(text, &e))?;
-            ladders.tables.extend(file.ladder);
-            ladders.flex.extend(file.flex);
-        }
-        Ok(ladders.indexed())
+    /// Reads a text whose keys are `ladder` and `flex`.
+    pub fn read(text: &str) -> Result<Self, toml::de::Error> {
+        let LadderFile { ladder, flex } = toml::from_str(text)?;
+        Ok(Self { tables: ladder, flex, places: FxHashMap::default() }.indexed())
+    }
+
+    /// These, and others after them.
+    #[must_use]
+    pub fn and(self, others: Self) -> Self {
+        others.after(self.tables, self.flex)
     }
 
     /// Puts a policy's own ladders and flexible shapes before these.
@@ -199,7 +197,7 @@ impl Ladders {
         Self { tables, flex, places: FxHashMap::default() }.indexed()
     }
 
-    /// Of a shape that stands in several tables, the first counts.
+    /// Where several tables hold a shape, the first counts.
     fn indexed(mut self) -> Self {
         for (table, ladder) in self.tables.iter().enumerate() {
             for (at, rung) in ladder.rungs.iter().enumerate() {

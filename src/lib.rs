@@ -58,6 +58,8 @@ pub mod batch;
 pub mod config;
 pub mod decide;
 pub mod deployment;
+pub mod document;
+pub mod duration;
 pub mod environment;
 pub mod handle;
 pub mod host;

@@ -16,6 +16,7 @@ use thiserror::Error as ThisError;
 use crate::address::Address;
 use crate::alarm::Alarm;
 use crate::deployment::{Deployment, ObservedAlarm};
+use crate::document::{Document, Fault, Faults, Node, Problems};
 use crate::pair::Pair;
 use crate::size::{Axis, Direction};
 use crate::target::{TargetId, TargetKind};
@@ -56,6 +57,14 @@ pub struct Platform {
     pub operations: &'static [Operation],
     /// Every read that belongs to no target.
     pub reads: &'static [Operation],
+    /// What it calls the ids of its topics.
+    pub topic_id: &'static str,
+    /// The format of its accounts, where its alarms name theirs.
+    pub account: Option<AccountFormat>,
+    /// Its store in which a policy may be, where it has one.
+    pub policy_store: Option<PolicyStore>,
+    /// The policy's table of what `stepladder provision` sets up there, where it does.
+    pub(crate) provision: Option<ProvisionRow>,
     /// A topic that a notice may go to, by its id; `None` for what does not begin like one.
     pub topic: fn(&str) -> Option<Result<Destination, String>>,
     /// Under which name the paired alarm of a target exists, whose short name in the policy is this.
@@ -65,6 +74,112 @@ pub struct Platform {
     pub one_at_a_time: bool,
     /// How it is simulated.
     pub(crate) simulation: Simulation,
+}
+
+/// The format of a platform's accounts.
+#[derive(Clone, Copy)]
+pub struct AccountFormat {
+    /// Whether a text is one.
+    pub is: fn(&str) -> bool,
+    /// What is expected, in words.
+    pub expected: &'static str,
+}
+
+/// A store of a platform that may hold the policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PolicyStore {
+    /// What a policy's place begins with that is in it.
+    pub prefix: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// The name of the platform whose client reads it.
+    pub platform: &'static str,
+}
+
+/// A platform's table of the policy.
+#[derive(Clone, Copy)]
+pub(crate) struct ProvisionRow {
+    /// Its key at the top of the file.
+    pub(crate) key: &'static str,
+    /// Reads and checks the table by itself; `None` where it cannot be read, which the problems tell.
+    pub(crate) read: fn(&Document<'_>, &Node<'_>, &mut Problems<'_>) -> Option<Result<WrittenTable, Faults>>,
+    /// Its JSON Schema.
+    #[cfg(test)]
+    pub(crate) schema: fn() -> schemars::Schema,
+}
+
+/// Every platform's table of the policy.
+pub(crate) fn provision_tables() -> impl Iterator<Item = ProvisionRow> {
+    PLATFORMS.iter().filter_map(|platform| platform.provision)
+}
+
+/// A platform's table of the policy, checked by itself.
+#[derive(Debug)]
+pub struct WrittenTable {
+    /// The table.
+    pub table: ProvisionTable,
+    /// Every scale-up alarm of it, in the table's order.
+    pub alarms: Vec<ScaleUpAlarm>,
+}
+
+/// What `stepladder provision` sets up on one platform.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ProvisionTable {
+    /// OCI.
+    Oci(oci::provision::Desired),
+}
+
+impl ProvisionTable {
+    /// Keeps only the alarms at these places.
+    #[must_use]
+    pub fn with_alarms(self, kept: &[bool]) -> Self {
+        match self {
+            Self::Oci(desired) => Self::Oci(desired.with_alarms(kept)),
+        }
+    }
+
+    /// Adds the destinations that learn of a resize: what sends to them needs a permission.
+    #[must_use]
+    pub fn with_destinations<'a>(self, destinations: impl Iterator<Item = &'a Destination>) -> Self {
+        match self {
+            Self::Oci(desired) => Self::Oci(desired.with_destinations(destinations)),
+        }
+    }
+}
+
+/// An alarm of a platform's table, in the terms of a policy.
+#[derive(Debug, Clone)]
+pub struct ScaleUpAlarm {
+    /// The target that it measures.
+    pub target: TargetId,
+    /// Its name, which a rule must match.
+    pub name: String,
+    /// Its metric.
+    pub metric: String,
+    /// Its threshold.
+    pub above: f64,
+    /// Whether its statistic lies among the values of the metric: a sum of percentages does not.
+    pub keeps_range: bool,
+    /// The axis that a rule of the file must change for it; `None` for an alarm that always exists.
+    pub only_for: Option<Axis>,
+    /// Its place in messages.
+    pub place: String,
+    /// Its index in the list that the table has; `None` for one that is not written.
+    pub index: Option<usize>,
+}
+
+impl ScaleUpAlarm {
+    /// The key of its threshold.
+    pub const THRESHOLD: &str = "above";
+
+    /// Something wrong with one of its keys.
+    pub fn fault(&self, key: &'static str, message: String) -> Fault {
+        let fault = match self.index {
+            Some(index) => Fault::of(key, message).nth(index).within("alarm"),
+            None => Fault::whole(message),
+        };
+        fault.about(&self.place)
+    }
 }
 
 /// The platform that has targets of a kind.

@@ -13,6 +13,7 @@ use stepladder::handle::handle;
 use stepladder::outcome::Answer;
 use stepladder::outcome::Outcome;
 use stepladder::platform::target;
+use stepladder::policy::tags::OPERATORS;
 use stepladder::policy::{Mode, Policy, Setting};
 use stepladder::size::Size;
 use stepladder::{report, tags, text};
@@ -202,14 +203,14 @@ fn evaluation<'a>(outcome: &'a Outcome, policy: &'a Policy, now: Timestamp) -> O
 fn effective(observed: &Deployment, policy: &Policy, evaluation: Option<&Evaluation>) -> Vec<String> {
     let ours = |(name, _): &(&String, &String)| {
         let name = tags::name_of(name);
-        tags::OPERATORS.contains(&name) || name == tags::RECENT
+        OPERATORS.contains(&name) || name == tags::RECENT
     };
     let tags =
         observed.tags.iter().filter(ours).map(|(name, value)| format!("Its tag `{name}` says `{value}`."));
     let settings = evaluation.map(|evaluation| policy.settings_of(&evaluation.matched)).unwrap_or_default();
-    let said = settings.into_iter().filter(Setting::is_said);
+    let said = settings.into_iter().filter(Setting::is_set);
     let said: Vec<String> =
-        said.map(|said| format!("  {:<20} {:<15} {}", said.key, said.value, said.said_by())).collect();
+        said.map(|said| format!("  {:<20} {:<15} {}", said.key, said.value, said.set_by())).collect();
     let heading = (!said.is_empty()).then(|| "In force besides the built-in defaults:".to_owned());
     tags.chain(heading).chain(said).collect()
 }

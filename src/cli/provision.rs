@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use stepladder::platform::oci::provision::{
     Access, PlannedCall, Planner, Report, carry_out, is_ours, plan as provisioning, propose, removal,
 };
-use stepladder::platform::oci::provision::{Desired, Topic};
+use stepladder::platform::oci::provision::{Desired, Topic, desired};
 use stepladder::platform::simulated::{SimulatedCloud, World};
 use stepladder::platform::{self, Client};
 use stepladder::{config, text};
@@ -129,7 +129,7 @@ impl Teardown {
 
 impl Options {
     fn run(&self, planner: Planner) -> Result<(Desired, Report), Failure> {
-        let wanted = self.policy.load()?.oci.ok_or_else(|| {
+        let wanted = desired(&self.policy.load()?.provision).cloned().ok_or_else(|| {
             let message =
                 "the policy has no table `[oci]`: expected `compartment`, `deployments` and `function` in it";
             Failure::unusable("policy", message.to_owned())

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use thiserror::Error as ThisError;
 
 use super::Log;
-use crate::config;
+use crate::config::{self, PolicyParameter};
 use crate::platform::{self, Client};
 use crate::policy::Policy;
 use crate::text;
@@ -28,7 +28,7 @@ pub struct PolicyUnavailable {
 /// A policy that is kept elsewhere, as far as it is known here.
 #[derive(Debug)]
 pub struct StoredPolicy {
-    parameter: String,
+    parameter: PolicyParameter,
     /// As a host takes it.
     good: Option<Arc<Result<Policy, String>>>,
     /// When it was last asked for, with or without success.
@@ -36,8 +36,8 @@ pub struct StoredPolicy {
 }
 
 impl StoredPolicy {
-    /// One that is not known yet, in the parameter of this name.
-    pub fn new(parameter: String) -> Self {
+    /// One that is not known yet, in this parameter.
+    pub fn new(parameter: PolicyParameter) -> Self {
         Self { parameter, good: None, asked: None }
     }
 
@@ -67,15 +67,15 @@ impl StoredPolicy {
 }
 
 /// The policy that a parameter holds.
-pub async fn read(parameter: &str, cloud: &dyn Client) -> Result<Policy, PolicyUnavailable> {
-    let text = cloud.policy_text(parameter).await.map_err(|error| unread(parameter, &error))?;
+pub async fn read(parameter: &PolicyParameter, cloud: &dyn Client) -> Result<Policy, PolicyUnavailable> {
+    let text = cloud.policy_text(&parameter.name).await.map_err(|error| unread(parameter, &error))?;
     config::policy_from_parameter(parameter, &text)
         .map_err(|error| PolicyUnavailable { message: text::chain(&error), retryable: false })
 }
 
-fn unread(parameter: &str, error: &platform::Error) -> PolicyUnavailable {
+fn unread(parameter: &PolicyParameter, error: &platform::Error) -> PolicyUnavailable {
     let hint = error.hint().map_or_else(String::new, |hint| format!("; {hint}"));
-    let message = format!("policy `{}` cannot be read: {error}{hint}", config::parameter(parameter));
+    let message = format!("policy `{parameter}` cannot be read: {error}{hint}");
     PolicyUnavailable { message, retryable: error.is_retryable() }
 }
 

@@ -1,12 +1,12 @@
-//! Shapes whose size is chosen: their ladder is made of the size that there is, doubled and halved.
+//! Flexible shapes: their ladder is the current size, doubled and halved.
 
 use serde::Deserialize;
 
 use super::{Ladder, Rung};
 use crate::size::{Bounds, Flex};
 
-/// OCI allows a model deployment so many GB of memory for each core, and no fewer or more.
-/// See <https://docs.oracle.com/en-us/iaas/data-science/using/supported-shapes.htm>.
+/// The memory in GB that a flexible shape may have for each core. See
+/// <https://docs.oracle.com/en-us/iaas/data-science/using/supported-shapes.htm>.
 pub const GIB_PER_OCPU: Bounds = Bounds { min: 6, max: 64 };
 
 /// A flexible shape, and how large it may be made.
@@ -36,7 +36,7 @@ fn two() -> u32 {
 }
 
 impl Flex {
-    /// Whether a deployment may be made so.
+    /// Whether a deployment may have this size.
     pub(crate) fn is_allowed(self) -> bool {
         let least = self.ocpus.saturating_mul(GIB_PER_OCPU.min);
         let most = self.ocpus.saturating_mul(GIB_PER_OCPU.max);
@@ -45,7 +45,7 @@ impl Flex {
 }
 
 impl FlexShape {
-    /// The ladder that a size of this shape stands on.
+    /// The ladder of a size of this shape.
     pub(super) fn ladder(&self, from: Flex) -> Ladder {
         let below = std::iter::successors(self.halved(from), |flex| self.halved(*flex));
         let above = std::iter::successors(self.doubled(from), |flex| self.doubled(*flex));
@@ -56,7 +56,7 @@ impl FlexShape {
         Ladder { name: self.shape.as_str().into(), rungs }
     }
 
-    /// Twice as much of both, within the limits: memory is what it is asked for, so cores follow it.
+    /// Twice as much of both, within the limits. Cores follow memory.
     fn doubled(&self, Flex { ocpus, memory_gib }: Flex) -> Option<Flex> {
         let cores = ocpus.saturating_mul(2).min(self.ocpus.max).max(ocpus);
         let most = self.memory_gib.max.min(cores.saturating_mul(GIB_PER_OCPU.max));

@@ -1,6 +1,6 @@
 //! Amazon Web Services: everything that knows it.
 
-use super::Platform;
+use super::{AccountFormat, Platform, PolicyStore};
 
 pub mod alarm;
 pub mod call;
@@ -22,6 +22,10 @@ pub(super) const PLATFORM: Platform = Platform {
     ladders: include_str!("aws/ladder.toml"),
     operations: call::OPERATIONS,
     reads: call::READS,
+    topic_id: "ARN",
+    account: Some(AccountFormat { is: id::is_account, expected: "12 digits" }),
+    policy_store: Some(PolicyStore { prefix: "ssm:", name: "SSM Parameter Store", platform: "AWS" }),
+    provision: None,
     topic: id::topic,
     pair_name: crate::pair::pair_name,
     one_at_a_time: true,

@@ -1,6 +1,6 @@
 //! Oracle Cloud Infrastructure: everything that knows it.
 
-use super::Platform;
+use super::{Platform, ProvisionRow};
 
 pub mod alarm;
 pub mod call;
@@ -23,6 +23,15 @@ pub(super) const PLATFORM: Platform = Platform {
     ladders: include_str!("oci/ladder.toml"),
     operations: call::OPERATIONS,
     reads: &[],
+    topic_id: "OCID",
+    account: None,
+    policy_store: None,
+    provision: Some(ProvisionRow {
+        key: provision::TABLE,
+        read: provision::read_table,
+        #[cfg(test)]
+        schema: provision::schema,
+    }),
     topic: id::topic,
     // Names are not unique: tags tell alarms apart.
     pair_name: |_, pair| pair.to_owned(),

@@ -1,4 +1,4 @@
-//! What is in force on all targets of a glob: each rule that may answer there, with what tables say of them.
+//! The effective rules for all targets of a glob: each rule that may match there, with the settings of `[[target]]` tables.
 
 use wildmatch::WildMatch;
 
@@ -7,8 +7,8 @@ use super::rule::Rule;
 use super::settings::Origin;
 use super::target::TargetSettings;
 
-/// The rules that answer on some targets of a glob, as they are in force on all that are the rule's, too.
-pub(crate) fn on(
+/// The rules that match some targets of a glob, with the settings that all of those have.
+pub(super) fn on(
     targets: &WildMatch,
     rules: &[Rule],
     tables: &[TargetSettings],
@@ -20,18 +20,19 @@ pub(crate) fn on(
     })
 }
 
-/// Whether an alarm may come to a rule, or those before it answer all of its names.
+/// Whether an alarm may reach a rule: the rules before it do not match all of its names.
 fn is_reached(rule: &Rule, targets: &WildMatch, before: &[Rule]) -> bool {
     let here = || before.iter().filter(|other| covers(&other.target, targets));
-    let is_taken = |name| here().any(|other| other.alarm.iter().any(|glob| covers(glob, name)));
-    !rule.alarm.iter().all(is_taken)
+    let is_matched = |name| here().any(|other| other.alarm.iter().any(|glob| covers(glob, name)));
+    !rule.alarm.iter().all(is_matched)
 }
 
-/// A rule with what is said of every target of a glob. The first table has the last word.
-pub(crate) fn with_tables(rule: &Rule, targets: &WildMatch, tables: &[TargetSettings]) -> Rule {
+/// A rule with the settings of every table that is for a whole glob. The first table wins.
+pub(super) fn with_tables(rule: &Rule, targets: &WildMatch, tables: &[TargetSettings]) -> Rule {
     let mut rule = rule.clone();
-    for (i, own) in tables.iter().enumerate().rev().filter(|(_, own)| covers(&own.glob, targets)) {
-        rule.is.take(&own.settings, &mut rule.origins, &|_| Origin::Target(i + 1, own.glob.to_string()));
+    for (i, table) in tables.iter().enumerate().rev().filter(|(_, table)| covers(&table.glob, targets)) {
+        let origin = |_| Origin::Target(i + 1, table.glob.to_string());
+        rule.is.apply(&table.settings, &mut rule.origins, &origin);
     }
     rule
 }

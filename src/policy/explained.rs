@@ -1,76 +1,76 @@
-//! What is in force for one target at one time, and who has said it, as data. Nothing is looked at.
+//! The effective policy for one target at one time, and the origin of each setting, as data. Nothing is observed.
 
 use std::borrow::Cow;
 
 use jiff::Timestamp;
 
+use super::tags::{Pause, TagSettings, UnreadableTag, tag_of};
 use super::{MatchedRule, Origin, Policy, Role, Rule, Schedule};
 use crate::platform::target::tag_scope;
-use crate::tags::Tags;
-use crate::tags::{self, Pause, Unreadable};
+use crate::tags::{self, Tags};
 use crate::target::TargetId;
 
-/// One target at one time, and what its tags say.
+/// One target at one time, with its tags.
 #[derive(Debug, Clone, Copy)]
 pub struct ExplainRequest<'a> {
-    /// Which one.
+    /// The target.
     pub target: &'a TargetId,
-    /// When.
+    /// The time.
     pub now: Timestamp,
-    /// Its tags, as the platform has them.
+    /// Its tags on the platform.
     pub tags: &'a Tags,
 }
 
-/// All that a policy says of one target.
+/// The effective policy for one target.
 #[derive(Debug)]
 pub struct Explained<'a> {
-    /// Whether the policy lets it be touched at all.
+    /// Whether the policy's lists allow any change of it.
     pub allowed: bool,
-    /// The schedules that are in force.
+    /// The active schedules.
     pub schedules: Vec<ActiveSchedule<'a>>,
-    /// What its tags pause.
+    /// The pause that its tags set.
     pub pause: Option<Pause>,
-    /// A tag of it that cannot be read, so that it would be left alone.
-    pub unreadable: Option<Unreadable>,
-    /// The rules that may answer, in order.
+    /// A tag that cannot be read. While it exists, nothing changes the target.
+    pub unreadable: Option<UnreadableTag>,
+    /// The rules that may match, in order.
     pub rules: Vec<ExplainedRule<'a>>,
 }
 
-/// A schedule that is in force.
+/// A schedule that is active.
 #[derive(Debug, Clone, Copy)]
 pub struct ActiveSchedule<'a> {
     /// Its place in the policy, counted from 1.
     pub place: usize,
-    /// What it says.
+    /// The schedule.
     pub schedule: &'a Schedule,
-    /// Until when; `None` for more than a year.
+    /// Its end; `None` for more than a year.
     pub until: Option<Timestamp>,
 }
 
-/// A rule, with all that is said of the target.
+/// A rule with its effective settings.
 #[derive(Debug)]
 pub struct ExplainedRule<'a> {
-    /// The rule, and in which part it answers.
+    /// The rule, and why it matches.
     pub matched: MatchedRule<'a>,
     /// Every setting.
     pub settings: Vec<Setting>,
 }
 
-/// One setting as it is in force.
+/// One effective setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
     /// Its key in the policy.
     pub key: &'static str,
-    /// In words.
+    /// Its value, in words.
     pub value: String,
-    /// Who has said it, in words; `None` for nobody.
+    /// Its origin, in words; `None` for a built-in default.
     pub by: Option<String>,
-    /// What would hold without the deployment's tags, where that is something else.
-    pub otherwise: Option<String>,
+    /// Its value without the deployment's tags, where that differs.
+    pub without_tags: Option<String>,
 }
 
 impl ActiveSchedule<'_> {
-    /// How long it goes on being in force.
+    /// How long it stays active.
     pub fn lasts(&self) -> String {
         lasts(self.until)
     }
@@ -81,13 +81,13 @@ fn lasts(until: Option<Timestamp>) -> String {
 }
 
 impl Setting {
-    /// Whether somebody has said it.
-    pub fn is_said(&self) -> bool {
+    /// Whether the policy or a tag sets it.
+    pub fn is_set(&self) -> bool {
         self.by.is_some()
     }
 
-    /// Who has said it, in words.
-    pub fn said_by(&self) -> String {
+    /// Its origin, in words.
+    pub fn set_by(&self) -> String {
         self.by.clone().unwrap_or_else(|| "built-in default".to_owned())
     }
 }
@@ -96,48 +96,49 @@ impl Setting {
 const MODE: &str = "mode";
 
 impl Policy {
-    /// What is in force for one target: of the rule that an alarm of this name gets, else of every rule that answers any.
+    /// The effective policy for one target: the rule that matches an alarm of this name, or else every rule for the
+    /// target.
     pub fn explain<'a>(&'a self, of: &ExplainRequest<'_>, alarm: Option<&str>) -> Explained<'a> {
         let ExplainRequest { target, now, tags } = *of;
         let tags = tags::own(tags, tag_scope(target));
-        let (said, unreadable) = match tags::read(&tags) {
-            Ok(said) => (said, None),
-            Err(unreadable) => (tags::TagSettings::default(), Some(unreadable)),
+        let (tag_settings, unreadable) = match super::tags::read(&tags) {
+            Ok(settings) => (settings, None),
+            Err(unreadable) => (TagSettings::default(), Some(unreadable)),
         };
         let matched: Vec<MatchedRule> = match alarm {
             Some(alarm) => self.rule_for(alarm, target).into_iter().collect(),
-            None => self.rules.iter().filter(|rule| rule.is_for(target)).map(answering).collect(),
+            None => self.rules.iter().filter(|rule| rule.is_for(target)).map(matching).collect(),
         };
         let rules = matched.into_iter().map(|matched| {
             let untagged = self.effective(matched, target, now);
             let mut matched = untagged.clone();
-            matched.take(&said.settings, &|key| Origin::Tag(tags::tag_of(key, &tags)));
+            matched.apply(&tag_settings.settings, &|key| Origin::Tag(tag_of(key, &tags)));
             let settings = differing(self.settings_of(&matched), &self.settings_of(&untagged));
             ExplainedRule { matched, settings }
         });
         Explained {
             allowed: self.allows(target),
-            schedules: self.running(target, now),
-            pause: said.pause,
+            schedules: self.active_schedules(target, now),
+            pause: tag_settings.pause,
             unreadable,
             rules: rules.collect(),
         }
     }
 
-    /// Every setting of a rule as it is in force, and who has said it.
+    /// Every effective setting of a rule, and its origin.
     pub fn settings_of(&self, MatchedRule { rule, .. }: &MatchedRule) -> Vec<Setting> {
-        let told = rule.is.told().into_iter();
+        let described = rule.is.described().into_iter();
         let setting = |(key, value): (&'static str, String)| Setting {
             key,
             value: if key == MODE { rule.is.mode.unwrap_or(self.mode).to_string() } else { value },
-            by: rule.origins.get(key).map(|origin| self.who(origin)).or_else(|| self.says_mode(key)),
-            otherwise: None,
+            by: rule.origins.get(key).map(|origin| self.shown(origin)).or_else(|| self.origin_of_mode(key)),
+            without_tags: None,
         };
-        told.map(setting).collect()
+        described.map(setting).collect()
     }
 
-    /// Who has said something, and of a schedule, how long that holds.
-    fn who(&self, origin: &Origin) -> String {
+    /// An origin in words; of a schedule, also how long it stays active.
+    fn shown(&self, origin: &Origin) -> String {
         let Origin::Schedule(place, now) = origin else { return origin.to_string() };
         let schedule = place.checked_sub(1).and_then(|place| self.schedules.get(place));
         schedule.map_or_else(
@@ -146,27 +147,27 @@ impl Policy {
         )
     }
 
-    /// What no rule says of the mode, the policy's own key does, where it is written.
-    fn says_mode(&self, key: &str) -> Option<String> {
-        (key == MODE && self.mode_is_said).then(|| "the policy's `mode`".to_owned())
+    /// The origin of the mode where no rule sets it: the policy's own key, where that is written.
+    fn origin_of_mode(&self, key: &str) -> Option<String> {
+        (key == MODE && self.mode_is_set).then(|| "the policy's `mode`".to_owned())
     }
 
-    /// The schedules in force for a target.
-    fn running(&self, target: &TargetId, now: Timestamp) -> Vec<ActiveSchedule<'_>> {
-        let mut running = Vec::new();
+    /// The active schedules for a target.
+    fn active_schedules(&self, target: &TargetId, now: Timestamp) -> Vec<ActiveSchedule<'_>> {
+        let mut active = Vec::new();
         for (i, schedule) in self.schedules.iter().enumerate() {
-            if schedule.runs(target, now) {
-                running.push(ActiveSchedule { place: i + 1, schedule, until: schedule.until(now) });
+            if schedule.is_active(target, now) {
+                active.push(ActiveSchedule { place: i + 1, schedule, until: schedule.until(now) });
             }
         }
-        running
+        active
     }
 
-    /// How many of each the policy has of its own, by their keys; what it has none of is not here.
+    /// How many of each kind of table the file has, by their keys; without those that it has none of.
     pub fn counts(&self) -> Vec<(&'static str, usize)> {
         let counts = [
             ("rule", self.own_rules),
-            ("target", self.own.len()),
+            ("target", self.targets.len()),
             ("schedule", self.schedules.len()),
             ("ladder", self.own_ladders),
             ("notify", self.notify.len()),
@@ -174,7 +175,8 @@ impl Policy {
         counts.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
-    /// Those of the policy's own rules that never answer: rules before them have all their globs, for the same targets.
+    /// The rules of the file that never match: rules before them have all their globs, for the same targets. Beside each
+    /// is the last of those.
     pub fn shadowed(&self) -> Vec<(&Rule, &Rule)> {
         let own = self.rules.get(..self.own_rules).unwrap_or_default();
         let mut shadowed = Vec::new();
@@ -190,15 +192,15 @@ impl Policy {
     }
 }
 
-/// What the tags have changed tells what it was.
+/// Notes the value without tags where they change it.
 fn differing(tagged: Vec<Setting>, untagged: &[Setting]) -> Vec<Setting> {
     let with = |(setting, before): (Setting, &Setting)| {
-        let otherwise = (setting.value != before.value).then(|| before.value.clone());
-        Setting { otherwise, ..setting }
+        let without_tags = (setting.value != before.value).then(|| before.value.clone());
+        Setting { without_tags, ..setting }
     };
     tagged.into_iter().zip(untagged).map(with).collect()
 }
 
-fn answering(rule: &Rule) -> MatchedRule<'_> {
+fn matching(rule: &Rule) -> MatchedRule<'_> {
     MatchedRule { rule: Cow::Borrowed(rule), role: Role::Rule, by: rule.alarms().join("`, `") }
 }

@@ -7,7 +7,7 @@ pub(super) fn covers(wide: &WildMatch, narrow: &WildMatch) -> bool {
     wide.matches(&narrow.to_string())
 }
 
-/// The one of them whose targets are all the other's, too. Of globs that merely overlap nobody knows whether a target is in
+/// The one of two globs whose targets all match the other. Of globs that merely overlap, no target is known that matches
 /// both.
 pub(super) fn narrower<'a>(one: &'a WildMatch, other: &'a WildMatch) -> Option<&'a WildMatch> {
     if covers(one, other) { Some(other) } else { covers(other, one).then_some(one) }

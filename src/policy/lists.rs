@@ -1,9 +1,10 @@
-//! The policy's lists: which deployments may be touched at all, and whose alarms may ask for it.
+//! The policy's lists: which deployments may change at all, and whose alarms may cause it.
 
 use wildmatch::WildMatch;
 
-use super::Error;
 use crate::alarm::Alarm;
+use crate::document::{Fault, Faults};
+use crate::platform::PLATFORMS;
 use crate::target::TargetId;
 
 /// What is listed. A list that is not there leaves nothing out.
@@ -15,20 +16,26 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    /// Checks what is written.
+    /// Checks the lists of a file.
     pub(super) fn checked(
         targets: Option<Vec<String>>,
         topics: Option<Vec<String>>,
         accounts: Option<Vec<String>>,
-    ) -> Result<Self, Error> {
-        let targets = globs("targets", targets, "expected a glob on targets")?;
-        let topics = globs("topics", topics, "expected a glob on the ARNs of topics")?;
-        let is_account = |text: &String| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
-        if let Some((i, other)) = first(accounts.as_deref(), |account| !is_account(account)) {
-            let problem = format!("`{other}` is no account: expected 12 digits");
-            return Err(Error::invalid(format!("`accounts` {}", i + 1), problem));
+    ) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let targets = faults.note_all(globs("targets", targets, "expected a glob on targets"));
+        let topics = faults.note_all(globs("topics", topics, "expected a glob on the ids of topics"));
+        let formats: Vec<_> = PLATFORMS.iter().filter_map(|platform| platform.account).collect();
+        for (i, account) in accounts.iter().flatten().enumerate() {
+            if formats.iter().any(|format| (format.is)(account)) {
+                continue;
+            }
+            let expected: Vec<&str> = formats.iter().map(|format| format.expected).collect();
+            let problem = format!("`{account}` is no account: expected {}", expected.join(" or "));
+            faults.push(in_list("accounts", i, &problem));
         }
-        Ok(Self { targets, topics, accounts })
+        let (Some(targets), Some(topics)) = (targets, topics) else { return Err(faults) };
+        faults.into_result().map(|()| Self { targets, topics, accounts })
     }
 
     /// Whether the target is listed.
@@ -56,16 +63,23 @@ impl Lists {
     }
 }
 
-fn globs(key: &str, globs: Option<Vec<String>>, expected: &str) -> Result<Option<Vec<WildMatch>>, Error> {
-    if let Some((i, _)) = first(globs.as_deref(), |glob| glob.trim().is_empty()) {
-        return Err(Error::invalid(format!("`{key}` {}", i + 1), format!("it is empty: {expected}")));
+fn globs(
+    key: &'static str,
+    globs: Option<Vec<String>>,
+    expected: &str,
+) -> Result<Option<Vec<WildMatch>>, Faults> {
+    let mut faults = Faults::default();
+    for (i, glob) in globs.iter().flatten().enumerate() {
+        if glob.trim().is_empty() {
+            faults.push(in_list(key, i, &format!("it is empty: {expected}")));
+        }
     }
+    faults.into_result()?;
     Ok(globs.map(|globs| globs.iter().map(|glob| WildMatch::new(glob)).collect()))
 }
 
-/// The first of them that is so, and its place.
-fn first(listed: Option<&[String]>, is: impl Fn(&String) -> bool) -> Option<(usize, &String)> {
-    listed?.iter().enumerate().find(|(_, one)| is(one))
+fn in_list(key: &'static str, index: usize, problem: &str) -> Fault {
+    Fault::whole(format!("`{key}` {}: {problem}", index + 1)).nth(index).within(key)
 }
 
 fn matches_any(globs: &[WildMatch], text: &str) -> bool {

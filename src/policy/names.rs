@@ -1,34 +1,31 @@
-//! Whether a rule asks for more by the name of a paired alarm, which only ever takes back.
+//! Whether a scale-up rule matches the name of a paired alarm, which only ever scales down.
 //!
-//! An alarm is known by its name: under that of a pair, the one that fires under load would take capacity away.
+//! A rule knows an alarm by its name. Under the name of a pair, an alarm that fires under load would remove capacity.
 
-use crate::pair::Pair;
 use wildmatch::WildMatch;
 
 use super::globs::narrower;
 use super::rule::Rule;
+use crate::document::Fault;
+use crate::pair::Pair;
 use crate::size::Direction;
 
-/// Refuses a rule that is called for by a pair of its own or of another rule for the same targets.
-pub(super) fn check(at: usize, rules: &[Rule]) -> Result<(), String> {
+/// Refuses a rule whose alarm is also the pair of this or another rule for the same targets.
+pub(super) fn check(at: usize, rules: &[Rule]) -> Result<(), Fault> {
     let Some(rule) = rules.get(at) else { return Ok(()) };
-    let counting_first = match rule.scaling_policy.direction() {
+    let first_matches = match rule.scaling_policy.direction() {
         Some(Direction::Down) => return Ok(()),
         Some(Direction::Up) => rules.len(),
-        // What may go either way is answered as it is measured, but for the pairs up to its own.
+        // Of a rule in both directions only the pairs up to its own come first.
         None => at + 1,
     };
-    let taken = rules.iter().take(counting_first).find_map(|other| {
+    let matched = rules.iter().take(first_matches).find_map(|other| {
         let pair = other.pair.as_ref().filter(|_| narrower(&rule.target, &other.target).is_some())?;
         Some((rule.alarm.iter().find(|glob| is_name_of(glob, pair))?, other.name()))
     });
-    match taken {
-        None => Ok(()),
-        Some((glob, name)) => Err(format!(
-            "`alarm = \"{glob}\"` is also the `pair.alarm` of {name}: it would take capacity away under load; expected \
-             another name for one of them"
-        )),
-    }
+    let Some((glob, name)) = matched else { return Ok(()) };
+    let consequence = "it would take capacity away under load; expected another name for one of them";
+    Err(Fault::of("alarm", format!("`alarm = \"{glob}\"` is also the `pair.alarm` of {name}: {consequence}")))
 }
 
 /// A glob with a wildcard may match a pair without being meant for it, and the pair counts first.

@@ -1,19 +1,19 @@
-//! Who hears of a resize: the destinations of a policy, checked.
+//! `[[notify]]`: the destinations that learn of a resize, checked.
 
 use serde::Deserialize;
 
-use super::Error;
 use crate::address::{self, Address};
+use crate::document::{Fault, Faults, keyed};
 use crate::platform::{Destination, PLATFORMS};
 
-/// One destination, and what it hears of.
+/// One destination, and which outcomes it learns of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notify {
     /// Where to.
     pub to: Destination,
     /// How the message is written.
     pub form: Form,
-    /// What of.
+    /// Which outcomes.
     pub on: Vec<Occasion>,
 }
 
@@ -25,11 +25,11 @@ pub enum Form {
     /// A `CloudEvents` envelope around the decision record.
     #[default]
     Cloudevents,
-    /// What Slack's incoming webhooks take.
+    /// The form that Slack's incoming webhooks accept.
     Slack,
 }
 
-/// What a destination can hear of.
+/// An outcome that a destination can learn of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -40,17 +40,17 @@ pub enum Occasion {
     Failed,
 }
 
-/// Who hears of a resize, and of which.
+/// A destination that learns of a resize.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct NotifyText {
-    /// A topic's OCID or ARN, or a webhook's address that begins with `https://`.
+    /// A topic's id, or a webhook's address that begins with `https://`.
     to: String,
     /// What a webhook reads.
     #[serde(default)]
     form: Form,
-    /// What it hears of.
+    /// Which outcomes it learns of.
     #[serde(default = "every_occasion")]
     on: Vec<Occasion>,
 }
@@ -59,25 +59,21 @@ fn every_occasion() -> Vec<Occasion> {
     vec![Occasion::Applied, Occasion::Failed]
 }
 
-/// Checks every entry.
-pub(super) fn checked(entries: Vec<NotifyText>) -> Result<Vec<Notify>, Error> {
-    let check = |(i, entry): (usize, NotifyText)| {
-        entry.checked().map_err(|problem| Error::invalid(format!("notify {}", i + 1), problem))
-    };
-    entries.into_iter().enumerate().map(check).collect()
-}
-
 impl NotifyText {
-    fn checked(self) -> Result<Notify, String> {
+    /// Checks one entry.
+    pub(super) fn checked(self) -> Result<Notify, Faults> {
         let Self { to, form, on } = self;
+        let mut faults = Faults::default();
         if on.is_empty() {
-            return Err("`on` is empty: expected `applied`, `failed` or both".to_owned());
+            faults.push(Fault::of("on", "`on` is empty: expected `applied`, `failed` or both"));
         }
-        let to = destination(&to)?;
-        if form == Form::Slack && !matches!(to, Destination::Web(_)) {
-            return Err("`form = \"slack\"`: expected `cloudevents`, because `to` is a topic".to_owned());
+        let to = faults.note(keyed("to", destination(&to)));
+        if form == Form::Slack && to.as_ref().is_some_and(|to| !matches!(to, Destination::Web(_))) {
+            let message = "`form = \"slack\"`: expected `cloudevents`, because `to` is a topic";
+            faults.push(Fault::of("form", message));
         }
-        Ok(Notify { to, form, on })
+        let Some(to) = to else { return Err(faults) };
+        faults.into_result().map(|()| Notify { to, form, on })
     }
 }
 
@@ -88,7 +84,7 @@ fn destination(to: &str) -> Result<Destination, String> {
     if to.starts_with("https://") || to.starts_with("http://") {
         return Address::checked(to).map(Destination::Web).map_err(|problem| format!("`to`: {problem}"));
     }
-    let expected = "expected a topic's OCID or ARN, or an address that begins with `https://`";
-    // It may be an address with a slip of the pen, whose rest nobody should see.
-    Err(format!("`to`: {expected}"))
+    let ids: Vec<&str> = PLATFORMS.iter().map(|platform| platform.topic_id).collect();
+    // It may be an address with a typing error, and nobody may see the rest of it.
+    Err(format!("`to`: expected a topic's {}, or an address that begins with `https://`", ids.join(" or ")))
 }

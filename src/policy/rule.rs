@@ -1,65 +1,65 @@
-//! Rules: what the alarms of a name do, and how far they go.
+//! Rules: what the alarms of a name change, and how far.
 
-use crate::scaling::ScalingPolicy;
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
 use wildmatch::WildMatch;
 
+use super::NativeAutoscaling;
 use super::pair::PairText;
-use super::settings::{EffectiveSettings, Origin, Origins, Settings, with_settings};
+use super::settings::{EffectiveSettings, Origin, Origins, Settings, above_nothing, with_settings};
 use super::steps::StepText;
-use super::{Error, NativeAutoscaling};
+use crate::document::{Fault, Faults, keyed};
 use crate::pair::Pair;
-use crate::scaling::StepAdjustments;
+use crate::scaling::{ScalingPolicy, StepAdjustments};
 use crate::size::{Axis, Direction};
 use crate::target::TargetId;
 
 /// No deployment here can have a thousand instances.
 pub(super) const LARGEST_STEP: u32 = 1000;
 
-/// Where a rule stands that is not in the policy.
+/// The origin of a rule that is not in the policy.
 pub(super) const BUILT_IN: &str = "built-in rule";
 
-/// What to do about the alarms of one name.
+/// What the alarms of one name change.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    /// Where it stands, for the record: `rule 2 of the policy`.
+    /// Its place, for the record: `rule 2 of the policy`.
     pub origin: String,
     pub(super) alarm: Vec<WildMatch>,
     pub(super) target: WildMatch,
-    /// What it changes; where the cheapest size is looked for, the shape, with whose look all else is seen.
+    /// What it changes. For the cheapest size it is the shape, whose observation includes the count.
     pub axis: Axis,
     /// How far it goes.
     pub scaling_policy: ScalingPolicy,
-    /// The alarm that takes back what this rule adds.
+    /// The scale-down alarm that removes what this rule adds.
     pub pair: Option<Pair>,
-    /// Everything else that it goes by.
+    /// Its settings.
     pub is: EffectiveSettings,
-    /// By whom each of that was said.
+    /// The origin of each setting.
     pub origins: Origins,
 }
 
-/// In which part a rule answers an alarm.
+/// Why a rule matches an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// As it says.
+    /// The alarm has a name that the rule is for.
     Rule,
-    /// The alarm is its pair: what was added is taken back.
+    /// The alarm is the rule's pair: it scales down.
     Pair,
-    /// No rule knows the alarm: what was begun is finished, and nothing else is changed.
+    /// No rule matches the alarm: an unfinished change is completed, and nothing else changes.
     ReconcileOnly,
 }
 
-/// A rule that matches, and what it means for this alarm.
+/// A rule that matches an alarm.
 #[derive(Debug, Clone)]
 pub struct MatchedRule<'a> {
-    /// The rule, with all that is said of this target.
+    /// The rule, with the settings of this target.
     pub rule: Cow<'a, Rule>,
-    /// In which part.
+    /// Why it matches.
     pub role: Role,
-    /// The glob or the name in it that matches the alarm's.
+    /// The glob or the pair's name that matches.
     pub by: String,
 }
 
@@ -70,7 +70,7 @@ impl MatchedRule<'_> {
         pair.map_or(&self.rule.scaling_policy, |pair| &pair.scaling_policy)
     }
 
-    /// Which way it goes, where that is sure before anything is measured.
+    /// The direction of the change; `None` where only a measurement tells it.
     pub fn direction(&self) -> Option<Direction> {
         match self.role {
             Role::Rule => self.rule.scaling_policy.direction(),
@@ -79,11 +79,11 @@ impl MatchedRule<'_> {
         }
     }
 
-    /// The same, with what somebody says of its settings.
-    pub(crate) fn take(&mut self, said: &Settings, by: &dyn Fn(&'static str) -> Origin) {
-        if *said != Settings::default() {
+    /// Applies settings to the rule, and notes their origin.
+    pub(crate) fn apply(&mut self, settings: &Settings, origin: &dyn Fn(&'static str) -> Origin) {
+        if *settings != Settings::default() {
             let rule = self.rule.to_mut();
-            rule.is.take(said, &mut rule.origins, by);
+            rule.is.apply(settings, &mut rule.origins, origin);
         }
     }
 }
@@ -99,17 +99,17 @@ impl fmt::Display for MatchedRule<'_> {
 }
 
 impl Rule {
-    /// A rule that no alarm matches.
-    pub(super) fn caretaker() -> Self {
+    /// The rule for an alarm that no rule matches.
+    pub(super) fn reconcile_only() -> Self {
         Self {
             origin: "no rule".to_owned(),
             alarm: Vec::new(),
             target: WildMatch::new("*"),
-            // Only changes of shape leave something to finish.
+            // Only a change of shape can be unfinished.
             axis: Axis::Shape,
             scaling_policy: ScalingPolicy::Step(1),
             pair: None,
-            // What was parked under another policy is put back all the same.
+            // Native autoscaling that another policy suspended is resumed all the same.
             is: EffectiveSettings {
                 native_autoscaling: NativeAutoscaling::Suspend,
                 ..EffectiveSettings::default()
@@ -123,7 +123,7 @@ impl Rule {
         if self.origin == BUILT_IN { "a built-in rule" } else { &self.origin }
     }
 
-    /// The globs on an alarm's name that it answers.
+    /// The globs on the names of its alarms.
     pub fn alarms(&self) -> Vec<String> {
         self.alarm.iter().map(ToString::to_string).collect()
     }
@@ -138,7 +138,7 @@ impl Rule {
         self.target.matches(target.as_str())
     }
 
-    /// Whether the alarm has the name of this rule's paired alarm.
+    /// Whether the alarm is this rule's pair, by its name.
     pub(super) fn is_paired_with(&self, alarm: &str, target: &TargetId) -> bool {
         self.pair.as_ref().is_some_and(|pair| alarm == pair.alarm || alarm == pair.name_for(target))
     }
@@ -151,15 +151,15 @@ impl Rule {
         }
     }
 
-    /// Whether what it changed has to be remembered: to count the changes of an hour, and to know during a cooldown
-    /// how much was added.
+    /// Whether the target's tags must record the changes: to count those of an hour, and to know during a cooldown how
+    /// much was added.
     pub fn records_changes(&self) -> bool {
         self.is.max_changes_per_hour.is_some() || self.is.cooldown.up.is_positive()
     }
 }
 
 with_settings! {
-    /// One rule: what the alarms of a name do.
+    /// One rule: what the alarms of a name change.
     pub(super) struct RuleText {
         /// A glob on the alarm's name, or several; case does not matter.
         alarm: Globs,
@@ -167,15 +167,15 @@ with_settings! {
         target: Option<String>,
         /// What it changes.
         axis: AxisText,
-        /// How many instances, rungs or doublings; negative goes down (default: 1).
+        /// How many instances, rungs or doublings; a negative number scales down (default: 1).
         step: Option<i64>,
-        /// How much it changes, by how far the metric is beyond the alarm's threshold: AWS's step adjustments.
+        /// How much it changes, by how far the metric is beyond the alarm's threshold: step adjustments.
         steps: Option<Vec<StepText>>,
         /// The least that a step in percent changes.
         min_step: Option<u32>,
-        /// As far as it takes to bring the metric to this, in percent of the capacity that there is.
+        /// The value to bring the metric to, in percent of the capacity: target tracking.
         track: Option<f64>,
-        /// The alarm that takes back what this rule adds.
+        /// The scale-down alarm that removes what this rule adds.
         pair: Option<PairText>,
     }
 }
@@ -190,9 +190,9 @@ pub(super) enum AxisText {
     Instances,
     /// The next shape of a ladder.
     Shape,
-    /// The bandwidth of an OCI deployment's load balancer.
+    /// The bandwidth of the deployment's load balancer.
     Bandwidth,
-    /// The count and the shape, to whatever costs least.
+    /// The count and the shape, to the size that costs least.
     Cheapest,
 }
 
@@ -220,92 +220,106 @@ impl Globs {
     }
 }
 
-/// A step that goes somewhere, and not too far.
+/// A step of at least one, and not too many.
 fn checked_step(step: i64) -> Result<i32, String> {
     let sensible = step != 0 && step.unsigned_abs() <= u64::from(LARGEST_STEP);
-    let near = i32::try_from(step).ok().filter(|_| sensible);
-    near.ok_or_else(|| format!("`step = {step}`: expected -{LARGEST_STEP} to {LARGEST_STEP}, but not 0"))
+    let number = i32::try_from(step).ok().filter(|_| sensible);
+    number.ok_or_else(|| format!("`step = {step}`: expected -{LARGEST_STEP} to {LARGEST_STEP}, but not 0"))
 }
 
 impl RuleText {
-    /// Checks what is written, over what the defaults say.
-    pub(super) fn checked(self, origin: String, defaults: &Settings) -> Result<Rule, Error> {
-        let place = origin.clone();
-        self.read(origin, defaults).map_err(|problem| Error::invalid(place, problem))
-    }
-
-    fn read(self, origin: String, defaults: &Settings) -> Result<Rule, String> {
-        let globs = self.alarm.as_slice();
-        if globs.is_empty() || globs.iter().any(|glob| glob.trim().is_empty()) {
-            return Err("`alarm` is empty: expected a glob on the alarm's name".to_owned());
-        }
-        if self.target.as_ref().is_some_and(|glob| glob.trim().is_empty()) {
-            return Err("`target` is empty: expected a glob on the target".to_owned());
-        }
-        let scaling_policy = self.scaling_policy()?;
-        let settings = self.settings()?;
-        let (mut is, mut origins) = (EffectiveSettings::default(), Origins::new());
-        is.take(defaults, &mut origins, &|_| Origin::Defaults);
-        is.take(&settings, &mut origins, &|_| Origin::Rule);
+    /// Checks the rule, with the settings of `[defaults]` below its own.
+    pub(super) fn checked(self, origin: &str, defaults: &Settings) -> Result<Rule, Faults> {
+        let mut faults = Faults::default();
+        faults.note(self.check_globs());
+        let scaling_policy = faults.note_all(self.scaling_policy());
+        let settings = faults.note_all(self.settings()).unwrap_or_default();
+        faults.note(self.check_used(&settings));
         let (axis, changes_shape) = match self.axis {
             AxisText::Instances => (Axis::Instances, false),
             AxisText::Shape | AxisText::Cheapest => (Axis::Shape, true),
             AxisText::Bandwidth => (Axis::Bandwidth, false),
         };
-        if self.axis != AxisText::Cheapest {
-            let idle =
-                [("headroom", settings.headroom.is_some()), ("min_savings", settings.min_savings.is_some())];
-            if let Some((key, _)) = idle.into_iter().find(|(_, said)| *said) {
-                return Err(format!("`{key}` does nothing: expected `axis = \"cheapest\"` beside it"));
-            }
+        let (mut is, mut origins) = (EffectiveSettings::default(), Origins::new());
+        is.apply(defaults, &mut origins, &|_| Origin::Defaults);
+        is.apply(&settings, &mut origins, &|_| Origin::Rule);
+        if is.native_autoscaling == NativeAutoscaling::Suspend && changes_shape && self.pair.is_none() {
+            let message = "`native_autoscaling = \"suspend\"` without a `pair`: expected one, because the looks at it \
+                           bring back what was parked";
+            faults.push(Fault::of("native_autoscaling", message));
         }
-        let pair = self.pair.map(|pair| pair.checked(&scaling_policy, axis)).transpose()?;
-        if is.native_autoscaling == NativeAutoscaling::Suspend && changes_shape && pair.is_none() {
-            return Err("`native_autoscaling = \"suspend\"` without a `pair`: expected one, because the looks at it bring back what \
-                        was parked"
-                .to_owned());
-        }
+        // Beside a wrong step the pair is checked all the same.
+        let beside = scaling_policy.clone().unwrap_or(ScalingPolicy::Step(1));
+        let pair = self.pair.map(|pair| pair.checked(&beside, axis)).transpose();
+        let pair = faults.note_all(pair.map_err(|faults| faults.map(|fault| fault.within("pair")))).flatten();
+        let Some(scaling_policy) = scaling_policy else { return Err(faults.about(origin)) };
+        faults.into_result().map_err(|faults| faults.about(origin))?;
         Ok(Rule {
-            alarm: globs.iter().map(|glob| WildMatch::new_case_insensitive(glob)).collect(),
+            alarm: self.alarm.as_slice().iter().map(|glob| WildMatch::new_case_insensitive(glob)).collect(),
             target: WildMatch::new(self.target.as_deref().unwrap_or("*")),
             axis,
             scaling_policy,
             pair,
             is,
             origins,
-            origin,
+            origin: origin.to_owned(),
         })
     }
 
-    fn scaling_policy(&self) -> Result<ScalingPolicy, String> {
+    fn check_globs(&self) -> Result<(), Fault> {
+        let globs = self.alarm.as_slice();
+        if globs.is_empty() || globs.iter().any(|glob| glob.trim().is_empty()) {
+            return Err(Fault::of("alarm", "`alarm` is empty: expected a glob on the alarm's name"));
+        }
+        if self.target.as_ref().is_some_and(|glob| glob.trim().is_empty()) {
+            return Err(Fault::of("target", "`target` is empty: expected a glob on the target"));
+        }
+        Ok(())
+    }
+
+    /// Refuses a setting that only the cheapest size uses.
+    fn check_used(&self, settings: &Settings) -> Result<(), Fault> {
+        let of_cheapest =
+            [("headroom", settings.headroom.is_some()), ("min_savings", settings.min_savings.is_some())];
+        let unused = of_cheapest.into_iter().find(|(_, is_set)| *is_set && self.axis != AxisText::Cheapest);
+        let Some((key, _)) = unused else { return Ok(()) };
+        Err(Fault::of(key, format!("`{key}` does nothing: expected `axis = \"cheapest\"` beside it")))
+    }
+
+    fn scaling_policy(&self) -> Result<ScalingPolicy, Faults> {
         let Self { axis, step, steps, min_step, track, .. } = self;
-        let said = [("step", step.is_some()), ("steps", steps.is_some()), ("track", track.is_some())];
-        let mut said = said.into_iter().filter_map(|(key, said)| said.then_some(key));
-        let first = said.next();
-        if let (Some(first), Some(second)) = (first, said.next()) {
-            return Err(format!("`{second}` and `{first}` both say how far it goes: expected one of them"));
+        let keys = [("step", step.is_some()), ("steps", steps.is_some()), ("track", track.is_some())];
+        let mut keys = keys.into_iter().filter_map(|(key, is_written)| is_written.then_some(key));
+        let first = keys.next();
+        if let (Some(first), Some(second)) = (first, keys.next()) {
+            let message = format!("`{second}` and `{first}` both say how far it goes: expected one of them");
+            return Err(Fault::of(second, message).into());
         }
         if let (Some(key), AxisText::Cheapest) = (first, axis) {
-            return Err(format!(
-                "`{key}` does nothing with `axis = \"cheapest\"`, which goes as far as it takes"
-            ));
+            let cheapest = "`axis = \"cheapest\"`, which goes as far as it takes";
+            return Err(Fault::of(key, format!("`{key}` does nothing with {cheapest}")).into());
         }
         if let (Some(_), None) = (min_step, steps) {
-            return Err("`min_step` does nothing: expected `steps` beside it".to_owned());
+            let message = "`min_step` does nothing: expected `steps` beside it";
+            return Err(Fault::of("min_step", message).into());
         }
-        if let Some(written) = steps {
-            let steps = StepAdjustments::checked(written, *min_step)?;
-            if *axis != AxisText::Instances && !steps.are_plain() {
-                return Err("`steps`: expected plain numbers in `add` and `remove`, because only instances can be counted \
-                            in percent or set"
-                    .to_owned());
+        match (steps, axis, track) {
+            (Some(written), _, _) => self.steps(written).map(ScalingPolicy::Steps),
+            (None, AxisText::Cheapest, _) => Ok(ScalingPolicy::Cheapest),
+            (None, _, Some(target)) => {
+                Ok(keyed("track", above_nothing("track", *target)).map(ScalingPolicy::Track)?)
             }
-            return Ok(ScalingPolicy::Steps(steps));
+            (None, _, None) => Ok(keyed("step", checked_step(step.unwrap_or(1))).map(ScalingPolicy::Step)?),
         }
-        match (axis, track) {
-            (AxisText::Cheapest, _) => Ok(ScalingPolicy::Cheapest),
-            (_, Some(target)) => super::settings::above_nothing("track", *target).map(ScalingPolicy::Track),
-            (_, None) => checked_step(step.unwrap_or(1)).map(ScalingPolicy::Step),
+    }
+
+    fn steps(&self, written: &[StepText]) -> Result<StepAdjustments, Faults> {
+        let steps = StepAdjustments::checked(written, self.min_step, "")?;
+        if self.axis != AxisText::Instances && !steps.are_plain() {
+            let message = "`steps`: expected plain numbers in `add` and `remove`, because only instances can be counted \
+                           in percent or set";
+            return Err(Fault::of("steps", message).into());
         }
+        Ok(steps)
     }
 }

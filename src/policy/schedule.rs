@@ -1,8 +1,8 @@
 //! `[[schedule]]`: times at which the count has other bounds.
 //!
-//! A schedule moves bounds, never a count: what is in force at a moment follows from the moment alone. It begins by the
-//! wall clock of its zone and lasts for so long as a stopwatch tells: an hour that a change of clocks skips or repeats makes
-//! it neither shorter nor longer, nor does it leave a day out or begin it twice.
+//! A schedule moves bounds, never a count: the bounds at a moment follow from the moment alone. It begins by the wall
+//! clock of its zone and lasts for a fixed time. A change of clocks makes it neither shorter nor longer. It never skips a
+//! day, and never begins a day twice.
 
 use cronp::{CivilDateTime, Vixie};
 use jiff::civil::{Date, DateTime, date};
@@ -14,17 +14,19 @@ use wildmatch::WildMatch;
 use super::globs::narrower;
 use super::settings::{Origin, Settings};
 use super::target::TargetSettings;
-use super::{Error, Rule, effective, flap};
+use super::{Rule, effective, flap};
+use crate::document::{Fault, Faults, keyed};
+use crate::duration::minutes;
 use crate::size::{Axis, Bounds};
 use crate::target::TargetId;
 
-/// Whoever means longer than a month means always.
+/// A longer schedule is a setting without a schedule.
 const LONGEST: SignedDuration = SignedDuration::from_hours(31 * 24);
 
-/// So far it is looked for an end: what goes on for longer is as good as always.
+/// How far ahead the end is searched for. What lasts longer has none.
 const AS_GOOD_AS_ALWAYS: SignedDuration = SignedDuration::from_hours(366 * 24);
 
-/// In so many years every day of the year is every day of the week once, the last of February, too.
+/// After so many years every day of the year has been every day of the week, the 29th of February too.
 const FIRST_OF_EVERY_KIND: Date = date(2000, 1, 1);
 const DAYS_OF_EVERY_KIND: usize = 28 * 366;
 
@@ -35,7 +37,7 @@ type Cron = cronp::Schedule<Vixie>;
 #[derive(Debug, Clone)]
 pub struct Schedule {
     target: WildMatch,
-    /// By a wall clock, whose changes it knows nothing of.
+    /// By a wall clock, without its changes.
     begins: Cron,
     zone: TimeZone,
     lasts: SignedDuration,
@@ -65,37 +67,37 @@ pub(super) struct ScheduleText {
     max: Option<u32>,
 }
 
-/// Checks every entry.
-pub(super) fn checked(written: Vec<ScheduleText>) -> Result<Vec<Schedule>, Error> {
-    let check = |(i, text): (usize, ScheduleText)| {
-        text.checked().map_err(|problem| Error::invalid(format!("schedule {}", i + 1), problem))
-    };
-    written.into_iter().enumerate().map(check).collect()
-}
-
 impl ScheduleText {
-    fn checked(self) -> Result<Schedule, String> {
+    /// Checks one entry.
+    pub(super) fn checked(self) -> Result<Schedule, Faults> {
+        let mut faults = Faults::default();
+        faults.note(self.check_bounds());
         let Self { cron, zone, lasts, target, min, max } = self;
         let name = zone.as_deref().unwrap_or("UTC");
-        let zone = TimeZone::get(name).map_err(|_| {
-            format!("`zone = \"{name}\"`: expected a time zone such as `Europe/Berlin`{}", nearest(name))
-        })?;
-        let begins = begins(&cron)?;
-        let lasts = super::minutes("for", &lasts, LONGEST)?;
+        let zone = faults.note(TimeZone::get(name).map_err(|_| {
+            let expected = "expected a time zone such as `Europe/Berlin`";
+            Fault::of("zone", format!("`zone = \"{name}\"`: {expected}{}", nearest(name)))
+        }));
+        let begins = faults.note(keyed("cron", begins(&cron)));
+        let lasts = faults.note(keyed("for", minutes("for", &lasts, LONGEST)));
         if target.as_ref().is_some_and(|glob| glob.trim().is_empty()) {
-            return Err("`target` is empty: expected a glob on the target".to_owned());
+            faults.push(Fault::of("target", "`target` is empty: expected a glob on the target"));
         }
-        match (min, max) {
-            (None, None) => return Err("it changes nothing: expected `min`, `max` or both".to_owned()),
-            (Some(0), _) => return Err("`min = 0`: expected at least 1".to_owned()),
-            (_, Some(0)) => return Err("`max = 0`: expected at least 1".to_owned()),
-            (Some(min), Some(max)) if min > max => {
-                return Err(format!("`min = {min}` is above `max = {max}`"));
-            }
-            _ => {}
-        }
+        let (Some(zone), Some(begins), Some(lasts)) = (zone, begins, lasts) else { return Err(faults) };
         let target = WildMatch::new(target.as_deref().unwrap_or("*"));
-        Ok(Schedule { target, begins, zone, lasts, min, max })
+        faults.into_result().map(|()| Schedule { target, begins, zone, lasts, min, max })
+    }
+
+    fn check_bounds(&self) -> Result<(), Fault> {
+        match (self.min, self.max) {
+            (None, None) => Err(Fault::whole("it changes nothing: expected `min`, `max` or both")),
+            (Some(0), _) => Err(Fault::of("min", "`min = 0`: expected at least 1")),
+            (_, Some(0)) => Err(Fault::of("max", "`max = 0`: expected at least 1")),
+            (Some(min), Some(max)) if min > max => {
+                Err(Fault::of("min", format!("`min = {min}` is above `max = {max}`")))
+            }
+            (Some(_), _) | (_, Some(_)) => Ok(()),
+        }
     }
 }
 
@@ -119,7 +121,7 @@ fn begins(cron: &str) -> Result<Cron, String> {
 /// The times of a day at which it begins, by the wall clock.
 fn times(begins: &Cron, day: Date) -> impl Iterator<Item = DateTime> {
     let fields = begins.calendar();
-    // Most hours of a day, and most minutes of an hour, need not be put together.
+    // Most hours and minutes need no further check.
     let hours = (0..24_u8).filter(move |hour| fields.is_none_or(|fields| fields.admits_hour(*hour)));
     let minutes = (0..60_u8).filter(move |minute| fields.is_none_or(|fields| fields.admits_minute(*minute)));
     let of_hour = move |hour: u8| {
@@ -145,13 +147,13 @@ fn nearest(zone: &str) -> String {
 }
 
 impl Schedule {
-    /// Whether it is in force for a target.
-    pub(super) fn runs(&self, target: &TargetId, now: Timestamp) -> bool {
+    /// Whether it is active for a target.
+    pub(super) fn is_active(&self, target: &TargetId, now: Timestamp) -> bool {
         self.is_for(target) && self.begun(now, now).next().is_some_and(|began| began <= now)
     }
 
-    /// Until when it is in force, for a moment at which it is: the end of the last time of those that follow each other
-    /// without a gap. `None` for more than a year.
+    /// When it ends, seen from a moment at which it is active. Times that follow each other without a gap are one.
+    /// `None` for more than a year.
     pub(super) fn until(&self, now: Timestamp) -> Option<Timestamp> {
         let horizon = now.checked_add(AS_GOOD_AS_ALWAYS).ok()?;
         let mut end = now;
@@ -171,49 +173,51 @@ impl Schedule {
         let last = day(until).tomorrow().unwrap_or(Date::MAX);
         let days = std::iter::successors(day(ended).yesterday().ok(), |day| day.tomorrow().ok());
         let times = days.take_while(move |day| *day <= last).flat_map(|day| times(&self.begins, day));
-        // What a clock shows may be gone or come twice; then the first moment counts that is not earlier.
+        // A clock may skip a time or show it twice. Then the first moment counts that is not earlier.
         let moments = times.map_while(|time| self.zone.to_timestamp(time).ok());
         moments.filter(move |began| *began > ended)
     }
 
-    /// The floor that it brings for a target at its time, whenever that is.
+    /// The floor that it sets for a target, whenever it is active.
     pub(super) fn floor(&self, target: &TargetId) -> Option<u32> {
         self.min.filter(|_| self.is_for(target))
     }
 
-    /// What it says.
+    /// The settings while it is active.
     pub(super) fn settings(&self) -> Settings {
         Settings { min: self.min, max: self.max, ..Settings::default() }
     }
 
-    /// A rule as it is while this is in force.
-    pub(crate) fn during(&self, rule: &Rule) -> Rule {
+    /// A rule as it is while this is active.
+    pub(super) fn during(&self, rule: &Rule) -> Rule {
         let mut rule = rule.clone();
-        // Who has said it is asked of nobody who goes by this.
-        rule.is.take(&self.settings(), &mut rule.origins, &|_| Origin::Rule);
+        // No check reads the origins.
+        rule.is.apply(&self.settings(), &mut rule.origins, &|_| Origin::Rule);
         rule
     }
 
     /// Whether it is for a target.
-    pub(crate) fn is_for(&self, target: &TargetId) -> bool {
+    pub(super) fn is_for(&self, target: &TargetId) -> bool {
         self.target.matches(target.as_str())
     }
 
-    /// Whether it can stand together with the rules that count, the policy's and the built-in ones, and with what its targets
-    /// have for themselves.
-    pub(super) fn check_beside(&self, tables: &[TargetSettings], rules: &[Rule]) -> Result<(), String> {
-        let own = tables.iter().filter_map(|own| narrower(&own.glob, &self.target));
-        for targets in std::iter::once(&self.target).chain(own) {
+    /// Refuses bounds that the rules for its targets cannot keep, with the settings of `[[target]]` tables.
+    pub(super) fn check_beside(&self, tables: &[TargetSettings], rules: &[Rule]) -> Result<(), Fault> {
+        let narrower = tables.iter().filter_map(|table| narrower(&table.glob, &self.target));
+        for targets in std::iter::once(&self.target).chain(narrower) {
             for rule in effective::on(targets, rules, tables).filter(|rule| rule.touches(Axis::Instances)) {
                 self.check_against(&rule)?;
-                flap::check(&self.during(&rule), [])
-                    .map_err(|problem| format!("with it, in {}, {problem}", rule.name()))?;
+                let flaps = flap::check(&self.during(&rule), [], flap::THRESHOLD);
+                flaps.map_err(|fault| {
+                    let key = if self.min.is_some() { "min" } else { "max" };
+                    Fault::of(key, format!("with it, in {}, {}", rule.name(), fault.message()))
+                })?;
             }
         }
         Ok(())
     }
 
-    fn check_against(&self, rule: &Rule) -> Result<(), String> {
+    fn check_against(&self, rule: &Rule) -> Result<(), Fault> {
         let Bounds { min, max } = rule.is.instances;
         let (floor, ceiling) = (self.min.unwrap_or(min), self.max.unwrap_or(max));
         if floor <= ceiling {
@@ -224,10 +228,8 @@ impl Schedule {
             _ => rule.name().to_owned(),
         };
         let (key, number) = if self.min.is_some() { ("min", floor) } else { ("max", ceiling) };
-        Err(format!(
-            "`{key} = {number}` leaves nothing between {floor} and {ceiling}, with the bounds of {of}: expected both \
-             `min` and `max`"
-        ))
+        let problem = format!("leaves nothing between {floor} and {ceiling}, with the bounds of {of}");
+        Err(Fault::of(key, format!("`{key} = {number}` {problem}: expected both `min` and `max`")))
     }
 }
 
@@ -249,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_in_force_from_its_beginning_until_it_has_lasted() {
+    fn it_is_active_from_its_beginning_until_it_has_lasted() {
         let berlin = ("0 8 * * *", "Europe/Berlin", "10h");
         let new_york = ("30 1 * * *", "America/New_York", "1h");
         let rows = [
@@ -281,7 +283,7 @@ mod tests {
             (("0 6-8 * * *", "UTC", "59m"), "2026-01-15T06:30:00Z", Some("2026-01-15T06:59:00Z")),
             // over the end of a month
             (("* * * 1 *", "UTC", "2m"), "2026-01-15T07:00:30Z", Some("2026-02-01T00:01:00Z")),
-            // always, but for the hour by which one night is longer
+            // always, except the hour by which one night is longer
             (("0 0 * * *", "UTC", "24h"), "2026-01-15T07:00:30Z", Some("always")),
             (("0 0 * * *", "Europe/Berlin", "24h"), "2026-07-15T06:00:00Z", Some("2026-10-25T22:00:00Z")),
             // only on workdays: Friday and Saturday
@@ -293,7 +295,7 @@ mod tests {
         let target = TargetId::new(TargetKind::new("test"), "x".to_owned()).unwrap();
         for ((cron, zone, lasts), now, expected) in rows {
             let (schedule, moment) = (schedule(cron, zone, lasts), now.parse().unwrap());
-            let until = schedule.runs(&target, moment).then(|| schedule.until(moment));
+            let until = schedule.is_active(&target, moment).then(|| schedule.until(moment));
             let until = until.map(|until| until.map_or("always".to_owned(), |until| until.to_string()));
             assert_eq!(until.as_deref(), expected, "{cron} {zone} at {now}");
         }

@@ -1,6 +1,6 @@
-//! What may be said for all rules, for one rule, for the targets of a glob, for a time of day, and by a target itself.
+//! The settings of a rule: what each may be, and which of several tables sets it.
 //!
-//! Written once: whoever is nearer to the target has the last word, and it is known who that was.
+//! `[defaults]`, a rule, a `[[target]]`, a `[[schedule]]` and a tag may set the same one. The last of them wins.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,71 +8,73 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::{Evidence, Mode, NativeAutoscaling, minutes};
+use super::{Evidence, Mode, NativeAutoscaling};
+use crate::document::{Fault, Faults, keyed};
+use crate::duration::minutes;
 use crate::size::Bounds;
 
-/// One to ten instances: what Oracle's guide allows a model deployment.
+/// One to ten instances: the bounds of the guide that the built-in rules follow.
 pub(super) const DEFAULT_INSTANCES: Bounds = Bounds { min: 1, max: 10 };
 
-/// What a load balancer of OCI can have, in Mbps. See
+/// The bandwidth that a load balancer can have, in Mbps. See
 /// <https://docs.oracle.com/en-us/iaas/Content/Balance/Concepts/balanceoverview.htm>.
 const DEFAULT_BANDWIDTH: Bounds = Bounds { min: 10, max: 8000 };
 
-/// A quota is raised, or a capacity comes back, in hours rather than minutes; an hour keeps the attempts few.
-const DEFAULT_INFEASIBLE_FOR: SignedDuration = SignedDuration::from_hours(1);
+/// Quotas and capacity change in hours rather than minutes. One hour keeps the attempts few.
+const DEFAULT_CAPACITY_BACKOFF: SignedDuration = SignedDuration::from_hours(1);
 
-/// Load that rises is answered at once. What was added stays for five minutes: that long an instance takes to be worth
-/// its start, and Application Auto Scaling waits as long.
+/// A scale-up happens at once. A scale-down waits for five minutes, as target tracking does. See
+/// <https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html>.
 const DEFAULT_COOLDOWN: Cooldown = Cooldown { up: SignedDuration::ZERO, down: SignedDuration::from_mins(5) };
 
-/// One part in five is kept free: what a high alarm at 80 % asks for.
+/// One fifth stays free, as a scale-up alarm at 80 % asks for.
 const DEFAULT_HEADROOM: f64 = 0.2;
 
-/// A month of not trying is giving up, which is better said with another ladder.
-const LONGEST_INFEASIBLE: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// A month without an attempt is a shape that does not exist: another ladder leaves it out.
+const LONGEST_CAPACITY_BACKOFF: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// Whoever waits for more than a day wants a schedule.
+/// A schedule expresses more than a day.
 const LONGEST_COOLDOWN: SignedDuration = SignedDuration::from_hours(24);
 
-/// An update takes minutes, so no deployment can be changed more often; and the record of more would not fit into a tag.
+/// An update takes minutes, so no deployment can change more often. The record of more would not fit into a tag.
 const MOST_CHANGES: u32 = 12;
 
-/// How long after a change nothing else is changed, by direction.
+/// How long no other change follows a change, by direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cooldown {
-    /// Before more is added.
+    /// Before a scale-up.
     pub up: SignedDuration,
-    /// Before something is taken away.
+    /// Before a scale-down.
     pub down: SignedDuration,
 }
 
-/// Every setting, as it is in force for one alarm on one target.
+/// Every setting as it is effective for one alarm on one target.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EffectiveSettings {
     /// The count stays inside these.
     pub instances: Bounds,
-    /// The lowest floor of the count that hours of the day bring; `None` where that of `instances` counts at all hours.
+    /// The lowest floor of the count that any schedule sets; `None` where no schedule sets one.
     pub lowest: Option<u32>,
     /// The bandwidth stays inside these, in Mbps.
     pub bandwidth: Bounds,
-    /// How evidence the evidence must be.
+    /// Which part of the evidence must be newer than the last change.
     pub evidence: Evidence,
     /// What to do where the platform's own autoscaling is in the way.
     pub native_autoscaling: NativeAutoscaling,
-    /// How long a shape that could not be had is not asked for again.
+    /// How long a shape without capacity is not requested again.
     pub capacity_backoff: SignedDuration,
-    /// How long after a change nothing else is changed.
+    /// How long no other change follows a change.
     pub cooldown: Cooldown,
-    /// The threshold of the alarm that adds, in percent of the capacity that there is: what is taken away must leave
-    /// the load well under it. `None`: 80 for what is measured in percent, unknown for anything else.
+    /// The threshold of the scale-up alarm, in percent of the capacity. After a scale-down the load must stay well under
+    /// it. `None`: 80 for a metric in percent, unknown for any other.
     pub scale_up_threshold: Option<f64>,
-    /// The part of cores and memory that is kept free where the cheapest size is looked for, from 0 to 1.
+    /// The part of cores and memory that the cheapest size keeps free, from 0 to 1.
     pub headroom: f64,
     /// What another shape must save in an hour to be worth the change, in US dollars.
     pub min_savings: f64,
     /// What the deployment may cost in an hour, in US dollars of the ladder's prices.
     pub max_hourly_cost: Option<f64>,
-    /// How often it may be changed within an hour.
+    /// How many changes one hour may have.
     pub max_changes_per_hour: Option<u32>,
     /// Whether calls are sent; `None` where the policy's own mode counts.
     pub mode: Option<Mode>,
@@ -86,7 +88,7 @@ impl Default for EffectiveSettings {
             bandwidth: DEFAULT_BANDWIDTH,
             evidence: Evidence::default(),
             native_autoscaling: NativeAutoscaling::default(),
-            capacity_backoff: DEFAULT_INFEASIBLE_FOR,
+            capacity_backoff: DEFAULT_CAPACITY_BACKOFF,
             cooldown: DEFAULT_COOLDOWN,
             scale_up_threshold: None,
             headroom: DEFAULT_HEADROOM,
@@ -98,7 +100,7 @@ impl Default for EffectiveSettings {
     }
 }
 
-/// Who has said what is in force.
+/// Where an effective setting comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// `[defaults]`.
@@ -107,9 +109,9 @@ pub enum Origin {
     Rule,
     /// A `[[target]]`, by its place, and its glob.
     Target(usize, String),
-    /// A `[[schedule]]`, by its place, and a moment at which it is in force.
+    /// A `[[schedule]]`, by its place, and a moment at which it is active.
     Schedule(usize, Timestamp),
-    /// A tag of the deployment, as it stands.
+    /// A tag of the deployment, by its name.
     Tag(String),
 }
 
@@ -125,7 +127,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// By whom each setting was said, by its key; what nobody has said is not here.
+/// The origin of each setting by its key. A built-in default has none.
 pub type Origins = BTreeMap<&'static str, Origin>;
 
 /// Some of the settings.
@@ -164,33 +166,33 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Whether any of them counts when a policy is asked if it must flap.
+    /// Whether any of them decides if a policy must flap.
     pub(super) fn may_flap(&self) -> bool {
         self.instances.is_some() || self.scale_up_threshold.is_some()
     }
 }
 
 impl EffectiveSettings {
-    /// Puts what is said in the place of what was in force, and notes who has said it.
-    pub(super) fn take(
+    /// Replaces the settings that a table sets, and notes their origin.
+    pub(super) fn apply(
         &mut self,
-        said: &Settings,
+        settings: &Settings,
         origins: &mut Origins,
-        by: &dyn Fn(&'static str) -> Origin,
+        origin: &dyn Fn(&'static str) -> Origin,
     ) {
-        if said.instances.is_some() || said.min.is_some() {
+        if settings.instances.is_some() || settings.min.is_some() {
             self.lowest = None;
         }
-        let mut note = |key| origins.insert(key, by(key));
-        macro_rules! take {
-            ($($key:literal: $said:ident => $($place:ident).+ = $value:expr;)*) => {
-                $(if let Some($said) = said.$said {
+        let mut note = |key| origins.insert(key, origin(key));
+        macro_rules! replace {
+            ($($key:literal: $set:ident => $($place:ident).+ = $value:expr;)*) => {
+                $(if let Some($set) = settings.$set {
                     self.$($place).+ = $value;
                     note($key);
                 })*
             };
         }
-        take! {
+        replace! {
             "instances.min": instances => instances.min = instances.min;
             "instances.max": instances => instances.max = instances.max;
             "instances.min": min => instances.min = min;
@@ -211,7 +213,7 @@ impl EffectiveSettings {
     }
 
     /// Every setting by its key, in words.
-    pub fn told(&self) -> Vec<(&'static str, String)> {
+    pub fn described(&self) -> Vec<(&'static str, String)> {
         let maybe = |value: Option<String>, none: &str| value.unwrap_or_else(|| none.to_owned());
         let dollars = |amount: f64| format!("{amount} USD");
         vec![
@@ -239,48 +241,48 @@ impl EffectiveSettings {
     }
 }
 
-/// As it is written: what a division by a hundred and its undoing leave in the last digits is nobody's.
+/// A percentage as the policy writes it, without the last digits that a division by a hundred leaves.
 fn percent(part: f64) -> String {
     format!("{}%", (part * 1e8).round() / 1e6)
 }
 
-/// Adds the settings to what a table of the policy file may say besides.
+/// Adds the settings to the other keys of a table of the policy file.
 macro_rules! with_settings {
-    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$doc:meta])* $own:ident: $type:ty,)* }) => {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$doc:meta])* $key:ident: $type:ty,)* }) => {
         $(#[$meta])*
         #[derive(Debug, Default, serde::Deserialize)]
         #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(deny_unknown_fields)]
         $vis struct $name {
-            $($(#[$doc])* $own: $type,)*
+            $($(#[$doc])* $key: $type,)*
             /// The count stays inside these.
             instances: Option<crate::size::Bounds>,
-            /// The bandwidth of an OCI deployment's load balancer stays inside these, in Mbps.
+            /// The bandwidth of the deployment's load balancer stays inside these, in Mbps.
             bandwidth: Option<crate::size::Bounds>,
-            /// How evidence the alarm's data must be, measured from the completion of the last change.
+            /// Which part of the alarm's data must be newer than the last change: all of it, or the moment it fired.
             evidence: Option<crate::policy::Evidence>,
             /// What to do where the platform's own autoscaling is in the way of a change of shape.
             native_autoscaling: Option<crate::policy::NativeAutoscaling>,
-            /// How long a shape that could not be had is not asked for again: whole minutes, as in `1h`.
+            /// How long a shape without capacity is not requested again: whole minutes, as in `1h`.
             capacity_backoff: Option<String>,
-            /// How long after a change nothing else is changed, by direction.
+            /// How long no other change follows a change, by direction.
             cooldown: Option<crate::policy::settings::CooldownText>,
-            /// The threshold of the alarm that adds, in percent of the capacity that there is: whatever is taken away
-            /// must leave the load a tenth under it.
+            /// The threshold of the scale-up alarm, in percent of the capacity. After a scale-down the load must stay a
+            /// tenth under it.
             scale_up_threshold: Option<f64>,
-            /// With `axis = "cheapest"`, the part of cores and memory that is kept free: `"20%"`.
+            /// With `axis = "cheapest"`, the part of cores and memory that stays free: `"20%"`.
             headroom: Option<crate::policy::settings::Percent>,
             /// With `axis = "cheapest"`, what another shape must save in an hour to be worth the change, in US dollars.
             min_savings: Option<f64>,
             /// What the deployment may cost in an hour, in US dollars of the ladder's prices.
             max_hourly_cost: Option<f64>,
-            /// How often the deployment may be changed within an hour.
+            /// How many changes of the deployment one hour may have.
             max_changes_per_hour: Option<u32>,
         }
 
         impl $name {
-            /// The settings among it, checked.
-            fn settings(&self) -> Result<crate::policy::settings::Settings, String> {
+            /// The settings of the table, checked.
+            fn settings(&self) -> Result<crate::policy::settings::Settings, crate::document::Faults> {
                 crate::policy::settings::RawSettings {
                     instances: self.instances,
                     bandwidth: self.bandwidth,
@@ -302,25 +304,25 @@ macro_rules! with_settings {
 pub(super) use with_settings;
 
 with_settings! {
-    /// What holds where no rule says otherwise.
+    /// What holds where no rule sets it.
     pub(super) struct Defaults {}
 }
 
 impl Defaults {
-    /// What the defaults say, checked.
-    pub(super) fn checked(&self) -> Result<Settings, String> {
+    /// The settings of the table, checked.
+    pub(super) fn checked(&self) -> Result<Settings, Faults> {
         self.settings()
     }
 }
 
-/// How long after a change nothing else is changed, by direction.
+/// How long no other change follows a change, by direction.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table such as `{ up = \"0s\", down = \"5m\" }`")]
 pub(super) struct CooldownText {
-    /// Before more is added: `0s`, or whole seconds up to a day.
+    /// Before a scale-up: `0s`, or whole seconds up to a day.
     up: Option<String>,
-    /// Before something is taken away: `0s`, or whole seconds up to a day.
+    /// Before a scale-down: `0s`, or whole seconds up to a day.
     down: Option<String>,
 }
 
@@ -346,58 +348,60 @@ pub(super) struct RawSettings<'a> {
 }
 
 impl RawSettings<'_> {
-    pub(super) fn checked(self) -> Result<Settings, String> {
-        self.instances.map_or(Ok(()), check_bounds)?;
-        self.bandwidth.map_or(Ok(()), check_bandwidth)?;
+    pub(super) fn checked(self) -> Result<Settings, Faults> {
+        let mut faults = Faults::default();
         let CooldownText { up, down } = self.cooldown.unwrap_or(&CooldownText { up: None, down: None });
         let positive =
-            |key: &str, value: Option<f64>| value.map(|value| above_nothing(key, value)).transpose();
-        Ok(Settings {
+            |key, value: Option<f64>| value.map(|value| keyed(key, above_nothing(key, value))).transpose();
+        let wait = |key, text: Option<&str>| text.map(|text| keyed(key, cooldown(key, text))).transpose();
+        let backoff =
+            |text| keyed("capacity_backoff", minutes("capacity_backoff", text, LONGEST_CAPACITY_BACKOFF));
+        let most = |most| keyed("max_changes_per_hour", max_changes("max_changes_per_hour", most));
+        let settings = Settings {
             instances: self.instances,
             bandwidth: self.bandwidth,
             evidence: self.evidence,
             native_autoscaling: self.native_autoscaling,
-            capacity_backoff: self
-                .capacity_backoff
-                .map(|text| minutes("capacity_backoff", text, LONGEST_INFEASIBLE))
-                .transpose()?,
-            cooldown_up: up.as_deref().map(|text| cooldown("cooldown.up", text)).transpose()?,
-            cooldown_down: down.as_deref().map(|text| cooldown("cooldown.down", text)).transpose()?,
-            scale_up_threshold: positive("scale_up_threshold", self.scale_up_threshold)?,
-            headroom: self.headroom.map(headroom).transpose()?,
-            min_savings: self.min_savings.map(min_savings).transpose()?,
-            max_hourly_cost: positive("max_hourly_cost", self.max_hourly_cost)?,
-            max_changes_per_hour: self
-                .max_changes_per_hour
-                .map(|most| max_changes("max_changes_per_hour", most))
-                .transpose()?,
+            capacity_backoff: faults.note(self.capacity_backoff.map(backoff).transpose()).flatten(),
+            cooldown_up: faults.note(wait("cooldown.up", up.as_deref())).flatten(),
+            cooldown_down: faults.note(wait("cooldown.down", down.as_deref())).flatten(),
+            scale_up_threshold: faults
+                .note(positive("scale_up_threshold", self.scale_up_threshold))
+                .flatten(),
+            headroom: faults.note(self.headroom.map(headroom).transpose()).flatten(),
+            min_savings: faults.note(self.min_savings.map(min_savings).transpose()).flatten(),
+            max_hourly_cost: faults.note(positive("max_hourly_cost", self.max_hourly_cost)).flatten(),
+            max_changes_per_hour: faults.note(self.max_changes_per_hour.map(most).transpose()).flatten(),
             ..Settings::default()
-        })
+        };
+        faults.note(self.instances.map_or(Ok(()), check_bounds));
+        faults.note(self.bandwidth.map_or(Ok(()), check_bandwidth));
+        faults.into_result().map(|()| settings)
     }
 }
 
 /// Bounds on the count that can be kept.
-pub(super) fn check_bounds(Bounds { min, max }: Bounds) -> Result<(), String> {
+fn check_bounds(Bounds { min, max }: Bounds) -> Result<(), Fault> {
     if min == 0 {
-        return Err(
-            "`instances.min = 0`: expected at least 1, no target here can be woken from nothing".into()
-        );
+        let message = "`instances.min = 0`: expected at least 1, no target here can be woken from nothing";
+        return Err(Fault::of("instances.min", message));
     }
     if min > max {
-        return Err(format!("`instances.min = {min}` is above `instances.max = {max}`"));
+        let message = format!("`instances.min = {min}` is above `instances.max = {max}`");
+        return Err(Fault::of("instances.min", message));
     }
     Ok(())
 }
 
-fn check_bandwidth(Bounds { min, max }: Bounds) -> Result<(), String> {
+fn check_bandwidth(Bounds { min, max }: Bounds) -> Result<(), Fault> {
     let within = DEFAULT_BANDWIDTH.min..=DEFAULT_BANDWIDTH.max;
     if !within.contains(&min) || !within.contains(&max) {
-        return Err(format!(
-            "`bandwidth = {{ min = {min}, max = {max} }}`: expected {DEFAULT_BANDWIDTH} Mbps"
-        ));
+        let written = format!("`bandwidth = {{ min = {min}, max = {max} }}`");
+        return Err(Fault::of("bandwidth", format!("{written}: expected {DEFAULT_BANDWIDTH} Mbps")));
     }
     if min > max {
-        return Err(format!("`bandwidth.min = {min}` is above `bandwidth.max = {max}`"));
+        let message = format!("`bandwidth.min = {min}` is above `bandwidth.max = {max}`");
+        return Err(Fault::of("bandwidth.min", message));
     }
     Ok(())
 }
@@ -418,18 +422,22 @@ pub(crate) fn above_nothing(key: &str, value: f64) -> Result<f64, String> {
     sensible.then_some(value).ok_or_else(|| format!("`{key} = {value}`: expected a number above 0"))
 }
 
-fn min_savings(value: f64) -> Result<f64, String> {
+fn min_savings(value: f64) -> Result<f64, Fault> {
     let sensible = value.is_finite() && value >= 0.0;
-    sensible.then_some(value).ok_or_else(|| format!("`min_savings = {value}`: expected 0 or more"))
+    let fault = || Fault::of("min_savings", format!("`min_savings = {value}`: expected 0 or more"));
+    sensible.then_some(value).ok_or_else(fault)
 }
 
-fn headroom(Percent(text): &Percent) -> Result<f64, String> {
+fn headroom(Percent(text): &Percent) -> Result<f64, Fault> {
     let number = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
     let part = number.filter(|number| (0.0..100.0).contains(number)).map(|number| number / 100.0);
-    part.ok_or_else(|| format!("`headroom = \"{text}\"`: expected a percentage such as `20%`, under 100"))
+    part.ok_or_else(|| {
+        let expected = "expected a percentage such as `20%`, under 100";
+        Fault::of("headroom", format!("`headroom = \"{text}\"`: {expected}"))
+    })
 }
 
-/// How often something may be changed.
+/// How many changes one hour may have.
 pub(crate) fn max_changes(key: &str, most: u32) -> Result<u32, String> {
     let sensible = (1..=MOST_CHANGES).contains(&most);
     sensible.then_some(most).ok_or_else(|| format!("`{key} = {most}`: expected 1 to {MOST_CHANGES}"))

@@ -1,125 +1,132 @@
-//! Ladders and flexible shapes of a policy's own, checked.
+//! `[[ladder]]` and `[[flex]]`: a policy's own ladders and flexible shapes, checked.
 
-use super::Error;
-use crate::ladder::{FlexShape, GIB_PER_OCPU, Ladder, Ladders};
+use crate::document::{Fault, Faults};
+use crate::ladder::{FlexShape, GIB_PER_OCPU, Ladder, Ladders, Rung};
 use crate::size::{Bounds, Flex};
 
-/// Far more cores or accelerators than any machine has; and so few that their percentage, a hundred for each, is counted in
-/// the same numbers.
+/// Far more cores or accelerators than any machine has. Their percentage, a hundred for each, still fits into the number.
 const MOST_OF_A_KIND: u32 = 100_000;
 
-/// What is found by its name has one, and no other has the same.
-fn distinct<'a>(what: &str, key: &str, names: impl Iterator<Item = &'a str>) -> Result<(), Error> {
-    let mut known: Vec<&str> = Vec::new();
-    for name in names {
-        let place = format!("{what} {}", known.len() + 1);
-        if name.trim().is_empty() {
-            return Err(Error::invalid(place, format!("`{key}` is empty: expected a name")));
+/// Refuses an element of a list whose name is empty, or that of an element before it.
+pub(super) fn check_name<'a>(
+    list: &str,
+    key: &'static str,
+    name: &str,
+    before: impl IntoIterator<Item = &'a str>,
+) -> Result<(), Fault> {
+    let mut before = before.into_iter();
+    if name.trim().is_empty() {
+        return Err(Fault::of(key, format!("`{key}` is empty: expected a name")));
+    }
+    match before.position(|other| other == name) {
+        Some(first) => {
+            let problem = format!("{list} {} has it, too; expected another", first + 1);
+            Err(Fault::of(key, format!("`{key} = \"{name}\"`: {problem}")))
         }
-        if let Some(first) = known.iter().position(|other| *other == name) {
-            let problem = format!("`{key} = \"{name}\"`: {what} {} has it, too; expected another", first + 1);
-            return Err(Error::invalid(place, problem));
+        None => Ok(()),
+    }
+}
+
+/// Checks the rungs of one ladder.
+pub(super) fn check_ladder(ladder: &Ladder) -> Result<(), Faults> {
+    let place = format!("ladder `{}`", ladder.name);
+    if ladder.rungs.is_empty() {
+        return Err(Fault::of("rungs", "it has no rungs: expected at least one").about(&place).into());
+    }
+    let mut faults = Faults::default();
+    for (i, rung) in ladder.rungs.iter().enumerate() {
+        let below = ladder.rungs.get(..i).unwrap_or_default();
+        faults.note(check_rung(rung, below).map_err(|fault| on_rung(fault, ladder, i)));
+    }
+    faults.into_result()
+}
+
+fn on_rung(fault: Fault, ladder: &Ladder, index: usize) -> Fault {
+    fault.about(&format!("rung {} of ladder `{}`", index + 1, ladder.name)).nth(index).within("rungs")
+}
+
+fn check_rung(rung: &Rung, below: &[Rung]) -> Result<(), Fault> {
+    let shape = &rung.shape;
+    if shape.trim().is_empty() {
+        return Err(Fault::of("shape", "`shape` is empty: expected a shape as the API spells it"));
+    }
+    if below.iter().any(|other| other.shape == *shape) {
+        return Err(Fault::of("shape", format!("shape `{shape}` is on it twice")));
+    }
+    if rung.vcpus == 0 || !rung.memory_gib.is_finite() || rung.memory_gib <= 0.0 {
+        let key = if rung.vcpus == 0 { "vcpus" } else { "memory_gib" };
+        return Err(Fault::of(key, format!("shape `{shape}` needs `vcpus` and `memory_gib` above 0")));
+    }
+    for (key, number) in [("vcpus", rung.vcpus), ("gpus", rung.gpus)] {
+        if number > MOST_OF_A_KIND {
+            let expected = format!("expected at most {MOST_OF_A_KIND}");
+            return Err(Fault::of(key, format!("shape `{shape}` has `{key} = {number}`: {expected}")));
         }
-        known.push(name);
+    }
+    if rung.price.is_some_and(|price| !price.is_finite() || price < 0.0) {
+        return Err(Fault::of("price", format!("shape `{shape}` has a `price` that is no amount")));
     }
     Ok(())
 }
 
-/// Ladders that can be climbed.
-pub(super) fn checked_ladders(ladders: Vec<Ladder>) -> Result<Vec<Ladder>, Error> {
-    distinct("ladder", "name", ladders.iter().map(|ladder| &*ladder.name))?;
-    for ladder in &ladders {
-        let place = format!("ladder `{}`", ladder.name);
-        let invalid = |problem: String| Err(Error::invalid(place.clone(), problem));
-        if ladder.rungs.is_empty() {
-            return invalid("it has no rungs: expected at least one".to_owned());
-        }
-        for (i, rung) in ladder.rungs.iter().enumerate() {
-            let invalid = |problem| Err(Error::invalid(format!("rung {} of {place}", i + 1), problem));
-            if rung.shape.trim().is_empty() {
-                return invalid("`shape` is empty: expected a shape as the API spells it".to_owned());
-            }
-            if ladder.rungs.iter().take(i).any(|below| below.shape == rung.shape) {
-                return invalid(format!("shape `{}` is on it twice", rung.shape));
-            }
-            if rung.vcpus == 0 || !rung.memory_gib.is_finite() || rung.memory_gib <= 0.0 {
-                return invalid(format!("shape `{}` needs `vcpus` and `memory_gib` above 0", rung.shape));
-            }
-            for (key, number) in [("vcpus", rung.vcpus), ("gpus", rung.gpus)] {
-                if number > MOST_OF_A_KIND {
-                    return invalid(format!(
-                        "shape `{}` has `{key} = {number}`: expected at most {MOST_OF_A_KIND}",
-                        rung.shape
-                    ));
-                }
-            }
-            if rung.price.is_some_and(|price| !price.is_finite() || price < 0.0) {
-                return invalid(format!("shape `{}` has a `price` that is no amount", rung.shape));
-            }
-        }
+/// Refuses a rung of a flexible shape without its size, and a rung of another shape with one.
+pub(super) fn check_sizes(ladder: &Ladder, ladders: &Ladders) -> Result<(), Faults> {
+    let mut faults = Faults::default();
+    for (i, rung) in ladder.rungs.iter().enumerate() {
+        faults.note(check_size(&rung.shape, ladders).map_err(|fault| on_rung(fault, ladder, i)));
     }
-    Ok(ladders)
+    faults.into_result()
 }
 
-/// A rung of a flexible shape is nothing without its size, and no other shape has one.
-pub(super) fn sizes_of_flexible_rungs(ladders: &Ladders) -> Result<(), Error> {
-    for ladder in ladders.iter() {
-        for (i, rung) in ladder.rungs.iter().enumerate() {
-            let place = format!("rung {} of ladder `{}`", i + 1, ladder.name);
-            let invalid = |problem| Err(Error::invalid(place.clone(), problem));
-            let written = rung.shape.as_str();
-            let shape = written.split_once(':').map_or(written, |(shape, _)| shape);
-            let flexible = ladders.flex().any(|flex| flex.shape == shape);
-            if !flexible && shape != written {
-                return invalid(format!(
-                    "`{shape}` is no flexible shape: expected it without a size, or a `[[flex]]` of it"
-                ));
-            }
-            let sized = Flex::read(written)
-                .is_some_and(|(shape, flex)| flex.rung(shape) == written && flex.is_allowed());
-            if flexible && !sized {
-                return invalid(format!(
-                    "`{written}` is flexible: expected its OCPUs and GB, too, as in `{shape}:2:32`, with \
-                     {GIB_PER_OCPU} GB for each"
-                ));
-            }
-        }
+fn check_size(written: &str, ladders: &Ladders) -> Result<(), Fault> {
+    let shape = written.split_once(':').map_or(written, |(shape, _)| shape);
+    let flexible = ladders.flex().any(|flex| flex.shape == shape);
+    if !flexible && shape != written {
+        let expected = "expected it without a size, or a `[[flex]]` of it";
+        return Err(Fault::of("shape", format!("`{shape}` is no flexible shape: {expected}")));
+    }
+    let sized =
+        Flex::read(written).is_some_and(|(shape, flex)| flex.rung(shape) == written && flex.is_allowed());
+    if flexible && !sized {
+        let expected =
+            format!("expected its OCPUs and GB, too, as in `{shape}:2:32`, with {GIB_PER_OCPU} GB for each");
+        return Err(Fault::of("shape", format!("`{written}` is flexible: {expected}")));
     }
     Ok(())
 }
 
-/// Flexible shapes that can be made.
-pub(super) fn checked_flex(shapes: Vec<FlexShape>, built_in: &Ladders) -> Result<Vec<FlexShape>, Error> {
-    distinct("flex", "shape", shapes.iter().map(|flex| flex.shape.as_str()))?;
-    for flex in &shapes {
-        let place = format!("flexible shape `{}`", flex.shape);
-        let invalid = |problem: String| Err(Error::invalid(place.clone(), problem));
-        for (key, Bounds { min, max }) in [("ocpus", flex.ocpus), ("memory_gib", flex.memory_gib)] {
-            if min == 0 || min > max {
-                return invalid(format!(
-                    "`{key} = {{ min = {min}, max = {max} }}`: expected 1 or more, in order"
-                ));
-            }
-        }
-        let misspelled =
-            |known: &&FlexShape| known.shape != flex.shape && known.shape.eq_ignore_ascii_case(&flex.shape);
-        if let Some(known) = built_in.flex().find(misspelled) {
-            return invalid(format!("did you mean `{}`?", known.shape));
-        }
-        let least = flex.ocpus.min.saturating_mul(GIB_PER_OCPU.min);
-        let most = flex.ocpus.max.saturating_mul(GIB_PER_OCPU.max);
-        if flex.memory_gib.max < least || flex.memory_gib.min > most {
-            return invalid(format!(
-                "`memory_gib` leaves no core its {GIB_PER_OCPU} GB: expected {least} to {most} in it"
-            ));
-        }
-        if flex.vcpus_per_ocpu == 0 {
-            return invalid("`vcpus_per_ocpu = 0`: expected 1 or more".to_owned());
-        }
-        let prices = [flex.price_per_ocpu, flex.price_per_gib].into_iter().flatten();
-        if prices.into_iter().any(|price| !price.is_finite() || price < 0.0) {
-            return invalid("its price is no amount".to_owned());
+/// Checks one flexible shape beside those that are built in.
+pub(super) fn check_flex(flex: &FlexShape, built_in: &Ladders) -> Result<(), Faults> {
+    let mut faults = Faults::default();
+    faults.note(check_flex_sizes(flex, built_in));
+    if flex.vcpus_per_ocpu == 0 {
+        faults.push(Fault::of("vcpus_per_ocpu", "`vcpus_per_ocpu = 0`: expected 1 or more"));
+    }
+    for (key, price) in [("price_per_ocpu", flex.price_per_ocpu), ("price_per_gib", flex.price_per_gib)] {
+        if price.is_some_and(|price| !price.is_finite() || price < 0.0) {
+            faults.push(Fault::of(key, "its price is no amount"));
         }
     }
-    Ok(shapes)
+    faults.into_result().map_err(|faults| faults.about(&format!("flexible shape `{}`", flex.shape)))
+}
+
+fn check_flex_sizes(flex: &FlexShape, built_in: &Ladders) -> Result<(), Fault> {
+    for (key, Bounds { min, max }) in [("ocpus", flex.ocpus), ("memory_gib", flex.memory_gib)] {
+        if min == 0 || min > max {
+            let written = format!("`{key} = {{ min = {min}, max = {max} }}`");
+            return Err(Fault::of(key, format!("{written}: expected 1 or more, in order")));
+        }
+    }
+    let misspelled =
+        |known: &&FlexShape| known.shape != flex.shape && known.shape.eq_ignore_ascii_case(&flex.shape);
+    if let Some(known) = built_in.flex().find(misspelled) {
+        return Err(Fault::of("shape", format!("did you mean `{}`?", known.shape)));
+    }
+    let least = flex.ocpus.min.saturating_mul(GIB_PER_OCPU.min);
+    let most = flex.ocpus.max.saturating_mul(GIB_PER_OCPU.max);
+    if flex.memory_gib.max < least || flex.memory_gib.min > most {
+        let problem = format!("leaves no core its {GIB_PER_OCPU} GB: expected {least} to {most} in it");
+        return Err(Fault::of("memory_gib", format!("`memory_gib` {problem}")));
+    }
+    Ok(())
 }

@@ -1,15 +1,14 @@
-//! Step adjustments as Application Auto Scaling has them: how far a metric is beyond the alarm's threshold decides how
-//! much is changed.
+//! Step adjustments as the policy writes them, checked.
 //!
-//! Here they are written and checked; [`crate::decide`] takes them.
-
-use crate::scaling::Adjustment;
-use crate::scaling::StepAdjustment;
-use crate::scaling::StepAdjustments;
+//! How far a metric is beyond the alarm's threshold selects the step. [`crate::decide`] applies it. See
+//! <https://docs.aws.amazon.com/autoscaling/application/userguide/step-scaling-policy-overview.html>.
 
 use serde::Deserialize;
 
-/// Application Auto Scaling's own limit. See
+use crate::document::{Fault, Faults};
+use crate::scaling::{Adjustment, StepAdjustment, StepAdjustments};
+
+/// The most steps of one policy. See
 /// <https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-quotas.html>.
 const MOST_STEPS: usize = 20;
 
@@ -22,9 +21,9 @@ pub(super) struct StepText {
     above: Option<f64>,
     /// Where it ends, measured from the threshold in the metric's own unit. Left out: where the step above begins.
     below: Option<f64>,
-    /// So many more, or so many percent more of what there is: `2`, `"30%"`.
+    /// So many more, or so many percent more: `2`, `"30%"`.
     add: Option<Amount>,
-    /// So many fewer, or so many percent of what there is: `1`, `"10%"`.
+    /// So many fewer, or so many percent fewer: `1`, `"10%"`.
     remove: Option<Amount>,
     /// To so many.
     set: Option<u32>,
@@ -43,50 +42,74 @@ pub(super) enum Amount {
 const LARGEST: u32 = 1000;
 
 impl StepAdjustments {
-    /// Checks what is written.
-    pub(super) fn checked(written: &[StepText], min_step: Option<u32>) -> Result<Self, String> {
+    /// Checks the steps that a table has. Keys have a prefix in messages: that of the table inside its rule.
+    pub(super) fn checked(
+        written: &[StepText],
+        min_step: Option<u32>,
+        prefix: &'static str,
+    ) -> Result<Self, Faults> {
         if written.is_empty() || written.len() > MOST_STEPS {
-            return Err(format!("`steps` has {}: expected 1 to {MOST_STEPS}", written.len()));
+            let message = format!("`{prefix}steps` has {}: expected 1 to {MOST_STEPS}", written.len());
+            return Err(Fault::of("steps", message).into());
         }
-        let checked = |(i, text): (usize, &StepText)| {
-            text.checked().map_err(|problem| format!("step {}: {problem}", i + 1))
-        };
-        let mut steps =
-            written.iter().enumerate().map(checked).collect::<Result<Vec<StepAdjustment>, String>>()?;
+        let mut faults = Faults::default();
+        let mut steps = Vec::with_capacity(written.len());
+        for (i, text) in written.iter().enumerate() {
+            let in_list = |fault: Fault| fault.about(&format!("step {}", i + 1)).nth(i).within("steps");
+            steps.extend(faults.note(text.checked(prefix).map_err(in_list)));
+        }
+        faults.into_result()?;
         join(&mut steps);
         steps.sort_by(|a, b| beginning(a).total_cmp(&beginning(b)));
-        check_row(&steps)?;
+        check_row(&steps).map_err(|problem| Fault::of("steps", format!("`{prefix}steps` {problem}")))?;
         let percent = steps.iter().any(|step| matches!(step.adjustment, Adjustment::Percent(_)));
-        match min_step {
-            Some(0) => return Err("`min_step = 0`: expected at least 1".to_owned()),
-            Some(min) if !percent => {
-                return Err(format!("`min_step = {min}` does nothing: expected a step in percent beside it"));
-            }
-            _ => {}
-        }
+        check_min_step(min_step, percent)
+            .map_err(|problem| Fault::of("min_step", format!("`{prefix}min_step = {problem}")))?;
         Ok(Self { steps, min_step: min_step.unwrap_or(1) })
     }
 }
 
+/// The least change of a step in percent, where a step has one.
+fn check_min_step(min_step: Option<u32>, percent: bool) -> Result<(), String> {
+    match min_step {
+        Some(0) => Err("0`: expected at least 1".to_owned()),
+        Some(min) if !percent => Err(format!("{min}` does nothing: expected a step in percent beside it")),
+        Some(_) | None => Ok(()),
+    }
+}
+
 impl StepText {
-    fn checked(&self) -> Result<StepAdjustment, String> {
+    fn checked(&self, prefix: &str) -> Result<StepAdjustment, Fault> {
         let Self { above, below, add, remove, set } = self;
         let adjustment = match (add, remove, set) {
-            (Some(add), None, None) => add.adjustment("steps.add", 1)?,
-            (None, Some(remove), None) => remove.adjustment("steps.remove", -1)?,
+            (Some(add), None, None) => add
+                .adjustment(1)
+                .map_err(|problem| Fault::of("add", format!("`{prefix}steps.add = {problem}")))?,
+            (None, Some(remove), None) => remove
+                .adjustment(-1)
+                .map_err(|problem| Fault::of("remove", format!("`{prefix}steps.remove = {problem}")))?,
             (None, None, Some(count)) if (1..=LARGEST).contains(count) => Adjustment::Exact(*count),
             (None, None, Some(count)) => {
-                return Err(format!("`steps.set = {count}`: expected 1 to {LARGEST}"));
+                let message = format!("`{prefix}steps.set = {count}`: expected 1 to {LARGEST}");
+                return Err(Fault::of("set", message));
             }
-            _ => return Err("`steps`: expected one of `add`, `remove` and `set` in each".to_owned()),
+            _ => {
+                let expected = "expected one of `add`, `remove` and `set` in each";
+                return Err(Fault::whole(format!("`{prefix}steps`: {expected}")));
+            }
         };
         match (above, below) {
-            (None, None) => Err("`steps`: expected `above`, `below` or both in each".to_owned()),
+            (None, None) => {
+                Err(Fault::whole(format!("`{prefix}steps`: expected `above`, `below` or both in each")))
+            }
             (Some(a), Some(b)) if a >= b => {
-                Err(format!("`steps.above = {a}` is not under `steps.below = {b}`"))
+                let message = format!("`{prefix}steps.above = {a}` is not under `{prefix}steps.below = {b}`");
+                Err(Fault::of("above", message))
             }
             (Some(edge), _) | (_, Some(edge)) if !edge.is_finite() => {
-                Err(format!("`steps`: expected a number, found `{edge}`; leave it out for no end"))
+                let key = if above.is_some() { "above" } else { "below" };
+                let found = format!("expected a number, found `{edge}`; leave it out for no end");
+                Err(Fault::of(key, format!("`{prefix}steps`: {found}")))
             }
             _ => Ok(StepAdjustment { above: *above, below: *below, adjustment }),
         }
@@ -94,24 +117,25 @@ impl StepText {
 }
 
 impl Amount {
-    fn adjustment(&self, key: &str, sign: i32) -> Result<Adjustment, String> {
+    /// The change, or the amount and what was expected.
+    fn adjustment(&self, sign: i32) -> Result<Adjustment, String> {
         let within = |number: u32| {
             let number = Some(number).filter(|number| *number <= LARGEST)?;
             i32::try_from(number).ok().map(|number| number * sign)
         };
-        match self {
+        let adjustment = match self {
             Self::Number(number) => within(*number).map(Adjustment::Change),
             Self::Percent(text) => {
                 let number = text.strip_suffix('%').and_then(|number| number.trim().parse().ok());
                 number.and_then(within).map(Adjustment::Percent)
             }
-        }
-        .ok_or_else(|| {
+        };
+        adjustment.ok_or_else(|| {
             let shown = match self {
                 Self::Number(number) => number.to_string(),
                 Self::Percent(text) => format!("\"{text}\""),
             };
-            format!("`{key} = {shown}`: expected 0 to {LARGEST}, or a whole percentage such as `\"30%\"`")
+            format!("{shown}`: expected 0 to {LARGEST}, or a whole percentage such as `\"30%\"`")
         })
     }
 }
@@ -120,7 +144,7 @@ fn beginning(step: &StepAdjustment) -> f64 {
     step.above.unwrap_or(f64::NEG_INFINITY)
 }
 
-/// An edge that is left out is where the neighbour's is, or nowhere.
+/// Fills in an edge that is left out: the neighbour's, or none.
 fn join(steps: &mut [StepAdjustment]) {
     let begins: Vec<f64> = steps.iter().filter_map(|step| step.above).collect();
     let ends: Vec<f64> = steps.iter().filter_map(|step| step.below).collect();
@@ -135,8 +159,8 @@ fn join(steps: &mut [StepAdjustment]) {
     }
 }
 
-/// Application Auto Scaling's own rules: no overlap and no gap, at most one step without a beginning and one without
-/// an end, and what begins below the threshold or ends above it goes on for ever on that side.
+/// The rules for several steps: no overlap, no gap, and no end on either side of the threshold. See
+/// <https://docs.aws.amazon.com/autoscaling/application/userguide/step-scaling-policy-overview.html>.
 fn check_row(steps: &[StepAdjustment]) -> Result<(), String> {
     for pair in steps.windows(2) {
         let [lower, upper] = pair else { continue };
@@ -147,22 +171,22 @@ fn check_row(steps: &[StepAdjustment]) -> Result<(), String> {
             };
             let ends = shown("ends", lower.below, "has no end");
             let begins = shown("begins", upper.above, "has no beginning");
-            return Err(format!("`steps` overlap: one {ends} and the next {begins}"));
+            return Err(format!("overlap: one {ends} and the next {begins}"));
         }
         if end < begin {
-            return Err(format!("`steps` leave a gap from {end} to {begin}"));
+            return Err(format!("leave a gap from {end} to {begin}"));
         }
     }
     let (first, last) = (steps.first().and_then(|step| step.above), steps.last().and_then(|step| step.below));
     if let Some(begin) = first.filter(|begin| *begin < 0.0) {
         return Err(format!(
-            "`steps` begin at {begin}, below the threshold, and nothing is said of what lies further below: expected a \
+            "begin at {begin}, below the threshold, and nothing is said of what lies further below: expected a \
              step without `above`"
         ));
     }
     if let Some(end) = last.filter(|end| *end > 0.0) {
         return Err(format!(
-            "`steps` end at {end}, above the threshold, and nothing is said of what lies further above: expected a step \
+            "end at {end}, above the threshold, and nothing is said of what lies further above: expected a step \
              without `below`"
         ));
     }

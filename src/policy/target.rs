@@ -1,21 +1,22 @@
-//! `[[target]]`: what the targets of a glob have for themselves, whatever rule answers.
+//! `[[target]]`: settings for the targets of a glob, whichever rule matches.
 
 use wildmatch::WildMatch;
 
 use super::rule::Rule;
 use super::settings::{Settings, with_settings};
-use super::{Error, Mode, effective, flap};
+use super::{Mode, effective, flap};
+use crate::document::{Fault, Faults};
 use crate::target::TargetId;
 
-/// What the targets of a glob have for themselves.
+/// The settings of the targets of a glob.
 #[derive(Debug, Clone)]
-pub(crate) struct TargetSettings {
+pub(super) struct TargetSettings {
     pub(super) glob: WildMatch,
     pub(super) settings: Settings,
 }
 
 with_settings! {
-    /// What the targets of a glob have for themselves, whatever rule answers.
+    /// Settings for the targets of a glob, whichever rule matches.
     pub(super) struct TargetText {
         /// A glob on the target.
         target: String,
@@ -24,24 +25,19 @@ with_settings! {
     }
 }
 
-/// Checks every entry.
-pub(super) fn checked(written: Vec<TargetText>) -> Result<Vec<TargetSettings>, Error> {
-    let check = |(i, text): (usize, TargetText)| {
-        text.checked().map_err(|problem| Error::invalid(format!("target {}", i + 1), problem))
-    };
-    written.into_iter().enumerate().map(check).collect()
-}
-
 impl TargetText {
-    fn checked(self) -> Result<TargetSettings, String> {
+    /// Checks one entry.
+    pub(super) fn checked(self) -> Result<TargetSettings, Faults> {
+        let mut faults = Faults::default();
         if self.target.trim().is_empty() {
-            return Err("`target` is empty: expected a glob on the target".to_owned());
+            faults.push(Fault::of("target", "`target` is empty: expected a glob on the target"));
         }
-        let settings = Settings { mode: self.mode, ..self.settings()? };
+        let settings = faults.note_all(self.settings()).unwrap_or_default();
+        faults.into_result()?;
+        let settings = Settings { mode: self.mode, ..settings };
         if settings == Settings::default() {
-            return Err(
-                "it changes nothing: expected a setting such as `instances` beside `target`".to_owned()
-            );
+            let message = "it changes nothing: expected a setting such as `instances` beside `target`";
+            return Err(Fault::whole(message).into());
         }
         Ok(TargetSettings { glob: WildMatch::new(&self.target), settings })
     }
@@ -53,20 +49,23 @@ impl TargetSettings {
     }
 }
 
-/// Refuses what would make the pair of a rule call for what its own step down takes away.
-pub(super) fn check_beside(tables: &[TargetSettings], rules: &[Rule]) -> Result<(), Error> {
-    for (i, own) in tables.iter().enumerate().filter(|(_, own)| own.settings.may_flap()) {
-        let above = own.settings.scale_up_threshold.map(|above| format!("`scale_up_threshold = {above}`"));
-        let said = above.unwrap_or_else(|| "`instances`".to_owned());
-        for rule in effective::on(&own.glob, rules, tables) {
-            let does_not_go = |problem| {
-                Error::invalid(
-                    format!("target {}", i + 1),
-                    format!("{said} does not go with {}: {problem}", rule.name()),
-                )
-            };
-            flap::check(&rule, []).map_err(does_not_go)?;
-        }
+/// Refuses a table whose settings make the pair of a rule undo its own step. The number of the table comes first.
+pub(super) fn check_beside(tables: &[TargetSettings], rules: &[Rule]) -> Vec<(usize, Fault)> {
+    let with_number = |(i, table)| check_one(table, tables, rules).err().map(|fault| (i, fault));
+    tables.iter().enumerate().filter_map(with_number).collect()
+}
+
+fn check_one(table: &TargetSettings, tables: &[TargetSettings], rules: &[Rule]) -> Result<(), Fault> {
+    if !table.settings.may_flap() {
+        return Ok(());
     }
-    Ok(())
+    let (key, written) = match table.settings.scale_up_threshold {
+        Some(above) => (flap::THRESHOLD, format!("`scale_up_threshold = {above}`")),
+        None => ("instances", "`instances`".to_owned()),
+    };
+    effective::on(&table.glob, rules, tables).try_for_each(|rule| {
+        flap::check(&rule, [], flap::THRESHOLD).map_err(|fault| {
+            Fault::of(key, format!("{written} does not go with {}: {}", rule.name(), fault.message()))
+        })
+    })
 }

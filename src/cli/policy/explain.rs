@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use stepladder::pair::Pair;
 use stepladder::platform;
+use stepladder::policy::tags::UnreadableTag;
 use stepladder::policy::{
     ActiveSchedule, ExplainRequest, Explained, ExplainedRule, MatchedRule, Role, Setting,
 };
@@ -138,7 +139,7 @@ impl Told<'_> {
             line(format!("scaling {} paused by {pause}", if over { "is no longer" } else { "is" }));
         }
         if let Some(unreadable) = unreadable {
-            let tags::Unreadable { tag, problem } = unreadable;
+            let UnreadableTag { tag, problem } = unreadable;
             line(format!("its tag `{tag}` cannot be read, so it would be left alone: {problem}"));
         }
         text
@@ -215,8 +216,8 @@ fn rule_text(
 
 fn setting_text(setting: &Setting) -> String {
     let otherwise =
-        setting.otherwise.as_ref().map_or_else(String::new, |value| format!(", instead of {value}"));
-    format!("{:<28} {}{otherwise}", setting.value, setting.said_by())
+        setting.without_tags.as_ref().map_or_else(String::new, |value| format!(", instead of {value}"));
+    format!("{:<28} {}{otherwise}", setting.value, setting.set_by())
 }
 
 fn changes(axis: Axis, scaling_policy: &ScalingPolicy) -> String {
@@ -262,7 +263,7 @@ fn rule_value(ExplainedRule { matched, settings }: &ExplainedRule, target: &Targ
         Role::Pair => ("takes_back", json!(by)),
         Role::Rule | Role::ReconcileOnly => ("answers", Value::Null),
     };
-    let setting = |setting: &Setting| json!({ "key": setting.key, "value": setting.value, "by": setting.said_by(), "instead_of": setting.otherwise });
+    let setting = |setting: &Setting| json!({ "key": setting.key, "value": setting.value, "by": setting.set_by(), "instead_of": setting.without_tags });
     json!({
         "rule": rule.origin,
         "role": role,

@@ -21,8 +21,10 @@ pub use plan::{
     TAG_ALARM, TAG_PROVISIONED, is_ours, plan,
 };
 pub use removal::removal;
-pub(crate) use table::OciText;
-pub use table::{Desired, HighAlarm, Severity, Statistic, Topic};
+pub(super) use table::read_table;
+#[cfg(test)]
+pub(super) use table::schema;
+pub use table::{Desired, HighAlarm, Severity, Statistic, TABLE, Topic, desired};
 
 /// A topic, then what depends on it; the others are for listings that are behind what was created.
 const LOOKS: usize = 8;

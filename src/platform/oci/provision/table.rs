@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use serde::Deserialize;
-use wildmatch::WildMatch;
 
-use crate::ladder::Resource;
-use crate::pair::Pair;
-use crate::platform::Destination;
+use crate::document::{Document, Fault, Faults, Node, Problems, keyed};
+use crate::duration::{self, LONGEST_REPEAT, minutes};
 use crate::platform::oci::id;
-use crate::policy::{Error, LONGEST_REPEAT, LONGEST_WINDOW, Policy, Rule, effective, flap, minutes};
-use crate::size::{Axis, Direction};
-use crate::target::TargetId;
+use crate::platform::{Destination, ProvisionTable, ScaleUpAlarm, WrittenTable};
+use crate::size::Axis;
+
+/// The table's key.
+pub const TABLE: &str = "oci";
 
 /// The topic's name where the policy gives none.
 const DEFAULT_TOPIC: &str = "stepladder-alarms";
@@ -20,13 +20,13 @@ const DEFAULT_TOPIC: &str = "stepladder-alarms";
 /// Monitoring takes a delay before an alarm fires of at most an hour.
 const LONGEST_PENDING: SignedDuration = SignedDuration::from_hours(1);
 
-/// The alarms of Oracle's guide, and one on bandwidth where the policy has a rule of its own for that: the load
-/// balancer's price follows its bandwidth.
+/// The alarms of Oracle's guide, and one on bandwidth where a rule of the file changes that: the load balancer's price
+/// follows its bandwidth.
 const GUIDE: [(&str, &str); 2] =
     [("model_deployment_high_cpu", "CpuUtilization"), ("model_deployment_high_mem", "MemoryUtilization")];
 const BANDWIDTH: (&str, &str) = ("model_deployment_high_bandwidth", "PredictBandwidth");
 
-/// What shall stand on OCI, checked.
+/// What shall exist on OCI, checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Desired {
     /// Where the topic, its subscription and the alarms live.
@@ -41,7 +41,7 @@ pub struct Desired {
     pub deployments: Vec<String>,
     /// One per deployment and kind of pressure.
     pub alarms: Vec<HighAlarm>,
-    /// The topics that hear of a resize, by their OCIDs: the policy's `notify`.
+    /// The topics that learn of a resize, by their OCIDs: the policy's `notify`.
     pub notifies: Vec<String>,
 }
 
@@ -51,6 +51,30 @@ impl Desired {
         let beside = Some(self.metric_compartment.as_str()).filter(|home| *home != self.compartment);
         [self.compartment.as_str()].into_iter().chain(beside).collect()
     }
+
+    /// The same with only the alarms at these places.
+    #[must_use]
+    pub fn with_alarms(mut self, kept: &[bool]) -> Self {
+        let mut kept = kept.iter();
+        self.alarms.retain(|_| kept.next().copied().unwrap_or(true));
+        self
+    }
+
+    /// The same with those destinations that are topics of OCI.
+    #[must_use]
+    pub fn with_destinations<'a>(mut self, destinations: impl Iterator<Item = &'a Destination>) -> Self {
+        let topics = destinations.filter_map(|destination| match destination {
+            Destination::Oci(id) => Some(id.clone()),
+            Destination::Aws(_) | Destination::Web(_) => None,
+        });
+        self.notifies = topics.collect();
+        self
+    }
+}
+
+/// What the policy's tables want on OCI.
+pub fn desired(tables: &[ProvisionTable]) -> Option<&Desired> {
+    tables.iter().map(|ProvisionTable::Oci(desired)| desired).next()
 }
 
 /// The topic between the alarms and the function.
@@ -153,6 +177,9 @@ impl Severity {
     }
 }
 
+/// The threshold of an alarm that writes none, in percent.
+const DEFAULT_THRESHOLD: f64 = 80.0;
+
 /// What is written out in a query: a million million is more than any metric has, and a millionth finer than any is.
 const LARGEST_THRESHOLD: f64 = 1e12;
 const SMALLEST_THRESHOLD: f64 = 1e-6;
@@ -171,7 +198,7 @@ const SLIP: usize = 2;
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub(crate) struct OciText {
+struct OciText {
     /// The OCID of the compartment in which the topic and the alarms live.
     compartment: String,
     /// The OCID of the compartment in which the deployments are (default: `compartment`).
@@ -211,36 +238,71 @@ struct AlarmText {
     severity: Severity,
 }
 
+/// Reads and checks the table by itself.
+pub(crate) fn read_table(
+    document: &Document<'_>,
+    node: &Node<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Result<WrittenTable, Faults>> {
+    let reading = document.read_value::<OciText>(node, problems)?;
+    reading.skipped.is_whole(node).then(|| reading.value.checked())
+}
+
+/// The table's JSON Schema.
+#[cfg(test)]
+pub(crate) fn schema() -> schemars::Schema {
+    schemars::schema_for!(OciText)
+}
+
 impl OciText {
-    /// Checks what is written, and that the policy's rules answer every alarm.
-    pub(crate) fn checked(self, policy: &Policy) -> Result<Desired, Error> {
-        let invalid = |problem: String| Error::invalid("`oci`".to_owned(), problem);
+    fn checked(self) -> Result<WrittenTable, Faults> {
+        let mut faults = Faults::default();
+        let mut check = |key, checked| faults.note(keyed(key, checked));
         let homes = ["ocid1.compartment.", "ocid1.tenancy."];
-        check_ocid("compartment", &self.compartment, &homes).map_err(invalid)?;
-        let metric_compartment = self.metric_compartment.unwrap_or_else(|| self.compartment.clone());
-        check_ocid("metric_compartment", &metric_compartment, &homes).map_err(invalid)?;
-        check_ocid("function", &self.function, &["ocid1.fnfunc."]).map_err(invalid)?;
-        let topic = checked_topic(self.topic.as_deref().unwrap_or(DEFAULT_TOPIC)).map_err(invalid)?;
-        if self.deployments.is_empty() {
-            return Err(invalid("`deployments` is empty: expected at least one OCID".to_owned()));
+        check("compartment", check_ocid("compartment", &self.compartment, &homes));
+        if let Some(home) = &self.metric_compartment {
+            check("metric_compartment", check_ocid("metric_compartment", home, &homes));
         }
-        let mut known = BTreeSet::new();
-        for (i, id) in self.deployments.iter().enumerate() {
-            let invalid = |problem| Error::invalid(format!("deployment {} of `oci`", i + 1), problem);
-            check_ocid("deployments", id, &["ocid1.datasciencemodeldeployment."]).map_err(invalid)?;
-            if !known.insert(id) {
-                return Err(invalid(format!("`deployments` lists `{id}` twice")));
-            }
-        }
-        let alarms = alarms(self.alarm, &self.deployments, policy)?;
+        check("function", check_ocid("function", &self.function, &["ocid1.fnfunc."]));
+        let topic = keyed("topic", checked_topic(self.topic.as_deref().unwrap_or(DEFAULT_TOPIC)));
+        let topic = faults.note(topic);
+        let mut faults = faults.about("`oci`");
+        faults.note_all(check_deployments(&self.deployments));
+        let alarms = faults.note_all(alarms(self.alarm, &self.deployments));
+        let (Some(topic), Some(alarms)) = (topic, alarms) else { return Err(faults) };
+        faults.into_result()?;
         let Self { compartment, function, deployments, .. } = self;
-        let notifies = policy.notify.iter().filter_map(|told| match &told.to {
-            Destination::Oci(id) => Some(id.clone()),
-            Destination::Aws(_) | Destination::Web(_) => None,
-        });
-        let notifies = notifies.collect();
-        Ok(Desired { compartment, metric_compartment, function, topic, deployments, alarms, notifies })
+        let metric_compartment = self.metric_compartment.unwrap_or_else(|| compartment.clone());
+        let (alarms, described) = alarms.into_iter().unzip();
+        let notifies = Vec::new();
+        let desired =
+            Desired { compartment, metric_compartment, function, topic, deployments, alarms, notifies };
+        Ok(WrittenTable { table: ProvisionTable::Oci(desired), alarms: described })
     }
+}
+
+fn check_deployments(deployments: &[String]) -> Result<(), Faults> {
+    if deployments.is_empty() {
+        let fault = Fault::of("deployments", "`deployments` is empty: expected at least one OCID");
+        return Err(fault.about("`oci`").into());
+    }
+    let mut faults = Faults::default();
+    let mut known = BTreeSet::new();
+    for (i, id) in deployments.iter().enumerate() {
+        let checked = check_ocid("deployments", id, &["ocid1.datasciencemodeldeployment."]);
+        let checked = match checked {
+            Ok(()) if !known.insert(id) => Err(format!("`deployments` lists `{id}` twice")),
+            other => other,
+        };
+        if let Err(problem) = checked {
+            faults.push(
+                Fault::whole(format!("deployment {} of `oci`: {problem}", i + 1))
+                    .nth(i)
+                    .within("deployments"),
+            );
+        }
+    }
+    faults.into_result()
 }
 
 fn check_ocid(key: &str, id: &str, prefixes: &[&str]) -> Result<(), String> {
@@ -265,101 +327,48 @@ fn checked_topic(text: &str) -> Result<Topic, String> {
     Ok(Topic::Named(text.to_owned()))
 }
 
-/// What is written, or else the guide's, for each deployment.
+/// The written alarms, or else those of the guide, for each deployment; and each in the terms of a policy.
 fn alarms(
     written: Option<Vec<AlarmText>>,
     deployments: &[String],
-    policy: &Policy,
-) -> Result<Vec<HighAlarm>, Error> {
-    let guides = written.is_none();
+) -> Result<Vec<(HighAlarm, ScaleUpAlarm)>, Faults> {
+    let are_guides = written.is_none();
     let texts = written.unwrap_or_else(|| GUIDE.into_iter().chain([BANDWIDTH]).map(AlarmText::of).collect());
-    let mut alarms: Vec<HighAlarm> = Vec::new();
+    let mut faults = Faults::default();
+    let mut known = BTreeSet::new();
+    let mut alarms = Vec::new();
     for (i, text) in texts.into_iter().enumerate() {
-        let place = if guides { "`oci`".to_owned() } else { format!("alarm {} of `oci`", i + 1) };
-        let invalid = |problem: String| Error::invalid(place.clone(), problem);
-        let alarm = text.checked().map_err(invalid)?;
-        if alarms.iter().any(|known| known.name == alarm.name) {
-            return Err(invalid(format!("another alarm is called `{}`, too", alarm.name)));
+        let place = if are_guides { "`oci`".to_owned() } else { format!("alarm {} of `oci`", i + 1) };
+        let index = Some(i).filter(|_| !are_guides);
+        let in_list = |faults: Faults| faults.about(&place).map(|fault| fault.nth(i).within("alarm"));
+        let Some(alarm) = faults.note_all(text.checked().map_err(in_list)) else { continue };
+        if !known.insert(alarm.name.clone()) {
+            let problem = format!("another alarm is called `{}`, too", alarm.name);
+            faults.push(Fault::of("name", problem).about(&place).nth(i).within("alarm"));
         }
         for deployment in deployments {
             let Some(target) = id::model_deployment(deployment) else { continue };
-            if guides && alarm.name == BANDWIDTH.0 && !asks_for_bandwidth(policy, &target) {
-                continue;
-            }
-            check_answered(&alarm, &target, policy).map_err(invalid)?;
-            alarms.push(HighAlarm { deployment: deployment.clone(), ..alarm.clone() });
+            let described = ScaleUpAlarm {
+                target,
+                name: alarm.name.clone(),
+                metric: alarm.metric.clone(),
+                above: alarm.above,
+                keeps_range: alarm.statistic.keeps_the_range(),
+                only_for: Some(Axis::Bandwidth).filter(|_| are_guides && alarm.name == BANDWIDTH.0),
+                place: place.clone(),
+                index,
+            };
+            alarms.push((HighAlarm { deployment: deployment.clone(), ..alarm.clone() }, described));
         }
     }
-    Ok(alarms)
-}
-
-/// Whether a rule of the policy's own, and none that is built in, moves a deployment's bandwidth.
-fn asks_for_bandwidth(policy: &Policy, target: &TargetId) -> bool {
-    let matched = policy.rule_for(BANDWIDTH.0, target).filter(|matched| matched.rule.axis == Axis::Bandwidth);
-    matched.is_some_and(|matched| policy.is_own(&matched.rule))
-}
-
-/// An alarm that nothing answers would call for nothing.
-fn check_answered(alarm: &HighAlarm, target: &TargetId, policy: &Policy) -> Result<(), String> {
-    let name = &alarm.name;
-    if !policy.allows(target) {
-        return Err(format!("`{name}` would call for nothing: `targets` leaves out `{target}`"));
-    }
-    match policy.rule_for(name, target) {
-        None => Err(format!(
-            "`{name}` would call for nothing: no rule answers an alarm of this name on `{target}`; \
-             expected a rule with such a glob in `alarm`, or another `name`"
-        )),
-        Some(matched) if matched.direction() == Some(Direction::Down) => Err(format!(
-            "`{name}` would fire under load and take capacity away: {matched}; expected a rule that adds"
-        )),
-        Some(matched) => matched.rule.pair.as_ref().map_or(Ok(()), |pair| {
-            if !alarm.statistic.keeps_the_range() || !alarm.metric.eq_ignore_ascii_case(&pair.metric) {
-                return Ok(());
-            }
-            check_apart(alarm, pair)?;
-            check_not_called_back(alarm, target, &matched.rule, policy)
-        }),
-    }
-}
-
-/// What is high and low at once would go up and down for ever.
-fn check_apart(HighAlarm { above, .. }: &HighAlarm, pair: &Pair) -> Result<(), String> {
-    let Pair { alarm: low, below, .. } = pair;
-    if above > below {
-        return Ok(());
-    }
-    Err(format!(
-        "`above = {above}`: the paired alarm `{low}` fires below {below}, so between {above} and {below} both would \
-         fire and the size go up and down for ever; expected more than {below}, or a rule whose pair has a lower `below`"
-    ))
-}
-
-/// So would what is taken away and called back. It is this alarm that calls, whatever threshold the rule reckons with. Of
-/// what is no utilization nobody knows how much less capacity makes of it.
-fn check_not_called_back(
-    alarm: &HighAlarm,
-    target: &TargetId,
-    rule: &Rule,
-    policy: &Policy,
-) -> Result<(), String> {
-    let HighAlarm { metric, above, .. } = alarm;
-    if Resource::of(metric).is_none() {
-        return Ok(());
-    }
-    let mut called = effective::with_tables(rule, &WildMatch::new(target.as_str()), &policy.own);
-    called.is.scale_up_threshold = Some(*above);
-    let schedules = policy.schedules.iter().filter(|schedule| schedule.is_for(target));
-    let at_times = schedules.map(|schedule| schedule.during(&called));
-    let ladders = || policy.ladders.iter().take(policy.own_ladders).filter(|_| policy.is_own(rule));
-    std::iter::once(called.clone())
-        .chain(at_times)
-        .try_for_each(|rule| flap::check(&rule, ladders()))
-        .map_err(|problem| format!("`above = {above}` is too low for {}: {problem}", rule.name()))
+    faults.into_result().map(|()| alarms)
 }
 
 /// A metric as the service spells it. One that is like a known one is a slip; any other is somebody's own.
 fn spelled(metric: String) -> Result<String, String> {
+    if metric.is_empty() || !metric.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return Err(format!("`metric = \"{metric}\"`: expected a metric's plain name"));
+    }
     let mut known = PERCENTAGES.iter().chain(&OTHER_METRICS);
     if let Some(name) = known.clone().find(|name| name.eq_ignore_ascii_case(&metric)) {
         return Ok((*name).to_owned());
@@ -393,24 +402,29 @@ impl AlarmText {
         Self { name: name.to_owned(), metric: metric.to_owned(), ..Self::default() }
     }
 
-    fn checked(self) -> Result<HighAlarm, String> {
-        let Self { name, metric, statistic, severity, .. } = self;
+    fn checked(self) -> Result<HighAlarm, Faults> {
+        let mut faults = Faults::default();
+        let Self { name, statistic, severity, .. } = self;
         if name.trim().is_empty() || name.len() > 255 || name.chars().any(char::is_control) {
-            return Err(format!("`name = \"{name}\"`: expected 1 to 255 characters in one line"));
+            let message = format!("`name = \"{name}\"`: expected 1 to 255 characters in one line");
+            faults.push(Fault::of("name", message));
         }
-        if metric.is_empty() || !metric.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            return Err(format!("`metric = \"{metric}\"`: expected a metric's plain name"));
+        let metric = faults.note(keyed("metric", spelled(self.metric)));
+        let above = self.above.unwrap_or(DEFAULT_THRESHOLD);
+        if let Some(metric) = &metric {
+            faults.note(keyed("above", check_above(above, metric, statistic)));
         }
-        let metric = spelled(metric)?;
-        let above = self.above.unwrap_or(80.0);
-        check_above(above, &metric, statistic)?;
-        let of = |key, text: Option<&str>, default, longest| minutes(key, text.unwrap_or(default), longest);
-        let window = of("window", self.window.as_deref(), "5m", LONGEST_WINDOW)?;
-        if window.as_mins() > 60 && window.as_mins() % 60 != 0 {
-            return Err(format!("`window = \"{window:#}\"`: expected whole hours above `60m`"));
-        }
-        let pending = of("pending", self.pending.as_deref(), "1m", LONGEST_PENDING)?;
-        let repeat = of("repeat", self.repeat.as_deref(), "5m", LONGEST_REPEAT)?;
+        let window = duration::window("window", self.window.as_deref().unwrap_or("5m"));
+        let window = faults.note(keyed("window", window));
+        let pending = minutes("pending", self.pending.as_deref().unwrap_or("1m"), LONGEST_PENDING);
+        let pending = faults.note(keyed("pending", pending));
+        let repeat = minutes("repeat", self.repeat.as_deref().unwrap_or("5m"), LONGEST_REPEAT);
+        let repeat = faults.note(keyed("repeat", repeat));
+        let (Some(metric), Some(window), Some(pending), Some(repeat)) = (metric, window, pending, repeat)
+        else {
+            return Err(faults);
+        };
+        faults.into_result()?;
         let deployment = String::new();
         Ok(HighAlarm { deployment, name, metric, statistic, above, window, pending, repeat, severity })
     }
