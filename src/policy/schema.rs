@@ -1,7 +1,7 @@
-//! The policy file's JSON Schema: an editor completes keys by it, and the check tells tables from lists.
+//! The policy file's JSON Schema, by which an editor completes keys.
 //!
-//! It follows from the types that the file is read into; `make bless` writes it anew. What only the check knows, such as
-//! steps that leave a gap, is not in it.
+//! It follows from the types that the file is read into; `make bless` writes it anew. What only a check knows, such as
+//! steps that leave a gap, is not in it. Only the command links it.
 
 /// The schema of the policy file.
 pub const SCHEMA: &str = include_str!("../../policy.schema.json");
@@ -15,17 +15,38 @@ mod tests {
     use schemars::transform::transform_subschemas;
     use serde_json::{Map, Value, json};
 
-    use super::super::{BUILT_IN, File, Policy};
+    use super::super::file::File;
+    use super::super::{BUILT_IN, Policy};
     use super::SCHEMA;
+    use crate::platform;
 
     /// As the types say, in the words of the file.
     fn generated() -> Value {
         let mut schema = schemars::schema_for!(File);
         in_the_files_words(&mut schema);
         let mut schema = schema.to_value();
+        for table in platform::provision_tables() {
+            add_table(&mut schema, table.key, (table.schema)());
+        }
         schema["title"] = json!("stepladder policy");
-        schema["description"] = json!("Which alarm moves which deployment, how far, and what takes it back.");
+        schema["description"] =
+            json!("Which alarm changes which deployment, how far, and which alarm undoes it.");
         renamed(&schema)
+    }
+
+    /// Adds the table of one platform, and the definitions that it needs.
+    fn add_table(file: &mut Value, key: &str, mut table: Schema) {
+        in_the_files_words(&mut table);
+        let Value::Object(mut table) = table.to_value() else { panic!("`{key}` has no schema") };
+        let Some(Value::Object(mut definitions)) = table.remove("$defs") else { panic!("`{key}` is flat") };
+        let (Some(title), Some(_)) = (table.remove("title"), table.remove("$schema")) else {
+            panic!("`{key}` is no schema of its own")
+        };
+        let name = title.as_str().unwrap().to_owned();
+        let description = table["description"].clone();
+        file["properties"][key] = json!({ "$ref": format!("#/$defs/{name}"), "description": description });
+        definitions.insert(name, Value::Object(table));
+        file["$defs"].as_object_mut().unwrap().extend(definitions);
     }
 
     /// TOML has no null, so a key that may be left out is just that; and no widths of numbers.

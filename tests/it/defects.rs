@@ -36,7 +36,7 @@ use stepladder::alarm::Transition;
 use stepladder::outcome::{Ending, Outcome};
 use stepladder::platform::AlarmDefinition;
 use stepladder::platform::Error;
-use stepladder::platform::oci::provision::Access;
+use stepladder::platform::oci::provision::{Access, desired};
 use stepladder::platform::simulated::{SimulatedCloud, World, WorldAlarm};
 use stepladder::policy::Policy;
 use stepladder::size::Size;
@@ -459,7 +459,7 @@ fn two_pressures_change_one_dimension_after_the_other() {
 fn the_statements_grant_what_the_calls_take() {
     let text = "[oci]\ncompartment = \"ocid1.compartment.oc1..example\"\nfunction = \"ocid1.fnfunc.oc1.iad.example\"\n\
                 deployments = [\"ocid1.datasciencemodeldeployment.oc1.iad.example\"]";
-    let statements = Access::of(policy(text).oci.as_ref().unwrap()).function;
+    let statements = Access::of(desired(&policy(text).provision).unwrap()).function;
     let granted: BTreeSet<&str> = statements
         .iter()
         .map(|one| one.split(" to ").nth(1).unwrap().split(" in ").next().unwrap())

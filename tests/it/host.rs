@@ -6,6 +6,7 @@ use stepladder::platform::{ActiveAlarm, Observation, ObserveRequest};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rstest::rstest;
+use stepladder::config::PolicyParameter;
 use stepladder::host::stored_policy::{COUNTS_FOR, StoredPolicy};
 use stepladder::host::{Ended, Log, answer};
 use stepladder::outcome::Outcome;
@@ -195,7 +196,7 @@ type Read = (i64, Result<&'static str, Error>, Mode, &'static [&'static str]);
 #[tokio::test]
 async fn a_kept_policy_is_read_again_and_the_last_good_one_counts() {
     let store = Store(std::sync::Mutex::new(Err(throttled())));
-    let mut kept = StoredPolicy::new("policy".to_owned());
+    let mut kept = StoredPolicy::new(PolicyParameter::read("ssm:policy").unwrap());
     let minute = COUNTS_FOR.as_secs();
 
     // There is none yet, and the same event may find one later.

@@ -8,7 +8,7 @@ use std::process::{ExitCode, Termination};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use stepladder::platform::oci::provision::carry_out;
+use stepladder::platform::oci::provision::{carry_out, desired};
 use stepladder::platform::simulated::{SimulatedCloud, World};
 use stepladder::report;
 
@@ -137,7 +137,7 @@ fn told(path: &str, texts: [&str; 2], probe: Probe) -> Row {
 }
 
 fn provisioned(text: &str) -> String {
-    let wanted = policy(text).oci.unwrap();
+    let wanted = desired(&policy(text).provision).unwrap().clone();
     let cloud = SimulatedCloud::new(World { furnish: false, ..World::default() });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let report = runtime

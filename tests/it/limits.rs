@@ -578,7 +578,7 @@ fn a_rule_touches_what_it_may_change(#[case] axis: &str, #[case] expected: [bool
 #[test]
 fn what_was_parked_under_another_policy_is_looked_for_all_the_same() {
     let policy = Policy::built_in().unwrap();
-    let rule = policy.caretaker().rule.into_owned();
+    let rule = policy.reconcile_only().rule.into_owned();
     assert_eq!(
         (rule.is.native_autoscaling, rule.touches(Axis::Shape), rule.pair),
         (NativeAutoscaling::Suspend, true, None)

@@ -1069,7 +1069,7 @@ fn of_several_targets_and_schedules_it_is_told_which_has_the_last_word() {
     let effective = policy.effective(matched, &target, "2026-03-02T12:00:00Z".parse().unwrap());
     let settings = policy.settings_of(&effective);
     let by =
-        |key| settings.iter().find(|setting| setting.key == key).map(Setting::said_by).unwrap_or_default();
+        |key| settings.iter().find(|setting| setting.key == key).map(Setting::set_by).unwrap_or_default();
     assert_eq!(by("mode"), "`[[target]]` 2, `endpoint/a/*`");
     assert_eq!(by("instances.min"), "`[[schedule]]` 2, until 2026-03-02T18:00:00Z");
 }

@@ -12,11 +12,11 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use stepladder::platform::oci::alarm::OciAlarm;
 use stepladder::platform::oci::call::OPERATIONS;
-use stepladder::platform::oci::provision::Desired;
 use stepladder::platform::oci::provision::{
     Access, Existing, ExistingSubscription, ExistingTopic, OPERATORS_TOO, Planner, READS, Report, carry_out,
     of_function, of_operator, plan, propose, removal,
 };
+use stepladder::platform::oci::provision::{Desired, desired};
 use stepladder::platform::simulated::{SimulatedCloud, World, WorldAlarm};
 use stepladder::platform::{self, operations};
 use stepladder::platform::{AlarmDefinition, Call};
@@ -56,7 +56,7 @@ const STEEP: &str = "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"shape\"\n\
     rungs = [{ shape = \"s\", vcpus = 1, memory_gib = 1 }, { shape = \"l\", vcpus = 4, memory_gib = 2 }]";
 
 fn wanted(text: &str) -> Desired {
-    policy(text).oci.unwrap()
+    desired(&policy(text).provision).unwrap().clone()
 }
 
 /// The smallest table.
@@ -271,7 +271,7 @@ fn a_metric_is_spelled_as_the_service_does() {
 
 #[test]
 fn without_the_table_nothing_is_wanted() {
-    assert_eq!(policy("").oci, None);
+    assert_eq!(policy("").provision, []);
 }
 
 #[test]

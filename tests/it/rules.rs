@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use stepladder::alarm::Transition;
 use stepladder::decide::{Decision, Hold, decide, precheck};
 use stepladder::deployment::{Deployment, Lifecycle};
-use stepladder::ladder::{Ladders, Rung};
+use stepladder::ladder::Rung;
 use stepladder::outcome::{CallRecord, Ending, Outcome, Status};
 use stepladder::plan::plan;
 use stepladder::platform::Error;
@@ -430,7 +430,7 @@ fn an_unlisted_shape_is_told_with_the_nearest_ladder(#[case] shape: &str, #[case
 
 #[test]
 fn no_step_up_takes_anything_away() {
-    let ladders = Ladders::built_in().unwrap();
+    let ladders = Policy::built_in().unwrap().ladders;
     for ladder in ladders.iter() {
         for step in ladder.rungs.windows(2) {
             let [from, to] = step else { panic!("windows of two") };
@@ -445,7 +445,7 @@ fn no_step_up_takes_anything_away() {
 
 #[test]
 fn a_shape_is_the_same_on_every_ladder() {
-    let ladders = Ladders::built_in().unwrap();
+    let ladders = Policy::built_in().unwrap().ladders;
     let mut known: BTreeMap<&str, &Rung> = BTreeMap::new();
     for rung in ladders.iter().flat_map(|ladder| &ladder.rungs) {
         assert_eq!(*known.entry(&rung.shape).or_insert(rung), rung);
@@ -456,7 +456,7 @@ fn a_shape_is_the_same_on_every_ladder() {
 fn the_gpus_of_a_family_are_not_monotone_and_its_ladders_are() {
     // 16xlarge has a quarter of the GPUs of 12xlarge: it is on a ladder of its own.
     for family in ["ml.g4dn", "ml.g5", "ml.g6", "ml.g6e"] {
-        let ladders = Ladders::built_in().unwrap();
+        let ladders = Policy::built_in().unwrap().ladders;
         let of = |size: &str| ladders.rung(&format!("{family}.{size}")).unwrap();
         assert!(of("16xlarge").gpus < of("12xlarge").gpus);
         let main = ladders.holding(&format!("{family}.8xlarge")).unwrap();

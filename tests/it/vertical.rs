@@ -123,7 +123,7 @@ fn a_load_that_stays_climbs_by_itself_and_one_that_goes_is_followed_down() {
     let (cloud, policy) = (low(), policy(""));
     let memory = |gib: f64| {
         on(&cloud, VARIANT, |found| {
-            let ladders = stepladder::ladder::Ladders::built_in().unwrap();
+            let ladders = Policy::built_in().unwrap().ladders;
             let used = 100.0 * gib / ladders.rung(&found.shape).unwrap().memory_gib;
             found.metrics.insert("MemoryUtilization".to_owned(), used);
         });

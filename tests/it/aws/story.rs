@@ -7,7 +7,7 @@ use aws_sdk_cloudwatch::types::{
 };
 use aws_sdk_sagemaker::types::EndpointStatus;
 use serde_json::Value;
-use stepladder::ladder::Ladders;
+use stepladder::policy::Policy;
 use stepladder::size::Size;
 use tokio::time::MissedTickBehavior;
 
@@ -184,7 +184,7 @@ impl Stage<'_> {
         let name_of = |found: &aws_sdk_sagemaker::types::EndpointConfigSummary| {
             found.endpoint_config_name().unwrap_or_default().to_owned()
         };
-        let ladders = Ladders::built_in().unwrap();
+        let ladders = Policy::built_in().unwrap().ladders;
         let rung = ladders.rung(&size.shape).unwrap();
         Sample {
             at: self.narrator.at(),

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use stepladder::ladder::Ladders;
+use stepladder::policy::Policy;
 use stepladder::size::Size;
 use tempfile::NamedTempFile;
 
@@ -120,7 +120,7 @@ impl Stage<'_> {
         );
         let running = document["modelDeploymentSystemData"]["currentInstanceCount"].as_u64().unwrap();
         let size = Size::new(u32::try_from(running).unwrap(), shape);
-        let ladders = Ladders::built_in().unwrap();
+        let ladders = Policy::built_in().unwrap().ladders;
         let rung = ladders.rung(&size.shape).unwrap();
         Sample {
             at: self.narrator.at(),
