@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use crate::alarm::{Alarm, Side};
 use crate::pair::is_pair_name;
 use crate::platform::ObserveRequest;
+use crate::policy::tags::{self, Pause, UnreadableTag};
 use crate::policy::{MatchedRule, Mode, NativeAutoscaling, Origin, Policy, Role};
 use crate::size::{Axis, Direction};
-use crate::tags::{self, Pause, Tags, Unreadable};
+use crate::tags::Tags;
 use crate::target::TargetId;
 
 use super::check::Checks;
@@ -25,7 +26,7 @@ pub struct Evaluation<'a> {
     /// The pause that the deployment's tags set; `None` until they are read.
     pub pause: Option<Pause>,
     /// The deployment's tag that cannot be read; `None` until the tags are read.
-    pub unreadable_tag: Option<Unreadable>,
+    pub unreadable_tag: Option<UnreadableTag>,
     /// The current time.
     pub now: Timestamp,
     /// The checks that ran before the observation.
@@ -52,7 +53,7 @@ impl<'a> Evaluation<'a> {
         let mut checks = Checks::default();
         // A repair goes on after this check blocks: `decide` holds with the same reason.
         let _ = precheck::not_firing(&mut checks, alarm);
-        let matched = policy.rule_for(&alarm.name, target).unwrap_or_else(|| policy.caretaker());
+        let matched = policy.rule_for(&alarm.name, target).unwrap_or_else(|| policy.reconcile_only());
         let matched = policy.effective(matched, target, now);
         Some(Self { checks: checks.into_vec(), ..Self::new(alarm, target, matched, now) })
     }
@@ -64,7 +65,7 @@ impl<'a> Evaluation<'a> {
         match tags::read(tags) {
             Ok(read) => {
                 evaluation.pause = read.pause;
-                evaluation.matched.take(&read.settings, &|key| Origin::Tag(tags::tag_of(key, tags)));
+                evaluation.matched.apply(&read.settings, &|key| Origin::Tag(tags::tag_of(key, tags)));
             }
             Err(unreadable) => evaluation.unreadable_tag = Some(unreadable),
         }

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::deployment::{Infeasible, Lifecycle};
 use crate::policy::Evidence;
+use crate::policy::tags::UnreadableTag;
 use crate::size::Axis;
-use crate::tags::Unreadable;
 
 use super::{Context, Hold, SizeChange};
 
@@ -26,7 +26,7 @@ pub(super) fn no_rule(context: &mut Context) -> Result<(), Hold> {
 
 /// A tag of stepladder's that cannot be read may be a pause or a limit, so nothing changes until it is corrected.
 pub(super) fn unreadable_tag(context: &mut Context) -> Result<(), Hold> {
-    let Some(Unreadable { tag, problem }) = &context.evaluation.unreadable_tag else { return Ok(()) };
+    let Some(UnreadableTag { tag, problem }) = &context.evaluation.unreadable_tag else { return Ok(()) };
     let hold = Hold::UnreadableTag { tag: tag.clone(), problem: problem.clone() };
     context.check("unreadable_tag", format!("`{tag}`: {problem}"), Some(hold))
 }
