@@ -9,10 +9,11 @@ use rstest::rstest;
 use stepladder::platform::{Operation, aws, oci, operations, web};
 
 /// The top-level modules, lowest first: each imports only what is above it in this list. `lib.rs` shows the same order.
-const LAYERS: [&str; 26] = [
+const LAYERS: [&str; 27] = [
     "text",
     "environment",
     "address",
+    "document",
     "size",
     "scaling",
     "target",
@@ -39,12 +40,14 @@ const LAYERS: [&str; 26] = [
 ];
 
 /// Where nothing may wait, read the clock or the environment, or know a platform's client.
-const PURE: [&str; 24] = [
+const PURE: [&str; 26] = [
     "address.rs",
     "alarm.rs",
     "decide",
     "decide.rs",
     "deployment.rs",
+    "document",
+    "document.rs",
     "ladder",
     "ladder.rs",
     "notice.rs",
