@@ -66,11 +66,13 @@ impl fmt::Debug for Address {
 
 /// What may be shown of one that is meant as an address: nothing after the host, and no user's name.
 pub fn shown(text: &str) -> String {
-    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
+    let (scheme, rest) = match text.find("://") {
+        Some(at) => text.split_at(at + "://".len()),
+        None => ("", text),
+    };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, hidden) = rest.split_at(end);
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let scheme = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
     format!("{scheme}{host}{}", if hidden.len() > 1 { "/…" } else { hidden })
 }
 

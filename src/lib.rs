@@ -16,7 +16,8 @@
 //! | [`text`] | text that comes from elsewhere, as it may be shown |
 //! | [`environment`] | the only reader of environment variables |
 //! | [`address`] | the address of a webhook; never shown whole |
-//! | [`document`] | a TOML document, and errors that show their line and column |
+//! | [`duration`] | durations as a file writes them, and how long they may be |
+//! | [`document`] | a TOML document, and everything that is wrong with it, each with its place |
 //! | [`size`] | how large a deployment is, and along which axes that changes |
 //! | [`scaling`] | scaling policies: how far an alarm moves a deployment |
 //! | [`target`] | the id of what is resized |

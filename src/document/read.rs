@@ -294,6 +294,14 @@ struct Reader<'i> {
 }
 
 impl<'i> Reader<'i> {
+    /// Whether a key of the table, or one with a typing error, was skipped.
+    fn skips(&self, field: &str) -> bool {
+        let table = self.value.get_ref().as_table();
+        table.into_iter().flatten().any(|(key, _)| {
+            self.input.skipped.contains(&key.span().start) && words::is_like(key.get_ref(), field)
+        })
+    }
+
     fn wrong_kind(&self, expected: &str, found: &str) -> ReadError {
         let (expected, found) = (expected.to_owned(), found.to_owned());
         ReadError::new(ReadFault::Type { expected, found }).in_value(self.key, self.value.span())
@@ -386,13 +394,12 @@ impl<'i> de::Deserializer<'i> for Reader<'i> {
             return Err(self.list_for_table(list.iter().next()));
         }
         self.any(visitor).map_err(|mut error| {
-            // A key that exists was skipped, so its problem is known.
             let is_own = error.span.as_ref() == Some(&self.value.span());
             if let ReadFault::Missing(field) = error.fault
                 && is_own
                 && fields.contains(&field)
             {
-                error.follows |= self.value.get_ref().get(field).is_some();
+                error.follows |= self.skips(field);
             }
             error
         })
@@ -460,7 +467,7 @@ impl<'i, I: Iterator<Item = &'i Spanned<DeValue<'i>>>> SeqAccess<'i> for Element
             return Ok(None);
         };
         let read = seed.deserialize(Reader { input, key: *key, value });
-        read.map(Some).map_err(|error| error.skipping(value.span().start))
+        read.map(Some).map_err(|error| error.in_value(*key, value.span()).skipping(value.span().start))
     }
 }
 
@@ -500,7 +507,8 @@ where
         let Some((reader, start)) = self.next.take() else {
             return Err(de::Error::custom("a value without a key"));
         };
-        seed.deserialize(reader).map_err(|error| error.skipping(start))
+        let read = seed.deserialize(reader);
+        read.map_err(|error| error.in_value(reader.key, reader.value.span()).skipping(start))
     }
 }
 

@@ -65,11 +65,18 @@ pub(super) fn unknown(what: &str, found: &str, known: &[&str]) -> String {
     format!("unknown {what} `{found}`, {expected}{hint}")
 }
 
+/// Whether an unknown name may be a known one with a typing error.
+pub(super) fn is_like(found: &str, known: &str) -> bool {
+    likeness(found, known) > ALIKE
+}
+
+fn likeness(found: &str, known: &str) -> f64 {
+    strsim::jaro_winkler(&found.to_lowercase(), &known.to_lowercase())
+}
+
 fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
-    let rated = known
-        .iter()
-        .map(|known| (strsim::jaro_winkler(&found.to_lowercase(), &known.to_lowercase()), *known))
-        .filter(|(likeness, _)| *likeness > ALIKE);
+    let rated = known.iter().map(|known| (likeness(found, known), *known));
+    let rated = rated.filter(|(likeness, _)| *likeness > ALIKE);
     rated.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
 }
 

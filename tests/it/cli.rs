@@ -508,8 +508,11 @@ fn the_environment_names_the_policy_by_path_or_holds_it() {
 fn a_bad_policy_in_the_environment_is_named_by_its_variable() {
     let args = ["handle", "--event", HIGH_CPU, "--format", "json"];
     let ran = ran(&args, stepladder(&args).env("STEPLADDER_POLICY", "mode = \"perhaps\""), b"");
-    let message = "policy `STEPLADDER_POLICY` is not valid: line 1: `mode`: unknown variant `perhaps`, expected `act` or `observe`";
-    assert_eq!((ran.code, ran.json()), (2, json!({ "error": { "kind": "policy", "message": message } })));
+    let problem = "`mode`: unknown variant `perhaps`, expected `act` or `observe`";
+    let message = format!("policy `STEPLADDER_POLICY` is not valid: STEPLADDER_POLICY:1:8: {problem}");
+    let place = json!({ "file": "STEPLADDER_POLICY", "line": 1, "column": 8, "message": problem });
+    let error = json!({ "kind": "policy", "message": message, "problems": [place] });
+    assert_eq!((ran.code, ran.json()), (2, json!({ "error": error })));
 }
 
 /// The messages of Oracle's guide, as they stand in it.

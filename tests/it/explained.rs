@@ -179,8 +179,9 @@ fn what_a_policy_says_is_shown_in_one_line(#[case] policy: &str, #[case] verb: &
     args.extend(if verb == "check" { vec![policy.as_str()] } else { vec!["--policy", &policy] });
     let ran = run(&args);
     assert!(ran.out.contains(told) || ran.err.contains(told), "{ran}");
-    assert!(ran.err.lines().count() <= 1, "{ran}");
-    assert_eq!(ran.out.chars().find(|c| c.is_control() && *c != '\n'), None, "{ran}");
+    assert!(ran.err.lines().filter(|line| line.starts_with("error")).count() <= 1, "{ran}");
+    let printed = ran.out.chars().chain(ran.err.chars());
+    assert_eq!(printed.into_iter().find(|c| c.is_control() && *c != '\n'), None, "{ran}");
 }
 
 #[test]
@@ -196,7 +197,9 @@ fn a_files_name_is_shown_in_one_line() {
     let name = |kind: &str| format!("a\u{1b}[31m\nerror: fake.{kind}");
     for (policy, code) in [("mode = \"act\"", 0), ("mode = 1", 2)] {
         let ran = run(&["policy", "check", &write(&dir, &name("toml"), policy)]);
-        assert_eq!((ran.code, ran.out.lines().count() + ran.err.lines().count()), (code, 1), "{ran}");
+        let lines = if code == 0 { 1 } else { 5 };
+        assert_eq!((ran.code, ran.out.lines().count() + ran.err.lines().count()), (code, lines), "{ran}");
+        assert!(!ran.err.contains("\nerror"), "{ran}");
     }
     let ran = run(&["parse", &write(&dir, &name("json"), "")]);
     assert_eq!((ran.code, ran.err.lines().count()), (2, 1), "{ran}");
@@ -367,179 +370,188 @@ fn schedule(more: &str) -> String {
 // types, in the words of the file
 #[case::text_for_number(
     rule("instances", "track = \"60%\""),
-    "line 4: `track`: expected a number, found `\"60%\"`"
+    "line 4, column 9: `track`: expected a number, found `\"60%\"`"
 )]
-#[case::fraction(rule("instances", "step = 1.5"), "line 4: `step`: expected a whole number, found `1.5`")]
-#[case::negative(paired("step = -1"), "line 4: `step`: expected a whole number, not below 0, found `-1`")]
+#[case::fraction(
+    rule("instances", "step = 1.5"),
+    "line 4, column 8: `step`: expected a whole number, found `1.5`"
+)]
+#[case::negative(
+    paired("step = -1"),
+    "line 4, column 84: `step`: expected a whole number, not below 0, found `-1`"
+)]
 #[case::no_bounds(
     rule("instances", "instances = 3"),
-    "line 4: `instances`: expected a table such as `{ min = 1, max = 10 }`, found `3`"
+    "line 4, column 13: `instances`: expected a table such as `{ min = 1, max = 10 }`, found `3`"
 )]
 #[case::no_cooldown(
     rule("instances", "cooldown = \"5m\""),
-    "line 4: `cooldown`: expected a table such as `{ up = \"0s\", down = \"5m\" }`, found `\"5m\"`"
+    "line 4, column 12: `cooldown`: expected a table such as `{ up = \"0s\", down = \"5m\" }`, found `\"5m\"`"
 )]
-#[case::no_table("oci = 1".to_owned(), "line 1: `oci`: expected a table, found `1`")]
-#[case::in_a_list("accounts = [1]".to_owned(), "line 1: `accounts`: expected a string, found `1`")]
-#[case::no_list(rule("instances", "steps = 2"), "line 4: `steps`: expected a list, found `2`")]
+#[case::no_table("oci = 1".to_owned(), "line 1, column 7: `oci`: expected a table, found `1`")]
+#[case::in_a_list("accounts = [1]".to_owned(), "line 1, column 13: `accounts`: expected a string, found `1`")]
+#[case::no_list(rule("instances", "steps = 2"), "line 4, column 9: `steps`: expected a list, found `2`")]
 // the key is told whatever else is, and a word in other letters is known
-#[case::word("mode = \"observed\"".to_owned(), "line 1: `mode`: unknown variant `observed`, expected `act` or `observe`; did you mean `observe`?")]
-#[case::capitals("mode = \"ACT\"".to_owned(), "line 1: `mode`: unknown variant `ACT`, expected `act` or `observe`; did you mean `act`?")]
+#[case::word("mode = \"observed\"".to_owned(), "line 1, column 8: `mode`: unknown variant `observed`, expected `act` or `observe`; did you mean `observe`?")]
+#[case::capitals("mode = \"ACT\"".to_owned(), "line 1, column 8: `mode`: unknown variant `ACT`, expected `act` or `observe`; did you mean `act`?")]
 #[case::listed_word(
     "[[notify]]\nto = \"https://a.org\"\non = [\n  \"applied\",\n  \"fail\",\n]".to_owned(),
-    "line 5: `on`: unknown variant `fail`, expected `applied` or `failed`; did you mean `failed`?"
+    "line 5, column 3: `on`: unknown variant `fail`, expected `applied` or `failed`; did you mean `failed`?"
 )]
 #[case::inner_key(
     rule("instances", "instances = { min = 1, maks = 3 }"),
-    "line 4: `instances`: unknown field `maks`, expected `min` or `max`; did you mean `max`?"
+    "line 4, column 24: `instances`: unknown field `maks`, expected `min` or `max`; did you mean `max`?"
 )]
 // as large as it may be
 #[case::too_large(
     rule("instances", "instances = { min = 1, max = 99999999999 }"),
-    "line 4: `max`: expected a whole number up to 4294967295, found `99999999999`"
+    "line 4, column 30: `max`: expected a whole number up to 4294967295, found `99999999999`"
 )]
 #[case::step_too_far(
     rule("instances", "step = 99999999999"),
-    "line 4: rule 1 of the policy: `step = 99999999999`: expected -1000 to 1000, but not 0"
+    "line 4, column 8: rule 1 of the policy: `step = 99999999999`: expected -1000 to 1000, but not 0"
 )]
 #[case::pairs_step_of_nothing(
     paired("step = 0"),
-    "line 4: rule 1 of the policy: `pair.step = 0`: expected 1 to 1000"
+    "line 4, column 84: rule 1 of the policy: `pair.step = 0`: expected 1 to 1000"
 )]
 #[case::pairs_step_too_far(
     paired("step = 4294967295"),
-    "line 4: rule 1 of the policy: `pair.step = 4294967295`: expected 1 to 1000"
+    "line 4, column 84: rule 1 of the policy: `pair.step = 4294967295`: expected 1 to 1000"
 )]
 // nothing is said by saying nothing
 #[case::null(
     rule("instances", "steps = [{ above = 0, below = null, add = 1 }]"),
-    "line 4: `below`: there is no `null` in TOML: expected a value, or the key left out"
+    "line 4, column 31: `below`: there is no `null` in TOML: expected a value, or the key left out"
 )]
-#[case::none("[defaults]\nscale_up_threshold = None".to_owned(), "line 2: `scale_up_threshold`: there is no `null` in TOML: expected a value, or the key left out")]
+#[case::none("[defaults]\nscale_up_threshold = None".to_owned(), "line 2, column 22: `scale_up_threshold`: there is no `null` in TOML: expected a value, or the key left out")]
 // a word that only begins like it
-#[case::notable("[defaults]\nscale_up_threshold = notable".to_owned(), "line 2: `scale_up_threshold`: expected a number, or words in quotation marks")]
+#[case::notable("[defaults]\nscale_up_threshold = notable".to_owned(), "line 2, column 22: `scale_up_threshold`: expected a number, or words in quotation marks")]
 // a key that nobody knows is not repeated
-#[case::odd_key("[defaults]\n\"my key\" = nope".to_owned(), "line 2: expected a number, or words in quotation marks")]
+#[case::odd_key("[defaults]\n\"my key\" = nope".to_owned(), "line 2, column 12: expected a number, or words in quotation marks")]
 // the largest number that a whole one can be, and still too large
-#[case::largest("[defaults]\nmax_changes_per_hour = 4294967295".to_owned(), "line 2: defaults: `max_changes_per_hour = 4294967295`: expected 1 to 12")]
+#[case::largest("[defaults]\nmax_changes_per_hour = 4294967295".to_owned(), "line 2, column 24: defaults: `max_changes_per_hour = 4294967295`: expected 1 to 12")]
 // a key of that name is just unknown
 #[case::key_none(
     "mode = \"act\"\nnone = 1".to_owned(),
-    "line 2: unknown field `none`, expected one of `mode`, `targets`, `topics`, `accounts`, `defaults`, `rule`, `target`, \
+    "line 2, column 1: unknown field `none`, expected one of `mode`, `targets`, `topics`, `accounts`, `defaults`, `rule`, `target`, \
      `schedule`, `ladder`, `flex`, `notify`, `oci`"
 )]
 // a list of strings is no list of tables
 #[case::table_of_strings(
     "\n[targets]\na = \"b\"".to_owned(),
-    "line 2: `targets`: expected a list of strings, as in `targets = [\"…\"]`, found a table"
+    "line 2, column 1: `targets`: expected a list of strings, as in `targets = [\"…\"]`, found a table"
 )]
 // a number for a quantity
-#[case::percentage("[defaults]\nheadroom = 20".to_owned(), "line 2: `headroom`: expected a string such as `\"20%\"`, found `20`")]
+#[case::percentage("[defaults]\nheadroom = 20".to_owned(), "line 2, column 12: `headroom`: expected a string such as `\"20%\"`, found `20`")]
 #[case::seconds_up(
     "[defaults]\ncooldown = { up = 5 }".to_owned(),
-    "line 2: `up`: expected a string such as `\"0s\"`, found `5`"
+    "line 2, column 19: `up`: expected a string such as `\"0s\"`, found `5`"
 )]
 #[case::minutes(
     rule("shape", "pair = { alarm = \"x\", metric = \"m\", below = 10, window = 5 }"),
-    "line 4: `window`: expected a string such as `\"5m\"`, found `5`"
+    "line 4, column 58: `window`: expected a string such as `\"5m\"`, found `5`"
 )]
-#[case::one_rule("\n[rule]\nalarm = \"a\"".to_owned(), "line 2: `[rule]` should be `[[rule]]`: expected a list, found a table")]
+#[case::one_rule("\n[rule]\nalarm = \"a\"".to_owned(), "line 2, column 1: `[rule]` should be `[[rule]]`: expected a list, found a table")]
 #[case::several_defaults(
     "mode = \"act\"\n[[defaults]]\nscale_up_threshold = 70".to_owned(),
-    "line 2: `[[defaults]]` should be `[defaults]`: expected a table, found a list"
+    "line 2, column 1: `[[defaults]]` should be `[defaults]`: expected a table, found a list"
 )]
 // neither a list is a table, nor a table a word
-#[case::bounds_in_order("[defaults]\ninstances = [1, 3]".to_owned(), "line 2: `instances`: expected a table, found a list")]
+#[case::bounds_in_order("[defaults]\ninstances = [1, 3]".to_owned(), "line 2, column 13: `instances`: expected a table, found a list")]
 #[case::more_in_order(
     rule("shape", "cooldown = [\"1m\", \"2m\", 7]"),
-    "line 4: `cooldown`: expected a table, found a list"
+    "line 4, column 12: `cooldown`: expected a table, found a list"
 )]
 #[case::notify_in_order(
     "notify = [[\"https://x.example/y\"]]".to_owned(),
-    "line 1: `notify`: expected a table, found a list"
+    "line 1, column 11: `notify`: expected a table, found a list"
 )]
-#[case::rule_in_order("rule = [\n  [\"a\", \"b\"],\n]".to_owned(), "line 2: `rule`: expected a table, found a list")]
-#[case::schedule_in_order("schedule = [[\"0 8 * * *\"]]".to_owned(), "line 1: `schedule`: expected a table, found a list")]
-#[case::ladder_in_order("ladder = [[\"a\", []]]".to_owned(), "line 1: `ladder`: expected a table, found a list")]
-#[case::rung_in_order(ladder("x", "[\"a\", 1, 1]"), "line 4: `rungs`: expected a table, found a list")]
-#[case::flex_in_order("flex = [[\"a\", [1, 2], [6, 9]]]".to_owned(), "line 1: `flex`: expected a table, found a list")]
+#[case::rule_in_order("rule = [\n  [\"a\", \"b\"],\n]".to_owned(), "line 2, column 3: `rule`: expected a table, found a list")]
+#[case::schedule_in_order("schedule = [[\"0 8 * * *\"]]".to_owned(), "line 1, column 13: `schedule`: expected a table, found a list")]
+#[case::ladder_in_order("ladder = [[\"a\", []]]".to_owned(), "line 1, column 11: `ladder`: expected a table, found a list")]
+#[case::rung_in_order(
+    ladder("x", "[\"a\", 1, 1]"),
+    "line 4, column 3: `rungs`: expected a table, found a list"
+)]
+#[case::flex_in_order("flex = [[\"a\", [1, 2], [6, 9]]]".to_owned(), "line 1, column 9: `flex`: expected a table, found a list")]
 #[case::several_pairs(
     rule("shape", "[[rule.pair]]\nalarm = \"x\""),
-    "line 4: `[[rule.pair]]` should be `[rule.pair]`: expected a table, found a list"
+    "line 4, column 1: `[[rule.pair]]` should be `[rule.pair]`: expected a table, found a list"
 )]
-#[case::table_for_word("mode = { act = {} }".to_owned(), "line 1: `mode`: expected a string, found a table")]
-#[case::table_for_axis(rule("shape", "").replace("\"shape\"", "{ shape = {} }"), "line 3: `axis`: expected a string, found a table")]
+#[case::table_for_word("mode = { act = {} }".to_owned(), "line 1, column 8: `mode`: expected a string, found a table")]
+#[case::table_for_axis(rule("shape", "").replace("\"shape\"", "{ shape = {} }"), "line 3, column 8: `axis`: expected a string, found a table")]
 #[case::tables_for_words(
     "[[notify]]\nto = \"https://a.org\"\non = [{ applied = {} }]".to_owned(),
-    "line 3: `on`: expected a string, found a table"
+    "line 3, column 7: `on`: expected a string, found a table"
 )]
-#[case::list_for_word("[defaults]\nevidence = [\"window\"]".to_owned(), "line 2: `evidence`: expected a string, found a list")]
-#[case::twice(rule("instances", "step = 1\nstep = 2"), "line 5: `step` is there twice")]
+#[case::list_for_word("[defaults]\nevidence = [\"window\"]".to_owned(), "line 2, column 12: `evidence`: expected a string, found a list")]
+#[case::twice(rule("instances", "step = 1\nstep = 2"), "line 5, column 1: `step` is there twice")]
 // of several, the one that it is about
 #[case::step(
     rule(
         "instances",
         "steps = [\n  { below = 20, add = 1 },\n  { above = 20, below = 40, add = \"3%\" },\n  { above = 40, add = \"x%\" },\n]"
     ),
-    "line 7: rule 1 of the policy: step 3: `steps.add = \"x%\"`: expected 0 to 1000, or a whole percentage such as `\"30%\"`"
+    "line 7, column 23: rule 1 of the policy: step 3: `steps.add = \"x%\"`: expected 0 to 1000, or a whole percentage such as `\"30%\"`"
 )]
 #[case::pairs_step(
     paired("steps = [\n  { above = -10, below = 0, remove = 1 },\n  { below = -10,\n    remove = \"x%\" },\n]").replace(", metric", ",\n metric"),
-    "line 8: rule 1 of the policy: step 2: `pair.steps.remove = \"x%\"`: expected 0 to 1000, or a whole percentage such as \
+    "line 8, column 14: rule 1 of the policy: step 2: `pair.steps.remove = \"x%\"`: expected 0 to 1000, or a whole percentage such as \
      `\"30%\"`"
 )]
-#[case::account("accounts = [\n  \"111122223333\",\n  \"12\",\n]".to_owned(), "line 3: `accounts` 2: `12` is no account: expected 12 digits")]
-#[case::target("targets = [\n  \"a\",\n  \"\",\n]".to_owned(), "line 3: `targets` 2: it is empty: expected a glob on targets")]
+#[case::account("accounts = [\n  \"111122223333\",\n  \"12\",\n]".to_owned(), "line 3, column 3: `accounts` 2: `12` is no account: expected 12 digits")]
+#[case::target("targets = [\n  \"a\",\n  \"\",\n]".to_owned(), "line 3, column 3: `targets` 2: it is empty: expected a glob on targets")]
 #[case::deployment(
     "[oci]\ncompartment = \"ocid1.compartment.a\"\nfunction = \"ocid1.fnfunc.a\"\ndeployments = [\n  \
      \"ocid1.datasciencemodeldeployment.a\",\n  \"foo\",\n]"
         .to_owned(),
-    "line 6: deployment 2 of `oci`: `deployments`: `foo` is not the OCID of one: expected `ocid1.datasciencemodeldeployment.…`"
+    "line 6, column 3: deployment 2 of `oci`: `deployments`: `foo` is not the OCID of one: expected `ocid1.datasciencemodeldeployment.…`"
 )]
 #[case::rung(
     ladder(
         "x",
         "{ shape = \"a\", vcpus = 1, memory_gib = 1 },\n  { shape = \"b\", vcpus = 0, memory_gib = 1 }"
     ),
-    "line 5: rung 2 of ladder `x`: shape `b` needs `vcpus` and `memory_gib` above 0"
+    "line 5, column 26: rung 2 of ladder `x`: shape `b` needs `vcpus` and `memory_gib` above 0"
 )]
 #[case::rung_twice(
     ladder(
         "x",
         "{ shape = \"a\", vcpus = 1, memory_gib = 1 },\n  { shape = \"a\", vcpus = 2, memory_gib = 2 }"
     ),
-    "line 5: rung 2 of ladder `x`: shape `a` is on it twice"
+    "line 5, column 13: rung 2 of ladder `x`: shape `a` is on it twice"
 )]
 #[case::no_shape(
     ladder(
         "x of y",
         "{ shape = \"a\", vcpus = 1, memory_gib = 1 },\n  { shape = \" \", vcpus = 2, memory_gib = 2 }"
     ),
-    "line 5: rung 2 of ladder `x of y`: `shape` is empty: expected a shape as the API spells it"
+    "line 5, column 13: rung 2 of ladder `x of y`: `shape` is empty: expected a shape as the API spells it"
 )]
 #[case::no_flexible_shape(
     ladder(
         "x",
         "{ shape = \"a\", vcpus = 1, memory_gib = 1 },\n  { shape = \"b:2:32\", vcpus = 2, memory_gib = 2 }"
     ),
-    "line 5: rung 2 of ladder `x`: `b` is no flexible shape: expected it without a size, or a `[[flex]]` of it"
+    "line 5, column 13: rung 2 of ladder `x`: `b` is no flexible shape: expected it without a size, or a `[[flex]]` of it"
 )]
 #[case::second_ladder(
     format!("{}\n{}", ladder("x", RUNG), ladder("x", RUNG)),
-    "line 8: ladder 2: `name = \"x\"`: ladder 1 has it, too; expected another"
+    "line 8, column 8: ladder 2: `name = \"x\"`: ladder 1 has it, too; expected another"
 )]
 #[case::nameless_ladder(
     format!("{}\n{}", ladder("x", RUNG), ladder("", RUNG)),
-    "line 8: ladder 2: `name` is empty: expected a name"
+    "line 8, column 8: ladder 2: `name` is empty: expected a name"
 )]
 #[case::second_flex(
     format!("{}{}", flex("x"), flex("x")),
-    "line 6: flex 2: `shape = \"x\"`: flex 1 has it, too; expected another"
+    "line 6, column 9: flex 2: `shape = \"x\"`: flex 1 has it, too; expected another"
 )]
-#[case::shapeless_flex(format!("{}{}", flex("x"), flex("")), "line 6: flex 2: `shape` is empty: expected a name")]
+#[case::shapeless_flex(format!("{}{}", flex("x"), flex("")), "line 6, column 9: flex 2: `shape` is empty: expected a name")]
 #[case::target_flaps(
     "[[target]]\ntarget = \"*fraud*\"\nscale_up_threshold = 80\n\n[[target]]\ntarget = \"*\"\nscale_up_threshold = 15".to_owned(),
-    "line 7: target 2: `scale_up_threshold = 15` does not go with a built-in rule: `pair.below = 10` must flap: 10 on 2 instances would be \
+    "line 7, column 22: target 2: `scale_up_threshold = 15` does not go with a built-in rule: `pair.below = 10` must flap: 10 on 2 instances would be \
      20 on 1 instance, and the alarm that adds fires above 15, less a tenth 13.5; expected `pair.below` under 6.75, or a \
      higher `scale_up_threshold`"
 )]
@@ -548,62 +560,62 @@ fn schedule(more: &str) -> String {
         "instances",
         "instances = { min = 3, max = 9 }\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 50, window = \"5m\" }"
     )),
-    "line 9: target 1: `instances` does not go with rule 1 of the policy: `pair.below = 50` must flap: 50 on 2 instances would \
+    "line 9, column 13: target 1: `instances` does not go with rule 1 of the policy: `pair.below = 50` must flap: 50 on 2 instances would \
      be 100 on 1 instance, and the alarm that adds fires above 80, less a tenth 72; expected `pair.below` under 36, or a \
      higher `scale_up_threshold`"
 )]
 // steps that nothing takes, or that cannot be counted
 #[case::percent_of_rungs(
     paired("steps = [{ below = 0, remove = \"10%\" }]"),
-    "line 4: rule 1 of the policy: `pair.steps`: expected plain numbers in `remove`, because only instances can be counted in \
+    "line 4, column 85: rule 1 of the policy: `pair.steps`: expected plain numbers in `remove`, because only instances can be counted in \
      percent"
 )]
 #[case::above_a_low_threshold(
     paired("steps = [{ above = 0, remove = 1 }]"),
-    "line 4: rule 1 of the policy: `pair.steps`: one begins at the threshold or above it, where the pair never fires: \
+    "line 4, column 85: rule 1 of the policy: `pair.steps`: one begins at the threshold or above it, where the pair never fires: \
      expected `below = 0` or less"
 )]
 #[case::overlap(
     rule("instances", "steps = [{ above = 0, add = 1 }, { above = 0, add = 2 }]"),
-    "line 4: rule 1 of the policy: `steps` overlap: one has no end and the next begins at 0"
+    "line 4, column 9: rule 1 of the policy: `steps` overlap: one has no end and the next begins at 0"
 )]
 // what would never come back, and what does nothing
 #[case::metric(
     rule("shape", "pair = { alarm = \"x\", metric = \"CpuUtilisation\", below = 10, window = \"5m\" }"),
-    "line 4: rule 1 of the policy: `pair.metric = \"CpuUtilisation\"`: there is none; did you mean `CpuUtilization`?"
+    "line 4, column 32: rule 1 of the policy: `pair.metric = \"CpuUtilisation\"`: there is none; did you mean `CpuUtilization`?"
 )]
 #[case::idle(
     rule("instances", "headroom = \"20%\""),
-    "line 4: rule 1 of the policy: `headroom` does nothing: expected `axis = \"cheapest\"` beside it"
+    "line 4, column 12: rule 1 of the policy: `headroom` does nothing: expected `axis = \"cheapest\"` beside it"
 )]
 // whose fault it is
 #[case::defaults_flap(
     "[defaults]\nscale_up_threshold = 15".to_owned(),
-    "line 2: defaults: `scale_up_threshold = 15` is too low for a built-in rule: `pair.below = 10` must flap: 10 on 2 instances would be 20 \
+    "line 2, column 22: defaults: `scale_up_threshold = 15` is too low for a built-in rule: `pair.below = 10` must flap: 10 on 2 instances would be 20 \
      on 1 instance, and the alarm that adds fires above 15, less a tenth 13.5; expected `pair.below` under 6.75, or a higher \
      `scale_up_threshold`"
 )]
 // times
 #[case::days(
     schedule("cron = \"0 8 * * *\"\nmin = 2").replace("1h", "2d"),
-    "line 2: schedule 1: `for = \"2d\"` is no duration in hours and minutes: expected whole minutes from `1m` to `744h`"
+    "line 2, column 7: schedule 1: `for = \"2d\"` is no duration in hours and minutes: expected whole minutes from `1m` to `744h`"
 )]
 #[case::hours(
     schedule("cron = \"0 8 * * *\"\nmin = 2").replace("\"1h\"", "10"),
-    "line 2: `for`: expected a string such as `\"10h\"`, found `10`"
+    "line 2, column 7: `for`: expected a string such as `\"10h\"`, found `10`"
 )]
 #[case::seconds(
     schedule("cron = \"0 0 8 * * *\"\nmin = 2"),
-    "line 3: schedule 1: `cron = \"0 0 8 * * *\"` has 6: expected five fields such as `0 8 * * MON-FRI`: minute, hour, day, \
+    "line 3, column 8: schedule 1: `cron = \"0 0 8 * * *\"` has 6: expected five fields such as `0 8 * * MON-FRI`: minute, hour, day, \
      month, day of the week"
 )]
 #[case::no_such_day(
     schedule("cron = \"0 8 30 2 *\"\nmin = 2"),
-    "line 3: schedule 1: `cron = \"0 8 30 2 *\"` never begins: there is no such day"
+    "line 3, column 8: schedule 1: `cron = \"0 8 30 2 *\"` never begins: there is no such day"
 )]
 #[case::beside_a_target(
     format!("[[target]]\ntarget = \"*\"\ninstances = {{ min = 1, max = 3 }}\n{}", schedule("cron = \"0 8 * * *\"\nmin = 5")),
-    "line 7: schedule 1: `min = 5` leaves nothing between 5 and 3, with the bounds of target 1: expected both `min` and `max`"
+    "line 7, column 7: schedule 1: `min = 5` leaves nothing between 5 and 3, with the bounds of target 1: expected both `min` and `max`"
 )]
 fn what_is_wrong_is_told(#[case] policy: String, #[case] told: &str) {
     assert_eq!(Policy::parse(&policy).unwrap_err().to_string(), told, "{policy}");

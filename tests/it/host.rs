@@ -207,7 +207,10 @@ async fn a_kept_policy_is_read_again_and_the_last_good_one_counts() {
     store.holds(Ok("mode = \"act\"\nmood = \"act\""));
     let failed = kept.policy(&store, at(0), &mut told).await.unwrap_err();
     assert!(!failed.retryable, "{failed:?}");
-    assert!(failed.message.contains("`ssm:policy`") && failed.message.contains("line 2"), "{failed:?}");
+    assert!(
+        failed.message.contains("`ssm:policy`") && failed.message.contains("ssm:policy:2:1: "),
+        "{failed:?}"
+    );
     assert_eq!(told.0, ["policy", "policy"]);
 
     let rows: [Read; 6] = [

@@ -555,10 +555,14 @@ mod of_several_the_one_that_is_wrong_is_told {
 
     rows![
         Limit,
-        second_ladder =
-            refused(ladder("a", 1) + &ladder("b", 0) + &ladder("c", 1), "line 6: rung 1 of ladder `b`: "),
-        second_flexible_shape = refused(flex("a", 1) + &flex("b", 0), "line 7: flexible shape `b`: "),
-        second_rule = refused(rule("") + "\n" + &rule("step = 0"), "line 8: rule 2 of the policy: "),
+        second_ladder = refused(
+            ladder("a", 1) + &ladder("b", 0) + &ladder("c", 1),
+            "line 6, column 33: rung 1 of ladder `b`: "
+        ),
+        second_flexible_shape =
+            refused(flex("a", 1) + &flex("b", 0), "line 7, column 9: flexible shape `b`: "),
+        second_rule =
+            refused(rule("") + "\n" + &rule("step = 0"), "line 8, column 8: rule 2 of the policy: "),
     ];
 }
 

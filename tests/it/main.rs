@@ -33,6 +33,7 @@ mod notice;
 mod oci;
 mod parse;
 mod policy;
+mod problems;
 mod properties;
 mod provision;
 mod repair;

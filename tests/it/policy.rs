@@ -228,7 +228,7 @@ fn a_flexible_shape_that_makes_no_sense_is_told_with_its_name(
 
 #[rstest]
 #[case::targets("targets = [\"endpoint/*\", \"\"]", &["`targets` 2: it is empty", "expected a glob on targets"])]
-#[case::topics("topics = [\" \"]", &["`topics` 1: it is empty", "expected a glob on the ARNs of topics"])]
+#[case::topics("topics = [\" \"]", &["`topics` 1: it is empty", "expected a glob on the ids of topics"])]
 #[case::short("accounts = [\"11112222333\"]", &["`accounts`", "`11112222333` is no account", "expected 12 digits"])]
 #[case::long("accounts = [\"1111222233334\"]", &["`1111222233334` is no account"])]
 #[case::glob("accounts = [\"111122223333\", \"11112222*\"]", &["`11112222*` is no account"])]

@@ -9,10 +9,11 @@ use rstest::rstest;
 use stepladder::platform::{Operation, aws, oci, operations, web};
 
 /// The top-level modules, lowest first: each imports only what is above it in this list. `lib.rs` shows the same order.
-const LAYERS: [&str; 27] = [
+const LAYERS: [&str; 28] = [
     "text",
     "environment",
     "address",
+    "duration",
     "document",
     "size",
     "scaling",
@@ -40,7 +41,7 @@ const LAYERS: [&str; 27] = [
 ];
 
 /// Where nothing may wait, read the clock or the environment, or know a platform's client.
-const PURE: [&str; 26] = [
+const PURE: [&str; 27] = [
     "address.rs",
     "alarm.rs",
     "decide",
@@ -48,6 +49,7 @@ const PURE: [&str; 26] = [
     "deployment.rs",
     "document",
     "document.rs",
+    "duration.rs",
     "ladder",
     "ladder.rs",
     "notice.rs",

@@ -63,9 +63,9 @@ impl Desired {
     /// The same with those destinations that are topics of OCI.
     #[must_use]
     pub fn with_destinations<'a>(mut self, destinations: impl Iterator<Item = &'a Destination>) -> Self {
-        let topics = destinations.filter_map(|destination| match destination {
-            Destination::Oci(id) => Some(id.clone()),
-            Destination::Aws(_) | Destination::Web(_) => None,
+        let topics = destinations.filter_map(|destination| {
+            let Destination::Oci(id) = destination else { return None };
+            Some(id.clone())
         });
         self.notifies = topics.collect();
         self
