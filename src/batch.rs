@@ -47,7 +47,7 @@ impl Batch {
             };
             match handle_each(&message.payload, cloud, policy, now, &mut kept).await {
                 Ok(answer) => {
-                    *done = report::worth_another_delivery(&answer).is_none();
+                    *done = report::retry_reason(&answer).is_none();
                     rejected.extend(answer.rejected);
                     *error = answer.error.or(error.take());
                 }

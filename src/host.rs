@@ -69,7 +69,7 @@ pub async fn answer(
         }
         Ok(Err(error)) => {
             log.error(error.kind(), &error.to_string());
-            Ended::Handled(report::unreadable(&error))
+            Ended::Handled(report::unreadable_payload(&error))
         }
         Err(_) => Ended::TimeIsUp,
     }
@@ -108,7 +108,7 @@ pub async fn notify(answer: &mut Answer, cloud: &dyn Client, left: Duration, log
 fn ended(answer: &Answer, log: &mut dyn Log) -> Ended {
     tell_errors(answer, log);
     let reply = report::reply(answer);
-    match report::worth_another_delivery(answer) {
+    match report::retry_reason(answer) {
         Some(message) => Ended::Failed(reply, message),
         None => Ended::Handled(reply),
     }

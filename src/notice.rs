@@ -122,7 +122,7 @@ impl<'a> News<'a> {
     /// Two lines in Slack's own markup. The record's text is escaped, so that it cannot become a mention or a link.
     fn slack(&self) -> String {
         let (what, target, from, to) = (self.what(), self.target(), self.from, self.to);
-        let because = report::because(self.outcome);
+        let because = report::explanation(self.outcome);
         let [target, because] = [target, &because].map(|text| escaped(&text::plain(text)));
         format!("*stepladder {what}* `{target}`: {from} → {to}\n{because}")
     }

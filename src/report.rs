@@ -1,6 +1,6 @@
-//! Reports an outcome: the decision record, one sentence, the text that an operator reads, and metrics.
+//! Formats an outcome: the decision record, one sentence, the text for an operator, and metrics.
 //!
-//! The record's field names are a contract with other programs. Sends nothing, decides nothing.
+//! Other programs depend on the record's field names, so a name never changes. This module sends and decides nothing.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ use crate::source::Event;
 use crate::target::TargetId;
 use crate::text::plain;
 
-/// The reply of every host.
+/// The reply of every host to a payload.
 pub fn reply(answer: &Answer) -> Value {
     let mut reply = Map::new();
     reply.insert("outcomes".to_owned(), answer.outcomes.iter().map(record).collect());
@@ -30,15 +30,15 @@ pub fn reply(answer: &Answer) -> Value {
     Value::Object(reply)
 }
 
-/// Why a payload should be delivered again; `None` where that would not help.
-pub fn worth_another_delivery(answer: &Answer) -> Option<String> {
-    let unasked = answer.error.as_ref().filter(|error| error.is_retryable()).map(ToString::to_string);
-    let failed = || answer.outcomes.iter().find(|outcome| outcome.is_retryable()).map(because);
-    unasked.or_else(failed)
+/// Why a payload should be delivered again; `None` if a retry would not help.
+pub fn retry_reason(answer: &Answer) -> Option<String> {
+    let unread_alarms = answer.error.as_ref().filter(|error| error.is_retryable()).map(ToString::to_string);
+    let failed = || answer.outcomes.iter().find(|outcome| outcome.is_retryable()).map(explanation);
+    unread_alarms.or_else(failed)
 }
 
 /// The reply to a payload that cannot be read.
-pub fn unreadable(error: &source::Error) -> Value {
+pub fn unreadable_payload(error: &source::Error) -> Value {
     json!({ "error": rejection(error) })
 }
 
@@ -46,15 +46,15 @@ fn rejection(error: &source::Error) -> Value {
     json!({ "kind": error.kind(), "message": error.to_string() })
 }
 
-/// The decision record of one alarm and target.
+/// The decision record of one alarm and one target.
 pub fn record(outcome: &Outcome) -> Value {
-    // Destructured so that a new field cannot be forgotten here.
+    // Destructured, so that the compiler rejects a new field that is missing here.
     let Outcome { alarm, target, observed, decision, checks, calls, notices, notes, error, result } = outcome;
-    let observed = observed.as_ref().map(|observed| {
-        let mut value = json!(observed.size);
-        value["status"] = json!(observed.status);
-        value["last_change"] = json!(observed.last_change);
-        value
+    let observed = observed.as_ref().map(|deployment| {
+        let mut observed = json!(deployment.size);
+        observed["status"] = json!(deployment.status);
+        observed["last_change"] = json!(deployment.last_change);
+        observed
     });
     let guards: Vec<Value> = checks
         .iter()
@@ -70,7 +70,7 @@ pub fn record(outcome: &Outcome) -> Value {
         },
         "observed": observed,
         "decision": decision_value(decision),
-        "because": because(outcome),
+        "because": explanation(outcome),
         "guards": guards,
         "calls": calls.iter().map(call_value).collect::<Vec<_>>(),
         "result": result,
@@ -116,7 +116,7 @@ fn call_value(call_record: &CallRecord) -> Value {
 }
 
 /// The reason for the decision, in one sentence.
-pub fn because(outcome: &Outcome) -> String {
+pub fn explanation(outcome: &Outcome) -> String {
     if let Some(error) = &outcome.error {
         return match error.hint() {
             Some(hint) => format!("{error}; {hint}"),
@@ -128,16 +128,16 @@ pub fn because(outcome: &Outcome) -> String {
         Decision::Resize { from, to, .. } => {
             let rule = outcome.checks.iter().find(|check| check.guard == "no_rule");
             let rule = rule.map_or_else(String::new, |check| check.input.clone());
-            format!("{}, so {from} becomes {to} ({rule})", measured(&outcome.alarm))
+            format!("{}, so {from} becomes {to} ({rule})", measurement_text(&outcome.alarm))
         }
     }
 }
 
-/// What the alarm measured, in words.
-fn measured(alarm: &Alarm) -> String {
+/// The alarm's measurement, in words.
+fn measurement_text(alarm: &Alarm) -> String {
     let measurement = &alarm.measurement;
     let metric = measurement.metric.as_deref().unwrap_or("the alarm's metric");
-    // With several targets the value is that of the worst, whichever that is.
+    // With several targets the value belongs to the worst one, and the payload does not name it.
     let value = measurement.value.filter(|_| alarm.names_one());
     match (value, measurement.threshold) {
         (Some(value), Some(threshold)) => format!("{metric} is at {value} with a threshold of {threshold}"),
@@ -147,7 +147,7 @@ fn measured(alarm: &Alarm) -> String {
     }
 }
 
-/// The content of a payload, and nothing else.
+/// The contents of a parsed payload.
 pub fn parsed(event: &Event) -> Value {
     let Event { alarms, settled, tick, rejected } = event;
     let mut value = Map::new();
@@ -180,14 +180,14 @@ fn parsed_alarm(alarm: &Alarm) -> Value {
     })
 }
 
-/// One outcome as an operator reads it.
+/// One outcome, as text for an operator.
 pub fn text(outcome: &Outcome) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: &str| {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {label:<9} {}", plain(value));
     };
-    line("alarm", &announced(&outcome.alarm));
+    line("alarm", &alarm_sentence(&outcome.alarm));
     if let Some(target) = &outcome.target {
         line("target", target.as_str());
     }
@@ -196,14 +196,14 @@ pub fn text(outcome: &Outcome) -> String {
         line("seen", &format!("{}, {}{changed}", observed.size, observed.status));
     }
     line("decision", &decision_text(&outcome.decision));
-    line("because", &because(outcome));
+    line("because", &explanation(outcome));
     for (i, CallRecord { call, status, .. }) in outcome.calls.iter().enumerate() {
         let label = if i == 0 { "calls" } else { "" };
         line(label, &format!("{} {}: {call}", call.operation(), status_text(*status)));
     }
     for (i, CallRecord { call, status, answer }) in outcome.notices.iter().enumerate() {
         let label = if i == 0 { "notices" } else { "" };
-        // A call's failure is the outcome's error; a notice's failure is reported only here.
+        // The outcome's error explains a failed call. Only this line explains a failed notice.
         let why = answer.as_ref().filter(|_| *status == Status::Failed);
         let why = why.map_or_else(String::new, |why| format!(": {why}"));
         line(label, &format!("{} {}: {call}{why}", call.operation(), status_text(*status)));
@@ -215,8 +215,8 @@ pub fn text(outcome: &Outcome) -> String {
     text
 }
 
-/// An alarm's transition, as a sentence without its full stop.
-pub fn announced(alarm: &Alarm) -> String {
+/// The alarm's name and its transition: the beginning of a sentence.
+pub fn alarm_sentence(alarm: &Alarm) -> String {
     let verb = match alarm.transition {
         Transition::Firing => "fires",
         Transition::Repeat => "fires still",
@@ -245,7 +245,7 @@ fn status_text(status: Status) -> &'static str {
     }
 }
 
-/// The word for how it ended.
+/// The word for a result.
 pub fn ending_text(ending: Ending) -> &'static str {
     match ending {
         Ending::Applied => "applied",
@@ -255,17 +255,17 @@ pub fn ending_text(ending: Ending) -> &'static str {
     }
 }
 
-/// What an outcome counts for, in the metrics of every host.
+/// The metrics of one outcome, the same for every host.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Measures {
-    /// Why it ended so: a hold's reason, an error's kind, or `resize`.
+pub struct OutcomeMetrics {
+    /// The reason for the result: a hold's reason, an error's kind, or `resize`.
     pub reason: &'static str,
-    /// How many seconds passed from the alarm to the call, where a resize was sent.
+    /// Seconds from the alarm to the call, if a resize was sent.
     pub alarm_to_call_seconds: Option<f64>,
 }
 
-/// Counts an outcome. What was asked for by a tick has not notified anybody, so nothing is measured from there.
-pub fn measures(outcome: &Outcome, now: Timestamp) -> Measures {
+/// The metrics of an outcome. An alarm that a tick found sent no notification, so it has no delay to measure.
+pub fn metrics(outcome: &Outcome, now: Timestamp) -> OutcomeMetrics {
     let notified = outcome.resized() && outcome.alarm.source != ASKED_FOR;
     let seconds = |at: Timestamp| now.duration_since(at).as_secs_f64();
     let reason = match (&outcome.error, &outcome.decision) {
@@ -273,10 +273,10 @@ pub fn measures(outcome: &Outcome, now: Timestamp) -> Measures {
         (None, Decision::Resize { .. }) => "resize",
         (None, Decision::Hold(hold)) => hold.reason(),
     };
-    Measures { reason, alarm_to_call_seconds: outcome.alarm.at.filter(|_| notified).map(seconds) }
+    OutcomeMetrics { reason, alarm_to_call_seconds: outcome.alarm.at.filter(|_| notified).map(seconds) }
 }
 
-/// Whether an outcome failed because the payload was of no use, not because something broke.
+/// Whether an outcome failed because of the payload, and not because of a failure.
 pub fn is_unusable_input(outcome: &Outcome) -> bool {
     outcome.decision == Decision::Hold(Hold::UnknownTarget)
 }

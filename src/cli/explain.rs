@@ -139,7 +139,7 @@ fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
     }
     say(String::new());
     match (&outcome.error, &outcome.decision) {
-        (Some(_), _) => say(format!("It cannot be looked at: {}.", report::because(outcome))),
+        (Some(_), _) => say(format!("It cannot be looked at: {}.", report::explanation(outcome))),
         (None, Decision::Resize { axis, from, to }) => {
             say(format!("So its {axis} would go from {from} to {to}."));
         }
@@ -237,7 +237,7 @@ fn cost(outcome: &Outcome, observed: &Deployment, policy: &Policy) -> String {
 
 fn said(alarm: &Alarm) -> String {
     let measurement = &alarm.measurement;
-    let mut text = format!("Alarm {} ({})", report::announced(alarm), alarm.source);
+    let mut text = format!("Alarm {} ({})", report::alarm_sentence(alarm), alarm.source);
     // Writing to a string cannot fail.
     if let Some(metric) = &measurement.metric {
         let _ = write!(text, ": {metric}");

@@ -143,7 +143,7 @@ fn an_unknown_flexible_shape_is_told_with_the_nearest(#[case] rung: &str, #[case
         panic!("{:?}", outcome.decision)
     };
     assert_eq!((shape.as_str(), found.as_deref()), (rung, Some(nearest)));
-    assert!(report::because(&outcome).contains(&format!("the nearest is `{nearest}`")));
+    assert!(report::explanation(&outcome).contains(&format!("the nearest is `{nearest}`")));
 }
 
 /// Limits of a policy's own.
@@ -333,7 +333,7 @@ fn a_variant_has_no_bandwidth() {
     for alarm in [HIGH_BANDWIDTH, LOW_BANDWIDTH] {
         let outcome = tell(&notice(alarm, VARIANT), &cloud(), &built_in());
         assert_eq!((reason(&outcome), outcome.calls.len()), ("not_resizable", 0));
-        let because = report::because(&outcome);
+        let because = report::explanation(&outcome);
         assert!(because.contains("its bandwidth cannot be changed"), "{because}");
         the_last_guard_held(&outcome);
     }
@@ -443,7 +443,7 @@ fn a_deployment_is_resized_where_that_is_possible(
 ) {
     let cloud = described(&configuration);
     let outcome = tell(&notice(alarm, CHURN), &cloud, &built_in());
-    assert_eq!(reason(&outcome), expected, "{}", report::because(&outcome));
+    assert_eq!(reason(&outcome), expected, "{}", report::explanation(&outcome));
     the_last_guard_held(&outcome);
     assert_eq!(outcome.calls.is_empty(), expected != "resize", "{:?}", operations(&outcome));
     assert_ne!(outcome.result, Ending::Failed);
@@ -470,7 +470,8 @@ fn an_owner_and_a_reason_are_told_in_the_services_own_words() {
         (group(settings(), "MANAGED_COMPUTE_CLUSTER"), HIGH_MEM, "`MANAGED_COMPUTE_CLUSTER`"),
     ];
     for (configuration, alarm, part) in rows {
-        let because = report::because(&tell(&notice(alarm, CHURN), &described(&configuration), &built_in()));
+        let because =
+            report::explanation(&tell(&notice(alarm, CHURN), &described(&configuration), &built_in()));
         assert!(because.contains(part), "{because}");
         // Nothing can be parked on OCI, so nobody is told to.
         assert!(!because.contains("park"), "{because}");

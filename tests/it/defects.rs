@@ -93,7 +93,7 @@ fn any_title_is_answered_and_a_suffix_is_enough(#[case] title: &str, #[case] exp
 fn a_body_that_is_no_alarm_ends_there_and_is_told(#[case] body: &[u8], #[case] kind: &str) {
     let error = source::parse(body).unwrap_err();
     assert_eq!(error.kind(), kind, "{error}");
-    assert_eq!(report::unreadable(&error)["error"]["kind"], kind);
+    assert_eq!(report::unreadable_payload(&error)["error"]["kind"], kind);
 }
 
 /// Defect 5: of all alarms of a message, and all streams of an alarm, only the first was looked at.
@@ -125,7 +125,7 @@ fn a_message_without_a_deployment_is_told(#[case] dimensions: Value) {
     message["alarmMetaData"][0]["query"] = json!("CpuUtilization[5m].grouping().mean() > 80");
     let by_nothing = answer(message.to_string().as_bytes(), &cloud(), &built_in(), at(0));
     assert_eq!(reason(&by_nothing.outcomes[0]), "unknown_target");
-    assert!(report::because(&by_nothing.outcomes[0]).contains("expected an OCI model deployment's"));
+    assert!(report::explanation(&by_nothing.outcomes[0]).contains("expected an OCI model deployment's"));
 }
 
 /// Defect 6: a policy of the service's own has no count, and to read one was an exception.
@@ -134,7 +134,7 @@ fn a_deployment_that_scales_itself_is_told_and_not_touched() {
     let cloud = configured(&json!({ "policyType": "AUTOSCALING", "isEnabled": true }));
     let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
     assert_eq!((reason(&outcome), outcome.calls.len()), ("owned_elsewhere", 0));
-    assert!(report::because(&outcome).contains("AUTOSCALING"), "{}", report::because(&outcome));
+    assert!(report::explanation(&outcome).contains("AUTOSCALING"), "{}", report::explanation(&outcome));
     // What it does not change is still ours to change.
     assert_eq!(reason(&tell(&notice(HIGH_MEM, CHURN), &cloud, &built_in())), "resize");
 }
@@ -165,7 +165,7 @@ fn configured(scaling: &Value) -> SimulatedCloud {
 fn the_largest_shape_is_at_its_ceiling() {
     let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud_with(CHURN, 1, "VM.Standard2.24"), &built_in());
     assert_eq!((reason(&outcome), outcome.result), ("at_ceiling", Ending::Held));
-    let because = report::because(&outcome);
+    let because = report::explanation(&outcome);
     assert!(because.contains("`VM.Standard2.24` is the last rung"), "{because}");
 }
 
@@ -403,7 +403,7 @@ fn every_state_is_answered_and_told(#[case] state: &str, #[case] expected: &str)
         let outcome = tell(&notice(alarm, CHURN), &SimulatedCloud::new(on_this), &built_in());
         assert_eq!(reason(&outcome), expected);
         assert_eq!(report::record(&outcome)["observed"]["status"], state);
-        assert!(expected == "resize" || report::because(&outcome).contains(state));
+        assert!(expected == "resize" || report::explanation(&outcome).contains(state));
     }
 }
 
@@ -427,7 +427,7 @@ fn other_families_are_resized_and_the_network_stays() {
     let cloud = configured(&json!({ "policyType": "FIXED_SIZE", "instanceCount": 2 }));
     let before = on(&cloud, CHURN, |found| found.configuration.clone()).unwrap();
     let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud, &built_in());
-    assert_eq!(outcome.result, Ending::Applied, "{}", report::because(&outcome));
+    assert_eq!(outcome.result, Ending::Applied, "{}", report::explanation(&outcome));
     pass(&cloud, 60);
     let mut wanted = before;
     let flex = "/modelConfigurationDetails/instanceConfiguration/modelDeploymentInstanceShapeConfigDetails";

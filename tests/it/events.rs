@@ -149,7 +149,7 @@ fn decided(outcome: &Outcome) -> String {
         Decision::Hold(hold) => format!("hold {}", hold.reason()),
     };
     let mut text = format!("{} on {target}\n  {decision}\n", outcome.alarm.name);
-    writeln!(text, "  because {}", report::because(outcome)).unwrap();
+    writeln!(text, "  because {}", report::explanation(outcome)).unwrap();
     for call_record in &outcome.calls {
         writeln!(text, "  call {}: {}", call_record.call.operation(), call_record.call).unwrap();
     }

@@ -328,7 +328,7 @@ fn a_destination_that_fails_changes_nothing(#[case] error: Option<Error>, #[case
     let statuses: Vec<Status> = found.outcomes[0].notices.iter().map(|notice| notice.status).collect();
     assert_eq!(statuses, [Status::Done, Status::Failed, Status::Done, Status::Done]);
     assert_eq!(told(&unheard).len(), 3, "the others are told all the same");
-    assert_eq!(report::worth_another_delivery(&found), None);
+    assert_eq!(report::retry_reason(&found), None);
     assert!(report::text(&found.outcomes[0]).contains(why), "{}", report::text(&found.outcomes[0]));
     let record = report::record(&found.outcomes[0]);
     assert!(record["notices"][1]["detail"].as_str().unwrap().contains(why), "{record:#}");
@@ -353,7 +353,7 @@ fn whether_a_failed_resize_is_delivered_again_is_its_own_affair() {
         let cloud = cloud();
         let answer = answered(&high().body(), &Interrupted::by(error, &cloud), &policy);
         assert_eq!(answer.outcomes[0].notices[0].status, Status::Done);
-        report::worth_another_delivery(&answer).is_some()
+        report::retry_reason(&answer).is_some()
     };
     assert_eq!((retried(throttling()), retried(refusal())), (true, false));
 }

@@ -455,7 +455,7 @@ fn arriving(arrival: Arrival) -> Value {
 fn outcome_of(payload: &Value, text: &str) -> (&'static str, String) {
     let mut answer = answer(payload.to_string().as_bytes(), &cloud(), &policy(text), at(0));
     let outcome = answer.outcomes.remove(0);
-    (reason(&outcome), report::because(&outcome))
+    (reason(&outcome), report::explanation(&outcome))
 }
 
 const OTHERS: &str = "arn:aws:sns:us-east-1:111122223333:others";
@@ -523,7 +523,7 @@ fn an_alarm_of_no_account_is_of_none_that_is_listed() {
 #[case::accounts("accounts = []", "the policy's `accounts` do not include `111122223333`")]
 fn what_is_not_allowed_is_told_with_its_list(#[case] text: &str, #[case] expected: &str) {
     let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud(), &policy(text));
-    assert_eq!(report::because(&outcome), expected);
+    assert_eq!(report::explanation(&outcome), expected);
     assert!(outcome.observed.is_none(), "nothing is even looked at");
     let last = outcome.checks.last().unwrap();
     assert!(last.blocked && expected.contains(last.input.clone().as_str()), "{last:?}");
@@ -760,9 +760,9 @@ fn ladder_name() {
     let policy = policy(&ladder_with("name", "\"yours\""));
     let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud_with(CHURN, 1, "mine.2"), &policy);
     assert!(
-        report::because(&outcome).contains("last rung of ladder `yours`"),
+        report::explanation(&outcome).contains("last rung of ladder `yours`"),
         "{}",
-        report::because(&outcome)
+        report::explanation(&outcome)
     );
 }
 

@@ -133,7 +133,7 @@ fn a_busy_hold_tells_the_platforms_own_word() {
     on(&cloud, VARIANT, |found| found.status = Some("SystemUpdating".to_owned()));
     let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud, &built_in());
     assert_eq!(outcome.decision, Decision::Hold(Hold::Busy { status: "SystemUpdating".to_owned() }));
-    assert!(report::because(&outcome).contains("`SystemUpdating`"));
+    assert!(report::explanation(&outcome).contains("`SystemUpdating`"));
 }
 
 // ---- R3: evidence must be newer than the last change ----
@@ -421,7 +421,7 @@ fn the_shape_moves_along_its_ladder(
 #[case("ml.m5d.xlarge", "ml.m5")]
 fn an_unlisted_shape_is_told_with_the_nearest_ladder(#[case] shape: &str, #[case] nearest: &str) {
     let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud_with(CHURN, 1, shape), &built_in());
-    let because = report::because(&outcome);
+    let because = report::explanation(&outcome);
     assert!(
         because.contains(&format!("`{shape}`")) && because.contains(&format!("`{nearest}`")),
         "{because}"
@@ -677,7 +677,7 @@ fn an_alarm_that_is_not_ours_keeps_a_variant_from_going_up() {
     let before = cloud.snapshot();
     let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud, &built_in());
     assert!(held(&outcome, "pair_taken"), "{outcome:?}");
-    assert!(report::because(&outcome).contains(&built_in_pair_name(VARIANT)));
+    assert!(report::explanation(&outcome).contains(&built_in_pair_name(VARIANT)));
     assert_eq!(cloud.snapshot(), before);
 }
 
@@ -930,7 +930,7 @@ fn the_record_of_a_resize_is_a_contract() {
     let answer = answer(&notice(HIGH_CPU, VARIANT).body(), &cloud(), &built_in(), at(0));
     let outcome = &answer.outcomes[0];
     // Sentences are for people and may be written better; what they must tell is fixed.
-    let because = report::because(outcome);
+    let because = report::explanation(outcome);
     let details: Vec<String> =
         outcome.calls.iter().map(|sent| format!("{}: {}", sent.call, answered(sent))).collect();
     tells(&because, &["CPUUtilization", "365.6", "160", "1 × ml.m5.xlarge", "2", "high_cpu"]);
@@ -1200,7 +1200,7 @@ fn an_unknown_deployment_is_a_permanent_failure() {
         (reason(&outcome), outcome.result, outcome.is_retryable()),
         ("not_observed", Ending::Failed, false)
     );
-    assert!(report::because(&outcome).contains("ghost"), "{}", report::because(&outcome));
+    assert!(report::explanation(&outcome).contains("ghost"), "{}", report::explanation(&outcome));
 }
 
 #[rstest]

@@ -317,7 +317,7 @@ fn a_rolled_back_step_is_told_and_not_tried_again_for_an_hour() {
     roll_back(&cloud, 3);
     let outcome = hear(HIGH_MEM, 20, &cloud, &policy);
     assert_eq!(reason(&outcome), "infeasible");
-    assert!(report::because(&outcome).contains("rolled back"), "{}", report::because(&outcome));
+    assert!(report::explanation(&outcome).contains("rolled back"), "{}", report::explanation(&outcome));
     // At once it is written down, the note of the step goes, and so do the copy and the pair.
     let calls = ["aws:DeleteTags", "aws:AddTags", "aws:DeleteEndpointConfig", "aws:DeleteAlarms"];
     assert_eq!(operations(&outcome), calls);
@@ -361,8 +361,8 @@ fn an_update_that_is_not_accepted_is_no_rollback(#[case] error: Error, #[case] n
     // Somebody's change of another variant is completed.
     on(&cloud, VARIANT, |found| found.last_change = Some(minute(5)));
     let outcome = hear(HIGH_MEM, 20, &cloud, &policy);
-    assert_eq!(reason(&outcome), next, "{}", report::because(&outcome));
-    assert!(!report::because(&outcome).contains("rolled back"));
+    assert_eq!(reason(&outcome), next, "{}", report::explanation(&outcome));
+    assert!(!report::explanation(&outcome).contains("rolled back"));
 }
 
 #[test]
@@ -489,7 +489,7 @@ fn a_registered_variant_keeps_its_type_unless_it_may_be_parked() {
     let cloud = low_and_registered();
     let outcome = hear(HIGH_MEM, 0, &cloud, &policy(""));
     assert_eq!(reason(&outcome), "owned_elsewhere");
-    assert!(report::because(&outcome).contains("native_autoscaling = \"suspend\""));
+    assert!(report::explanation(&outcome).contains("native_autoscaling = \"suspend\""));
     assert_eq!(operations(&outcome), [""; 0]);
     let outcome = hear(HIGH_MEM, 0, &cloud, &policy(PARK));
     let calls = [

@@ -20,7 +20,7 @@ use stepladder::outcome::Outcome;
 use stepladder::platform::aws::metrics;
 use stepladder::platform::{self, Client};
 use stepladder::policy::Policy;
-use stepladder::report::Measures;
+use stepladder::report::OutcomeMetrics;
 use stepladder::{report, source, text};
 use tokio::sync::Mutex;
 
@@ -174,10 +174,10 @@ struct Lines;
 impl Log for Lines {
     fn outcome(&mut self, outcome: &Outcome) {
         if outcome.error.is_some() {
-            tracing::error!(alarm = outcome.alarm.name.as_str(), "{}", report::because(outcome));
+            tracing::error!(alarm = outcome.alarm.name.as_str(), "{}", report::explanation(outcome));
         }
         let now = wall_clock();
-        let Measures { reason, alarm_to_call_seconds } = report::measures(outcome, now);
+        let OutcomeMetrics { reason, alarm_to_call_seconds } = report::metrics(outcome, now);
         print(&metrics::decision_line(report::record(outcome), reason, alarm_to_call_seconds, now));
     }
 

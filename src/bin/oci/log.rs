@@ -45,7 +45,7 @@ pub(crate) struct Lines;
 impl Log for Lines {
     fn outcome(&mut self, outcome: &Outcome) {
         if let Some(failure) = &outcome.error {
-            let message = format!("alarm `{}`: {}", outcome.alarm.name, report::because(outcome));
+            let message = format!("alarm `{}`: {}", outcome.alarm.name, report::explanation(outcome));
             error(failure.kind(), &message);
         }
         record(&report::record(outcome));
