@@ -1,4 +1,4 @@
-//! What every host does with a payload: runs the flow in the time there is, and finds out how it ended.
+//! Runs one invocation for every host: answers the payload before the deadline and reports the result.
 
 use std::time::{Duration, Instant};
 
@@ -14,77 +14,80 @@ use crate::{apply, report, text};
 
 pub mod stored_policy;
 
-/// What is told when work is given up.
-pub const TIME_IS_UP: &str = "the invocation's time is up: allow it more, or see what is slow";
+/// The error message of an invocation that runs out of time.
+pub const TIMEOUT_MESSAGE: &str = "the invocation's time is up: allow it more, or see what is slow";
 
-/// Where a host tells what happens, as it happens.
+/// The log of a host.
 pub trait Log: Send {
-    /// An alarm was answered.
+    /// Logs the outcome of an alarm.
     fn outcome(&mut self, outcome: &Outcome);
 
-    /// A payload, or a part of it, could not be; the kind is a stable word.
+    /// Logs why a payload, or a part of it, was not answered. The kind is a stable identifier.
     fn error(&mut self, kind: &str, message: &str);
 
-    /// Somebody could not be told of an outcome, which changes nothing else.
-    fn untold(&mut self, message: &str);
+    /// Logs a failure that changes no outcome, such as a notice that was not delivered.
+    fn warn(&mut self, message: &str);
 }
 
-/// How an invocation ended.
+/// The result of an invocation.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Ended {
-    /// For good: another delivery would end no better. This is the reply.
+pub enum InvocationResult {
+    /// The payload was handled, and a retry would not help. Holds the reply.
     Handled(Value),
-    /// In a way that another delivery may change: the reply, and why.
+    /// The payload failed, and a retry may succeed. Holds the reply and the reason.
     Failed(Value, String),
-    /// Before it began, and it will until somebody mends the policy. Nothing may vanish for that.
-    Unusable(String),
-    /// Before it was through.
-    TimeIsUp,
+    /// The policy is invalid, so every invocation fails until an operator repairs it. No event may get lost meanwhile.
+    PolicyUnusable(String),
+    /// The time ran out before the payload was handled.
+    TimedOut,
 }
 
-/// Answers one payload in the time that is left. Nothing is begun when there is none.
+/// Answers one payload in the remaining time, and starts nothing if no time remains.
 pub async fn answer(
     body: &[u8],
-    cloud: &dyn Client,
+    client: &dyn Client,
     policy: &Result<Policy, String>,
     now: Timestamp,
-    left: Duration,
+    remaining: Duration,
     log: &mut dyn Log,
-) -> Ended {
-    let policy = match usable(policy, log) {
+) -> InvocationResult {
+    let policy = match usable_policy(policy, log) {
         Ok(policy) => policy,
-        Err(message) => return Ended::Unusable(message),
+        Err(message) => return InvocationResult::PolicyUnusable(message),
     };
-    if left.is_zero() {
-        return Ended::TimeIsUp;
+    if remaining.is_zero() {
+        return InvocationResult::TimedOut;
     }
-    let begun = Instant::now();
-    cloud.begin(begun.checked_add(left));
-    let mut told = |outcome: &Outcome| log.outcome(outcome);
-    let work = handle_each(body, cloud, policy, now, &mut told);
-    match tokio::time::timeout(left, work).await {
+    let started = Instant::now();
+    client.begin(started.checked_add(remaining));
+    let mut log_outcome = |outcome: &Outcome| log.outcome(outcome);
+    let work = handle_each(body, client, policy, now, &mut log_outcome);
+    match tokio::time::timeout(remaining, work).await {
         Ok(Ok(mut answer)) => {
-            notify(&mut answer, cloud, left.saturating_sub(begun.elapsed()), log).await;
-            ended(&answer, log)
+            notify(&mut answer, client, remaining.saturating_sub(started.elapsed()), log).await;
+            invocation_result(&answer, log)
         }
         Ok(Err(error)) => {
             log.error(error.kind(), &error.to_string());
-            Ended::Handled(report::unreadable_payload(&error))
+            InvocationResult::Handled(report::unreadable_payload(&error))
         }
-        Err(_) => Ended::TimeIsUp,
+        Err(_) => InvocationResult::TimedOut,
     }
 }
 
-/// The policy, or why there is none, which is told.
-pub fn usable<'a>(policy: &'a Result<Policy, String>, log: &mut dyn Log) -> Result<&'a Policy, String> {
+/// The policy. If it is unusable, logs the error and returns it.
+pub fn usable_policy<'a>(
+    policy: &'a Result<Policy, String>,
+    log: &mut dyn Log,
+) -> Result<&'a Policy, String> {
     policy.as_ref().map_err(|message| {
         log.error("policy", message);
         message.clone()
     })
 }
 
-/// Tells what of a payload was not answered.
-pub fn tell_errors(answer: &Answer, log: &mut dyn Log) {
+/// Logs the parts of a payload that were not answered.
+pub fn log_errors(answer: &Answer, log: &mut dyn Log) {
     for error in &answer.rejected {
         log.error(error.kind(), &error.to_string());
     }
@@ -93,23 +96,23 @@ pub fn tell_errors(answer: &Answer, log: &mut dyn Log) {
     }
 }
 
-/// Sends the notices, in what is left of the time. The records are told by now, so those that failed are told by
-/// themselves.
-pub async fn notify(answer: &mut Answer, cloud: &dyn Client, left: Duration, log: &mut dyn Log) {
-    apply::notify(&mut answer.outcomes, cloud, NOTICES_WITHIN.min(left)).await;
+/// Sends the notices in the remaining time. The decision records are logged already, so each failed notice gets its own
+/// log line.
+pub async fn notify(answer: &mut Answer, client: &dyn Client, remaining: Duration, log: &mut dyn Log) {
+    apply::notify(&mut answer.outcomes, client, NOTICES_WITHIN.min(remaining)).await;
     for notice in answer.outcomes.iter().flat_map(|outcome| &outcome.notices) {
         if notice.status == Status::Failed {
             let why = notice.answer.as_deref().unwrap_or_default();
-            log.untold(&text::plain(&format!("not told: {}: {why}", notice.call)));
+            log.warn(&text::plain(&format!("not told: {}: {why}", notice.call)));
         }
     }
 }
 
-fn ended(answer: &Answer, log: &mut dyn Log) -> Ended {
-    tell_errors(answer, log);
+fn invocation_result(answer: &Answer, log: &mut dyn Log) -> InvocationResult {
+    log_errors(answer, log);
     let reply = report::reply(answer);
     match report::retry_reason(answer) {
-        Some(message) => Ended::Failed(reply, message),
-        None => Ended::Handled(reply),
+        Some(message) => InvocationResult::Failed(reply, message),
+        None => InvocationResult::Handled(reply),
     }
 }

@@ -1,4 +1,4 @@
-//! A policy that is kept in the cloud's own store: read at the first invocation, and again as it may have changed.
+//! Reads a policy from the cloud's parameter store, caches it and refreshes it.
 
 use std::sync::Arc;
 
@@ -11,77 +11,77 @@ use crate::platform::{self, Client};
 use crate::policy::Policy;
 use crate::text;
 
-/// How long a policy counts before it is looked at again: whoever changes one sees it at the next tick or the one after,
-/// and a read a minute is far below what the store allows for nothing.
-pub const COUNTS_FOR: SignedDuration = SignedDuration::from_mins(1);
+/// How long a policy is cached. A change becomes active at the next tick or the one after, and one read a minute is far
+/// below the store's free quota.
+pub const REFRESH_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
 
 /// Why there is no policy.
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
 #[error("{message}")]
 pub struct PolicyUnavailable {
-    /// What happened, with the parameter's name.
+    /// The error, with the parameter's name.
     pub message: String,
-    /// Whether the same event may find one when it is delivered again.
+    /// Whether a retry of the same event may find a policy.
     pub retryable: bool,
 }
 
-/// A policy that is kept elsewhere, as far as it is known here.
+/// The cached copy of a policy in the store.
 #[derive(Debug)]
 pub struct StoredPolicy {
     parameter: PolicyParameter,
-    /// As a host takes it.
-    good: Option<Arc<Result<Policy, String>>>,
-    /// When it was last asked for, with or without success.
-    asked: Option<Timestamp>,
+    /// The last valid policy, in the form that [`super::answer`] takes.
+    last_valid: Option<Arc<Result<Policy, String>>>,
+    /// When the policy was last read, with or without success.
+    last_read: Option<Timestamp>,
 }
 
 impl StoredPolicy {
-    /// One that is not known yet, in this parameter.
+    /// The policy in this parameter, not read yet.
     pub fn new(parameter: PolicyParameter) -> Self {
-        Self { parameter, good: None, asked: None }
+        Self { parameter, last_valid: None, last_read: None }
     }
 
-    /// The policy as it is now. Where it cannot be read anew, or is of no use, the last good one goes on counting, and
-    /// each failure is told once; where there is none yet, this fails.
+    /// The current policy. If it cannot be read again or is invalid, the last valid one stays active, and each failure is
+    /// logged once. Without a last valid one, this fails.
     pub async fn policy(
         &mut self,
-        cloud: &dyn Client,
+        client: &dyn Client,
         now: Timestamp,
         log: &mut dyn Log,
     ) -> Result<Arc<Result<Policy, String>>, PolicyUnavailable> {
-        if let Some(good) = self.good.as_ref().filter(|_| !is_due(self.asked, now)) {
-            return Ok(Arc::clone(good));
+        if let Some(policy) = self.last_valid.as_ref().filter(|_| !is_due(self.last_read, now)) {
+            return Ok(Arc::clone(policy));
         }
-        self.asked = Some(now);
-        let failed = match read(&self.parameter, cloud).await {
-            Ok(policy) => return Ok(Arc::clone(self.good.insert(Arc::new(Ok(policy))))),
-            Err(failed) => failed,
+        self.last_read = Some(now);
+        let unavailable = match read(&self.parameter, client).await {
+            Ok(policy) => return Ok(Arc::clone(self.last_valid.insert(Arc::new(Ok(policy))))),
+            Err(unavailable) => unavailable,
         };
-        let Some(good) = &self.good else {
-            log.error("policy", &failed.message);
-            return Err(failed);
+        let Some(policy) = &self.last_valid else {
+            log.error("policy", &unavailable.message);
+            return Err(unavailable);
         };
-        log.untold(&format!("{}; the policy as it was read before goes on counting", failed.message));
-        Ok(Arc::clone(good))
+        log.warn(&format!("{}; the policy as it was read before goes on counting", unavailable.message));
+        Ok(Arc::clone(policy))
     }
 }
 
-/// The policy that a parameter holds.
-pub async fn read(parameter: &PolicyParameter, cloud: &dyn Client) -> Result<Policy, PolicyUnavailable> {
-    let text = cloud.policy_text(&parameter.name).await.map_err(|error| unread(parameter, &error))?;
+/// Reads and parses the policy in a parameter.
+pub async fn read(parameter: &PolicyParameter, client: &dyn Client) -> Result<Policy, PolicyUnavailable> {
+    let text = client.policy_text(&parameter.name).await.map_err(|error| read_error(parameter, &error))?;
     config::policy_from_parameter(parameter, &text)
         .map_err(|error| PolicyUnavailable { message: text::chain(&error), retryable: false })
 }
 
-fn unread(parameter: &PolicyParameter, error: &platform::Error) -> PolicyUnavailable {
+fn read_error(parameter: &PolicyParameter, error: &platform::Error) -> PolicyUnavailable {
     let hint = error.hint().map_or_else(String::new, |hint| format!("; {hint}"));
     let message = format!("policy `{parameter}` cannot be read: {error}{hint}");
     PolicyUnavailable { message, retryable: error.is_retryable() }
 }
 
-/// Whether what was asked for then has to be asked for again. A clock that was put back does not make it wait.
-fn is_due(asked: Option<Timestamp>, now: Timestamp) -> bool {
-    asked.is_none_or(|asked| now < asked || now.duration_since(asked) >= COUNTS_FOR)
+/// Whether a policy from that time must be read again. A clock that was set back must not delay the refresh.
+fn is_due(last_read: Option<Timestamp>, now: Timestamp) -> bool {
+    last_read.is_none_or(|read| now < read || now.duration_since(read) >= REFRESH_INTERVAL)
 }
 
 #[cfg(test)]
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_counts_for_a_minute() {
+    fn a_policy_is_cached_for_a_minute() {
         let second = |second| Timestamp::from_second(second).unwrap();
         assert!(is_due(None, second(0)));
         assert!(!is_due(Some(second(100)), second(100)));

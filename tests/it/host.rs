@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rstest::rstest;
 use stepladder::config::PolicyParameter;
-use stepladder::host::stored_policy::{COUNTS_FOR, StoredPolicy};
-use stepladder::host::{Ended, Log, answer};
+use stepladder::host::stored_policy::{REFRESH_INTERVAL, StoredPolicy};
+use stepladder::host::{InvocationResult, Log, answer};
 use stepladder::outcome::Outcome;
 use stepladder::platform::Call;
 use stepladder::platform::simulated::SimulatedCloud;
@@ -34,7 +34,7 @@ impl Log for Told {
         self.0.push(kind.to_owned());
     }
 
-    fn untold(&mut self, _: &str) {
+    fn warn(&mut self, _: &str) {
         self.0.push("untold".to_owned());
     }
 }
@@ -44,7 +44,7 @@ fn ended(
     cloud: &dyn Client,
     policy: &Result<Policy, String>,
     left: Duration,
-) -> (Ended, Vec<String>) {
+) -> (InvocationResult, Vec<String>) {
     let mut told = Told::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let ended = runtime.block_on(answer(body, cloud, policy, at(0), left, &mut told));
@@ -66,7 +66,7 @@ fn unconfigured() -> Error {
 #[test]
 fn what_is_answered_is_done_with() {
     let (ended, told) = ended(&high(), &cloud(), &Ok(built_in()), AMPLE);
-    let Ended::Handled(reply) = ended else { panic!("{ended:?}") };
+    let InvocationResult::Handled(reply) = ended else { panic!("{ended:?}") };
     assert_eq!(reply["outcomes"][0]["result"], "applied");
     assert_eq!(told, ["applied"]);
 }
@@ -79,9 +79,9 @@ fn what_is_answered_is_done_with() {
 fn a_failure_comes_again_where_that_may_help(#[case] error: Error, #[case] again: bool) {
     let (ended, told) = ended(&high(), &Blind(error), &Ok(built_in()), AMPLE);
     let (reply, found) = match ended {
-        Ended::Failed(reply, why) => (reply, why.contains("slow down")),
-        Ended::Handled(reply) => (reply, false),
-        other @ (Ended::Unusable(_) | Ended::TimeIsUp) => panic!("{other:?}"),
+        InvocationResult::Failed(reply, why) => (reply, why.contains("slow down")),
+        InvocationResult::Handled(reply) => (reply, false),
+        other @ (InvocationResult::PolicyUnusable(_) | InvocationResult::TimedOut) => panic!("{other:?}"),
     };
     assert_eq!(found, again);
     assert_eq!(reply["outcomes"][0]["error"]["retryable"], again);
@@ -91,7 +91,7 @@ fn a_failure_comes_again_where_that_may_help(#[case] error: Error, #[case] again
 #[test]
 fn what_cannot_be_read_is_done_with() {
     let (ended, told) = ended(b"{", &cloud(), &Ok(built_in()), AMPLE);
-    let Ended::Handled(reply) = ended else { panic!("{ended:?}") };
+    let InvocationResult::Handled(reply) = ended else { panic!("{ended:?}") };
     assert_eq!(reply["error"]["kind"], "not_json");
     assert_eq!(told, ["not_json"]);
 }
@@ -103,7 +103,7 @@ fn what_cannot_be_read_is_done_with() {
 fn without_a_policy_nothing_is_begun(#[case] body: &[u8]) {
     let cloud = cloud();
     let (ended, told) = ended(body, &cloud, &Err("no such mode".to_owned()), AMPLE);
-    assert_eq!(ended, Ended::Unusable("no such mode".to_owned()));
+    assert_eq!(ended, InvocationResult::PolicyUnusable("no such mode".to_owned()));
     assert_eq!(told, ["policy"]);
     assert_eq!(heading(&cloud, CHURN).instances, 1);
 }
@@ -112,7 +112,7 @@ fn without_a_policy_nothing_is_begun(#[case] body: &[u8]) {
 fn without_time_nothing_is_begun() {
     let cloud = cloud();
     let (ended, told) = ended(&high(), &cloud, &Ok(built_in()), Duration::ZERO);
-    assert_eq!((ended, told.len()), (Ended::TimeIsUp, 0));
+    assert_eq!((ended, told.len()), (InvocationResult::TimedOut, 0));
     assert_eq!(heading(&cloud, CHURN).instances, 1);
 }
 
@@ -157,7 +157,7 @@ fn what_was_done_in_time_is_told() {
     let before = Instant::now();
     let left = Duration::from_millis(100);
     let (ended, told) = ended(event.to_string().as_bytes(), &cloud, &Ok(built_in()), left);
-    assert_eq!((ended, told), (Ended::TimeIsUp, vec!["applied".to_owned()]));
+    assert_eq!((ended, told), (InvocationResult::TimedOut, vec!["applied".to_owned()]));
     let deadline = cloud.begun.lock().unwrap().expect("the cloud is told the deadline");
     assert!(deadline >= before + left);
 }
@@ -197,7 +197,7 @@ type Read = (i64, Result<&'static str, Error>, Mode, &'static [&'static str]);
 async fn a_kept_policy_is_read_again_and_the_last_good_one_counts() {
     let store = Store(std::sync::Mutex::new(Err(throttled())));
     let mut kept = StoredPolicy::new(PolicyParameter::read("ssm:policy").unwrap());
-    let minute = COUNTS_FOR.as_secs();
+    let minute = REFRESH_INTERVAL.as_secs();
 
     // There is none yet, and the same event may find one later.
     let mut told = Told::default();

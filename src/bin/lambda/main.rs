@@ -1,8 +1,8 @@
-//! The AWS Lambda host: hands each event to the flow and tells what became of it.
+//! The AWS Lambda host: answers each event, and logs the outcomes with their metrics.
 //!
-//! What would fail again is answered, logged and counted, never retried. What may succeed later is
-//! returned as an error, so that Lambda delivers the event again; of a queue's batch, only the messages that
-//! may succeed later are named, and the others are done with.
+//! A permanent failure gets a reply, a log line and a metric, and is never retried. A failure that may succeed later is
+//! returned as an error, so that Lambda delivers the event again. For a batch of SQS, the reply lists only the messages
+//! that may succeed later, and the queue deletes the others.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use stepladder::batch::Batch;
 use stepladder::config::{self, PolicySource};
 use stepladder::host::stored_policy::{PolicyUnavailable, StoredPolicy};
-use stepladder::host::{self, Ended, Log, TIME_IS_UP};
+use stepladder::host::{self, InvocationResult, Log, TIMEOUT_MESSAGE};
 use stepladder::outcome::Outcome;
 use stepladder::platform::aws::metrics;
 use stepladder::platform::{self, Client};
@@ -24,43 +24,43 @@ use stepladder::report::OutcomeMetrics;
 use stepladder::{report, source, text};
 use tokio::sync::Mutex;
 
-/// What is left of the invocation when work is given up, so that there is time to say so.
+/// The time reserved at the end of an invocation to log and return a timeout.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// A deadline so long ago was never meant as one.
-const A_DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// A deadline older than this is no deadline.
+const OLDEST_DEADLINE_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// The time that an invocation without a deadline is given: that of the template.
-const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
+/// The timeout of an invocation without a deadline: the one in the template.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
-    let cloud: Arc<dyn Client> = Arc::from(platform::aws()?);
-    connect_ahead(Arc::clone(&cloud));
-    let source = HostPolicy::from_env();
-    let (cloud, policy) = (cloud.as_ref(), &source);
-    // What an invocation keeps is more than a stack should carry.
-    lambda_runtime::run(service_fn(move |event| Box::pin(invoked(event, cloud, policy)))).await
+    let client: Arc<dyn Client> = Arc::from(platform::aws()?);
+    connect_in_background(Arc::clone(&client));
+    let policy = HostPolicy::from_env();
+    let (client, policy) = (client.as_ref(), &policy);
+    // Boxed: the state of an invocation is too large for the stack.
+    lambda_runtime::run(service_fn(move |event| Box::pin(invoke(event, client, policy)))).await
 }
 
-/// Clients read certificates when they are built, which takes longer than all the rest of the start. While it
-/// starts, a function has more of a processor than it is given later, so it is done then, beside the start itself.
-fn connect_ahead(cloud: Arc<dyn Client>) {
+/// Builds the SDK's clients while the function starts. Each client reads certificates, which takes longer than the rest of
+/// the start, and Lambda gives a function more CPU during the start than later.
+fn connect_in_background(client: Arc<dyn Client>) {
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        // Without a runtime the first question does it.
+        // Without a runtime, the first request builds the clients.
         if let Ok(runtime) = runtime {
-            runtime.block_on(cloud.connect());
+            runtime.block_on(client.connect());
         }
     });
 }
 
-/// Where the policy comes from.
+/// The source of the policy.
 enum HostPolicy {
-    /// The function's own configuration, which cannot change under it.
+    /// The function's configuration, which cannot change while this process runs.
     Environment(Arc<Result<Policy, String>>),
-    /// A parameter, which can. Invocations come one after the other; whatever else came would wait for its reading.
+    /// A parameter, which can change. The lock costs nothing, because Lambda sends one invocation at a time.
     Parameter(Mutex<StoredPolicy>),
 }
 
@@ -74,135 +74,135 @@ impl HostPolicy {
         }
     }
 
-    async fn policy(&self, cloud: &dyn Client) -> Result<Arc<Result<Policy, String>>, Failure> {
+    async fn policy(&self, client: &dyn Client) -> Result<Arc<Result<Policy, String>>, InvocationError> {
         match self {
             Self::Environment(policy) => Ok(Arc::clone(policy)),
-            Self::Parameter(kept) => {
-                kept.lock().await.policy(cloud, wall_clock(), &mut Lines).await.map_err(Failure::from)
+            Self::Parameter(stored) => {
+                let mut stored = stored.lock().await;
+                stored.policy(client, wall_clock(), &mut LambdaLog).await.map_err(InvocationError::from)
             }
         }
     }
 }
 
-impl From<PolicyUnavailable> for Failure {
+impl From<PolicyUnavailable> for InvocationError {
     fn from(PolicyUnavailable { message, retryable }: PolicyUnavailable) -> Self {
         if retryable { Self::Retryable(message) } else { Self::Permanent(message) }
     }
 }
 
-/// Why an invocation fails. Lambda retries an asynchronous one whatever the type; the type tells an
-/// operator whether that can help.
+/// Why an invocation fails. Lambda retries an asynchronous invocation for either type. The type shows an operator
+/// whether a retry can help.
 #[derive(Debug)]
-enum Failure {
+enum InvocationError {
     /// The same event may succeed later.
     Retryable(String),
-    /// Nothing will work until somebody mends the function's configuration.
+    /// Every event fails until an operator repairs the function's configuration.
     Permanent(String),
 }
 
-impl From<Failure> for Diagnostic {
-    fn from(failure: Failure) -> Self {
-        let (error_type, error_message) = match failure {
-            Failure::Retryable(message) => ("Retryable", message),
-            Failure::Permanent(message) => ("Permanent", message),
+impl From<InvocationError> for Diagnostic {
+    fn from(error: InvocationError) -> Self {
+        let (error_type, error_message) = match error {
+            InvocationError::Retryable(message) => ("Retryable", message),
+            InvocationError::Permanent(message) => ("Permanent", message),
         };
         Self { error_type: error_type.to_owned(), error_message }
     }
 }
 
-/// A tick never fails: the next one asks for the same, and retries of the last would only be in its way.
-async fn invoked(
+/// Answers one invocation. A tick never fails: the next tick reads the same alarms, and a retry would only delay it.
+async fn invoke(
     event: LambdaEvent<Box<RawValue>>,
-    cloud: &dyn Client,
+    client: &dyn Client,
     policy: &HostPolicy,
-) -> Result<Value, Failure> {
+) -> Result<Value, InvocationError> {
     let body = event.payload.get().as_bytes();
     if let Some(batch) = Batch::read(body) {
-        return batch_answered(batch, event.context.deadline, cloud, policy).await;
+        return answer_batch(batch, event.context.deadline, client, policy).await;
     }
     let is_tick = source::parse(body).is_ok_and(|event| event.tick);
-    match answered(event, cloud, policy).await {
-        Err(Failure::Retryable(message) | Failure::Permanent(message)) if is_tick => {
+    match answer_event(event, client, policy).await {
+        Err(InvocationError::Retryable(message) | InvocationError::Permanent(message)) if is_tick => {
             tracing::error!("{message}");
             Ok(json!({ "error": { "kind": "tick", "message": message } }))
         }
-        answered => answered,
+        result => result,
     }
 }
 
-async fn answered(
+async fn answer_event(
     event: LambdaEvent<Box<RawValue>>,
-    cloud: &dyn Client,
+    client: &dyn Client,
     policy: &HostPolicy,
-) -> Result<Value, Failure> {
-    let policy = policy.policy(cloud).await?;
+) -> Result<Value, InvocationError> {
+    let policy = policy.policy(client).await?;
     let now = wall_clock();
-    let left = time_left(event.context.deadline, now);
+    let remaining = remaining_time(event.context.deadline, now);
     let body = event.payload.get().as_bytes();
-    match host::answer(body, cloud, &policy, now, left, &mut Lines).await {
-        Ended::Handled(reply) => Ok(reply),
-        Ended::Failed(_, message) => Err(Failure::Retryable(message)),
-        Ended::Unusable(message) => Err(Failure::Permanent(message)),
-        Ended::TimeIsUp => Err(Failure::Retryable(TIME_IS_UP.to_owned())),
+    match host::answer(body, client, &policy, now, remaining, &mut LambdaLog).await {
+        InvocationResult::Handled(reply) => Ok(reply),
+        InvocationResult::Failed(_, message) => Err(InvocationError::Retryable(message)),
+        InvocationResult::PolicyUnusable(message) => Err(InvocationError::Permanent(message)),
+        InvocationResult::TimedOut => Err(InvocationError::Retryable(TIMEOUT_MESSAGE.to_owned())),
     }
 }
 
-/// Of a batch, no message is delivered again that is answered for good, even when there was no time for the
-/// rest.
-async fn batch_answered(
+/// Answers a batch. A message with a final answer is never delivered again, even if the time runs out for the others.
+async fn answer_batch(
     mut batch: Batch,
     deadline_ms: u64,
-    cloud: &dyn Client,
+    client: &dyn Client,
     policy: &HostPolicy,
-) -> Result<Value, Failure> {
-    let policy = policy.policy(cloud).await?;
+) -> Result<Value, InvocationError> {
+    let policy = policy.policy(client).await?;
     let now = wall_clock();
-    let policy = host::usable(&policy, &mut Lines).map_err(Failure::Permanent)?;
-    let mut told = |outcome: &Outcome| Lines.outcome(outcome);
-    let work = batch.answer(cloud, policy, now, &mut told);
-    if tokio::time::timeout(time_left(deadline_ms, now), work).await.is_err() {
-        tracing::error!("{TIME_IS_UP}");
+    let policy = host::usable_policy(&policy, &mut LambdaLog).map_err(InvocationError::Permanent)?;
+    let mut log_outcome = |outcome: &Outcome| LambdaLog.outcome(outcome);
+    let work = batch.answer(client, policy, now, &mut log_outcome);
+    if tokio::time::timeout(remaining_time(deadline_ms, now), work).await.is_err() {
+        tracing::error!("{TIMEOUT_MESSAGE}");
     }
-    host::notify(&mut batch.answer, cloud, time_left(deadline_ms, wall_clock()), &mut Lines).await;
-    host::tell_errors(&batch.answer, &mut Lines);
+    let remaining = remaining_time(deadline_ms, wall_clock());
+    host::notify(&mut batch.answer, client, remaining, &mut LambdaLog).await;
+    host::log_errors(&batch.answer, &mut LambdaLog);
     Ok(batch.reply())
 }
 
-/// The log: records with their metrics, and errors as the runtime writes them.
-struct Lines;
+/// The function's log: decision records with their metrics, and errors in the runtime's format.
+struct LambdaLog;
 
-impl Log for Lines {
+impl Log for LambdaLog {
     fn outcome(&mut self, outcome: &Outcome) {
         if outcome.error.is_some() {
             tracing::error!(alarm = outcome.alarm.name.as_str(), "{}", report::explanation(outcome));
         }
         let now = wall_clock();
         let OutcomeMetrics { reason, alarm_to_call_seconds } = report::metrics(outcome, now);
-        print(&metrics::decision_line(report::record(outcome), reason, alarm_to_call_seconds, now));
+        print_line(&metrics::decision_line(report::record(outcome), reason, alarm_to_call_seconds, now));
     }
 
     fn error(&mut self, kind: &str, message: &str) {
         tracing::error!(kind, "{message}");
-        print(&metrics::rejection_line(kind, message, wall_clock()));
+        print_line(&metrics::rejection_line(kind, message, wall_clock()));
     }
 
-    fn untold(&mut self, message: &str) {
+    fn warn(&mut self, message: &str) {
         tracing::error!("{message}");
     }
 }
 
-/// The time until the invocation must have answered. `cargo lambda watch` tells a deadline of 1970, which
-/// is as good as none.
-fn time_left(deadline_ms: u64, now: Timestamp) -> Duration {
+/// The time until the invocation must return. `cargo lambda watch` sends a deadline in 1970, which counts as none.
+fn remaining_time(deadline_ms: u64, now: Timestamp) -> Duration {
     let now = u64::try_from(now.as_millisecond()).unwrap_or_default();
-    if deadline_ms < now.saturating_sub(A_DAY_MS) {
-        return WITHOUT_DEADLINE;
+    if deadline_ms < now.saturating_sub(OLDEST_DEADLINE_MS) {
+        return DEFAULT_TIMEOUT;
     }
     Duration::from_millis(deadline_ms.saturating_sub(now)).saturating_sub(MARGIN)
 }
 
-/// One line of JSON on standard output, which Lambda hands to CloudWatch Logs as it is.
-fn print(line: &Value) {
+/// Prints one line of JSON to standard output. Lambda copies it to CloudWatch Logs unchanged.
+fn print_line(line: &Value) {
     if let Err(error) = writeln!(io::stdout(), "{line}") {
         tracing::error!("a record could not be printed: {error}");
     }

@@ -1,7 +1,7 @@
-//! One call of the Fn agent: what its headers say, how long it may take, and what is answered.
+//! Answers one call of the Fn agent: reads its headers and deadline, runs the flow and builds the response.
 //!
-//! The agent knows three answers: 200 for handled, 502 for failed and 504 for out of time. After any other
-//! it ends the process.
+//! The agent accepts three statuses: 200 for handled, 502 for failed and 504 for a timeout. After any other status it
+//! ends the process.
 
 use std::time::Duration;
 
@@ -12,67 +12,77 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use stepladder::host::{self, Ended, TIME_IS_UP};
+use stepladder::host::{self, InvocationResult, TIMEOUT_MESSAGE};
 use stepladder::platform::Client;
 use stepladder::policy::Policy;
 use stepladder::source;
 
-use crate::log::{self, Frame, Lines};
+use crate::log::{self, FunctionLog, LogFrame};
 
-/// What is left of a call when work is given up, so that there is time to say so: a call that is not answered
-/// in time ends the process. A small function has a tenth of a processor, dealt out ten times a second.
+/// The time reserved at the end of a call to return a timeout: the agent ends a process that misses the deadline. A small
+/// function has a tenth of a CPU, scheduled ten times a second, so the margin is generous.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// The time that a call without a deadline is given: what a function has that asks for none.
-const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
+/// The timeout of a call without a deadline: the default of OCI Functions.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 const FDK_VERSION: HeaderName = HeaderName::from_static("fn-fdk-version");
 const HTTP_STATUS: HeaderName = HeaderName::from_static("fn-http-status");
 
-/// What answers every call.
+/// The function: its client, its policy and its log frame.
 pub(crate) struct Function {
-    pub(crate) cloud: Box<dyn Client>,
-    /// Why it cannot be used, where it cannot.
+    pub(crate) client: Box<dyn Client>,
+    /// The policy, or why it is unusable.
     pub(crate) policy: Result<Policy, String>,
-    pub(crate) frame: Frame,
+    pub(crate) frame: LogFrame,
 }
 
-/// An answer: the status for the agent, and the reply.
-type Answered = (StatusCode, Value);
+/// The status for the agent, and the reply.
+struct FunctionReply {
+    status: StatusCode,
+    body: Value,
+}
 
 impl Function {
-    /// Answers one request. The whole of it is read first, whatever it is: the connection is used again.
-    pub(crate) async fn called(
+    /// Answers one request. The whole body is read first in every case, because the agent reuses the connection.
+    pub(crate) async fn call(
         &self,
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, hyper::Error> {
         let (head, body) = request.into_parts();
         self.frame.begin(&head.headers);
-        let body = enough_of(body).await?;
-        let answered = if head.method == Method::POST && head.uri.path() == "/call" {
+        let body = read_body(body).await?;
+        let reply = if head.method == Method::POST && head.uri.path() == "/call" {
             log::record(&invocation(&head.headers));
             self.answer(&body, &head.headers).await
         } else {
             let found = format!("expected `POST /call`, found `{} {}`", head.method, head.uri.path());
-            (StatusCode::BAD_GATEWAY, log::error("not_a_call", &found))
+            FunctionReply { status: StatusCode::BAD_GATEWAY, body: log::error("not_a_call", &found) }
         };
-        Ok(response(answered, &head.headers))
+        Ok(response(reply, &head.headers))
     }
 
-    async fn answer(&self, body: &[u8], headers: &HeaderMap) -> Answered {
+    async fn answer(&self, body: &[u8], headers: &HeaderMap) -> FunctionReply {
         let now = wall_clock();
-        let left = time_left(headers, now);
-        match host::answer(body, self.cloud.as_ref(), &self.policy, now, left, &mut Lines).await {
-            Ended::Handled(reply) => (StatusCode::OK, reply),
-            Ended::Failed(reply, _) => (StatusCode::BAD_GATEWAY, reply),
-            Ended::Unusable(message) => (StatusCode::BAD_GATEWAY, log::reply("policy", &message)),
-            Ended::TimeIsUp => (StatusCode::GATEWAY_TIMEOUT, log::error("time_is_up", TIME_IS_UP)),
-        }
+        let remaining = remaining_time(headers, now);
+        let client = self.client.as_ref();
+        let (status, body) =
+            match host::answer(body, client, &self.policy, now, remaining, &mut FunctionLog).await {
+                InvocationResult::Handled(reply) => (StatusCode::OK, reply),
+                InvocationResult::Failed(reply, _) => (StatusCode::BAD_GATEWAY, reply),
+                InvocationResult::PolicyUnusable(message) => {
+                    (StatusCode::BAD_GATEWAY, log::reply("policy", &message))
+                }
+                InvocationResult::TimedOut => {
+                    (StatusCode::GATEWAY_TIMEOUT, log::error("time_is_up", TIMEOUT_MESSAGE))
+                }
+            };
+        FunctionReply { status, body }
     }
 }
 
-/// The body, as far as it is looked at: with a byte too many it is too large, and the rest says nothing more.
-async fn enough_of(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
+/// Reads the whole body and keeps one byte more than the limit, which is enough to reject a larger one.
+async fn read_body(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
     let mut kept = Vec::new();
     while let Some(frame) = body.frame().await {
         if let Ok(mut data) = frame?.into_data() {
@@ -83,7 +93,7 @@ async fn enough_of(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
     Ok(kept)
 }
 
-/// What the log says of a call before anything is done: by which names others know it.
+/// The first log line of a call: the ids under which other services know it.
 fn invocation(headers: &HeaderMap) -> Value {
     json!({ "invocation": {
         "call": header(headers, "fn-call-id"),
@@ -92,32 +102,33 @@ fn invocation(headers: &HeaderMap) -> Value {
     } })
 }
 
-/// A header of whoever invoked the function, which a gateway hands on under another name.
-fn through_gateway<'a>(headers: &'a HeaderMap, plain: &str, handed_on: &str) -> Option<&'a str> {
-    header(headers, plain).or_else(|| header(headers, handed_on))
+/// A header of the caller. A gateway forwards it under another name.
+fn through_gateway<'a>(headers: &'a HeaderMap, direct: &str, forwarded: &str) -> Option<&'a str> {
+    header(headers, direct).or_else(|| header(headers, forwarded))
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// The time for work until the call must be answered; none where it should have been already.
-fn time_left(headers: &HeaderMap, now: Timestamp) -> Duration {
+/// The time until the call must be answered; zero if the deadline has passed.
+fn remaining_time(headers: &HeaderMap, now: Timestamp) -> Duration {
     let deadline = header(headers, "fn-deadline").and_then(|text| text.parse::<Timestamp>().ok());
-    let Some(deadline) = deadline else { return WITHOUT_DEADLINE };
-    let left = Duration::try_from(deadline.duration_since(now)).unwrap_or_default();
-    left.saturating_sub(MARGIN)
+    let Some(deadline) = deadline else { return DEFAULT_TIMEOUT };
+    let remaining = Duration::try_from(deadline.duration_since(now)).unwrap_or_default();
+    remaining.saturating_sub(MARGIN)
 }
 
-/// The answer as the agent wants it. Behind a gateway, the status for its client stands in a header, too.
-fn response((status, reply): Answered, asked: &HeaderMap) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(reply.to_string()));
+/// The response in the agent's format. For a request through a gateway, a header repeats the status for the gateway's
+/// client.
+fn response(FunctionReply { status, body }: FunctionReply, request: &HeaderMap) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body.to_string()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let version = HeaderValue::from_static(concat!("stepladder/", env!("CARGO_PKG_VERSION")));
     headers.insert(FDK_VERSION, version);
-    if header(asked, "fn-intent") == Some("httprequest") {
+    if header(request, "fn-intent") == Some("httprequest") {
         headers.insert(HTTP_STATUS, HeaderValue::from(status.as_u16()));
     }
     response

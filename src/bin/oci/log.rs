@@ -1,7 +1,7 @@
-//! What is printed: the frame that tells the log whose lines follow, records, and errors.
+//! Prints the function's log: decision records, errors, and the frame that marks the lines of each call.
 //!
-//! Records go to standard output and errors to standard error, each as one line of JSON. No payload and no
-//! credentials are among them.
+//! Records go to standard output and errors to standard error, each as one line of JSON. The log never contains a payload
+//! or credentials.
 
 use std::io;
 
@@ -11,27 +11,27 @@ use stepladder::host::Log;
 use stepladder::outcome::Outcome;
 use stepladder::{environment, report};
 
-/// By which the lines of a call are found in the log, where the agent asks for that.
+/// The frame line before the lines of each call, if the agent asks for one: the log groups lines by it.
 #[derive(Debug)]
-pub(crate) struct Frame(Option<Names>);
+pub(crate) struct LogFrame(Option<FrameSettings>);
 
 #[derive(Debug)]
-struct Names {
+struct FrameSettings {
     name: String,
     header: String,
 }
 
-impl Frame {
-    /// The frame that the agent asks for.
+impl LogFrame {
+    /// The frame that the agent asks for in the environment.
     pub(crate) fn from_env() -> Self {
         let name = environment::variable("FN_LOGFRAME_NAME");
         let header = environment::variable("FN_LOGFRAME_HDR");
-        Self(name.zip(header).map(|(name, header)| Names { name, header }))
+        Self(name.zip(header).map(|(name, header)| FrameSettings { name, header }))
     }
 
-    /// Begins the lines of a call, in both streams.
+    /// Prints the frame line of a call to both streams.
     pub(crate) fn begin(&self, headers: &HeaderMap) {
-        let Some(Names { name, header }) = &self.0 else { return };
+        let Some(FrameSettings { name, header }) = &self.0 else { return };
         let Some(value) = headers.get(header).and_then(|value| value.to_str().ok()) else { return };
         let frame = format!("\n{name}={value}\n");
         print(&mut io::stdout(), &frame);
@@ -39,10 +39,10 @@ impl Frame {
     }
 }
 
-/// The log of what happens in a call.
-pub(crate) struct Lines;
+/// The log of the function's calls.
+pub(crate) struct FunctionLog;
 
-impl Log for Lines {
+impl Log for FunctionLog {
     fn outcome(&mut self, outcome: &Outcome) {
         if let Some(failure) = &outcome.error {
             let message = format!("alarm `{}`: {}", outcome.alarm.name, report::explanation(outcome));
@@ -55,7 +55,7 @@ impl Log for Lines {
         error(kind, message);
     }
 
-    fn untold(&mut self, message: &str) {
+    fn warn(&mut self, message: &str) {
         error("notice", message);
     }
 }
@@ -65,19 +65,19 @@ pub(crate) fn record(record: &Value) {
     print(&mut io::stdout(), &format!("{record}\n"));
 }
 
-/// Prints one error, and returns it as a reply tells it.
+/// Prints one error, and returns it as a reply.
 pub(crate) fn error(kind: &str, message: &str) -> Value {
     let error = reply(kind, message);
     print(&mut io::stderr(), &format!("{error}\n"));
     error
 }
 
-/// An error as a reply tells it.
+/// The reply for an error.
 pub(crate) fn reply(kind: &str, message: &str) -> Value {
     json!({ "error": { "kind": kind, "message": message } })
 }
 
-/// At once, for the process may be frozen next. A log that takes nothing more is no reason to fail.
+/// Prints and flushes at once, because the platform may freeze the process next. A closed log must not fail the call.
 fn print(stream: &mut dyn io::Write, text: &str) {
     let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
 }

@@ -1,8 +1,8 @@
-//! The OCI Functions host: serves the Fn contract on a Unix socket, and hands each event to the flow.
+//! The OCI Functions host: serves the Fn contract on a Unix socket, and answers each event.
 //!
-//! What would fail again is answered as handled, and logged. What may succeed later is a failure, and so is
-//! a policy that cannot be used: no event may vanish for it. Between two calls the process is frozen, so
-//! nothing is left to run once a call is answered.
+//! A permanent failure is logged and reported as handled. A failure that may succeed later is reported as failed. So is
+//! an unusable policy, because no event may get lost meanwhile. The platform freezes the process between two calls, so no
+//! work remains once a call is answered.
 
 use std::cell::Cell;
 use std::io;
@@ -22,13 +22,13 @@ mod log;
 mod socket;
 
 use invocation::Function;
-use log::Frame;
+use log::LogFrame;
 use socket::Socket;
 
-/// How the agent speaks to functions; it says so in `FN_FORMAT`, always.
+/// The agent's protocol, which it names in `FN_FORMAT`.
 const FORMAT: &str = "http-stream";
 
-/// Why the function cannot be served.
+/// Why the host cannot serve the function.
 #[derive(Debug, ThisError)]
 enum Error {
     #[error("`FN_FORMAT` is `{0}`, expected `{FORMAT}`; set the function's format to that, or leave it out")]
@@ -56,20 +56,20 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Everything is in place before the socket appears, for the agent calls as soon as it does.
+/// Prepares everything before the socket appears, because the agent calls as soon as it does.
 async fn run() -> Result<(), Error> {
-    // The first process of a container is not ended by a signal that it does not listen to.
+    // The kernel does not end a container's first process by a signal without a handler.
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signal)?;
     if let Some(format) = environment::variable("FN_FORMAT").filter(|format| format != FORMAT) {
         return Err(Error::Format(format));
     }
     let address = environment::variable("FN_LISTENER").ok_or(Error::NoListener)?;
     let function = Function {
-        cloud: platform::oci()?,
+        client: platform::oci()?,
         policy: config::policy_from_env().map_err(|error| text::chain(&error)),
-        frame: Frame::from_env(),
+        frame: LogFrame::from_env(),
     };
-    function.cloud.connect().await;
+    function.client.connect().await;
     let socket = Socket::open(&address)?;
     let stop = pin!(async move {
         terminate.recv().await;
@@ -77,21 +77,21 @@ async fn run() -> Result<(), Error> {
     serve(&socket, &function, stop).await
 }
 
-/// What is served next.
-enum Next {
+/// The next event on the socket.
+enum SocketEvent {
     Connection(UnixStream),
     Stop,
 }
 
-/// Serves one connection at a time. The agent has one, and takes another only when it has done with the last,
-/// which is then closed as soon as no call is under way on it; so it is when the process is to stop.
+/// Serves one connection at a time. The agent opens another only when it no longer needs the last one. A new connection
+/// or a signal to stop closes the old connection as soon as its call is complete.
 async fn serve<S>(socket: &Socket, function: &Function, mut stop: Pin<&mut S>) -> Result<(), Error>
 where
     S: Future<Output = ()>,
 {
     let mut next = wait(socket, stop.as_mut()).await?;
-    while let Next::Connection(stream) = next {
-        next = match converse(stream, socket, function, stop.as_mut()).await? {
+    while let SocketEvent::Connection(stream) = next {
+        next = match serve_connection(stream, socket, function, stop.as_mut()).await? {
             Some(next) => next,
             None => wait(socket, stop.as_mut()).await?,
         };
@@ -99,55 +99,55 @@ where
     Ok(())
 }
 
-/// Serves one connection to its end, and returns what that had to make way for, if anything.
-async fn converse<S>(
+/// Serves one connection until it ends or another event interrupts it, and returns that event.
+async fn serve_connection<S>(
     stream: UnixStream,
     socket: &Socket,
     function: &Function,
     stop: Pin<&mut S>,
-) -> Result<Option<Next>, Error>
+) -> Result<Option<SocketEvent>, Error>
 where
     S: Future<Output = ()>,
 {
-    let under_way = Cell::new(false);
+    let in_call = Cell::new(false);
     let service = service_fn(|request| async {
-        under_way.set(true);
-        let answer = function.called(request).await;
-        under_way.set(false);
-        answer
+        in_call.set(true);
+        let response = function.call(request).await;
+        in_call.set(false);
+        response
     });
-    // How long a call may take, and how long a connection is kept, is the agent's to say.
+    // The agent alone limits the time of a call and of a connection.
     let connection =
         http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => {
-            told(ended);
+            log_connection_error(ended);
             Ok(None)
         }
         next = wait(socket, stop) => {
-            // Half a request that nobody goes on with must not keep anybody waiting.
-            if under_way.get() {
+            // A request that arrived only in part must not delay the next connection.
+            if in_call.get() {
                 connection.as_mut().graceful_shutdown();
-                told(connection.await);
+                log_connection_error(connection.await);
             }
             next.map(Some)
         }
     }
 }
 
-async fn wait<S>(socket: &Socket, stop: Pin<&mut S>) -> Result<Next, Error>
+async fn wait<S>(socket: &Socket, stop: Pin<&mut S>) -> Result<SocketEvent, Error>
 where
     S: Future<Output = ()>,
 {
     tokio::select! {
-        () = stop => Ok(Next::Stop),
-        stream = socket.accept() => stream.map(Next::Connection).map_err(Error::Accept),
+        () = stop => Ok(SocketEvent::Stop),
+        stream = socket.accept() => stream.map(SocketEvent::Connection).map_err(Error::Accept),
     }
 }
 
-/// A connection that breaks harms no other.
-fn told(ended: Result<(), hyper::Error>) {
+/// Logs a broken connection. It affects no other connection.
+fn log_connection_error(ended: Result<(), hyper::Error>) {
     if let Err(error) = ended {
         log::error("connection", &text::chain(&error));
     }

@@ -1,7 +1,7 @@
-//! The socket on which the Fn agent calls: where it lies, how it appears, and how it goes.
+//! Opens and removes the Unix socket on which the Fn agent calls.
 //!
-//! The agent waits for a file of one name to appear, and may connect at that moment. So a socket of another
-//! name gets ready first, and a link beside it, of the awaited name, is made last.
+//! The agent waits for a file of a given name, and may connect as soon as it exists. So the socket is bound under another
+//! name first, and a link with the awaited name is created last.
 
 use std::ffi::OsString;
 use std::io;
@@ -12,22 +12,22 @@ use std::path::{Path, PathBuf};
 use thiserror::Error as ThisError;
 use tokio::net::{UnixListener, UnixStream};
 
-/// How an address of this kind begins.
+/// The scheme of a Unix socket's address.
 const SCHEME: &str = "unix:";
 
 /// The longest path that a Unix socket can have on Linux.
-const LONGEST: usize = 107;
+const MAX_PATH_BYTES: usize = 107;
 
-/// The agent is another user than the function.
-const FOR_EVERYBODY: u32 = 0o666;
+/// Read and write for every user, because the agent is another user than the function.
+const SOCKET_MODE: u32 = 0o666;
 
-/// Why there is no socket.
+/// Why the socket cannot be opened.
 #[derive(Debug, ThisError)]
 pub(crate) enum Error {
     #[error("`FN_LISTENER` is `{0}`, expected `unix:` and the path of a file, as the agent sets it")]
     NotUnix(String),
     #[error(
-        "the socket `{path}` has a path of {found} bytes, expected at most {LONGEST}; choose a shorter one"
+        "the socket `{path}` has a path of {found} bytes, expected at most {MAX_PATH_BYTES}; choose a shorter one"
     )]
     TooLong { path: PathBuf, found: usize },
     #[error("the socket `{path}` cannot be {step}; the directory must be there and writable")]
@@ -39,43 +39,42 @@ pub(crate) enum Error {
     },
 }
 
-/// A socket that listens. Its files go with it.
+/// A listening socket. Dropping it removes its files.
 #[derive(Debug)]
 pub(crate) struct Socket {
     listener: UnixListener,
-    files: Files,
+    files: SocketFiles,
 }
 
-/// What the agent waits for, and what that links to.
+/// The link that the agent waits for, and the socket that it points to.
 #[derive(Debug)]
-struct Files {
-    awaited: PathBuf,
-    phony: PathBuf,
+struct SocketFiles {
+    link: PathBuf,
+    socket: PathBuf,
 }
 
 impl Socket {
-    /// Opens the socket at an address like `unix:/tmp/iofs/lsnr.sock`, in place of what an earlier process
-    /// may have left there.
+    /// Opens the socket at an address like `unix:/tmp/iofs/lsnr.sock`. Removes the files of an earlier process first.
     pub(crate) fn open(address: &str) -> Result<Self, Error> {
-        let (files, name) = Files::at(address)?;
+        let (files, name) = SocketFiles::at(address)?;
         let step = |path: &Path, step, done: io::Result<()>| {
             done.map_err(|source| Error::Step { path: path.to_owned(), step, source })
         };
-        step(&files.awaited, "removed", remove(&files.awaited))?;
-        step(&files.phony, "removed", remove(&files.phony))?;
-        let listener = UnixListener::bind(&files.phony).map_err(|source| Error::Step {
-            path: files.phony.clone(),
+        step(&files.link, "removed", remove(&files.link))?;
+        step(&files.socket, "removed", remove(&files.socket))?;
+        let listener = UnixListener::bind(&files.socket).map_err(|source| Error::Step {
+            path: files.socket.clone(),
             step: "bound",
             source,
         })?;
-        let permissions = std::fs::Permissions::from_mode(FOR_EVERYBODY);
-        step(&files.phony, "opened to the agent", std::fs::set_permissions(&files.phony, permissions))?;
-        // Relative: the agent sees this directory under another path.
-        step(&files.awaited, "linked", symlink(name, &files.awaited))?;
+        let permissions = std::fs::Permissions::from_mode(SOCKET_MODE);
+        step(&files.socket, "opened to the agent", std::fs::set_permissions(&files.socket, permissions))?;
+        // Relative, because the agent has this directory mounted under another path.
+        step(&files.link, "linked", symlink(name, &files.link))?;
         Ok(Self { listener, files })
     }
 
-    /// The next connection.
+    /// Waits for the next connection.
     pub(crate) async fn accept(&self) -> io::Result<UnixStream> {
         self.listener.accept().await.map(|(stream, _)| stream)
     }
@@ -83,27 +82,27 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        for file in [&self.files.awaited, &self.files.phony] {
-            // What cannot be removed now is removed by the next process.
+        for file in [&self.files.link, &self.files.socket] {
+            // The next process removes what cannot be removed now.
             let _ = remove(file);
         }
     }
 }
 
-impl Files {
+impl SocketFiles {
     /// The two files, and the name that the link points to.
     fn at(address: &str) -> Result<(Self, OsString), Error> {
         let not_unix = || Error::NotUnix(address.to_owned());
         let path = address.strip_prefix(SCHEME).filter(|path| !path.ends_with('/')).ok_or_else(not_unix)?;
-        let awaited = PathBuf::from(path);
+        let link = PathBuf::from(path);
         let mut name = OsString::from("phony");
-        name.push(awaited.file_name().ok_or_else(not_unix)?);
-        let phony = awaited.with_file_name(&name);
-        let found = phony.as_os_str().as_bytes().len();
-        if found > LONGEST {
-            return Err(Error::TooLong { path: phony, found });
+        name.push(link.file_name().ok_or_else(not_unix)?);
+        let socket = link.with_file_name(&name);
+        let found = socket.as_os_str().as_bytes().len();
+        if found > MAX_PATH_BYTES {
+            return Err(Error::TooLong { path: socket, found });
         }
-        Ok((Self { awaited, phony }, name))
+        Ok((Self { link, socket }, name))
     }
 }
 
