@@ -1,6 +1,7 @@
-//! The command line: reads arguments, calls one verb, prints what it returns.
+//! The command line: parses arguments, runs one subcommand and prints its output.
 //!
-//! Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 failed, 2 unusable input.
+//! Results go to standard output, errors and warnings to standard error. Exit codes: 0 success, 1 failure, 2 invalid
+//! input.
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
@@ -35,17 +36,17 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Handle(handle::Options),
-    Explain(explain::Options),
-    Replay(replay::Options),
-    Parse(parse::Options),
-    Shapes(shapes::Options),
-    Policy(policy::Options),
+    Handle(handle::HandleOptions),
+    Explain(explain::ExplainOptions),
+    Replay(replay::ReplayOptions),
+    Parse(parse::ParseOptions),
+    Shapes(shapes::ShapesOptions),
+    Policy(policy::PolicyCommand),
     Provision(provision::Provision),
     Teardown(provision::Teardown),
 }
 
-/// How to print.
+/// The output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum Format {
     /// For people.
@@ -55,7 +56,7 @@ enum Format {
     Json,
 }
 
-/// Which policy applies.
+/// The policy to apply.
 #[derive(Debug, Args)]
 struct PolicyOption {
     /// The policy file [default: the one that `STEPLADDER_POLICY` names, else the built-in rules]
@@ -64,52 +65,52 @@ struct PolicyOption {
 }
 
 impl PolicyOption {
-    fn load(&self) -> Result<Policy, Failure> {
+    fn load(&self) -> Result<Policy, CommandError> {
         let policy = match (&self.policy, config::place()) {
             (Some(path), _) => config::policy_from_file(path),
-            (None, PolicySource::Parameter(parameter)) => return stored(&parameter),
+            (None, PolicySource::Parameter(parameter)) => return policy_from_parameter(&parameter),
             (None, PolicySource::BuiltIn | PolicySource::Text(_) | PolicySource::File(_)) => {
                 config::policy_from_env()
             }
         };
         policy.map_err(|error| match error {
-            config::Error::Policy { origin, errors } => Failure::invalid_policy(&origin, &errors),
+            config::Error::Policy { origin, errors } => CommandError::invalid_policy(&origin, &errors),
             other @ (config::Error::Unreadable { .. }
             | config::Error::Elsewhere(_)
-            | config::Error::OneAtATime(_)) => Failure::unusable("policy", text::chain(&other)),
+            | config::Error::OneAtATime(_)) => CommandError::invalid_input("policy", text::chain(&other)),
         })
     }
 }
 
-/// The policy that a parameter on AWS holds.
-fn stored(parameter: &PolicyParameter) -> Result<Policy, Failure> {
-    let unusable = |message: String| Failure::unusable("policy", message);
-    let cloud =
+/// Reads the policy from a parameter on AWS.
+fn policy_from_parameter(parameter: &PolicyParameter) -> Result<Policy, CommandError> {
+    let unusable = |message: String| CommandError::invalid_input("policy", message);
+    let client =
         platform::aws().map_err(|error| unusable(format!("policy `{parameter}` cannot be read: {error}")))?;
-    wait(stored_policy::read(parameter, cloud.as_ref()))?.map_err(|failed| unusable(failed.message))
+    wait(stored_policy::read(parameter, client.as_ref()))?.map_err(|unavailable| unusable(unavailable.message))
 }
 
-/// What a verb returns: the text to print, and whether all went well.
-struct Printed {
+/// The result of a subcommand: the text to print, and the exit code.
+struct CommandOutput {
     text: String,
-    exit: u8,
+    exit_code: u8,
 }
 
-impl Printed {
-    fn done(text: String) -> Self {
-        Self { text, exit: 0 }
+impl CommandOutput {
+    fn success(text: String) -> Self {
+        Self { text, exit_code: 0 }
     }
 
     fn json(value: &Value) -> Self {
-        Self::done(format!("{value:#}\n"))
+        Self::success(format!("{value:#}\n"))
     }
 }
 
-/// Why a verb could not do its work.
-struct Failure {
+/// Why a subcommand failed.
+struct CommandError {
     kind: &'static str,
     message: String,
-    exit: u8,
+    exit_code: u8,
     problems: Option<Problems>,
 }
 
@@ -119,14 +120,15 @@ struct Problems {
     values: Vec<Value>,
 }
 
-impl Failure {
-    /// The input is of no use, and the same input will be of no use again.
-    fn unusable(kind: &'static str, message: String) -> Self {
-        Self { kind, message, exit: 2, problems: None }
+impl CommandError {
+    /// The input is invalid, so the same command fails again.
+    fn invalid_input(kind: &'static str, message: String) -> Self {
+        Self { kind, message, exit_code: 2, problems: None }
     }
 
-    fn broken(kind: &'static str, message: String) -> Self {
-        Self { kind, message, exit: 1, problems: None }
+    /// Something else failed, so the same command may succeed later.
+    fn failed(kind: &'static str, message: String) -> Self {
+        Self { kind, message, exit_code: 1, problems: None }
     }
 
     /// A policy with problems, each with its line and a caret.
@@ -138,13 +140,13 @@ impl Failure {
             values: errors.problems().iter().map(value).collect(),
         };
         let message = format!("policy `{file}` is not valid: {}", errors.in_one_line(file));
-        Self { problems: Some(problems), ..Self::unusable("policy", text::plain(&message)) }
+        Self { problems: Some(problems), ..Self::invalid_input("policy", text::plain(&message)) }
     }
 }
 
-impl From<source::Error> for Failure {
+impl From<source::Error> for CommandError {
     fn from(error: source::Error) -> Self {
-        Self::unusable(error.kind(), error.to_string())
+        Self::invalid_input(error.kind(), error.to_string())
     }
 }
 
@@ -155,37 +157,37 @@ pub(crate) fn run() -> ExitCode {
         Command::Handle(options) => options.format,
         Command::Parse(options) => options.format,
         Command::Shapes(options) => options.format,
-        Command::Provision(verb) => verb.options.format,
-        Command::Teardown(verb) => verb.options.format,
-        Command::Policy(options) => options.format(),
+        Command::Provision(provision) => provision.options.format,
+        Command::Teardown(teardown) => teardown.options.format,
+        Command::Policy(policy) => policy.format(),
         Command::Explain(options) => options.format,
         Command::Replay(_) => Format::Text,
     };
-    let printed = match cli.command {
+    let result = match cli.command {
         Command::Handle(options) => options.run(),
         Command::Explain(options) => options.run(),
         Command::Replay(options) => options.run(),
         Command::Parse(options) => options.run(),
         Command::Shapes(options) => options.run(),
-        Command::Policy(options) => options.run(),
-        Command::Provision(verb) => verb.run(),
-        Command::Teardown(verb) => verb.run(),
+        Command::Policy(policy) => policy.run(),
+        Command::Provision(provision) => provision.run(),
+        Command::Teardown(teardown) => teardown.run(),
     };
-    let printed = printed.unwrap_or_else(|failure| reported(&failure, format));
+    let output = result.unwrap_or_else(|error| report_error(&error, format));
     let text = match format {
-        Format::Json => printed.text,
-        Format::Text => text::plain_lines(&printed.text),
+        Format::Json => output.text,
+        Format::Text => text::plain_lines(&output.text),
     };
     match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
-        Ok(()) => ExitCode::from(printed.exit),
-        // The reader has gone, as `head` does; there is nobody left to tell.
+        Ok(()) => ExitCode::from(output.exit_code),
+        // The reader has closed the pipe, as `head` does, so no message can reach it.
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-/// Prints why a verb failed: for people on standard error, for programs on standard output.
-fn reported(failure: &Failure, format: Format) -> Printed {
-    let Failure { kind, message, exit, problems } = failure;
+/// Prints an error to standard error, or returns it as JSON for standard output.
+fn report_error(error: &CommandError, format: Format) -> CommandOutput {
+    let CommandError { kind, message, exit_code, problems } = error;
     let text = match format {
         Format::Json => {
             let mut error = json!({ "kind": kind, "message": message });
@@ -204,12 +206,12 @@ fn reported(failure: &Failure, format: Format) -> Printed {
             String::new()
         }
     };
-    Printed { text, exit: *exit }
+    CommandOutput { text, exit_code: *exit_code }
 }
 
-/// Reads an event from a file, or from standard input for `-`. Never more than one byte beyond what is
-/// accepted.
-fn read_event(path: &Path) -> Result<Vec<u8>, Failure> {
+/// Reads an event from a file, or from standard input for `-`. One byte more than the limit is enough to reject a larger
+/// event.
+fn read_event(path: &Path) -> Result<Vec<u8>, CommandError> {
     let limit = source::MAX_BYTES as u64 + 1;
     let mut body = Vec::new();
     let read = if path.as_os_str() == "-" {
@@ -217,58 +219,60 @@ fn read_event(path: &Path) -> Result<Vec<u8>, Failure> {
     } else {
         File::open(path).and_then(|file| file.take(limit).read_to_end(&mut body))
     };
-    let shown = shown(path);
+    let name = file_name(path);
     read.map_err(|error| {
-        Failure::unusable("unreadable_file", format!("event `{shown}` cannot be read: {error}"))
+        CommandError::invalid_input("unreadable_file", format!("event `{name}` cannot be read: {error}"))
     })?;
     Ok(body)
 }
 
-/// A file's name, in one line.
-fn shown(path: &Path) -> String {
+/// A file's name, escaped for one line.
+fn file_name(path: &Path) -> String {
     text::plain(&path.display().to_string())
 }
 
-fn read_world(path: &Path) -> Result<World, Failure> {
-    let shown = shown(path);
-    let unusable = |message: String| Failure::unusable("world", format!("world `{shown}`: {message}"));
+fn read_world(path: &Path) -> Result<World, CommandError> {
+    let name = file_name(path);
+    let unusable =
+        |message: String| CommandError::invalid_input("world", format!("world `{name}`: {message}"));
     let text = std::fs::read(path).map_err(|error| unusable(format!("it cannot be read: {error}")))?;
     World::from_json(&text).map_err(|error| unusable(text::chain(&error)))
 }
 
-fn write_world(path: &Path, cloud: &SimulatedCloud) -> Result<(), Failure> {
-    let shown = shown(path);
-    let broken = |error: &dyn std::error::Error| {
-        Failure::broken("world", format!("world `{shown}` cannot be written: {}", text::chain(error)))
+fn write_world(path: &Path, simulated: &SimulatedCloud) -> Result<(), CommandError> {
+    let name = file_name(path);
+    let failed = |error: &dyn std::error::Error| {
+        CommandError::failed("world", format!("world `{name}` cannot be written: {}", text::chain(error)))
     };
-    let text = cloud.snapshot().to_json().map_err(|error| broken(&error))?;
-    std::fs::write(path, text + "\n").map_err(|error| broken(&error))
+    let text = simulated.snapshot().to_json().map_err(|error| failed(&error))?;
+    std::fs::write(path, text + "\n").map_err(|error| failed(&error))
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| "expected a time such as `2026-03-02T09:00:00Z`".to_owned())
 }
 
-/// The wall clock. Only the command line and the hosts read it; everything below is given the time.
+/// The current time. Only the command line and the hosts read the clock, so that all else is testable at any time.
 #[expect(clippy::disallowed_methods, reason = "this is where time enters")]
 fn wall_clock() -> Timestamp {
     Timestamp::now()
 }
 
-/// A duration as it is shown.
+/// A duration in whole seconds, for display.
 fn whole_seconds(duration: SignedDuration) -> SignedDuration {
     SignedDuration::from_secs(duration.as_secs())
 }
 
-fn observing(policy: Policy, dry_run: bool) -> Policy {
+/// The policy, in the mode `observe` for a dry run.
+fn for_run(policy: Policy, dry_run: bool) -> Policy {
     if dry_run { policy.observing() } else { policy }
 }
 
-/// A runtime for the one call that waits.
-fn wait<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+/// Runs one future to its end, on a runtime of its own.
+fn wait<T>(work: impl Future<Output = T>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::broken("runtime", format!("no runtime could be started: {error}")))?;
+        .map_err(|error| CommandError::failed("runtime", format!("no runtime could be started: {error}")))?;
     Ok(runtime.block_on(work))
 }

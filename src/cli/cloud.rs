@@ -1,4 +1,4 @@
-//! Where the deployments are: on the simulated cloud or on a real one, for every verb that answers an event.
+//! The option `--cloud`: opens the simulated cloud or a real one for the subcommands that answer an event.
 
 use std::path::PathBuf;
 
@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use stepladder::platform::simulated::{SimulatedCloud, World};
 use stepladder::platform::{self, Client};
 
-use super::{Failure, read_world, write_world};
+use super::{CommandError, read_world, write_world};
 
-/// Where the deployment is.
+/// The cloud that hosts the deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kind {
+enum CloudName {
     /// An in-memory cloud with the real semantics: needs no account
     Simulated,
     /// Amazon Web Services
@@ -23,56 +23,56 @@ enum Kind {
 #[derive(Debug, Args)]
 pub(super) struct CloudOption {
     /// Where the deployment is
-    #[arg(long, value_enum, default_value_t = Kind::Simulated)]
-    cloud: Kind,
+    #[arg(long, value_enum, default_value_t = CloudName::Simulated)]
+    cloud: CloudName,
     /// The simulated cloud's state to start from [default: whatever the event names is there]
     #[arg(long, value_name = "FILE")]
     world: Option<PathBuf>,
 }
 
-/// A cloud that can be asked.
-pub(super) enum Opened {
+/// A client of the chosen cloud.
+pub(super) enum CloudClient {
     Simulated(Box<SimulatedCloud>),
     Real(Box<dyn Client>),
 }
 
-impl Opened {
-    pub(super) fn as_cloud(&self) -> &dyn Client {
+impl CloudClient {
+    pub(super) fn as_client(&self) -> &dyn Client {
         match self {
-            Self::Simulated(cloud) => cloud.as_ref(),
-            Self::Real(cloud) => cloud.as_ref(),
+            Self::Simulated(simulated) => simulated.as_ref(),
+            Self::Real(client) => client.as_ref(),
         }
     }
 }
 
 impl CloudOption {
-    pub(super) fn open(&self, now: Timestamp) -> Result<Opened, Failure> {
+    pub(super) fn open(&self, now: Timestamp) -> Result<CloudClient, CommandError> {
         let real = match self.cloud {
-            Kind::Simulated => {
-                return self.simulated(now).map(|cloud| Opened::Simulated(Box::new(cloud)));
+            CloudName::Simulated => {
+                return self.simulated(now).map(|simulated| CloudClient::Simulated(Box::new(simulated)));
             }
             _ if self.world.is_some() => {
                 let message = "`--world` belongs to the simulated cloud: leave it out with another `--cloud`";
-                return Err(Failure::unusable("usage", message.to_owned()));
+                return Err(CommandError::invalid_input("usage", message.to_owned()));
             }
-            Kind::Aws => platform::aws(),
-            Kind::Oci => platform::oci(),
+            CloudName::Aws => platform::aws(),
+            CloudName::Oci => platform::oci(),
         };
-        real.map(Opened::Real).map_err(|error| Failure::unusable("cloud", error.to_string()))
+        real.map(CloudClient::Real).map_err(|error| CommandError::invalid_input("cloud", error.to_string()))
     }
 
-    fn simulated(&self, now: Timestamp) -> Result<SimulatedCloud, Failure> {
+    fn simulated(&self, now: Timestamp) -> Result<SimulatedCloud, CommandError> {
         let world = self.world.as_deref().map_or_else(|| Ok(World::default()), read_world)?;
-        let cloud = SimulatedCloud::new(world);
-        cloud.advance(now);
-        Ok(cloud)
+        let simulated = SimulatedCloud::new(world);
+        simulated.advance(now);
+        Ok(simulated)
     }
 
-    /// Writes a simulated cloud back to where it was read from.
-    pub(super) fn save(&self, cloud: &Opened) -> Result<(), Failure> {
-        match (cloud, &self.world) {
-            (Opened::Simulated(cloud), Some(path)) => write_world(path, cloud),
-            (Opened::Simulated(_) | Opened::Real(_), _) => Ok(()),
+    /// Writes the state of a simulated cloud back to its file.
+    pub(super) fn save(&self, client: &CloudClient) -> Result<(), CommandError> {
+        match (client, &self.world) {
+            (CloudClient::Simulated(simulated), Some(path)) => write_world(path, simulated),
+            (CloudClient::Simulated(_) | CloudClient::Real(_), _) => Ok(()),
         }
     }
 }

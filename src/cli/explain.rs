@@ -1,4 +1,4 @@
-//! `stepladder explain`: what a payload would lead to, in prose. Sends nothing.
+//! `stepladder explain`: explains in prose what a payload would cause, and sends nothing.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -19,9 +19,9 @@ use stepladder::size::Size;
 use stepladder::{report, tags, text};
 
 use super::cloud::CloudOption;
-use super::handle::exit;
+use super::handle::exit_code;
 use super::{
-    Failure, Format, PolicyOption, Printed, observing, parse_time, read_event, wait, wall_clock,
+    CommandError, CommandOutput, Format, PolicyOption, for_run, parse_time, read_event, wait, wall_clock,
     whole_seconds,
 };
 
@@ -37,14 +37,14 @@ Examples:
   stepladder explain alarm.json --policy stepladder.toml --world world.json
   stepladder explain alarm.json --cloud aws --format json"
 )]
-pub(super) struct Options {
+pub(super) struct ExplainOptions {
     /// A file that holds the payload, or `-` for standard input
     #[arg(value_name = "EVENT")]
     event: PathBuf,
     #[command(flatten)]
     policy: PolicyOption,
     #[command(flatten)]
-    on: CloudOption,
+    cloud: CloudOption,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
@@ -53,22 +53,22 @@ pub(super) struct Options {
     now: Option<Timestamp>,
 }
 
-impl Options {
-    pub(super) fn run(&self) -> Result<Printed, Failure> {
+impl ExplainOptions {
+    pub(super) fn run(&self) -> Result<CommandOutput, CommandError> {
         let policy = self.policy.load()?;
         let body = read_event(&self.event)?;
         let now = self.now.unwrap_or_else(wall_clock);
-        let cloud = self.on.open(now)?;
-        let answer = wait(handle(&body, cloud.as_cloud(), &observing(policy.clone(), true), now))??;
+        let client = self.cloud.open(now)?;
+        let answer = wait(handle(&body, client.as_client(), &for_run(policy.clone(), true), now))??;
         let text = match self.format {
             Format::Json => format!("{:#}\n", with_costs(&answer, &policy)),
             Format::Text => text(&answer, &policy, now),
         };
-        Ok(Printed { text, exit: exit(&answer) })
+        Ok(CommandOutput { text, exit_code: exit_code(&answer) })
     }
 }
 
-/// The usual reply, and what each deployment costs.
+/// The usual reply, with the cost of each deployment.
 fn with_costs(answer: &Answer, policy: &Policy) -> Value {
     let mut reply = report::reply(answer);
     let costs = answer.outcomes.iter().map(|outcome| costs(outcome, policy));
@@ -80,24 +80,24 @@ fn with_costs(answer: &Answer, policy: &Policy) -> Value {
     reply
 }
 
-/// What an hour costs now and would cost then.
+/// The cost of an hour before and after the decision.
 fn costs(outcome: &Outcome, policy: &Policy) -> (Option<f64>, Option<f64>) {
-    let before =
-        outcome.observed.as_ref().and_then(|observed| policy.ladders.cost(&observed.size)).map(rounded);
+    let observed = outcome.observed.as_ref();
+    let before = observed.and_then(|deployment| policy.ladders.cost(&deployment.size)).map(rounded);
     match &outcome.decision {
         Decision::Resize { to, .. } => (before, policy.ladders.cost(to).map(rounded)),
         Decision::Hold(_) => (before, before),
     }
 }
 
-/// Prices have no more than four digits that mean something.
+/// A cost to four decimals: prices have no more.
 fn rounded(cost: f64) -> f64 {
     (cost * 10_000.0).round() / 10_000.0
 }
 
 fn text(answer: &Answer, policy: &Policy, now: Timestamp) -> String {
-    let told = answer.outcomes.iter().map(|outcome| prose(outcome, policy, now));
-    let mut text = told.collect::<Vec<_>>().join("\n");
+    let paragraphs = answer.outcomes.iter().map(|outcome| prose(outcome, policy, now));
+    let mut text = paragraphs.collect::<Vec<_>>().join("\n");
     // Writing to a string cannot fail.
     if let Some(error) = &answer.error {
         let _ = writeln!(text, "The alarms that fire cannot be asked for: {error}.");
@@ -112,47 +112,47 @@ fn text(answer: &Answer, policy: &Policy, now: Timestamp) -> String {
 }
 
 fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
-    let mut text = said(&outcome.alarm);
+    let mut text = alarm_text(&outcome.alarm);
     let evaluation = evaluation(outcome, policy, now);
     // Writing to a string cannot fail.
-    let mut say = |sentence: String| {
+    let mut line = |sentence: String| {
         let _ = writeln!(text, "{}", text::plain(&sentence));
     };
     match &outcome.target {
-        Some(target) => say(format!("It speaks of `{target}`.")),
-        None => say("It names no target.".to_owned()),
+        Some(target) => line(format!("It speaks of `{target}`.")),
+        None => line("It names no target.".to_owned()),
     }
     if let Some(rule) = outcome.checks.iter().find(|check| check.guard == "no_rule" && !check.blocked) {
-        say(format!("The rule that answers it: {}.", rule.input));
+        line(format!("The rule that answers it: {}.", rule.input));
     }
     if let Some(observed) = &outcome.observed {
         let changed = observed.last_change.map_or_else(String::new, |at| format!(", last changed {at}"));
-        say(format!("The deployment is seen as {}, `{}`{changed}.", observed.size, observed.status));
-        measured(outcome, observed, policy).into_iter().for_each(&mut say);
-        effective(observed, policy, evaluation.as_ref()).into_iter().for_each(&mut say);
+        line(format!("The deployment is seen as {}, `{}`{changed}.", observed.size, observed.status));
+        measurements(outcome, observed, policy).into_iter().for_each(&mut line);
+        tags_and_settings(observed, policy, evaluation.as_ref()).into_iter().for_each(&mut line);
     }
-    say(String::new());
-    say("Guards, in order:".to_owned());
+    line(String::new());
+    line("Guards, in order:".to_owned());
     for check in &outcome.checks {
         let word = if check.blocked { "holds" } else { "passes" };
-        say(format!("  {:<15} {word:<7} {}", check.guard, check.input));
+        line(format!("  {:<15} {word:<7} {}", check.guard, check.input));
     }
-    say(String::new());
+    line(String::new());
     match (&outcome.error, &outcome.decision) {
-        (Some(_), _) => say(format!("It cannot be looked at: {}.", report::explanation(outcome))),
+        (Some(_), _) => line(format!("It cannot be looked at: {}.", report::explanation(outcome))),
         (None, Decision::Resize { axis, from, to }) => {
-            say(format!("So its {axis} would go from {from} to {to}."));
+            line(format!("So its {axis} would go from {from} to {to}."));
         }
-        (None, Decision::Hold(hold)) => say(format!("So it would stay as it is: {hold}.")),
+        (None, Decision::Hold(hold)) => line(format!("So it would stay as it is: {hold}.")),
     }
     if let Some(observed) = &outcome.observed {
-        say(cost(outcome, observed, policy));
+        line(cost_text(outcome, observed, policy));
     }
     if outcome.calls.is_empty() {
-        say("Nothing would be called.".to_owned());
+        line("Nothing would be called.".to_owned());
     } else {
         let mode = evaluation.map_or(policy.mode, |evaluation| evaluation.mode(policy));
-        say(match mode {
+        line(match mode {
             Mode::Act => "These calls would be sent, in this order:".to_owned(),
             Mode::Observe => format!(
                 "In the mode `{mode}` nothing is sent. In `{}` these calls would be, in this order:",
@@ -161,81 +161,83 @@ fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
         });
         for (i, call_record) in outcome.calls.iter().enumerate() {
             let call = &call_record.call;
-            say(format!("  {}. {} (needs `{}`): {call}", i + 1, call.operation(), call.permission()));
+            line(format!("  {}. {} (needs `{}`): {call}", i + 1, call.operation(), call.permission()));
         }
     }
     for notice in &outcome.notices {
         let call = &notice.call;
-        say(format!("Afterwards, {} (needs `{}`): {call}.", call.operation(), call.permission()));
+        line(format!("Afterwards, {} (needs `{}`): {call}.", call.operation(), call.permission()));
     }
     text
 }
 
-/// What was measured by the look, and the part of all that there is where that is another number.
-fn measured(outcome: &Outcome, observed: &Deployment, policy: &Policy) -> Vec<String> {
+/// The measured values. A value in the metric's own unit is also shown as a share of the capacity.
+fn measurements(outcome: &Outcome, observed: &Deployment, policy: &Policy) -> Vec<String> {
     let rung = policy.ladders.rung(&observed.size.rung());
     let full = |metric: &str| {
         target::of(observed.target.kind()).and_then(|target| (target.full)(metric, rung.as_deref()))
     };
-    let part = |metric: &str, value: f64| {
+    let share = |metric: &str, value: f64| {
         let full = full(metric).filter(|full| (full - 100.0).abs() > f64::EPSILON)?;
         Some(format!("{}% of the capacity that there is", (value / full * 1000.0).round() / 10.0))
     };
     let measurement = &outcome.alarm.measurement;
-    let told = measurement.metric.as_deref().zip(measurement.value).filter(|_| outcome.alarm.names_one());
-    let told =
-        told.and_then(|(metric, value)| Some(format!("{metric} at {value} is {}.", part(metric, value)?)));
-    let read = observed.readings.iter().map(|(metric, value)| match part(metric, *value) {
-        Some(part) => format!("{metric} reads {value}, which is {part}."),
+    let reported = measurement.metric.as_deref().zip(measurement.value).filter(|_| outcome.alarm.names_one());
+    let reported = reported
+        .and_then(|(metric, value)| Some(format!("{metric} at {value} is {}.", share(metric, value)?)));
+    let read = observed.readings.iter().map(|(metric, value)| match share(metric, *value) {
+        Some(share) => format!("{metric} reads {value}, which is {share}."),
         None => format!("{metric} reads {value}."),
     });
-    told.into_iter().chain(read).collect()
+    reported.into_iter().chain(read).collect()
 }
 
-/// The question that was answered, with all that is said of the target.
+/// The evaluation of the alarm, with the target's schedules and tags applied.
 fn evaluation<'a>(outcome: &'a Outcome, policy: &'a Policy, now: Timestamp) -> Option<Evaluation<'a>> {
     let (target, observed) = outcome.target.as_ref().zip(outcome.observed.as_ref())?;
     let matched = policy.effective(policy.rule_for(&outcome.alarm.name, target)?, target, now);
     Some(Evaluation::new(&outcome.alarm, target, matched, now).with_tags(&observed.tags))
 }
 
-/// What its tags say, and what somebody has said of the settings.
-fn effective(observed: &Deployment, policy: &Policy, evaluation: Option<&Evaluation>) -> Vec<String> {
-    let ours = |(name, _): &(&String, &String)| {
+/// The deployment's stepladder tags, and the settings that differ from the built-in defaults.
+fn tags_and_settings(observed: &Deployment, policy: &Policy, evaluation: Option<&Evaluation>) -> Vec<String> {
+    let is_shown = |(name, _): &(&String, &String)| {
         let name = tags::name_of(name);
         OPERATORS.contains(&name) || name == tags::RECENT
     };
-    let tags =
-        observed.tags.iter().filter(ours).map(|(name, value)| format!("Its tag `{name}` says `{value}`."));
+    let tags = observed.tags.iter().filter(is_shown);
+    let tags = tags.map(|(name, value)| format!("Its tag `{name}` says `{value}`."));
     let settings = evaluation.map(|evaluation| policy.settings_of(&evaluation.matched)).unwrap_or_default();
-    let said = settings.into_iter().filter(Setting::is_set);
-    let said: Vec<String> =
-        said.map(|said| format!("  {:<20} {:<15} {}", said.key, said.value, said.set_by())).collect();
-    let heading = (!said.is_empty()).then(|| "In force besides the built-in defaults:".to_owned());
-    tags.chain(heading).chain(said).collect()
+    let settings = settings.into_iter().filter(Setting::is_set);
+    let settings: Vec<String> = settings
+        .map(|setting| format!("  {:<20} {:<15} {}", setting.key, setting.value, setting.set_by()))
+        .collect();
+    let heading = (!settings.is_empty()).then(|| "In force besides the built-in defaults:".to_owned());
+    tags.chain(heading).chain(settings).collect()
 }
 
-/// What it costs, and would cost.
-fn cost(outcome: &Outcome, observed: &Deployment, policy: &Policy) -> String {
-    let none = |size: &Size| format!("no price is known for `{}`", size.rung());
-    let shown = |size: &Size| policy.ladders.cost(size).map(|cost| format!("{cost:.4} USD an hour"));
-    match (shown(&observed.size), &outcome.decision) {
-        (None, Decision::Resize { to, .. }) => match shown(to) {
-            Some(then) => {
-                format!("It would cost {then}; what it costs now is unknown: {}.", none(&observed.size))
+/// The cost of an hour before and after the decision, as a sentence.
+fn cost_text(outcome: &Outcome, observed: &Deployment, policy: &Policy) -> String {
+    let no_price = |size: &Size| format!("no price is known for `{}`", size.rung());
+    let price = |size: &Size| policy.ladders.cost(size).map(|cost| format!("{cost:.4} USD an hour"));
+    match (price(&observed.size), &outcome.decision) {
+        (None, Decision::Resize { to, .. }) => match price(to) {
+            Some(after) => {
+                format!("It would cost {after}; what it costs now is unknown: {}.", no_price(&observed.size))
             }
-            None => format!("What it costs is unknown: {}.", none(to)),
+            None => format!("What it costs is unknown: {}.", no_price(to)),
         },
-        (None, Decision::Hold(_)) => format!("What it costs is unknown: {}.", none(&observed.size)),
-        (Some(now), Decision::Hold(_)) => format!("It costs {now}."),
-        (Some(now), Decision::Resize { to, .. }) => match shown(to) {
-            Some(then) => format!("It costs {now} and would cost {then}."),
-            None => format!("It costs {now}; what it would cost is unknown: {}.", none(to)),
+        (None, Decision::Hold(_)) => format!("What it costs is unknown: {}.", no_price(&observed.size)),
+        (Some(before), Decision::Hold(_)) => format!("It costs {before}."),
+        (Some(before), Decision::Resize { to, .. }) => match price(to) {
+            Some(after) => format!("It costs {before} and would cost {after}."),
+            None => format!("It costs {before}; what it would cost is unknown: {}.", no_price(to)),
         },
     }
 }
 
-fn said(alarm: &Alarm) -> String {
+/// The alarm and its measurement, as a sentence.
+fn alarm_text(alarm: &Alarm) -> String {
     let measurement = &alarm.measurement;
     let mut text = format!("Alarm {} ({})", report::alarm_sentence(alarm), alarm.source);
     // Writing to a string cannot fail.

@@ -1,4 +1,4 @@
-//! `stepladder handle`: the whole flow, once, on one payload.
+//! `stepladder handle`: answers one payload, from parsing to sending the calls.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -11,7 +11,9 @@ use stepladder::outcome::Ending;
 use stepladder::report;
 
 use super::cloud::CloudOption;
-use super::{Failure, Format, PolicyOption, Printed, observing, parse_time, read_event, wait, wall_clock};
+use super::{
+    CommandError, CommandOutput, Format, PolicyOption, for_run, parse_time, read_event, wait, wall_clock,
+};
 
 /// Answer one alarm payload: parse, observe, decide, plan, apply
 #[derive(Debug, Args)]
@@ -23,14 +25,14 @@ Examples:
   stepladder handle --event alarm.json --world world.json --save --now 2026-03-02T09:30:00Z
   stepladder handle --event alarm.json --cloud aws --dry-run --format json"
 )]
-pub(super) struct Options {
+pub(super) struct HandleOptions {
     /// A file that holds the payload, or `-` for standard input
     #[arg(long, value_name = "FILE")]
     event: PathBuf,
     #[command(flatten)]
     policy: PolicyOption,
     #[command(flatten)]
-    on: CloudOption,
+    cloud: CloudOption,
     /// Write the simulated cloud's state back to the file of --world
     #[arg(long, requires = "world")]
     save: bool,
@@ -45,26 +47,26 @@ pub(super) struct Options {
     now: Option<Timestamp>,
 }
 
-impl Options {
-    pub(super) fn run(&self) -> Result<Printed, Failure> {
-        let policy = observing(self.policy.load()?, self.dry_run);
+impl HandleOptions {
+    pub(super) fn run(&self) -> Result<CommandOutput, CommandError> {
+        let policy = for_run(self.policy.load()?, self.dry_run);
         let body = read_event(&self.event)?;
         let now = self.now.unwrap_or_else(wall_clock);
-        let cloud = self.on.open(now)?;
-        let answer = wait(handle(&body, cloud.as_cloud(), &policy, now))??;
+        let client = self.cloud.open(now)?;
+        let answer = wait(handle(&body, client.as_client(), &policy, now))??;
         if self.save {
-            self.on.save(&cloud)?;
+            self.cloud.save(&client)?;
         }
-        Ok(printed(&answer, self.format))
+        Ok(output(&answer, self.format))
     }
 }
 
-fn printed(answer: &Answer, format: Format) -> Printed {
+fn output(answer: &Answer, format: Format) -> CommandOutput {
     let text = match format {
         Format::Json => format!("{:#}\n", report::reply(answer)),
         Format::Text => text(answer),
     };
-    Printed { text, exit: exit(answer) }
+    CommandOutput { text, exit_code: exit_code(answer) }
 }
 
 pub(super) fn text(answer: &Answer) -> String {
@@ -83,8 +85,8 @@ pub(super) fn text(answer: &Answer) -> String {
     text
 }
 
-/// What broke counts more than what was of no use.
-pub(super) fn exit(answer: &Answer) -> u8 {
+/// The exit code of an answer. A failure takes precedence over invalid input.
+pub(super) fn exit_code(answer: &Answer) -> u8 {
     if answer.error.is_some() {
         return 1;
     }

@@ -1,4 +1,4 @@
-//! `stepladder parse`: what a payload says, and nothing else.
+//! `stepladder parse`: prints the contents of a payload.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -9,14 +9,14 @@ use stepladder::source::Event;
 use stepladder::target::TargetId;
 use stepladder::{report, source, text};
 
-use super::{Failure, Format, Printed, read_event, whole_seconds};
+use super::{CommandError, CommandOutput, Format, read_event, whole_seconds};
 
 /// Show what a payload says, and nothing else
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stepladder parse events/oci/high-cpu.firing.json
   stepladder parse --format json - < event.json")]
-pub(super) struct Options {
+pub(super) struct ParseOptions {
     /// A file that holds the payload, or `-` for standard input
     #[arg(value_name = "EVENT")]
     event: PathBuf,
@@ -25,14 +25,14 @@ pub(super) struct Options {
     pub(super) format: Format,
 }
 
-impl Options {
-    pub(super) fn run(&self) -> Result<Printed, Failure> {
+impl ParseOptions {
+    pub(super) fn run(&self) -> Result<CommandOutput, CommandError> {
         let event = source::parse(&read_event(&self.event)?)?;
         let text = match self.format {
             Format::Json => format!("{:#}\n", report::parsed(&event)),
             Format::Text => text(&event),
         };
-        Ok(Printed { text, exit: if event.rejected.is_empty() { 0 } else { 2 } })
+        Ok(CommandOutput { text, exit_code: if event.rejected.is_empty() { 0 } else { 2 } })
     }
 }
 
@@ -55,21 +55,21 @@ fn text(event: &Event) -> String {
 }
 
 fn alarm_text(alarm: &Alarm) -> String {
-    let shown = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+    let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
     let targets: Vec<&str> = alarm.targets.iter().map(TargetId::as_str).collect();
     let number = |value: Option<f64>| value.map(|value| value.to_string());
     let measurement = &alarm.measurement;
     let rows = [
         ("source", alarm.source.to_owned()),
         ("transition", alarm.transition.to_string()),
-        ("targets", shown((!targets.is_empty()).then(|| targets.join(", ")))),
-        ("metric", shown(measurement.metric.clone())),
-        ("value", shown(number(measurement.value))),
-        ("threshold", shown(number(measurement.threshold))),
-        ("window", shown(measurement.window.map(|window| format!("{:#}", whole_seconds(window))))),
-        ("at", shown(alarm.at.map(|at| at.to_string()))),
-        ("topic", shown(alarm.topic.clone().filter(|topic| !topic.is_empty()))),
-        ("account", shown(alarm.account.clone().filter(|account| !account.is_empty()))),
+        ("targets", or_dash((!targets.is_empty()).then(|| targets.join(", ")))),
+        ("metric", or_dash(measurement.metric.clone())),
+        ("value", or_dash(number(measurement.value))),
+        ("threshold", or_dash(number(measurement.threshold))),
+        ("window", or_dash(measurement.window.map(|window| format!("{:#}", whole_seconds(window))))),
+        ("at", or_dash(alarm.at.map(|at| at.to_string()))),
+        ("topic", or_dash(alarm.topic.clone().filter(|topic| !topic.is_empty()))),
+        ("account", or_dash(alarm.account.clone().filter(|account| !account.is_empty()))),
     ];
     let mut text = format!("{}\n", text::plain(&alarm.name));
     for (label, value) in rows {

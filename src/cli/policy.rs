@@ -1,4 +1,4 @@
-//! `stepladder policy`: whether a policy can be used, what it means for one target, and its schema for editors.
+//! `stepladder policy`: checks a policy, explains it for one target, and prints its schema.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -9,21 +9,21 @@ use stepladder::policy::{Mode, Policy, SCHEMA};
 use stepladder::text::plain;
 use stepladder::{config, environment};
 
-use super::{Failure, Format, PolicyOption, Printed};
+use super::{CommandError, CommandOutput, Format, PolicyOption};
 
 mod explain;
 
 /// Check a policy, tell what it means for one target, or print its schema
 #[derive(Debug, Args)]
-pub(super) struct Options {
+pub(super) struct PolicyCommand {
     #[command(subcommand)]
-    verb: Verb,
+    subcommand: PolicySubcommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {
+enum PolicySubcommand {
     Check(CheckOptions),
-    Explain(explain::Options),
+    Explain(explain::PolicyExplainOptions),
     /// Print the JSON Schema of policy files, by which an editor completes keys and tells what they mean
     #[command(
         after_help = "An editor with a language server for TOML, such as taplo or Even Better TOML, finds it by the \
@@ -55,27 +55,27 @@ struct CheckOptions {
     format: Format,
 }
 
-impl Options {
+impl PolicyCommand {
     pub(super) fn format(&self) -> Format {
-        match &self.verb {
-            Verb::Check(check) => check.format,
-            Verb::Explain(options) => options.format,
-            Verb::Schema => Format::Text,
+        match &self.subcommand {
+            PolicySubcommand::Check(options) => options.format,
+            PolicySubcommand::Explain(options) => options.format,
+            PolicySubcommand::Schema => Format::Text,
         }
     }
 
-    pub(super) fn run(self) -> Result<Printed, Failure> {
-        match self.verb {
-            Verb::Check(check) => check.run(),
-            Verb::Explain(options) => options.run(),
-            Verb::Schema => Ok(Printed::done(SCHEMA.to_owned())),
+    pub(super) fn run(self) -> Result<CommandOutput, CommandError> {
+        match self.subcommand {
+            PolicySubcommand::Check(options) => options.run(),
+            PolicySubcommand::Explain(options) => options.run(),
+            PolicySubcommand::Schema => Ok(CommandOutput::success(SCHEMA.to_owned())),
         }
     }
 }
 
 impl CheckOptions {
-    fn run(self) -> Result<Printed, Failure> {
-        let named = match &self.file {
+    fn run(self) -> Result<CommandOutput, CommandError> {
+        let source = match &self.file {
             Some(file) => Some(file.display().to_string()),
             None => environment::variable(config::POLICY).map(|_| config::POLICY.to_owned()),
         };
@@ -86,19 +86,21 @@ impl CheckOptions {
                 let (_, built_in) = policy.rule_counts();
                 let own: serde_json::Map<_, _> =
                     policy.counts().into_iter().map(|(key, count)| (key.to_owned(), json!(count))).collect();
-                Printed::json(
-                    &json!({ "valid": true, "policy": named, "mode": policy.mode.to_string(), "own": own,
+                CommandOutput::json(
+                    &json!({ "valid": true, "policy": source, "mode": policy.mode.to_string(), "own": own,
                                        "built_in_rules": built_in, "warnings": warnings }),
                 )
             }
             Format::Text => {
                 for warning in warnings {
-                    // Nobody is left to be told when standard error is gone.
+                    // A closed standard error leaves no way to report the warning.
                     let _ = writeln!(io::stderr(), "warning: {}", plain(&warning));
                 }
-                let named = named
-                    .map_or_else(|| "the built-in policy".to_owned(), |named| format!("`{}`", plain(&named)));
-                Printed::done(format!("{named} can be used: {}\n", summary(&policy)))
+                let name = source.map_or_else(
+                    || "the built-in policy".to_owned(),
+                    |source| format!("`{}`", plain(&source)),
+                );
+                CommandOutput::success(format!("{name} can be used: {}\n", summary(&policy)))
             }
         })
     }
@@ -111,14 +113,13 @@ fn summary(policy: &Policy) -> String {
     };
     let (own, built_in) = policy.rule_counts();
     let rules = if own == 1 { "rule" } else { "rules" };
-    let besides = policy.counts().into_iter().filter(|(key, _)| *key != "rule");
-    let besides: Vec<String> = besides.map(|(key, count)| format!("{count} `[[{key}]]`")).collect();
-    let besides =
-        if besides.is_empty() { String::new() } else { format!("; besides, {}", besides.join(", ")) };
+    let other_keys = policy.counts().into_iter().filter(|(key, _)| *key != "rule");
+    let counts: Vec<String> = other_keys.map(|(key, count)| format!("{count} `[[{key}]]`")).collect();
+    let besides = if counts.is_empty() { String::new() } else { format!("; besides, {}", counts.join(", ")) };
     format!("it {sends} and has {own} {rules} of its own before the {built_in} built-in ones{besides}")
 }
 
-/// What can be used and is surely not meant.
+/// Warnings about valid parts of a policy that are surely mistakes.
 fn warnings(policy: &Policy) -> Vec<String> {
     let shadowed = policy.shadowed().into_iter().map(|(rule, by)| {
         format!(

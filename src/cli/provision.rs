@@ -1,4 +1,4 @@
-//! `stepladder provision` and `stepladder teardown`: what the function works with on OCI, from the policy file.
+//! `stepladder provision` and `stepladder teardown`: create and delete the topic and alarms of the policy on OCI.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
@@ -14,18 +14,18 @@ use stepladder::platform::simulated::{SimulatedCloud, World};
 use stepladder::platform::{self, Client};
 use stepladder::{config, text};
 
-use super::{Failure, Format, PolicyOption, Printed, read_world, wait, wall_clock, write_world};
+use super::{CommandError, CommandOutput, Format, PolicyOption, read_world, wait, wall_clock, write_world};
 
-/// Where it shall stand.
+/// The cloud to provision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kind {
+enum ProvisionCloud {
     /// An in-memory cloud: needs no account
     Simulated,
     /// Oracle Cloud Infrastructure
     Oci,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ProvisionCloud {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Simulated => "the simulated cloud",
@@ -50,7 +50,7 @@ Examples:
 )]
 pub(super) struct Provision {
     #[command(flatten)]
-    pub(super) options: Options,
+    pub(super) options: ProvisionOptions,
 }
 
 /// Remove what `provision` has set up, and the paired alarms of its deployments
@@ -69,16 +69,16 @@ Examples:
 )]
 pub(super) struct Teardown {
     #[command(flatten)]
-    pub(super) options: Options,
+    pub(super) options: ProvisionOptions,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Options {
+pub(super) struct ProvisionOptions {
     #[command(flatten)]
     policy: PolicyOption,
     /// Where it shall stand
-    #[arg(long, value_enum, default_value_t = Kind::Simulated)]
-    cloud: Kind,
+    #[arg(long, value_enum, default_value_t = ProvisionCloud::Simulated)]
+    cloud: ProvisionCloud,
     /// Send the calls; without it they are only shown
     #[arg(long)]
     apply: bool,
@@ -94,108 +94,120 @@ pub(super) struct Options {
 }
 
 impl Provision {
-    pub(super) fn run(&self) -> Result<Printed, Failure> {
-        let (wanted, report) = self.options.run(provisioning)?;
-        let access = Access::of(&wanted);
-        let action = alarm_action(&wanted, &report);
+    pub(super) fn run(&self) -> Result<CommandOutput, CommandError> {
+        let (desired, report) = self.options.run(provisioning)?;
+        let access = Access::of(&desired);
+        let action = alarm_action(&desired, &report);
         Ok(match self.options.format {
             Format::Json => {
-                let mut value = self.options.value(&wanted, &report);
+                let mut value = self.options.value(&desired, &report);
                 value["configuration"] = json!({ config::ALARM_ACTION: action });
                 value["matching_rule"] = json!(access.matching_rule);
                 value["statements"] = json!(access.function);
                 value["operator_statements"] = json!(access.operator);
-                Printed { exit: exit(&report, self.options.apply), ..Printed::json(&value) }
+                CommandOutput {
+                    exit_code: exit_code(&report, self.options.apply),
+                    ..CommandOutput::json(&value)
+                }
             }
             Format::Text => {
                 let action = action.unwrap_or("the topic's OCID, known when it is created");
-                let text = format!("{}\n{}", self.options.text(&wanted, &report), rest(action, &access));
-                Printed { text, exit: exit(&report, self.options.apply) }
+                let text =
+                    format!("{}\n{}", self.options.text(&desired, &report), setup_text(action, &access));
+                CommandOutput { text, exit_code: exit_code(&report, self.options.apply) }
             }
         })
     }
 }
 
 impl Teardown {
-    pub(super) fn run(&self) -> Result<Printed, Failure> {
-        let (wanted, report) = self.options.run(removal)?;
-        let exit = exit(&report, self.options.apply);
+    pub(super) fn run(&self) -> Result<CommandOutput, CommandError> {
+        let (desired, report) = self.options.run(removal)?;
+        let exit_code = exit_code(&report, self.options.apply);
         Ok(match self.options.format {
-            Format::Json => Printed { exit, ..Printed::json(&self.options.value(&wanted, &report)) },
-            Format::Text => Printed { text: self.options.text(&wanted, &report), exit },
+            Format::Json => {
+                CommandOutput { exit_code, ..CommandOutput::json(&self.options.value(&desired, &report)) }
+            }
+            Format::Text => CommandOutput { text: self.options.text(&desired, &report), exit_code },
         })
     }
 }
 
-impl Options {
-    fn run(&self, planner: Planner) -> Result<(Desired, Report), Failure> {
-        let wanted = desired(&self.policy.load()?.provision).cloned().ok_or_else(|| {
+impl ProvisionOptions {
+    fn run(&self, planner: Planner) -> Result<(Desired, Report), CommandError> {
+        let desired = desired(&self.policy.load()?.provision).cloned().ok_or_else(|| {
             let message =
                 "the policy has no table `[oci]`: expected `compartment`, `deployments` and `function` in it";
-            Failure::unusable("policy", message.to_owned())
+            CommandError::invalid_input("policy", message.to_owned())
         })?;
         let report = match self.cloud {
-            Kind::Simulated => {
-                self.warn_of_replay();
+            ProvisionCloud::Simulated => {
+                self.warn_of_discarded_state();
                 let world = self.world.as_deref().map_or_else(|| Ok(World::default()), read_world)?;
-                let cloud = SimulatedCloud::new(world);
-                let report = self.on(&cloud, &wanted, planner)?;
+                let simulated = SimulatedCloud::new(world);
+                let report = self.run_on(&simulated, &desired, planner)?;
                 if let (true, Some(path)) = (self.save, &self.world) {
-                    write_world(path, &cloud)?;
+                    write_world(path, &simulated)?;
                 }
                 report
             }
-            Kind::Oci if self.world.is_some() => {
+            ProvisionCloud::Oci if self.world.is_some() => {
                 let message = "`--world` belongs to the simulated cloud: leave it out with `--cloud oci`";
-                return Err(Failure::unusable("usage", message.to_owned()));
+                return Err(CommandError::invalid_input("usage", message.to_owned()));
             }
-            Kind::Oci => {
-                let cloud = platform::oci().map_err(|error| Failure::unusable("cloud", error.to_string()))?;
-                self.on(cloud.as_ref(), &wanted, planner)?
+            ProvisionCloud::Oci => {
+                let client = platform::oci()
+                    .map_err(|error| CommandError::invalid_input("cloud", error.to_string()))?;
+                self.run_on(client.as_ref(), &desired, planner)?
             }
         };
-        Ok((wanted, report))
+        Ok((desired, report))
     }
 
-    /// What happens on a simulated cloud that is kept nowhere is easily taken for the real thing.
-    fn warn_of_replay(&self) {
+    /// Warns that `--apply` without `--world` changes nothing lasting: its output looks like that of a real cloud.
+    fn warn_of_discarded_state(&self) {
         if self.apply && self.world.is_none() {
-            let told = "this is the simulated cloud, and nothing of it is kept: `--cloud oci` works on OCI, \
+            let message = "this is the simulated cloud, and nothing of it is kept: `--cloud oci` works on OCI, \
                         `--world FILE --save` keeps a replay";
-            // Nobody is left to be told when standard error is gone.
-            let _ = writeln!(io::stderr(), "warning: {told}");
+            // A closed standard error leaves no way to report the warning.
+            let _ = writeln!(io::stderr(), "warning: {message}");
         }
     }
 
-    fn on(&self, cloud: &dyn Client, wanted: &Desired, planner: Planner) -> Result<Report, Failure> {
-        let run = wall_clock();
+    fn run_on(
+        &self,
+        client: &dyn Client,
+        desired: &Desired,
+        planner: Planner,
+    ) -> Result<Report, CommandError> {
+        let now = wall_clock();
         let report = if self.apply {
-            wait(carry_out(wanted, planner, cloud, run))?
+            wait(carry_out(desired, planner, client, now))?
         } else {
-            wait(propose(wanted, planner, cloud, run))?
+            wait(propose(desired, planner, client, now))?
         };
-        report.map_err(|error| Failure::broken(error.kind(), told(&error, wanted)))
+        report.map_err(|error| CommandError::failed(error.kind(), error_text(&error, desired)))
     }
 
-    fn value(&self, wanted: &Desired, report: &Report) -> Value {
+    fn value(&self, desired: &Desired, report: &Report) -> Value {
         let sent = report.sent.iter().map(|sent| match &sent.answer {
             Ok(answer) => step_value(&sent.step, "done", Some(answer)),
             Err(error) => step_value(&sent.step, "failed", Some(&error.to_string())),
         });
-        let word = if self.apply { "left" } else { "planned" };
-        let left = report.left.iter().map(|step| step_value(step, word, None));
+        let status = if self.apply { "left" } else { "planned" };
+        let left = report.left.iter().map(|step| step_value(step, status, None));
         json!({
-            "cloud": self.cloud.to_possible_value().map(|kind| kind.get_name().to_owned()),
+            "cloud": self.cloud.to_possible_value().map(|cloud| cloud.get_name().to_owned()),
             "standing": report.plan.standing,
             "steps": sent.chain(left).collect::<Vec<_>>(),
             "conflicts": report.plan.conflicts,
             "notes": report.plan.notes,
             "nothing_left": report.nothing_left(),
-            "error": report.error.as_ref().map(|error| json!({ "kind": error.kind(), "message": told(error, wanted) })),
+            "error": report.error.as_ref().map(|error| json!({ "kind": error.kind(), "message": error_text(error, desired) })),
         })
     }
 
-    fn text(&self, wanted: &Desired, report: &Report) -> String {
+    fn text(&self, desired: &Desired, report: &Report) -> String {
         let mut text = format!("On {}\n\n", self.cloud);
         section(&mut text, "Stands already", report.plan.standing.iter().map(|line| vec![line.clone()]));
         let sent = report.sent.iter().map(|sent| {
@@ -207,18 +219,18 @@ impl Options {
             lines
         });
         section(&mut text, "Sent", sent);
-        let word = if self.apply { "Left to do" } else { "To do" };
-        section(&mut text, word, report.left.iter().map(step_lines));
+        let heading = if self.apply { "Left to do" } else { "To do" };
+        section(&mut text, heading, report.left.iter().map(step_lines));
         section(&mut text, "In the way", report.plan.conflicts.iter().map(|line| vec![line.clone()]));
         section(&mut text, "Notes", report.plan.notes.iter().map(|line| vec![line.clone()]));
-        text.push_str(&self.ending(wanted, report));
+        text.push_str(&self.summary(desired, report));
         text
     }
 
-    /// How it ended, in a sentence.
-    fn ending(&self, wanted: &Desired, report: &Report) -> String {
+    /// The result, in a sentence.
+    fn summary(&self, desired: &Desired, report: &Report) -> String {
         let sentence = match &report.error {
-            Some(error) => format!("It failed: {}. Run it again to go on.", told(error, wanted)),
+            Some(error) => format!("It failed: {}. Run it again to go on.", error_text(error, desired)),
             None if !report.plan.conflicts.is_empty() => {
                 "Nothing is sent while something is in the way.".to_owned()
             }
@@ -233,42 +245,44 @@ impl Options {
     }
 }
 
-fn exit(report: &Report, apply: bool) -> u8 {
-    let well = if apply {
+fn exit_code(report: &Report, apply: bool) -> u8 {
+    let succeeded = if apply {
         report.nothing_left()
     } else {
         report.plan.conflicts.is_empty() && report.error.is_none()
     };
-    u8::from(!well)
+    u8::from(!succeeded)
 }
 
-/// The error with what can be done about it. It is a person who lacks a permission here, not the function.
-fn told(error: &platform::Error, wanted: &Desired) -> String {
-    let lacking = if let platform::Error::Denied { operation, .. }
+/// The error and its remedy. Here the operator lacks the permission, not the function, so the operator's statement is
+/// named.
+fn error_text(error: &platform::Error, desired: &Desired) -> String {
+    let missing_statement = if let platform::Error::Denied { operation, .. }
     | platform::Error::Hidden { operation, .. } = error
     {
-        Access::lacking(wanted, operation)
+        Access::lacking(desired, operation)
     } else {
         None
     };
-    match lacking.map(|statement| format!("you need `{statement}`")).or_else(|| error.hint()) {
+    match missing_statement.map(|statement| format!("you need `{statement}`")).or_else(|| error.hint()) {
         Some(hint) => format!("{error}; {hint}"),
         None => error.to_string(),
     }
 }
 
-/// What the function is to be told.
-fn alarm_action<'a>(wanted: &'a Desired, report: &'a Report) -> Option<&'a str> {
-    match (&wanted.topic, &report.topic) {
+/// The topic for the function's configuration, if it exists.
+fn alarm_action<'a>(desired: &'a Desired, report: &'a Report) -> Option<&'a str> {
+    match (&desired.topic, &report.topic) {
         (Topic::Given(id), _) => Some(id),
-        (Topic::Named(_), Some(seen)) if is_ours(wanted, &seen.tags) => Some(&seen.id),
+        (Topic::Named(_), Some(existing)) if is_ours(desired, &existing.tags) => Some(&existing.id),
         (Topic::Named(_), _) => None,
     }
 }
 
-fn rest(action: &str, access: &Access) -> String {
+/// What the operator has to configure besides: the function, its dynamic group and the policy statements.
+fn setup_text(action: &str, access: &Access) -> String {
     let mut text = String::new();
-    let lines = |all: &[String]| all.iter().map(|line| vec![line.clone()]).collect::<Vec<_>>();
+    let entries = |lines: &[String]| lines.iter().map(|line| vec![line.clone()]).collect::<Vec<_>>();
     section(
         &mut text,
         "The function's configuration",
@@ -279,16 +293,20 @@ fn rest(action: &str, access: &Access) -> String {
         "The matching rule of its dynamic group `stepladder`",
         [vec![access.matching_rule.clone()]].into_iter(),
     );
-    section(&mut text, "The policy statements that the function needs", lines(&access.function).into_iter());
+    section(
+        &mut text,
+        "The policy statements that the function needs",
+        entries(&access.function).into_iter(),
+    );
     section(
         &mut text,
         "The policy statements that you need to provision",
-        lines(&access.operator).into_iter(),
+        entries(&access.operator).into_iter(),
     );
     text.trim_end().to_owned() + "\n"
 }
 
-/// A heading and its entries, of one line or several; nothing where there are none.
+/// Appends a heading and its entries, of one line or more each; appends nothing without entries.
 fn section(text: &mut String, heading: &str, entries: impl Iterator<Item = Vec<String>>) {
     let mut entries = entries.peekable();
     if entries.peek().is_none() {
@@ -304,11 +322,11 @@ fn section(text: &mut String, heading: &str, entries: impl Iterator<Item = Vec<S
 
 fn step_lines(step: &PlannedCall) -> Vec<String> {
     let mut lines = vec![format!("{} ({})", step.call, step.call.operation())];
-    let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let display = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     lines.extend(
         step.changes
             .iter()
-            .map(|change| format!("  {}: {} → {}", change.field, shown(&change.from), shown(&change.to))),
+            .map(|change| format!("  {}: {} → {}", change.field, display(&change.from), display(&change.to))),
     );
     lines
 }

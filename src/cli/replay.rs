@@ -1,4 +1,4 @@
-//! `stepladder replay`: a series of payloads on the simulated cloud, each at its own time, told as a story.
+//! `stepladder replay`: answers a series of payloads on the simulated cloud, each at its own time.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use stepladder::source;
 use stepladder::source::Event;
 use stepladder::text::plain;
 
-use super::handle::{exit, text};
-use super::{Failure, PolicyOption, Printed, read_event, read_world, wait};
+use super::handle::{exit_code, text};
+use super::{CommandError, CommandOutput, PolicyOption, read_event, read_world, wait};
 
-/// How long a notification takes from the alarm to the function.
+/// The delay of a notification between the alarm and the function.
 const DELIVERY: SignedDuration = SignedDuration::from_secs(5);
 
 /// Play a series of payloads on the simulated cloud, each at its own time
@@ -28,7 +28,7 @@ Examples:
   stepladder replay events/oci/high-cpu.firing.json events/oci/high-cpu.firing.json
   stepladder replay --world events/replay/world.json events/replay/*.event.json"
 )]
-pub(super) struct Options {
+pub(super) struct ReplayOptions {
     /// Files that hold one payload each, in the order in which they arrive
     #[arg(value_name = "EVENT", required = true)]
     events: Vec<PathBuf>,
@@ -39,54 +39,60 @@ pub(super) struct Options {
     world: Option<PathBuf>,
 }
 
-impl Options {
-    pub(super) fn run(&self) -> Result<Printed, Failure> {
+impl ReplayOptions {
+    pub(super) fn run(&self) -> Result<CommandOutput, CommandError> {
         let policy = self.policy.load()?;
         let world = self.world.as_deref().map_or_else(|| Ok(World::default()), read_world)?;
-        let cloud = SimulatedCloud::new(world);
-        let mut story = String::new();
-        let mut exit = 0;
+        let simulated = SimulatedCloud::new(world);
+        let mut transcript = String::new();
+        let mut exit_code = 0;
         for path in &self.events {
-            let (text, told) = match read_event(path) {
-                Ok(body) => play(&body, &cloud, &policy)?,
-                Err(unread) => (format!("  not read: {}\n", unread.message), unread.exit),
+            let output = match read_event(path) {
+                Ok(body) => replay(&body, &simulated, &policy)?,
+                Err(error) => CommandOutput {
+                    text: format!("  not read: {}\n", error.message),
+                    exit_code: error.exit_code,
+                },
             };
-            let clock = cloud.snapshot().clock.strftime("%H:%M:%S");
+            let clock = simulated.snapshot().clock.strftime("%H:%M:%S");
             // Writing to a string cannot fail.
-            let _ = writeln!(story, "{clock}  {}\n{text}", plain(&name(path)));
-            // What broke counts more than what was of no use.
-            exit = if exit == 1 || told == 1 { 1 } else { exit.max(told) };
+            let _ = writeln!(transcript, "{clock}  {}\n{}", plain(&name(path)), output.text);
+            // A failure takes precedence over invalid input.
+            exit_code = match (exit_code, output.exit_code) {
+                (1, _) | (_, 1) => 1,
+                (before, this) => before.max(this),
+            };
         }
-        story.push_str(&ending(&cloud));
-        Ok(Printed { text: story, exit })
+        transcript.push_str(&final_state(&simulated));
+        Ok(CommandOutput { text: transcript, exit_code })
     }
 }
 
-/// Plays one payload at its own time. One that cannot be read is part of the story, too.
-fn play(body: &[u8], cloud: &SimulatedCloud, policy: &Policy) -> Result<(String, u8), Failure> {
+/// Answers one payload at its own time. The transcript includes a payload that cannot be read.
+fn replay(body: &[u8], simulated: &SimulatedCloud, policy: &Policy) -> Result<CommandOutput, CommandError> {
     let event = match source::parse(body) {
         Ok(event) => event,
-        Err(error) => return Ok((format!("  not read: {error}\n"), 2)),
+        Err(error) => return Ok(CommandOutput { text: format!("  not read: {error}\n"), exit_code: 2 }),
     };
-    let now = arrival(&event, cloud);
-    cloud.advance(now);
-    let answer = wait(handle(body, cloud, policy, now))??;
-    Ok((text(&answer), exit(&answer)))
+    let now = arrival(&event, simulated);
+    simulated.advance(now);
+    let answer = wait(handle(body, simulated, policy, now))??;
+    Ok(CommandOutput { text: text(&answer), exit_code: exit_code(&answer) })
 }
 
-/// Shortly after the latest of the payload's alarms, and never in the simulated past.
-fn arrival(event: &Event, cloud: &SimulatedCloud) -> Timestamp {
-    let clock = cloud.snapshot().clock;
-    let told = event.alarms.iter().filter_map(|alarm| alarm.at).max().unwrap_or(clock);
-    told.checked_add(DELIVERY).unwrap_or(told).max(clock)
+/// The time at which a payload arrives: shortly after its latest alarm, and never in the simulated past.
+fn arrival(event: &Event, simulated: &SimulatedCloud) -> Timestamp {
+    let clock = simulated.snapshot().clock;
+    let fired = event.alarms.iter().filter_map(|alarm| alarm.at).max().unwrap_or(clock);
+    fired.checked_add(DELIVERY).unwrap_or(fired).max(clock)
 }
 
 fn name(path: &Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
-fn ending(cloud: &SimulatedCloud) -> String {
-    let world = cloud.snapshot();
+fn final_state(simulated: &SimulatedCloud) -> String {
+    let world = simulated.snapshot();
     let mut text = "In the end\n".to_owned();
     for (id, deployment) in &world.deployments {
         // Writing to a string cannot fail.

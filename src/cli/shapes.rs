@@ -1,4 +1,4 @@
-//! `stepladder shapes`: the ladders in force, as tables.
+//! `stepladder shapes`: prints the active ladders as tables.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use stepladder::ladder::{FlexShape, Ladder, Rung};
 use stepladder::text::plain;
 
-use super::{Failure, Format, PolicyOption, Printed};
+use super::{CommandError, CommandOutput, Format, PolicyOption};
 
 /// List the ladders of shapes in force
 #[derive(Debug, Args)]
@@ -16,7 +16,7 @@ use super::{Failure, Format, PolicyOption, Printed};
   stepladder shapes
   stepladder shapes ml.g5
   stepladder shapes --policy stepladder.toml --format json")]
-pub(super) struct Options {
+pub(super) struct ShapesOptions {
     /// Only the ladders whose name begins so, or that hold this shape
     #[arg(value_name = "NAME")]
     name: Option<String>,
@@ -27,45 +27,47 @@ pub(super) struct Options {
     pub(super) format: Format,
 }
 
-impl Options {
-    pub(super) fn run(&self) -> Result<Printed, Failure> {
+impl ShapesOptions {
+    pub(super) fn run(&self) -> Result<CommandOutput, CommandError> {
         let policy = self.policy.load()?;
-        let tables = policy.ladders.iter().filter(|ladder| self.wants(ladder)).map(Cow::Borrowed);
+        let tables = policy.ladders.iter().filter(|ladder| self.matches(ladder)).map(Cow::Borrowed);
         let mut ladders: Vec<Cow<Ladder>> = tables.collect();
         if ladders.is_empty() {
-            // Of a flexible shape with its size.
+            // The name may be a flexible shape with its size, whose ladder is computed.
             ladders.extend(self.name.as_deref().and_then(|name| policy.ladders.holding(name)));
         }
-        let wanted = |flex: &&FlexShape| self.name.as_deref().is_none_or(|name| flex.shape.starts_with(name));
-        let flexible: Vec<&FlexShape> = policy.ladders.flex().filter(wanted).collect();
+        let matches =
+            |flex: &&FlexShape| self.name.as_deref().is_none_or(|name| flex.shape.starts_with(name));
+        let flexible: Vec<&FlexShape> = policy.ladders.flex().filter(matches).collect();
         if let (true, true, Some(name)) = (ladders.is_empty(), flexible.is_empty(), &self.name) {
-            let near = policy.ladders.nearest(name);
-            let near = near.map_or_else(String::new, |near| format!("; the nearest is `{}`", plain(near)));
-            let message = format!("no ladder is called `{}` or holds it{near}", plain(name));
-            return Err(Failure::unusable("no_ladder", message));
+            let nearest = policy.ladders.nearest(name);
+            let hint =
+                nearest.map_or_else(String::new, |nearest| format!("; the nearest is `{}`", plain(nearest)));
+            let message = format!("no ladder is called `{}` or holds it{hint}", plain(name));
+            return Err(CommandError::invalid_input("no_ladder", message));
         }
         Ok(match self.format {
             Format::Json => {
-                let ladders: Vec<Value> = ladders.iter().map(|ladder| value(ladder)).collect();
+                let ladders: Vec<Value> = ladders.iter().map(|ladder| ladder_value(ladder)).collect();
                 let flexible: Vec<Value> = flexible.iter().map(|flex| flexible_value(flex)).collect();
-                Printed::json(&json!({ "ladders": ladders, "flexible": flexible }))
+                CommandOutput::json(&json!({ "ladders": ladders, "flexible": flexible }))
             }
             Format::Text => {
                 let mut parts: Vec<String> = ladders.iter().map(|ladder| table(ladder)).collect();
                 if !flexible.is_empty() {
                     parts.push(flexible.iter().map(|flex| flexible_line(flex)).collect());
                 }
-                Printed::done(parts.join("\n"))
+                CommandOutput::success(parts.join("\n"))
             }
         })
     }
 
-    fn wants(&self, ladder: &Ladder) -> bool {
+    fn matches(&self, ladder: &Ladder) -> bool {
         self.name.as_deref().is_none_or(|name| ladder.name.starts_with(name) || ladder.rung(name).is_some())
     }
 }
 
-fn value(ladder: &Ladder) -> Value {
+fn ladder_value(ladder: &Ladder) -> Value {
     let rung = |rung: &Rung| {
         json!({ "shape": rung.shape, "vcpus": rung.vcpus, "memory_gib": rung.memory_gib,
                 "gpus": rung.gpus, "price": rung.price })

@@ -1,4 +1,4 @@
-//! `stepladder policy explain`: what is in force for one target, and who has said it.
+//! `stepladder policy explain`: prints the active rules and settings of one target, and the origin of each.
 
 use std::fmt::Write as _;
 
@@ -19,7 +19,7 @@ use stepladder::tags::Tags;
 use stepladder::target::TargetId;
 use stepladder::text::plain;
 
-use super::super::{Failure, Format, PolicyOption, Printed, parse_time, wall_clock};
+use super::super::{CommandError, CommandOutput, Format, PolicyOption, parse_time, wall_clock};
 
 /// Tell which rules answer the alarms of one target, what is in force for it, and who has said so
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ Examples:
   stepladder policy explain --target endpoint/churn/variant/AllTraffic --at 2026-03-29T06:30:00Z
   stepladder policy explain --target endpoint/churn/variant/AllTraffic --tag stepladder:min=3"
 )]
-pub(super) struct Options {
+pub(super) struct PolicyExplainOptions {
     /// The target: a model deployment's OCID, or `endpoint/<name>/variant/<name>`
     #[arg(long, value_name = "TARGET")]
     target: String,
@@ -63,13 +63,13 @@ fn parse_tag(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-impl Options {
-    pub(super) fn run(self) -> Result<Printed, Failure> {
+impl PolicyExplainOptions {
+    pub(super) fn run(self) -> Result<CommandOutput, CommandError> {
         let Some(target) = platform::target_id(&self.target) else {
             let expected = "expected a model deployment's OCID, `ocid1.datasciencemodeldeployment.…`, or \
                             `endpoint/<name>/variant/<name>`";
             let found = plain(&self.target);
-            return Err(Failure::unusable(
+            return Err(CommandError::invalid_input(
                 "target",
                 format!("`{found}` is nothing that is resized here: {expected}"),
             ));
@@ -79,40 +79,41 @@ impl Options {
         let now = self.at.unwrap_or_else(wall_clock);
         let explained =
             policy.explain(&ExplainRequest { target: &target, now, tags: &tags }, self.alarm.as_deref());
-        let told = Told { target: &target, now, alarm: self.alarm.as_deref(), explained: &explained };
+        let explanation =
+            TargetExplanation { target: &target, now, alarm: self.alarm.as_deref(), explained: &explained };
         Ok(match self.format {
-            Format::Json => Printed::json(&told.value()),
-            Format::Text => Printed::done(told.text()),
+            Format::Json => CommandOutput::json(&explanation.value()),
+            Format::Text => CommandOutput::success(explanation.text()),
         })
     }
 }
 
-/// What is to be told, and of what.
-struct Told<'a> {
+/// An explained policy, and the target, time and alarm that it was explained for.
+struct TargetExplanation<'a> {
     target: &'a TargetId,
     now: Timestamp,
     alarm: Option<&'a str>,
     explained: &'a Explained<'a>,
 }
 
-impl Told<'_> {
+impl TargetExplanation<'_> {
     fn text(&self) -> String {
         let mut parts = vec![self.heading()];
         let rules = &self.explained.rules;
         for (i, rule) in rules.iter().enumerate() {
-            let before = i.checked_sub(1).and_then(|before| rules.get(before));
-            let as_before = before.is_some_and(|before| before.settings == rule.settings);
-            parts.push(rule_text(rule, self.target, as_before));
+            let previous = i.checked_sub(1).and_then(|previous| rules.get(previous));
+            let same_settings = previous.is_some_and(|previous| previous.settings == rule.settings);
+            parts.push(rule_text(rule, self.target, same_settings));
         }
         if rules.is_empty() {
-            let what =
+            let alarm =
                 self.alarm.map_or_else(|| "any alarm".to_owned(), |alarm| format!("`{}`", plain(alarm)));
-            parts.push(format!("No rule answers {what} on this target.\n"));
+            parts.push(format!("No rule answers {alarm} on this target.\n"));
         }
         parts.join("\n")
     }
 
-    /// What is so whichever rule answers.
+    /// The part that is the same for every rule.
     fn heading(&self) -> String {
         let Explained { allowed, schedules, pause, unreadable, .. } = self.explained;
         let mut text = plain(&format!("{} at {}", self.target, self.now)) + "\n";
@@ -123,20 +124,20 @@ impl Told<'_> {
         if !allowed {
             line("the policy's `targets` leave it out, so no alarm ever changes it".to_owned());
         }
-        for running in schedules {
-            let ActiveSchedule { place, schedule, .. } = running;
+        for active in schedules {
+            let ActiveSchedule { place, schedule, .. } = active;
             let bounds = [
                 schedule.min.map(|min| format!("at least {min}")),
                 schedule.max.map(|max| format!("at most {max}")),
             ];
             let bounds = bounds.into_iter().flatten().collect::<Vec<_>>().join(" and ");
-            line(format!("`[[schedule]]` {place} is in force {}: {bounds}", running.lasts()));
+            line(format!("`[[schedule]]` {place} is in force {}: {bounds}", active.lasts()));
         }
         if let Some(pause) = pause {
-            let over = [Direction::Up, Direction::Down]
+            let expired = [Direction::Up, Direction::Down]
                 .into_iter()
                 .all(|direction| !pause.stops(direction, self.now));
-            line(format!("scaling {} paused by {pause}", if over { "is no longer" } else { "is" }));
+            line(format!("scaling {} paused by {pause}", if expired { "is no longer" } else { "is" }));
         }
         if let Some(unreadable) = unreadable {
             let UnreadableTag { tag, problem } = unreadable;
@@ -159,7 +160,7 @@ impl Told<'_> {
             "allowed": allowed,
             "schedules": schedules.iter().map(schedule).collect::<Vec<_>>(),
             "paused": paused,
-            "unreadable_tag": unreadable.as_ref().map(|found| json!({ "tag": found.tag, "problem": found.problem })),
+            "unreadable_tag": unreadable.as_ref().map(|unreadable| json!({ "tag": unreadable.tag, "problem": unreadable.problem })),
             "rules": rules.iter().map(|rule| rule_value(rule, self.target)).collect::<Vec<_>>(),
         })
     }
@@ -168,7 +169,7 @@ impl Told<'_> {
 fn rule_text(
     ExplainedRule { matched, settings }: &ExplainedRule,
     target: &TargetId,
-    as_before: bool,
+    same_settings: bool,
 ) -> String {
     let MatchedRule { rule, role, by } = matched;
     let on = Some(rule.targets())
@@ -191,7 +192,7 @@ fn rule_text(
     if bounds.min > bounds.max {
         line("count", "its floor lies above its ceiling, so one of them cannot be kept");
     }
-    if as_before {
+    if same_settings {
         line("settings", "the same as above");
     } else {
         for setting in settings {
@@ -215,9 +216,9 @@ fn rule_text(
 }
 
 fn setting_text(setting: &Setting) -> String {
-    let otherwise =
+    let replaced =
         setting.without_tags.as_ref().map_or_else(String::new, |value| format!(", instead of {value}"));
-    format!("{:<28} {}{otherwise}", setting.value, setting.set_by())
+    format!("{:<28} {}{replaced}", setting.value, setting.set_by())
 }
 
 fn changes(axis: Axis, scaling_policy: &ScalingPolicy) -> String {
@@ -236,7 +237,8 @@ fn pair_text(pair: &Pair, target: &TargetId, axis: Axis) -> String {
     format!("`{name}`: {metric} below {below} over {window:#}, again every {repeat:#}: {changes}")
 }
 
-/// Names are unique per region on `CloudWatch`, and need not be on OCI.
+/// The name of the pair's alarm. It contains the target on `CloudWatch`, where names are unique in a region, and not on
+/// OCI.
 fn pair_name(pair: &Pair, target: &TargetId) -> String {
     platform::pair_name(target, &pair.alarm)
 }
@@ -244,14 +246,14 @@ fn pair_name(pair: &Pair, target: &TargetId) -> String {
 fn steps_table(steps: &StepAdjustments) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["    above", "below", "change"]);
-    let edge = |edge: Option<f64>| {
-        edge.map_or_else(
+    let bound = |bound: Option<f64>| {
+        bound.map_or_else(
             || "no end".to_owned(),
-            |edge| if edge == 0.0 { "0".to_owned() } else { format!("{edge:+}") },
+            |bound| if bound == 0.0 { "0".to_owned() } else { format!("{bound:+}") },
         )
     };
     for step in &steps.steps {
-        table.add_row([format!("    {}", edge(step.above)), edge(step.below), step.adjustment.to_string()]);
+        table.add_row([format!("    {}", bound(step.above)), bound(step.below), step.adjustment.to_string()]);
     }
     let least = if steps.min_step > 1 { format!("    at least {}\n", steps.min_step) } else { String::new() };
     format!("{}\n{least}", table.trim_fmt())
@@ -270,27 +272,27 @@ fn rule_value(ExplainedRule { matched, settings }: &ExplainedRule, target: &Targ
         "pair_alarm": by,
         "alarm": rule.alarms(),
         "target": rule.targets(),
-        "axis": axis_word(rule.axis, &rule.scaling_policy),
-        "stride": stride_value(matched.scaling_policy()),
+        "axis": axis_text(rule.axis, &rule.scaling_policy),
+        "stride": scaling_policy_value(matched.scaling_policy()),
         "pair": rule.pair.as_ref().map(|pair| json!({
             "name": pair_name(pair, target),
             "metric": pair.metric,
             "below": pair.below,
             "window": format!("{:#}", pair.window),
             "repeat": format!("{:#}", pair.repeat),
-            "stride": stride_value(&pair.scaling_policy),
+            "stride": scaling_policy_value(&pair.scaling_policy),
         })),
         "settings": settings.iter().map(setting).collect::<Vec<_>>(),
     })
 }
 
-/// As the policy writes it.
-fn axis_word(axis: Axis, scaling_policy: &ScalingPolicy) -> String {
+/// The axis, with the policy's spelling.
+fn axis_text(axis: Axis, scaling_policy: &ScalingPolicy) -> String {
     if matches!(scaling_policy, ScalingPolicy::Cheapest) { "cheapest".to_owned() } else { axis.to_string() }
 }
 
-/// As the policy writes it, but for steps, which are told with both ends.
-fn stride_value(scaling_policy: &ScalingPolicy) -> Value {
+/// The scaling policy, with the policy file's spelling. Steps are printed with both bounds.
+fn scaling_policy_value(scaling_policy: &ScalingPolicy) -> Value {
     match scaling_policy {
         ScalingPolicy::Step(step) => json!({ "step": step }),
         ScalingPolicy::Track(to) => json!({ "track": to }),
