@@ -1,17 +1,17 @@
-//! The address of a webhook. Whoever knows it whole may post there, so only its host is ever shown.
+//! The address of a webhook, which is a secret: only its host is ever printed.
 
 use std::fmt;
 use std::ops::Range;
 
-/// The hosts that are this machine: nobody listens in between.
+/// The names of this machine. Traffic to them never leaves it, so plain HTTP is safe.
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
-/// A checked address.
+/// A valid address.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address(String);
 
 impl Address {
-    /// Checks what is written. The problem tells no more of it than its host.
+    /// Validates an address. The error message contains no more of it than its host.
     pub fn checked(text: &str) -> Result<Self, String> {
         let shown = shown(text);
         let (scheme, rest) = text.split_once("://").unwrap_or_default();
@@ -38,14 +38,14 @@ impl Address {
         }
     }
 
-    /// The whole of it, for whoever posts there and for nobody else.
+    /// The complete address. Only the client that posts to it may use this.
     pub fn whole(&self) -> &str {
         &self.0
     }
 }
 
 fn host_and_port(authority: &str) -> (&str, Option<&str>) {
-    // The colons of an IPv6 address stand in brackets.
+    // An IPv6 address has its colons in brackets.
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (authority, None),
@@ -64,7 +64,7 @@ impl fmt::Debug for Address {
     }
 }
 
-/// What may be shown of one that is meant as an address: nothing after the host, and no user's name.
+/// The part of an address that is safe to print: no user name, and no path or query.
 pub fn shown(text: &str) -> String {
     let (scheme, rest) = match text.find("://") {
         Some(at) => text.split_at(at + "://".len()),

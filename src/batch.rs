@@ -1,4 +1,4 @@
-//! A queue's batch, answered message by message: only those come again that another delivery may help.
+//! Answers a batch of queue messages one by one, and lists the messages that the queue should deliver again.
 
 use std::collections::BTreeSet;
 
@@ -13,39 +13,39 @@ use crate::policy::Policy;
 use crate::report;
 use crate::source::{self, QueueMessage};
 
-/// A batch, and what has become of it so far.
+/// A batch and the results so far.
 #[derive(Debug)]
 pub struct Batch {
-    /// What has become of its messages, as if they were one payload.
+    /// The results of all messages, as if they were one payload.
     pub answer: Answer,
     messages: Vec<QueueMessage>,
-    /// Of each message, whether it is answered for good.
+    /// For each message, whether it needs no other delivery.
     done: Vec<bool>,
 }
 
 impl Batch {
-    /// A batch of which nothing is answered yet; `None` for every other payload.
+    /// A batch with no message answered yet; `None` for any other payload.
     pub fn read(body: &[u8]) -> Option<Self> {
         let messages = source::messages(body)?;
         Some(Self { answer: Answer::default(), done: vec![false; messages.len()], messages })
     }
 
-    /// Answers one message after the other, each as if it had come alone. What is answered stays so when
-    /// there is no time for the rest. Notices are due then; [`Answer::notify`] sends those of all messages.
+    /// Answers the messages in order, each as if it had arrived alone. If the time runs out, the answers so far
+    /// remain. The notices of all messages are still due: [`Answer::notify`] sends them.
     pub async fn answer(
         &mut self,
-        cloud: &dyn Client,
+        client: &dyn Client,
         policy: &Policy,
         now: Timestamp,
-        told: &mut (dyn FnMut(&Outcome) + Send),
+        on_outcome: &mut (dyn FnMut(&Outcome) + Send),
     ) {
         let Answer { outcomes, rejected, error } = &mut self.answer;
         for (message, done) in self.messages.iter().zip(&mut self.done) {
-            let mut kept = |outcome: &Outcome| {
-                told(outcome);
+            let mut record = |outcome: &Outcome| {
+                on_outcome(outcome);
                 outcomes.push(outcome.clone());
             };
-            match handle_each(&message.payload, cloud, policy, now, &mut kept).await {
+            match handle_each(&message.payload, client, policy, now, &mut record).await {
                 Ok(answer) => {
                     *done = report::retry_reason(&answer).is_none();
                     rejected.extend(answer.rejected);
@@ -59,20 +59,18 @@ impl Batch {
         }
     }
 
-    /// The messages that are to be delivered again: those that may succeed then, and those that were not
-    /// reached.
-    pub fn to_deliver_again(&self) -> BTreeSet<&str> {
-        let open = self.messages.iter().zip(&self.done).filter(|(_, done)| !**done);
-        open.filter_map(|(message, _)| message.id.as_deref()).collect()
+    /// The messages to deliver again: those that failed and may succeed later, and those not yet answered.
+    pub fn messages_to_retry(&self) -> BTreeSet<&str> {
+        let unfinished = self.messages.iter().zip(&self.done).filter(|(_, done)| !**done);
+        unfinished.filter_map(|(message, _)| message.id.as_deref()).collect()
     }
 
-    /// The reply: that of a payload, and besides the messages that are to be delivered again, as the queue wants to be
-    /// told.
+    /// The reply to a payload, with the messages to deliver again in the format that the queue expects.
     pub fn reply(&self) -> Value {
         let mut reply = report::reply(&self.answer);
         if let Value::Object(members) = &mut reply {
-            let again = self.to_deliver_again().into_iter().map(|id| json!({ "itemIdentifier": id }));
-            members.insert("batchItemFailures".to_owned(), again.collect());
+            let failures = self.messages_to_retry().into_iter().map(|id| json!({ "itemIdentifier": id }));
+            members.insert("batchItemFailures".to_owned(), failures.collect());
         }
         reply
     }

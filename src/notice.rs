@@ -1,6 +1,6 @@
-//! Builds the notices about a resize, from an outcome and the policy's destinations.
+//! Builds the notices of a resize: an outcome and a policy become the messages to send.
 //!
-//! Only a resize leads to notices: one that was sent, and one that was decided and failed. A hold never does.
+//! Only a resize is worth a notice, whether it was sent or failed. A hold sends none.
 
 use std::fmt::Write as _;
 
@@ -18,18 +18,18 @@ use crate::{report, text};
 /// SNS refuses a subject of 100 characters; it must be ASCII, on one line.
 const LONGEST_SUBJECT: usize = 99;
 
-/// Half of a SHA-256, which makes collisions by chance impossible in practice.
+/// Half of a SHA-256 digest is long enough that two ids never collide by chance.
 const ID_BYTES: usize = 16;
 
-/// The messages about an outcome: one per destination that is configured for its occasion.
+/// The notices of an outcome: one for each destination that subscribes to its occasion.
 pub fn notices(outcome: &Outcome, policy: &Policy, now: Timestamp) -> Vec<Call> {
-    let Some(news) = News::of(outcome) else { return Vec::new() };
-    let configured = policy.notify.iter().filter(|notify| notify.on.contains(&news.occasion));
-    configured.map(|notify| news.message(notify, now)).collect()
+    let Some(resize) = ResizeNotice::of(outcome) else { return Vec::new() };
+    let subscribed = policy.notify.iter().filter(|notify| notify.on.contains(&resize.occasion));
+    subscribed.map(|notify| resize.message(notify, now)).collect()
 }
 
-/// A resize to report.
-struct News<'a> {
+/// A resize that destinations are notified of.
+struct ResizeNotice<'a> {
     outcome: &'a Outcome,
     occasion: Occasion,
     axis: Axis,
@@ -37,11 +37,11 @@ struct News<'a> {
     to: &'a Size,
 }
 
-impl<'a> News<'a> {
+impl<'a> ResizeNotice<'a> {
     fn of(outcome: &'a Outcome) -> Option<Self> {
         let Decision::Resize { axis, from, to } = &outcome.decision else { return None };
         let occasion = match outcome.result {
-            // A dry run shows the notice of a resize that succeeds.
+            // A dry run shows the notice of a successful resize.
             Ending::Applied | Ending::DryRun => Occasion::Applied,
             Ending::Failed => Occasion::Failed,
             Ending::Held => return None,
@@ -65,7 +65,7 @@ impl<'a> News<'a> {
         destination.deliver(message)
     }
 
-    /// A `CloudEvents` 1.0 event in JSON, around the decision record.
+    /// A `CloudEvents` 1.0 event in JSON, with the decision record as its data.
     fn envelope(&self, now: Timestamp) -> Value {
         json!({
             "specversion": "1.0",
@@ -82,7 +82,7 @@ impl<'a> News<'a> {
         })
     }
 
-    /// The same id for every delivery of one event that ends the same, so that a receiver recognises a duplicate.
+    /// The same for each delivery of one event with the same result, so that a receiver can deduplicate.
     fn id(&self) -> String {
         let alarm = &self.outcome.alarm;
         let occasion = match self.occasion {
@@ -103,32 +103,32 @@ impl<'a> News<'a> {
         self.outcome.target.as_ref().map_or("", |target| target.as_str())
     }
 
-    /// The result, as the beginning of a sentence.
-    fn what(&self) -> &'static str {
+    /// The result of the resize, as the beginning of a sentence.
+    fn result_text(&self) -> &'static str {
         match self.occasion {
             Occasion::Applied => "resized",
-            // The update itself succeeded, and a call after it failed.
+            // The update succeeded, and a later call failed.
             Occasion::Failed if self.outcome.resized() => "resized, but could not finish",
             Occasion::Failed => "could not resize",
         }
     }
 
     fn subject(&self) -> String {
-        let subject = format!("stepladder {} {}", self.what(), self.target());
+        let subject = format!("stepladder {} {}", self.result_text(), self.target());
         let ascii = |c: char| if c.is_ascii() && !c.is_control() { c } else { '?' };
         subject.chars().map(ascii).take(LONGEST_SUBJECT).collect()
     }
 
-    /// Two lines in Slack's own markup. The record's text is escaped, so that it cannot become a mention or a link.
+    /// Two lines in Slack's markup. The record's text is escaped, so it cannot become a mention or a link.
     fn slack(&self) -> String {
-        let (what, target, from, to) = (self.what(), self.target(), self.from, self.to);
-        let because = report::explanation(self.outcome);
-        let [target, because] = [target, &because].map(|text| escaped(&text::plain(text)));
-        format!("*stepladder {what}* `{target}`: {from} → {to}\n{because}")
+        let (result, target, from, to) = (self.result_text(), self.target(), self.from, self.to);
+        let explanation = report::explanation(self.outcome);
+        let [target, explanation] = [target, &explanation].map(|text| escaped(&text::plain(text)));
+        format!("*stepladder {result}* `{target}`: {from} → {to}\n{explanation}")
     }
 }
 
-/// Escapes `&`, `<` and `>`, which are markup to Slack.
+/// Slack treats `&`, `<` and `>` as markup.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
