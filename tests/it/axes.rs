@@ -19,7 +19,7 @@ use crate::support::{
     policy, reason, size, tell,
 };
 
-/// The place on a ladder that was asked for, or why none was.
+/// The rung that the outcome changes to, or the reason of the hold.
 fn rung_of(outcome: &Outcome) -> Result<String, &'static str> {
     match &outcome.decision {
         Decision::Resize { axis, to, .. } => {
@@ -30,7 +30,7 @@ fn rung_of(outcome: &Outcome) -> Result<String, &'static str> {
     }
 }
 
-/// The bandwidth that was asked for, or why none was.
+/// The bandwidth that the outcome changes to, or the reason of the hold.
 fn bandwidth_of(outcome: &Outcome) -> Result<u32, &'static str> {
     match &outcome.decision {
         Decision::Resize { axis, to, .. } => {
@@ -41,7 +41,7 @@ fn bandwidth_of(outcome: &Outcome) -> Result<u32, &'static str> {
     }
 }
 
-/// Whatever holds stands last among the guards, and under its own name.
+/// Checks that the last guard is the one that blocked, and that its name is the hold's reason.
 fn the_last_guard_held(outcome: &Outcome) {
     let Decision::Hold(hold) = &outcome.decision else { return };
     let last = outcome.checks.last().map(|check| (check.guard, check.blocked));
@@ -63,7 +63,7 @@ fn with_bandwidth(mbps: u32) -> SimulatedCloud {
     cloud
 }
 
-/// The update of a plan: what is asked for, and with which tags.
+/// The update of a plan: the configuration, and the tags.
 fn update(outcome: &Outcome) -> (Value, std::collections::BTreeMap<String, String>) {
     let update = outcome.calls.iter().find_map(|sent| {
         let Call::Oci(OciCall::UpdateModelDeployment { configuration, stamp, .. }) = &sent.call else {
@@ -84,7 +84,7 @@ fn update(outcome: &Outcome) -> (Value, std::collections::BTreeMap<String, Strin
 // A count and a time have no end.
 #[case("Invocations", None)]
 #[case("PredictLatency", None)]
-fn a_metric_draws_on_what_a_shape_must_have_more_of(
+fn a_metric_names_the_resource_that_a_larger_shape_must_have(
     #[case] metric: &str,
     #[case] resource: Option<Resource>,
 ) {
@@ -114,10 +114,10 @@ fn a_metric_draws_on_what_a_shape_must_have_more_of(
 #[case::optimized_up("VM.Optimized3.Flex:10:128", HIGH_MEM, Ok("VM.Optimized3.Flex:18:256"))]
 #[case::optimized_top("VM.Optimized3.Flex:18:256", HIGH_MEM, Err("at_ceiling"))]
 #[case::memory_ends_before_cores("VM.Standard.A1.Flex:40:512", HIGH_MEM, Err("at_ceiling"))]
-// A name that only looks like one of them.
+// An unknown name with the pattern of a flexible shape.
 #[case::unknown("VM.Standard.E9.Flex:2:32", HIGH_MEM, Err("unlisted_shape"))]
 #[case::unknown_down("VM.Standard.E9.Flex:2:32", LOW_MEM, Err("unlisted_shape"))]
-// The service did not say how large it is made.
+// The service does not report the size of the shape.
 #[case::no_size("VM.Standard.E4.Flex", HIGH_MEM, Err("not_resizable"))]
 fn a_flexible_shape_doubles_and_halves(
     #[case] from: &str,
@@ -137,7 +137,7 @@ fn a_flexible_shape_doubles_and_halves(
 #[case("VM.Standard.E9.Flex:2:32", "VM.Standard.E5.Flex")]
 #[case("VM.Standard.A3.Flex:2:32", "VM.Standard.A1.Flex")]
 #[case("VM.Optimized4.Flex:2:32", "VM.Optimized3.Flex")]
-fn an_unknown_flexible_shape_is_told_with_the_nearest(#[case] rung: &str, #[case] nearest: &str) {
+fn an_unknown_flexible_shape_is_reported_with_the_nearest(#[case] rung: &str, #[case] nearest: &str) {
     let outcome = tell(&notice(HIGH_MEM, CHURN), &on_rung(rung), &built_in());
     let Decision::Hold(Hold::UnlistedShape { shape, nearest: found }) = &outcome.decision else {
         panic!("{:?}", outcome.decision)
@@ -188,12 +188,12 @@ fn a_policy_has_its_own_flexible_shapes(
 }
 
 #[rstest]
-// The size of a flexible shape is told with it, and the other half of the configuration stays.
+// The update contains the size of a flexible shape, and the rest of the configuration stays.
 #[case::doubled("VM.Standard.E4.Flex:2:32", HIGH_MEM, "VM.Standard.E4.Flex", json!({"ocpus": 4, "memoryInGBs": 64}))]
 // A fixed shape has none.
 #[case::to_fixed("VM.Standard.E4.Flex:2:32", LOW_MEM, "VM.Standard2.1", Value::Null)]
 #[case::to_flexible("VM.Standard2.1", HIGH_MEM, "VM.Standard.E4.Flex", json!({"ocpus": 2, "memoryInGBs": 32}))]
-fn an_update_tells_the_size_of_a_flexible_shape(
+fn an_update_contains_the_size_of_a_flexible_shape(
     #[case] from: &str,
     #[case] alarm: &str,
     #[case] shape: &str,
@@ -267,7 +267,7 @@ fn pair_query(cloud: &SimulatedCloud, pair: &str) -> String {
 #[case::two_doublings(10, HIGH_BANDWIDTH, TWICE, Ok(40))]
 // So many doublings that no number holds them.
 #[case::far(10, HIGH_BANDWIDTH, FAR, Ok(8000))]
-// 4.2 % of 8000 are 72 % of 467: with less the high alarm would call it back.
+// 4.2 % of 8000 are 72 % of 467: with less, the high alarm would fire again.
 #[case::far_down(8000, LOW_BANDWIDTH, FAR, Ok(467))]
 fn the_bandwidth_doubles_and_halves_inside_its_bounds(
     #[case] from: u32,
@@ -301,7 +301,7 @@ const FAR: &str = "[[rule]]\nalarm = \"*high_bandwidth\"\naxis = \"bandwidth\"\n
 #[test]
 fn bandwidth_has_its_pair_until_it_is_back_at_the_floor() {
     let cloud = cloud();
-    // The service gives a load balancer ten where nobody asks for more.
+    // The service's default for a load balancer is ten.
     let up = tell(&notice(HIGH_BANDWIDTH, CHURN), &cloud, &built_in());
     assert_eq!(operations(&up), ["oci:CreateAlarm", "oci:UpdateModelDeployment"]);
     assert_eq!(pair_query(&cloud, BANDWIDTH_PAIR), format!("PredictBandwidth[5m]{}", low_of(CHURN)));
@@ -314,7 +314,7 @@ fn bandwidth_has_its_pair_until_it_is_back_at_the_floor() {
 }
 
 #[test]
-fn the_three_pairs_of_a_deployment_stand_beside_each_other() {
+fn the_three_pairs_of_a_deployment_coexist() {
     let cloud = cloud();
     for (hour, alarm) in [HIGH_CPU, HIGH_MEM, HIGH_BANDWIDTH].into_iter().enumerate() {
         let now = minute(60 * i64::try_from(hour).unwrap());
@@ -339,7 +339,7 @@ fn a_variant_has_no_bandwidth() {
     }
 }
 
-// ---- deployments of other kinds, as worlds that somebody writes ----
+// ---- deployments of other kinds, written as worlds ----
 
 /// A world of one deployment with this configuration.
 fn described(configuration: &Value) -> SimulatedCloud {
@@ -384,7 +384,7 @@ fn group(settings: Value, infrastructure: &str) -> Value {
     })
 }
 
-/// On a managed cluster nobody chooses instances.
+/// A managed cluster chooses the instances itself.
 fn managed() -> Value {
     let mut configuration = group(settings(), "MANAGED_COMPUTE_CLUSTER");
     configuration["deploymentType"] = json!("SINGLE_MODEL_FLEX");
@@ -424,16 +424,16 @@ fn with(key: &str, value: Value) -> Value {
 #[case::autoscaling(scaled_by_itself(true), HIGH_CPU, "owned_elsewhere")]
 #[case::autoscaling_down(scaled_by_itself(true), LOW_CPU, "owned_elsewhere")]
 #[case::autoscaling_off(scaled_by_itself(false), HIGH_CPU, "owned_elsewhere")]
-// What it does not touch stays ours.
+// The other axes remain scalable.
 #[case::autoscaling_shape(scaled_by_itself(true), HIGH_MEM, "resize")]
 #[case::autoscaling_bandwidth(scaled_by_itself(true), HIGH_BANDWIDTH, "resize")]
 // A load balancer with two ends grows by itself, and nothing else does.
 #[case::maximum(with("maximumBandwidthMbps", json!(40)), HIGH_BANDWIDTH, "owned_elsewhere")]
 #[case::maximum_down(with("maximumBandwidthMbps", json!(40)), LOW_BANDWIDTH, "owned_elsewhere")]
 #[case::maximum_count(with("maximumBandwidthMbps", json!(40)), HIGH_CPU, "resize")]
-// It tells no bandwidth.
+// The service reports no bandwidth.
 #[case::no_bandwidth(with("bandwidthMbps", Value::Null), HIGH_BANDWIDTH, "not_resizable")]
-// A policy that nobody here has heard of.
+// An unknown policy type.
 #[case::new_policy(with("scalingPolicy", json!({"policyType": "QUANTUM"})), HIGH_CPU, "not_resizable")]
 #[case::new_policy_shape(with("scalingPolicy", json!({"policyType": "QUANTUM"})), HIGH_MEM, "resize")]
 fn a_deployment_is_resized_where_that_is_possible(
@@ -450,9 +450,9 @@ fn a_deployment_is_resized_where_that_is_possible(
 }
 
 #[test]
-fn no_low_alarm_is_made_for_what_somebody_else_scales() {
+fn no_pair_is_created_for_a_deployment_with_another_scaler() {
     let cloud = described(&scaled_by_itself(true));
-    // Their change has just been completed, so that is what holds.
+    // Their change has just been completed, so the first hold is `stale`.
     on(&cloud, CHURN, |found| found.last_change = Some(at(0)));
     for (at, expected) in [(at(0), "stale"), (minute(5), "owned_elsewhere")] {
         let outcome = tell(&notice(HIGH_CPU, CHURN).at(at), &cloud, &built_in());
@@ -461,7 +461,7 @@ fn no_low_alarm_is_made_for_what_somebody_else_scales() {
 }
 
 #[test]
-fn an_owner_and_a_reason_are_told_in_the_services_own_words() {
+fn an_owner_and_a_reason_are_reported_in_the_services_terms() {
     let rows = [
         (scaled_by_itself(true), HIGH_CPU, "`AUTOSCALING` policy"),
         (scaled_by_itself(false), HIGH_CPU, "which is switched off"),
@@ -473,7 +473,7 @@ fn an_owner_and_a_reason_are_told_in_the_services_own_words() {
         let because =
             report::explanation(&tell(&notice(alarm, CHURN), &described(&configuration), &built_in()));
         assert!(because.contains(part), "{because}");
-        // Nothing can be parked on OCI, so nobody is told to.
+        // OCI has no native autoscaling to suspend, so the message must not suggest it.
         assert!(!because.contains("park"), "{because}");
     }
 }
@@ -506,25 +506,25 @@ fn one_leaf_of_what_was_read_is_changed(
     assert_eq!(settled[name].pointer(path), Some(&expected));
 }
 
-// ---- what a record tells of sizes ----
+// ---- sizes in a record ----
 
 #[rstest]
 #[case::fixed("VM.Standard2.2", HIGH_CPU,
     json!({"instances": 2, "shape": "VM.Standard2.2"}), json!({"instances": 3, "shape": "VM.Standard2.2"}))]
 #[case::fixed_shape("VM.Standard2.2", HIGH_MEM,
     json!({"instances": 2, "shape": "VM.Standard2.2"}), json!({"instances": 2, "shape": "VM.Standard2.4"}))]
-// A flexible shape has its size beside it, whatever is asked about.
+// The size of a flexible shape is part of the record on every axis.
 #[case::flexible("VM.Standard.E4.Flex:2:32", HIGH_CPU,
     json!({"instances": 2, "shape": "VM.Standard.E4.Flex", "ocpus": 2, "memory_gib": 32}),
     json!({"instances": 3, "shape": "VM.Standard.E4.Flex", "ocpus": 2, "memory_gib": 32}))]
 #[case::flexible_shape("VM.Standard.E4.Flex:2:32", HIGH_MEM,
     json!({"instances": 2, "shape": "VM.Standard.E4.Flex", "ocpus": 2, "memory_gib": 32}),
     json!({"instances": 2, "shape": "VM.Standard.E4.Flex", "ocpus": 4, "memory_gib": 64}))]
-// The bandwidth is told where it is asked about.
+// The bandwidth is part of the record on its own axis.
 #[case::bandwidth("VM.Standard2.2", HIGH_BANDWIDTH,
     json!({"instances": 2, "shape": "VM.Standard2.2", "bandwidth_mbps": 10}),
     json!({"instances": 2, "shape": "VM.Standard2.2", "bandwidth_mbps": 20}))]
-fn a_record_tells_of_a_size_what_there_is_to_tell(
+fn a_record_contains_every_known_part_of_a_size(
     #[case] rung: &str,
     #[case] alarm: &str,
     #[case] from: Value,
@@ -561,11 +561,11 @@ fn doubled(cloud: &SimulatedCloud) {
 }
 
 #[rstest]
-// It goes with the next look, whatever that decides: with an update, with a hold, and with the pair itself.
+// The next observation deletes it with any decision: an update, a hold, or the pair's own deletion.
 #[case::with_an_update(HIGH_CPU, 60, &["oci:UpdateModelDeployment", "oci:DeleteAlarm"], 1)]
 #[case::with_a_hold(HIGH_CPU, 4, &["oci:DeleteAlarm"], 1)]
 #[case::on_the_way_down(LOW_CPU, 60, &["oci:UpdateModelDeployment", "oci:DeleteAlarm"], 1)]
-fn a_stray_pair_is_deleted(
+fn an_orphan_pair_is_deleted(
     #[case] alarm: &str,
     #[case] minutes: i64,
     #[case] calls: &[&str],
@@ -637,12 +637,12 @@ fn a_pair_keeps_the_tags_that_somebody_has_added() {
 
 #[rstest]
 #[case::cleared(Transition::Cleared)]
-// A metric that went missing says nothing about the load.
+// A missing metric is no evidence about the load.
 #[case::no_data(Transition::NoData)]
 fn bandwidth_follows_only_what_fires(#[case] transition: Transition) {
     let cloud = with_bandwidth(40);
     for alarm in [HIGH_BANDWIDTH, LOW_BANDWIDTH] {
-        let outcome = tell(&notice(alarm, CHURN).says(transition), &cloud, &built_in());
+        let outcome = tell(&notice(alarm, CHURN).with_transition(transition), &cloud, &built_in());
         assert_eq!(reason(&outcome), "not_firing");
     }
     assert_eq!(heading(&cloud, CHURN).bandwidth_mbps, Some(40));
@@ -688,7 +688,7 @@ fn a_flexible_size_is_read_from_whatever_the_service_writes() {
 #[case::fixed("VM.Standard2.2", "VM.Standard2.4")]
 // Of a flexible shape it is one size.
 #[case::flexible("VM.Standard.E4.Flex:2:32", "VM.Standard.E4.Flex:4:64")]
-fn what_is_beyond_the_quota_is_not_asked_for_again_for_an_hour(#[case] from: &str, #[case] beyond: &str) {
+fn a_size_beyond_the_quota_is_not_tried_again_for_an_hour(#[case] from: &str, #[case] beyond: &str) {
     let cloud = on_rung(from);
     cloud.with(|world| world.unavailable = vec![beyond.to_owned()]);
     let at = |minutes| tell(&notice(HIGH_MEM, CHURN).at(minute(minutes)), &cloud, &built_in());

@@ -26,16 +26,16 @@ const TICK: &[u8] = br#"{"stepladder": "tick"}"#;
 /// Answers a batch as far as it gets without waiting, and returns its reply.
 fn reply(payload: &Value, cloud: &dyn Client) -> Value {
     let mut batch = Batch::read(payload.to_string().as_bytes()).expect("a batch");
-    let mut told = Vec::new();
+    let mut logged = Vec::new();
     {
         let policy = built_in();
-        let mut tell = |outcome: &stepladder::outcome::Outcome| told.push(report::record(outcome));
-        let work = pin!(batch.answer(cloud, &policy, at(0), &mut tell));
-        // Nothing here waits but what would wait for ever: then its time is up.
+        let mut log = |outcome: &stepladder::outcome::Outcome| logged.push(report::record(outcome));
+        let work = pin!(batch.answer(cloud, &policy, at(0), &mut log));
+        // Only a call that never ends waits here: dropping it stands for the timeout.
         let _ = work.poll(&mut Context::from_waker(Waker::noop()));
     }
     let reply = batch.reply();
-    assert_eq!(reply["outcomes"], json!(told), "what was told is in the reply, and nothing else");
+    assert_eq!(reply["outcomes"], json!(logged), "what was told is in the reply, and nothing else");
     reply
 }
 
@@ -58,7 +58,7 @@ fn high_on(endpoint: &str) -> Vec<u8> {
     Notice::new("high-cpu", &target).message().to_string().into_bytes()
 }
 
-/// How a look at an endpoint of this name ends: in time, or never.
+/// Whether an observation of an endpoint ends in time or never, by the endpoint's name.
 struct Uneven<'a> {
     cloud: &'a SimulatedCloud,
     asked: Result<(), Error>,
@@ -130,7 +130,7 @@ fn only_what_may_succeed_later_is_delivered_again() {
 }
 
 #[test]
-fn a_batch_of_which_nothing_failed_says_so() {
+fn a_batch_without_failures_lists_none() {
     let reply = reply(&batch(&[("a", &high()), ("b", TICK)]), &cloud());
     assert_eq!(reply["batchItemFailures"], json!([]));
 }
@@ -145,7 +145,7 @@ fn a_batch_that_cannot_be_read_is_rejected_message_by_message() {
 }
 
 #[test]
-fn when_time_is_up_what_is_answered_is_done_with() {
+fn messages_answered_before_a_timeout_are_not_retried() {
     let cloud = cloud();
     let mut half: Value = serde_json::from_slice(&high_on("slow")).unwrap();
     half["Trigger"]["Metrics"] = json!([
@@ -157,7 +157,7 @@ fn when_time_is_up_what_is_answered_is_done_with() {
         ("1 done", &high()),
         ("2 unreadable", b"all is well"),
         ("3 throttled", &high_on("throttled")),
-        // Of one that was under way, what was told stays told.
+        // Cut short: its first outcome stays in the reply.
         ("4 half", &half),
         ("5 not reached", &high_on("nobody")),
         ("6 not read", b"all is well"),
@@ -169,16 +169,16 @@ fn when_time_is_up_what_is_answered_is_done_with() {
 }
 
 #[rstest]
-// Asked for and not told: the next delivery may be.
+// The active alarms could not be read, and the next delivery may read them.
 #[case::tick(TICK, Err(throttled()), &["asks"])]
 #[case::at_rest(AT_REST, Err(throttled()), &["asks"])]
-// Another delivery would be denied, too.
+// Another delivery would be denied too.
 #[case::denied(TICK, Err(denied()), &[])]
-// Told, and one of the alarms that fire could not be answered.
+// The active alarms were read, and one of them could not be answered.
 #[case::repeat(TICK, Ok(()), &["asks"])]
 // It does not concern that alarm.
 #[case::elsewhere(AT_REST, Ok(()), &[])]
-fn a_queued_call_for_repeats_is_delivered_again(
+fn a_queued_reconcile_that_fails_is_delivered_again(
     #[case] event: &[u8],
     #[case] asked: Result<(), Error>,
     #[case] expected: &[&str],
@@ -231,7 +231,7 @@ fn a_batch_beyond_the_size_of_a_payload_is_read() {
 }
 
 #[test]
-fn a_message_that_comes_twice_is_named_once() {
+fn a_message_delivered_twice_is_listed_once() {
     let payload = batch(&[("a", &high_on("throttled")), ("a", &high_on("throttled"))]);
     let cloud = cloud();
     assert_eq!(again(&reply(&payload, &Uneven::new(&cloud))), ["a"]);

@@ -19,7 +19,7 @@ const SIZE: (u32, u32) = (1000, 760);
 const SIZE_PANEL: u32 = 170;
 const ALARM_PANEL: u32 = 210;
 const MARGIN: u32 = 14;
-/// The same in every panel, so that the times stand above one another.
+/// The same in every panel, so that the times are aligned.
 const LABELS: u32 = 130;
 
 const INK: RGBColor = RGBColor(50, 55, 65);
@@ -139,9 +139,9 @@ fn draw_alarms(panel: &Panel, script: &Script, samples: &[Sample]) {
     for (row, name, color) in rows {
         let bar =
             |(begin, end), style: ShapeStyle| Rectangle::new([(begin, row + 0.15), (end, row + 0.5)], style);
-        let stands = spans(samples, |sample| sample.alarms.contains_key(name));
+        let exists = spans(samples, |sample| sample.alarms.contains_key(name));
         let fires = spans(samples, |sample| sample.alarms.get(name).is_some_and(Alarm::fires));
-        chart.draw_series(stands.into_iter().map(|span| bar(span, color.mix(0.18).filled()))).unwrap();
+        chart.draw_series(exists.into_iter().map(|span| bar(span, color.mix(0.18).filled()))).unwrap();
         chart.draw_series(fires.into_iter().map(|span| bar(span, color.filled()))).unwrap();
         write(&mut chart, (GAP, row + 0.58), name.to_owned(), color, (HPos::Left, VPos::Bottom));
     }
@@ -197,7 +197,7 @@ fn edge(at: f64, height: f64) -> PathElement<(f64, f64)> {
     PathElement::new([(at, 0.0), (at, height)], INK.mix(0.35))
 }
 
-/// The acts: when each began, and what was seen in it first.
+/// The acts: when each began, and its first sample.
 fn acts(samples: &[Sample]) -> impl Iterator<Item = (f64, &Sample)> {
     samples.chunk_by(|a, b| a.act == b.act).map(|act| (act[0].at, &act[0]))
 }
@@ -233,7 +233,7 @@ fn levels(script: &Script, samples: &[Sample]) -> Vec<(f64, String)> {
     (1..).map(f64::from).zip(levels).collect()
 }
 
-/// An alarm's threshold for as long as the alarm stands, a line for each threshold it had.
+/// An alarm's threshold while the alarm exists: one line for each threshold.
 fn threshold(name: &str, samples: &[Sample]) -> Vec<Vec<(f64, f64)>> {
     let of = |sample: &Sample| sample.alarms.get(name).map(|alarm| alarm.threshold);
     let same = |a: &Sample, b: &Sample| of(a) == of(b);

@@ -107,14 +107,14 @@ pub(crate) fn write(dir: &TempDir, name: &str, bytes: impl AsRef<[u8]>) -> Strin
 #[case::policy_schema("policy schema")]
 #[case::provision("provision")]
 #[case::teardown("teardown")]
-fn help_says_what_there_is(#[case] verb: &str) {
+fn help_lists_every_option(#[case] verb: &str) {
     let args: Vec<&str> = verb.split_whitespace().chain(["--help"]).collect();
     let name = format!("help {verb}").trim().replace(' ', "-");
     insta::assert_snapshot!(name, run(&args).to_string());
 }
 
 #[test]
-fn without_arguments_help_is_told_and_the_exit_code_says_unusable() {
+fn without_arguments_help_is_printed_and_the_exit_code_is_2() {
     let ran = run(&[]);
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));
     assert!(ran.err.contains("Usage: stepladder <COMMAND>"), "{}", ran.err);
@@ -177,20 +177,20 @@ fn what_the_user_sees(#[case] name: &str, #[case] line: &str) {
 }
 
 #[test]
-fn whoever_is_told_is_shown() {
+fn the_destinations_of_notices_are_printed() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("policy.toml");
     let topic = "[[notify]]\nto = \"ocid1.onstopic.oc1.iad.exampleuniqueidpeople\"\n";
     let slack = "[[notify]]\nto = \"https://hooks.slack.com/services/secret\"\nform = \"slack\"\n";
     fs::write(&path, [topic, slack].concat()).unwrap();
     let more = ["--policy", path.to_str().unwrap(), "--now", FIVE_SECONDS_LATER];
-    let told = |verb: &[&str]| run(&[verb, &more].concat()).without(&dir).to_string();
-    insta::assert_snapshot!("handle_told", told(&["handle", "--event", HIGH_CPU]));
-    insta::assert_snapshot!("explain_told", told(&["explain", HIGH_CPU]));
+    let printed = |verb: &[&str]| run(&[verb, &more].concat()).without(&dir).to_string();
+    insta::assert_snapshot!("handle_told", printed(&["handle", "--event", HIGH_CPU]));
+    insta::assert_snapshot!("explain_told", printed(&["explain", HIGH_CPU]));
 }
 
 #[test]
-fn the_replay_tells_its_story() {
+fn the_replay_prints_every_decision() {
     let ran = run(&replay().iter().map(String::as_str).collect::<Vec<_>>());
     let decisions: Vec<&str> = ran.out.lines().filter_map(|line| line.strip_prefix("  decision  ")).collect();
     let expected = [
@@ -207,7 +207,7 @@ fn the_replay_tells_its_story() {
     insta::assert_snapshot!("replay", ran.to_string());
 }
 
-/// The words of `make run`; the shell puts the files into the order of their names.
+/// The arguments of `make run`; the shell sorts the files by name.
 fn replay() -> Vec<String> {
     let files = fs::read_dir(root().join("events/replay")).unwrap();
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
@@ -226,7 +226,7 @@ fn the_replays_duplicate_is_the_very_same_message() {
     assert_eq!(read("01-forecast-high-cpu.event.json"), read("03-forecast-high-cpu-again.event.json"));
 }
 
-/// What is of no use as an event, by its name, with the word for it.
+/// Invalid events, each with a name and the kind of its error.
 fn unusable(dir: &TempDir) -> Vec<(&'static str, String, &'static str)> {
     let deep = [b"[".repeat(10_000), b"]".repeat(10_000)].concat();
     let large = [b"{\"title\": \"".as_slice(), &b"x".repeat(2 * 1024 * 1024), b"\"}"].concat();
@@ -254,12 +254,12 @@ fn write_nothing(dir: &TempDir, name: &str) -> String {
 #[test]
 fn unusable_input_gets_one_clear_error() {
     let dir = TempDir::new().unwrap();
-    let mut told = String::new();
+    let mut errors = String::new();
     for (what, path, _) in unusable(&dir) {
         let ran = run(&["parse", &path]).without(&dir);
-        write!(told, "{what}\n  {}", ran.err).unwrap();
+        write!(errors, "{what}\n  {}", ran.err).unwrap();
     }
-    insta::assert_snapshot!("unusable-input", told);
+    insta::assert_snapshot!("unusable-input", errors);
 }
 
 #[rstest]
@@ -307,7 +307,7 @@ fn an_alarm_that_names_no_target_is_unusable() {
 }
 
 #[test]
-fn a_record_that_cannot_be_read_keeps_no_other_from_its_answer() {
+fn an_unreadable_record_does_not_affect_the_others() {
     let path = root().join("events/cloudwatch/sns.two-records.json");
     let mut event: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     event["Records"][1]["Sns"]["Message"] = json!("all is well");
@@ -326,7 +326,7 @@ fn high_cpu() -> Value {
 }
 
 #[test]
-fn an_event_may_come_on_standard_input() {
+fn an_event_is_read_from_standard_input() {
     let body = fs::read(root().join(HIGH_CPU)).unwrap();
     for verb in [["parse", "-"].as_slice(), &["handle", "--now", FIVE_SECONDS_LATER, "--event", "-"]] {
         let from_file: Vec<&str> = verb.iter().map(|arg| if *arg == "-" { HIGH_CPU } else { arg }).collect();
@@ -413,21 +413,21 @@ fn a_dry_run_shows_the_calls_and_sends_none() {
     assert_eq!(saved["created"], 0, "{saved}");
 }
 
-/// One field of every call of the only outcome.
+/// One field of each call of the only outcome.
 fn calls(ran: &Ran, field: &str) -> Vec<String> {
     let outcome = ran.outcome();
     let calls = outcome["calls"].as_array().unwrap();
     calls.iter().map(|call| call[field].as_str().unwrap().to_owned()).collect()
 }
 
-/// Arguments that ask for a cloud whose client may have been left out.
+/// Arguments for a cloud whose client may not be compiled in.
 const ON_AWS: [&str; 5] = ["handle", "--event", HIGH_CPU, "--cloud", "aws"];
 
 #[test]
-fn an_absent_client_says_how_to_build_it() {
-    // Most builds that run this have the client: what is said without it is held against the text that it makes.
-    let said = stepladder::platform::NotCompiled("aws").to_string();
-    assert!(include_str!("snapshots/it__cli__cloud-not-compiled.snap").contains(&said), "{said}");
+fn an_absent_client_reports_how_to_build_it() {
+    // Most test builds contain the client, so the error's text is compared with the snapshot in every build.
+    let message = stepladder::platform::NotCompiled("aws").to_string();
+    assert!(include_str!("snapshots/it__cli__cloud-not-compiled.snap").contains(&message), "{message}");
     if cfg!(not(feature = "aws")) {
         insta::assert_snapshot!("cloud-not-compiled", run(&ON_AWS).to_string());
     }
@@ -515,7 +515,7 @@ fn a_bad_policy_in_the_environment_is_named_by_its_variable() {
     assert_eq!((ran.code, ran.json()), (2, json!({ "error": error })));
 }
 
-/// The messages of Oracle's guide, as they stand in it.
+/// The messages of Oracle's guide, unchanged.
 #[rstest]
 #[case::cpu(
     "test-alarm-scale-cpu-up.json",

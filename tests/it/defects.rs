@@ -1,32 +1,32 @@
-//! What Oracle's sample function for scaling model deployments gets wrong, one test that says what is right for
-//! each. Those in `oci::defects` need the client and its emulator, those in `oci::concurrent` many of them.
+//! The defects of Oracle's sample function for scaling model deployments, with a test of the correct behaviour for each.
+//! The tests in `oci::defects` need the client and its emulator, those in `oci::concurrent` many of them.
 //!
 //! | the sample | what is right here |
 //! |---|---|
 //! | 1. crashes where a low alarm of that name exists | `oci::defects::a_low_alarm_that_exists_already_does_not_stop_a_scale_up` |
 //! | 2. crashes on the answer to the alarm's creation, before the update | `oci::defects::a_scale_up_reaches_the_update_although_the_pair_is_made_first` |
 //! | 3. crashes on every title but four | [`any_title_is_answered_and_a_suffix_is_enough`] |
-//! | 4. goes on after a body that is no JSON, and crashes | [`a_body_that_is_no_alarm_ends_there_and_is_told`] |
-//! | 5. looks at the first dimension of the first alarm, if there is one | [`every_deployment_that_fires_is_answered`], [`a_message_without_a_deployment_is_told`] |
-//! | 6. takes every deployment for one model of a fixed size | [`a_deployment_that_scales_itself_is_told_and_not_touched`] |
+//! | 4. goes on after a body that is no JSON, and crashes | [`a_body_that_is_no_alarm_is_rejected_and_reported`] |
+//! | 5. reads only the first dimension of the first alarm, and fails without one | [`every_deployment_that_fires_is_answered`], [`a_message_without_a_deployment_is_reported`] |
+//! | 6. takes every deployment for one model of a fixed size | [`a_deployment_that_scales_itself_is_reported_and_not_changed`] |
 //! | 7. does not find its largest shape | [`the_largest_shape_is_at_its_ceiling`] |
-//! | 8. swallows what goes wrong | [`a_failure_to_delete_the_pair_is_told`] |
-//! | 9. always says that the scaling is completed | [`an_answer_says_what_was_done_and_no_more`] |
-//! | 10. scales twice on a message that comes twice, and over other changes | [`a_message_that_comes_twice_changes_once`], [`a_change_by_another_is_not_overwritten`], `oci::concurrent` |
+//! | 8. swallows what goes wrong | [`a_failure_to_delete_the_pair_is_reported`] |
+//! | 9. always reports that the scaling is completed | [`an_answer_reports_only_what_was_done`] |
+//! | 10. scales twice on a message that is delivered twice, and overwrites other changes | [`a_message_delivered_twice_changes_once`], [`a_change_by_another_is_not_overwritten`], `oci::concurrent` |
 //! | 11. makes an alarm that nothing ties to the update, one for a whole compartment | [`an_update_that_fails_strands_no_alarm`], [`every_deployment_has_a_low_alarm_of_its_own`], [`two_deliveries_make_one_alarm`], `oci::defects::a_pair_on_a_later_page_is_found` |
-//! | 12. deletes the alarm that called, whoever owns it | [`somebody_elses_low_alarm_is_never_deleted`] |
+//! | 12. deletes the alarm that fired, even if somebody else owns it | [`somebody_elses_low_alarm_is_never_deleted`] |
 //! | 13. lets one idle replica, or data from before the last change, shrink the fleet | [`the_low_alarm_is_about_the_deployment_not_a_replica`], [`repetitions_on_old_data_take_one_step`], [`limits_and_steps_are_those_of_the_policy`] |
-//! | 14. drops what comes in other states, and refuses one that takes updates | [`every_state_is_answered_and_told`] |
-//! | 15. ignores kinds of message without a word | [`what_is_no_breach_is_told_by_its_kind`] |
+//! | 14. drops what comes in other states, and refuses one that takes updates | [`every_state_is_answered_and_reported`] |
+//! | 15. ignores kinds of message without a word | [`a_transition_that_is_no_breach_is_reported_by_its_kind`] |
 //! | 16. knows one family of shapes, and loses the network with the shape | [`other_families_are_resized_and_the_network_stays`] |
 //! | 17. answers two pressures at once, each blind to the other | [`two_pressures_change_one_dimension_after_the_other`], `oci::concurrent` |
 //! | 18. waits for minutes where the function has half of one, or not at all | `oci::defects::a_throttled_call_is_tried_again_and_one_that_takes_minutes_is_not` |
-//! | 19. lacks the permission that it needs, and asks for others | [`the_statements_grant_what_the_calls_take`] |
+//! | 19. lacks the permission that it needs, and requires others | [`the_statements_grant_what_the_calls_need`] |
 //! | 20. prints whole messages, and has neither settings, nor a dry run, nor a record | [`a_dry_run_leaves_a_record_and_nothing_else`], `oci::host::the_log_does_not_repeat_the_payload` |
 //!
-//! Of 20, what has no behaviour has no test: its clients are made anew for every call, ours once per process; its
-//! format of messages is meant for mail, ours is the default; its requirements are not pinned, ours are in
-//! `Cargo.lock`.
+//! Three parts of 20 have no behaviour to test. The sample creates its clients for every call, stepladder once per
+//! process. The sample's message format is meant for mail, stepladder's is the default. The sample's requirements are not
+//! pinned, stepladder's are in `Cargo.lock`.
 
 use std::collections::BTreeSet;
 
@@ -64,14 +64,14 @@ fn instances(cloud: &SimulatedCloud, id: &str) -> u32 {
 }
 
 /// Defect 3: the title of a message was compared with four texts, and any other left a variable unset. A title
-/// is whatever the alarm is called, or a text with variables in it.
+/// is the alarm's name, or a text with variables in it.
 #[rstest]
-// As the guide calls it.
+// The guide's name.
 #[case("model_deployment_high_cpu", "resize")]
 // With the deployment's name before it, as two of them in one compartment need.
 #[case("churn: model_deployment_high_cpu", "resize")]
 #[case("CRITICAL - Model_Deployment_HIGH_CPU", "resize")]
-// What no rule knows is a reason to hold.
+// A title that matches no rule is a reason to hold.
 #[case("Disk is full", "no_rule")]
 #[case("{{severity}} {{status}}", "no_rule")]
 #[case("高負荷", "no_rule")]
@@ -90,13 +90,13 @@ fn any_title_is_answered_and_a_suffix_is_enough(#[case] title: &str, #[case] exp
 #[case(b"[1, 2]", "not_an_alarm")]
 // The one that is sent when a subscription is made.
 #[case(br#"{"ConfirmationURL": "https://example.org"}"#, "not_an_alarm")]
-fn a_body_that_is_no_alarm_ends_there_and_is_told(#[case] body: &[u8], #[case] kind: &str) {
+fn a_body_that_is_no_alarm_is_rejected_and_reported(#[case] body: &[u8], #[case] kind: &str) {
     let error = source::parse(body).unwrap_err();
     assert_eq!(error.kind(), kind, "{error}");
     assert_eq!(report::unreadable_payload(&error)["error"]["kind"], kind);
 }
 
-/// Defect 5: of all alarms of a message, and all streams of an alarm, only the first was looked at.
+/// Defect 5: of all alarms of a message, and all streams of an alarm, only the first was read.
 #[test]
 fn every_deployment_that_fires_is_answered() {
     let cloud = two_deployments();
@@ -116,7 +116,7 @@ fn every_deployment_that_fires_is_answered() {
 #[case::empty(json!([{}]))]
 #[case::no_text(json!([{ "resourceId": 7 }]))]
 #[case::no_list(Value::Null)]
-fn a_message_without_a_deployment_is_told(#[case] dimensions: Value) {
+fn a_message_without_a_deployment_is_reported(#[case] dimensions: Value) {
     let mut message = notice(HIGH_CPU, CHURN).message();
     message["alarmMetaData"][0]["dimensions"] = dimensions;
     // Where the query names one, that is meant.
@@ -130,12 +130,12 @@ fn a_message_without_a_deployment_is_told(#[case] dimensions: Value) {
 
 /// Defect 6: a policy of the service's own has no count, and to read one was an exception.
 #[test]
-fn a_deployment_that_scales_itself_is_told_and_not_touched() {
+fn a_deployment_that_scales_itself_is_reported_and_not_changed() {
     let cloud = configured(&json!({ "policyType": "AUTOSCALING", "isEnabled": true }));
     let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
     assert_eq!((reason(&outcome), outcome.calls.len()), ("owned_elsewhere", 0));
     assert!(report::explanation(&outcome).contains("AUTOSCALING"), "{}", report::explanation(&outcome));
-    // What it does not change is still ours to change.
+    // The axis that it does not scale remains ours.
     assert_eq!(reason(&tell(&notice(HIGH_MEM, CHURN), &cloud, &built_in())), "resize");
 }
 
@@ -171,7 +171,7 @@ fn the_largest_shape_is_at_its_ceiling() {
 
 /// Defect 8: whatever went wrong in the branches for shapes ended in an `except` without a name.
 #[test]
-fn a_failure_to_delete_the_pair_is_told() {
+fn a_failure_to_delete_the_pair_is_reported() {
     let cloud = back_at_the_floor();
     let denied = Error::Denied {
         operation: "oci:DeleteAlarm".to_owned(),
@@ -187,11 +187,11 @@ fn a_failure_to_delete_the_pair_is_told() {
         (&json!("denied"), &json!("failed"))
     );
     assert!(record["because"].as_str().unwrap().contains("manage alarms"), "{record}");
-    // Nothing was lost: it goes with the next look.
+    // Nothing was lost: the next observation deletes the pair.
     assert_eq!(operations(&tell(&low, &cloud, &built_in())), ["oci:DeleteAlarm"]);
 }
 
-/// A deployment that has gone up and down again by its shape; its pair still stands.
+/// A deployment whose shape was scaled up and down again. Its pair still exists.
 fn back_at_the_floor() -> SimulatedCloud {
     let cloud = cloud();
     for (hour, alarm) in [HIGH_MEM, "churn-model_deployment_low_mem"].into_iter().enumerate() {
@@ -209,7 +209,7 @@ fn back_at_the_floor() -> SimulatedCloud {
 #[case::at_the_bottom(LOW_CPU, 1, "VM.Standard2.1", "held", "at_floor")]
 #[case::unknown_shape(HIGH_MEM, 1, "BM.GPU.H100.8", "held", "unlisted_shape")]
 #[case::changed(HIGH_CPU, 1, "VM.Standard2.1", "applied", "")]
-fn an_answer_says_what_was_done_and_no_more(
+fn an_answer_reports_only_what_was_done(
     #[case] alarm: &str,
     #[case] count: u32,
     #[case] shape: &str,
@@ -223,7 +223,7 @@ fn an_answer_says_what_was_done_and_no_more(
     assert_eq!(record["result"], result);
     assert_eq!(record["decision"]["reason"].as_str().unwrap_or_default(), expected);
     assert!(!reply.to_string().contains("completed"), "{reply}");
-    // An update is only accepted: whether it is done is for a later look to say.
+    // The service only accepts an update: a later observation shows whether it is done.
     let update = record["calls"].as_array().unwrap().iter().find(|call| call["call"] == UPDATE);
     assert_eq!(update.is_some(), result == "applied");
     assert!(update.is_none_or(|call| call["detail"].as_str().unwrap().contains("accepted")), "{update:?}");
@@ -236,7 +236,7 @@ const UPDATE: &str = "oci:UpdateModelDeployment";
 // While the change is under way, when it has just been done, and half an hour later.
 #[case(HIGH_CPU, 1, &[1, 5, 30])]
 #[case(LOW_CPU, 5, &[1, 5, 30])]
-fn a_message_that_comes_twice_changes_once(#[case] alarm: &str, #[case] count: u32, #[case] minutes: &[i64]) {
+fn a_message_delivered_twice_changes_once(#[case] alarm: &str, #[case] count: u32, #[case] minutes: &[i64]) {
     let cloud = cloud_with(CHURN, count, "VM.Standard2.1");
     let message = notice(alarm, CHURN);
     tell(&message, &cloud, &built_in());
@@ -250,7 +250,7 @@ fn a_message_that_comes_twice_changes_once(#[case] alarm: &str, #[case] count: u
     }
 }
 
-/// Defect 10, too: the update did not say on what it was based, and undid whatever had come between.
+/// Defect 10, too: the update was not conditional, and undid every change in between.
 #[test]
 fn a_change_by_another_is_not_overwritten() {
     fn grown(world: &mut World) {
@@ -262,14 +262,14 @@ fn a_change_by_another_is_not_overwritten() {
     assert_eq!((outcome.result, instances(&cloud, CHURN)), (Ending::Applied, 8), "not one more than one");
 }
 
-/// Defect 11: the low alarm was made first and stood for ever when the update failed.
+/// Defect 11: the low alarm was created first, and stayed for ever if the update failed.
 #[test]
 fn an_update_that_fails_strands_no_alarm() {
     let cloud = cloud();
     let failed = tell(&notice(HIGH_CPU, CHURN), &Interrupted::after(1, Side::Before, &cloud), &built_in());
     assert_eq!(failed.result, Ending::Failed);
     assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR).len(), 1);
-    // It fires at once, for there is nothing to take back, and goes.
+    // It fires at once, finds nothing to scale down, and is deleted.
     let low = Notice::new(CPU_PAIR, CHURN).at(minute(5));
     let outcome = tell(&low, &cloud, &built_in());
     assert_eq!((reason(&outcome), operations(&outcome)), ("at_floor", vec!["oci:DeleteAlarm"]));
@@ -304,7 +304,7 @@ fn query(definition: &AlarmDefinition) -> &str {
 /// Defect 11, too: two deliveries at once made two alarms, because the requests had nothing in common.
 #[test]
 fn two_deliveries_make_one_alarm() {
-    /// Between our look and our call the other delivery makes its pair, and has not come further.
+    /// Between our observation and our call, the other delivery creates its pair and nothing more.
     fn overtaken(world: &mut World) {
         let theirs = std::thread::spawn(|| {
             let cloud = cloud();
@@ -317,13 +317,13 @@ fn two_deliveries_make_one_alarm() {
     }
     let cloud = cloud();
     // Another event about the same deployment, such as the repetition of the alarm.
-    let repeat = notice(HIGH_CPU, CHURN).says(Transition::Repeat).at(at(30));
+    let repeat = notice(HIGH_CPU, CHURN).with_transition(Transition::Repeat).at(at(30));
     let outcome = tell(&repeat, &Racing::new(1, overtaken, &cloud), &built_in());
     assert_eq!(operations(&outcome), ["oci:CreateAlarm", UPDATE]);
     assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR).len(), 1);
 }
 
-/// Defect 12: at its least, the alarm that had called was deleted, whoever had made it.
+/// Defect 12: at the floor, the alarm that had fired was deleted, whoever had created it.
 #[rstest]
 #[case(LOW_CPU)]
 #[case("churn-model_deployment_low_mem")]
@@ -359,13 +359,13 @@ fn repetitions_on_old_data_take_one_step() {
     // The update takes five minutes, and the data must be newer than that: ten in all.
     for minutes in [0, 5, 9, 10, 15, 19, 20] {
         cloud.advance(minute(minutes));
-        tell(&low.clone().says(Transition::Repeat).at(minute(minutes)), &cloud, &built_in());
+        tell(&low.clone().with_transition(Transition::Repeat).at(minute(minutes)), &cloud, &built_in());
         counts.push(instances(&cloud, CHURN));
     }
     assert_eq!(counts, [5, 5, 5, 4, 4, 4, 3]);
 }
 
-/// Defect 13, too: how far it goes and where it ends was written into the code.
+/// Defect 13, too: the steps and limits were constants in the code.
 #[test]
 fn limits_and_steps_are_those_of_the_policy() {
     let own = policy(
@@ -384,7 +384,7 @@ fn limits_and_steps_are_those_of_the_policy() {
     assert_eq!(instances(&cloud, CHURN), 6);
 }
 
-/// Defect 14: in every state but one nothing happened, and nobody was told; `NEEDS_ATTENTION` takes updates.
+/// Defect 14: in every state except one nothing happened and nothing was logged. `NEEDS_ATTENTION` takes updates.
 #[rstest]
 #[case("ACTIVE", "resize")]
 #[case("NEEDS_ATTENTION", "resize")]
@@ -393,9 +393,9 @@ fn limits_and_steps_are_those_of_the_policy() {
 #[case("INACTIVE", "busy")]
 #[case("FAILED", "busy")]
 #[case("DELETING", "busy")]
-// A state that nobody here has heard of.
+// An unknown state.
 #[case("HIBERNATING", "busy")]
-fn every_state_is_answered_and_told(#[case] state: &str, #[case] expected: &str) {
+fn every_state_is_answered_and_reported(#[case] state: &str, #[case] expected: &str) {
     let cloud = cloud_with(CHURN, 3, "VM.Standard2.1");
     on(&cloud, CHURN, |found| found.status = Some(state.to_owned()));
     for alarm in [HIGH_CPU, LOW_CPU] {
@@ -407,21 +407,21 @@ fn every_state_is_answered_and_told(#[case] state: &str, #[case] expected: &str)
     }
 }
 
-/// Defect 15: other kinds of message were dropped without a word, also those that nobody had heard of.
+/// Defect 15: other kinds of message were dropped without a log line, unknown kinds included.
 #[test]
-fn what_is_no_breach_is_told_by_its_kind() {
+fn a_transition_that_is_no_breach_is_reported_by_its_kind() {
     for (transition, word) in [(Transition::Cleared, "cleared"), (Transition::NoData, "no_data")] {
-        let outcome = tell(&notice(LOW_CPU, CHURN).says(transition), &cloud(), &built_in());
+        let outcome = tell(&notice(LOW_CPU, CHURN).with_transition(transition), &cloud(), &built_in());
         let record = report::record(&outcome);
         assert_eq!((reason(&outcome), &record["alarm"]["transition"]), ("not_firing", &json!(word)));
     }
-    let mut unheard_of = notice(HIGH_CPU, CHURN).message();
-    unheard_of["type"] = json!("FIRING_TO_PANIC");
-    let error = source::parse(unheard_of.to_string().as_bytes()).unwrap_err().to_string();
+    let mut unknown = notice(HIGH_CPU, CHURN).message();
+    unknown["type"] = json!("FIRING_TO_PANIC");
+    let error = source::parse(unknown.to_string().as_bytes()).unwrap_err().to_string();
     assert!(error.contains("FIRING_TO_PANIC") && error.contains("`OK_TO_FIRING`"), "{error}");
 }
 
-/// Defect 16: one family of fixed shapes was known, and an update named the shape and nothing beside it.
+/// Defect 16: one family of fixed shapes was known, and an update contained only the shape.
 #[test]
 fn other_families_are_resized_and_the_network_stays() {
     let cloud = configured(&json!({ "policyType": "FIXED_SIZE", "instanceCount": 2 }));
@@ -444,7 +444,11 @@ fn two_pressures_change_one_dimension_after_the_other() {
     for minutes in 0..30 {
         cloud.advance(minute(minutes));
         for alarm in [HIGH_CPU, HIGH_MEM] {
-            tell(&notice(alarm, CHURN).says(Transition::Repeat).at(minute(minutes)), &cloud, &built_in());
+            tell(
+                &notice(alarm, CHURN).with_transition(Transition::Repeat).at(minute(minutes)),
+                &cloud,
+                &built_in(),
+            );
         }
         let after = heading(&cloud, CHURN);
         assert!(before.instances == after.instances || before.shape == after.shape, "{before} → {after}");
@@ -454,9 +458,9 @@ fn two_pressures_change_one_dimension_after_the_other() {
     assert!(sizes.len() > 2, "the pressure was answered: {sizes:?}");
 }
 
-/// Defect 19: the statements did not allow the update, and did allow what was never called.
+/// Defect 19: the statements did not allow the update, and allowed operations that were never called.
 #[test]
-fn the_statements_grant_what_the_calls_take() {
+fn the_statements_grant_what_the_calls_need() {
     let text = "[oci]\ncompartment = \"ocid1.compartment.oc1..example\"\nfunction = \"ocid1.fnfunc.oc1.iad.example\"\n\
                 deployments = [\"ocid1.datasciencemodeldeployment.oc1.iad.example\"]";
     let statements = Access::of(desired(&policy(text).provision).unwrap()).function;
@@ -475,7 +479,7 @@ fn the_statements_grant_what_the_calls_take() {
     assert_eq!(granted, expected.into());
 }
 
-/// Defect 20: there was no way to see what it would do, and nothing that told what it had done.
+/// Defect 20: there was no dry run, and no record of what it had done.
 #[test]
 fn a_dry_run_leaves_a_record_and_nothing_else() {
     let (cloud, before) = (cloud(), cloud().snapshot());
@@ -489,7 +493,7 @@ fn a_dry_run_leaves_a_record_and_nothing_else() {
     }
 }
 
-/// A record tells what was heard, seen, asked, decided and sent.
+/// Checks that a record contains the alarm, the observation, the guards, the decision and the calls.
 fn trail(outcome: &Outcome) {
     let record = report::record(outcome);
     assert_eq!(record["alarm"]["name"], HIGH_CPU);

@@ -1,4 +1,4 @@
-//! What is not taken at its word: clocks, names, mutes, and alarms that somebody has edited.
+//! Input that is not trusted: clocks, names, mutes, and alarms that somebody has edited.
 
 use serde_json::{Value, json};
 use stepladder::platform::aws::alarm::CloudwatchAlarm;
@@ -13,7 +13,7 @@ use crate::support::{
 
 #[test]
 fn evidence_from_the_future_is_as_good_as_todays() {
-    // A clock that goes wrong, or a payload made by hand: told in an hour, it would outlive any change.
+    // A wrong clock, or a payload made by hand: evidence from the future would stay valid after every change.
     let cloud = cloud();
     on(&cloud, CHURN, |found| found.last_change = Some(at(-60)));
     let body = notice(HIGH_CPU, CHURN).at(minute(60)).body();
@@ -23,7 +23,7 @@ fn evidence_from_the_future_is_as_good_as_todays() {
 
 #[test]
 fn an_envelope_inside_a_message_names_no_topic() {
-    // Whoever may publish to some topic writes an envelope of another one into the message.
+    // A sender with access to one topic puts an envelope of another topic into the message.
     let message = notice(HIGH_CPU, VARIANT).message().to_string();
     let forged = json!({ "Type": "Notification", "TopicArn": TOPIC_ARN, "Message": message }).to_string();
     let sns = |topic: Value| json!({ "TopicArn": topic, "Message": forged });
@@ -32,13 +32,13 @@ fn an_envelope_inside_a_message_names_no_topic() {
         json!("arn:aws:sns:us-east-1:111122223333:others"),
         Value::Null,
         json!([TOPIC_ARN]),
-        // Longer than any ARN: not even kept.
+        // Longer than any ARN, so it is not stored.
         json!(format!("{}{TOPIC_ARN}", "a".repeat(512))),
     ] {
         let payload = json!({ "Records": [{ "EventSource": "aws:sns", "Sns": sns(topic) }] }).to_string();
         let outcome = answer(payload.as_bytes(), &cloud(), &listed, at(0)).outcomes.remove(0);
         assert_eq!(reason(&outcome), "not_allowed", "{payload}");
-        // Without the list, a topic that is not needed keeps no alarm from being answered.
+        // Without the list, the topic is not checked.
         let outcome = answer(payload.as_bytes(), &cloud(), &built_in(), at(0)).outcomes.remove(0);
         assert_eq!(reason(&outcome), "resize", "{payload}");
     }
@@ -46,7 +46,7 @@ fn an_envelope_inside_a_message_names_no_topic() {
 
 #[test]
 fn a_muted_alarm_is_left_alone() {
-    // EventBridge hears of every change of state, muted or not; the alarm's own actions do not run.
+    // EventBridge gets every change of state, also a muted one. The alarm's own actions do not run then.
     let text = include_str!("../../events/cloudwatch/event.high-cpu.firing.json");
     let mutes = [
         ("/detail", "muteDetail", json!({ "mutedByArn": "arn:aws:cloudwatch:us-east-1:111122223333:rule" })),
@@ -69,7 +69,7 @@ fn a_muted_alarm_is_left_alone() {
 
 #[test]
 fn nothing_under_our_own_prefix_ever_adds() {
-    // A pair that an earlier policy called otherwise, on an endpoint whose name looks like a high alarm.
+    // A pair with the name of an earlier policy, on an endpoint whose name matches a high alarm.
     let target = "endpoint/high-cpu-model/variant/x";
     let outcome = tell(
         &Notice::new("stepladder/endpoint/high-cpu-model/variant/x/low_a", target),
@@ -116,7 +116,7 @@ fn a_pair_that_was_switched_off_is_switched_on_again() {
 }
 
 #[test]
-fn the_pair_never_calls_an_auto_scaling_policy() {
+fn the_pair_never_triggers_an_auto_scaling_policy() {
     let scale_out = "arn:aws:autoscaling:us-east-1:111122223333:scalingPolicy:1:policyName/out";
     let cloud = cloud();
     cloud.with(|world| {
@@ -132,7 +132,7 @@ fn the_pair_never_calls_an_auto_scaling_policy() {
 }
 
 #[test]
-fn a_step_up_that_nothing_takes_back_says_so() {
+fn a_scale_up_without_a_pair_is_noted() {
     let without_pair = policy("[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"");
     let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud(), &without_pair);
     assert_eq!(operations(&outcome), ["oci:UpdateModelDeployment"]);

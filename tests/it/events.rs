@@ -1,4 +1,4 @@
-//! Every payload below `events/`: what is read in it, and what it leads to with no policy file.
+//! Every payload below `events/`: its contents, and the outcome with the built-in policy.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -15,15 +15,15 @@ use stepladder::report;
 use stepladder::source::Event;
 use stepladder::source::parse;
 
-/// The time of payloads that do not tell their own.
+/// The time of payloads without one.
 const NOON: &str = "2026-03-02T12:00:00Z";
 
 #[test]
 fn every_payload_is_read_and_answered() {
     insta::glob!("../../events", "*/*.json", |path| {
-        // These belong to one story; `cli::the_replay_tells_its_story` plays them in order.
+        // These are one sequence; `cli::the_replay_prints_every_decision` plays them in order.
         if directory(path) != "replay" {
-            insta::assert_snapshot!("payload", told(&fs::read(path).unwrap()));
+            insta::assert_snapshot!("payload", shown_event(&fs::read(path).unwrap()));
         }
     });
 }
@@ -46,7 +46,7 @@ fn everything_below_events_is_an_alarm_unless_its_directory_says_otherwise() {
     }
 }
 
-/// Every payload, but not the world that stands beside those of the replay.
+/// Every payload, without the world file of the replay.
 fn payloads() -> Vec<PathBuf> {
     let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("events");
     let entries =
@@ -60,7 +60,7 @@ fn directory(path: &Path) -> &str {
     path.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap()
 }
 
-fn told(body: &[u8]) -> String {
+fn shown_event(body: &[u8]) -> String {
     let event = match parse(body) {
         Ok(event) => event,
         Err(error) => return format!("{}: {error}", error.kind()),
@@ -121,10 +121,11 @@ fn read(alarm: &Alarm) -> String {
     for unknown in unknown_targets {
         line("target", &format!("{unknown} (unknown)"));
     }
-    let told = [("topic", topic), ("account", account)];
-    told.into_iter()
-        .filter_map(|(label, told)| Some((label, told.as_ref()?)))
-        .for_each(|(label, told)| line(label, told));
+    let origin = [("topic", topic), ("account", account)];
+    origin
+        .into_iter()
+        .filter_map(|(label, value)| Some((label, value.as_ref()?)))
+        .for_each(|(label, value)| line(label, value));
     text
 }
 
@@ -133,8 +134,8 @@ fn shown(value: Option<&impl ToString>) -> String {
 }
 
 fn answers(body: &[u8], event: &Event) -> Vec<Outcome> {
-    let told = event.alarms.iter().filter_map(|alarm| alarm.at).max();
-    let now: Timestamp = told.unwrap_or_else(|| NOON.parse().unwrap());
+    let fired = event.alarms.iter().filter_map(|alarm| alarm.at).max();
+    let now: Timestamp = fired.unwrap_or_else(|| NOON.parse().unwrap());
     let cloud = SimulatedCloud::new(World::default());
     cloud.advance(now);
     let policy = Policy::built_in().unwrap();

@@ -1,4 +1,4 @@
-//! What every host finds out: whether a payload is done with, and what was told until then.
+//! The result and the log lines of one invocation, which every host shares.
 
 use std::time::{Duration, Instant};
 use stepladder::platform::{ActiveAlarm, Observation, ObserveRequest};
@@ -18,14 +18,14 @@ use stepladder::report;
 
 use crate::support::{Blind, CHURN, HIGH_CPU, Notice, at, built_in, cloud, heading, notice};
 
-/// Longer than anything takes that does not wait.
+/// Longer than any answer takes that does not wait.
 const AMPLE: Duration = Duration::from_mins(1);
 
-/// What was told, in order: results of outcomes and kinds of errors.
+/// A log that keeps its entries in order: results of outcomes and kinds of errors.
 #[derive(Default)]
-struct Told(Vec<String>);
+struct TestLog(Vec<String>);
 
-impl Log for Told {
+impl Log for TestLog {
     fn outcome(&mut self, outcome: &Outcome) {
         self.0.push(report::ending_text(outcome.result).to_owned());
     }
@@ -45,10 +45,10 @@ fn ended(
     policy: &Result<Policy, String>,
     left: Duration,
 ) -> (InvocationResult, Vec<String>) {
-    let mut told = Told::default();
+    let mut log = TestLog::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let ended = runtime.block_on(answer(body, cloud, policy, at(0), left, &mut told));
-    (ended, told.0)
+    let ended = runtime.block_on(answer(body, cloud, policy, at(0), left, &mut log));
+    (ended, log.0)
 }
 
 fn high() -> Vec<u8> {
@@ -64,20 +64,20 @@ fn unconfigured() -> Error {
 }
 
 #[test]
-fn what_is_answered_is_done_with() {
-    let (ended, told) = ended(&high(), &cloud(), &Ok(built_in()), AMPLE);
+fn an_answered_payload_is_not_retried() {
+    let (ended, log) = ended(&high(), &cloud(), &Ok(built_in()), AMPLE);
     let InvocationResult::Handled(reply) = ended else { panic!("{ended:?}") };
     assert_eq!(reply["outcomes"][0]["result"], "applied");
-    assert_eq!(told, ["applied"]);
+    assert_eq!(log, ["applied"]);
 }
 
 #[rstest]
-// It may be less busy then.
+// The service may be less busy later.
 #[case(throttled(), true)]
-// It will not know more about itself then.
+// The configuration stays incomplete.
 #[case(unconfigured(), false)]
-fn a_failure_comes_again_where_that_may_help(#[case] error: Error, #[case] again: bool) {
-    let (ended, told) = ended(&high(), &Blind(error), &Ok(built_in()), AMPLE);
+fn a_failure_is_retried_if_that_may_help(#[case] error: Error, #[case] again: bool) {
+    let (ended, log) = ended(&high(), &Blind(error), &Ok(built_in()), AMPLE);
     let (reply, found) = match ended {
         InvocationResult::Failed(reply, why) => (reply, why.contains("slow down")),
         InvocationResult::Handled(reply) => (reply, false),
@@ -85,38 +85,38 @@ fn a_failure_comes_again_where_that_may_help(#[case] error: Error, #[case] again
     };
     assert_eq!(found, again);
     assert_eq!(reply["outcomes"][0]["error"]["retryable"], again);
-    assert_eq!(told, ["failed"]);
+    assert_eq!(log, ["failed"]);
 }
 
 #[test]
-fn what_cannot_be_read_is_done_with() {
-    let (ended, told) = ended(b"{", &cloud(), &Ok(built_in()), AMPLE);
+fn an_unreadable_payload_is_not_retried() {
+    let (ended, log) = ended(b"{", &cloud(), &Ok(built_in()), AMPLE);
     let InvocationResult::Handled(reply) = ended else { panic!("{ended:?}") };
     assert_eq!(reply["error"]["kind"], "not_json");
-    assert_eq!(told, ["not_json"]);
+    assert_eq!(log, ["not_json"]);
 }
 
 #[rstest]
-// An alarm, and what could not be read anyway: nobody knows before there is a policy.
+// An alarm, and an unreadable payload: without a policy neither is parsed.
 #[case(&high())]
 #[case(b"{")]
-fn without_a_policy_nothing_is_begun(#[case] body: &[u8]) {
+fn without_a_policy_nothing_starts(#[case] body: &[u8]) {
     let cloud = cloud();
-    let (ended, told) = ended(body, &cloud, &Err("no such mode".to_owned()), AMPLE);
+    let (ended, log) = ended(body, &cloud, &Err("no such mode".to_owned()), AMPLE);
     assert_eq!(ended, InvocationResult::PolicyUnusable("no such mode".to_owned()));
-    assert_eq!(told, ["policy"]);
+    assert_eq!(log, ["policy"]);
     assert_eq!(heading(&cloud, CHURN).instances, 1);
 }
 
 #[test]
-fn without_time_nothing_is_begun() {
+fn without_time_nothing_starts() {
     let cloud = cloud();
-    let (ended, told) = ended(&high(), &cloud, &Ok(built_in()), Duration::ZERO);
-    assert_eq!((ended, told.len()), (InvocationResult::TimedOut, 0));
+    let (ended, log) = ended(&high(), &cloud, &Ok(built_in()), Duration::ZERO);
+    assert_eq!((ended, log.len()), (InvocationResult::TimedOut, 0));
     assert_eq!(heading(&cloud, CHURN).instances, 1);
 }
 
-/// A cloud that never answers about one deployment, and knows until when it is asked.
+/// A cloud that never answers about one deployment, and records the deadline.
 struct Stuck<'a> {
     cloud: &'a SimulatedCloud,
     begun: std::sync::Mutex<Option<Instant>>,
@@ -145,7 +145,7 @@ impl Client for Stuck<'_> {
 }
 
 #[test]
-fn what_was_done_in_time_is_told() {
+fn outcomes_before_a_timeout_are_logged() {
     let stuck = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueidstuck";
     let mut event: serde_json::Value = serde_json::from_slice(&high()).unwrap();
     let other: serde_json::Value = serde_json::from_slice(&Notice::new(HIGH_CPU, stuck).body()).unwrap();
@@ -156,8 +156,8 @@ fn what_was_done_in_time_is_told() {
     let cloud = Stuck { cloud: &simulated, begun: std::sync::Mutex::default() };
     let before = Instant::now();
     let left = Duration::from_millis(100);
-    let (ended, told) = ended(event.to_string().as_bytes(), &cloud, &Ok(built_in()), left);
-    assert_eq!((ended, told), (InvocationResult::TimedOut, vec!["applied".to_owned()]));
+    let (ended, log) = ended(event.to_string().as_bytes(), &cloud, &Ok(built_in()), left);
+    assert_eq!((ended, log), (InvocationResult::TimedOut, vec!["applied".to_owned()]));
     let deadline = cloud.begun.lock().unwrap().expect("the cloud is told the deadline");
     assert!(deadline >= before + left);
 }
@@ -190,22 +190,22 @@ impl Client for Store {
     }
 }
 
-/// The time, what the store holds, the mode that counts, and what is told.
+/// The time, the store's content, the active mode, and the log.
 type Read = (i64, Result<&'static str, Error>, Mode, &'static [&'static str]);
 
 #[tokio::test]
-async fn a_kept_policy_is_read_again_and_the_last_good_one_counts() {
+async fn a_stored_policy_is_refreshed_and_the_last_valid_one_stays_active() {
     let store = Store(std::sync::Mutex::new(Err(throttled())));
     let mut kept = StoredPolicy::new(PolicyParameter::read("ssm:policy").unwrap());
     let minute = REFRESH_INTERVAL.as_secs();
 
-    // There is none yet, and the same event may find one later.
-    let mut told = Told::default();
-    let failed = kept.policy(&store, at(0), &mut told).await.unwrap_err();
+    // No policy yet, and the same event may find one later.
+    let mut log = TestLog::default();
+    let failed = stored.policy(&store, at(0), &mut log).await.unwrap_err();
     assert!(failed.retryable && failed.message.contains("`ssm:policy`"), "{failed:?}");
-    // Nor one that can be used, which it will not become by waiting.
+    // An invalid policy, which no retry makes valid.
     store.holds(Ok("mode = \"act\"\nmood = \"act\""));
-    let failed = kept.policy(&store, at(0), &mut told).await.unwrap_err();
+    let failed = stored.policy(&store, at(0), &mut log).await.unwrap_err();
     assert!(!failed.retryable, "{failed:?}");
     assert!(
         failed.message.contains("`ssm:policy`") && failed.message.contains("ssm:policy:2:1: "),
@@ -219,17 +219,17 @@ async fn a_kept_policy_is_read_again_and_the_last_good_one_counts() {
         // not read again so soon
         (minute - 1, Ok("mode = \"act\""), Mode::Observe, &[]),
         (minute, Ok("mode = \"act\""), Mode::Act, &[]),
-        // a failure is told once, and not asked again so soon
+        // a failure is logged once, and the store is not read again so soon
         (2 * minute, Err(throttled()), Mode::Act, &["untold"]),
         (2 * minute + 1, Err(throttled()), Mode::Act, &[]),
-        // nor is what cannot be used taken
+        // an invalid policy does not become active
         (3 * minute, Ok("mode = 1"), Mode::Act, &["untold"]),
     ];
     for (time, holds, mode, expected) in rows {
         store.holds(holds);
-        let mut told = Told::default();
-        let policy = kept.policy(&store, at(time), &mut told).await.unwrap();
+        let mut log = TestLog::default();
+        let policy = stored.policy(&store, at(time), &mut log).await.unwrap();
         assert_eq!(policy.as_ref().as_ref().unwrap().mode, mode, "{time}");
-        assert_eq!(told.0, expected, "{time}");
+        assert_eq!(log.0, expected, "{time}");
     }
 }

@@ -23,8 +23,8 @@ const RUNGS: [&str; 6] = [
 const MIN: u32 = 1;
 const MAX: u32 = 12;
 
-/// What rules may say of how far they go, all of which asks for more when there is more load.
-const STRIDES: [&str; 9] = [
+/// Scaling policies of rules that scale up with the load.
+const SCALE_UP_RULES: [&str; 9] = [
     "axis = \"instances\"\nstep = 1",
     "axis = \"instances\"\nstep = 5",
     "axis = \"instances\"\ntrack = 60",
@@ -36,8 +36,8 @@ const STRIDES: [&str; 9] = [
     "axis = \"bandwidth\"\ntrack = 60",
 ];
 
-/// And the same on the way down.
-const LESS: [&str; 7] = [
+/// Scaling policies of rules that scale down.
+const SCALE_DOWN_RULES: [&str; 7] = [
     "axis = \"instances\"\nstep = -1",
     "axis = \"instances\"\nstep = -5",
     "axis = \"instances\"\ntrack = 60",
@@ -85,8 +85,8 @@ impl Start {
 
 fn starts() -> impl Strategy<Value = Start> {
     let keys = prop_oneof![
-        select(STRIDES.to_vec()).prop_map(|keys| (keys, true)),
-        select(LESS.to_vec()).prop_map(|keys| (keys, false)),
+        select(SCALE_UP_RULES.to_vec()).prop_map(|keys| (keys, true)),
+        select(SCALE_DOWN_RULES.to_vec()).prop_map(|keys| (keys, false)),
     ];
     (keys, MIN..=MAX, 0..RUNGS.len(), 10..=80_u32).prop_map(|((keys, high), instances, rung, mbps)| Start {
         keys,
@@ -156,16 +156,16 @@ proptest! {
     }
 
     #[test]
-    fn what_is_missing_stale_or_partial_takes_nothing_away(start in starts(), value in 0.0..60.0_f64, kind in 0..4_usize) {
+    fn missing_stale_or_partial_data_never_scales_down(start in starts(), value in 0.0..60.0_f64, kind in 0..4_usize) {
         let case = start.case(value);
         let case = match kind {
-            // Nothing was measured, and that fires.
+            // The alarm fires because data is missing.
             0 => case.told(|alarm| alarm.measurement.missing = true),
-            // What was measured is older than the last change.
+            // The data is older than the last change.
             1 => case.changed(60),
             // The metric has gone missing.
             2 => case.told(|alarm| alarm.transition = Transition::NoData),
-            // Nobody says what was measured, nor against what.
+            // The payload contains neither the value nor the threshold.
             _ => case.told(|alarm| (alarm.measurement.value, alarm.measurement.threshold, alarm.measurement.missing) = (None, None, true)),
         };
         let decided = case.decided();
@@ -173,7 +173,7 @@ proptest! {
     }
 
     #[test]
-    fn a_pause_stops_its_way_and_no_other(start in starts(), value in 0.0..400.0_f64, word in select(vec!["all", "up", "down"])) {
+    fn a_pause_stops_its_direction_and_no_other(start in starts(), value in 0.0..400.0_f64, word in select(vec!["all", "up", "down"])) {
         let free = start.case(value).decided();
         let paused = start.case(value).tag("pause", word).decided();
         let stopped = match resize(&free) {

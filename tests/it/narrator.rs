@@ -1,4 +1,4 @@
-//! Tells a story on standard output as it happens, and on a terminal also how it stands.
+//! Prints the events of a story on standard output, and its current state on a terminal.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, stderr};
@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use crate::story::{Sample, Script};
 
-/// The teller of one story. Several may speak at once.
+/// Prints one story. Several stories may print at the same time.
 pub(crate) struct Narrator {
     name: &'static str,
     begun: Instant,
-    /// The last answer to each alarm, so that the same is not told at every tick.
+    /// The last answer to each alarm, so that an unchanged answer is not printed at every tick.
     answers: BTreeMap<String, String>,
 }
 
@@ -36,7 +36,7 @@ impl Narrator {
         }
     }
 
-    /// Which alarms and which size are not what they were, and whether that is about to change.
+    /// Prints changed alarms, a changed size, and the start of a change.
     pub(crate) fn changes(&self, script: &Script, before: Option<&Sample>, now: &Sample) {
         let Sample { load, measured, size, .. } = now;
         let metric = format!("{} at {measured:.0}", script.metric);
@@ -44,13 +44,13 @@ impl Narrator {
             self.say(&format!("runs {size}, {metric}"));
         }
         let none = BTreeMap::new();
-        let stood = before.map_or(&none, |before| &before.alarms);
+        let old = before.map_or(&none, |before| &before.alarms);
         for (name, alarm) in &now.alarms {
-            if stood.get(name).is_none_or(|stood| stood.state != alarm.state) {
+            if old.get(name).is_none_or(|old| old.state != alarm.state) {
                 self.say(&format!("{} `{name}`", alarm.state));
             }
         }
-        for name in stood.keys().filter(|name| !now.alarms.contains_key(*name)) {
+        for name in old.keys().filter(|name| !now.alarms.contains_key(*name)) {
             self.say(&format!("deleted `{name}`"));
         }
         if !now.at_rest && before.is_some_and(|before| before.at_rest) {
@@ -59,7 +59,7 @@ impl Narrator {
         self.progress(&format!("{load} {}, {metric}, {size}", script.load));
     }
 
-    /// What was decided at whose word, why, and what was sent, where that is news.
+    /// Prints a new decision: its trigger, its reason and the calls.
     pub(crate) fn outcome(&mut self, by: &str, outcome: &Value) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let decision = &outcome["decision"];
@@ -67,14 +67,14 @@ impl Narrator {
             outcome["calls"].as_array().into_iter().flatten().map(|call| text(&call["detail"])).collect();
         let answer = format!("{decision}{sent:?}");
         let last = self.answers.insert(text(&outcome["alarm"]["name"]), answer.clone());
-        let looked_after_only = decision["reason"] == "not_firing" && sent.is_empty();
-        if last == Some(answer) || looked_after_only {
+        let is_routine = decision["reason"] == "not_firing" && sent.is_empty();
+        if last == Some(answer) || is_routine {
             return;
         }
         let decided = decision["reason"].as_str().map_or("resize".to_owned(), |why| format!("hold, {why}"));
-        let mut told = vec![format!("{by}: {decided}"), format!("  because {}", text(&outcome["because"]))];
-        told.extend(sent.iter().map(|call| format!("  sent: {call}")));
-        self.say(&told.join("\n"));
+        let mut lines = vec![format!("{by}: {decided}"), format!("  because {}", text(&outcome["because"]))];
+        lines.extend(sent.iter().map(|call| format!("  sent: {call}")));
+        self.say(&lines.join("\n"));
     }
 
     fn progress(&self, line: &str) {
@@ -94,7 +94,7 @@ pub(crate) fn clock(seconds: f64) -> String {
     format!("{}:{:02}", (seconds / 60.0).floor(), (seconds % 60.0).floor())
 }
 
-/// The last line of a terminal, for all the stories that are being told.
+/// The last line of a terminal, shared by all running stories.
 fn progress<T>(change: impl FnOnce(&mut BTreeMap<&'static str, String>) -> T) {
     static LINES: Mutex<BTreeMap<&str, String>> = Mutex::new(BTreeMap::new());
     if stderr().is_terminal() {

@@ -1,4 +1,4 @@
-//! Being told of a resize: what is told and what is not, in which words, and that nothing else depends on it.
+//! Notices of a resize: when they are sent, what they contain, and that nothing else depends on them.
 
 use std::future::pending;
 use std::time::Duration;
@@ -36,26 +36,29 @@ const SLACK: &str = "https://hooks.slack.com/services/T0/B0/secret-of-slack";
 /// Long enough for a cloud in memory, and short enough to wait for one that never answers.
 const SHORTLY: Duration = Duration::from_millis(50);
 
-fn telling(to: &str, more: &str) -> String {
+fn notify_table(to: &str, more: &str) -> String {
     format!("[[notify]]\nto = \"{to}\"\n{more}\n")
 }
 
 /// Every kind of destination, in this order: ONS, SNS, a webhook, Slack.
-fn telling_all() -> Policy {
-    let slack = telling(SLACK, "form = \"slack\"");
-    policy(&[telling(ONS, ""), telling(SNS, ""), telling("https://example.org/hook", ""), slack].concat())
+fn notify_all() -> Policy {
+    let slack = notify_table(SLACK, "form = \"slack\"");
+    policy(
+        &[notify_table(ONS, ""), notify_table(SNS, ""), notify_table("https://example.org/hook", ""), slack]
+            .concat(),
+    )
 }
 
-/// What was told, oldest first: to whom, and what.
-fn told(cloud: &SimulatedCloud) -> Vec<(String, Value)> {
+/// The messages that were sent, oldest first: the destination and the body.
+fn sent_messages(cloud: &SimulatedCloud) -> Vec<(String, Value)> {
     cloud.snapshot().messages.into_iter().map(|message| (message.to, message.body)).collect()
 }
 
-/// The only envelope that a topic was told.
+/// The only message that was sent.
 fn envelope(cloud: &SimulatedCloud) -> Value {
-    let mut told = told(cloud);
-    assert_eq!(told.len(), 1, "{told:?}");
-    told.remove(0).1
+    let mut sent = sent_messages(cloud);
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    sent.remove(0).1
 }
 
 fn high() -> Notice {
@@ -70,7 +73,7 @@ fn throttling() -> Error {
     Error::Throttled { operation: "oci:CreateAlarm".to_owned(), message: "slower".to_owned() }
 }
 
-// ---- what is told ----
+// ---- what sends a notice ----
 
 #[rstest]
 // One instance more, on either cloud.
@@ -78,68 +81,68 @@ fn throttling() -> Error {
 #[case::sagemaker(notice(HIGH_CPU, VARIANT), None, Some("applied"))]
 // Another shape.
 #[case::shape(notice(HIGH_MEM, CHURN), None, Some("applied"))]
-// Decided, and the service would not have it.
+// Decided, and the service refused it.
 #[case::refused(high(), Some(refusal()), Some("failed"))]
-// Decided, and it may go better with the next delivery.
+// Decided, and the next delivery may succeed.
 #[case::throttled(high(), Some(throttling()), Some("failed"))]
-// Somebody else changes it already: that is a hold.
+// Another change is in progress: that is a hold.
 #[case::busy(high(), Some(Error::InProgress { operation: "any".to_owned(), message: "UPDATING".to_owned() }), None)]
-// An alarm that has cleared asks for nothing.
-#[case::cleared(high().says(Transition::Cleared), None, None)]
+// A cleared alarm changes nothing.
+#[case::cleared(high().with_transition(Transition::Cleared), None, None)]
 // No rule answers it.
 #[case::no_rule(Notice::new("disk-full", CHURN), None, None)]
-// A failure, and yet no resize was decided.
+// A failure without a decision to resize.
 #[case::not_found(Notice::new(HIGH_CPU, "ocid1.datasciencemodeldeployment.oc1.iad.nobody"), None, None)]
-fn only_a_resize_is_told(
+fn only_a_resize_sends_a_notice(
     #[case] notice: Notice,
     #[case] error: Option<Error>,
     #[case] expected: Option<&str>,
 ) {
     let cloud = cloud();
-    let policy = policy(&telling(ONS, ""));
+    let policy = policy(&notify_table(ONS, ""));
     let outcome = match error {
         Some(error) => tell(&notice, &Interrupted::by(error, &cloud), &policy),
         None => tell(&notice, &cloud, &policy),
     };
-    let types: Vec<Value> = told(&cloud).into_iter().map(|(_, body)| body["type"].clone()).collect();
+    let types: Vec<Value> = sent_messages(&cloud).into_iter().map(|(_, body)| body["type"].clone()).collect();
     let expected: Vec<Value> =
         expected.into_iter().map(|word| json!(format!("stepladder.resize.{word}"))).collect();
     assert_eq!(types, expected, "{outcome:?}");
 }
 
 #[test]
-fn what_could_not_be_looked_at_is_not_told() {
-    // It would panic on any call.
-    let outcome = tell(&high(), &Blind(throttling()), &policy(&telling(ONS, "")));
+fn a_failed_observation_sends_no_notice() {
+    // This cloud panics on any call.
+    let outcome = tell(&high(), &Blind(throttling()), &policy(&notify_table(ONS, "")));
     assert_eq!((outcome.result, outcome.notices.len()), (Ending::Failed, 0));
 }
 
 #[rstest]
-// Both, when nothing is said.
+// Both by default.
 #[case::default("", 1, 1)]
 #[case::both("on = [\"applied\", \"failed\"]", 1, 1)]
 #[case::applied("on = [\"applied\"]", 1, 0)]
 #[case::failed("on = [\"failed\"]", 0, 1)]
 fn occasions(#[case] key: &str, #[case] of_success: usize, #[case] of_failure: usize) {
-    let policy = policy(&telling(ONS, key));
+    let policy = policy(&notify_table(ONS, key));
     let (good, bad) = (cloud(), cloud());
     tell(&high(), &good, &policy);
     tell(&high(), &Interrupted::by(refusal(), &bad), &policy);
-    assert_eq!((told(&good).len(), told(&bad).len()), (of_success, of_failure));
+    assert_eq!((sent_messages(&good).len(), sent_messages(&bad).len()), (of_success, of_failure));
 }
 
 #[test]
-fn every_destination_is_told_in_its_own_way() {
+fn every_destination_is_notified_in_its_own_format() {
     let cloud = cloud();
-    let outcome = tell(&high(), &cloud, &telling_all());
+    let outcome = tell(&high(), &cloud, &notify_all());
     let operations: Vec<&str> = outcome.notices.iter().map(|notice| notice.call.operation()).collect();
     assert_eq!(operations, ["oci:PublishMessage", "aws:Publish", "web:Post", "web:Post"]);
     assert!(outcome.notices.iter().all(|notice| notice.status == Status::Done), "{outcome:?}");
-    let told = told(&cloud);
-    let to: Vec<&str> = told.iter().map(|(to, _)| to.as_str()).collect();
+    let sent = sent_messages(&cloud);
+    let to: Vec<&str> = sent.iter().map(|(to, _)| to.as_str()).collect();
     assert_eq!(to, [ONS, SNS, "https://example.org/…", "https://hooks.slack.com/…"]);
-    assert_eq!(told[0].1, told[1].1);
-    assert_eq!(told[0].1, told[2].1);
+    assert_eq!(sent[0].1, sent[1].1);
+    assert_eq!(sent[0].1, sent[2].1);
     let type_of = |notice: &CallRecord| {
         let Call::Web(web::Call::Post { content_type, .. }) = &notice.call else { return None };
         Some(*content_type)
@@ -180,7 +183,7 @@ fn check_envelope(event: &Value) {
 #[case::sagemaker(VARIANT, "/stepladder/cloudwatch-sns")]
 fn the_envelope_is_a_cloud_event(#[case] target: &str, #[case] source: &str) {
     let cloud = cloud();
-    let mut outcome = tell(&notice(HIGH_CPU, target), &cloud, &policy(&telling(ONS, "")));
+    let mut outcome = tell(&notice(HIGH_CPU, target), &cloud, &policy(&notify_table(ONS, "")));
     let event = envelope(&cloud);
     check_envelope(&event);
     assert_eq!((&event["subject"], &event["source"]), (&json!(target), &json!(source)));
@@ -190,7 +193,7 @@ fn the_envelope_is_a_cloud_event(#[case] target: &str, #[case] source: &str) {
 }
 
 fn id_of(notice: &Notice, cloud: &SimulatedCloud) -> String {
-    tell(notice, cloud, &policy(&telling(ONS, "")));
+    tell(notice, cloud, &policy(&notify_table(ONS, "")));
     envelope(cloud)["id"].as_str().unwrap().to_owned()
 }
 
@@ -199,7 +202,7 @@ fn the_same_end_of_the_same_event_has_the_same_id() {
     assert_eq!(id_of(&high(), &cloud()), id_of(&high(), &cloud()));
     let grown = cloud_with(CHURN, 2, "VM.Standard2.1");
     let refused = cloud();
-    tell(&high(), &Interrupted::by(refusal(), &refused), &policy(&telling(ONS, "")));
+    tell(&high(), &Interrupted::by(refusal(), &refused), &policy(&notify_table(ONS, "")));
     let others = [
         // the alarm of another time
         id_of(&high().at(minute(1)), &cloud()),
@@ -217,7 +220,7 @@ fn the_same_end_of_the_same_event_has_the_same_id() {
 
 #[test]
 fn a_subject_fits_into_an_e_mail() {
-    let outcome = tell(&high(), &cloud(), &telling_all());
+    let outcome = tell(&high(), &cloud(), &notify_all());
     for notice in &outcome.notices {
         if let Call::Oci(OciCall::PublishMessage { title: subject, .. })
         | Call::Aws(AwsCall::Publish { subject, .. }) = &notice.call
@@ -230,7 +233,7 @@ fn a_subject_fits_into_an_e_mail() {
 
 fn slack_text(notice: &Notice, error: Option<Error>) -> String {
     let cloud = cloud();
-    let policy = policy(&telling(SLACK, "form = \"slack\""));
+    let policy = policy(&notify_table(SLACK, "form = \"slack\""));
     match error {
         Some(error) => tell(notice, &Interrupted::by(error, &cloud), &policy),
         None => tell(notice, &cloud, &policy),
@@ -259,8 +262,8 @@ fn nothing_of_a_record_is_markup_to_slack() {
 
 // ---- nothing depends on it ----
 
-/// A cloud that takes every call but some messages.
-struct Deaf<'a> {
+/// A cloud that accepts every call except some messages.
+struct FailingDestination<'a> {
     cloud: &'a SimulatedCloud,
     how: How,
     /// Which of them.
@@ -272,12 +275,12 @@ enum How {
     Errs(Error),
     /// They are never answered.
     Hangs,
-    /// They are taken when as many as that are there.
+    /// They are accepted once that many are waiting.
     Awaits(Barrier),
 }
 
 #[async_trait]
-impl Client for Deaf<'_> {
+impl Client for FailingDestination<'_> {
     async fn observe(&self, request: &ObserveRequest<'_>) -> Result<Observation, Error> {
         self.cloud.observe(request).await
     }
@@ -311,44 +314,44 @@ fn answered(body: &[u8], cloud: &dyn Client, policy: &Policy) -> Answer {
 #[rstest]
 // It fails for good.
 #[case::refused(Some(refusal()), "was refused: no")]
-// It fails in a way that would have an update delivered again.
+// It fails in a way that would make an update retryable.
 #[case::throttled(Some(throttling()), "was throttled: slower")]
 #[case::lost(Some(Error::LostRace { operation: "any".to_owned(), message: "gone".to_owned() }), "came too late")]
-// In a way that would have an update count as a hold.
+// It fails in a way that would turn an update into a hold.
 #[case::in_progress(Some(Error::InProgress { operation: "any".to_owned(), message: "later".to_owned() }), "later")]
 // It never answers.
 #[case::hanging(None, "no answer within 50ms")]
 fn a_destination_that_fails_changes_nothing(#[case] error: Option<Error>, #[case] why: &str) {
-    let (heard, unheard) = (cloud(), cloud());
-    let policy = telling_all();
+    let (notified, failed) = (cloud(), cloud());
+    let policy = notify_all();
     let how = error.map_or(How::Hangs, How::Errs);
-    let deaf = Deaf { cloud: &unheard, how, operation: "aws:Publish" };
-    let expected = answered(&high().body(), &heard, &policy);
-    let found = answered(&high().body(), &deaf, &policy);
+    let failing = FailingDestination { cloud: &failed, how, operation: "aws:Publish" };
+    let expected = answered(&high().body(), &notified, &policy);
+    let found = answered(&high().body(), &failing, &policy);
     let statuses: Vec<Status> = found.outcomes[0].notices.iter().map(|notice| notice.status).collect();
     assert_eq!(statuses, [Status::Done, Status::Failed, Status::Done, Status::Done]);
-    assert_eq!(told(&unheard).len(), 3, "the others are told all the same");
+    assert_eq!(sent_messages(&failed).len(), 3, "the others are told all the same");
     assert_eq!(report::retry_reason(&found), None);
     assert!(report::text(&found.outcomes[0]).contains(why), "{}", report::text(&found.outcomes[0]));
     let record = report::record(&found.outcomes[0]);
     assert!(record["notices"][1]["detail"].as_str().unwrap().contains(why), "{record:#}");
 
-    // But for the one message, all is as if it had been heard.
+    // Except for the one message, nothing differs from a run without the failure.
     let quiet = |answer: &Answer| {
         let mut outcome = answer.outcomes[0].clone();
         outcome.notices.clear();
         report::record(&outcome)
     };
     assert_eq!(quiet(&found), quiet(&expected));
-    for world in [&heard, &unheard] {
+    for world in [&notified, &failed] {
         world.with(|world| world.messages.clear());
     }
-    assert_eq!(unheard.snapshot(), heard.snapshot());
+    assert_eq!(failed.snapshot(), notified.snapshot());
 }
 
 #[test]
 fn whether_a_failed_resize_is_delivered_again_is_its_own_affair() {
-    let policy = policy(&telling(ONS, ""));
+    let policy = policy(&notify_table(ONS, ""));
     let retried = |error| {
         let cloud = cloud();
         let answer = answered(&high().body(), &Interrupted::by(error, &cloud), &policy);
@@ -359,10 +362,10 @@ fn whether_a_failed_resize_is_delivered_again_is_its_own_affair() {
 }
 
 #[test]
-fn observing_tells_nobody_and_shows_what_would_be_told() {
+fn observe_mode_sends_no_notice_and_shows_it() {
     let cloud = cloud();
     let before = cloud.snapshot();
-    let outcome = tell(&high(), &cloud, &policy(&format!("mode = \"observe\"\n{}", telling(SNS, ""))));
+    let outcome = tell(&high(), &cloud, &policy(&format!("mode = \"observe\"\n{}", notify_table(SNS, ""))));
     assert_eq!(cloud.snapshot(), before);
     assert_eq!(outcome.result, Ending::DryRun);
     let shown = &report::record(&outcome)["notices"];
@@ -373,50 +376,51 @@ fn observing_tells_nobody_and_shows_what_would_be_told() {
 }
 
 #[test]
-fn nobody_is_told_before_all_alarms_are_answered() {
+fn notices_are_sent_after_all_alarms_are_answered() {
     let cloud = cloud();
-    let policy = telling_all();
+    let policy = notify_all();
     let (first, second) = (high().body(), notice(HIGH_CPU, VARIANT).message().to_string().into_bytes());
     let mut batch = Batch::read(batch(&[("a", &first), ("b", &second)]).to_string().as_bytes()).unwrap();
     let mut printed: Vec<Outcome> = Vec::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(batch.answer(&cloud, &policy, at(0), &mut |outcome| printed.push(outcome.clone())));
-    // The records are printed; what is to be told stands in them.
+    // The records are printed, and contain the notices as due.
     assert_eq!(printed.len(), 2);
     for outcome in &printed {
         assert_eq!(outcome.result, Ending::Applied);
         assert!(outcome.notices.iter().all(|notice| notice.status == Status::Due), "{outcome:?}");
     }
-    assert_eq!(told(&cloud), []);
+    assert_eq!(sent_messages(&cloud), []);
 
     runtime.block_on(stepladder::apply::notify(&mut batch.answer.outcomes, &cloud, SHORTLY));
-    assert_eq!(told(&cloud).len(), 8);
-    // What has been told is not told again.
+    assert_eq!(sent_messages(&cloud).len(), 8);
+    // A notice that was sent is not sent again.
     runtime.block_on(stepladder::apply::notify(&mut batch.answer.outcomes, &cloud, SHORTLY));
-    assert_eq!(told(&cloud).len(), 8);
+    assert_eq!(sent_messages(&cloud).len(), 8);
 }
 
 #[test]
-fn all_are_told_at_once() {
+fn all_destinations_are_notified_concurrently() {
     let world = cloud();
     let hooks = 20;
-    let policy: String = (0..hooks).map(|i| telling(&format!("https://example.org/{i}"), "")).collect();
-    // None is heard before all are told: one after the other, none ever would be.
-    let deaf = Deaf { cloud: &world, how: How::Awaits(Barrier::new(hooks)), operation: "web:Post" };
-    let answer = answered(&high().body(), &deaf, &support::policy(&policy));
+    let policy: String = (0..hooks).map(|i| notify_table(&format!("https://example.org/{i}"), "")).collect();
+    // The destinations answer only once all have a message: sent one after the other, none would ever end.
+    let failing =
+        FailingDestination { cloud: &world, how: How::Awaits(Barrier::new(hooks)), operation: "web:Post" };
+    let answer = answered(&high().body(), &failing, &support::policy(&policy));
     let is_done = |notice: &CallRecord| notice.status == Status::Done;
     assert!(answer.outcomes[0].notices.iter().all(is_done), "{answer:?}");
-    assert_eq!(told(&world).len(), hooks);
+    assert_eq!(sent_messages(&world).len(), hooks);
 }
 
 // ---- what is never shown ----
 
 #[test]
 fn the_address_of_a_webhook_is_never_shown_whole() {
-    let policy = telling_all();
-    let (heard, unheard) = (cloud(), cloud());
-    let deaf = Deaf { cloud: &unheard, how: How::Errs(refusal()), operation: "web:Post" };
-    for (cloud, world) in [(&heard as &dyn Client, &heard), (&deaf, &unheard)] {
+    let policy = notify_all();
+    let (notified, failed) = (cloud(), cloud());
+    let failing = FailingDestination { cloud: &failed, how: How::Errs(refusal()), operation: "web:Post" };
+    for (cloud, world) in [(&notified as &dyn Client, &notified), (&failing, &failed)] {
         let answer = answered(&high().body(), cloud, &policy);
         let outcome = &answer.outcomes[0];
         let shown = [

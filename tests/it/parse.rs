@@ -60,8 +60,8 @@ fn in_queue(body: &Value) -> Value {
     json!({"Records": [{"eventSource": "aws:sqs", "messageId": "m", "body": body.to_string()}]})
 }
 
-/// One line that says all that was read, with short names for the three targets of the samples.
-fn told(alarm: &Alarm) -> String {
+/// One line with everything that was read, with short names for the three targets of the samples.
+fn summary(alarm: &Alarm) -> String {
     let Alarm { name, source, transition, measurement, at, .. } = alarm;
     let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| value.to_string());
     let window = measurement.window.map_or("-".to_owned(), |window| window.as_secs().to_string());
@@ -76,11 +76,11 @@ fn told(alarm: &Alarm) -> String {
     format!("{source} {transition} {at} {name} | {metric} {value} of {threshold} in {window}s | {targets}")
 }
 
-/// The same, to be looked at piece by piece.
+/// The same as separate fields.
 fn pieces(alarm: &Alarm) -> Value {
     let measurement = &alarm.measurement;
     json!({
-        "told": told(alarm), "id": alarm.id, "name": alarm.name, "source": alarm.source,
+        "told": summary(alarm), "id": alarm.id, "name": alarm.name, "source": alarm.source,
         "transition": alarm.transition, "targets": ids(alarm), "kinds": kinds(alarm),
         "at": alarm.at.map(|at| at.to_string()), "metric": measurement.metric, "value": measurement.value,
         "threshold": measurement.threshold, "window": measurement.window.map(|window| window.as_secs()),
@@ -185,9 +185,9 @@ fn kinds(alarm: &Alarm) -> Vec<String> {
 #[case("cloudwatch/sqs.sns-envelope", HIGH)]
 #[case("cloudwatch/sqs.raw", HIGH)]
 #[case("cloudwatch/sqs.event", EVENT)]
-fn every_sample_says_what_its_name_says(#[case] file: &str, #[case] expected: &str) {
+fn every_sample_contains_what_its_name_says(#[case] file: &str, #[case] expected: &str) {
     let event = parse(&bytes(&format!("{file}.json"))).unwrap();
-    assert_eq!(event.alarms.iter().map(told).collect::<Vec<_>>().join("\n"), expected);
+    assert_eq!(event.alarms.iter().map(summary).collect::<Vec<_>>().join("\n"), expected);
     assert_eq!(event.rejected, []);
     assert!(event.alarms.iter().all(|alarm| SOURCES.iter().any(|row| row.name == alarm.source)));
     assert!(
@@ -366,7 +366,7 @@ fn a_byte_order_mark_and_white_space_do_no_harm() {
     assert_eq!(parse(&marked), parse(&plain));
     let carried = format!("\u{feff}{}", message("cloudwatch/sns.high-cpu.firing.json"));
     let record = json!({"Records": [{"eventSource": "aws:sqs", "messageId": "m", "body": carried}]});
-    assert_eq!(told(&one(&record)), HIGH);
+    assert_eq!(summary(&one(&record)), HIGH);
 }
 
 #[test]
@@ -384,7 +384,7 @@ fn an_unreadable_record_leaves_the_others_alone() {
     let others = [json!({"eventSource": "aws:s3"}), json!({"eventSource": "aws:sqs"})];
     mixed["Records"].as_array_mut().unwrap().extend(others);
     let event = read(&mixed).unwrap();
-    assert_eq!(event.alarms.iter().map(told).collect::<Vec<_>>(), [HIGH]);
+    assert_eq!(event.alarms.iter().map(summary).collect::<Vec<_>>(), [HIGH]);
     let kinds: Vec<_> = event.rejected.iter().map(Error::kind).collect();
     assert_eq!(kinds, ["not_an_alarm", "malformed_alarm", "not_an_alarm", "malformed_alarm"]);
     mixed["Records"].as_array_mut().unwrap().remove(1);
@@ -528,7 +528,7 @@ fn holds(body: &[u8]) -> Result<(), TestCaseError> {
     for message in messages(body).into_iter().flatten() {
         let harmless = |id: &String| id.chars().count() <= 100 && !id.contains(char::is_control);
         prop_assert!(message.id.as_ref().is_none_or(harmless), "{:?}", message.id);
-        // Without an id nothing of it is answered: nobody could be told that it failed.
+        // A message without an id is not answered, because its failure could not be reported.
         prop_assert!(message.id.is_some() || parse(&message.payload).is_err());
     }
     let event = match parse(body) {

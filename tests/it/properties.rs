@@ -55,8 +55,8 @@ fn rungs(id: &str) -> &'static [&'static str] {
 /// One step of a history.
 #[derive(Debug, Clone)]
 enum Step {
-    /// An alarm says something, about a moment so many minutes ago.
-    Tell { alarm: &'static str, transition: Transition, minutes_ago: i64, twice: bool },
+    /// An alarm's notice, about a moment so many minutes ago.
+    Notify { alarm: &'static str, transition: Transition, minutes_ago: i64, twice: bool },
     /// Time passes.
     Pass(i64),
 }
@@ -71,10 +71,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Transition::NoData),
     ];
     let ago = prop_oneof![3 => Just(0_i64), 1 => 0..40_i64];
-    let told = (alarm, transition, ago, any::<bool>()).prop_map(|(alarm, transition, minutes_ago, twice)| {
-        Step::Tell { alarm, transition, minutes_ago, twice }
-    });
-    let step = prop_oneof![3 => told, 2 => select(vec![1_i64, 4, 5, 6, 10, 30]).prop_map(Step::Pass)];
+    let notify =
+        (alarm, transition, ago, any::<bool>()).prop_map(|(alarm, transition, minutes_ago, twice)| {
+            Step::Notify { alarm, transition, minutes_ago, twice }
+        });
+    let step = prop_oneof![3 => notify, 2 => select(vec![1_i64, 4, 5, 6, 10, 30]).prop_map(Step::Pass)];
     prop::collection::vec(step, 1..40)
 }
 
@@ -104,8 +105,8 @@ impl Start {
         policy(&self.text(mode))
     }
 
-    /// The one that acts, and somebody who hears of it.
-    fn telling(&self) -> Policy {
+    /// The policy that acts, with a destination of notices.
+    fn notifying(&self) -> Policy {
         policy(&(self.text("act") + "\n[[notify]]\nto = \"https://example.org/hook\""))
     }
 
@@ -128,7 +129,7 @@ fn starts() -> impl Strategy<Value = Start> {
     )
 }
 
-/// How high a size stands on an axis; `None` when it has left its ladder, or has no such axis.
+/// The position of a size on an axis; `None` if it has left its ladder, or has no such axis.
 fn height(id: &str, size: &Size, axis: Axis) -> Option<usize> {
     let number = |number: u32| usize::try_from(number).ok();
     match (axis, size.flex) {
@@ -211,10 +212,10 @@ fn at_any_moment(world: &World, id: &str, lowest: &mut Lowest) -> Result<(), Tes
         let lowest = lowest.of(*axis);
         *lowest = now.min(*lowest);
         let added_from = floor.max(*lowest);
-        let standing = pairs(world, id, pair_of(*axis)).len();
-        prop_assert!(standing <= 1, "{standing} pairs of {axis}");
+        let existing = pairs(world, id, pair_of(*axis)).len();
+        prop_assert!(existing <= 1, "{existing} pairs of {axis}");
         prop_assert!(
-            now.max(then) <= added_from || standing == 1,
+            now.max(then) <= added_from || existing == 1,
             "{axis} was added and nothing takes it back"
         );
     }
@@ -232,7 +233,7 @@ fn by_one_call(before: &World, after: &World, id: &str) -> Result<(), TestCaseEr
     Ok(())
 }
 
-/// What holds when an event has been answered by a look at a settled deployment.
+/// What holds after an event about a settled deployment was answered.
 fn once_answered(
     outcome: &Outcome,
     cloud: &SimulatedCloud,
@@ -245,19 +246,19 @@ fn once_answered(
         return Ok(());
     }
     let above = height(id, &size(cloud, id), axis).is_some_and(|height| height > floor(start, axis));
-    let standing = pairs(&world, id, pair_of(axis)).len();
-    // On OCI an alarm that asks for more leaves a pair alone that has served: somebody else may need it.
+    let existing = pairs(&world, id, pair_of(axis)).len();
+    // On OCI a scale-up alarm does not delete a pair that is no longer needed: another delivery may need it.
     let spared = id == CHURN && [HIGH_CPU, HIGH_MEM].contains(&outcome.alarm.name.as_str());
     prop_assert!(
-        standing == usize::from(above) || (standing == 1 && spared),
+        existing == usize::from(above) || (existing == 1 && spared),
         "settled, above the floor: {}, pairs: {}",
         above,
-        standing
+        existing
     );
     Ok(())
 }
 
-/// A history as it is told: the events that have resized, and the lowest size so far.
+/// A running history: the events that have resized, and the lowest size so far.
 struct History<'a> {
     start: &'a Start,
     cloud: SimulatedCloud,
@@ -278,11 +279,11 @@ impl<'a> History<'a> {
     fn step(&mut self, step: &Step) -> Result<(), TestCaseError> {
         match step {
             Step::Pass(minutes) => pass(&self.cloud, *minutes),
-            Step::Tell { twice, .. } => {
-                self.tell(step)?;
+            Step::Notify { twice, .. } => {
+                self.notify(step)?;
                 if *twice {
                     let before = heading(&self.cloud, self.start.id);
-                    let first = self.tell(step)?;
+                    let first = self.notify(step)?;
                     prop_assert!(!first || before == heading(&self.cloud, self.start.id));
                 }
             }
@@ -290,8 +291,8 @@ impl<'a> History<'a> {
         at_any_moment(&self.cloud.snapshot(), self.start.id, &mut self.lowest)
     }
 
-    /// Tells one event and says whether it had resized before.
-    fn tell(&mut self, step: &Step) -> Result<bool, TestCaseError> {
+    /// Answers one event, and returns whether it had resized before.
+    fn notify(&mut self, step: &Step) -> Result<bool, TestCaseError> {
         let Some((notice, axis)) = notice_of(step, &self.cloud, self.start.id) else { return Ok(false) };
         let watched = Watched::new(&self.cloud);
         let outcome = tell(&notice, &watched, &self.policy);
@@ -312,14 +313,14 @@ impl<'a> History<'a> {
 }
 
 fn notice_of(step: &Step, cloud: &SimulatedCloud, id: &str) -> Option<(crate::support::Notice, Axis)> {
-    let Step::Tell { alarm, transition, minutes_ago, .. } = step else { return None };
+    let Step::Notify { alarm, transition, minutes_ago, .. } = step else { return None };
     let at = cloud.with(|world| world.clock) - jiff::SignedDuration::from_mins(*minutes_ago);
     let axis = match *alarm {
         HIGH_MEM | LOW_MEM => Axis::Shape,
         HIGH_BANDWIDTH | LOW_BANDWIDTH => Axis::Bandwidth,
         _ => Axis::Instances,
     };
-    Some((notice(alarm, id).says(*transition).at(at), axis))
+    Some((notice(alarm, id).with_transition(*transition).at(at), axis))
 }
 
 /// The load on a deployment: what its metrics read.
@@ -329,7 +330,7 @@ fn load(cloud: &SimulatedCloud, metrics: &[&str], percent: f64) {
     });
 }
 
-/// Nothing loads it, nothing changes, and there is nothing left to take back.
+/// No load, no change in progress, and no capacity left to scale down.
 fn idle(cloud: &SimulatedCloud, smallest: &Size) -> bool {
     cloud.with(|world| {
         let found = &world.deployments[CHURN];
@@ -340,8 +341,8 @@ fn idle(cloud: &SimulatedCloud, smallest: &Size) -> bool {
     })
 }
 
-/// Lets time pass minute by minute, and hands over what the alarms say as soon as they say it. Returns the
-/// largest that it was along each axis on the way.
+/// Lets time pass minute by minute, and delivers the alarms' notifications at once. Returns the largest size along each
+/// axis.
 fn live(
     cloud: &SimulatedCloud,
     policy: &Policy,
@@ -398,24 +399,24 @@ proptest! {
     }
 
     #[test]
-    fn telling_of_it_changes_nothing_else(start in starts(), steps in steps()) {
-        let (told, quiet) = (start.cloud(), start.cloud());
+    fn notices_change_nothing_else(start in starts(), steps in steps()) {
+        let (notified, quiet) = (start.cloud(), start.cloud());
         let policy = start.policy("act");
-        let telling = start.telling();
+        let notifying = start.notifying();
         let mut resized = 0;
         for step in &steps {
             if let Step::Pass(minutes) = step {
-                pass(&told, *minutes);
+                pass(&notified, *minutes);
                 pass(&quiet, *minutes);
             }
-            let Some((notice, _)) = notice_of(step, &told, start.id) else { continue };
-            let outcome = tell(&notice, &told, &telling);
+            let Some((notice, _)) = notice_of(step, &notified, start.id) else { continue };
+            let outcome = tell(&notice, &notified, &notifying);
             resized += usize::from(outcome.resized());
             prop_assert_eq!(outcome.decision, tell(&notice, &quiet, &policy).decision);
         }
-        let messages = told.with(|world| std::mem::take(&mut world.messages));
+        let messages = notified.with(|world| std::mem::take(&mut world.messages));
         prop_assert_eq!(messages.len(), resized);
-        prop_assert_eq!(told.snapshot(), quiet.snapshot());
+        prop_assert_eq!(notified.snapshot(), quiet.snapshot());
     }
 
     #[test]
@@ -441,7 +442,7 @@ proptest! {
     #![proptest_config(config(2))]
 
     #[test]
-    fn what_goes_up_comes_down_again(
+    fn every_scale_up_is_scaled_down_again(
         metrics in prop::sample::subsequence(
             vec!["CpuUtilization", "MemoryUtilization", "PredictBandwidth"], 1..=3,
         ),

@@ -1,4 +1,4 @@
-//! Provisioning on OCI: what the policy's table means, what is sent for it, and that only what is ours is touched.
+//! Provisioning on OCI: the desired state of the policy's table, the calls, and that foreign resources stay unchanged.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -81,7 +81,7 @@ fn apply_at(wanted: &Desired, planner: Planner, cloud: &dyn Client, run: Timesta
     now(carry_out(wanted, planner, cloud, run)).unwrap()
 }
 
-/// A cloud on which nothing stands.
+/// A cloud without any resource.
 fn empty() -> SimulatedCloud {
     SimulatedCloud::new(World { furnish: false, ..World::default() })
 }
@@ -114,7 +114,7 @@ fn the_alarm(text: &str) -> OciAlarm {
     alarms(&cloud).into_iter().next().unwrap()
 }
 
-/// Changes an alarm as somebody at the console would.
+/// Changes an alarm, as an operator does at the console.
 fn edit(cloud: &SimulatedCloud, at: usize, touch: impl FnOnce(&mut OciAlarm)) {
     cloud.with(|world| {
         let AlarmDefinition::Oci(alarm) = &mut world.alarms[at].definition else { panic!("not on OCI") };
@@ -122,7 +122,7 @@ fn edit(cloud: &SimulatedCloud, at: usize, touch: impl FnOnce(&mut OciAlarm)) {
     });
 }
 
-/// Puts somebody else's alarm there.
+/// Adds an alarm of another owner.
 fn stranger(cloud: &SimulatedCloud, name: &str, query: &str) {
     let alarm = OciAlarm {
         name: name.to_owned(),
@@ -152,7 +152,7 @@ fn subscription(topic: &str, protocol: &str, endpoint: &str) -> ExistingSubscrip
 // ---- the table ----
 
 #[rstest]
-// An unknown key is told with its line and the nearest known one, as everywhere in the policy.
+// An unknown key is reported with its line and the nearest known key, as everywhere in the policy.
 #[case::key(&table("compartmnt = \"x\"", ""), &["line 5", "did you mean `compartment`?"])]
 #[case::alarm_key(&one_alarm("repeats = \"5m\""), &["line 9", "did you mean `repeat`?"])]
 #[case::severity(&one_alarm("severity = \"INFOS\""), &["line 9", "did you mean `INFO`?"])]
@@ -180,7 +180,7 @@ fn subscription(topic: &str, protocol: &str, endpoint: &str) -> ExistingSubscrip
 #[case::nothing_at_all(&one_alarm("above = 0\nstatistic = \"mean\""), &["`above = 0`", "between 0 and 100"])]
 // What is high and low at once goes up and down for ever; the built-in pair fires below 10.
 #[case::flaps(&one_alarm("above = 8"), &["`above = 8`", "`model_deployment_low_cpu` fires below 10", "8 and 10"])]
-// What is taken away must not be called back: 10 on two instances are 20 on one.
+// A scale-down must not trigger the next scale-up: 10 on two instances are 20 on one.
 #[case::flaps_after_a_step(
     &one_alarm("above = 12"),
     &["alarm 1 of `oci`: `above = 12` is too low for a built-in rule", "10 on 2 instances would be 20 on 1 instance", "less a tenth 10.8"]
@@ -190,7 +190,7 @@ fn subscription(topic: &str, protocol: &str, endpoint: &str) -> ExistingSubscrip
     &one_alarm(&format!("above = 13\n{FROM_FIVE}")),
     &["`above = 13` is too low for rule 1 of the policy", "10 on 6 instances would be 12 on 5 instances", "less a tenth 11.7"]
 )]
-// The rule reckons with a higher threshold than the alarm has, which is 80 where nothing is said.
+// The rule assumes a higher threshold than the alarm's, whose default is 80.
 #[case::flaps_by_default(
     &one_alarm(&PAIRED_BELOW_90.replace("90", "36").replace("\npair", "\nscale_up_threshold = 95\npair")),
     &["`above = 80` is too low for rule 1 of the policy", "36 on 2 instances would be 72 on 1 instance"]
@@ -224,16 +224,16 @@ fn subscription(topic: &str, protocol: &str, endpoint: &str) -> ExistingSubscrip
     &table("", &format!("[[oci.alarm]]\nname = \"{HIGH_CPU}\"\nmetric = \"A\"\n[[oci.alarm]]\nname = \"{HIGH_CPU}\"\nmetric = \"B\"")),
     &["alarm 2 of `oci`", "another alarm is called `model_deployment_high_cpu`"]
 )]
-// An alarm that nothing answers calls for nothing.
+// An alarm that no rule answers would have no effect.
 #[case::no_rule(&one_alarm("").replace(HIGH_CPU, "busy"), &["alarm 1 of `oci`", "`busy` would call for nothing: no rule"])]
 #[case::left_out(&format!("targets = [\"other*\"]\n{}", table("", "")), &["would call for nothing: `targets` leaves out"])]
 #[case::a_rule_elsewhere(
     &one_alarm(&format!("[[rule]]\nalarm = \"busy\"\ntarget = \"{RANKING}\"\naxis = \"shape\"")).replace(HIGH_CPU, "busy"),
     &["`busy` would call for nothing"]
 )]
-// Nor may it take away what it asks for.
+// Its rule must not scale down.
 #[case::downwards(&one_alarm("").replace(HIGH_CPU, "model_deployment_low_cpu"), &["take capacity away", "expected a rule that adds"])]
-fn a_table_that_cannot_be_used_is_told(#[case] text: &str, #[case] parts: &[&str]) {
+fn an_invalid_table_is_reported(#[case] text: &str, #[case] parts: &[&str]) {
     let message =
         Policy::parse(text).map_or_else(|error| error.to_string(), |policy| format!("accepted: {policy:?}"));
     for part in parts {
@@ -250,9 +250,9 @@ fn a_table_that_cannot_be_used_is_told(#[case] text: &str, #[case] parts: &[&str
 #[case::count("metric = \"CpuUtilization\"\nstatistic = \"count\"\nabove = 3")]
 // The pair measures something else.
 #[case::another_metric("metric = \"PredictLatency\"\nabove = 5")]
-// So far above the pair that nothing is called back.
+// High enough above the pair that a scale-down triggers no scale-up.
 #[case::far_enough("metric = \"CpuUtilization\"\nabove = 22.5")]
-fn a_threshold_of_its_own_is_taken(#[case] keys: &str) {
+fn a_threshold_of_its_own_is_accepted(#[case] keys: &str) {
     let text = one_alarm("").replace("metric = \"CpuUtilization\"", keys);
     assert_eq!(wanted(&text).alarms.len(), 1);
 }
@@ -350,7 +350,7 @@ fn every_key_of_the_table_has_its_effect() {
 }
 
 #[test]
-fn an_alarm_on_bandwidth_is_made_where_the_policy_asks_for_it() {
+fn an_alarm_on_bandwidth_is_created_if_the_policy_enables_it() {
     let on_bandwidth = |rule: &str| {
         let text = table("", rule).replace(&format!("\"{CHURN}\"]"), &format!("\"{CHURN}\", \"{RANKING}\"]"));
         let alarms = wanted(&text).alarms.into_iter().filter(|alarm| alarm.metric == "PredictBandwidth");
@@ -450,7 +450,7 @@ fn a_duration_counts_by_its_length(#[case] key: &str, #[case] respell: fn(&mut O
     edit(&cloud, 0, respell);
     assert_ne!(alarms(&cloud), before);
     assert_eq!(sent(&apply(&wanted, plan, &cloud)), [] as [&str; 0]);
-    // What changes beside it is all that is told.
+    // Only the other changes are reported.
     edit(&cloud, 0, |alarm| alarm.severity = "ERROR".into());
     let report = apply(&wanted, plan, &cloud);
     assert_eq!(sent(&report), ["oci:UpdateAlarm"]);
@@ -474,7 +474,7 @@ fn somebodys_own_tags_stay_on_our_alarm() {
 }
 
 #[test]
-fn what_the_policy_wants_no_more_goes() {
+fn an_alarm_that_left_the_policy_is_deleted() {
     let both = table("", "").replace(&format!("\"{CHURN}\""), &format!("\"{CHURN}\", \"{RANKING}\""));
     let cloud = empty();
     apply(&wanted(&both), plan, &cloud);
@@ -502,7 +502,7 @@ fn of_twins_one_is_kept() {
 fn another_function_takes_the_place_of_the_first() {
     let other = FUNCTION.replace("function", "other");
     let wanted = wanted(&table("", "").replace(FUNCTION, &other));
-    // While the new one cannot be called, the old one is.
+    // The old subscription stays until the new one exists.
     let troubled = Troubled::new(provisioned(), Some(0), Vec::new());
     let report = apply(&wanted, plan, &troubled);
     assert_eq!((sent(&report), report.nothing_left()), (vec!["oci:CreateSubscription"], false));
@@ -515,7 +515,7 @@ fn another_function_takes_the_place_of_the_first() {
 }
 
 #[test]
-fn the_old_function_is_called_until_the_new_one_is_seen() {
+fn the_old_function_is_subscribed_until_the_new_one_is_visible() {
     let other = FUNCTION.replace("function", "other");
     let wanted = wanted(&table("", "").replace(FUNCTION, &other));
     let cloud = provisioned();
@@ -526,10 +526,10 @@ fn the_old_function_is_called_until_the_new_one_is_seen() {
     assert!(report.nothing_left());
 }
 
-// ---- what is not ours ----
+// ---- foreign resources ----
 
 #[test]
-fn somebody_elses_topic_of_that_name_is_in_the_way() {
+fn a_foreign_topic_of_that_name_is_a_conflict() {
     let cloud = empty();
     cloud.with(|world| world.topics.push(topic(TOPIC, "stepladder-alarms")));
     let before = cloud.snapshot();
@@ -546,7 +546,7 @@ fn somebody_elses_topic_of_that_name_is_in_the_way() {
 #[rstest]
 #[case::another_name("other")]
 #[case::the_same_ones_ocid("ocid1.onstopic.oc1..simulated1")]
-fn what_another_set_holds_is_told_with_its_name(#[case] topic: &str) {
+fn a_conflict_with_another_set_is_reported_with_its_name(#[case] topic: &str) {
     let cloud = provisioned();
     let before = cloud.snapshot();
     let renamed = wanted(&table(&format!("topic = \"{topic}\""), ""));
@@ -582,10 +582,10 @@ fn a_topic_that_carries_another_sets_mark_is_not_taken_over() {
 }
 
 #[test]
-fn a_name_that_is_taken_elsewhere_in_the_tenancy_is_in_the_way() {
+fn a_name_in_use_elsewhere_in_the_tenancy_is_a_conflict() {
     let cloud = empty();
     cloud.with(|world| world.topics.push(topic(TOPIC, "stepladder-alarms")));
-    // Where it is nobody looks.
+    // The topic is in a compartment that is not read.
     let troubled = Troubled::new(cloud, None, vec![Existing::default()]);
     let report = apply(&small(), plan, &troubled);
     assert_eq!(sent(&report), ["oci:CreateTopic"]);
@@ -615,11 +615,11 @@ fn a_topic_given_by_its_ocid_is_used_and_never_deleted() {
 }
 
 #[rstest]
-// One made by hand after the guide: a breach would call twice.
+// One made by hand after the guide: a breach would notify twice.
 #[case::the_guides(HIGH_CPU, &format!("CpuUtilization[5m]{{resourceId = \"{CHURN}\"}}.max() > 80"), true)]
 // The service writes OCIDs in capitals at times.
 #[case::shouted(HIGH_CPU, &format!("CpuUtilization[5m]{{resourceId = \"{}\"}}.max() > 80", CHURN.to_uppercase()), true)]
-// It speaks of every deployment, of this one, too.
+// It covers every deployment, so this one too.
 #[case::of_all(HIGH_CPU, "CpuUtilization[5m].max() > 80", true)]
 #[case::of_another(HIGH_CPU, &format!("CpuUtilization[5m]{{resourceId = \"{RANKING}\"}}.max() > 80"), false)]
 #[case::another_name("cpu", &format!("CpuUtilization[5m]{{resourceId = \"{CHURN}\"}}.max() > 80"), false)]
@@ -652,7 +652,7 @@ fn a_subscription_that_somebody_made_will_do() {
 // ---- taking down ----
 
 #[test]
-fn everything_of_ours_goes_and_a_second_run_finds_nothing() {
+fn a_teardown_deletes_all_that_is_ours_and_a_second_run_finds_nothing() {
     let cloud = provisioned();
     let report = apply(&small(), removal, &cloud);
     let all = ["oci:DeleteAlarm", "oci:DeleteAlarm", "oci:DeleteSubscription", "oci:DeleteTopic"];
@@ -681,7 +681,7 @@ fn put(cloud: &SimulatedCloud, alarm: &OciAlarm) {
 }
 
 #[test]
-fn a_pair_goes_with_a_word_about_the_size_and_another_deployments_stays() {
+fn a_pair_is_deleted_with_a_note_about_the_size_and_another_deployments_stays() {
     let cloud = provisioned();
     let given = TOPIC;
     let ours = cloud.snapshot().topics[0].id.clone();
@@ -724,7 +724,7 @@ fn the_pair_of_another_set_stays_and_is_named() {
 }
 
 #[test]
-fn a_pair_beside_its_deployment_goes_too() {
+fn a_pair_in_the_deployments_compartment_is_deleted_too() {
     let wanted = wanted(&table(&format!("metric_compartment = \"{METRICS_HOME}\""), ""));
     let cloud = empty();
     apply(&wanted, plan, &cloud);
@@ -750,15 +750,20 @@ fn a_topic_that_others_use_stays(#[case] listened_to: bool, #[case] user: &str) 
     let in_use = format!("topic `stepladder-alarms` is in use and stays: {user}");
     assert_eq!(report.plan.notes.last(), Some(&in_use));
     assert_eq!(cloud.snapshot().topics.len(), 1);
-    // An alarm that calls the function through it may well mean to; who else listens does not.
-    let left = cloud.snapshot().subscriptions.iter().filter(|seen| seen.endpoint.contains("fnfunc")).count();
+    // Foreign alarms may use the function's subscription on purpose, so it stays. A foreign subscription does not need it.
+    let left = cloud
+        .snapshot()
+        .subscriptions
+        .iter()
+        .filter(|subscription| subscription.endpoint.contains("fnfunc"))
+        .count();
     assert_eq!(left, usize::from(!listened_to), "{report:?}");
     assert!(report.nothing_left());
 }
 
 // ---- a cloud that goes wrong ----
 
-/// A simulated cloud that refuses one call, or shows what it holds too late.
+/// A simulated cloud that refuses one call, or whose reads lag behind its writes.
 struct Troubled {
     cloud: SimulatedCloud,
     calls: AtomicUsize,
@@ -817,7 +822,7 @@ fn a_run_that_was_broken_off_is_finished_by_the_next(
 
 #[test]
 fn what_is_not_listed_yet_is_not_sent_twice() {
-    // The first look, and one after the topic was created: neither shows it.
+    // Neither the first read nor the one after the topic's creation contains it.
     let troubled = Troubled::new(empty(), None, vec![Existing::default(), Existing::default()]);
     let report = apply(&small(), plan, &troubled);
     let all = ["oci:CreateTopic", "oci:CreateSubscription", "oci:CreateAlarm", "oci:CreateAlarm"];
@@ -825,25 +830,25 @@ fn what_is_not_listed_yet_is_not_sent_twice() {
 }
 
 #[test]
-fn what_never_looks_as_it_was_sent_is_sent_once() {
+fn a_change_that_never_becomes_visible_is_sent_once() {
     let cloud = provisioned();
-    let look = |etag: usize| {
+    let read = |etag: usize| {
         let mut setup = existing(&cloud, &small());
         setup.alarms[0].alarm.severity = "ERROR".into();
-        // The first look has the real one.
+        // The first read returns the real one.
         if etag > 0 {
             setup.alarms[0].etag = Some(format!("later{etag}"));
         }
         setup
     };
-    let late = (0..3).rev().map(look).collect();
+    let late = (0..3).rev().map(read).collect();
     let troubled = Troubled::new(cloud, None, late);
     let report = apply(&small(), plan, &troubled);
     assert_eq!((sent(&report), report.nothing_left()), (vec!["oci:UpdateAlarm"], true));
 }
 
 #[test]
-fn a_cloud_that_provisions_nothing_says_so() {
+fn a_cloud_without_provisioning_reports_it() {
     struct Elsewhere;
     #[async_trait]
     impl Client for Elsewhere {
@@ -932,7 +937,7 @@ fn a_person_sends_nothing_else() {
 }
 
 #[test]
-fn who_is_refused_is_told_the_statement() {
+fn a_denied_call_reports_the_missing_statement() {
     let expected =
         |need: &str| Some(format!("Allow group <yours> to {need} in compartment id {COMPARTMENT}"));
     assert_eq!(Access::lacking(&small(), "oci:ListTopics"), expected("inspect ons-topics"));
@@ -986,7 +991,7 @@ fn a_topic_that_may_be_anywhere_is_named_in_its_statement() {
             vec![format!("manage ons-topics {home}")]
         ]
     );
-    // Of a topic that is given nothing but its use is needed; one that hears of resizes, too, is told once.
+    // A given topic needs only the permission to use it. If notices go to the same topic, it is listed once.
     let given = format!("use ons-topics in compartment <of topic {TOPIC}>");
     let notify = format!("[[notify]]\nto = \"{TOPIC}\"");
     assert_eq!(
@@ -1024,7 +1029,7 @@ fn the_command_plans_applies_and_takes_down() {
 }
 
 #[test]
-fn the_cloud_is_named_and_a_replay_is_not_taken_for_it() {
+fn the_output_names_the_cloud_and_warns_of_a_simulation() {
     let dir = TempDir::new().unwrap();
     let policy = write(&dir, "stepladder.toml", table("", ""));
     let world = write(&dir, "world.json", "{}");
@@ -1033,7 +1038,7 @@ fn the_cloud_is_named_and_a_replay_is_not_taken_for_it() {
         assert_eq!(planned.json()["cloud"], "simulated");
         let text = run(&[verb, "--policy", &policy]);
         assert!(text.out.starts_with("On the simulated cloud\n"), "{text}");
-        // What is kept nowhere was for nothing.
+        // Without a world file the simulated changes are lost.
         let applied = run(&[verb, "--policy", &policy, "--apply"]);
         assert!(applied.err.starts_with("warning: ") && applied.err.contains("`--cloud oci`"), "{applied}");
         assert_eq!(applied.code, 0);
@@ -1043,7 +1048,7 @@ fn the_cloud_is_named_and_a_replay_is_not_taken_for_it() {
 }
 
 #[test]
-fn what_is_in_the_way_ends_with_1() {
+fn a_conflict_exits_with_1() {
     let dir = TempDir::new().unwrap();
     let policy = write(&dir, "stepladder.toml", table("", ""));
     let world = json!({ "topics": [{ "id": TOPIC, "name": "stepladder-alarms" }] }).to_string();

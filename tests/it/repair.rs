@@ -1,4 +1,4 @@
-//! Crashes: whatever call a plan ends at, and on whichever side of it, the next event puts things right.
+//! Crashes: a plan may stop before or after any call, and the next event repairs the state.
 
 use rstest::rstest;
 use stepladder::outcome::Ending;
@@ -29,7 +29,7 @@ const CRASH: i64 = 10;
 const NEXT: i64 = 11;
 const LAST: i64 = 12;
 
-/// What had happened before the event that is cut short.
+/// The events before the interrupted one.
 type Past = &'static [&'static str];
 
 /// A deployment's past, replayed hour by hour.
@@ -39,7 +39,7 @@ fn after(past: Past, id: &str) -> SimulatedCloud {
         let hour = i64::try_from(hour).unwrap();
         match *event {
             EDITED => cloud.with(edit),
-            alarm => assert_ne!(hear(alarm, id, hour, &cloud).result, Ending::Failed),
+            alarm => assert_ne!(answer_alarm(alarm, id, hour, &cloud).result, Ending::Failed),
         }
         pass(&cloud, 60);
     }
@@ -47,7 +47,7 @@ fn after(past: Past, id: &str) -> SimulatedCloud {
     cloud
 }
 
-/// In a past: somebody edits the paired alarm at the console.
+/// A past event: somebody edits the paired alarm at the console.
 const EDITED: &str = "edited";
 
 fn edit(world: &mut World) {
@@ -62,7 +62,7 @@ fn edit(world: &mut World) {
     }
 }
 
-fn hear(alarm: &str, id: &str, hour: i64, cloud: &SimulatedCloud) -> stepladder::outcome::Outcome {
+fn answer_alarm(alarm: &str, id: &str, hour: i64, cloud: &SimulatedCloud) -> stepladder::outcome::Outcome {
     tell(&notice(alarm, id).at(minute(hour * 60)), cloud, &built_in())
 }
 
@@ -74,7 +74,7 @@ fn pair_for(alarm: &str) -> &'static str {
     }
 }
 
-/// The alarm that asks for more, and the one that asks for less.
+/// The scale-up alarm and the scale-down alarm.
 fn high_and_low(alarm: &str) -> (&'static str, &'static str) {
     match pair_for(alarm) {
         MEM_PAIR => (HIGH_MEM, LOW_MEM),
@@ -83,7 +83,7 @@ fn high_and_low(alarm: &str) -> (&'static str, &'static str) {
     }
 }
 
-/// How far a deployment is, or will be, above the floor along the axis of an alarm.
+/// Whether a deployment is, or will be, above the floor on the axis of an alarm.
 fn above_floor(cloud: &SimulatedCloud, id: &str, alarm: &str) -> bool {
     let lowest = ["VM.Standard2.1", "VM.Standard.E4.Flex:1:6"];
     let above = |size: &Size| match pair_for(alarm) {
@@ -95,13 +95,13 @@ fn above_floor(cloud: &SimulatedCloud, id: &str, alarm: &str) -> bool {
 }
 
 fn nothing_is_stranded(cloud: &SimulatedCloud, id: &str, alarm: &str, story: &str) {
-    let standing = pairs(&cloud.snapshot(), id, pair_for(alarm)).len();
-    assert!(standing <= 1, "{story}: {standing} pairs");
-    assert!(standing == 1 || !above_floor(cloud, id, alarm), "{story}: nothing takes the capacity back");
+    let existing = pairs(&cloud.snapshot(), id, pair_for(alarm)).len();
+    assert!(existing <= 1, "{story}: {existing} pairs");
+    assert!(existing == 1 || !above_floor(cloud, id, alarm), "{story}: nothing takes the capacity back");
 }
 
-/// What must be so when an event has been answered and its change is done.
-fn all_is_as_it_should_be(cloud: &SimulatedCloud, id: &str, alarm: &str, story: &str) {
+/// Checks the state after an event was answered and its change is done.
+fn state_is_consistent(cloud: &SimulatedCloud, id: &str, alarm: &str, story: &str) {
     nothing_is_stranded(cloud, id, alarm, story);
     for pair in pairs(&cloud.snapshot(), id, pair_for(alarm)) {
         if let AlarmDefinition::Oci(found) = &pair.definition {
@@ -114,9 +114,9 @@ fn all_is_as_it_should_be(cloud: &SimulatedCloud, id: &str, alarm: &str, story: 
     }
 }
 
-/// Cuts the answer to an alarm short at every call, on both sides of it.
+/// Interrupts the answer to an alarm before and after every call.
 fn crashes(past: Past, id: &str, alarm: &str, then: impl Fn(&SimulatedCloud, &str)) {
-    let whole = hear(alarm, id, CRASH, &after(past, id)).calls.len();
+    let whole = answer_alarm(alarm, id, CRASH, &after(past, id)).calls.len();
     assert!(whole > 0, "there is nothing to cut short");
     for calls in 0..whole {
         for side in [Side::Before, Side::After] {
@@ -136,7 +136,7 @@ fn crashes(past: Past, id: &str, alarm: &str, then: impl Fn(&SimulatedCloud, &st
 #[case::first_up_by_cpu(&[], CHURN, HIGH_CPU)]
 #[case::first_up_by_mem(&[], CHURN, HIGH_MEM)]
 #[case::first_up_on_sagemaker(&[], VARIANT, HIGH_CPU)]
-// A further step up: the pair stands.
+// A further step up: the pair exists.
 #[case::second_up_by_cpu(&[HIGH_CPU], CHURN, HIGH_CPU)]
 #[case::second_up_on_sagemaker(&[HIGH_CPU], VARIANT, HIGH_CPU)]
 // By bandwidth, and by the size of a flexible shape.
@@ -153,26 +153,26 @@ fn crashes(past: Past, id: &str, alarm: &str, then: impl Fn(&SimulatedCloud, &st
 #[case::down_to_the_floor_by_bandwidth(&[HIGH_BANDWIDTH], CHURN, LOW_BANDWIDTH)]
 #[case::down_by_flex(&[HIGH_MEM, HIGH_MEM], FLEXIBLE, LOW_MEM)]
 #[case::down_to_the_floor_by_flex(&[HIGH_MEM], FLEXIBLE, LOW_MEM)]
-// Settled at the floor: the pair goes.
+// Settled at the floor: the pair is deleted.
 #[case::deletion_by_cpu(&[HIGH_CPU, LOW_CPU], CHURN, LOW_CPU)]
 #[case::deletion_by_mem(&[HIGH_MEM, LOW_MEM], CHURN, LOW_MEM)]
 #[case::deletion_on_sagemaker(&[HIGH_CPU, LOW_CPU], VARIANT, LOW_CPU)]
 #[case::deletion_by_bandwidth(&[HIGH_BANDWIDTH, LOW_BANDWIDTH], CHURN, LOW_BANDWIDTH)]
 #[case::deletion_by_flex(&[HIGH_MEM, LOW_MEM], FLEXIBLE, LOW_MEM)]
-// Somebody has edited the pair: it is written anew on the way.
+// Somebody has edited the pair: the next update rewrites it.
 #[case::rewritten_going_up(&[HIGH_CPU, EDITED], CHURN, HIGH_CPU)]
 #[case::rewritten_going_down(&[HIGH_CPU, HIGH_CPU, EDITED], CHURN, LOW_CPU)]
 #[case::rewritten_by_mem(&[HIGH_MEM, EDITED], CHURN, HIGH_MEM)]
 #[case::rewritten_on_sagemaker(&[HIGH_CPU, EDITED], VARIANT, HIGH_CPU)]
 #[case::rewritten_by_bandwidth(&[HIGH_BANDWIDTH, EDITED], CHURN, HIGH_BANDWIDTH)]
 #[case::rewritten_by_flex(&[HIGH_MEM, HIGH_MEM, EDITED], FLEXIBLE, LOW_MEM)]
-// Up again after it was all gone.
+// Up again after the pair was deleted.
 #[case::up_again(&[HIGH_CPU, LOW_CPU, LOW_CPU], CHURN, HIGH_CPU)]
 #[case::up_again_on_sagemaker(&[HIGH_CPU, LOW_CPU, LOW_CPU], VARIANT, HIGH_CPU)]
 #[case::up_again_by_bandwidth(&[HIGH_BANDWIDTH, LOW_BANDWIDTH, LOW_BANDWIDTH], CHURN, HIGH_BANDWIDTH)]
 // Two axes, each with its pair.
 #[case::beside_another_axis(&[HIGH_CPU, HIGH_BANDWIDTH], CHURN, HIGH_MEM)]
-fn the_next_event_puts_a_crash_right(
+fn the_next_event_repairs_a_crash(
     #[case] past: Past,
     #[case] id: &str,
     #[case] alarm: &str,
@@ -183,35 +183,35 @@ fn the_next_event_puts_a_crash_right(
     crashes(past, id, alarm, |cloud, story| {
         cloud.advance(minute(NEXT * 60));
         let before = heading(cloud, id);
-        let outcome = hear(next, id, NEXT, cloud);
+        let outcome = answer_alarm(next, id, NEXT, cloud);
         assert_ne!(outcome.result, Ending::Failed, "{story}, then {next}: {outcome:?}");
-        all_is_as_it_should_be(cloud, id, alarm, story);
-        // It goes the way the next alarm says, by one step, or is at that end.
+        state_is_consistent(cloud, id, alarm, story);
+        // It moves one step in the direction of the next alarm, unless it is at that limit.
         assert_eq!(
             heading(cloud, id) == before,
             !load_stays && !above_floor(cloud, id, alarm),
             "{story}, then {next}"
         );
         cloud.advance(minute(LAST * 60));
-        let last = hear(low, id, LAST, cloud);
+        let last = answer_alarm(low, id, LAST, cloud);
         assert_ne!(last.result, Ending::Failed, "{story}, then {next}, then {low}: {last:?}");
-        all_is_as_it_should_be(cloud, id, alarm, story);
-        comes_down_to_nothing(cloud, id, low, story);
+        state_is_consistent(cloud, id, alarm, story);
+        scales_down_to_the_floor(cloud, id, low, story);
     });
 }
 
-/// However it went: low alarms bring it to the floor, and the pair goes with the last of them.
-fn comes_down_to_nothing(cloud: &SimulatedCloud, id: &str, low: &str, story: &str) {
+/// In every case, low alarms scale it down to the floor, and the last one deletes the pair.
+fn scales_down_to_the_floor(cloud: &SimulatedCloud, id: &str, low: &str, story: &str) {
     for hour in LAST + 1..LAST + 6 {
         cloud.advance(minute(hour * 60));
-        hear(low, id, hour, cloud);
+        answer_alarm(low, id, hour, cloud);
     }
     assert!(!above_floor(cloud, id, low), "{story}: it never came down");
     assert_eq!(pairs(&cloud.snapshot(), id, pair_for(low)), [], "{story}");
 }
 
 #[rstest]
-// The platform delivers the very same event again, at once: it is finished, never doubled.
+// The platform delivers the same event again at once: it is completed, never applied twice.
 #[case::up_by_cpu(&[], CHURN, HIGH_CPU)]
 #[case::up_by_mem(&[], CHURN, HIGH_MEM)]
 #[case::up_on_sagemaker(&[], VARIANT, HIGH_CPU)]
@@ -227,9 +227,9 @@ fn comes_down_to_nothing(cloud: &SimulatedCloud, id: &str, low: &str, story: &st
 #[case::rewritten_on_sagemaker(&[HIGH_CPU, EDITED], VARIANT, HIGH_CPU)]
 fn a_redelivery_finishes_what_was_cut_short(#[case] past: Past, #[case] id: &str, #[case] alarm: &str) {
     let whole = after(past, id);
-    hear(alarm, id, CRASH, &whole);
+    answer_alarm(alarm, id, CRASH, &whole);
     crashes(past, id, alarm, |cloud, story| {
-        let again = hear(alarm, id, CRASH, cloud);
+        let again = answer_alarm(alarm, id, CRASH, cloud);
         assert_ne!(again.result, Ending::Failed, "{story}: {again:?}");
         let (done, wanted) = (cloud.snapshot(), whole.snapshot());
         assert_eq!(done.deployments, wanted.deployments, "{story}");

@@ -1,4 +1,4 @@
-//! What the clock and an endpoint at rest bring about: second steps, steps back, and pairs put right.
+//! Ticks and events of settled endpoints: further steps, scale-downs, and repaired pairs.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::support::{
 
 const TICK: &[u8] = br#"{"stepladder": "tick"}"#;
 
-fn at_rest(endpoint: &str) -> Vec<u8> {
+fn in_service(endpoint: &str) -> Vec<u8> {
     settled(endpoint, "IN_SERVICE", &json!([{ "VariantName": "AllTraffic" }])).to_string().into_bytes()
 }
 
@@ -26,13 +26,13 @@ fn settled(endpoint: &str, status: &str, variants: &Value) -> Value {
     })
 }
 
-/// The policy of a function that alarms call by the topic.
-fn called_by_the_topic(mut policy: Policy) -> Policy {
+/// The policy of a function behind the alarms' topic.
+fn with_topic(mut policy: Policy) -> Policy {
     policy.alarm_action = Some(TOPIC_ARN.to_owned());
     policy
 }
 
-/// Lets the clock run, and delivers what alarms send, and a tick every minute.
+/// Lets time pass, and delivers the alarms' notifications and a tick every minute.
 fn live(cloud: &SimulatedCloud, policy: &Policy, minutes: std::ops::Range<i64>) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for at in minutes.map(minute) {
@@ -50,8 +50,8 @@ fn load(cloud: &SimulatedCloud, value: f64) {
 }
 
 #[test]
-fn a_load_that_stays_climbs_to_the_ceiling_and_one_that_goes_is_followed_to_the_floor() {
-    let policy = called_by_the_topic(policy("[defaults]\ninstances = { min = 1, max = 4 }"));
+fn a_lasting_load_scales_to_the_ceiling_and_no_load_scales_to_the_floor() {
+    let policy = with_topic(policy("[defaults]\ninstances = { min = 1, max = 4 }"));
     let cloud = cloud();
     load(&cloud, 390.0);
     live(&cloud, &policy, 0..60);
@@ -66,8 +66,8 @@ fn a_load_that_stays_climbs_to_the_ceiling_and_one_that_goes_is_followed_to_the_
 
 #[test]
 fn a_low_alarm_that_came_too_early_is_not_lost() {
-    // It fires while the endpoint is still changing, is held as busy, and would never call again.
-    let policy = called_by_the_topic(built_in());
+    // It fires while the endpoint is still changing, is held as busy, and would never notify again.
+    let policy = with_topic(built_in());
     let cloud = cloud();
     cloud.with(|world| world.update_seconds = 20 * 60);
     tell(&notice(HIGH_CPU, VARIANT), &cloud, &policy);
@@ -80,25 +80,25 @@ fn a_low_alarm_that_came_too_early_is_not_lost() {
 }
 
 #[test]
-fn an_endpoint_at_rest_at_its_floor_loses_its_pair_at_once() {
-    let policy = called_by_the_topic(built_in());
+fn a_settled_endpoint_at_its_floor_loses_its_pair_at_once() {
+    let policy = with_topic(built_in());
     let cloud = cloud();
     tell(&notice(HIGH_CPU, VARIANT), &cloud, &policy);
     pass(&cloud, 60);
     tell(&notice(LOW_CPU, VARIANT).at(minute(60)), &cloud, &policy);
     pass(&cloud, 60);
-    let told = answer(&at_rest("churn"), &cloud, &policy, minute(120)).outcomes;
-    assert_eq!(told.iter().flat_map(operations).collect::<Vec<_>>(), ["aws:DeleteAlarms"]);
+    let outcomes = answer(&in_service("churn"), &cloud, &policy, minute(120)).outcomes;
+    assert_eq!(outcomes.iter().flat_map(operations).collect::<Vec<_>>(), ["aws:DeleteAlarms"]);
     assert_eq!(pairs(&cloud.snapshot(), VARIANT, CPU_PAIR), []);
 }
 
 #[rstest]
 // Another endpoint, whose name begins the same.
-#[case::other(at_rest("churn-2"))]
+#[case::other(in_service("churn-2"))]
 // It is still changing.
 #[case::changing(settled("churn", "UPDATING", &json!([])).to_string().into_bytes())]
 fn what_does_not_concern_a_target_leaves_it_alone(#[case] event: Vec<u8>) {
-    let policy = called_by_the_topic(built_in());
+    let policy = with_topic(built_in());
     let cloud = cloud();
     tell(&notice(HIGH_CPU, VARIANT), &cloud, &policy);
     on(&cloud, VARIANT, |found| found.change = None);
@@ -109,19 +109,19 @@ fn what_does_not_concern_a_target_leaves_it_alone(#[case] event: Vec<u8>) {
 
 #[test]
 fn a_pair_whose_endpoint_is_gone_goes_too() {
-    let policy = called_by_the_topic(built_in());
+    let policy = with_topic(built_in());
     let cloud = cloud();
     tell(&notice(HIGH_CPU, VARIANT), &cloud, &policy);
     cloud.with(|world| world.deployments.remove(VARIANT));
-    let told = answer(TICK, &cloud, &policy, minute(60)).outcomes;
-    assert_eq!(told.iter().map(reason).collect::<Vec<_>>(), ["target_gone"]);
-    assert_eq!(told.iter().flat_map(operations).collect::<Vec<_>>(), ["aws:DeleteAlarms"]);
+    let outcomes = answer(TICK, &cloud, &policy, minute(60)).outcomes;
+    assert_eq!(outcomes.iter().map(reason).collect::<Vec<_>>(), ["target_gone"]);
+    assert_eq!(outcomes.iter().flat_map(operations).collect::<Vec<_>>(), ["aws:DeleteAlarms"]);
     assert_eq!(pairs(&cloud.snapshot(), VARIANT, CPU_PAIR), []);
 }
 
 #[test]
-fn a_quiet_account_hears_nothing() {
-    let policy = called_by_the_topic(built_in());
+fn an_account_without_active_alarms_gets_no_outcome() {
+    let policy = with_topic(built_in());
     let cloud = cloud();
     let before = cloud.snapshot();
     assert!(answer(TICK, &cloud, &policy, minute(1)).outcomes.is_empty());
@@ -129,7 +129,7 @@ fn a_quiet_account_hears_nothing() {
 }
 
 #[test]
-fn alarms_that_call_somebody_else_are_not_answered() {
+fn alarms_that_notify_another_topic_are_not_answered() {
     let mut policy = built_in();
     policy.alarm_action = Some("arn:aws:sns:us-east-1:111122223333:others".to_owned());
     let cloud = cloud();
@@ -140,19 +140,19 @@ fn alarms_that_call_somebody_else_are_not_answered() {
 
 #[test]
 fn a_tick_in_observe_mode_sends_nothing() {
-    let policy = called_by_the_topic(policy("mode = \"observe\""));
+    let policy = with_topic(policy("mode = \"observe\""));
     let cloud = cloud();
     load(&cloud, 390.0);
     cloud.advance(minute(30));
     let before = cloud.snapshot();
-    let told = answer(TICK, &cloud, &policy, minute(30)).outcomes;
-    assert_eq!(report::record(&told[0])["result"], "dry_run");
-    assert!(told.iter().flat_map(|one| &one.calls).all(|sent| sent.status == Status::DryRun));
+    let outcomes = answer(TICK, &cloud, &policy, minute(30)).outcomes;
+    assert_eq!(report::record(&outcomes[0])["result"], "dry_run");
+    assert!(outcomes.iter().flat_map(|one| &one.calls).all(|sent| sent.status == Status::DryRun));
     assert_eq!(cloud.snapshot(), before);
 }
 
 #[test]
-fn oci_alarms_repeat_by_themselves_and_are_not_asked_for() {
+fn oci_alarms_repeat_by_themselves_and_are_not_read_by_a_tick() {
     let cloud = cloud_with(CHURN, 3, "VM.Standard2.1");
     on(&cloud, CHURN, |found| found.metrics.insert("CpuUtilization".to_owned(), 1.0));
     cloud.advance(minute(30));
@@ -160,7 +160,7 @@ fn oci_alarms_repeat_by_themselves_and_are_not_asked_for() {
 }
 
 #[test]
-fn alarms_that_cannot_be_asked_for_are_told() {
+fn a_failure_to_read_the_active_alarms_is_reported() {
     let error = stepladder::platform::Error::Throttled {
         operation: "aws:DescribeAlarms".to_owned(),
         message: "Rate exceeded".to_owned(),
@@ -189,7 +189,7 @@ fn alarms_that_cannot_be_asked_for_are_told() {
     ] }),
     json!({ "alarms": [], "settled": ["endpoint/churn"] })
 )]
-fn what_is_no_alarm_but_calls_all_the_same(#[case] payload: Value, #[case] expected: Value) {
+fn events_that_are_no_alarms_are_parsed(#[case] payload: Value, #[case] expected: Value) {
     let event = stepladder::source::parse(payload.to_string().as_bytes()).unwrap();
     assert_eq!(report::parsed(&event), expected);
 }

@@ -1,4 +1,4 @@
-//! Every rule of the design, one table each: what happens, what is sent, and what is told.
+//! Every rule of the design, one table each: the decision, the calls, and the record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use stepladder::platform::aws::call::Call as AwsCall;
@@ -61,7 +61,7 @@ fn denied() -> Error {
 #[rstest]
 // The threshold has just been crossed.
 #[case::oci_firing(CHURN, Transition::Firing, "resize")]
-// OCI says so again: the evidence counts as much.
+// OCI repeats the notification: the evidence counts as much.
 #[case::oci_repeat(CHURN, Transition::Repeat, "resize")]
 // All is well again.
 #[case::oci_cleared(CHURN, Transition::Cleared, "not_firing")]
@@ -75,12 +75,12 @@ fn only_a_breach_that_holds_now_acts(
     #[case] transition: Transition,
     #[case] expected: &str,
 ) {
-    let notice = notice(HIGH_CPU, target).says(transition);
+    let notice = notice(HIGH_CPU, target).with_transition(transition);
     assert_eq!(reason(&tell(&notice, &cloud(), &built_in())), expected);
-    // Whatever does not act is answered without a look.
-    let unseen = tell(&notice, &Blind(unavailable()), &built_in());
-    assert_eq!(reason(&unseen), if expected == "resize" { "not_observed" } else { expected });
-    assert!(unseen.calls.is_empty());
+    // A transition that does not act is answered without an observation.
+    let blind = tell(&notice, &Blind(unavailable()), &built_in());
+    assert_eq!(reason(&blind), if expected == "resize" { "not_observed" } else { expected });
+    assert!(blind.calls.is_empty());
 }
 
 #[rstest]
@@ -90,7 +90,7 @@ fn only_a_breach_that_holds_now_acts(
 #[case(Transition::NoData, false)]
 // A person tries the path out.
 #[case(Transition::Test, false)]
-fn every_transition_is_worth_a_look_or_not(#[case] transition: Transition, #[case] expected: bool) {
+fn only_some_transitions_lead_to_an_observation(#[case] transition: Transition, #[case] expected: bool) {
     let mut event = stepladder::source::parse(&notice(HIGH_CPU, CHURN).body()).unwrap();
     let mut alarm = event.alarms.remove(0);
     alarm.transition = transition;
@@ -103,7 +103,7 @@ fn every_transition_is_worth_a_look_or_not(#[case] transition: Transition, #[cas
 #[rstest]
 #[case::oci_active(CHURN, None, false, "resize")]
 #[case::oci_updating(CHURN, None, true, "busy")]
-// Degraded but at rest: the platform takes an update.
+// Degraded but settled: the platform accepts an update.
 #[case::oci_needs_attention(CHURN, Some("NEEDS_ATTENTION"), false, "resize")]
 #[case::oci_inactive(CHURN, Some("INACTIVE"), false, "busy")]
 #[case::oci_failed(CHURN, Some("FAILED"), false, "busy")]
@@ -128,7 +128,7 @@ fn only_a_settled_deployment_is_changed(
 }
 
 #[test]
-fn a_busy_hold_tells_the_platforms_own_word() {
+fn a_busy_hold_reports_the_platforms_status() {
     let cloud = cloud();
     on(&cloud, VARIANT, |found| found.status = Some("SystemUpdating".to_owned()));
     let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud, &built_in());
@@ -146,13 +146,13 @@ const CHANGED: i64 = 0;
 #[case::window_at_the_boundary(CHURN, "", Some(5), Some(5), Some(300), "resize")]
 // One second of the data is older than the change.
 #[case::window_a_second_early(CHURN, "", Some(5), Some(5), Some(299), "stale")]
-// The payload's own window counts, whatever the alarm's definition says by now.
+// The payload's own window takes precedence over the alarm's current definition.
 #[case::payload_before_observed(CHURN, "", Some(5), Some(10), Some(300), "resize")]
 #[case::payload_longer_than_observed(CHURN, "", Some(15), Some(5), Some(899), "stale")]
-// A payload without a window: that of the alarm as its service describes it.
+// A payload without a window: the window of the alarm's definition applies.
 #[case::observed_at_the_boundary(CHURN, "", None, Some(10), Some(600), "resize")]
 #[case::observed_a_second_early(CHURN, "", None, Some(10), Some(599), "stale")]
-// Neither tells: five minutes are assumed.
+// Neither has one: five minutes are assumed.
 #[case::assumed_at_the_boundary(CHURN, "", None, None, Some(300), "resize")]
 #[case::assumed_a_second_early(CHURN, "", None, None, Some(299), "stale")]
 // CloudWatch: period times evaluation periods.
@@ -163,21 +163,21 @@ const CHANGED: i64 = 0;
 // Only the moment of firing counts.
 #[case::fired_at_the_boundary(CHURN, "fired", Some(5), Some(5), Some(0), "resize")]
 #[case::fired_a_second_early(CHURN, "fired", Some(5), Some(5), Some(-1), "stale")]
-// An alarm that does not say when it fired proves nothing about what came after a change.
+// An alarm without a time proves nothing about the time after a change.
 #[case::no_time(CHURN, "", Some(5), Some(5), None, "stale")]
 #[case::no_time_fired(CHURN, "fired", Some(5), Some(5), None, "stale")]
 #[case::no_time_cloudwatch(VARIANT, "", Some(5), Some(5), None, "stale")]
 fn evidence_is_newer_than_the_last_change(
     #[case] id: &str,
     #[case] evidence: &str,
-    #[case] told: Option<i64>,
+    #[case] reported: Option<i64>,
     #[case] observed: Option<i64>,
     #[case] fired: Option<i64>,
     #[case] expected: &str,
 ) {
     let evidence = if evidence.is_empty() { "window" } else { evidence };
     let policy = policy(&format!("[defaults]\nevidence = \"{evidence}\""));
-    let notice = notice(HIGH_CPU, id).window(told);
+    let notice = notice(HIGH_CPU, id).window(reported);
     let notice = fired.map_or_else(|| notice.clone().without_time(), |fired| notice.clone().at(at(fired)));
     let cloud = SimulatedCloud::new(World { alarms: Vec::new(), ..world() });
     cloud.with(|world| world.alarms.push(standing(notice.name(), id, observed)));
@@ -196,7 +196,7 @@ fn without_a_change_on_record_nothing_is_stale(#[case] evidence: &str) {
 
 // ---- R4: absolute targets, compare and set ----
 
-/// Somebody else has set the count and the change is done: what the alarm spoke of is no more.
+/// Somebody else has changed the count and the change is done: the alarm's data is outdated.
 fn done_by_another(world: &mut World) {
     let now = world.clock;
     let found = world.deployments.get_mut(CHURN).unwrap();
@@ -233,7 +233,7 @@ fn a_lost_race_is_decided_again_on_what_is_there_now() {
 }
 
 #[test]
-fn who_wins_the_race_may_have_done_what_was_asked() {
+fn the_winner_of_a_race_may_have_made_the_same_change() {
     let cloud = cloud();
     let outcome = tell(&notice(HIGH_CPU, CHURN), &Racing::new(1, done_by_another, &cloud), &built_in());
     assert!(held(&outcome, "stale"), "{outcome:?}");
@@ -254,7 +254,7 @@ fn a_race_lost_twice_fails_and_may_be_delivered_again() {
 #[rstest]
 #[case::oci(CHURN)]
 #[case::sagemaker(VARIANT)]
-fn a_refusal_while_a_change_is_under_way_is_busy(#[case] id: &str) {
+fn a_refusal_during_another_change_is_busy(#[case] id: &str) {
     let cloud = cloud();
     let outcome = tell(&notice(HIGH_CPU, id), &Racing::new(1, begun_by_another, &cloud), &built_in());
     assert!(held(&outcome, "busy"), "{outcome:?}");
@@ -300,7 +300,7 @@ fn a_pair_that_was_edited_before_its_deletion_is_a_lost_race() {
 }
 
 #[test]
-fn a_size_is_asked_for_in_absolute_numbers() {
+fn a_size_is_sent_in_absolute_numbers() {
     let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud(), &built_in());
     let Call::Oci(OciCall::UpdateModelDeployment { if_match, configuration, .. }) = &outcome.calls[1].call
     else {
@@ -361,7 +361,7 @@ fn the_count_stays_inside_the_bounds(
     assert_eq!(heading(&cloud, id).instances, expected.unwrap_or(instances));
 }
 
-/// The count that was asked for, or why none was.
+/// The count that the outcome changes to, or the reason of the hold.
 fn resized_to(outcome: &Outcome) -> Result<u32, &'static str> {
     match &outcome.decision {
         Decision::Resize { to, .. } => Ok(to.instances),
@@ -419,7 +419,7 @@ fn the_shape_moves_along_its_ladder(
 #[case("VM.Standard2.48", "VM.Standard2")]
 #[case("ml.g5.metal", "ml.g5")]
 #[case("ml.m5d.xlarge", "ml.m5")]
-fn an_unlisted_shape_is_told_with_the_nearest_ladder(#[case] shape: &str, #[case] nearest: &str) {
+fn an_unlisted_shape_is_reported_with_the_nearest_ladder(#[case] shape: &str, #[case] nearest: &str) {
     let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud_with(CHURN, 1, shape), &built_in());
     let because = report::explanation(&outcome);
     assert!(
@@ -524,7 +524,7 @@ fn the_pair_is_written_before_the_capacity(#[case] id: &str, #[case] alarm: &str
 }
 
 #[rstest]
-// It stands as it should: only the size is set.
+// The pair is correct: only the size is set.
 #[case::oci(CHURN, HIGH_CPU, &["oci:UpdateModelDeployment"])]
 #[case::oci_mem(CHURN, HIGH_MEM, &["oci:UpdateModelDeployment"])]
 #[case::sagemaker(VARIANT, HIGH_CPU, &["aws:UpdateEndpointWeightsAndCapacities"])]
@@ -562,18 +562,18 @@ fn an_edited_pair_is_written_anew(
 
 /// What keeps the deployment from being resized while it is above the floor.
 #[derive(PartialEq)]
-enum StoredPolicy {
+enum HoldCase {
     Stale,
     Busy,
     AtCeiling,
 }
 
 #[rstest]
-#[case::stale(StoredPolicy::Stale, "stale")]
-#[case::busy(StoredPolicy::Busy, "busy")]
-#[case::at_ceiling(StoredPolicy::AtCeiling, "at_ceiling")]
+#[case::stale(HoldCase::Stale, "stale")]
+#[case::busy(HoldCase::Busy, "busy")]
+#[case::at_ceiling(HoldCase::AtCeiling, "at_ceiling")]
 fn a_hold_above_the_floor_brings_a_lost_pair_back(
-    #[case] kept: StoredPolicy,
+    #[case] kept: HoldCase,
     #[case] expected: &str,
     #[values(CHURN, VARIANT)] id: &str,
 ) {
@@ -582,14 +582,14 @@ fn a_hold_above_the_floor_brings_a_lost_pair_back(
     cloud.with(pair_removed);
     let mut late = notice(HIGH_CPU, id).at(minute(60));
     match kept {
-        StoredPolicy::Stale => late = late.at(minute(1)),
-        StoredPolicy::Busy => on(&cloud, id, |found| found.status = Some("Updating".to_owned())),
-        StoredPolicy::AtCeiling => policy = self::policy("[defaults]\ninstances = { min = 1, max = 2 }"),
+        HoldCase::Stale => late = late.at(minute(1)),
+        HoldCase::Busy => on(&cloud, id, |found| found.status = Some("Updating".to_owned())),
+        HoldCase::AtCeiling => policy = self::policy("[defaults]\ninstances = { min = 1, max = 2 }"),
     }
     let mut outcome = tell(&late, &cloud, &policy);
     assert!(held(&outcome, expected), "{outcome:?}");
-    if id == CHURN && kept == StoredPolicy::Busy {
-        // Whoever changes it may have created one since: only at rest is it certain that there is none.
+    if id == CHURN && kept == HoldCase::Busy {
+        // The change in progress may have created a pair: only a settled deployment proves that there is none.
         assert_eq!(operations(&outcome), [""; 0]);
         on(&cloud, id, |found| found.status = None);
         late = late.at(minute(1));
@@ -602,7 +602,7 @@ fn a_hold_above_the_floor_brings_a_lost_pair_back(
 }
 
 #[test]
-fn a_deployment_on_its_way_up_has_its_pair_although_it_is_still_at_the_floor() {
+fn a_deployment_that_scales_up_from_the_floor_has_its_pair() {
     let cloud = cloud();
     tell(&notice(HIGH_CPU, VARIANT), &cloud, &built_in());
     cloud.with(pair_removed);
@@ -612,7 +612,7 @@ fn a_deployment_on_its_way_up_has_its_pair_although_it_is_still_at_the_floor() {
 }
 
 #[test]
-fn a_deployment_on_its_way_down_has_its_pair_until_it_is_there() {
+fn a_deployment_that_scales_down_keeps_its_pair_until_it_has_settled() {
     let cloud = with_a_pair(VARIANT, HIGH_CPU);
     tell(&notice(LOW_CPU, VARIANT).at(minute(60)), &cloud, &built_in());
     cloud.with(pair_removed);
@@ -625,7 +625,7 @@ fn a_deployment_on_its_way_down_has_its_pair_until_it_is_there() {
 #[case::cpu(CHURN, HIGH_CPU, LOW_CPU, CPU_PAIR, "oci:DeleteAlarm")]
 #[case::mem(CHURN, HIGH_MEM, LOW_MEM, MEM_PAIR, "oci:DeleteAlarm")]
 #[case::sagemaker(VARIANT, HIGH_CPU, LOW_CPU, CPU_PAIR, "aws:DeleteAlarms")]
-fn the_pair_goes_when_the_deployment_is_seen_settled_at_the_floor(
+fn the_pair_is_deleted_once_the_deployment_has_settled_at_the_floor(
     #[case] id: &str,
     #[case] up: &str,
     #[case] down: &str,
@@ -649,7 +649,7 @@ fn the_pair_goes_when_the_deployment_is_seen_settled_at_the_floor(
 
 #[test]
 fn an_update_that_fell_back_to_the_floor_keeps_the_pair_while_it_lasts() {
-    // Settled at the floor in size, but the platform says otherwise: it is not known to be at rest.
+    // At the floor in size, but the platform does not report it as settled.
     let cloud = with_a_pair(CHURN, HIGH_CPU);
     floor(&cloud, CHURN);
     on(&cloud, CHURN, |found| found.status = Some("FAILED".to_owned()));
@@ -658,7 +658,7 @@ fn an_update_that_fell_back_to_the_floor_keeps_the_pair_while_it_lasts() {
     assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR).len(), 1);
 }
 
-/// Somebody's own alarm in the place of the paired one.
+/// A foreign alarm with the pair's name.
 fn with_a_foreign_pair(id: &str, instances: u32) -> SimulatedCloud {
     let cloud = cloud();
     let name = built_in_pair_name(id);
@@ -682,11 +682,11 @@ fn an_alarm_that_is_not_ours_keeps_a_variant_from_going_up() {
 }
 
 #[rstest]
-// Going down adds nothing that would have to be taken back.
+// A scale-down adds no capacity, so it needs no pair.
 #[case::going_down(3, LOW_CPU, "resize")]
-// At the floor it would be deleted, were it ours.
+// At the floor, a pair of ours would be deleted.
 #[case::at_the_floor(1, LOW_CPU, "at_floor")]
-// Above the floor it would be overwritten, were it ours.
+// Above the floor, a pair of ours would be overwritten.
 #[case::at_the_ceiling(10, HIGH_CPU, "at_ceiling")]
 fn an_alarm_that_is_not_ours_is_left_alone(
     #[case] instances: u32,
@@ -702,7 +702,7 @@ fn an_alarm_that_is_not_ours_is_left_alone(
 
 #[test]
 fn on_oci_an_alarm_of_the_same_name_is_nobodys_business() {
-    // Display names are not unique: an alarm of ours is known by its tags.
+    // Display names are not unique, so tags identify an alarm of ours.
     let cloud = with_a_foreign_pair(CHURN, 1);
     let foreign = cloud.snapshot().alarms.pop();
     let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
@@ -771,7 +771,7 @@ fn the_threshold_follows_the_shape() {
 }
 
 #[test]
-fn the_pair_on_oci_is_grouped_over_instances_and_like_the_alarm_that_called() {
+fn the_pair_on_oci_is_grouped_over_instances_and_like_the_alarm_that_fired() {
     let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud(), &built_in());
     let Call::Oci(OciCall::CreateAlarm { alarm, .. }) = &outcome.calls[0].call else {
         panic!("no alarm is created first")
@@ -783,7 +783,7 @@ fn the_pair_on_oci_is_grouped_over_instances_and_like_the_alarm_that_called() {
         tags: [("stepladder:target", CHURN), ("stepladder:pair", MEM_PAIR)]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
-        ..standing_oci(HIGH_MEM)
+        ..existing_oci_alarm(HIGH_MEM)
     };
     assert_eq!(*alarm, expected);
 }
@@ -819,7 +819,7 @@ fn two_deliveries_create_one_alarm_and_a_later_one_creates_another() {
 }
 
 #[test]
-fn a_pair_that_served_for_nothing_can_be_created_again() {
+fn a_deleted_pair_can_be_created_again() {
     // The pair was created, the update failed, and at the floor the pair was deleted. The deployment has not
     // changed at all, and a token whose alarm was deleted is refused for a day.
     let cloud = cloud();
@@ -833,7 +833,7 @@ fn a_pair_that_served_for_nothing_can_be_created_again() {
     assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR).len(), 1);
 }
 
-/// Every standing alarm notifies nobody.
+/// Removes the destinations of every alarm.
 fn mute(cloud: &SimulatedCloud) {
     cloud.with(|world| {
         for alarm in &mut world.alarms {
@@ -854,7 +854,7 @@ fn a_pair_that_would_notify_nobody_keeps_it_from_going_up(#[case] id: &str) {
     let cloud = cloud();
     mute(&cloud);
     let before = cloud.snapshot();
-    // The payload names an action, but only what the service itself tells is trusted.
+    // The payload names an action, but only the service's own answer is trusted.
     let outcome = tell(&notice(HIGH_CPU, id), &cloud, &built_in());
     assert!(held(&outcome, "no_pair_action"), "{outcome:?}");
     assert_eq!(cloud.snapshot(), before);
@@ -864,12 +864,15 @@ fn a_pair_that_would_notify_nobody_keeps_it_from_going_up(#[case] id: &str) {
 }
 
 #[rstest]
-// What the function was told to goes before what the alarm does.
-#[case::told(Some("arn:aws:sns:us-east-1:111122223333:mine"), "arn:aws:sns:us-east-1:111122223333:mine")]
+// The function's configuration takes precedence over the alarm's action.
+#[case::configured(
+    Some("arn:aws:sns:us-east-1:111122223333:mine"),
+    "arn:aws:sns:us-east-1:111122223333:mine"
+)]
 #[case::like_the_alarm(None, TOPIC_ARN)]
-fn the_pair_notifies(#[case] told: Option<&str>, #[case] expected: &str) {
+fn the_pair_notifies(#[case] configured: Option<&str>, #[case] expected: &str) {
     let mut policy = built_in();
-    policy.alarm_action = told.map(str::to_owned);
+    policy.alarm_action = configured.map(str::to_owned);
     let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud(), &policy);
     let Call::Aws(AwsCall::PutMetricAlarm(alarm)) = &outcome.calls[0].call else {
         panic!("no alarm is put first")
@@ -878,7 +881,7 @@ fn the_pair_notifies(#[case] told: Option<&str>, #[case] expected: &str) {
 }
 
 #[test]
-fn a_rule_without_a_pair_goes_up_alone() {
+fn a_rule_without_a_pair_scales_up_alone() {
     let cloud = cloud();
     mute(&cloud);
     let policy = policy("[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"");
@@ -929,13 +932,13 @@ fn a_dry_run_with_nothing_to_send_is_held() {
 fn the_record_of_a_resize_is_a_contract() {
     let answer = answer(&notice(HIGH_CPU, VARIANT).body(), &cloud(), &built_in(), at(0));
     let outcome = &answer.outcomes[0];
-    // Sentences are for people and may be written better; what they must tell is fixed.
+    // The wording of sentences may change. The facts in them may not.
     let because = report::explanation(outcome);
     let details: Vec<String> =
         outcome.calls.iter().map(|sent| format!("{}: {}", sent.call, answered(sent))).collect();
-    tells(&because, &["CPUUtilization", "365.6", "160", "1 × ml.m5.xlarge", "2", "high_cpu"]);
-    tells(&details[0], &[CPU_PAIR, "CPUUtilization", "40"]);
-    tells(&details[1], &["`AllTraffic`", "2 instances"]);
+    contains_all(&because, &["CPUUtilization", "365.6", "160", "1 × ml.m5.xlarge", "2", "high_cpu"]);
+    contains_all(&details[0], &[CPU_PAIR, "CPUUtilization", "40"]);
+    contains_all(&details[1], &["`AllTraffic`", "2 instances"]);
     let expected = json!({"outcomes": [{
         "alarm": {
             "name": "variant-model_deployment_high_cpu",
@@ -952,7 +955,7 @@ fn the_record_of_a_resize_is_a_contract() {
             "to": {"instances": 2, "shape": "ml.m5.xlarge"},
         },
         "because": because,
-        "guards": guards_on_the_way_up(outcome),
+        "guards": guards_of_a_scale_up(outcome),
         "calls": [
             {"call": "aws:PutMetricAlarm", "status": "done", "detail": details[0]},
             {"call": "aws:UpdateEndpointWeightsAndCapacities", "status": "done", "detail": details[1]},
@@ -966,15 +969,15 @@ fn answered(sent: &CallRecord) -> &str {
     sent.answer.as_deref().unwrap()
 }
 
-fn tells(sentence: &str, parts: &[&str]) {
+fn contains_all(sentence: &str, parts: &[&str]) {
     for part in parts {
         assert!(sentence.contains(part), "{sentence}");
     }
     assert!(!sentence.contains('\n'), "{sentence}");
 }
 
-/// Every guard, in the order in which they are asked, with what it saw.
-fn guards_on_the_way_up(outcome: &Outcome) -> Vec<Value> {
+/// Every guard in order, with its input.
+fn guards_of_a_scale_up(outcome: &Outcome) -> Vec<Value> {
     let names = [
         "not_firing",
         "muted",
@@ -998,7 +1001,7 @@ fn guards_on_the_way_up(outcome: &Outcome) -> Vec<Value> {
 
 #[test]
 fn a_hold_has_every_field_too() {
-    let outcome = tell(&notice(HIGH_CPU, CHURN).says(Transition::Cleared), &cloud(), &built_in());
+    let outcome = tell(&notice(HIGH_CPU, CHURN).with_transition(Transition::Cleared), &cloud(), &built_in());
     let expected = json!({
         "alarm": {
             "name": HIGH_CPU,
@@ -1072,10 +1075,10 @@ fn there_is_one_outcome_per_alarm_and_target() {
     message["alarmMetaData"].as_array_mut().unwrap().push(second);
     let cloud = cloud();
     let answer = answer(message.to_string().as_bytes(), &cloud, &built_in(), at(0));
-    let told: Vec<_> =
+    let reasons: Vec<_> =
         answer.outcomes.iter().map(|o| (o.target.as_ref().unwrap().as_str(), reason(o))).collect();
-    // The unknown one keeps nobody from being answered, and the second alarm waits for the first one's change.
-    assert_eq!(told, [(CHURN, "resize"), (other.as_str(), "not_observed"), (CHURN, "superseded")]);
+    // The unknown target does not affect the others, and the second alarm waits for the first one's change.
+    assert_eq!(reasons, [(CHURN, "resize"), (other.as_str(), "not_observed"), (CHURN, "superseded")]);
     assert_eq!(heading(&cloud, CHURN).instances, 2);
 }
 
@@ -1092,44 +1095,44 @@ const THREE: &str = "[defaults]\ninstances = { min = 1, max = 3 }";
 const DEAR: &str = "[defaults]\nmax_hourly_cost = 0.7";
 
 #[rstest]
-// The low alarm came first, and waits: what is needed is not taken away.
+// The low alarm came first, and waits: a scale-up takes precedence.
 #[case::less_and_more("", &[LOW_CPU, HIGH_CPU], &[(HIGH_CPU, "resize"), (LOW_CPU, "superseded")])]
-// Both ask for more: one thing at a time, in the order in which they came.
+// Both scale up: one change at a time, in the order of arrival.
 #[case::two_kinds("", &[HIGH_MEM, HIGH_CPU], &[(HIGH_MEM, "resize"), (HIGH_CPU, "superseded")])]
-// Memory for more, CPU for less.
+// Memory scales up, CPU scales down.
 #[case::across_axes("", &[LOW_CPU, HIGH_MEM], &[(HIGH_MEM, "resize"), (LOW_CPU, "superseded")])]
-// There is no more of it to be had, and so nothing is taken away.
+// The scale-up is at the ceiling, and still prevents the scale-down.
 #[case::in_vain(THREE, &[LOW_CPU, HIGH_CPU], &[(HIGH_CPU, "at_ceiling"), (LOW_CPU, "superseded")])]
 // A smaller shape has fewer cores, too.
 #[case::in_vain_across_axes(THREE, &[LOW_MEM, HIGH_CPU], &[(HIGH_CPU, "at_ceiling"), (LOW_MEM, "superseded")])]
 // Where a shape cannot be had, its memory is none of the count's business; another shape's is.
 #[case::of_a_shape(DEAR, &[LOW_CPU, HIGH_MEM], &[(HIGH_MEM, "over_budget"), (LOW_CPU, "resize")])]
 #[case::of_a_shape_for_less(DEAR, &[LOW_MEM, HIGH_MEM], &[(HIGH_MEM, "over_budget"), (LOW_MEM, "superseded")])]
-// More by another way is not in the way of it.
+// A scale-up on another axis is still possible.
 #[case::more_by_another_way(THREE, &[HIGH_CPU, HIGH_MEM], &[(HIGH_CPU, "at_ceiling"), (HIGH_MEM, "resize")])]
-// What asks for nothing outranks nobody.
+// A hold `on_target` supersedes no other alarm.
 #[case::on_target(
     "[[rule]]\nalarm = \"*high*cpu\"\naxis = \"instances\"\ntrack = 99",
     &[HIGH_CPU, LOW_CPU],
     &[(HIGH_CPU, "on_target"), (LOW_CPU, "resize")]
 )]
-// Of rules that may go either way, the alarm tells.
+// For a rule with both directions, the alarm decides.
 #[case::tracked(
     "[[rule]]\nalarm = \"*_cpu\"\naxis = \"instances\"\ntrack = 60",
     &[LOW_CPU, HIGH_CPU],
     &[(HIGH_CPU, "resize"), (LOW_CPU, "superseded")]
 )]
-// What is only shown would have been first as well.
+// A dry run has the same order.
 #[case::observed("mode = \"observe\"", &[LOW_CPU, HIGH_CPU], &[(HIGH_CPU, "resize"), (LOW_CPU, "superseded")])]
 fn more_wins_over_less(#[case] text: &str, #[case] alarms: &[&str], #[case] expected: &[(&str, &str)]) {
     let cloud = cloud_with(VARIANT, 3, "ml.m5.xlarge");
     let notices: Vec<Notice> = alarms.iter().map(|alarm| notice(alarm, VARIANT)).collect();
     let answer = answer(&together(&notices), &cloud, &policy(text), at(0));
-    let told: Vec<_> = answer.outcomes.iter().map(|o| (o.alarm.name.to_string(), reason(o))).collect();
+    let reasons: Vec<_> = answer.outcomes.iter().map(|o| (o.alarm.name.to_string(), reason(o))).collect();
     let expected: Vec<_> =
         expected.iter().map(|(alarm, reason)| (notice(alarm, VARIANT).name().to_owned(), *reason)).collect();
-    assert_eq!(told, expected);
-    // And the one that waited is answered when it says so again.
+    assert_eq!(reasons, expected);
+    // The superseded alarm is held, and its next notification is answered.
     let superseded = answer.outcomes.iter().find(|outcome| reason(outcome) == "superseded");
     assert!(superseded.is_none_or(|held| held.calls.is_empty() && held.result == Ending::Held));
 }
@@ -1157,7 +1160,7 @@ fn what_is_paused_is_left_alone_with_its_pair(#[case] pause: &str, #[case] alarm
     let cloud = tagged(&[("stepladder:pause", pause)]);
     on(&cloud, CHURN, |found| found.instances = 3);
     let before = cloud.snapshot();
-    // There is capacity and no pair, which would be mended otherwise.
+    // There is capacity without a pair. Without the pause, the pair would be repaired.
     let outcome = tell(&notice(alarm, CHURN), &cloud, &built_in());
     assert!(outcome.calls.is_empty(), "{:?}", outcome.calls);
     assert_eq!(cloud.snapshot(), before);
@@ -1179,12 +1182,12 @@ fn the_same_story_has_the_same_record() {
 #[case::refused(error(|operation, message| Error::Refused { operation, message }), "refused", false)]
 #[case::not_found(error(|operation, message| Error::NotFound { operation, message }), "not_found", false)]
 fn what_may_succeed_later_is_delivered_again(#[case] error: Error, #[case] kind: &str, #[case] again: bool) {
-    // When it looks.
+    // On the observation.
     let blind = tell(&notice(HIGH_CPU, CHURN), &Blind(error.clone()), &built_in());
     assert_eq!((reason(&blind), blind.result, blind.is_retryable()), ("not_observed", Ending::Failed, again));
     assert_eq!(blind.error.as_ref().map(Error::kind), Some(kind));
     assert_eq!(report::record(&blind)["error"]["retryable"], json!(again));
-    // When it acts.
+    // On a call.
     let cloud = cloud();
     let before = cloud.snapshot();
     let stopped = tell(&notice(HIGH_CPU, CHURN), &Interrupted::by(error, &cloud), &built_in());
@@ -1215,7 +1218,7 @@ fn an_unknown_target_is_a_permanent_failure(
     #[case] dimensions: Value,
     #[case] expected: Ending,
 ) {
-    let body = notice(HIGH_CPU, CHURN).says(transition).body();
+    let body = notice(HIGH_CPU, CHURN).with_transition(transition).body();
     let mut message: Value = serde_json::from_slice(&body).unwrap();
     let entry = message["alarmMetaData"][0].as_object_mut().unwrap();
     entry.insert("dimensions".to_owned(), dimensions);
@@ -1232,7 +1235,7 @@ fn an_unknown_target_is_a_permanent_failure(
 }
 
 #[test]
-fn a_failure_after_the_pair_is_told_as_it_is() {
+fn a_failure_after_the_pair_is_reported() {
     let cloud = cloud();
     let interrupted = Interrupted::after(1, Side::Before, &cloud);
     let outcome = tell(&notice(HIGH_CPU, CHURN), &interrupted, &built_in());
@@ -1291,7 +1294,7 @@ fn ruled(alarm: &str, key: &str) -> String {
 fn stories() -> Vec<Story> {
     vec![
         // The threshold is crossed no longer.
-        Story::new("not_firing").notice(notice(HIGH_CPU, CHURN).says(Transition::Cleared)),
+        Story::new("not_firing").notice(notice(HIGH_CPU, CHURN).with_transition(Transition::Cleared)),
         // A virtual machine is nothing to resize here.
         Story::new("unknown_target").notice(Notice::new(HIGH_CPU, "ocid1.instance.oc1.iad.x").outside()),
         // The policy lists other deployments.
@@ -1315,7 +1318,7 @@ fn stories() -> Vec<Story> {
         Story::new("not_resizable").notice(notice(HIGH_MEM, VARIANT)).cloud(changed_world(|cloud| {
             configured(cloud, &json!({ "ServerlessConfig": { "MaxConcurrency": 5 } }));
         })),
-        // Somebody else changes its count.
+        // Application Auto Scaling owns its count.
         Story::new("owned_elsewhere").notice(notice(HIGH_CPU, VARIANT)).cloud(changed_world(|cloud| {
             scaled_natively(cloud, &json!({}), 1);
         })),
@@ -1325,12 +1328,12 @@ fn stories() -> Vec<Story> {
         })),
         // Its operator has paused it with a tag.
         Story::new("paused").cloud(tagged(&[("stepladder:pause", "up;until=2026-03-02T13:00:00Z")])),
-        // A slip in the tag's name: nobody knows what was meant.
+        // A typo in the tag's name: its meaning is unknown.
         Story::new("unreadable_tag").cloud(tagged(&[("stepladder:puase", "up")])),
         // To be tracked the metric has to be known, and there are two deployments to one value.
         Story::new("no_data")
             .policy(&ruled("*high_cpu", "track = 60"))
-            .notice(notice(HIGH_CPU, VARIANT).window(None).untold()),
+            .notice(notice(HIGH_CPU, VARIANT).window(None).without_value()),
         // 91.4 % is where it should be.
         Story::new("on_target").policy(&ruled("*high_cpu", "track = 95")),
         // A quarter of an hour it shall stay as it is, and half of that is over.
@@ -1365,9 +1368,9 @@ fn stories() -> Vec<Story> {
             1,
             "VM.Standard1.4",
         )),
-        // The pair's name is somebody else's.
+        // A foreign alarm has the pair's name.
         Story::new("pair_taken").notice(notice(HIGH_CPU, VARIANT)).cloud(with_a_foreign_pair(VARIANT, 1)),
-        // The pair would notify nobody.
+        // The pair would have no destination.
         Story::new("no_pair_action").cloud(changed_world(mute)),
     ]
 }
@@ -1415,24 +1418,24 @@ fn after(hold: &Hold) -> Option<Hold> {
 fn every_reason_to_hold_has_a_story() {
     let every = std::iter::successors(Some(Hold::NotFiring(Transition::Cleared)), after);
     let every: BTreeSet<&str> = every.map(|hold| hold.reason()).collect();
-    let mut told = BTreeSet::new();
+    let mut reasons = BTreeSet::new();
     for Story { reason, policy, cloud, notice } in stories() {
         let outcome = tell(&notice, &*cloud, &policy);
         assert_eq!(self::reason(&outcome), reason);
         assert!(outcome.calls.iter().all(|sent| !sent.call.resizes()), "{reason} resizes");
         assert_eq!(report::record(&outcome)["decision"], json!({"kind": "hold", "reason": reason}));
-        told.insert(reason);
+        reasons.insert(reason);
     }
-    // Only events tell of a muted alarm, only the clock finds a target gone, and it takes two alarms for one to be
-    // outranked: their stories are `a_muted_alarm_is_left_alone`, `a_pair_whose_endpoint_is_gone_goes_too` and
+    // These three need more than one notice: `muted` an event, `target_gone` a tick, `superseded` two alarms. Their
+    // tests are `a_muted_alarm_is_left_alone`, `a_pair_whose_endpoint_is_gone_goes_too` and
     // `more_wins_over_less`.
-    told.extend(["muted", "target_gone", "superseded"]);
-    assert_eq!(told, every);
+    reasons.extend(["muted", "target_gone", "superseded"]);
+    assert_eq!(reasons, every);
 }
 
 // ---- purity: deciding and planning need nothing but their arguments ----
 
-fn variant_as_seen(pair: Option<CloudwatchAlarm>) -> Observation {
+fn variant_as_observed(pair: Option<CloudwatchAlarm>) -> Observation {
     let deployment = Deployment {
         target: aws::id::variant("churn", "AllTraffic").unwrap(),
         size: size_of(2, "ml.m5.large"),
@@ -1472,7 +1475,7 @@ fn a_plan_carried_out_has_nothing_left_to_write() {
         let evaluation = precheck(&alarm, &alarm.targets[0], &policy, at(0)).unwrap();
         plan(&evaluation, observed, decide(&evaluation, observed, &policy), &policy).calls
     };
-    let first = planned(&variant_as_seen(None));
+    let first = planned(&variant_as_observed(None));
     let [
         Call::Aws(AwsCall::PutMetricAlarm(pair)),
         Call::Aws(AwsCall::UpdateEndpointWeightsAndCapacities { instances: 3, .. }),
@@ -1484,12 +1487,12 @@ fn a_plan_carried_out_has_nothing_left_to_write() {
         "\nstepladder: pair=model_deployment_low_cpu target=endpoint/churn/variant/AllTraffic \
          config=churn-config-3 shape=ml.m5.large"
     ));
-    let second = planned(&variant_as_seen(Some(pair.clone())));
+    let second = planned(&variant_as_observed(Some(pair.clone())));
     assert_eq!(second, first[1..], "the pair stands, only the size is set");
 }
 
 #[test]
-fn the_pair_on_oci_notifies_the_topic_of_the_alarm_that_called() {
+fn the_pair_on_oci_notifies_the_topic_of_the_alarm_that_fired() {
     let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud(), &built_in());
     let Call::Oci(OciCall::CreateAlarm { alarm, .. }) = &outcome.calls[0].call else {
         panic!("no alarm is created first")
@@ -1498,16 +1501,16 @@ fn the_pair_on_oci_notifies_the_topic_of_the_alarm_that_called() {
 }
 
 #[test]
-fn what_was_changed_is_remembered_where_somebody_asks_for_it() {
-    let remembered = |text: &str| {
+fn changes_are_recorded_if_a_rule_needs_them() {
+    let recorded = |text: &str| {
         let cloud = cloud();
         tell(&notice(HIGH_CPU, CHURN), &cloud, &policy(text));
         on(&cloud, CHURN, |found| found.tags.get("stepladder:recent").cloned())
     };
     let line = Some(format!("{}i+1", at(0).as_second()));
-    assert_eq!(remembered("[defaults]\ncooldown = { up = \"10m\" }"), line);
-    assert_eq!(remembered("[defaults]\nmax_changes_per_hour = 3"), line);
-    assert_eq!(remembered(""), None);
+    assert_eq!(recorded("[defaults]\ncooldown = { up = \"10m\" }"), line);
+    assert_eq!(recorded("[defaults]\nmax_changes_per_hour = 3"), line);
+    assert_eq!(recorded(""), None);
 }
 
 #[rstest]
@@ -1516,11 +1519,11 @@ fn what_was_changed_is_remembered_where_somebody_asks_for_it() {
 #[case::a_larger_shape("*high_cpu", "axis = \"shape\"\nstep = 2", HIGH_CPU, "", "s+1")]
 #[case::a_smaller_shape("*low_cpu", "axis = \"shape\"\nstep = -1", LOW_CPU, "", "s-1")]
 #[case::more_bandwidth("*high_cpu", "axis = \"bandwidth\"", HIGH_CPU, "", "b+1")]
-// What was added a minute ago counts as a part of the step, and is remembered with it.
+// A scale-out a minute ago counts as part of the step, and is recorded with it.
 #[case::the_rest_of_a_step("*high_cpu", "axis = \"instances\"\nstep = 3", HIGH_CPU, "i+1", "i+3")]
-// What is taken away has nothing to do with what was added.
+// A scale-in is recorded separately from a scale-out.
 #[case::less_after_more("*low_cpu", "axis = \"instances\"\nstep = -1", LOW_CPU, "i+2", "i-1")]
-fn what_is_remembered_is_which_way_and_how_far(
+fn the_record_holds_the_direction_and_the_distance(
     #[case] rule: &str,
     #[case] keys: &str,
     #[case] alarm: &str,
@@ -1547,7 +1550,7 @@ fn what_is_remembered_is_which_way_and_how_far(
 }
 
 #[test]
-fn a_pair_takes_back_though_a_rule_for_every_name_comes_first() {
+fn a_pair_scales_down_although_a_rule_for_every_name_precedes_it() {
     let cloud = cloud_with(CHURN, 3, "VM.Standard2.1");
     let every = policy(&ruled("*", "step = 1"));
     tell(&notice(CPU_PAIR, CHURN), &cloud, &every);

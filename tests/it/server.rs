@@ -1,4 +1,4 @@
-//! Servers that tests start: each says in one line where it is, answers a few requests, and stops with the test.
+//! Servers that tests start: each prints its address in one line, answers a few requests, and stops with the test.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -17,8 +17,8 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The Python of a virtual environment that a target of the Makefile creates; where it is not there, says that the test is
-/// skipped. A skipped test is a failure where the environment says that no emulator may be missing.
+/// The Python of a virtual environment that a target of the Makefile creates. If it is missing, prints that the test is
+/// skipped, or fails if the environment requires the emulators.
 pub(crate) fn interpreter(environment: &Path, target: &str) -> Option<PathBuf> {
     let python = environment.join("bin/python");
     if python.exists() {
@@ -33,7 +33,7 @@ pub(crate) fn interpreter(environment: &Path, target: &str) -> Option<PathBuf> {
 /// A running process, which stops when its standard input closes.
 pub(crate) struct Server {
     child: Child,
-    /// What it said when it was ready.
+    /// The line that it printed when it was ready.
     pub(crate) ready: String,
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn exchange(host: &str, request: &str) -> String {
     answer
 }
 
-/// Asks a control server, whose URL this is; null is no body.
+/// Sends a request to the control server at this URL; null is no body.
 pub(crate) fn control(url: &str, method: &str, path: &str, body: &Value) -> Value {
     let host = url.strip_prefix("http://").unwrap();
     let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -82,8 +82,7 @@ pub(crate) fn control(url: &str, method: &str, path: &str, body: &Value) -> Valu
     serde_json::from_str(body).unwrap()
 }
 
-/// How many requests had to wait for one another, by when each began and ended: those that overlap in time count as
-/// one.
+/// The number of sequential round trips, from the begin and end of each request. Requests that overlap count as one.
 pub(crate) fn sequential(spans: impl Iterator<Item = (f64, f64)>) -> usize {
     let mut spans: Vec<(f64, f64)> = spans.collect();
     spans.sort_by(|a, b| a.0.total_cmp(&b.0));

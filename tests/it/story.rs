@@ -1,11 +1,11 @@
-//! A story: a load that rises and falls, what is to bear it, and what was seen of it. Each cloud has its own stage.
+//! A story: a load that rises and falls, the deployment that serves it, and the samples. Each cloud has its own stage.
 
 use std::collections::BTreeMap;
 
 use stepladder::ladder::Rung;
 use stepladder::size::{Axis, Size};
 
-/// A load, and what is to bear it.
+/// A load, and the deployment that serves it.
 pub(crate) struct Script<'a> {
     pub(crate) name: &'static str,
     /// Where it is drawn, below `target/`.
@@ -21,21 +21,21 @@ pub(crate) struct Script<'a> {
     pub(crate) above: f64,
     /// The low alarm that stepladder is expected to make.
     pub(crate) pair: &'a str,
-    /// What the load is counted in.
+    /// The unit of the load.
     pub(crate) load: &'a str,
     /// The metric of a load on a size.
     pub(crate) measured: fn(f64, &Size, &Rung) -> f64,
     pub(crate) acts: [Act; 3],
 }
 
-/// A load that lasts until something is seen.
+/// A load that lasts until a sample meets a condition.
 pub(crate) struct Act {
     pub(crate) name: &'static str,
     pub(crate) load: f64,
     pub(crate) until: fn(&Sample) -> bool,
 }
 
-/// What was seen at one moment.
+/// The observation at one moment.
 pub(crate) struct Sample {
     /// Seconds since the story began.
     pub(crate) at: f64,
@@ -44,7 +44,7 @@ pub(crate) struct Sample {
     pub(crate) measured: f64,
     pub(crate) size: Size,
     pub(crate) alarms: BTreeMap<String, Alarm>,
-    /// What a change has made besides, by name.
+    /// Other resources that a change has created, by name.
     pub(crate) leftovers: Vec<String>,
     /// Nothing is being changed.
     pub(crate) at_rest: bool,
@@ -52,7 +52,7 @@ pub(crate) struct Sample {
 
 /// An alarm at one moment.
 pub(crate) struct Alarm {
-    /// As its cloud calls it.
+    /// The cloud's own name of the state.
     pub(crate) state: String,
     pub(crate) threshold: f64,
 }

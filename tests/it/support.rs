@@ -1,4 +1,4 @@
-//! What the tests share: payloads in the real formats, a small world, and clouds that go wrong.
+//! Shared helpers of the tests: payloads in the real formats, a small world, and clouds that fail.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -29,21 +29,21 @@ pub(crate) const CHURN: &str = "ocid1.datasciencemodeldeployment.oc1.iad.example
 /// The SageMaker variant of the small world.
 pub(crate) const VARIANT: &str = "endpoint/churn/variant/AllTraffic";
 
-/// What the small world's alarms notify.
+/// The topics of the small world's alarms.
 pub(crate) const TOPIC_OCID: &str = "ocid1.onstopic.oc1.iad.exampleuniqueidtopic";
 pub(crate) const TOPIC_ARN: &str = "arn:aws:sns:us-east-1:111122223333:stepladder-alarms";
 
 const COMPARTMENT: &str = "ocid1.compartment.oc1..exampleuniqueidcompartment";
 
-/// The alarms that stand in the small world, under the names of the guide.
+/// The alarms of the small world, with the guide's names.
 pub(crate) const HIGH_CPU: &str = "churn-model_deployment_high_cpu";
 pub(crate) const LOW_CPU: &str = "churn-model_deployment_low_cpu";
 pub(crate) const HIGH_MEM: &str = "churn-model_deployment_high_mem";
 pub(crate) const LOW_MEM: &str = "churn-model_deployment_low_mem";
-/// Nobody has made these two; the simulated cloud puts them there when they call.
+/// Not part of the small world: the simulated cloud adds these two when they fire.
 pub(crate) const HIGH_BANDWIDTH: &str = "churn-model_deployment_high_bandwidth";
 pub(crate) const LOW_BANDWIDTH: &str = "churn-model_deployment_low_bandwidth";
-const STANDING: [&str; 4] = [HIGH_CPU, LOW_CPU, HIGH_MEM, LOW_MEM];
+const EXISTING: [&str; 4] = [HIGH_CPU, LOW_CPU, HIGH_MEM, LOW_MEM];
 
 /// The pairs of the built-in rules.
 pub(crate) const CPU_PAIR: &str = "model_deployment_low_cpu";
@@ -105,7 +105,7 @@ impl Notice {
         &self.name
     }
 
-    pub(crate) fn says(self, transition: Transition) -> Self {
+    pub(crate) fn with_transition(self, transition: Transition) -> Self {
         Self { transition, ..self }
     }
 
@@ -122,17 +122,17 @@ impl Notice {
         Self { namespace: "oci_computeagent", ..self }
     }
 
-    /// That measures this.
+    /// A notice with this measured value.
     pub(crate) fn value(self, value: f64) -> Self {
         Self { value: Some(value), ..self }
     }
 
-    /// That does not tell what it measures.
-    pub(crate) fn untold(self) -> Self {
+    /// A notice without the measured value.
+    pub(crate) fn without_value(self) -> Self {
         Self { value: None, ..self }
     }
 
-    /// How many minutes of data it was evaluated on; `None` when the payload does not say.
+    /// The minutes of data that the alarm evaluated; `None` for a payload without a window.
     pub(crate) fn window(self, minutes: Option<i64>) -> Self {
         Self { window: minutes, ..self }
     }
@@ -253,7 +253,7 @@ fn query(alarm: &str, target: &str, window: Option<i64>) -> String {
     format!("{metric}{window}{{resourceId = \"{target}\"}}.groupBy(resourceId).mean() {threshold}")
 }
 
-/// An alarm that somebody made at the console. Without a window its service does not tell one either.
+/// An existing alarm of the operator. Without a window, the service does not report one either.
 pub(crate) fn standing(name: &str, target: &str, window: Option<i64>) -> WorldAlarm {
     if target.starts_with("endpoint/") {
         cloudwatch_alarm(name, target, window)
@@ -306,7 +306,7 @@ fn cloudwatch_alarm(name: &str, target: &str, window: Option<i64>) -> WorldAlarm
 /// A world with one deployment of each kind, both at the floor, and the four alarms of the guide on each.
 pub(crate) fn world() -> World {
     let deployments = [(CHURN, "VM.Standard2.1"), (VARIANT, "ml.m5.xlarge")];
-    let alarms = |id| STANDING.map(|name| standing(&suffixed(name, id), id, Some(5)));
+    let alarms = |id| EXISTING.map(|name| standing(&suffixed(name, id), id, Some(5)));
     World {
         clock: at(0),
         furnish: false,
@@ -318,12 +318,12 @@ pub(crate) fn world() -> World {
     }
 }
 
-/// The two clouds' standing alarms have the same names: they are told apart by their cloud's own spelling.
+/// The two clouds' alarms have the same names, so a variant's get another prefix.
 fn suffixed(name: &str, target: &str) -> String {
     if target.starts_with("endpoint/") { name.replace("churn-", "variant-") } else { name.to_owned() }
 }
 
-/// A notice of one of the standing alarms about one of the two deployments.
+/// A notice of one of the existing alarms about one of the two deployments.
 pub(crate) fn notice(name: &str, target: &str) -> Notice {
     Notice::new(&suffixed(name, target), target)
 }
@@ -343,7 +343,7 @@ pub(crate) fn cloud_with(id: &str, instances: u32, shape: &str) -> SimulatedClou
     cloud
 }
 
-/// Looks at or changes one deployment, as an operator at a console would.
+/// Reads or changes one deployment, as an operator does at the console.
 pub(crate) fn on<T>(
     cloud: &SimulatedCloud,
     id: &str,
@@ -378,12 +378,12 @@ pub(crate) fn scaled_natively(cloud: &SimulatedCloud, suspended: &Value, policie
     cloud.with(|world| world.scalable.insert(VARIANT.to_owned(), native));
 }
 
-/// What runs.
+/// The current size.
 pub(crate) fn size(cloud: &SimulatedCloud, id: &str) -> Size {
     on(cloud, id, |found| found.size())
 }
 
-/// What will run when the change under way is done.
+/// The size after the change in progress.
 pub(crate) fn heading(cloud: &SimulatedCloud, id: &str) -> Size {
     on(cloud, id, |found| found.heading())
 }
@@ -394,7 +394,7 @@ pub(crate) fn pass(cloud: &SimulatedCloud, minutes: i64) {
     cloud.advance(now + SignedDuration::from_mins(minutes));
 }
 
-/// The paired alarms of ours that stand for one target, known by what their marker says.
+/// The existing pairs of one target, identified by their marker.
 pub(crate) fn pairs(world: &World, id: &str, pair: &str) -> Vec<WorldAlarm> {
     let marker = format!("\nstepladder: pair={pair} target={id} ");
     let by_tags = |alarm: &WorldAlarm| {
@@ -416,7 +416,7 @@ pub(crate) fn answer(body: &[u8], cloud: &dyn Client, policy: &Policy, now: Time
     runtime.block_on(handle(body, cloud, policy, now)).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Answers a notice about one deployment, at the moment that it tells.
+/// Answers a notice about one deployment, at the notice's own time.
 pub(crate) fn tell(notice: &Notice, cloud: &dyn Client, policy: &Policy) -> Outcome {
     let now = notice.at.unwrap_or(at(0));
     let mut answer = answer(&notice.body(), cloud, policy, now);
@@ -437,7 +437,7 @@ pub(crate) fn operations(outcome: &Outcome) -> Vec<&'static str> {
     outcome.calls.iter().map(|call_record| call_record.call.operation()).collect()
 }
 
-/// On which side of the fatal call a crash is.
+/// Whether a crash comes before or after the last call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
     /// The call never arrived.
@@ -446,7 +446,7 @@ pub(crate) enum Side {
     After,
 }
 
-/// A cloud that lets some calls through and then fails, on either side of the next one.
+/// A cloud that accepts some calls and then fails, before or after the next one.
 pub(crate) struct Interrupted<'a> {
     cloud: &'a SimulatedCloud,
     left: AtomicUsize,
@@ -499,7 +499,7 @@ impl Client for Interrupted<'_> {
     }
 }
 
-/// A cloud on which somebody else acts between the look and the first call, so many times.
+/// A cloud on which somebody else acts between the observation and the first call, so many times.
 pub(crate) struct Racing<'a> {
     cloud: &'a SimulatedCloud,
     left: AtomicUsize,
@@ -515,12 +515,12 @@ impl<'a> Racing<'a> {
 #[async_trait]
 impl Client for Racing<'_> {
     async fn observe(&self, request: &ObserveRequest<'_>) -> Result<Observation, Error> {
-        let seen = self.cloud.observe(request).await;
+        let observed = self.cloud.observe(request).await;
         if self.left.load(SeqCst) > 0 {
             self.left.fetch_sub(1, SeqCst);
             self.cloud.with(self.meddle);
         }
-        seen
+        observed
     }
 
     async fn active_alarms(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
@@ -532,7 +532,7 @@ impl Client for Racing<'_> {
     }
 }
 
-/// A cloud that answers every look with an error and takes no call.
+/// A cloud that fails every observation and accepts no call.
 pub(crate) struct Blind(pub(crate) Error);
 
 #[async_trait]
@@ -550,7 +550,7 @@ impl Client for Blind {
     }
 }
 
-/// A cloud that remembers the world before and after every call.
+/// A cloud that records the world before and after every call.
 pub(crate) struct Watched<'a> {
     cloud: &'a SimulatedCloud,
     steps: Mutex<Vec<(World, World)>>,

@@ -1,5 +1,5 @@
-//! Changes of a SageMaker variant's type: copies of its configuration, what they leave behind, what is
-//! remembered, and what the platform's own autoscaling has to say. Cut short at every call.
+//! Changes of a SageMaker variant's type: copies of its configuration, their cleanup, the recorded failures, and the
+//! platform's native autoscaling. Each plan is also interrupted at every call.
 
 use jiff::Timestamp;
 use rstest::rstest;
@@ -18,10 +18,10 @@ use crate::support::{
 
 const TICK: &[u8] = br#"{"stepladder": "tick"}"#;
 
-/// The alarm of one's own that calls a scaling policy of one's own.
+/// The operator's alarm that triggers a scaling policy.
 const BUSY: &str = "busy";
 
-const PARK: &str = "[defaults]\nnative_autoscaling = \"suspend\"";
+const SUSPEND: &str = "[defaults]\nnative_autoscaling = \"suspend\"";
 
 fn policy(text: &str) -> Policy {
     let mut policy = support::policy(text);
@@ -36,7 +36,7 @@ fn low() -> SimulatedCloud {
     cloud
 }
 
-/// The same, with a policy of Application Auto Scaling that an alarm of its own calls.
+/// The same, with a policy of Application Auto Scaling and the alarm that triggers it.
 fn low_and_registered() -> SimulatedCloud {
     let cloud = low();
     scaled_natively(&cloud, &json!({ "DynamicScalingInSuspended": true }), 2);
@@ -50,7 +50,7 @@ fn low_and_registered() -> SimulatedCloud {
     cloud
 }
 
-fn hear(alarm: &str, at: i64, cloud: &dyn stepladder::platform::Client, policy: &Policy) -> Outcome {
+fn answer_alarm(alarm: &str, at: i64, cloud: &dyn stepladder::platform::Client, policy: &Policy) -> Outcome {
     tell(&support::Notice::new(alarm, VARIANT).at(minute(at)), cloud, policy)
 }
 
@@ -63,7 +63,7 @@ fn shape(cloud: &SimulatedCloud) -> String {
     size(cloud, VARIANT).shape
 }
 
-/// The names of our copies that still stand.
+/// The names of our copies that still exist.
 fn copies(world: &World) -> Vec<&String> {
     world.configurations.keys().filter(|name| name.starts_with("stepladder-")).collect()
 }
@@ -72,7 +72,7 @@ fn tags(world: &World) -> Vec<&String> {
     world.endpoints.get("churn").map(|known| known.tags.keys().collect()).unwrap_or_default()
 }
 
-/// At rest on the lowest rung: no copy, no tag, no pair, and the original in force.
+/// Settled on the lowest rung: no copy, no tag, no pair, and the original configuration is active.
 fn nothing_is_left_over(cloud: &SimulatedCloud, story: &str) {
     let world = cloud.snapshot();
     assert_eq!(shape(cloud), "ml.m5.large", "{story}");
@@ -85,41 +85,45 @@ fn nothing_is_left_over(cloud: &SimulatedCloud, story: &str) {
 #[test]
 fn a_step_up_writes_the_pair_then_a_copy_then_a_note_and_only_then_changes_the_endpoint() {
     let (cloud, policy) = (low(), policy(""));
-    let outcome = hear(HIGH_MEM, 0, &cloud, &policy);
+    let outcome = answer_alarm(HIGH_MEM, 0, &cloud, &policy);
     let calls = ["aws:PutMetricAlarm", "aws:CreateEndpointConfig", "aws:AddTags", "aws:UpdateEndpoint"];
     assert_eq!(operations(&outcome), calls);
     assert_eq!(outcome.result, Ending::Applied);
     // The old configuration stays until the update has completed.
     assert_eq!(copies(&cloud.snapshot()).len(), 1);
-    assert_eq!(reason(&hear(HIGH_MEM, 1, &cloud, &policy)), "busy");
+    assert_eq!(reason(&answer_alarm(HIGH_MEM, 1, &cloud, &policy)), "busy");
     cloud.advance(minute(10));
     assert_eq!(size(&cloud, VARIANT), stepladder::size::Size::new(2, "ml.m5.xlarge"));
-    // The next step leaves a copy behind, which goes once the endpoint is at rest again.
-    assert_eq!(hear(HIGH_MEM, 30, &cloud, &policy).result, Ending::Applied);
+    // The next step leaves a copy behind, which is deleted once the endpoint has settled.
+    assert_eq!(answer_alarm(HIGH_MEM, 30, &cloud, &policy).result, Ending::Applied);
     assert_eq!(copies(&cloud.snapshot()).len(), 2);
-    let mended = tick(40, &cloud, &policy);
+    let repaired = tick(40, &cloud, &policy);
     let calls = ["aws:PutMetricAlarm", "aws:DeleteTags", "aws:DeleteEndpointConfig"];
-    assert_eq!(mended.iter().flat_map(operations).collect::<Vec<_>>(), calls, "the pair is of another type");
+    assert_eq!(
+        repaired.iter().flat_map(operations).collect::<Vec<_>>(),
+        calls,
+        "the pair is of another type"
+    );
     assert_eq!((shape(&cloud).as_str(), copies(&cloud.snapshot()).len()), ("ml.m5.2xlarge", 1));
 }
 
 #[test]
-fn what_went_up_comes_back_to_the_original_and_leaves_nothing() {
+fn a_scale_up_returns_to_the_original_and_leaves_nothing() {
     let (cloud, policy) = (low(), policy(""));
     for at in [0, 30, 60] {
-        assert_eq!(hear(HIGH_MEM, at, &cloud, &policy).result, Ending::Applied);
+        assert_eq!(answer_alarm(HIGH_MEM, at, &cloud, &policy).result, Ending::Applied);
         cloud.advance(minute(at + 20));
     }
     assert_eq!(shape(&cloud), "ml.m5.4xlarge");
     for at in [90, 120, 150] {
-        assert_eq!(hear(LOW_MEM, at, &cloud, &policy).result, Ending::Applied);
+        assert_eq!(answer_alarm(LOW_MEM, at, &cloud, &policy).result, Ending::Applied);
         tick(at + 20, &cloud, &policy);
     }
     nothing_is_left_over(&cloud, "three up, three down");
 }
 
 #[test]
-fn a_load_that_stays_climbs_by_itself_and_one_that_goes_is_followed_down() {
+fn a_lasting_load_scales_up_and_no_load_scales_down_without_further_alarms() {
     let (cloud, policy) = (low(), policy(""));
     let memory = |gib: f64| {
         on(&cloud, VARIANT, |found| {
@@ -151,10 +155,10 @@ fn a_load_that_stays_climbs_by_itself_and_one_that_goes_is_followed_down() {
 }
 
 #[test]
-fn other_peoples_thresholds_are_told_about_once() {
+fn foreign_thresholds_are_noted_once() {
     let (cloud, policy) = (low(), policy(""));
-    let told = hear(HIGH_MEM, 0, &cloud, &policy).notes.join("\n");
-    assert!(told.contains("CPUUtilization runs to 400 instead of 200"), "{told}");
+    let notes = answer_alarm(HIGH_MEM, 0, &cloud, &policy).notes.join("\n");
+    assert!(notes.contains("CPUUtilization runs to 400 instead of 200"), "{notes}");
     cloud.advance(minute(30));
     assert_eq!(tick(30, &cloud, &policy).iter().flat_map(|one| &one.notes).count(), 0);
 }
@@ -170,7 +174,7 @@ fn the_pair_of_the_other_axis_is_written_anew_for_another_type() {
     hear(HIGH_CPU, 0, &cloud, &policy);
     cloud.advance(minute(30));
     assert!((threshold(&cloud) - 20.0).abs() < 1e-9, "10 % of two vCPUs");
-    hear(HIGH_MEM, 30, &cloud, &policy);
+    answer_alarm(HIGH_MEM, 30, &cloud, &policy);
     tick(60, &cloud, &policy);
     assert!((threshold(&cloud) - 40.0).abs() < 1e-9, "10 % of four vCPUs");
 }
@@ -183,7 +187,7 @@ fn variants_of_one_endpoint_climb_each_on_its_own() {
         let twin = world.deployments[VARIANT].clone();
         world.deployments.insert(other.to_owned(), twin);
     });
-    let hear = |alarm: &str, id: &str, at: i64| {
+    let answer_alarm = |alarm: &str, id: &str, at: i64| {
         cloud.advance(minute(at));
         let outcome = tell(&support::Notice::new(alarm, id).at(minute(at)), &cloud, &policy);
         assert_eq!(outcome.result, Ending::Applied, "{outcome:?}");
@@ -191,10 +195,10 @@ fn variants_of_one_endpoint_climb_each_on_its_own() {
         (size(&cloud, VARIANT).shape, size(&cloud, other).shape)
     };
     let (small, large) = ("ml.m5.large".to_owned(), "ml.m5.xlarge".to_owned());
-    assert_eq!(hear(HIGH_MEM, VARIANT, 0), (large.clone(), small.clone()));
-    assert_eq!(hear(HIGH_MEM, other, 30), (large.clone(), large.clone()));
-    assert_eq!(hear(LOW_MEM, VARIANT, 60), (small.clone(), large));
-    assert_eq!(hear(LOW_MEM, other, 90), (small.clone(), small));
+    assert_eq!(answer_alarm(HIGH_MEM, VARIANT, 0), (large.clone(), small.clone()));
+    assert_eq!(answer_alarm(HIGH_MEM, other, 30), (large.clone(), large.clone()));
+    assert_eq!(answer_alarm(LOW_MEM, VARIANT, 60), (small.clone(), large));
+    assert_eq!(answer_alarm(LOW_MEM, other, 90), (small.clone(), small));
     tick(120, &cloud, &policy);
     tick(150, &cloud, &policy);
     nothing_is_left_over(&cloud, "both up, both down");
@@ -207,18 +211,18 @@ fn our_own_alarm_stops_at_what_the_operator_deployed() {
     let (cloud, policy) = (low(), policy(""));
     on(&cloud, VARIANT, |found| found.shape = "ml.m5.2xlarge".to_owned());
     let pair = support::pair_alarm(MEM_PAIR);
-    hear(HIGH_MEM, 0, &cloud, &policy);
+    answer_alarm(HIGH_MEM, 0, &cloud, &policy);
     cloud.advance(minute(30));
-    assert_eq!(hear(&pair, 30, &cloud, &policy).result, Ending::Applied);
+    assert_eq!(answer_alarm(&pair, 30, &cloud, &policy).result, Ending::Applied);
     cloud.advance(minute(60));
-    let outcome = hear(&pair, 60, &cloud, &policy);
+    let outcome = answer_alarm(&pair, 60, &cloud, &policy);
     assert_eq!((reason(&outcome), shape(&cloud).as_str()), ("at_floor", "ml.m5.2xlarge"));
     assert_eq!(pairs(&cloud.snapshot(), VARIANT, MEM_PAIR), [], "and goes");
-    // An alarm of the operator's own means what it says, and what is below leaves nothing to take back.
-    assert_eq!(hear(LOW_MEM, 90, &cloud, &policy).result, Ending::Applied);
+    // An operator's alarm scales below that, and below the floor nothing remains to scale down.
+    assert_eq!(answer_alarm(LOW_MEM, 90, &cloud, &policy).result, Ending::Applied);
     cloud.advance(minute(120));
     assert_eq!(shape(&cloud), "ml.m5.xlarge");
-    assert_eq!(hear(HIGH_MEM, 120, &cloud, &policy).result, Ending::Applied);
+    assert_eq!(answer_alarm(HIGH_MEM, 120, &cloud, &policy).result, Ending::Applied);
     tick(150, &cloud, &policy);
     assert_eq!((shape(&cloud).as_str(), copies(&cloud.snapshot())), ("ml.m5.2xlarge", vec![]));
 }
@@ -227,13 +231,13 @@ fn our_own_alarm_stops_at_what_the_operator_deployed() {
 fn a_deleted_original_does_not_raise_the_floor() {
     let (cloud, policy) = (low(), policy(""));
     let pair = support::pair_alarm(MEM_PAIR);
-    hear(HIGH_MEM, 0, &cloud, &policy);
+    answer_alarm(HIGH_MEM, 0, &cloud, &policy);
     cloud.advance(minute(10));
     cloud.with(|world| world.configurations.remove("churn"));
-    hear(HIGH_MEM, 30, &cloud, &policy);
+    answer_alarm(HIGH_MEM, 30, &cloud, &policy);
     for at in [60, 90] {
         tick(at, &cloud, &policy);
-        assert_eq!(hear(&pair, at, &cloud, &policy).result, Ending::Applied);
+        assert_eq!(answer_alarm(&pair, at, &cloud, &policy).result, Ending::Applied);
         cloud.advance(minute(at + 20));
     }
     tick(120, &cloud, &policy);
@@ -254,10 +258,10 @@ fn a_longer_step_back_stops_at_the_floor() {
         "[[rule]]\nalarm = \"*mem\"\naxis = \"shape\"\nstep = 2\n\
          pair = { alarm = \"small\", metric = \"MemoryUtilization\", below = 10, window = \"5m\" }",
     );
-    hear(HIGH_MEM, 0, &cloud, &policy);
+    answer_alarm(HIGH_MEM, 0, &cloud, &policy);
     cloud.advance(minute(20));
     assert_eq!(shape(&cloud), "ml.m5.24xlarge", "the ladder ends after one rung");
-    hear(&support::pair_alarm("small"), 30, &cloud, &policy);
+    answer_alarm(&support::pair_alarm("small"), 30, &cloud, &policy);
     cloud.advance(minute(60));
     assert_eq!(shape(&cloud), "ml.m5.12xlarge");
 }
@@ -270,16 +274,19 @@ fn a_pair_is_known_to_the_rule_that_it_was_made_for_and_to_no_other() {
         "[[rule]]\nalarm = \"big\"\naxis = \"shape\"\n\
          pair = { alarm = \"own_low_mem\", metric = \"MemoryUtilization\", below = 10, window = \"5m\" }",
     );
-    hear("big", 0, &cloud, &rule);
+    answer_alarm("big", 0, &cloud, &rule);
     // A built-in rule's glob would match its name.
     cloud.advance(minute(30));
-    assert_eq!(reason(&hear(&support::pair_alarm("own_low_mem"), 30, &cloud, &policy(""))), "no_rule");
+    assert_eq!(
+        reason(&answer_alarm(&support::pair_alarm("own_low_mem"), 30, &cloud, &policy(""))),
+        "no_rule"
+    );
 }
 
 #[test]
-fn what_an_operator_puts_in_force_meanwhile_is_the_new_floor() {
+fn a_configuration_that_an_operator_activates_is_the_new_floor() {
     let (cloud, policy) = (low(), policy(""));
-    hear(HIGH_MEM, 0, &cloud, &policy);
+    answer_alarm(HIGH_MEM, 0, &cloud, &policy);
     cloud.advance(minute(30));
     cloud.with(|world| {
         let mut theirs = world.configurations["churn"].clone();
@@ -298,9 +305,9 @@ fn what_an_operator_puts_in_force_meanwhile_is_the_new_floor() {
     assert_eq!(shape(&cloud), "ml.m5.4xlarge");
 }
 
-// ---- what is remembered ----
+// ---- recorded failures ----
 
-/// The platform gives an update up and puts everything back.
+/// The platform rolls an update back.
 fn roll_back(cloud: &SimulatedCloud, at: i64) {
     cloud.advance(minute(at));
     on(cloud, VARIANT, |found| {
@@ -311,56 +318,56 @@ fn roll_back(cloud: &SimulatedCloud, at: i64) {
 }
 
 #[test]
-fn a_rolled_back_step_is_told_and_not_tried_again_for_an_hour() {
+fn a_rolled_back_step_is_noted_and_not_tried_again_for_an_hour() {
     let (cloud, policy) = (low(), policy(""));
-    hear(HIGH_MEM, 0, &cloud, &policy);
+    answer_alarm(HIGH_MEM, 0, &cloud, &policy);
     roll_back(&cloud, 3);
-    let outcome = hear(HIGH_MEM, 20, &cloud, &policy);
+    let outcome = answer_alarm(HIGH_MEM, 20, &cloud, &policy);
     assert_eq!(reason(&outcome), "infeasible");
     assert!(report::explanation(&outcome).contains("rolled back"), "{}", report::explanation(&outcome));
-    // At once it is written down, the note of the step goes, and so do the copy and the pair.
+    // The failure is recorded at once. The note of the step, the copy and the pair are deleted.
     let calls = ["aws:DeleteTags", "aws:AddTags", "aws:DeleteEndpointConfig", "aws:DeleteAlarms"];
     assert_eq!(operations(&outcome), calls);
     assert!(outcome.notes[0].contains("rolled back"), "{:?}", outcome.notes);
     assert_eq!(tags(&cloud.snapshot()), ["stepladder:infeasible/AllTraffic/ml.m5.xlarge"]);
-    // It counts from the rollback, not from the last look.
-    assert_eq!(reason(&hear(HIGH_MEM, 62, &cloud, &policy)), "infeasible");
-    assert_eq!(hear(HIGH_MEM, 63, &cloud, &policy).result, Ending::Applied);
+    // The backoff starts at the rollback, not at the last observation.
+    assert_eq!(reason(&answer_alarm(HIGH_MEM, 62, &cloud, &policy)), "infeasible");
+    assert_eq!(answer_alarm(HIGH_MEM, 63, &cloud, &policy).result, Ending::Applied);
     cloud.advance(minute(90));
-    assert_eq!(hear(LOW_MEM, 120, &cloud, &policy).result, Ending::Applied);
+    assert_eq!(answer_alarm(LOW_MEM, 120, &cloud, &policy).result, Ending::Applied);
     tick(150, &cloud, &policy);
     nothing_is_left_over(&cloud, "rolled back, then up and down");
 }
 
 #[test]
-fn a_type_beyond_the_quota_fails_once_and_is_not_asked_for_again() {
+fn a_type_beyond_the_quota_fails_once_and_is_not_tried_again() {
     let (cloud, policy) = (low(), policy("[defaults]\ncapacity_backoff = \"30m\""));
     cloud.with(|world| world.unavailable.push("ml.m5.xlarge".to_owned()));
-    let outcome = hear(HIGH_MEM, 0, &cloud, &policy);
+    let outcome = answer_alarm(HIGH_MEM, 0, &cloud, &policy);
     assert_eq!(outcome.error.as_ref().map(stepladder::platform::Error::kind), Some("over_quota"));
     assert!(!outcome.is_retryable(), "the quota will not be raised within minutes");
     assert_eq!(operations(&outcome).last(), Some(&"aws:AddTags"));
-    assert_eq!(reason(&hear(HIGH_MEM, 29, &cloud, &policy)), "infeasible");
+    assert_eq!(reason(&answer_alarm(HIGH_MEM, 29, &cloud, &policy)), "infeasible");
     cloud.with(|world| world.unavailable.clear());
-    assert_eq!(hear(HIGH_MEM, 30, &cloud, &policy).result, Ending::Applied);
+    assert_eq!(answer_alarm(HIGH_MEM, 30, &cloud, &policy).result, Ending::Applied);
 }
 
 #[rstest]
-// The service will not have it, whatever its reason.
+// The service refuses it for any reason.
 #[case::refused(Error::Refused { operation: "aws:UpdateEndpoint".to_owned(), message: "no".to_owned() }, "infeasible")]
 // A permission is missing.
 #[case::denied(
     Error::Denied { operation: "aws:UpdateEndpoint".to_owned(), permission: String::new(), message: "no".to_owned() },
     "infeasible"
 )]
-// Somebody else's change was in the way: the next time is as good as the first.
+// Another change was in progress: the next attempt may succeed.
 #[case::in_progress(Error::InProgress { operation: "aws:UpdateEndpoint".to_owned(), message: "no".to_owned() }, "resize")]
 fn an_update_that_is_not_accepted_is_no_rollback(#[case] error: Error, #[case] next: &str) {
     let (cloud, policy) = (low(), policy(""));
-    hear(HIGH_MEM, 0, &Interrupted::at(3, error, &cloud), &policy);
-    // Somebody's change of another variant is completed.
+    answer_alarm(HIGH_MEM, 0, &Interrupted::at(3, error, &cloud), &policy);
+    // A change of another variant is completed.
     on(&cloud, VARIANT, |found| found.last_change = Some(minute(5)));
-    let outcome = hear(HIGH_MEM, 20, &cloud, &policy);
+    let outcome = answer_alarm(HIGH_MEM, 20, &cloud, &policy);
     assert_eq!(reason(&outcome), next, "{}", report::explanation(&outcome));
     assert!(!report::explanation(&outcome).contains("rolled back"));
 }
@@ -373,17 +380,17 @@ fn a_copy_that_is_refused_is_not_tried_again_at_once() {
         permission: "iam:PassRole".to_owned(),
         message: "no".to_owned(),
     };
-    hear(HIGH_MEM, 0, &Interrupted::at(1, error, &cloud), &policy);
-    assert_eq!(reason(&hear(HIGH_MEM, 1, &cloud, &policy)), "infeasible");
+    answer_alarm(HIGH_MEM, 0, &Interrupted::at(1, error, &cloud), &policy);
+    assert_eq!(reason(&answer_alarm(HIGH_MEM, 1, &cloud, &policy)), "infeasible");
 }
 
-/// What is on record of the last changes.
+/// The record of recent changes.
 fn record(cloud: &SimulatedCloud) -> Option<String> {
     cloud.snapshot().endpoints.get("churn")?.tags.get("stepladder:recent/AllTraffic").cloned()
 }
 
 #[rstest]
-// The type is beyond the quota, which the change itself tells: the fourth call after pair, copy and note.
+// The type is beyond the quota, which the change itself reports: the fourth call after pair, copy and note.
 #[case::of_the_type(HIGH_MEM, 3, Error::OverQuota { operation: "aws:UpdateEndpoint".to_owned(), message: "no".to_owned() })]
 // The count is: the pair and the record come before it.
 #[case::of_the_count(HIGH_CPU, 2, Error::OverQuota { operation: "any".to_owned(), message: "no".to_owned() })]
@@ -399,49 +406,54 @@ fn a_change_that_is_not_accepted_is_on_no_record(
     let before = before.map(str::to_owned);
     let tagged = before.clone().map(|text| ("stepladder:recent/AllTraffic".to_owned(), text));
     on(&cloud, VARIANT, |found| found.tags.extend(tagged));
-    let outcome = hear(alarm, 0, &Interrupted::at(calls, error, &cloud), &policy);
+    let outcome = answer_alarm(alarm, 0, &Interrupted::at(calls, error, &cloud), &policy);
     assert!(operations(&outcome).contains(&"aws:AddTags"), "{outcome:?}");
     assert_eq!(record(&cloud), before);
     // One that is accepted is on it.
-    hear(HIGH_CPU, 2, &cloud, &policy);
+    answer_alarm(HIGH_CPU, 2, &cloud, &policy);
     assert_ne!(record(&cloud), before);
 }
 
 #[test]
-fn what_one_rule_must_know_of_changes_every_rule_writes_down() {
+fn every_rule_records_changes_if_one_rule_needs_them() {
     let text = "[[rule]]\nalarm = \"busy\"\naxis = \"instances\"\nstep = 3\ncooldown = { up = \"30m\" }";
     let cloud = low();
-    hear(HIGH_CPU, 0, &cloud, &policy(text));
+    answer_alarm(HIGH_CPU, 0, &cloud, &policy(text));
     assert!(record(&cloud).is_some_and(|record| record.ends_with("i+1")));
     // A rule for another target need not know.
     let cloud = low();
-    hear(HIGH_CPU, 0, &cloud, &policy(&text.replace("step = 3", "step = 3\ntarget = \"*fraud*\"")));
+    answer_alarm(HIGH_CPU, 0, &cloud, &policy(&text.replace("step = 3", "step = 3\ntarget = \"*fraud*\"")));
     assert_eq!(record(&cloud), None);
     // What a target has for itself counts as well.
     let own = "[[target]]\ntarget = \"*churn*\"\nmax_changes_per_hour = 5";
     let cloud = low();
-    hear(HIGH_CPU, 0, &cloud, &policy(own));
+    answer_alarm(HIGH_CPU, 0, &cloud, &policy(own));
     assert!(record(&cloud).is_some());
     let cloud = low();
-    hear(HIGH_CPU, 0, &cloud, &policy(&own.replace("churn", "fraud")));
+    answer_alarm(HIGH_CPU, 0, &cloud, &policy(&own.replace("churn", "fraud")));
     assert_eq!(record(&cloud), None);
     let cloud = low();
-    hear(HIGH_CPU, 0, &cloud, &policy("[[target]]\ntarget = \"*churn*\"\ncooldown = { up = \"0s\" }"));
+    answer_alarm(
+        HIGH_CPU,
+        0,
+        &cloud,
+        &policy("[[target]]\ntarget = \"*churn*\"\ncooldown = { up = \"0s\" }"),
+    );
     assert_eq!(record(&cloud), None);
 }
 
 #[test]
-fn only_the_change_itself_tells_that_a_type_cannot_be_had() {
+fn only_the_change_itself_proves_that_a_type_is_unavailable() {
     let (cloud, policy) = (low(), policy(""));
     let error = Error::OverQuota { operation: "aws:PutMetricAlarm".to_owned(), message: "alarms".to_owned() };
-    hear(HIGH_MEM, 0, &Interrupted::at(0, error, &cloud), &policy);
-    assert_eq!(hear(HIGH_MEM, 1, &cloud, &policy).result, Ending::Applied);
+    answer_alarm(HIGH_MEM, 0, &Interrupted::at(0, error, &cloud), &policy);
+    assert_eq!(answer_alarm(HIGH_MEM, 1, &cloud, &policy).result, Ending::Applied);
 }
 
 #[test]
 fn a_configuration_that_is_deleted_under_its_endpoint_leaves_the_type_alone() {
-    let (cloud, policy) = (low_and_registered(), policy(PARK));
-    hear(HIGH_MEM, 0, &cloud, &policy);
+    let (cloud, policy) = (low_and_registered(), policy(SUSPEND));
+    answer_alarm(HIGH_MEM, 0, &cloud, &policy);
     cloud.advance(minute(10));
     cloud.with(|world| {
         let effective = world.endpoints["churn"].configuration.clone();
@@ -449,15 +461,15 @@ fn a_configuration_that_is_deleted_under_its_endpoint_leaves_the_type_alone() {
     });
     tick(10, &cloud, &policy);
     tick(11, &cloud, &policy);
-    all_is_put_back(&cloud, "without a configuration");
-    assert_eq!(reason(&hear(HIGH_MEM, 30, &cloud, &policy)), "not_resizable");
+    native_scaling_is_restored(&cloud, "without a configuration");
+    assert_eq!(reason(&answer_alarm(HIGH_MEM, 30, &cloud, &policy)), "not_resizable");
 }
 
 #[test]
-fn a_copy_that_may_be_about_to_serve_is_left_alone() {
+fn a_recent_copy_is_not_deleted() {
     let (cloud, policy) = (low(), policy(""));
     // cut short between the copy and the change
-    let cut = hear(HIGH_MEM, 0, &Interrupted::after(3, Side::Before, &cloud), &policy);
+    let cut = answer_alarm(HIGH_MEM, 0, &Interrupted::after(3, Side::Before, &cloud), &policy);
     assert_eq!(cut.result, Ending::Failed);
     tick(14, &cloud, &policy);
     assert_eq!(copies(&cloud.snapshot()).len(), 1, "another event may be at work on it");
@@ -466,9 +478,9 @@ fn a_copy_that_may_be_about_to_serve_is_left_alone() {
 }
 
 #[test]
-fn what_only_looks_like_ours_is_never_deleted() {
+fn a_foreign_configuration_with_our_prefix_is_never_deleted() {
     let (cloud, policy) = (low(), policy(""));
-    hear(HIGH_MEM, 0, &cloud, &policy);
+    answer_alarm(HIGH_MEM, 0, &cloud, &policy);
     let foreign = "stepladder-churn-of-somebody-else".to_owned();
     cloud.with(|world| {
         let mut copy = world.configurations.values().next().unwrap().clone();
@@ -477,7 +489,7 @@ fn what_only_looks_like_ours_is_never_deleted() {
         world.configurations.insert(foreign.clone(), copy);
     });
     cloud.advance(minute(20));
-    hear(LOW_MEM, 40, &cloud, &policy);
+    answer_alarm(LOW_MEM, 40, &cloud, &policy);
     tick(60, &cloud, &policy);
     assert_eq!(copies(&cloud.snapshot()), [&foreign]);
 }
@@ -487,11 +499,11 @@ fn what_only_looks_like_ours_is_never_deleted() {
 #[test]
 fn a_registered_variant_keeps_its_type_unless_it_may_be_parked() {
     let cloud = low_and_registered();
-    let outcome = hear(HIGH_MEM, 0, &cloud, &policy(""));
+    let outcome = answer_alarm(HIGH_MEM, 0, &cloud, &policy(""));
     assert_eq!(reason(&outcome), "owned_elsewhere");
     assert!(report::explanation(&outcome).contains("native_autoscaling = \"suspend\""));
     assert_eq!(operations(&outcome), [""; 0]);
-    let outcome = hear(HIGH_MEM, 0, &cloud, &policy(PARK));
+    let outcome = answer_alarm(HIGH_MEM, 0, &cloud, &policy(SUSPEND));
     let calls = [
         "aws:PutMetricAlarm",
         "aws:CreateEndpointConfig",
@@ -506,37 +518,37 @@ fn a_registered_variant_keeps_its_type_unless_it_may_be_parked() {
 fn a_suspended_direction_is_honoured_and_the_other_is_free() {
     let cloud = cloud_with(VARIANT, 2, "ml.m5.large");
     scaled_natively(&cloud, &json!({ "DynamicScalingInSuspended": true }), 0);
-    let low = hear(support::LOW_CPU, 0, &cloud, &policy(""));
+    let low = answer_alarm(support::LOW_CPU, 0, &cloud, &policy(""));
     assert_eq!(reason(&low), "paused");
-    assert_eq!(hear(HIGH_CPU, 0, &cloud, &policy("")).result, Ending::Applied);
+    assert_eq!(answer_alarm(HIGH_CPU, 0, &cloud, &policy("")).result, Ending::Applied);
 }
 
 #[test]
-fn nothing_is_parked_that_no_tick_would_put_back() {
+fn native_scaling_is_not_suspended_if_no_tick_would_restore_it() {
     let cloud = low_and_registered();
-    let mut called_directly = policy(PARK);
-    called_directly.alarm_action = None;
-    assert_eq!(reason(&hear(HIGH_MEM, 0, &cloud, &called_directly)), "owned_elsewhere");
+    let mut without_topic = policy(SUSPEND);
+    without_topic.alarm_action = None;
+    assert_eq!(reason(&answer_alarm(HIGH_MEM, 0, &cloud, &without_topic)), "owned_elsewhere");
     let rule = "[[rule]]\nalarm = \"*mem*\"\naxis = \"shape\"\nnative_autoscaling = \"suspend\"";
     let error = Policy::parse(rule).unwrap_err().to_string();
     assert!(error.contains("without a `pair`"), "{error}");
 }
 
 #[test]
-fn a_step_down_that_parks_writes_the_pair_that_looks_after_it() {
+fn a_scale_down_that_suspends_native_scaling_writes_the_pair_that_restores_it() {
     let cloud = low_and_registered();
     on(&cloud, VARIANT, |found| found.shape = "ml.m5.xlarge".to_owned());
-    let policy = policy(PARK);
-    let outcome = hear(LOW_MEM, 0, &cloud, &policy);
+    let policy = policy(SUSPEND);
+    let outcome = answer_alarm(LOW_MEM, 0, &cloud, &policy);
     assert_eq!(operations(&outcome).first(), Some(&"aws:PutMetricAlarm"), "{outcome:?}");
     tick(10, &cloud, &policy);
     tick(11, &cloud, &policy);
-    all_is_put_back(&cloud, "down by an alarm of their own");
+    native_scaling_is_restored(&cloud, "down by an alarm of their own");
     assert_eq!(pairs(&cloud.snapshot(), VARIANT, MEM_PAIR), []);
 }
 
 #[test]
-fn a_variant_may_be_parked_for_the_cheapest_type_too() {
+fn native_scaling_is_suspended_for_the_cheapest_type_too() {
     let cloud = low();
     scaled_natively(&cloud, &json!({}), 0);
     on(&cloud, VARIANT, |found| {
@@ -546,10 +558,10 @@ fn a_variant_may_be_parked_for_the_cheapest_type_too() {
     let before = cloud.snapshot().scalable;
     let pair = "pair = { alarm = \"low_mem\", metric = \"MemoryUtilization\", below = 10, window = \"5m\" }";
     let rule = |more: &str| format!("[[rule]]\nalarm = \"*mem*\"\naxis = \"cheapest\"\n{more}\n{pair}");
-    // Where it may not be, the type stays.
-    assert_eq!(reason(&hear(HIGH_MEM, 0, &cloud, &policy(&rule("")))), "on_target");
+    // Without the permission to suspend it, the type stays.
+    assert_eq!(reason(&answer_alarm(HIGH_MEM, 0, &cloud, &policy(&rule("")))), "on_target");
     let policy = policy(&rule("native_autoscaling = \"suspend\""));
-    let outcome = hear(HIGH_MEM, 1, &cloud, &policy);
+    let outcome = answer_alarm(HIGH_MEM, 1, &cloud, &policy);
     assert!(operations(&outcome).contains(&"aws:DeregisterScalableTarget"), "{outcome:?}");
     cloud.advance(minute(10));
     assert_eq!(shape(&cloud), "ml.m5.xlarge");
@@ -559,27 +571,27 @@ fn a_variant_may_be_parked_for_the_cheapest_type_too() {
 }
 
 #[test]
-fn what_was_parked_is_put_back_though_its_rule_has_left_the_policy() {
+fn suspended_native_scaling_is_restored_although_its_rule_has_left_the_policy() {
     let cloud = low_and_registered();
     let mut rule = policy(
         "[[rule]]\nalarm = \"big\"\naxis = \"shape\"\nnative_autoscaling = \"suspend\"\n\
          pair = { alarm = \"small\", metric = \"MemoryUtilization\", below = 10, window = \"5m\" }",
     );
     rule.alarm_action = Some(TOPIC_ARN.to_owned());
-    assert_eq!(hear("big", 0, &cloud, &rule).result, Ending::Applied);
+    assert_eq!(answer_alarm("big", 0, &cloud, &rule).result, Ending::Applied);
     for at in [10, 11] {
         tick(at, &cloud, &policy(""));
     }
-    all_is_put_back(&cloud, "without its rule");
+    native_scaling_is_restored(&cloud, "without its rule");
     assert_eq!(shape(&cloud), "ml.m5.xlarge", "and nothing else happens");
-    // While it fires, somebody is told each time.
+    // While it fires, each tick reports the missing rule.
     on(&cloud, VARIANT, |found| found.metrics.insert("MemoryUtilization".to_owned(), 1.0));
-    let told = tick(30, &cloud, &policy(""));
-    assert_eq!(told.iter().map(reason).collect::<Vec<_>>(), ["no_rule"]);
+    let outcomes = tick(30, &cloud, &policy(""));
+    assert_eq!(outcomes.iter().map(reason).collect::<Vec<_>>(), ["no_rule"]);
 }
 
-/// Everything of Application Auto Scaling is as it was, and the alarm calls a policy that exists.
-fn all_is_put_back(cloud: &SimulatedCloud, story: &str) {
+/// Checks that Application Auto Scaling is registered as before, and that the alarm triggers an existing policy.
+fn native_scaling_is_restored(cloud: &SimulatedCloud, story: &str) {
     let (world, before) = (cloud.snapshot(), low_and_registered().snapshot());
     let names = |world: &World| {
         let native = &world.scalable[VARIANT];
@@ -592,64 +604,64 @@ fn all_is_put_back(cloud: &SimulatedCloud, story: &str) {
     assert_eq!(names(&world), names(&before), "{story}");
     let busy = world.alarms.iter().find(|alarm| alarm.id == BUSY).unwrap();
     let AlarmDefinition::Aws(alarm) = &busy.definition else { panic!("an OCI alarm") };
-    let called =
+    let triggered =
         world.scalable[VARIANT].policies.iter().find(|policy| policy["PolicyARN"] == alarm.actions[0]);
-    assert_eq!(called.map(|policy| &policy["PolicyName"]), Some(&json!("policy-0")), "{story}");
+    assert_eq!(triggered.map(|policy| &policy["PolicyName"]), Some(&json!("policy-0")), "{story}");
 }
 
 #[test]
-fn what_was_parked_is_put_back_when_the_endpoint_is_at_rest() {
-    let (cloud, policy) = (low_and_registered(), policy(PARK));
-    hear(HIGH_MEM, 0, &cloud, &policy);
+fn suspended_native_scaling_is_restored_when_the_endpoint_has_settled() {
+    let (cloud, policy) = (low_and_registered(), policy(SUSPEND));
+    answer_alarm(HIGH_MEM, 0, &cloud, &policy);
     assert_eq!(cloud.snapshot().scalable, [].into());
     tick(2, &cloud, &policy);
     assert_eq!(cloud.snapshot().scalable, [].into(), "it is changing still");
     tick(10, &cloud, &policy);
     tick(11, &cloud, &policy);
-    all_is_put_back(&cloud, "up");
+    native_scaling_is_restored(&cloud, "up");
     assert_eq!(tags(&cloud.snapshot()), Vec::<&String>::new());
-    hear(LOW_MEM, 30, &cloud, &policy);
+    answer_alarm(LOW_MEM, 30, &cloud, &policy);
     tick(40, &cloud, &policy);
     tick(41, &cloud, &policy);
-    all_is_put_back(&cloud, "up and down");
+    native_scaling_is_restored(&cloud, "up and down");
     nothing_is_left_over(&cloud, "up and down");
 }
 
 #[test]
-fn a_pair_that_is_lost_while_something_is_parked_comes_back() {
-    let (cloud, policy) = (low_and_registered(), policy(PARK));
-    hear(HIGH_MEM, 0, &cloud, &policy);
+fn a_pair_deleted_while_native_scaling_is_suspended_is_created_again() {
+    let (cloud, policy) = (low_and_registered(), policy(SUSPEND));
+    answer_alarm(HIGH_MEM, 0, &cloud, &policy);
     cloud.with(|world| world.alarms.retain(|alarm| !alarm.is_ours()));
     cloud.advance(minute(2));
-    // It is said once more while the change is under way, and never again: only the pair brings the look that
-    // puts back what was parked.
-    assert_eq!(operations(&hear(HIGH_MEM, 2, &cloud, &policy)), ["aws:PutMetricAlarm"]);
+    // The alarm fires once more during the change, and never again. Only the pair leads to the observation that restores
+    // native autoscaling.
+    assert_eq!(operations(&answer_alarm(HIGH_MEM, 2, &cloud, &policy)), ["aws:PutMetricAlarm"]);
     tick(10, &cloud, &policy);
     tick(11, &cloud, &policy);
-    all_is_put_back(&cloud, "its pair was lost");
+    native_scaling_is_restored(&cloud, "its pair was lost");
 }
 
-// ---- cut short ----
+// ---- interrupted ----
 
-/// How a story begins, and the policy that it is told under.
+/// The initial state of a sequence, and its policy.
 #[derive(Debug, Clone, Copy)]
 enum Ground {
     Plain,
-    Parked,
+    Suspended,
 }
 
 impl Ground {
     fn cloud(self) -> SimulatedCloud {
         match self {
             Self::Plain => low(),
-            Self::Parked => low_and_registered(),
+            Self::Suspended => low_and_registered(),
         }
     }
 
     fn policy(self) -> Policy {
         match self {
             Self::Plain => policy(""),
-            Self::Parked => policy(PARK),
+            Self::Suspended => policy(SUSPEND),
         }
     }
 }
@@ -670,7 +682,7 @@ fn happen(
 ) -> Vec<Outcome> {
     cloud.advance(minute(at));
     match event {
-        Event::Alarm(name) => vec![hear(name, at, seen, policy)],
+        Event::Alarm(name) => vec![answer_alarm(name, at, seen, policy)],
         Event::Tick => answer(TICK, seen, policy, minute(at)).outcomes,
     }
 }
@@ -701,7 +713,7 @@ fn replay(ground: Ground, past: &[Event]) -> (SimulatedCloud, i64) {
 fn the_next_events_put_a_crash_right(
     #[case] past: &[Event],
     #[case] event: Event,
-    #[values(Ground::Plain, Ground::Parked)] ground: Ground,
+    #[values(Ground::Plain, Ground::Suspended)] ground: Ground,
     #[values(Side::Before, Side::After)] side: Side,
     #[values(true, false)] load_stays: bool,
 ) {
@@ -721,7 +733,7 @@ fn the_next_events_put_a_crash_right(
             tick(at, &cloud, &policy);
             tick(at + 1, &cloud, &policy);
             let before = shape(&cloud);
-            hear(HIGH_MEM, at + 20, &cloud, &policy);
+            answer_alarm(HIGH_MEM, at + 20, &cloud, &policy);
             assert_ne!(support::heading(&cloud, VARIANT).shape, before, "{story}: it is stuck");
             at += 60;
         }
@@ -730,13 +742,13 @@ fn the_next_events_put_a_crash_right(
             tick(at, &cloud, &policy);
             tick(at + 1, &cloud, &policy);
             if !pairs(&cloud.snapshot(), VARIANT, MEM_PAIR).is_empty() {
-                hear(LOW_MEM, at + 2, &cloud, &policy);
+                answer_alarm(LOW_MEM, at + 2, &cloud, &policy);
             }
             at += 30;
         }
         nothing_is_left_over(&cloud, &story);
-        if matches!(ground, Ground::Parked) {
-            all_is_put_back(&cloud, &story);
+        if matches!(ground, Ground::Suspended) {
+            native_scaling_is_restored(&cloud, &story);
         }
     }
 }
