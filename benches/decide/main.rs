@@ -4,7 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a bench that cannot be set up has failed"
+    reason = "a benchmark without its setup has failed"
 )]
 #![allow(missing_docs, reason = "the macros make functions of their own")]
 

@@ -1,7 +1,7 @@
-"""A stub of AWS: one endpoint at rest at one instance, whatever is asked of it.
+"""A stub of AWS with one settled endpoint of one instance, which no call changes.
 
-So each invocation finds the same, decides the same and makes the same calls, and none is slow
-but for the latency that is asked for.
+So each invocation reads the same state, decides the same and makes the same calls. No call takes
+longer than the configured latency.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ ALARM = "churn-model_deployment_high_cpu"
 
 
 class Aws:
-    """Answers both SDKs, and remembers which operations they called."""
+    """Answers both SDKs, and records the operations that they call."""
 
     def __init__(self, latency_seconds):
         self.latency_seconds = latency_seconds
@@ -40,16 +40,16 @@ class Aws:
             await asyncio.sleep(self.latency_seconds)
         if operation not in ANSWERS:
             return Answer(404, b'{"__type": "UnknownOperationException"}')
-        told = ANSWERS[operation]()
+        answer = ANSWERS[operation]()
         kind = request.headers["content-type"]
         if kind == "application/cbor":
-            body = cbor2.dumps(told, datetime_as_timestamp=True)
+            body = cbor2.dumps(answer, datetime_as_timestamp=True)
             return Answer(200, body, {"Content-Type": kind, "smithy-protocol": "rpc-v2-cbor"})
-        body = json.dumps(told, default=datetime.timestamp).encode()
+        body = json.dumps(answer, default=datetime.timestamp).encode()
         return Answer(200, body, {"Content-Type": kind})
 
     def calls(self):
-        """The operations that were called since this was last asked."""
+        """The operations called since the last read."""
         called, self.called = sorted(self.called), []
         return called
 
@@ -97,7 +97,7 @@ def described_configuration():
 
 
 def described_alarms():
-    """The alarm that calls; its pair does not stand yet, so each invocation writes it."""
+    """The alarm that fires. Its pair does not exist yet, so each invocation writes it."""
     return {
         "MetricAlarms": [
             {

@@ -1,8 +1,8 @@
 """Measures the start of the Lambda function next to that of a boto3 handler with the same calls.
 
-Both are started as Lambda starts them, talk to the same stub of AWS, and must carry out the same
-alarm with the same calls: whichever does not ends the benchmark. The two take turns, and the
-first start of each is thrown away: it fills the page cache and compiles the Python.
+Both start as on Lambda, use the same stub of AWS, and must answer the same alarm with the same
+calls; a difference ends the benchmark. The two take turns. The first start of each is discarded,
+because it fills the page cache and compiles the Python.
 """
 
 import argparse
@@ -31,7 +31,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BINARY = ROOT / "target/lambda/stepladder-lambda/bootstrap"
 EVENT = ROOT / "events/cloudwatch/sns.high-cpu.firing.json"
-# Lambda brings the runtime client itself. It brings boto3, too; who pins it packs it.
+# Lambda provides the runtime client, and boto3 too. A pinned version of boto3 has to be packaged.
 PACKED = ["boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3"]
 
 
@@ -100,7 +100,7 @@ MEASURES = [
 
 
 def environment(aws, runtime, roots):
-    """Nothing but this reaches a function: no proxy, profile or setting of whoever measures."""
+    """The complete environment of a function: no proxy, profile or setting of this machine."""
     trust = {"SSL_CERT_FILE": roots, "AWS_CA_BUNDLE": roots} if roots else {}
     return trust | {
         "PATH": os.defpath,
@@ -136,30 +136,30 @@ def event_of_now():
 async def start(function, aws, roots, warm):
     """One start and its invocations: the samples, and the calls of each invocation."""
     async with Runtime().serving() as runtime:
-        with tempfile.TemporaryFile("w+") as said:
+        with tempfile.TemporaryFile("w+") as log:
             started = time.perf_counter_ns()
             process = subprocess.Popen(
                 function.command,
                 cwd=HERE,
                 env=environment(aws, runtime, roots),
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=log,
+                stderr=log,
             )
             try:
-                with told_of_its_end(process, runtime):
+                with reported_end(process, runtime):
                     return await lifetime(process.pid, started, runtime, aws, warm)
             except FunctionFailed as failed:
-                said.seek(0)
-                raise FunctionFailed(f"{function.name}: {failed}\n{said.read()}") from None
+                log.seek(0)
+                raise FunctionFailed(f"{function.name}: {failed}\n{log.read()}") from None
             finally:
                 process.kill()
                 process.wait()
 
 
 @contextlib.contextmanager
-def told_of_its_end(process, runtime):
-    """Nobody waits for a process that has ended."""
+def reported_end(process, runtime):
+    """Reports the end of the process to the runtime, so that no call waits for it."""
     loop, end = asyncio.get_running_loop(), os.pidfd_open(process.pid)
     loop.add_reader(end, runtime.end, FunctionFailed("the process has ended"))
     try:
@@ -169,8 +169,8 @@ def told_of_its_end(process, runtime):
         os.close(end)
 
 
-# Each invocation writes an alarm, which CloudWatch lets an account do three times a second: the
-# function waits for its turn where it must, and that is not to be measured here.
+# Each invocation writes an alarm, and CloudWatch limits an account to three writes a second. The
+# pause keeps the function's own rate limit out of the measurement.
 APART_SECONDS = 0.4
 
 
@@ -235,7 +235,7 @@ def progress(text):
 
 
 def compared(samples, latency_ms):
-    """A row for each measure. A ratio's target is for an AWS that takes no time."""
+    """A row for each measure. A ratio has a target only without latency."""
     for measured in MEASURES:
         ours, theirs = (measured.summary(samples[name][measured.key]) for name in samples)
         ratio = theirs / ours

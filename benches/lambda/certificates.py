@@ -1,4 +1,4 @@
-"""An authority that nobody else knows, its certificate for loopback, and the roots to trust."""
+"""A private certificate authority, its certificate for loopback, and the roots to trust."""
 
 import ssl
 import subprocess
@@ -10,7 +10,7 @@ KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
 
 
 def issued(folder):
-    """The server's side of TLS, and a bundle of as many roots as a function has to read."""
+    """The server's TLS context, and a bundle with as many roots as a function reads on AWS."""
     root, server = Path(folder, "root"), Path(folder, "server")
     issue(root, "basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign")
     by_root = ["-CA", f"{root}.pem", "-CAkey", f"{root}.key"]

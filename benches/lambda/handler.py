@@ -1,4 +1,4 @@
-"""What one would write with boto3 for the same alarm: the same calls, one after the other."""
+"""A handler with boto3 for the same alarm: the same calls, one after the other."""
 
 import functools
 import json
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import boto3
 
-# Made before the first event, as AWS advises.
+# Created before the first event, as AWS recommends.
 sagemaker = boto3.client("sagemaker")
 scaling = boto3.client("application-autoscaling")
 cloudwatch = boto3.client("cloudwatch")
@@ -29,25 +29,25 @@ def answer(alarm):
     endpoint, variant = dimensions["EndpointName"], dimensions["VariantName"]
     if alarm["NewStateValue"] != "ALARM":
         return held(alarm, "not_firing")
-    seen = sagemaker.describe_endpoint(EndpointName=endpoint)
-    shape = shapes(seen["EndpointConfigName"])[variant]
+    described = sagemaker.describe_endpoint(EndpointName=endpoint)
+    shape = shapes(described["EndpointConfigName"])[variant]
     least, most = bounds(endpoint, variant)
     owned = policies(endpoint, variant)
     pair = f"stepladder/endpoint/{endpoint}/variant/{variant}/model_deployment_low_cpu"
-    standing = cloudwatch.describe_alarms(
+    existing = cloudwatch.describe_alarms(
         AlarmNames=[alarm["AlarmName"], pair], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
     )
-    running = next(v for v in seen["ProductionVariants"] if v["VariantName"] == variant)
+    running = next(v for v in described["ProductionVariants"] if v["VariantName"] == variant)
     count = running["CurrentInstanceCount"]
-    if seen["EndpointStatus"] != "InService":
+    if described["EndpointStatus"] != "InService":
         return held(alarm, "busy")
-    if evidence_since(alarm) < seen["LastModifiedTime"]:
+    if evidence_since(alarm) < described["LastModifiedTime"]:
         return held(alarm, "stale")
     if owned:
         return held(alarm, "owned_elsewhere")
     if not least <= count < most:
         return held(alarm, "at_ceiling")
-    if all(one["AlarmName"] != pair for one in standing["MetricAlarms"]):
+    if all(one["AlarmName"] != pair for one in existing["MetricAlarms"]):
         put_pair(pair, endpoint, variant, shape)
     sagemaker.update_endpoint_weights_and_capacities(
         EndpointName=endpoint,
@@ -63,7 +63,7 @@ def held(alarm, reason):
 
 
 def evidence_since(alarm):
-    """When the oldest data that the alarm speaks of was measured."""
+    """The time of the oldest data that the alarm evaluated."""
     fired = datetime.strptime(alarm["StateChangeTime"], "%Y-%m-%dT%H:%M:%S.%f%z")
     trigger = alarm["Trigger"]
     return fired - timedelta(seconds=trigger["Period"] * trigger["EvaluationPeriods"])

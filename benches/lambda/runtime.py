@@ -1,4 +1,4 @@
-"""A stub of the Lambda Runtime API: hands a function its events, and tells how long it took."""
+"""A stub of the Lambda Runtime API: gives a function its events, and measures the time."""
 
 import asyncio
 import contextlib
@@ -8,17 +8,17 @@ import time
 from server import Answer, serving
 
 API = "/2018-06-01/runtime"
-# Far more than any start takes: a function that hangs is reported, not waited for.
+# Far longer than any start: a function that hangs is reported.
 PATIENCE_SECONDS = 30
 FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:bench"
 
 
 class FunctionFailed(Exception):
-    """The function told an error instead of a reply, or nothing at all."""
+    """The function returned an error instead of a reply, or nothing at all."""
 
 
 class Runtime:
-    """What one process of a function talks to."""
+    """The Runtime API of one function process."""
 
     def __init__(self):
         self.asked = asyncio.Queue()
@@ -45,7 +45,7 @@ class Runtime:
         return Answer(202)
 
     def end(self, failed):
-        """Whatever is being waited for will not come."""
+        """Ends every wait with this failure."""
         self.asked.put_nowait(failed)
         self.replies.put_nowait((0, failed))
 
@@ -59,7 +59,7 @@ class Runtime:
         }
 
     async def first_asked(self):
-        """When the function asked for an event, in nanoseconds of the performance counter."""
+        """When the function requested its first event, in nanoseconds of the performance counter."""
         return unless_failed(await in_time(self.asked.get(), "an event is asked for"))
 
     async def invoke(self, event):

@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server on loopback, which knows when each request has arrived."""
+"""A small HTTP/1.1 server on loopback, which records when each request arrives."""
 
 import asyncio
 import contextlib

@@ -23,21 +23,21 @@ import agent
 from agent import Agent, InvokeError
 
 BINARY = ROOT / "target/oci/function/stepladder-oci"
-# Where calls take less, those that are made at once may well not overlap.
+# With less latency, concurrent calls may not overlap.
 LEAST_LATENCY_MS = 10
-# What the time of a warm invocation is judged at.
+# The latency for the target of a warm invocation.
 USUAL_LATENCY_MS = 50
-# The socket is waited for by looking, so this is how exact its time is.
+# The benchmark polls for the socket, so this is the precision of the start time.
 agent.PAUSE = 0.0002
 
 
 class FunctionFailed(Exception):
-    """The function did something else than is to be measured."""
+    """The function did something else than the measured work."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """How an invocation ends, and the calls of it that change something."""
+    """The result of an invocation, and its calls that change something."""
 
     result: str
     reason: str | None
@@ -55,7 +55,7 @@ class Measure:
     key: str
     label: str
     unit: str
-    # What of all samples is held against the target.
+    # Reduces all samples to the number that the target applies to.
     summary: object = max
     most: float | None = None
 
@@ -100,13 +100,13 @@ def as_expected_or_failed(answer, calls, expected):
     changes = tuple(call["operation"] for call in calls if call["method"] != "GET")
     found = (answer.status, ends, changes, {call["status"] for call in calls})
     if found != (200, [(expected.result, expected.reason)], expected.changes, {200}):
-        said = [(call["operation"], call["status"]) for call in calls]
-        raise FunctionFailed(f"expected {expected}, found {answer.body.decode()} after {said}")
+        made = [(call["operation"], call["status"]) for call in calls]
+        raise FunctionFailed(f"expected {expected}, found {answer.body.decode()} after {made}")
 
 
 @contextlib.contextmanager
 def started(binary, stage):
-    """A fresh process, which says why where it fails, and the milliseconds until its socket."""
+    """A fresh process, which reports why it fails, and the milliseconds until its socket."""
     function = Agent([str(binary)], stage.configuration())
     try:
         begun = time.perf_counter_ns()
@@ -120,7 +120,7 @@ def started(binary, stage):
 
 
 def without_latency(binary, stage, warm):
-    """One process and its invocations, where OCI answers at once."""
+    """One process and its invocations, without latency."""
     stage.begin(0)
     samples = defaultdict(list)
     with started(binary, stage) as (function, listening):
@@ -136,7 +136,7 @@ def without_latency(binary, stage, warm):
 
 
 def with_latency(binary, stage, warm, latency_ms):
-    """One process and its invocations, where each call of OCI takes its time."""
+    """One process and its invocations, with latency in each call of OCI."""
     stage.begin(latency_ms / 1000)
     samples = defaultdict(list)
 
@@ -252,7 +252,7 @@ def arguments():
 
 def main():
     options = arguments()
-    # However it ends, no frozen function is left behind.
+    # No frozen function is left behind, also after a failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     try:
         samples = measure(options)

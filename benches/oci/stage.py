@@ -1,4 +1,4 @@
-"""The OCI that the function is measured against: one deployment at rest, and the alarm about it."""
+"""The OCI of the measurement: one settled deployment, and its alarm."""
 
 import json
 import sys
@@ -19,7 +19,7 @@ UPDATE_SECONDS = 3600
 
 
 class Stage:
-    """One emulator, and what it needs to hold before each invocation."""
+    """One emulator, and its state before each invocation."""
 
     def __init__(self):
         self.emulator = Emulator(update_seconds=UPDATE_SECONDS)
@@ -32,7 +32,7 @@ class Stage:
         self.emulator.close()
 
     def configuration(self):
-        """What tells the function where it is and who it is."""
+        """The function's environment: its region, its endpoints and its identity."""
         return {
             "OCI_RESOURCE_PRINCIPAL_RPST": self.emulator["rpst"],
             "OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM": self.emulator["pem"],
@@ -43,7 +43,7 @@ class Stage:
         }
 
     def begin(self, latency_seconds):
-        """Nothing but the deployment and the alarm that calls; each call takes so long."""
+        """Resets OCI to the deployment and the alarm that fires; each call has this latency."""
         self.emulator.control("POST", "/reset")
         self.put()
         details = CreateAlarmDetails(
@@ -71,7 +71,7 @@ class Stage:
         self.emulator.control("POST", "/deployments", **deployment())
 
     def calls(self):
-        """What was called since this was last asked."""
+        """The calls since the last read."""
         calls = self.emulator.control("GET", "/requests")
         self.emulator.control("DELETE", "/requests")
         return calls
@@ -87,7 +87,7 @@ class Stage:
 
 
 def round_trips(calls):
-    """How many of the calls had to wait for another: the most that never overlap."""
+    """The number of sequential round trips: the largest set of calls that never overlap."""
     trips, over = 0, 0.0
     for call in sorted(calls, key=lambda call: call["end"]):
         if call["start"] >= over:

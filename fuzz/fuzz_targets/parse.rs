@@ -1,6 +1,6 @@
-//! Throws bytes at `parse`, which must answer with alarms or with an error, and never with a panic.
+//! Fuzzes `parse`, which must return alarms or an error, and never panic.
 //!
-//! The samples are the seeds. New inputs are written to the first folder, so it comes before `events`:
+//! The samples are the seeds. libFuzzer writes new inputs to the first folder, so it comes before `events`:
 //!
 //! ```text
 //! mkdir -p fuzz/corpus/parse
@@ -15,8 +15,8 @@ use stepladder::source::{MAX_TARGETS, parse};
 fuzz_target!(|body: &[u8]| {
     match parse(body) {
         Ok(event) => {
-            let says = !event.alarms.is_empty() || event.settled.is_some() || event.tick;
-            assert!(says, "a payload that could be read says something");
+            let has_content = !event.alarms.is_empty() || event.settled.is_some() || event.tick;
+            assert!(has_content, "a valid payload contains an alarm, a settled target or a tick");
             let targets: usize = event.alarms.iter().map(|alarm| alarm.targets.len()).sum();
             assert!(targets <= MAX_TARGETS, "{targets} targets");
         }
