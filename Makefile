@@ -1,4 +1,4 @@
-# Thin on purpose: each target is the command that you would type.
+# Each target is a thin wrapper around the command that you would type.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -11,7 +11,7 @@ OCI    := $(CURDIR)/target/oci-venv
 export PATH := $(TOOLS)/bin:$(VENV)/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
-# The emulators and SAM need Python 3.12 or newer; the system's may be older than one beside it.
+# The emulators and SAM need Python 3.12 or newer. The default Python may be older than another installed one.
 PYTHON = $(shell for p in python3.14 python3.13 python3.12 python3 $$HOME/.pyenv/versions/3.1[2-9]*/bin/python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && { echo $$p; break; }; done)
 
@@ -25,16 +25,16 @@ run: ## Replay the main job over the sample events (needs only Rust)
 
 # One of the two: make demo-aws STORY=horizontal
 .PHONY: demo-aws
-demo-aws: emulators ## Tell and draw two loads on AWS's emulators, in real time
+demo-aws: emulators ## Run, print and plot two loads on AWS's emulators, in real time
 	cargo test --quiet $(AWS) --test it -- closed_loop::$(STORY) --nocapture
 
 # One of the two: make demo-oci STORY=vertical
 .PHONY: demo-oci
-demo-oci: emulators-oci ## Tell and draw two loads on OCI's emulator, where a minute takes a second
+demo-oci: emulators-oci ## Run, print and plot two loads on OCI's emulator, where a minute takes a second
 	cargo test --quiet --features oci --test it -- closed_loop::$(STORY) --nocapture
 
-# What fails at once comes first. The rest waits as often as it computes, so that two things run at a time: one core would
-# else be idle while the largest client is compiled, and both while the tests wait for the emulators.
+# Fast checks run first. The rest waits as often as it computes, so two jobs run in parallel. Otherwise one core would be
+# idle while the largest client compiles, and both cores while the tests wait for the emulators.
 .PHONY: test
 test: export CARGO_INCREMENTAL := 0
 test: ## Set up what is needed and run everything, emulators included
@@ -56,12 +56,12 @@ check: ## Format, lints, tests and docs of the core, no cloud's client (the inne
 # Without nextest installed, the inner loop still works.
 NEXTEST = if cargo nextest --version >/dev/null 2>&1; then cargo nextest run; else cargo test --lib --bins --tests; fi
 
-# There are no examples: asked for them, cargo settles the features of dependencies as it does for the tests, and what clippy
-# has checked need not be checked again.
+# The crate has no examples. With `--examples`, cargo resolves the features of dependencies as for the tests, and reuses
+# what clippy has checked.
 RUSTDOC = RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --quiet --lib --examples
 
-# The AWS client and host alone. What its dependencies share with OCI's has the features of the build of everything, so that
-# the SDK is compiled once for both; the package for Lambda is built without them.
+# The AWS client and host alone. The extra features match the build with every cloud, so that the SDK is compiled once for
+# both. The package for Lambda is built without them.
 AWS := --features aws,rustls/ring,tokio/signal
 
 .PHONY: check-aws
@@ -71,7 +71,7 @@ check-aws: tools emulators validate ## The same with the AWS client and host, ag
 	$(RUSTDOC) $(AWS) --bin stepladder-lambda
 
 .PHONY: check-oci
-check-oci: tools emulators-oci ## The same with the OCI client and host; Oracle's own SDK and kit judge the emulators
+check-oci: tools emulators-oci ## The same with the OCI client and host; Oracle's own SDK and FDK verify the emulators
 	cargo clippy --features oci --all-targets -- -D warnings
 	cargo nextest run --features oci
 	$(RUSTDOC) --features oci --bin stepladder-oci
@@ -117,32 +117,31 @@ validate: emulators sam ## Check template.yaml, without an account
 	AWS_DEFAULT_REGION=us-east-1 $(SAM)/bin/sam validate --lint
 	$(VENV)/bin/python tests/packaging/test_template.py
 
-# The other kind needs its Rust target; this one is there.
+# Another architecture needs its Rust target. This machine's target is installed.
 ARCHITECTURE ?= $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 ARM          := $(filter arm64 aarch64,$(ARCHITECTURE))
 BOOTSTRAP    := .aws-sam/build/AlarmFunction/bootstrap
 
 .PHONY: package
-package: emulators sam ## Build the function for Lambda, for ARCHITECTURE or else this kind of machine
+package: emulators sam ## Build the function for Lambda, for ARCHITECTURE or else this machine's
 	$(SAM)/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 	@test -x $(BOOTSTRAP) || { echo "expected $(BOOTSTRAP), found none: see what sam build says"; exit 1; }
 
 .PHONY: size
-size: package ## Tell the size of the function's package; more than 5 MB is a failure
+size: package ## Print the size of the function's package; more than 5 MB is a failure
 	$(VENV)/bin/python tests/packaging/size.py $(BOOTSTRAP)
 
 OCI_TARGET   := $(if $(ARM),aarch64,x86_64)-unknown-linux-musl
 OCI_FUNCTION := target/oci/function
 
-# Where a static binary is loaded is decided when it starts: packed, the list of what depends on it is a tenth of a megabyte
-# instead of a third. Functions that are the same to the byte are kept once, where nobody compares their addresses, and an
-# index for unwinding is nothing to a program that aborts on a panic.
+# Three options make the binary smaller. Packed relocations take a tenth of a megabyte instead of a third. Identical
+# functions are linked once, unless their addresses are compared. A program that aborts on a panic needs no unwind index.
 OCI_LINK := --pack-dyn-relocs=relr --icf=safe --no-eh-frame-hdr
 
-# zig compiles the C code and Rust's own linker links it, so that nothing else of the other kind of machine is
-# needed. zig has another name for the target, so it is spared what is passed by default.
+# zig compiles the C code and Rust's own linker links it, so no other cross toolchain is needed. zig has another name for the
+# target, so the crate's default flags are left out.
 .PHONY: package-oci
-package-oci: emulators ## Lay out the OCI function for fn deploy, for ARCHITECTURE or else this kind of machine
+package-oci: emulators ## Lay out the OCI function for fn deploy, for ARCHITECTURE or else this machine's
 	! command -v rustup >/dev/null || rustup target add $(OCI_TARGET)
 	env CRATE_CC_NO_DEFAULTS=1 \
 		"CC_$(subst -,_,$(OCI_TARGET))=python-zig cc" \
@@ -156,12 +155,12 @@ package-oci: emulators ## Lay out the OCI function for fn deploy, for ARCHITECTU
 	$(VENV)/bin/python tests/packaging/test_oci.py
 	@echo "to deploy it: cd $(OCI_FUNCTION) && fn deploy --app APPLICATION"
 
-# What OCI Functions pulls before a cold function answers its first alarm.
+# OCI Functions pulls this before a cold function answers its first alarm.
 LARGEST_OCI := 5000000
 
-# Without the network, the target's standard library may not be there.
+# Without the network, the target's standard library may be missing.
 .PHONY: size-oci
-size-oci: ## Tell the size of the OCI function's binary; more than 5 MB is a failure
+size-oci: ## Print the size of the OCI function's binary; more than 5 MB is a failure
 	@if command -v rustup >/dev/null && ! rustup target add $(OCI_TARGET); then \
 		echo "skipped: Rust's $(OCI_TARGET) cannot be fetched, so there is no binary to weigh"; exit 0; \
 	fi; \
@@ -171,7 +170,7 @@ size-oci: ## Tell the size of the OCI function's binary; more than 5 MB is a fai
 
 RELEASE := target/release-binaries
 
-# cargo-lambda links against a C library that is old enough for any machine; it calls each program `bootstrap`.
+# cargo-lambda links against a C library that is old enough for any machine. It names each program `bootstrap`.
 .PHONY: release-binaries
 release-binaries: emulators package-oci ## Build the command, the zip for Lambda and the OCI function for ARCHITECTURE, with checksums
 	cargo lambda build --release --locked $(if $(ARM),--arm64,--x86-64) --bin stepladder --features aws,oci
@@ -195,11 +194,11 @@ deploy: package ## Deploy STACK with PARAMETERS to the account of the environmen
 		--no-fail-on-empty-changeset --parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
 
 .PHONY: bless
-bless: ## Accept what the program prints now as what it should print
+bless: ## Accept the program's current output as the expected output
 	INSTA_UPDATE=always cargo test --lib schema::tests::it_follows_from_the_types
 	INSTA_UPDATE=always cargo test --test it
 
-# What is measured when it is there already; remove it, or name another, after a change.
+# An existing binary is measured as it is. After a change, remove it or name another.
 BENCH_BINARY ?= target/lambda/stepladder-lambda/bootstrap
 
 .PHONY: bench
@@ -222,11 +221,11 @@ bench-oci: emulators-oci $(BENCH_OCI_BINARY) ## Measure the OCI function's start
 $(OCI_FUNCTION)/stepladder-oci:
 	$(MAKE) package-oci
 
-# One in so many is tried; all of them take hours.
+# Tests one in so many mutants. All of them take hours.
 MUTANTS ?= 1
 
 .PHONY: mutants
-mutants: tools-mutants ## Change what decides, line by line, and see whether the tests notice (MUTANTS=12 tries one in twelve)
+mutants: tools-mutants ## Mutate the decision code line by line, and check that a test fails (MUTANTS=12 tries one in twelve)
 	cargo mutants --in-place --sharding round-robin --shard 0/$(MUTANTS)
 
 .PHONY: tools-mutants
@@ -234,14 +233,14 @@ tools-mutants:
 	@cargo mutants --version >/dev/null 2>&1 || $(INSTALL) cargo-mutants
 
 .PHONY: fuzz
-fuzz: tools-fuzz ## Throw bytes at the parser (FUZZ_SECONDS=600; needs a nightly toolchain)
+fuzz: tools-fuzz ## Fuzz the parser (FUZZ_SECONDS=600; needs a nightly toolchain)
 	mkdir -p fuzz/corpus/parse
 	cargo +nightly fuzz run parse fuzz/corpus/parse $(wildcard events/*) -- -max_len=65536 -max_total_time=$(or $(FUZZ_SECONDS),600)
 
-# In a directory of its own, because cargo lets one build at a time into each, and others go on meanwhile.
+# A separate target directory, because cargo allows one build at a time in each, and other builds run meanwhile.
 INSTALL := cargo install --quiet --locked --root $(TOOLS) --target-dir $(TOOLS)/build
 
-# cargo-deny reads one file: the time that it takes to build it for speed is never won back.
+# cargo-deny reads one file, so an optimized build takes longer than it saves.
 .PHONY: tools
 tools: ## Install the cargo tools that are missing, below target/
 	@cargo nextest --version >/dev/null 2>&1 || $(INSTALL) cargo-nextest
@@ -272,7 +271,7 @@ $(SAM)/ready: tests/packaging/requirements.txt
 $(BENCH)/ready: benches/lambda/requirements.txt
 	$(call environment,$(BENCH))
 
-# A virtual environment with what the first prerequisite lists.
+# A virtual environment with the packages in the first prerequisite.
 define environment
 @test -n "$(PYTHON)" || { echo "Python 3.12 or newer is needed, and none was found"; exit 1; }
 $(PYTHON) -m venv $(1)
