@@ -87,7 +87,8 @@ fn policy_from_parameter(parameter: &PolicyParameter) -> Result<Policy, CommandE
     let unusable = |message: String| CommandError::invalid_input("policy", message);
     let client =
         platform::aws().map_err(|error| unusable(format!("policy `{parameter}` cannot be read: {error}")))?;
-    wait(stored_policy::read(parameter, client.as_ref()))?.map_err(|unavailable| unusable(unavailable.message))
+    wait(stored_policy::read(parameter, client.as_ref()))?
+        .map_err(|unavailable| unusable(unavailable.message))
 }
 
 /// The result of a subcommand: the text to print, and the exit code.

@@ -196,7 +196,7 @@ type Read = (i64, Result<&'static str, Error>, Mode, &'static [&'static str]);
 #[tokio::test]
 async fn a_stored_policy_is_refreshed_and_the_last_valid_one_stays_active() {
     let store = Store(std::sync::Mutex::new(Err(throttled())));
-    let mut kept = StoredPolicy::new(PolicyParameter::read("ssm:policy").unwrap());
+    let mut stored = StoredPolicy::new(PolicyParameter::read("ssm:policy").unwrap());
     let minute = REFRESH_INTERVAL.as_secs();
 
     // No policy yet, and the same event may find one later.
@@ -211,7 +211,7 @@ async fn a_stored_policy_is_refreshed_and_the_last_valid_one_stays_active() {
         failed.message.contains("`ssm:policy`") && failed.message.contains("ssm:policy:2:1: "),
         "{failed:?}"
     );
-    assert_eq!(told.0, ["policy", "policy"]);
+    assert_eq!(log.0, ["policy", "policy"]);
 
     let rows: [Read; 6] = [
         // as soon as there is one

@@ -788,7 +788,7 @@ fn the_pair_on_oci_is_grouped_over_instances_and_like_the_alarm_that_fired() {
     assert_eq!(*alarm, expected);
 }
 
-fn standing_oci(name: &str) -> OciAlarm {
+fn existing_oci_alarm(name: &str) -> OciAlarm {
     let definition = standing(name, CHURN, Some(5)).definition;
     let AlarmDefinition::Oci(alarm) = definition else { panic!("{definition:?} stands on OCI") };
     alarm

@@ -171,7 +171,7 @@ fn the_pair_of_the_other_axis_is_written_anew_for_another_type() {
         let AlarmDefinition::Aws(alarm) = definition else { panic!("{definition:?} stands on AWS") };
         alarm.threshold
     };
-    hear(HIGH_CPU, 0, &cloud, &policy);
+    answer_alarm(HIGH_CPU, 0, &cloud, &policy);
     cloud.advance(minute(30));
     assert!((threshold(&cloud) - 20.0).abs() < 1e-9, "10 % of two vCPUs");
     answer_alarm(HIGH_MEM, 30, &cloud, &policy);
