@@ -94,8 +94,8 @@ pub fn masked(text: &str) -> String {
 /// What an address ends at in a text.
 const ENDS: [char; 7] = [' ', '\t', '\n', '\r', '"', '`', '\''];
 
-/// A document with stars in the place of what nobody may see of an address, so that everything else stays where it is: what
-/// follows the host in every address and in the value of every key `to`, and users' names.
+/// A document with stars over the secrets of its addresses; everything else keeps its place. Secret are users' names, and
+/// what follows the host: in every address, and in the value of every key `to`.
 pub fn hidden(document: &str) -> String {
     let mut secret: Vec<Range<usize>> = Vec::new();
     for (at, scheme) in document.match_indices("://") {
@@ -123,7 +123,7 @@ pub fn hidden(document: &str) -> String {
     kept
 }
 
-/// The parts of an address without its scheme that nobody may see.
+/// The secret parts of an address without its scheme.
 fn secrets(address: &str) -> [Range<usize>; 2] {
     let host_ends = address.find(['/', '?', '#', '\\']).unwrap_or(address.len());
     let user_ends = address.get(..host_ends).and_then(|authority| authority.rfind('@')).unwrap_or(0);

@@ -16,13 +16,13 @@ pub const ASKED_FOR: &str = "tick";
 /// One alarm's notice about one or more deployments.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alarm {
-    /// The cloud's own id of the alarm: an OCID or an ARN. Empty when the payload has none.
+    /// The platform's own id of the alarm. Empty when the payload has none.
     pub id: String,
     /// The name that rules match on.
     pub name: AlarmName,
     /// Which shape of payload it came in: the name of a row of [`crate::source::SOURCES`].
     pub source: &'static str,
-    /// What the alarm says has happened.
+    /// The change of the alarm's state.
     pub transition: Transition,
     /// Whether its actions are muted or suppressed: then only services that listen to changes of state hear of
     /// it at all.
@@ -40,7 +40,7 @@ pub struct Alarm {
     /// The topic that it came through: empty when its envelope does not say which, `None` when it came through
     /// none that is known of.
     pub topic: Option<String>,
-    /// The account that it belongs to: empty when the payload does not say, `None` where alarms tell none.
+    /// The account that it belongs to: empty when the payload has none, `None` where alarms name no account.
     pub account: Option<String>,
 }
 
@@ -96,7 +96,7 @@ impl fmt::Display for AlarmName {
 /// When the data ends that an alarm was evaluated on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EvidenceTime {
-    /// At a moment that the payload tells.
+    /// At a moment of the payload.
     At(Timestamp),
     /// When the payload was received: its source repeats an alarm that still fires without a new time.
     OnReceipt,
@@ -115,20 +115,20 @@ impl EvidenceTime {
     }
 }
 
-/// The moment that a payload tells, if it tells one.
+/// The moment of a payload, if it has one.
 impl From<Option<Timestamp>> for EvidenceTime {
     fn from(at: Option<Timestamp>) -> Self {
         at.map_or(Self::Unknown, Self::At)
     }
 }
 
-/// What an alarm says has happened.
+/// A change of an alarm's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Transition {
     /// The threshold has just been crossed.
     Firing,
-    /// It is still crossed: the alarm says so again.
+    /// It is still crossed: the alarm notifies again.
     Repeat,
     /// It is crossed no longer.
     Cleared,
@@ -157,7 +157,7 @@ impl fmt::Display for Transition {
     }
 }
 
-/// What was measured, as far as the payload tells.
+/// The measurement, as far as the payload has it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Measurement {
     /// The metric's name as the cloud spells it.
@@ -170,8 +170,8 @@ pub struct Measurement {
     pub side: Option<Side>,
     /// Whether it fires because data that is missing counts as beyond the threshold: nothing was measured.
     pub missing: bool,
-    /// How long the data reaches back that the alarm was evaluated on: `[5m]` of an OCI query, period ×
-    /// evaluation periods of CloudWatch.
+    /// The time span of the data that the alarm was evaluated on: the interval of its query, or its period times its
+    /// evaluation periods.
     pub window: Option<SignedDuration>,
 }
 

@@ -1,4 +1,4 @@
-//! Where the policy is, and what the host says besides.
+//! The place of the policy, and the settings of the host.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -127,7 +127,7 @@ pub fn policy_from_file(path: &Path) -> Result<Policy, Error> {
     with_host(policy_file(path)?)
 }
 
-/// The policy with what the environment says of this host.
+/// The policy with the host's settings from the environment.
 fn with_host(mut policy: Policy) -> Result<Policy, Error> {
     policy.alarm_action = variable(ALARM_ACTION);
     policy.one_at_a_time = one_at_a_time(variable(ONE_AT_A_TIME).as_deref())?;

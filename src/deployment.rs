@@ -1,6 +1,6 @@
 //! What was seen of a deployment, once, before anything is decided.
 //!
-//! Filled by a cloud's `observe`, read by everything after it. Holds no way to look again.
+//! A platform's `observe` fills it, and everything after that reads it. It cannot observe again.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub struct Deployment {
     pub target: TargetId,
     /// The size that runs now.
     pub size: Size,
-    /// The size it is on its way to; equal to `size` when it is settled.
+    /// The size after the current change; equal to `size` when it is settled.
     pub heading: Size,
     /// Whether it may be changed.
     pub lifecycle: Lifecycle,
@@ -33,7 +33,7 @@ pub struct Deployment {
     pub owners: BTreeMap<Axis, Owner>,
     /// Directions of the count in which the platform's own autoscaling is suspended.
     pub pauses: Vec<SuspendedScaling>,
-    /// Its own tags that stepladder knows: what its operator says of it, and what was changed lately. See
+    /// Its tags that stepladder knows: settings of its operator, and the record of recent changes. See
     /// [`crate::tags`].
     pub tags: Tags,
     /// What its metrics read over the alarm's window, by the names that the question asked for. One that is not here has
@@ -57,7 +57,7 @@ pub struct Deployment {
 pub enum Lifecycle {
     /// At rest: the platform accepts an update.
     Settled,
-    /// A change is under way, or the platform takes no update for another reason that will pass.
+    /// A change is in progress, or the platform accepts no update for another reason that will pass.
     Busy,
     /// It is broken, stopped or being deleted: nothing here brings it back.
     Gone,
@@ -68,7 +68,7 @@ pub enum Lifecycle {
 pub struct Owner {
     /// Its name and what it is.
     pub who: String,
-    /// Whether it can be taken out for the time of a change, and put back.
+    /// Whether it can be suspended for the time of a change.
     pub can_be_suspended: bool,
 }
 
@@ -81,7 +81,7 @@ pub struct SuspendedScaling {
     pub up: bool,
     /// Whether nothing may go down.
     pub down: bool,
-    /// Where it says so.
+    /// The place that pauses it.
     pub by: String,
 }
 
@@ -99,7 +99,7 @@ pub struct Infeasible {
 /// An alarm as its own service describes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ObservedAlarm {
-    /// The id to address it by: an OCID, or the name where the name is the id.
+    /// Its id in the service's API, which may be its name.
     pub id: String,
     /// Its etag, where the service has one.
     pub etag: Option<String>,

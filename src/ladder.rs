@@ -189,10 +189,10 @@ impl Ladders {
 
     /// Puts a policy's own ladders and flexible shapes before these.
     #[must_use]
-    pub fn after(self, own: Vec<Ladder>, flex: Vec<FlexShape>) -> Self {
+    pub fn after(self, ladders: Vec<Ladder>, flex: Vec<FlexShape>) -> Self {
         let replaced = |known: &FlexShape| flex.iter().any(|own| own.shape == known.shape);
         let built_in: Vec<FlexShape> = self.flex.into_iter().filter(|known| !replaced(known)).collect();
-        let tables = own.into_iter().chain(self.tables).collect();
+        let tables = ladders.into_iter().chain(self.tables).collect();
         let flex = flex.into_iter().chain(built_in).collect();
         Self { tables, flex, places: FxHashMap::default() }.indexed()
     }

@@ -5,20 +5,20 @@ use jiff::SignedDuration;
 use crate::scaling::ScalingPolicy;
 use crate::target::TargetId;
 
-/// The low alarm that takes back what a rule adds.
+/// The scale-down alarm that removes what a rule adds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pair {
-    /// Its name on OCI, and the last part of its name on CloudWatch.
+    /// Its name, or the last part of it where names are unique per region.
     pub alarm: String,
-    /// The metric, in either cloud's spelling.
+    /// The metric, in any platform's spelling.
     pub metric: String,
-    /// It fires below this: percent of the capacity that there is.
+    /// It fires below this: percent of the capacity.
     pub below: f64,
     /// How long it must stay below.
     pub window: SignedDuration,
-    /// How often it says so again, where the service can repeat.
+    /// How often it notifies again, where the service can repeat.
     pub repeat: SignedDuration,
-    /// How far it goes.
+    /// How far it scales down.
     pub scaling_policy: ScalingPolicy,
 }
 

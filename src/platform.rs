@@ -116,6 +116,8 @@ pub(crate) fn provision_tables() -> impl Iterator<Item = ProvisionRow> {
 /// A platform's table of the policy, checked by itself.
 #[derive(Debug)]
 pub struct WrittenTable {
+    /// Its key at the top of the file.
+    pub key: &'static str,
     /// The table.
     pub table: ProvisionTable,
     /// Every scale-up alarm of it, in the table's order.

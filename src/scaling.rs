@@ -18,7 +18,7 @@ pub enum ScalingPolicy {
 }
 
 impl ScalingPolicy {
-    /// Which way it goes, where that is sure before anything is measured.
+    /// Its direction; `None` where only a measurement decides it.
     pub fn direction(&self) -> Option<Direction> {
         let adds = match self {
             Self::Step(step) => Some(*step > 0),
@@ -73,7 +73,7 @@ pub enum Adjustment {
 
 impl StepAdjustments {
     /// Whether every step adds or changes nothing (`Some(true)`), takes away or changes nothing (`Some(false)`), or
-    /// neither can be said before the value is known.
+    /// neither is known before the measurement.
     pub fn adds(&self) -> Option<bool> {
         let signs = || self.steps.iter().map(|step| step.adjustment.sign());
         if signs().all(|sign| sign.is_some_and(|sign| sign >= 0)) {
@@ -92,7 +92,7 @@ impl StepAdjustments {
 }
 
 impl Adjustment {
-    /// Which way it goes, where that does not depend on what there is.
+    /// Its direction; `None` where it depends on the current count.
     fn sign(self) -> Option<i32> {
         match self {
             Self::Change(by) | Self::Percent(by) => Some(by.signum()),

@@ -15,7 +15,7 @@ pub struct Size {
     /// How large a flexible shape is made.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub flex: Option<Flex>,
-    /// The bandwidth of its load balancer in Mbps; told only where the question is about it.
+    /// The bandwidth of its load balancer in Mbps; only where the rule changes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth_mbps: Option<u32>,
 }
@@ -110,7 +110,7 @@ impl fmt::Display for Axis {
     }
 }
 
-/// Which way a change goes.
+/// The direction of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// To more.

@@ -7,7 +7,7 @@ use super::Node;
 /// One thing that is wrong in a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The way from the table to what is wrong.
+    /// The path from the table to the place.
     path: Vec<Segment>,
     message: String,
 }
@@ -69,7 +69,7 @@ impl Fault {
     }
 }
 
-/// What a check of one key says, with the key that it is about.
+/// The result of a check, with the key that it is about.
 pub fn keyed<T>(key: &'static str, checked: Result<T, String>) -> Result<T, Fault> {
     checked.map_err(|message| Fault::of(key, message))
 }

@@ -79,7 +79,7 @@ impl Document<'_> {
         let root = self.root();
         let mut skipped = BTreeSet::new();
         skipped.extend(elsewhere.iter().filter_map(|key| Some(root.key(key)?.key?.start)));
-        self.read_node(&root, skipped, elsewhere, problems)
+        self.read_node(&root, &skipped, elsewhere, problems)
     }
 
     /// Reads one value of the document.
@@ -88,13 +88,13 @@ impl Document<'_> {
         node: &Node<'_>,
         problems: &mut Problems<'_>,
     ) -> Option<Reading<T>> {
-        self.read_node(node, BTreeSet::new(), &[], problems)
+        self.read_node(node, &BTreeSet::new(), &[], problems)
     }
 
     fn read_node<T: DeserializeOwned>(
         &self,
         node: &Node<'_>,
-        elsewhere: BTreeSet<usize>,
+        elsewhere: &BTreeSet<usize>,
         more_keys: &[&'static str],
         problems: &mut Problems<'_>,
     ) -> Option<Reading<T>> {
@@ -105,7 +105,7 @@ impl Document<'_> {
             let value = Reader { input: &input, key: name, value: node.value };
             match T::deserialize(value) {
                 Ok(value) => {
-                    let skipped = skipped.difference(&elsewhere).copied().collect();
+                    let skipped = skipped.difference(elsewhere).copied().collect();
                     return Some(Reading { value, skipped: Skipped(skipped) });
                 }
                 Err(error) => {
@@ -252,13 +252,9 @@ impl de::Error for ReadError {
     }
 }
 
-/// What a type expects, without the words of its language.
+/// The expectation of a type, without the words of its language.
 fn expectation(expected: &str, found: Unexpected<'_>) -> String {
-    let is_too_large = match found {
-        Unexpected::Signed(number) => number > i64::from(u32::MAX),
-        Unexpected::Unsigned(number) => number > u64::from(u32::MAX),
-        _ => false,
-    };
+    let is_too_large = matches!(found, Unexpected::Signed(number) if number > i64::from(u32::MAX));
     match expected {
         "f32" | "f64" => "a number",
         "i32" | "i64" => "a whole number",
@@ -272,15 +268,14 @@ fn expectation(expected: &str, found: Unexpected<'_>) -> String {
 }
 
 fn shown(found: Unexpected<'_>) -> String {
-    match found {
-        Unexpected::Map => "a table".to_owned(),
-        Unexpected::Seq => "a list".to_owned(),
-        Unexpected::Str(text) => format!("`\"{text}\"`"),
-        Unexpected::Signed(number) => format!("`{number}`"),
-        Unexpected::Unsigned(number) => format!("`{number}`"),
-        Unexpected::Float(number) => format!("`{number}`"),
-        Unexpected::Bool(value) => format!("`{value}`"),
-        other => other.to_string(),
+    if let Unexpected::Str(text) = found {
+        return format!("`\"{text}\"`");
+    }
+    match found.to_string().as_str() {
+        "map" => "a table".to_owned(),
+        "sequence" => "a list".to_owned(),
+        // A number or a truth value: its kind, and then itself.
+        other => format!("`{}`", other.split('`').nth(1).unwrap_or(other)),
     }
 }
 
@@ -353,12 +348,12 @@ impl<'i> Reader<'i> {
                 Err(de::Error::invalid_type(Unexpected::Other(&format!("`{time}`")), &visitor))
             }
             DeValue::Array(list) => {
-                let elements = list.iter();
-                visitor.visit_seq(Elements { input: self.input, key: self.key, elements })
+                let values = list.iter();
+                visitor.visit_seq(Elements { input: self.input, key: self.key, values })
             }
             DeValue::Table(table) => {
-                let entries = table.iter();
-                visitor.visit_map(Entries { reader: self, entries, next: None })
+                let pairs = table.iter();
+                visitor.visit_map(Entries { reader: self, pairs, next: None })
             }
         }
         .map_err(|error| error.in_value(self.key, self.value.span()))
@@ -416,7 +411,11 @@ impl<'i> de::Deserializer<'i> for Reader<'i> {
         match self.value.get_ref() {
             DeValue::Array(_) => Err(self.wrong_kind("a string", "a list")),
             DeValue::Table(_) => Err(self.wrong_kind("a string", "a table")),
-            _ => self.any(visitor),
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_) => self.any(visitor),
         }
     }
 
@@ -437,7 +436,7 @@ impl<'i> de::Deserializer<'i> for Reader<'i> {
             }
             DeValue::Array(_) => Err(self.wrong_kind("a string", "a list")),
             DeValue::Table(_) => Err(self.wrong_kind("a string", "a table")),
-            _ => {
+            DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {
                 let found = self.input.text.get(self.value.span()).unwrap_or_default();
                 Err(self.wrong_kind("a string", &format!("`{found}`")))
             }
@@ -455,15 +454,15 @@ impl<'i> de::Deserializer<'i> for Reader<'i> {
 struct Elements<'i, I> {
     input: &'i Input<'i>,
     key: Option<&'i str>,
-    elements: I,
+    values: I,
 }
 
 impl<'i, I: Iterator<Item = &'i Spanned<DeValue<'i>>>> SeqAccess<'i> for Elements<'i, I> {
     type Error = ReadError;
 
     fn next_element_seed<S: DeserializeSeed<'i>>(&mut self, seed: S) -> Result<Option<S::Value>, ReadError> {
-        let Self { input, key, elements } = self;
-        let Some(value) = elements.find(|value| !input.skipped.contains(&value.span().start)) else {
+        let Self { input, key, values } = self;
+        let Some(value) = values.find(|value| !input.skipped.contains(&value.span().start)) else {
             return Ok(None);
         };
         let read = seed.deserialize(Reader { input, key: *key, value });
@@ -474,7 +473,7 @@ impl<'i, I: Iterator<Item = &'i Spanned<DeValue<'i>>>> SeqAccess<'i> for Element
 /// The entries of a table that are not skipped.
 struct Entries<'i, I> {
     reader: Reader<'i>,
-    entries: I,
+    pairs: I,
     /// The value whose key was read, and where the key begins.
     next: Option<(Reader<'i>, usize)>,
 }
@@ -488,7 +487,7 @@ where
 
     fn next_key_seed<S: DeserializeSeed<'i>>(&mut self, seed: S) -> Result<Option<S::Value>, ReadError> {
         let Reader { input, key: holder, value: table } = self.reader;
-        let Some((key, value)) = self.entries.find(|(key, _)| !input.skipped.contains(&key.span().start))
+        let Some((key, value)) = self.pairs.find(|(key, _)| !input.skipped.contains(&key.span().start))
         else {
             return Ok(None);
         };

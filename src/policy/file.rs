@@ -103,7 +103,7 @@ struct Checker<'d> {
 }
 
 impl<'d> Checker<'d> {
-    /// The policy; `None` where something is wrong, which the problems tell.
+    /// The policy; `None` where the problems say why there is none.
     fn policy(&mut self, file: File) -> Result<Option<Policy>, Errors> {
         let defaults = self.defaults(&file.defaults);
         let built_in = built_in_ladders()?;
@@ -210,8 +210,8 @@ impl<'d> Checker<'d> {
         let names = self.names("flex", "shape");
         self.each("flex", read, |i, flex: FlexShape| {
             let before = names.iter().take(i).copied();
-            let named = shapes::check_name("flex", "shape", &flex.shape, before);
-            named.map_err(|fault| fault.about(&format!("flex {}", i + 1)))?;
+            let checked = shapes::check_name("flex", "shape", &flex.shape, before);
+            checked.map_err(|fault| fault.about(&format!("flex {}", i + 1)))?;
             shapes::check_flex(&flex, built_in).map(|()| flex)
         })
     }
@@ -220,21 +220,25 @@ impl<'d> Checker<'d> {
         let names = self.names("ladder", "name");
         self.each("ladder", read, |i, ladder: Ladder| {
             let before = names.iter().take(i).copied();
-            let named = shapes::check_name("ladder", "name", &ladder.name, before);
-            named.map_err(|fault| fault.about(&format!("ladder {}", i + 1)))?;
+            let checked = shapes::check_name("ladder", "name", &ladder.name, before);
+            checked.map_err(|fault| fault.about(&format!("ladder {}", i + 1)))?;
             shapes::check_ladder(&ladder).map(|()| ladder)
         })
     }
 
     /// Checks the sizes of flexible rungs, once all ladders and flexible shapes are right.
-    fn sizes(&mut self, ladders: &Ladders, own: usize) {
+    fn sizes(&mut self, ladders: &Ladders, own_count: usize) {
         if !self.problems.is_empty() {
             return;
         }
         for (i, ladder) in ladders.iter().enumerate() {
             let faults = shapes::check_sizes(ladder, ladders).err().into_iter().flatten();
             for fault in faults {
-                if i < own { self.add_of("ladder", i, &fault) } else { self.problems.add(&self.root, &fault) }
+                if i < own_count {
+                    self.add_of("ladder", i, &fault);
+                } else {
+                    self.problems.add(&self.root, &fault);
+                }
             }
         }
     }
@@ -267,13 +271,13 @@ impl<'d> Checker<'d> {
         }
     }
 
-    /// The platforms' own tables, each with its key.
-    fn provision_tables(&mut self) -> Vec<(&'static str, WrittenTable)> {
+    /// The platforms' own tables.
+    fn provision_tables(&mut self) -> Vec<WrittenTable> {
         let mut tables = Vec::new();
         for row in platform::provision_tables() {
             let Some(node) = self.root.key(row.key) else { continue };
             match (row.read)(self.document, &node, &mut self.problems) {
-                Some(Ok(table)) => tables.push((row.key, table)),
+                Some(Ok(table)) => tables.push(table),
                 Some(Err(faults)) => self.add(&node, faults),
                 None => {}
             }
@@ -282,13 +286,10 @@ impl<'d> Checker<'d> {
     }
 
     /// The platforms' own tables, once the rules match every alarm of them.
-    fn provisioned(
-        &mut self,
-        tables: Vec<(&'static str, WrittenTable)>,
-        policy: &Policy,
-    ) -> Vec<ProvisionTable> {
+    fn provisioned(&mut self, tables: Vec<WrittenTable>, policy: &Policy) -> Vec<ProvisionTable> {
         let mut checked = Vec::with_capacity(tables.len());
-        for (key, table) in tables {
+        for table in tables {
+            let key = table.key;
             match provisioned::checked(table, policy) {
                 Ok(table) => checked.push(table),
                 Err(faults) => {

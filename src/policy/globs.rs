@@ -1,4 +1,4 @@
-//! Which targets two globs have in common, as far as the globs tell that.
+//! The targets that two globs have in common, as far as the globs alone decide that.
 
 use wildmatch::WildMatch;
 

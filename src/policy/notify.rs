@@ -85,6 +85,6 @@ fn destination(to: &str) -> Result<Destination, String> {
         return Address::checked(to).map(Destination::Web).map_err(|problem| format!("`to`: {problem}"));
     }
     let ids: Vec<&str> = PLATFORMS.iter().map(|platform| platform.topic_id).collect();
-    // It may be an address with a typing error, and nobody may see the rest of it.
+    // It may be an address with a typing error. Its path is a secret.
     Err(format!("`to`: expected a topic's {}, or an address that begins with `https://`", ids.join(" or ")))
 }

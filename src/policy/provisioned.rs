@@ -13,7 +13,7 @@ use crate::size::{Axis, Direction};
 /// Refuses an alarm that no rule matches, that would scale down, or that a pair would undo. An alarm for one axis alone is
 /// left out where no rule of the file changes that.
 pub(super) fn checked(written: WrittenTable, policy: &Policy) -> Result<ProvisionTable, Faults> {
-    let WrittenTable { table, alarms } = written;
+    let WrittenTable { table, alarms, .. } = written;
     let is_kept = |alarm: &ScaleUpAlarm| alarm.only_for.is_none_or(|axis| has_own_rule(alarm, axis, policy));
     let kept: Vec<bool> = alarms.iter().map(is_kept).collect();
     let mut faults = Faults::default();

@@ -76,7 +76,7 @@ mod tests {
         }
     }
 
-    /// The names of types are nobody's words but ours: `RuleText` is `rule`.
+    /// Definitions have the names of tables, not of types: `RuleText` is `rule`.
     fn renamed(schema: &Value) -> Value {
         let Value::Object(definitions) = &schema["$defs"] else { return schema.clone() };
         let mut text = schema.to_string();

@@ -59,7 +59,7 @@ pub struct EffectiveSettings {
     pub bandwidth: Bounds,
     /// Which part of the evidence must be newer than the last change.
     pub evidence: Evidence,
-    /// What to do where the platform's own autoscaling is in the way.
+    /// What happens to native autoscaling that is in the way of a change of shape.
     pub native_autoscaling: NativeAutoscaling,
     /// How long a shape without capacity is not requested again.
     pub capacity_backoff: SignedDuration,
@@ -261,7 +261,7 @@ macro_rules! with_settings {
             bandwidth: Option<crate::size::Bounds>,
             /// Which part of the alarm's data must be newer than the last change: all of it, or the moment it fired.
             evidence: Option<crate::policy::Evidence>,
-            /// What to do where the platform's own autoscaling is in the way of a change of shape.
+            /// What happens to native autoscaling that is in the way of a change of shape.
             native_autoscaling: Option<crate::policy::NativeAutoscaling>,
             /// How long a shape without capacity is not requested again: whole minutes, as in `1h`.
             capacity_backoff: Option<String>,

@@ -236,7 +236,7 @@ mod tests {
             ("up", Some((Some(Direction::Up), None))),
             ("down; until=1970-01-01T00:01:40Z", Some((Some(Direction::Down), Some(100)))),
             ("down;until=1970-01-01T00:01:40Z", Some((Some(Direction::Down), Some(100)))),
-            // as AWS lets it be written
+            // without a semicolon, which some platforms do not allow
             ("all until=1970-01-01T00:01:40Z", Some((None, Some(100)))),
             // nothing of it is guessed
             ("", None),
@@ -285,16 +285,16 @@ mod tests {
             (problem.tag.as_str(), problem.problem.as_str()),
             ("stepladder:min/blue", "`3` is above `stepladder:max = 2`")
         );
-        let said = read(&tags(&[("stepladder:pause/blue", "up")])).unwrap();
+        let tag_settings = read(&tags(&[("stepladder:pause/blue", "up")])).unwrap();
         assert_eq!(
-            said.pause.map(|pause| pause.to_string()).as_deref(),
+            tag_settings.pause.map(|pause| pause.to_string()).as_deref(),
             Some("the tag `stepladder:pause/blue = up`")
         );
     }
 
     #[test]
     fn settings_are_read_and_slips_are_told() {
-        let said = read(&tags(&[
+        let tag_settings = read(&tags(&[
             (MIN, "2"),
             (MAX, "5"),
             (MODE, "observe"),
@@ -317,11 +317,11 @@ mod tests {
             max_changes_per_hour: Some(4),
             ..Settings::default()
         };
-        assert_eq!(said.map(|said| said.settings), Ok(expected));
+        assert_eq!(tag_settings.map(|read| read.settings), Ok(expected));
         for (tag, text, part) in [
             (MIN, "0", "at least 1"),
             (MAX, "many", "whole number"),
-            // nobody who may only tag lets it loose
+            // a tag only narrows
             (MODE, "act", "only the policy"),
             (EVIDENCE, "new", "`window` or `fired`"),
             (COOLDOWN_UP, "soon", "no duration"),

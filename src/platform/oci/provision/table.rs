@@ -112,7 +112,7 @@ pub struct HighAlarm {
     pub window: SignedDuration,
     /// How long it must stay above before it fires.
     pub pending: SignedDuration,
-    /// How often it says so again, which is what brings the second step.
+    /// How often it notifies again, which brings the next step.
     pub repeat: SignedDuration,
     /// How bad it is.
     pub severity: Severity,
@@ -187,7 +187,7 @@ const SMALLEST_THRESHOLD: f64 = 1e-6;
 /// The metrics of the namespace that run from 0 to 100.
 const PERCENTAGES: [&str; 3] = ["CpuUtilization", "MemoryUtilization", "PredictBandwidth"];
 
-/// Its other ones, but for those of GPUs. See
+/// Its other metrics, except those of GPUs. See
 /// <https://docs.oracle.com/en-us/iaas/data-science/using/metrics-model-deploy.htm>.
 const OTHER_METRICS: [&str; 4] = ["PredictRequestCount", "PredictResponse", "PredictLatency", "NetworkBytes"];
 
@@ -231,7 +231,7 @@ struct AlarmText {
     window: Option<String>,
     /// How long it must stay above before it fires: whole minutes up to `1h` (default: `1m`).
     pending: Option<String>,
-    /// How often it says so again, which brings the next step: whole minutes (default: `5m`).
+    /// How often it notifies again, which brings the next step: whole minutes (default: `5m`).
     repeat: Option<String>,
     /// How bad it is.
     #[serde(default)]
@@ -277,7 +277,7 @@ impl OciText {
         let notifies = Vec::new();
         let desired =
             Desired { compartment, metric_compartment, function, topic, deployments, alarms, notifies };
-        Ok(WrittenTable { table: ProvisionTable::Oci(desired), alarms: described })
+        Ok(WrittenTable { key: TABLE, table: ProvisionTable::Oci(desired), alarms: described })
     }
 }
 
@@ -333,7 +333,9 @@ fn alarms(
     deployments: &[String],
 ) -> Result<Vec<(HighAlarm, ScaleUpAlarm)>, Faults> {
     let are_guides = written.is_none();
-    let texts = written.unwrap_or_else(|| GUIDE.into_iter().chain([BANDWIDTH]).map(AlarmText::of).collect());
+    let texts = written.unwrap_or_else(|| {
+        GUIDE.into_iter().chain([BANDWIDTH]).map(|(name, metric)| AlarmText::of(name, metric)).collect()
+    });
     let mut faults = Faults::default();
     let mut known = BTreeSet::new();
     let mut alarms = Vec::new();
@@ -398,7 +400,7 @@ fn check_above(above: f64, metric: &str, statistic: Statistic) -> Result<(), Str
 }
 
 impl AlarmText {
-    fn of((name, metric): (&str, &str)) -> Self {
+    fn of(name: &str, metric: &str) -> Self {
         Self { name: name.to_owned(), metric: metric.to_owned(), ..Self::default() }
     }
 
