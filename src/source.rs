@@ -1,12 +1,11 @@
-//! The table of alarm sources, and the way from bytes to alarms.
+//! The table of alarm sources, and the parser that turns bytes into alarms.
 //!
-//! Every payload is hostile until read: size, depth and the number of targets are bounded, and no path
-//! or address in it is ever followed. Sends nothing.
+//! Every payload is hostile until read. Size, depth and the number of targets are bounded. No path or address in it is
+//! ever followed. Parsing sends nothing.
 
 use serde_json::Value;
 
 use crate::alarm::Alarm;
-
 use crate::target::TargetId;
 
 mod cloudwatch;
@@ -27,38 +26,37 @@ mod tick;
 
 pub use error::Error;
 
-/// The largest payload that is looked at. SNS, ONS and EventBridge stop at 256 KiB; an asynchronous
-/// Lambda event may reach 1 MiB.
+/// The largest payload that is parsed, in bytes. SNS, ONS and EventBridge stop at 256 KiB; an asynchronous Lambda event
+/// may reach 1 MiB.
 pub const MAX_BYTES: usize = 1024 * 1024;
 
-/// The deepest nesting that is looked at. A genuine alarm nests about ten levels.
+/// The deepest nesting that is parsed, in levels. A genuine alarm nests about ten levels.
 pub const MAX_DEPTH: usize = 64;
 
 /// The most deployments that one payload may name, over all its alarms. OCI sends at most 100 streams.
 pub const MAX_TARGETS: usize = 100;
 
-/// The most records that one payload may hold: the largest batch that SQS hands to a function.
+/// The most records that one payload may hold: the largest batch that SQS delivers to a function.
 pub const MAX_RECORDS: usize = 10_000;
 
-/// The largest batch of a queue that is looked at: all that Lambda hands to a function at once.
+/// The largest batch of a queue that is parsed, in bytes: the most that Lambda passes to a function at once.
 pub const MAX_BATCH_BYTES: usize = 6 * 1024 * 1024;
 
-/// What one payload said.
+/// The content of one payload.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Event {
     /// The alarms that could be read, in the payload's order.
     pub alarms: Vec<Alarm>,
-    /// Deployments that have come to rest, when a platform told of a change of state; empty while one is
-    /// still changing.
+    /// The deployments that have settled, where a platform reported a change of state. Empty while one is still changing.
     pub settled: Option<Vec<TargetId>>,
-    /// Whether the clock has called: everything that fires is to be looked at.
+    /// Whether this is a tick, the scheduled reconcile: every firing alarm is read and evaluated.
     pub tick: bool,
-    /// Records of the payload that could not be read. They never keep the others from being answered.
+    /// Records of the payload that could not be read. The others are answered all the same.
     pub rejected: Vec<Error>,
 }
 
 impl Event {
-    /// Whether it calls for the alarms that fire now.
+    /// Whether the alarms that are firing now are read and evaluated as repeats.
     pub fn asks_for_repeats(&self) -> bool {
         self.tick || self.settled.as_ref().is_some_and(|settled| !settled.is_empty())
     }
@@ -67,13 +65,13 @@ impl Event {
 /// One message of a queue's batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueMessage {
-    /// By which the queue knows it; `None` when that is no id that a queue gives.
+    /// Its id in the queue; `None` for a text that no queue assigns.
     pub id: Option<String>,
     /// The message as a payload of its own.
     pub payload: Vec<u8>,
 }
 
-/// One shape of payload: how to know it, and how to read it.
+/// One shape of payload: how to recognise it, and how to read it.
 #[derive(Debug, Clone, Copy)]
 pub struct Source {
     /// Its name in decision records.
@@ -84,12 +82,12 @@ pub struct Source {
     pub read: fn(&Value) -> Result<Event, Error>,
 }
 
-/// Every shape that is understood, outermost first: what an envelope carries is only offered to the rows
-/// below it, so envelopes nest no deeper than this table is long.
+/// Every supported shape, outermost first. The content of an envelope is offered only to the rows below it, so envelopes
+/// nest no deeper than this table is long.
 pub const SOURCES: &[Source] = &[
     records::SOURCE,
     sns_envelope::SOURCE,
-    // Before the direct action: only here does the name of an event say which of the two it is.
+    // Before the direct action: only an event has a `detail-type` that tells the two apart.
     cloudwatch_event::SOURCE,
     cloudwatch_action::SOURCE,
     cloudwatch_message::SOURCE,
@@ -100,8 +98,11 @@ pub const SOURCES: &[Source] = &[
 
 /// Reads one payload.
 ///
-/// Records that cannot be read stand in [`Event::rejected`] as long as at least one alarm could be read;
-/// otherwise the first failure is the error.
+/// Records that cannot be read are listed in [`Event::rejected`] if at least one alarm could be read.
+///
+/// # Errors
+///
+/// The first failure, if nothing in the payload could be read.
 ///
 /// ```
 /// use stepladder::alarm::Transition;
@@ -121,8 +122,7 @@ pub fn parse(body: &[u8]) -> Result<Event, Error> {
     read(&limits::decode(text)?, SOURCES)
 }
 
-/// The messages of a queue's batch, each of which may be delivered again by itself; `None` for every other
-/// payload.
+/// The messages of a queue's batch, each of which can be redelivered alone; `None` for every other payload.
 pub fn messages(body: &[u8]) -> Option<Vec<QueueMessage>> {
     let text = std::str::from_utf8(body).ok().filter(|text| text.len() <= MAX_BATCH_BYTES)?;
     records::messages(&limits::decode(text).ok()?)
@@ -136,8 +136,8 @@ fn read(payload: &Value, rows: &[Source]) -> Result<Event, Error> {
     }
 }
 
-/// Reads what the envelope of the row `outer` carries: a document written into a string, as the clouds
-/// send it, or the document itself, as people write it by hand.
+/// Reads the content of an envelope that the row `outer` claimed. The clouds send a document inside a string; people
+/// write the document itself.
 fn read_carried(outer: &str, carried: &Value) -> Result<Event, Error> {
     let below = SOURCES.iter().position(|row| row.name == outer).map_or(SOURCES.len(), |at| at + 1);
     let rows = SOURCES.get(below..).unwrap_or_default();

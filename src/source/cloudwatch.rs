@@ -1,4 +1,4 @@
-//! What every form of a CloudWatch alarm shares: states, metrics, and the SageMaker variants they name.
+//! What all shapes of a CloudWatch alarm share: states, metrics, and the SageMaker variants that they name.
 
 use serde_json::Value;
 
@@ -16,25 +16,25 @@ pub(super) fn name(shape: &'static str, object: &Value, field: &'static str) -> 
     id::alarm_name(name).ok_or_else(|| malformed(shape, field, EXPECTED, object.get(field)))
 }
 
-/// The account that an alarm belongs to: by the field beside it, or by its ARN; empty when neither says. Two
-/// that differ are one too many: whoever wrote that has made it up.
+/// The AWS account of an alarm: from the payload's own field, or from the alarm's ARN. Empty if neither has one. An
+/// error if the two differ, because such a payload is forged.
 pub(super) fn account(
     shape: &'static str,
     object: &Value,
     field: &'static str,
     arn: &str,
 ) -> Result<String, Error> {
-    let told = text(object, &[field]).filter(|told| id::is_account(told));
-    let of_arn = arn.split(':').nth(4).filter(|told| id::is_account(told));
-    match (told, of_arn) {
-        (Some(told), Some(other)) if told != other => {
+    let of_field = text(object, &[field]).filter(|account| id::is_account(account));
+    let of_arn = arn.split(':').nth(4).filter(|account| id::is_account(account));
+    match (of_field, of_arn) {
+        (Some(of_field), Some(of_arn)) if of_field != of_arn => {
             Err(malformed(shape, field, "the account of the alarm's ARN", object.get(field)))
         }
-        (told, of_arn) => Ok(told.or(of_arn).unwrap_or_default().to_owned()),
+        (of_field, of_arn) => Ok(of_field.or(of_arn).unwrap_or_default().to_owned()),
     }
 }
 
-/// What a state's name says has happened.
+/// The transition that the name of a state stands for.
 pub(super) fn transition(
     shape: &'static str,
     object: &Value,
@@ -66,7 +66,7 @@ pub(super) struct Variant<'a> {
 }
 
 impl<'a> Variant<'a> {
-    /// Out of dimensions or contributor attributes: a map, or a list of `{name, value}` in either case.
+    /// Reads dimensions or contributor attributes: a map, or a list of `{name, value}` in either case.
     pub(super) fn read(dimensions: Option<&'a Value>) -> Self {
         let named = |wanted: &str| {
             let dimensions = dimensions?;
@@ -77,12 +77,12 @@ impl<'a> Variant<'a> {
         Self { endpoint: named("EndpointName"), variant: named("VariantName") }
     }
 
-    /// What this does not name, the other may.
+    /// The same, with missing names taken from the other.
     fn or(self, other: Self) -> Self {
         Self { endpoint: self.endpoint.or(other.endpoint), variant: self.variant.or(other.variant) }
     }
 
-    /// The target, when both names are there and are names that SageMaker gives.
+    /// The target, if both names exist and SageMaker allows them.
     fn target(self) -> Option<TargetId> {
         let (endpoint, variant) = (self.endpoint?, self.variant?);
         id::variant(endpoint, variant)
@@ -91,7 +91,7 @@ impl<'a> Variant<'a> {
 
 /// One entry of an alarm's metrics: a metric, or an expression over others.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Metric<'a> {
+pub(super) struct AlarmMetric<'a> {
     name: Option<&'a str>,
     label: Option<&'a str>,
     returned: bool,
@@ -99,8 +99,8 @@ pub(super) struct Metric<'a> {
     variant: Variant<'a>,
 }
 
-impl<'a> Metric<'a> {
-    /// A metric that is the whole alarm: the fields stand in the SNS message's `Trigger` itself.
+impl<'a> AlarmMetric<'a> {
+    /// The only metric of an alarm: its fields are in the SNS message's `Trigger` itself.
     pub(super) fn alone(trigger: &'a Value) -> Option<Self> {
         let name = text(trigger, &["MetricName"])?;
         Some(Self {
@@ -131,8 +131,8 @@ impl<'a> Metric<'a> {
     }
 }
 
-/// What an alarm on these metrics measures: the one metric behind it, or else what its expression is called.
-pub(super) fn measured(metrics: &[Metric<'_>]) -> Option<String> {
+/// The name of what an alarm on these metrics measures: its only metric, or else the label of its expression.
+pub(super) fn measured(metrics: &[AlarmMetric<'_>]) -> Option<String> {
     let mut names = metrics.iter().filter_map(|metric| metric.name);
     let single = names.next().filter(|first| names.all(|other| other == *first));
     let returned = || metrics.iter().find(|metric| metric.returned)?.label;
@@ -140,14 +140,14 @@ pub(super) fn measured(metrics: &[Metric<'_>]) -> Option<String> {
 }
 
 /// The longest period of the metrics, in seconds.
-pub(super) fn longest_period(metrics: &[Metric<'_>]) -> Option<f64> {
+pub(super) fn longest_period(metrics: &[AlarmMetric<'_>]) -> Option<f64> {
     metrics.iter().filter_map(|metric| metric.period).max_by(f64::total_cmp)
 }
 
-/// The SageMaker variants that an alarm speaks of, each once: that of the contributor when the notice is
-/// about one, otherwise those of the metrics, otherwise (a composite alarm) those of the description.
+/// The SageMaker variants that an alarm names, each once. They come from the contributor, if the message is about one,
+/// else from the metrics, else (for a composite alarm) from the description.
 pub(super) fn targets(
-    metrics: &[Metric<'_>],
+    metrics: &[AlarmMetric<'_>],
     contributor: Variant<'_>,
     description: Option<&str>,
 ) -> Result<Vec<TargetId>, Error> {

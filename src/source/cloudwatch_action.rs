@@ -1,4 +1,4 @@
-//! The event that a CloudWatch alarm calls a Lambda function with, directly.
+//! The event with which a CloudWatch alarm invokes a Lambda function directly.
 
 use serde_json::Value;
 

@@ -12,12 +12,12 @@ pub(super) const SOURCE: Source = Source { name: "cloudwatch-event", claims, rea
 
 const SHAPE: &str = "CloudWatch alarm event";
 
-/// An alarm's edit comes as an event too, under another name: that is no change of state.
+/// The edit of an alarm is an event, too, with another name. It is not a change of state.
 const CHANGES: [&str; 2] = ["CloudWatch Alarm State Change", "CloudWatch Alarm Contributor State Change"];
 
 fn claims(payload: &Value) -> bool {
     let is_change = text(payload, &["detail-type"]).is_some_and(|name| CHANGES.contains(&name));
-    // A direct action dressed up as an event has no detail; its own row reads it.
+    // A direct action that looks like an event has no detail; its own row reads it.
     let has_detail = payload.get("detail").is_some() || payload.get("alarmData").is_none();
     is_change && has_detail && text(payload, &["source"]) == Some("aws.cloudwatch")
 }

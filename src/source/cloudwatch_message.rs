@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::cloudwatch::{Metric, Variant, account, longest_period, measured, name, targets, transition};
+use super::cloudwatch::{AlarmMetric, Variant, account, longest_period, measured, name, targets, transition};
 use super::field::{moment, number, seconds, text};
 use super::{Error, Source, state_reason};
 use crate::alarm::{Alarm, Measurement};
@@ -41,17 +41,17 @@ fn read(payload: &Value) -> Result<Event, Error> {
 }
 
 /// A composite alarm has no trigger, metric math has a list, and any other alarm is one metric.
-fn metrics(trigger: Option<&Value>) -> Vec<Metric<'_>> {
+fn metrics(trigger: Option<&Value>) -> Vec<AlarmMetric<'_>> {
     let Some(trigger) = trigger else { return Vec::new() };
     match trigger.get("Metrics") {
-        Some(list) if list.is_array() => Metric::list(list),
-        _ => Metric::alone(trigger).into_iter().collect(),
+        Some(list) if list.is_array() => AlarmMetric::list(list),
+        _ => AlarmMetric::alone(trigger).into_iter().collect(),
     }
 }
 
-fn measurement(payload: &Value, metrics: &[Metric<'_>]) -> Measurement {
+fn measurement(payload: &Value, metrics: &[AlarmMetric<'_>]) -> Measurement {
     let of_trigger = |name: &str| payload.get("Trigger")?.get(name);
-    // The band of an anomaly detection moves: its threshold is no number, whatever stands beside it.
+    // The band of anomaly detection moves, so its threshold is not a number, whatever the other fields say.
     let has_band = of_trigger("ThresholdMetricId").is_some_and(Value::is_string);
     let threshold = if has_band { None } else { of_trigger("Threshold").and_then(number) };
     let period = [of_trigger("Period").and_then(number), longest_period(metrics)];

@@ -1,35 +1,35 @@
 //! The block `{alarmName, state, configuration}` that the direct Lambda action and EventBridge share.
 //!
-//! It has no threshold and no number of evaluation periods of its own: those are known only as far as the
-//! state's `reasonData` tells.
+//! The block itself has no threshold and no number of evaluation periods. Only the state's `reasonData` may have them.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Error;
-use super::cloudwatch::{Metric, Variant, field, measured, name, targets, transition};
+use super::cloudwatch::{AlarmMetric, Variant, field, measured, name, targets, transition};
 use super::field::{malformed, moment, text};
 use super::state_reason::{ReasonData, latest_value, nothing_measured, side};
 use crate::alarm::{Alarm, Measurement};
 use crate::source::Event;
 
-/// Reads the block. `stamped` is the envelope's own time, for a state without one.
+/// Reads the block. `envelope_time` is used for a state without a time of its own.
 pub(super) fn read(
     shape: &'static str,
     source: &'static str,
     id: &str,
     account: String,
     block: &Value,
-    stamped: Option<Timestamp>,
+    envelope_time: Option<Timestamp>,
 ) -> Result<Event, Error> {
     let name = name(shape, block, "alarmName")?;
     let state = block.get("state").filter(|state| state.is_object());
     let state = state.ok_or_else(|| malformed(shape, "state", "the alarm's state", block.get("state")))?;
     let configuration = block.get("configuration");
-    let metrics = configuration.and_then(|all| field(all, "metrics")).map(Metric::list).unwrap_or_default();
+    let metrics =
+        configuration.and_then(|all| field(all, "metrics")).map(AlarmMetric::list).unwrap_or_default();
     let contributor = block.get("alarmContributor").and_then(|contributor| contributor.get("attributes"));
     let description = configuration.and_then(|all| text(all, &["description"]));
-    let at = moment(state.get("timestamp")).or(stamped);
+    let at = moment(state.get("timestamp")).or(envelope_time);
     let alarm = Alarm {
         id: id.to_owned(),
         name,
@@ -48,12 +48,12 @@ pub(super) fn read(
     Ok(Event { alarms: vec![alarm], ..Event::default() })
 }
 
-fn measurement(state: &Value, metrics: &[Metric<'_>], at: Option<Timestamp>) -> Measurement {
+fn measurement(state: &Value, metrics: &[AlarmMetric<'_>], at: Option<Timestamp>) -> Measurement {
     let data = ReasonData::read(state);
-    let said = || text(state, &["reason"]).and_then(latest_value);
+    let reason_value = || text(state, &["reason"]).and_then(latest_value);
     Measurement {
         metric: measured(metrics),
-        value: data.value.or_else(said),
+        value: data.value.or_else(reason_value),
         threshold: data.threshold,
         side: text(state, &["reason"]).and_then(side),
         missing: text(state, &["reason"]).is_some_and(nothing_measured),

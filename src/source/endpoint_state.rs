@@ -1,6 +1,6 @@
-//! The EventBridge event by which SageMaker says that an endpoint has changed its state.
+//! The EventBridge event by which SageMaker reports that an endpoint has changed its state.
 //!
-//! Only an endpoint that has come to rest matters; on its way there is nothing to do.
+//! Only a settled endpoint matters: nothing is done while an endpoint is being updated.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ pub(super) const SOURCE: Source = Source { name: "endpoint-state", claims, read 
 const SHAPE: &str = "SageMaker endpoint event";
 
 /// The states in which an endpoint takes an update again.
-const AT_REST: [&str; 1] = ["IN_SERVICE"];
+const SETTLED: [&str; 1] = ["IN_SERVICE"];
 
 fn claims(payload: &Value) -> bool {
     text(payload, &["detail-type"]) == Some("SageMaker Endpoint State Change")
@@ -30,7 +30,7 @@ fn read(payload: &Value) -> Result<Event, Error> {
         return Err(malformed(SHAPE, "EndpointName", "the endpoint's name", detail.get("EndpointName")));
     }
     let status = required(SHAPE, detail, "EndpointStatus", "the endpoint's state")?;
-    let settled = if AT_REST.contains(&status) { variants(endpoint, detail) } else { Vec::new() };
+    let settled = if SETTLED.contains(&status) { variants(endpoint, detail) } else { Vec::new() };
     Ok(Event { settled: Some(settled), ..Event::default() })
 }
 

@@ -1,4 +1,4 @@
-//! Why a payload could not be read. None of these is cured by sending the same payload again.
+//! Why a payload could not be read. Sending the same payload again never helps.
 
 use serde_json::Value;
 
@@ -8,58 +8,58 @@ pub enum Error {
     /// Nothing, or nothing but white space.
     #[error("payload is empty, expected the JSON of an alarm; send the alarm's message as the body")]
     Empty,
-    /// More than is ever looked at.
+    /// The payload is larger than the limit.
     #[error("payload has more than {limit} {what}, more than any alarm has; send fewer alarms at once")]
     TooLarge {
         /// What there is too much of.
         what: &'static str,
-        /// How much is looked at.
+        /// The largest amount that is parsed.
         limit: usize,
     },
-    /// Nested deeper than is ever looked at.
+    /// The payload nests deeper than the limit.
     #[error(
         "payload nests deeper than {limit} levels, expected about ten; send the alarm's message unchanged"
     )]
     TooDeep {
-        /// The deepest level that is looked at.
+        /// The deepest level that is parsed.
         limit: usize,
     },
-    /// Bytes that are no UTF-8 text.
+    /// The payload is not UTF-8 text.
     #[error("payload is not UTF-8 at byte {at}, expected JSON text; send it as UTF-8, not compressed")]
     NotUtf8 {
-        /// How many bytes are good.
+        /// How many bytes at the start are valid.
         at: usize,
     },
-    /// Text that is no JSON.
+    /// The payload is text, but not JSON.
     #[error("payload is not JSON: {detail}; send the alarm's message unchanged")]
     NotJson {
-        /// What the JSON reader says, with line and column.
+        /// The JSON parser's message, with line and column.
         detail: String,
     },
-    /// JSON, but of another kind.
+    /// The payload is JSON, but not an alarm.
     #[error("expected an alarm of CloudWatch or OCI Monitoring, found {seen}; send only alarms here")]
     NotAnAlarm {
-        /// What it looks like, in words.
+        /// A short description of the payload.
         seen: String,
     },
-    /// An alarm by its shape, but with something wrong that matters.
+    /// The payload has the shape of an alarm, but a required field is wrong.
     #[error("the {shape} has {found} in `{field}`, expected {expected}; send the alarm's message unchanged")]
     MalformedAlarm {
-        /// Which shape it was read as.
+        /// The shape that it was read as.
         shape: &'static str,
-        /// Where the trouble is.
+        /// The field that is wrong.
         field: &'static str,
-        /// What should stand there.
+        /// What the field should hold.
         expected: &'static str,
-        /// What stands there.
+        /// What the field holds.
         found: String,
     },
-    /// More deployments than one payload may name.
+    /// The payload names more deployments than the limit.
     #[error(
         "payload names {found} or more deployments, expected at most {limit}; use an alarm per deployment"
     )]
     TooManyTargets {
-        /// How many were counted before the reading stopped.
+        /// How many were counted before the parser stopped.
         found: usize,
         /// How many one payload may name.
         limit: usize,
@@ -85,7 +85,7 @@ impl Error {
 /// How many characters of a payload's own text a message repeats.
 const SHOWN: usize = 60;
 
-/// Text of the payload as it may stand in a message: cut, with nothing that could forge a line of a log.
+/// Text of the payload, made safe for a message: truncated, and escaped so that it cannot forge a line of a log.
 pub(super) fn quoted(text: &str) -> String {
     let mut shown = String::from("`");
     for c in text.chars().take(SHOWN) {
@@ -99,7 +99,7 @@ pub(super) fn quoted(text: &str) -> String {
     shown
 }
 
-/// A value of the payload as it may stand in a message.
+/// A value of the payload, made safe for a message.
 pub(super) fn found(value: Option<&Value>) -> String {
     match value {
         None => "nothing".to_owned(),

@@ -1,4 +1,4 @@
-//! How single fields are read: leniently, because no two versions of a payload agree on types.
+//! Readers of single fields. They are lenient, because no two versions of a payload agree on types.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -11,7 +11,7 @@ pub(super) fn text<'a>(object: &'a Value, names: &[&str]) -> Option<&'a str> {
     names.iter().filter_map(|name| object.get(name)?.as_str()).map(str::trim).find(|text| !text.is_empty())
 }
 
-/// A text that the shape cannot do without.
+/// A text that the shape requires.
 pub(super) fn required<'a>(
     shape: &'static str,
     object: &'a Value,
@@ -21,7 +21,7 @@ pub(super) fn required<'a>(
     text(object, &[name]).ok_or_else(|| malformed(shape, name, expected, object.get(name)))
 }
 
-/// The error for a field that holds something else than it should.
+/// The error for a field that holds an unexpected value.
 pub(super) fn malformed(
     shape: &'static str,
     field: &'static str,
@@ -31,7 +31,7 @@ pub(super) fn malformed(
     Error::MalformedAlarm { shape, field, expected, found: found(value) }
 }
 
-/// A finite number, also when it is written as a text.
+/// A finite number, which may be written as a string.
 pub(super) fn number(value: &Value) -> Option<f64> {
     let number = match value.as_str() {
         Some(text) => text.trim().parse().ok()?,
@@ -40,16 +40,16 @@ pub(super) fn number(value: &Value) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
-/// A length of time in seconds; `None` when it is not positive.
+/// A duration of this many seconds; `None` unless it is positive.
 pub(super) fn seconds(seconds: f64) -> Option<SignedDuration> {
     SignedDuration::try_from_secs_f64(seconds).ok().filter(SignedDuration::is_positive)
 }
 
-/// A moment as any of the clouds writes it: RFC 3339, `+0000` without a colon, or with stray spaces.
-/// Never an error: an alarm without a time is still an alarm.
+/// A timestamp as any of the clouds writes it: RFC 3339, `+0000` without a colon, or with extra spaces. Never an error:
+/// an alarm without a time is still an alarm.
 pub(super) fn moment(value: Option<&Value>) -> Option<Timestamp> {
     let text = value?.as_str()?;
-    // A genuine test message of OCI has `22: 45: 00Z`. A date and a time parted by a space have no `T`.
+    // A genuine test message of OCI has `22: 45: 00Z`. A date and a time with a space between them have no `T`.
     let joined: String = if text.contains(['T', 't']) {
         text.chars().filter(|c| !c.is_whitespace()).collect()
     } else {
@@ -58,7 +58,7 @@ pub(super) fn moment(value: Option<&Value>) -> Option<Timestamp> {
     joined.parse().ok()
 }
 
-/// A moment in milliseconds since 1970, also when it is written as a text.
+/// A timestamp in milliseconds since 1970, which may be written as a string.
 pub(super) fn moment_in_millis(value: Option<&Value>) -> Option<Timestamp> {
     let value = value?;
     let whole = value.as_i64().or_else(|| value.as_str()?.trim().parse().ok());
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_moment_is_none() {
+    fn an_unreadable_moment_is_none() {
         for text in
             ["", "soon", "T", "2026-03-02T09:45:00", "2026-13-45T99:99:99Z", "9999999999-01-01T00:00:00Z"]
         {

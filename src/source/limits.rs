@@ -1,4 +1,4 @@
-//! What keeps a payload small: length, depth, number of records and number of targets.
+//! The limits of a payload: length, depth, number of records and number of targets.
 
 use serde_json::Value;
 
@@ -11,9 +11,9 @@ pub(super) fn at_most(what: &'static str, found: usize, limit: usize) -> Result<
     if found > limit { Err(Error::TooLarge { what, limit }) } else { Ok(()) }
 }
 
-/// Reads JSON, at any layer, once its depth is known to be harmless.
+/// Parses JSON, at any layer, after checking its depth.
 pub(super) fn decode(text: &str) -> Result<Value, Error> {
-    let text = bare(text);
+    let text = trimmed(text);
     if text.is_empty() {
         return Err(Error::Empty);
     }
@@ -23,14 +23,14 @@ pub(super) fn decode(text: &str) -> Result<Value, Error> {
     serde_json::from_str(text).map_err(|error| Error::NotJson { detail: error.to_string() })
 }
 
-/// Whether a text that an envelope carries was at least meant as JSON. A budget's warning, for one, is not.
+/// Whether the text in an envelope was meant as JSON. A budget's warning, for example, is not.
 pub(super) fn looks_like_json(text: &str) -> bool {
-    let text = bare(text);
+    let text = trimmed(text);
     text.starts_with(['{', '[']) || serde_json::from_str::<Value>(text).is_ok()
 }
 
 /// The text without surrounding white space and byte order mark.
-fn bare(text: &str) -> &str {
+fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c == '\u{feff}' || c.is_whitespace())
 }
 
@@ -55,12 +55,12 @@ fn depth(json: &[u8]) -> usize {
     deepest
 }
 
-/// Distinct targets in the order of the payload, never more than one payload may name.
+/// Distinct targets in the order of the payload, at most [`MAX_TARGETS`].
 #[derive(Debug, Default)]
 pub(super) struct Targets(Vec<TargetId>);
 
 impl Targets {
-    /// Adds a target once.
+    /// Adds a target, unless it is already in the list.
     pub(super) fn add(&mut self, target: TargetId) -> Result<(), Error> {
         if self.0.contains(&target) {
             return Ok(());
@@ -83,25 +83,25 @@ impl Targets {
     }
 }
 
-/// Reads the parts of one payload. A part that cannot be read, or that names more targets than are left,
-/// is rejected and leaves the others alone; when nothing is left, the first failure is the error.
+/// Reads the parts of one payload. A part is rejected alone if it cannot be read or exceeds the limit on targets. If no
+/// part can be read, the first failure is the error.
 pub(super) fn gather<'a>(
     parts: &'a [Value],
     read: impl Fn(&'a Value) -> Result<Event, Error>,
 ) -> Result<Event, Error> {
     at_most("records", parts.len(), MAX_RECORDS)?;
     let mut all = Event::default();
-    // An alarm without a target is answered, too, and counts as if it had one.
+    // An alarm without a target gets an outcome, too, so it counts as one target.
     let mut targets = 0;
     for part in parts {
         match read(part) {
             Ok(event) => {
                 all.tick |= event.tick;
                 if let Some(settled) = event.settled {
-                    let known = all.settled.get_or_insert_default();
+                    let all_settled = all.settled.get_or_insert_default();
                     for target in settled {
-                        if known.len() < MAX_TARGETS && !known.contains(&target) {
-                            known.push(target);
+                        if all_settled.len() < MAX_TARGETS && !all_settled.contains(&target) {
+                            all_settled.push(target);
                         }
                     }
                 }
@@ -125,7 +125,7 @@ pub(super) fn gather<'a>(
     }
 }
 
-/// Keeps the first failures; a batch of thousands needs no more to be mended.
+/// Keeps the first failures only: a batch of thousands needs no more to be diagnosed.
 fn reject(event: &mut Event, error: Error) {
     if event.rejected.len() < MAX_TARGETS {
         event.rejected.push(error);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_told_from_json() {
+    fn text_is_distinguished_from_json() {
         assert!(looks_like_json(" \u{feff}{\"broken"));
         assert!(looks_like_json("null"));
         assert!(!looks_like_json("Your budget has been exceeded"));

@@ -1,4 +1,4 @@
-//! What a payload that is no alarm looks like, in words, so that whoever sent it can be found.
+//! Describes a payload that is not an alarm, so that an operator can find its sender.
 
 use serde_json::Value;
 
@@ -8,10 +8,10 @@ use super::field::text;
 /// How many keys of an unknown object a message lists.
 const KEYS: usize = 5;
 
-/// Words for a whole payload.
+/// Describes a whole payload.
 pub(super) fn describe(payload: &Value) -> String {
-    let known = || {
-        let ways = [
+    let recognised = || {
+        let descriptions = [
             records,
             sns,
             eventbridge,
@@ -22,7 +22,7 @@ pub(super) fn describe(payload: &Value) -> String {
             http_request,
             logs,
         ];
-        ways.into_iter().find_map(|direction| direction(payload))
+        descriptions.into_iter().find_map(|describe| describe(payload))
     };
     match payload {
         Value::Null => "JSON `null`".to_owned(),
@@ -30,11 +30,11 @@ pub(super) fn describe(payload: &Value) -> String {
         Value::Number(_) => "a JSON number".to_owned(),
         Value::String(_) => "a JSON string".to_owned(),
         Value::Array(items) => format!("a JSON array of {} items", items.len()),
-        Value::Object(_) => known().unwrap_or_else(|| keys(payload)),
+        Value::Object(_) => recognised().unwrap_or_else(|| keys(payload)),
     }
 }
 
-/// Words for what an envelope carries that is not even JSON.
+/// Describes the content of an envelope that is not JSON.
 pub(super) fn describe_text(message: &str) -> String {
     match message.trim() {
         "" => "an empty message".to_owned(),
@@ -42,7 +42,7 @@ pub(super) fn describe_text(message: &str) -> String {
     }
 }
 
-/// Words for one record among others.
+/// Describes one record of a batch.
 pub(super) fn describe_record(record: &Value) -> String {
     match text(record, &["eventSource", "EventSource"]) {
         Some("aws:s3") => "an S3 event".to_owned(),
@@ -146,7 +146,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn payloads_of_other_kinds_are_called_by_their_names() {
+    fn payloads_of_other_kinds_are_named() {
         for (payload, words) in [
             (json!(null), "JSON `null`"),
             (json!("x"), "a JSON string"),

@@ -1,7 +1,7 @@
-//! The OCI Monitoring alarm message, as Notifications hands it to a function: the bare JSON.
+//! The OCI Monitoring alarm message, as Notifications sends it to a function: JSON without an envelope.
 //!
-//! Versions 1.0 to 1.5, raw or pretty. A payload's shape is told by its fields, never by its title, which is free
-//! text; the title is the alarm's name, which rules match, unless the alarm has a notification title of its own.
+//! Versions 1.0 to 1.5, raw or pretty. The fields identify the shape, never the title, which is free text. The title is
+//! the alarm's name, which rules match, unless the alarm has a notification title of its own.
 
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ fn read(payload: &Value) -> Result<Event, Error> {
     let wrong = || malformed(SHAPE, "alarmMetaData", ENTRIES, payload.get("alarmMetaData"));
     let entries = payload.get("alarmMetaData").and_then(Value::as_array).filter(|all| !all.is_empty());
     let entries = entries.ok_or_else(wrong)?;
-    // Values beside the entries can only be told apart when there is one entry.
+    // Values outside the entries belong to an entry only if there is exactly one.
     let shared_values = if entries.len() == 1 { payload.get("metricValues") } else { None };
     let at =
         moment_in_millis(payload.get("timestampEpochMillis")).or_else(|| moment(payload.get("timestamp")));
@@ -39,7 +39,7 @@ fn read(payload: &Value) -> Result<Event, Error> {
         if !entry.is_object() {
             return Err(malformed(SHAPE, "alarmMetaData", ENTRIES, Some(entry)));
         }
-        let Named { targets, others, rejected } = named(entry)?;
+        let NamedResources { targets, others, rejected } = named_resources(entry)?;
         let alarm = Alarm {
             id: text(entry, &["id"]).unwrap_or_default().to_owned(),
             name: name.clone(),
@@ -64,11 +64,11 @@ fn title(payload: &Value) -> Result<AlarmName, Error> {
     id::alarm_name(title).ok_or_else(|| malformed(SHAPE, "title", TITLE, payload.get("title")))
 }
 
-/// What the message says has happened. `RESET` says that the metric has gone missing, not that all is well.
+/// The transition that the message reports. `RESET` means that the metric is missing, not that all is well.
 fn transition(payload: &Value) -> Result<Transition, Error> {
     const TYPES: &str = "`OK_TO_FIRING`, `REPEAT`, `FIRING_TO_OK` or `RESET`";
-    let written = required(SHAPE, payload, "type", TYPES)?;
-    match written.to_ascii_uppercase().as_str() {
+    let kind = required(SHAPE, payload, "type", TYPES)?;
+    match kind.to_ascii_uppercase().as_str() {
         "OK_TO_FIRING" => Ok(Transition::Firing),
         "REPEAT" => Ok(Transition::Repeat),
         "FIRING_TO_OK" => Ok(Transition::Cleared),
@@ -81,27 +81,27 @@ fn is_ok(entry: &Value) -> bool {
     text(entry, &["status"]).is_some_and(|status| status.eq_ignore_ascii_case("OK"))
 }
 
-/// What one entry is about.
+/// The resources that one entry names.
 #[derive(Default)]
-struct Named {
+struct NamedResources {
     targets: Targets,
-    /// Resources that are no deployments.
+    /// Resources that are not deployments.
     others: Vec<String>,
-    /// What stood where an id should.
+    /// Errors for ids that cannot be used.
     rejected: Vec<Error>,
 }
 
-/// What one entry names. An unusable id beside usable ones leaves those alone; an entry with nothing else is an error.
-fn named(entry: &Value) -> Result<Named, Error> {
+/// The resources that one entry names. An unusable id is rejected alone; an entry with unusable ids only is an error.
+fn named_resources(entry: &Value) -> Result<NamedResources, Error> {
     let namespace = text(entry, &["namespace"]);
     let in_query = mql::resource_ids(text(entry, &["query"]).unwrap_or_default(), MAX_TARGETS);
     let mut ids = in_dimensions(entry);
     if ids.is_empty() {
         ids.clone_from(&in_query);
     }
-    let mut named = Named::default();
+    let mut named = NamedResources::default();
     for id in ids {
-        named.add(as_the_cloud_spells_it(id, &in_query), namespace)?;
+        named.add(as_the_api_spells_it(id, &in_query), namespace)?;
     }
     match named.rejected.first() {
         Some(first) if named.targets.is_empty() && named.others.is_empty() => Err(first.clone()),
@@ -109,18 +109,18 @@ fn named(entry: &Value) -> Result<Named, Error> {
     }
 }
 
-impl Named {
+impl NamedResources {
     fn add(&mut self, id: String, namespace: Option<&str>) -> Result<(), Error> {
         if !id::is_usable(&id) {
             let expected = "an OCID without spaces and `/`";
             let error = malformed(SHAPE, "resourceId", expected, Some(&Value::String(id)));
-            // A hostile payload may hold any number of bad ids; the first of them tell enough.
+            // A hostile payload may hold any number of bad ids; the first few are enough for a diagnosis.
             if self.rejected.len() < MAX_TARGETS && !self.rejected.contains(&error) {
                 self.rejected.push(error);
             }
             return Ok(());
         }
-        match identified(&id, namespace) {
+        match deployment_of(&id, namespace) {
             Some(target) => self.targets.add(target),
             None if self.others.contains(&id) => Ok(()),
             None if self.others.len() == MAX_TARGETS => {
@@ -134,8 +134,8 @@ impl Named {
     }
 }
 
-/// Every stream's resource, in the payload's order; a grouped message has several, and several instances
-/// of one deployment.
+/// Every stream's resource, in the payload's order. A grouped message has several, even several instances of one
+/// deployment.
 fn in_dimensions<'a>(entry: &'a Value) -> Vec<&'a str> {
     let streams = match entry.get("dimensions") {
         Some(Value::Array(streams)) => streams.as_slice(),
@@ -144,27 +144,27 @@ fn in_dimensions<'a>(entry: &'a Value) -> Vec<&'a str> {
     };
     let resource = |stream: &'a Value| {
         let mut fields = stream.as_object()?.iter();
-        // `resourceId`, but `resourceID` of some services.
+        // Most services write `resourceId`, some write `resourceID`.
         fields.find(|(key, _)| key.eq_ignore_ascii_case("resourceId"))?.1.as_str()
     };
     streams.iter().filter_map(resource).map(str::trim).filter(|id| !id.is_empty()).collect()
 }
 
-/// Monitoring writes OCIDs in upper case at times, but the API only knows them in lower case. The query
-/// was written by whoever made the alarm, so its spelling comes first.
-fn as_the_cloud_spells_it(id: &str, in_query: &[&str]) -> String {
+/// The OCID as the API spells it. Monitoring sometimes writes OCIDs in upper case, but the API accepts lower case only.
+/// The query is the alarm's author's own text, so its spelling comes first.
+fn as_the_api_spells_it(id: &str, in_query: &[&str]) -> String {
     let id = in_query.iter().find(|other| other.eq_ignore_ascii_case(id)).copied().unwrap_or(id);
-    let shouted = id.starts_with("OCID1.") && !id.contains(|c: char| c.is_ascii_lowercase());
-    if shouted { id.to_ascii_lowercase() } else { id.to_owned() }
+    let upper_case = id.starts_with("OCID1.") && !id.contains(|c: char| c.is_ascii_lowercase());
+    if upper_case { id.to_ascii_lowercase() } else { id.to_owned() }
 }
 
-/// The deployment of an id, where that is one.
-fn identified(id: &str, namespace: Option<&str>) -> Option<TargetId> {
+/// The model deployment that an id names; `None` for any other resource.
+fn deployment_of(id: &str, namespace: Option<&str>) -> Option<TargetId> {
     let mut parts = id.split('.').skip(1);
     let is_deployment = match (id::is_ocid(id), namespace) {
         (_, Some(namespace)) if namespace.eq_ignore_ascii_case(NAMESPACE) => true,
         (true, _) => parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("datasciencemodeldeployment")),
-        // Version 1.0 has no namespace, and a test message no OCID: nothing speaks against a deployment.
+        // Version 1.0 has no namespace, and a test message no OCID: either may be about a deployment.
         (false, None) => true,
         (false, Some(_)) => false,
     };
@@ -178,7 +178,7 @@ fn measurement(entry: &Value, shared_values: Option<&Value>) -> Measurement {
     let value = match (comparison, values.as_slice()) {
         (_, [only]) => Some(*only),
         (Some(comparison), many) => comparison.worst(many.iter().copied()),
-        // Without a threshold nobody can say which of the streams matters.
+        // Without a threshold, no stream is known to be the worst.
         (None, _) => None,
     };
     Measurement {
@@ -192,8 +192,8 @@ fn measurement(entry: &Value, shared_values: Option<&Value>) -> Measurement {
 }
 
 /// The latest value of each stream: a list of objects with one key each, or one object with all of them.
-fn values(written: Option<&Value>) -> Vec<f64> {
-    let streams = match written {
+fn values(metric_values: Option<&Value>) -> Vec<f64> {
+    let streams = match metric_values {
         Some(Value::Array(streams)) => streams.as_slice(),
         Some(single) => std::slice::from_ref(single),
         None => &[],
@@ -211,20 +211,20 @@ mod tests {
 
     #[test]
     fn the_spelling_of_the_query_comes_first() {
-        let shouted = "OCID1.DATASCIENCEMODELDEPLOYMENT.OC1.IAD.EXAMPLE";
+        let upper_case = "OCID1.DATASCIENCEMODELDEPLOYMENT.OC1.IAD.EXAMPLE";
         assert_eq!(
-            as_the_cloud_spells_it(shouted, &["ocid1.datasciencemodeldeployment.oc1.iad.Example"]),
+            as_the_api_spells_it(upper_case, &["ocid1.datasciencemodeldeployment.oc1.iad.Example"]),
             "ocid1.datasciencemodeldeployment.oc1.iad.Example"
         );
-        assert_eq!(as_the_cloud_spells_it(shouted, &[]), shouted.to_ascii_lowercase());
-        assert_eq!(as_the_cloud_spells_it("OCID1.Mixed", &["other"]), "OCID1.Mixed");
-        assert_eq!(as_the_cloud_spells_it("<YOUR_ID>", &[]), "<YOUR_ID>");
+        assert_eq!(as_the_api_spells_it(upper_case, &[]), upper_case.to_ascii_lowercase());
+        assert_eq!(as_the_api_spells_it("OCID1.Mixed", &["other"]), "OCID1.Mixed");
+        assert_eq!(as_the_api_spells_it("<YOUR_ID>", &[]), "<YOUR_ID>");
     }
 
     #[test]
-    fn what_kind_of_thing_an_id_names() {
+    fn an_id_names_a_deployment_or_another_resource() {
         let deployment =
-            |id: &str, namespace| identified(id, namespace).is_some_and(|target| target.as_str() == id);
+            |id: &str, namespace| deployment_of(id, namespace).is_some_and(|target| target.as_str() == id);
         let modeldeploy = Some("oci_datascience_modeldeploy");
         assert!(deployment("<YOUR_ID>", modeldeploy));
         assert!(deployment("<YOUR_ID>", None));

@@ -1,4 +1,4 @@
-//! The envelope that SNS puts around a message for everyone but Lambda: an SQS body, an HTTP delivery.
+//! The envelope that SNS puts around a message for all subscribers except Lambda: an SQS body, an HTTP delivery.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::source::Event;
 /// This shape's row.
 pub(super) const SOURCE: Source = Source { name: "sns-envelope", claims, read };
 
-/// A topic's name has at most 256 characters. The ARN is copied into every record, so it must not be endless.
+/// A topic's name has at most 256 characters. The ARN is copied into every record, so its length is bounded.
 const LONGEST_ARN: usize = 512;
 
 fn claims(payload: &Value) -> bool {
@@ -17,12 +17,12 @@ fn claims(payload: &Value) -> bool {
 
 fn read(payload: &Value) -> Result<Event, Error> {
     let event = read_carried(SOURCE.name, payload.get("Message").unwrap_or(&Value::Null))?;
-    Ok(through(payload.get("TopicArn"), event))
+    Ok(with_topic(payload.get("TopicArn"), event))
 }
 
-/// An event that came through a topic. What an inner envelope claims does not count: that is part of the
-/// message, and whoever may publish can write it.
-pub(super) fn through(topic: Option<&Value>, mut event: Event) -> Event {
+/// Records the topic that delivered an event. It overrides the topic of an inner envelope: that one is part of the message,
+/// so any publisher can forge it.
+pub(super) fn with_topic(topic: Option<&Value>, mut event: Event) -> Event {
     let arn = topic.and_then(Value::as_str).filter(|arn| arn.len() <= LONGEST_ARN).unwrap_or_default();
     for alarm in &mut event.alarms {
         alarm.topic = Some(arn.to_owned());

@@ -1,4 +1,4 @@
-//! What CloudWatch's reasons for a state tell: the sentence for people, and the data beside it.
+//! The values in CloudWatch's reason for a state: those of the sentence for people, and those of `reasonData`.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -11,17 +11,17 @@ use crate::alarm::Side;
 pub(super) fn latest_value(reason: &str) -> Option<f64> {
     let lists = reason.split('[').skip(1).filter_map(|rest| rest.split_once(']'));
     let points = lists.flat_map(|(list, _)| list.split(',').filter_map(datapoint));
-    // The first of equals, hence not `max_by_key`: newest first is how the list is written.
+    // CloudWatch lists the newest first, so the first of equals counts. `max_by_key` would return the last.
     points.reduce(|latest, other| if other.0 > latest.0 { other } else { latest }).map(|(_, value)| value)
 }
 
-/// Whether it fires on what was not measured: `no datapoints were received for 5 periods and 5 missing datapoints were
-/// treated as [Breaching]`.
+/// Whether the alarm fires because data is missing: `no datapoints were received for 5 periods and 5 missing datapoints
+/// were treated as [Breaching]`.
 pub(super) fn nothing_measured(reason: &str) -> bool {
     reason.contains("no datapoints were received") && reason.contains("[Breaching]")
 }
 
-/// The side of the threshold that a reason tells: only it does, where the payload has no comparison.
+/// The side of the threshold that the sentence names. Payloads without a comparison have it nowhere else.
 pub(super) fn side(reason: &str) -> Option<Side> {
     match (reason.contains("greater than"), reason.contains("less than")) {
         (true, false) => Some(Side::Above),
@@ -30,7 +30,7 @@ pub(super) fn side(reason: &str) -> Option<Side> {
     }
 }
 
-/// A value and its moment, as something that sorts: year, month, day, time of day.
+/// A value and its sortable time: year, month, day, time of day.
 fn datapoint(text: &str) -> Option<([&str; 4], f64)> {
     let (value, moment) = text.trim().strip_suffix(')')?.split_once('(')?;
     let (date, time) = moment.trim().split_once(' ')?;
@@ -40,29 +40,29 @@ fn datapoint(text: &str) -> Option<([&str; 4], f64)> {
     value.is_finite().then_some(([year, month, day, time.trim()], value))
 }
 
-/// What the `reasonData` of a state holds.
+/// The content of a state's `reasonData`.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct ReasonData {
-    /// The alarm's threshold; an anomaly band has none.
+    /// The alarm's threshold; `None` for an anomaly band.
     pub(super) threshold: Option<f64>,
     /// The latest datapoint.
     pub(super) value: Option<f64>,
     /// When the state was evaluated.
     pub(super) queried: Option<Timestamp>,
-    /// Where the oldest datapoint begins that was evaluated.
+    /// When the oldest evaluated datapoint begins.
     since: Option<Timestamp>,
 }
 
 impl ReasonData {
-    /// Reads the data, which is JSON inside a string. Data that cannot be read tells nothing: the alarm has
-    /// changed its state all the same.
+    /// Reads the data, which is JSON inside a string. Unreadable data is empty, not an error: the alarm has changed its
+    /// state all the same.
     pub(super) fn read(state: &Value) -> Self {
-        let written = match state.get("reasonData") {
+        let data = match state.get("reasonData") {
             Some(Value::String(text)) => limits::decode(text).ok(),
             Some(other) => Some(other.clone()),
             None => None,
         };
-        written.as_ref().map(Self::of).unwrap_or_default()
+        data.as_ref().map(Self::of).unwrap_or_default()
     }
 
     fn of(data: &Value) -> Self {
@@ -78,11 +78,10 @@ impl ReasonData {
         }
     }
 
-    /// How far the data reaches back from `at`. The number of datapoints times their period would fall
-    /// short whenever one is missing, and a window that is too short lets stale evidence pass; so without
-    /// the moment where the data starts it is `None`.
+    /// How far the data reaches back from `at`; `None` without a start. The number of datapoints times their period would
+    /// be too short if one is missing. A window that is too short lets stale evidence pass.
     pub(super) fn window(&self, at: Option<Timestamp>) -> Option<SignedDuration> {
-        // No alarm looks further back than a week; an hour is for late evaluation.
+        // No alarm evaluates more than a week of data; one hour is added for late evaluation.
         const LONGEST: SignedDuration = SignedDuration::from_hours(7 * 24 + 1);
         let window = at.or(self.queried)?.duration_since(self.since?);
         (window.is_positive() && window <= LONGEST).then_some(window)
@@ -95,7 +94,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_most_recent_datapoint_counts_wherever_it_stands() {
+    fn the_most_recent_datapoint_counts_in_any_order() {
         let one = "Threshold Crossed: 1 out of the last 1 datapoints [99.5 (02/03/26 09:15:00)] was greater \
                    than the threshold (80.0) (minimum 1 datapoint for OK -> ALARM transition).";
         assert_eq!(latest_value(one), Some(99.5));
@@ -119,14 +118,14 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_tells_the_side_and_whether_anything_was_measured() {
+    fn a_reason_names_the_side_and_missing_data() {
         let high = "1 datapoint [99.5 (02/03/26 09:15:00)] was greater than or equal to the threshold (80.0)";
         assert_eq!((side(high), nothing_measured(high)), (Some(Side::Above), false));
         assert_eq!(
             side("1 datapoint [4.1 (02/03/26 09:15:00)] was less than the threshold"),
             Some(Side::Below)
         );
-        // a band is left on either side
+        // a value can leave a band on either side
         assert_eq!(side("was less than the lower thresholds or greater than the upper thresholds"), None);
         let missing = "Threshold Crossed: no datapoints were received for 1 period and 1 missing datapoint was treated as [Breaching].";
         assert_eq!((side(missing), nothing_measured(missing)), (None, true));
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn reason_data_may_tell_nothing() {
+    fn reason_data_may_be_empty() {
         for state in [json!({}), json!({"reasonData": "{"}), json!({"reasonData": null}), json!("x")] {
             assert_eq!(ReasonData::read(&state), ReasonData::default(), "{state}");
         }
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_that_cannot_be_is_none() {
+    fn an_impossible_window_is_none() {
         let data = ReasonData::of(
             &json!({"startDate": "2026-03-02T09:15:00Z", "queryDate": "2026-03-02T09:00:00Z"}),
         );

@@ -1,4 +1,4 @@
-//! The clock: what a schedule sends, once a minute by default.
+//! The tick: the scheduled event that starts a reconcile, once a minute by default.
 
 use serde_json::Value;
 
