@@ -1,8 +1,8 @@
-//! An in-memory cloud with the platforms' own semantics: updates take time and refuse company, etags change, alarms fire
-//! as their service makes them fire, and the clock is virtual.
+//! The simulated cloud: in memory, with the platforms' own semantics. Updates take time and exclude each other, etags
+//! change, alarms fire as in their service, and the clock is virtual.
 //!
-//! What all platforms have in common is here; each brings its own states and messages in its `simulated.rs`. The default
-//! of the command line, and the ground for replays. Its [`World`] is a small JSON file.
+//! This file has what all platforms share; each platform's `simulated.rs` has its own states and messages. The command
+//! line uses it by default, and `stepladder replay` runs on it. Its [`World`] is a small JSON file.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -30,28 +30,28 @@ pub use world::{
 
 /// What a platform adds to the simulated cloud.
 pub(crate) struct Simulation {
-    /// The shape of a deployment that an event names and the world does not hold yet: one rung above the lowest, so
-    /// that both directions can be tried.
+    /// The shape of a deployment that an event names but the world does not contain: one rung above the lowest, so that
+    /// it can scale both up and down.
     pub(super) shape: &'static str,
-    /// Its words for a deployment that is settled, and for one that is being changed.
+    /// The platform's names of two states: settled, and being updated.
     pub(super) states: [&'static str; 2],
-    /// What an observation finds of a deployment that the world holds.
+    /// Observes a deployment of the world.
     pub(super) observe: fn(&World, &SimulatedDeployment, &ObserveRequest) -> Observation,
-    /// Completes what is under way besides the changes of deployments, if its time has come.
+    /// Completes pending updates of other resources that are due by now.
     pub(super) settle: fn(&mut World, Timestamp),
-    /// The alarm that must have fired, as far as the event tells.
+    /// The definition of the alarm that fired, reconstructed from the event.
     pub(super) firing_alarm: fn(&World, &ObserveRequest, &FiringAlarm) -> AlarmDefinition,
     /// The id of such an alarm.
     pub(super) alarm_id: fn(&mut World, &ObserveRequest) -> String,
 }
 
-/// What every platform's alarm has in common that must have fired.
+/// What all platforms need to reconstruct the alarm that fired.
 pub(super) struct FiringAlarm {
     pub(super) metric: String,
     pub(super) threshold: f64,
     pub(super) minutes: i64,
     pub(super) above: bool,
-    /// Whether it has the paired alarm's own name, and is taken for that one.
+    /// Whether it has the paired alarm's name, and so is the paired alarm.
     pub(super) is_pair: bool,
 }
 
@@ -71,18 +71,18 @@ impl FiringAlarm {
     }
 }
 
-/// What an alarm's definition says that it measures.
+/// What an alarm measures, by its definition.
 pub(super) struct Measured<'a> {
     pub(super) target: String,
     pub(super) metric: &'a str,
     pub(super) above: bool,
     pub(super) threshold: f64,
     pub(super) window: SignedDuration,
-    /// How often it says again that it fires, where its service repeats.
+    /// How often it notifies again while it fires; `None` where its service does not repeat.
     pub(super) repeat: Option<SignedDuration>,
 }
 
-/// What an evaluation of an alarm found.
+/// What an alarm's evaluation reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AlarmEvent {
     Fired,
@@ -91,7 +91,7 @@ pub(super) enum AlarmEvent {
 }
 
 impl AlarmDefinition {
-    /// What it measures; `None` for what the simulated cloud does not evaluate.
+    /// What it measures; `None` for an alarm that the simulated cloud cannot evaluate.
     fn measured(&self) -> Option<Measured<'_>> {
         match self {
             Self::Aws(alarm) => aws::simulated::measured(alarm),
@@ -99,7 +99,7 @@ impl AlarmDefinition {
         }
     }
 
-    /// The payload in which its service tells that it has fired or cleared.
+    /// The payload with which its service reports that it has fired or cleared.
     fn message(&self, alarm: &WorldAlarm, event: AlarmEvent, now: Timestamp, value: f64) -> Value {
         match self {
             Self::Aws(definition) => aws::simulated::message(definition, event, now, value),
@@ -123,28 +123,28 @@ pub struct SimulatedCloud {
 }
 
 impl SimulatedCloud {
-    /// A cloud in this state.
+    /// A cloud with this state.
     pub fn new(world: World) -> Self {
         Self { world: Mutex::new(world) }
     }
 
-    /// Moves the clock: changes complete, alarms are evaluated once a minute. Returns what alarms sent meanwhile, oldest
+    /// Advances the clock: updates complete, and alarms are evaluated once a minute. Returns what the alarms sent, oldest
     /// first. The clock never runs backwards.
     pub fn advance(&self, to: Timestamp) -> Vec<Delivery> {
         self.world().advance(to)
     }
 
-    /// Its state as it is now.
+    /// A copy of its current state.
     pub fn snapshot(&self) -> World {
         self.world().clone()
     }
 
-    /// Observes or changes its state directly, as an operator at a console would.
-    pub fn with<T>(&self, touch: impl FnOnce(&mut World) -> T) -> T {
-        touch(&mut self.world())
+    /// Reads or changes its state directly, as an operator at a console would.
+    pub fn with<T>(&self, access: impl FnOnce(&mut World) -> T) -> T {
+        access(&mut self.world())
     }
 
-    /// A panic elsewhere cannot leave a world half changed: every touch is one call.
+    /// A poisoned lock is safe to use: each change of the world is one call, so a panic elsewhere leaves none half done.
     fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -168,7 +168,7 @@ impl Client for SimulatedCloud {
         let world = self.world();
         let active = |alarm: &WorldAlarm| match &alarm.definition {
             AlarmDefinition::Aws(definition) => aws::simulated::active(alarm, definition, action, now),
-            // They repeat by themselves: nobody has to ask.
+            // OCI's alarms repeat by themselves, so a tick does not read them.
             AlarmDefinition::Oci(_) => None,
         };
         Ok(world.alarms.iter().filter_map(active).collect())
@@ -190,22 +190,22 @@ impl Client for SimulatedCloud {
     }
 }
 
-/// The first read of an observation is that of the deployment itself.
+/// The operation that reads the deployment itself, which is the first in its target's list.
 fn read_operation(request: &ObserveRequest) -> &'static str {
     let target = target::of(request.target.kind());
     target.and_then(|target| target.reads.first()).map_or("observe", |read| read.name)
 }
 
-/// What the metrics read that are asked for.
+/// The values of the requested metrics.
 pub(super) fn readings(found: &SimulatedDeployment, request: &ObserveRequest) -> BTreeMap<String, f64> {
-    let read = |asked: &str| {
-        let same = |(name, _): &(&String, &f64)| name.eq_ignore_ascii_case(asked);
-        found.metrics.iter().find(same).map(|(_, value)| (asked.to_owned(), *value))
+    let read = |metric: &str| {
+        let same = |(name, _): &(&String, &f64)| name.eq_ignore_ascii_case(metric);
+        found.metrics.iter().find(same).map(|(_, value)| (metric.to_owned(), *value))
     };
     request.metrics.iter().copied().filter_map(read).collect()
 }
 
-/// What a state means.
+/// The state in the platform's own word, and its meaning.
 pub(super) fn lifecycle(found: &SimulatedDeployment, request: &ObserveRequest) -> (String, Lifecycle) {
     let kind = request.target.kind();
     let status = found.status(of(kind).map_or(["", ""], |platform| platform.simulation.states));
@@ -214,13 +214,14 @@ pub(super) fn lifecycle(found: &SimulatedDeployment, request: &ObserveRequest) -
 }
 
 impl World {
-    /// The alarm that an event says has fired.
+    /// The alarm that an event names, by its id or else by its name.
     pub(super) fn fired(&self, alarm: &Alarm) -> Option<&WorldAlarm> {
-        let by_id = self.alarms.iter().find(|known| !alarm.id.is_empty() && known.id == alarm.id);
-        by_id.or_else(|| self.alarms.iter().find(|known| known.definition.name() == alarm.name.as_str()))
+        let by_id = self.alarms.iter().find(|existing| !alarm.id.is_empty() && existing.id == alarm.id);
+        by_id
+            .or_else(|| self.alarms.iter().find(|existing| existing.definition.name() == alarm.name.as_str()))
     }
 
-    /// The alarm that fired, as an observation finds it, whichever service it is of.
+    /// The alarm that fired, as an observation reports it.
     pub(super) fn observed_firing(&self, alarm: &Alarm) -> Option<ObservedAlarm> {
         self.fired(alarm).map(|alarm| alarm.observed(false))
     }
@@ -232,7 +233,7 @@ impl World {
         id: &str,
         if_match: Option<&str>,
     ) -> Result<String, Error> {
-        let Some(at) = self.alarms.iter().position(|known| known.id == id) else {
+        let Some(at) = self.alarms.iter().position(|alarm| alarm.id == id) else {
             return Ok("gone already".to_owned());
         };
         if let Some(found) = self.alarms.get(at) {
@@ -244,7 +245,7 @@ impl World {
 }
 
 impl WorldAlarm {
-    /// The alarm as an observation finds it.
+    /// The alarm as an observation reports it.
     pub(super) fn observed(&self, ours: bool) -> ObservedAlarm {
         let observed = match &self.definition {
             AlarmDefinition::Aws(alarm) => aws::variant::observed(alarm, ours),
@@ -254,7 +255,7 @@ impl WorldAlarm {
     }
 }
 
-/// Refuses what is based on another revision.
+/// Refuses a call that is based on another revision.
 pub(super) fn check_revision(operation: &str, found: &str, if_match: Option<&str>) -> Result<(), Error> {
     match if_match {
         Some(expected) if expected != found => Err(Error::LostRace {

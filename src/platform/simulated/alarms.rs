@@ -1,4 +1,4 @@
-//! How simulated alarms fire: once a minute each is evaluated, and tells what it found in its own service's words.
+//! The alarm engine of the simulated cloud: evaluates each alarm once a minute, and sends its service's own messages.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -7,15 +7,15 @@ use super::{AlarmEvent, Measured};
 use crate::platform::PLATFORMS;
 
 /// Every service evaluates alarms once a minute.
-const TICK: SignedDuration = SignedDuration::from_mins(1);
+const EVALUATION_PERIOD: SignedDuration = SignedDuration::from_mins(1);
 
-/// The clock may be moved by years; alarms are evaluated over the last week of it at most.
-const LONGEST_WATCH: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// The clock may advance by years; alarms are evaluated over the last week of it at most.
+const LONGEST_EVALUATION: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What an alarm sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
-    /// When.
+    /// When it was sent.
     pub at: Timestamp,
     /// The payload as its service writes it.
     pub body: Vec<u8>,
@@ -24,10 +24,10 @@ pub struct Delivery {
 impl World {
     pub(super) fn advance(&mut self, to: Timestamp) -> Vec<Delivery> {
         let mut deliveries = Vec::new();
-        if let Some(begin) = to.checked_sub(LONGEST_WATCH).ok().filter(|begin| *begin > self.clock) {
+        if let Some(begin) = to.checked_sub(LONGEST_EVALUATION).ok().filter(|begin| *begin > self.clock) {
             self.set_clock(begin);
         }
-        while let Some(next) = self.clock.checked_add(TICK).ok().filter(|next| *next <= to) {
+        while let Some(next) = self.clock.checked_add(EVALUATION_PERIOD).ok().filter(|next| *next <= to) {
             self.set_clock(next);
             self.evaluate(&mut deliveries);
         }
@@ -52,7 +52,7 @@ impl World {
         for alarm in &mut self.alarms {
             let Some(measured) = alarm.definition.measured() else { continue };
             let value = self.deployments.get(&measured.target).and_then(|d| d.metrics.get(measured.metric));
-            // No data changes nothing: no service calls it a breach, or the end of one.
+            // Missing data keeps the state: it is neither a breach nor the end of one.
             let Some(value) = value.copied() else { continue };
             let (breached, window, repeat) =
                 (measured.is_breached_by(value), measured.window, measured.repeat);

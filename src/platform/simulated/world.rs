@@ -16,7 +16,8 @@ use crate::tags::Tags;
 
 pub use crate::platform::aws::simulated::{WorldConfiguration, WorldEndpoint};
 
-/// Every platform takes minutes to bring up an instance behind a load balancer.
+/// How long an update takes by default, in seconds: every platform needs minutes to start an instance behind a load
+/// balancer.
 const UPDATE_TAKES: u32 = 300;
 
 /// The state of a simulated cloud.
@@ -26,44 +27,44 @@ pub struct World {
     /// The virtual time.
     #[serde(default)]
     pub clock: Timestamp,
-    /// How long an update takes.
+    /// How long an update takes, in seconds.
     #[serde(default = "update_takes_default")]
     pub update_seconds: u32,
-    /// Whether a deployment that an event names but the world does not hold is put there.
+    /// Whether to add a deployment that an event names but the world does not contain.
     #[serde(default)]
     pub furnish: bool,
     /// By id: an OCID, or `endpoint/<name>/variant/<name>`.
     #[serde(default)]
     pub deployments: BTreeMap<String, SimulatedDeployment>,
-    /// Every alarm that stands.
+    /// Every existing alarm.
     #[serde(default)]
     pub alarms: Vec<WorldAlarm>,
     /// Topics of OCI.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub topics: Vec<ExistingTopic>,
-    /// What listens to them.
+    /// The subscriptions to these topics.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subscriptions: Vec<ExistingSubscription>,
-    /// How many alarms, topics and subscriptions were ever created; makes their ids.
+    /// How many alarms, topics and subscriptions were ever created. Their ids are made from it.
     #[serde(default)]
     pub created: u64,
-    /// Endpoints whose configuration has been changed, by name. One that is not here has the configuration
-    /// that its variants make up, under its own name.
+    /// Endpoints whose configuration has been changed, by name. Any other endpoint has a configuration of its own name,
+    /// which follows from its variants.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub endpoints: BTreeMap<String, WorldEndpoint>,
     /// Endpoint configurations, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub configurations: BTreeMap<String, WorldConfiguration>,
-    /// What Application Auto Scaling knows, by the variant's id.
+    /// The state of Application Auto Scaling, by the variant's id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub scalable: BTreeMap<String, NativeScaling>,
-    /// Shapes that the account may not have.
+    /// Shapes that are beyond the account's quota.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unavailable: Vec<String>,
     /// The retry tokens of OCI, and what they created.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tokens: BTreeMap<String, String>,
-    /// What topics and webhooks were told, oldest first.
+    /// The messages that topics and webhooks received, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<SentMessage>,
 }
@@ -76,71 +77,71 @@ fn update_takes_default() -> u32 {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SimulatedDeployment {
-    /// What runs.
+    /// How many instances run.
     pub instances: u32,
-    /// On what.
+    /// The shape that they run on.
     pub shape: String,
-    /// How large a flexible shape is made.
+    /// The size of a flexible shape.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flex: Option<Flex>,
-    /// The bandwidth of an OCI deployment's load balancer.
+    /// The bandwidth of an OCI deployment's load balancer, in Mbps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth_mbps: Option<u32>,
-    /// The whole `modelDeploymentConfigurationDetails` of an OCI deployment; then its size is what that says.
+    /// The whole `modelDeploymentConfigurationDetails` of an OCI deployment. If set, it determines the size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configuration: Option<Value>,
-    /// The freeform tags of an OCI deployment; of a variant, those of its endpoint before anything has changed that.
+    /// The freeform tags of an OCI deployment; for a variant, the initial tags of its endpoint.
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
-    /// A state other than the usual ones, in the platform's own word.
+    /// A state other than settled or being updated, in the platform's own word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
     /// When the last change was completed.
     #[serde(default)]
     pub last_change: Option<Timestamp>,
-    /// The change under way.
+    /// The pending update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<PendingUpdate>,
     /// The platform's own bounds on the count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bounds: Option<Bounds>,
-    /// Changes with every update; the etag.
+    /// Increases with every update; the etag is made from it.
     #[serde(default)]
     pub revision: u64,
-    /// What its metrics read, by the metric's name. A metric that is not here has no data.
+    /// The values of its metrics, by the metric's name. Any other metric has no data.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metrics: BTreeMap<String, f64>,
 }
 
-/// A change under way.
+/// An update that has been accepted and is not complete.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PendingUpdate {
-    /// The count that was asked for.
+    /// The requested count.
     pub instances: u32,
-    /// The shape that was asked for.
+    /// The requested shape.
     pub shape: String,
-    /// How large it was asked to be, where it is flexible.
+    /// The requested size of a flexible shape.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flex: Option<Flex>,
-    /// The bandwidth that was asked for.
+    /// The requested bandwidth, in Mbps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth_mbps: Option<u32>,
-    /// The whole configuration that was asked for.
+    /// The whole requested configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configuration: Option<Value>,
-    /// When it will be done.
+    /// When it will be complete.
     pub completes: Timestamp,
 }
 
 impl PendingUpdate {
-    /// A change to so many instances of a shape.
+    /// An update to this count and shape.
     pub fn new(instances: u32, shape: &str, completes: Timestamp) -> Self {
         let shape = shape.to_owned();
         Self { instances, shape, flex: None, bandwidth_mbps: None, configuration: None, completes }
     }
 
-    /// What was asked for.
+    /// The requested size.
     pub fn size(&self) -> Size {
         let Self { instances, shape, flex, bandwidth_mbps, .. } = self.clone();
         Size { instances, shape, flex, bandwidth_mbps }
@@ -151,14 +152,14 @@ impl PendingUpdate {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorldAlarm {
-    /// An OCID, or the name.
+    /// Its OCID on OCI, its name on AWS.
     pub id: String,
-    /// Everything that was set.
+    /// Its whole definition.
     pub definition: AlarmDefinition,
-    /// Changes with every update; the etag.
+    /// Increases with every update; the etag is made from it.
     #[serde(default)]
     pub revision: u64,
-    /// Since when its threshold is crossed.
+    /// Since when the value is beyond the threshold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaching_since: Option<Timestamp>,
     /// When it last notified that it fires; `None` while it does not fire.
@@ -166,20 +167,20 @@ pub struct WorldAlarm {
     pub notified: Option<Timestamp>,
 }
 
-/// What a topic or a webhook was told.
+/// A message that a topic or a webhook received.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SentMessage {
     /// A topic's OCID or ARN, or a webhook's host.
     pub to: String,
-    /// What it was told.
+    /// The message itself.
     pub body: Value,
 }
 
 /// Why a world cannot be used.
 #[derive(Debug, ThisError)]
 pub enum WorldError {
-    /// The file is no world.
+    /// The file is not a valid world.
     #[error(
         "it is no world: expected JSON such as `{{\"deployments\": {{\"endpoint/a/variant/b\": {{\"instances\": 1, \"shape\": \"ml.m5.xlarge\"}}}}}}`"
     )]
@@ -187,7 +188,7 @@ pub enum WorldError {
 }
 
 impl Default for World {
-    /// An obliging world: whatever an event names is there, at one instance.
+    /// A world that adds each deployment that an event names, with one instance.
     fn default() -> Self {
         Self {
             clock: Timestamp::UNIX_EPOCH,
@@ -211,7 +212,7 @@ impl Default for World {
 impl World {
     /// Reads a world file.
     pub fn from_json(text: &[u8]) -> Result<Self, WorldError> {
-        // A list would be read as the fields in their order.
+        // `serde` would accept a list as the fields in their order, so the map is checked first.
         serde_json::from_slice::<Map<String, Value>>(text).map_err(WorldError::Unreadable)?;
         serde_json::from_slice(text).map_err(WorldError::Unreadable)
     }
@@ -231,14 +232,13 @@ impl World {
         format!("message {}", self.messages.len())
     }
 
-    /// The next free number, which makes an id.
+    /// The next free number for an id.
     pub(in crate::platform) fn next_number(&mut self) -> u64 {
         self.created += 1;
         self.created
     }
 
-    /// Puts there what must be there for the event to have happened: the alarm that fired always, the deployment only
-    /// in an obliging world.
+    /// Adds what an event implies: the alarm that fired, and with [`World::furnish`] the deployment.
     pub(in crate::platform) fn furnish(&mut self, request: &ObserveRequest) {
         let Some(platform) = of(request.target.kind()) else { return };
         let simulation = &platform.simulation;
@@ -255,7 +255,7 @@ impl World {
 }
 
 impl SimulatedDeployment {
-    /// A deployment at rest.
+    /// A settled deployment.
     pub fn new(instances: u32, shape: &str) -> Self {
         Self {
             instances,
@@ -273,13 +273,13 @@ impl SimulatedDeployment {
         }
     }
 
-    /// What runs.
+    /// The current size.
     pub fn size(&self) -> Size {
         let (flex, bandwidth_mbps) = (self.flex, self.bandwidth_mbps);
         Size { instances: self.instances, shape: self.shape.clone(), flex, bandwidth_mbps }
     }
 
-    /// What will run when the change under way is done.
+    /// The size after the pending update; the current size without one.
     pub fn heading(&self) -> Size {
         self.change.as_ref().map_or_else(|| self.size(), PendingUpdate::size)
     }
@@ -289,7 +289,7 @@ impl SimulatedDeployment {
         self.change = Some(change);
     }
 
-    /// Completes the change under way if its time has come.
+    /// Completes the pending update if it is due by now.
     pub(in crate::platform) fn settle(&mut self, now: Timestamp) {
         if let Some(done) = self.change.take_if(|change| change.completes <= now) {
             self.instances = done.instances;
@@ -302,8 +302,7 @@ impl SimulatedDeployment {
         }
     }
 
-    /// The state in the platform's own word: one of its own, or of these for a settled deployment and for one that is
-    /// being changed.
+    /// The state in the platform's own word. Its two arguments name the states settled and being updated.
     pub fn status(&self, [settled, updating]: [&str; 2]) -> String {
         if self.change.is_some() {
             return updating.to_owned();
@@ -317,12 +316,12 @@ impl SimulatedDeployment {
 }
 
 impl WorldAlarm {
-    /// Whether stepladder made it: whether it carries the marker of any pair.
+    /// Whether stepladder created it, by the marker of a pair.
     pub fn is_ours(&self) -> bool {
         self.definition.is_a_pair()
     }
 
-    /// An alarm that does not fire.
+    /// An alarm that is not firing.
     pub fn new(id: &str, definition: AlarmDefinition) -> Self {
         Self { id: id.to_owned(), definition, revision: 0, breaching_since: None, notified: None }
     }
