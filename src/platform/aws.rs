@@ -1,4 +1,4 @@
-//! Amazon Web Services: everything that knows it.
+//! Amazon Web Services: its modules, and its row in the table of platforms.
 
 use super::{AccountFormat, Platform, PolicyStore};
 
@@ -13,7 +13,7 @@ pub mod variant;
 
 pub use variant::Facts;
 
-/// Its row in the table.
+/// The row of AWS.
 pub(super) const PLATFORM: Platform = Platform {
     name: "aws",
     targets: &[variant::TARGET],

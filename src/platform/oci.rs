@@ -1,4 +1,4 @@
-//! Oracle Cloud Infrastructure: everything that knows it.
+//! Oracle Cloud Infrastructure: its modules, and its row in the table of platforms.
 
 use super::{Platform, ProvisionRow};
 
@@ -14,7 +14,7 @@ pub(super) mod simulated;
 
 pub use model_deployment::Facts;
 
-/// Its row in the table.
+/// The row of OCI.
 pub(super) const PLATFORM: Platform = Platform {
     name: "oci",
     targets: &[model_deployment::TARGET],
@@ -33,7 +33,7 @@ pub(super) const PLATFORM: Platform = Platform {
         schema: provision::schema,
     }),
     topic: id::topic,
-    // Names are not unique: tags tell alarms apart.
+    // Alarm names are not unique on OCI: tags identify the pair.
     pair_name: |_, pair| pair.to_owned(),
     one_at_a_time: false,
     simulation: simulated::SIMULATION,

@@ -1,4 +1,4 @@
-//! Webhooks: what listens on the web, whoever runs it.
+//! Webhooks: the one call that posts a notice to a URL.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::platform::{self, Operation};
 #[cfg(any(feature = "aws", feature = "oci"))]
 pub(super) mod client;
 
-/// How long a webhook may take: one that is well answers a new connection in half a second.
+/// The timeout of a webhook. A healthy one answers a new connection in half a second.
 pub const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// One request to a webhook.
@@ -17,9 +17,9 @@ pub const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 pub enum Call {
     /// Posts a message.
     Post {
-        /// Where it listens.
+        /// The webhook's URL.
         address: Address,
-        /// What the body is.
+        /// The media type of the body.
         content_type: &'static str,
         /// The message.
         body: String,
@@ -28,7 +28,7 @@ pub enum Call {
 
 /// Every operation that a [`Call`] can be.
 pub const OPERATIONS: &[Operation] =
-    // Whoever knows the address may.
+    // Knowing the URL is all that a caller needs.
     &[Operation::new("web:Post", &["no permission"])];
 
 impl From<Call> for platform::Call {
@@ -38,7 +38,7 @@ impl From<Call> for platform::Call {
 }
 
 impl Call {
-    /// What it is called in records.
+    /// The operation's name in decision records.
     pub fn operation(&self) -> &'static str {
         match self {
             Self::Post { .. } => "web:Post",

@@ -1,4 +1,4 @@
-//! Posts one body to one webhook. 2xx is success; a redirect is none, for it could lead the message anywhere.
+//! Posts one body to one webhook. 2xx is success. A redirect is a failure, because it could send the message anywhere.
 
 use std::sync::OnceLock;
 
@@ -13,12 +13,12 @@ use crate::text::chain;
 
 const OPERATION: &str = "web:Post";
 
-/// A client for webhooks, built at the first one.
+/// A client for webhooks, created for the first message.
 #[derive(Debug, Default)]
 pub(in crate::platform) struct Webhooks(OnceLock<Result<Http, Error>>);
 
 impl Webhooks {
-    /// Posts a body. Nothing but the host is ever told of where.
+    /// Posts a body. Results and errors name only the host, because the rest of the URL is a secret.
     pub(in crate::platform) async fn post(
         &self,
         address: &Address,
@@ -30,10 +30,10 @@ impl Webhooks {
             .header(USER_AGENT, "stepladder")
             .body(body.as_bytes().to_vec())
             .map_err(|error| unconfigured(&error))?;
-        // A connection from before the process was frozen is dead, and notices are rare.
+        // An open connection may be from before the process was frozen, and dead. Notices are rare, so opening one is cheap.
         let answer = self.http()?.afresh().send(request, ANSWERS_WITHIN).await;
         let status = answer.map_err(|unanswered| unavailable(chain(&unanswered)))?.status;
-        told(status, address)
+        result_of(status, address)
     }
 
     fn http(&self) -> Result<&Http, Error> {
@@ -42,7 +42,7 @@ impl Webhooks {
     }
 }
 
-fn told(status: u16, address: &Address) -> Result<String, Error> {
+fn result_of(status: u16, address: &Address) -> Result<String, Error> {
     let message = format!("`{address}` answered HTTP {status}");
     match status {
         200..=299 => Ok(format!("HTTP {status}")),
@@ -67,7 +67,7 @@ mod tests {
 
     use super::*;
 
-    /// Posts to a server that answers so, and returns what was sent and what came of it.
+    /// Posts to a server with this response. Returns the request as the server received it, and the result.
     fn posted(answer: &'static str) -> (String, Result<String, Error>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}/secret?key=secret", listener.local_addr().unwrap());
@@ -81,8 +81,8 @@ mod tests {
             stream.write_all(answer.as_bytes()).unwrap();
             String::from_utf8_lossy(&sent[..length]).to_ascii_lowercase()
         });
-        let told = post(&address);
-        (server.join().unwrap(), told)
+        let result = post(&address);
+        (server.join().unwrap(), result)
     }
 
     fn post(address: &str) -> Result<String, Error> {
@@ -92,33 +92,33 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_told_apart_and_tell_no_secret() {
+    fn responses_are_classified_without_leaking_the_secret() {
         let rows = [
             // Slack's own
             ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP 200"),
-            // one that has nothing to say
+            // without a body
             ("HTTP/1.1 204 No Content\r\n\r\n", "HTTP 204"),
-            // what is told there is told nowhere else
+            // a redirect, whose location is a secret, too
             (
                 "HTTP/1.1 307 Temporary Redirect\r\nLocation: /secret\r\nContent-Length: 0\r\n\r\n",
                 "was refused",
             ),
-            // a webhook that was taken back, whose page repeats the path
+            // a deleted webhook, whose page repeats the path
             ("HTTP/1.1 404 Not Found\r\nContent-Length: 7\r\n\r\n/secret", "was refused"),
             ("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n", "was throttled"),
             ("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", "got no answer"),
-            // no HTTP at all
+            // not HTTP
             ("/secret\r\n\r\n", "got no answer"),
         ];
         for (answer, expected) in rows {
-            let (_, told) = posted(answer);
-            let told = told.unwrap_or_else(|error| error.to_string());
-            assert!(told.contains(expected) && !told.contains("secret"), "{answer}: {told}");
+            let (_, result) = posted(answer);
+            let message = result.unwrap_or_else(|error| error.to_string());
+            assert!(message.contains(expected) && !message.contains("secret"), "{answer}: {message}");
         }
     }
 
     #[test]
-    fn a_post_says_what_it_brings() {
+    fn a_post_has_the_right_headers() {
         let (sent, _) = posted("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
         assert!(sent.starts_with("post /secret?key=secret http/1.1\r\n"), "{sent}");
         for header in
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_listens_only_the_host_is_told() {
+    fn an_unreachable_webhook_is_reported_by_its_host() {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let error = post(&format!("http://127.0.0.1:{port}/secret")).unwrap_err().to_string();
         assert!(error.contains(&format!("127.0.0.1:{port}")) && !error.contains("secret"), "{error}");
