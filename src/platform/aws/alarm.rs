@@ -1,4 +1,4 @@
-//! CloudWatch alarms in full: what is set when one is written.
+//! CloudWatch alarms: their whole definition, and their state as an alarm that a tick evaluates.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,12 +13,12 @@ use crate::pair::pair_name;
 use crate::platform::{ActiveAlarm, ApiWord};
 use crate::target::TargetId;
 
-/// What `PutMetricAlarm` sets.
+/// The definition of an alarm: all that `PutMetricAlarm` sets.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CloudwatchAlarm {
     /// Unique per region.
     pub name: String,
-    /// For people, and a last line that makes the alarm ours.
+    /// Text for operators. The last line is the marker of an alarm of ours.
     pub description: String,
     /// The metric's namespace.
     pub namespace: ApiWord,
@@ -26,11 +26,11 @@ pub struct CloudwatchAlarm {
     pub metric: String,
     /// `Average`, `Maximum`, …
     pub statistic: ApiWord,
-    /// Name to value.
+    /// Their values by their names.
     pub dimensions: BTreeMap<ApiWord, String>,
-    /// In seconds.
+    /// The length of a period, in seconds.
     pub period: i32,
-    /// How many periods in a row.
+    /// The number of most recent periods that are evaluated.
     pub evaluation_periods: i32,
     /// The threshold.
     pub threshold: f64,
@@ -38,9 +38,9 @@ pub struct CloudwatchAlarm {
     pub comparison: ApiWord,
     /// `missing`, `breaching`, …
     pub missing_data: ApiWord,
-    /// What to notify on ALARM.
+    /// The ARNs that the alarm notifies when it fires.
     pub actions: Vec<String>,
-    /// Whether it notifies at all.
+    /// Whether its actions are enabled.
     #[serde(default = "yes")]
     pub enabled: bool,
     /// How many of the periods must breach; `None` for all of them.
@@ -52,7 +52,7 @@ pub struct CloudwatchAlarm {
 }
 
 impl CloudwatchAlarm {
-    /// How long the data reaches back that it is evaluated on: period × evaluation periods.
+    /// How far back the evaluated data reaches: period × evaluation periods.
     pub fn window(&self) -> Option<SignedDuration> {
         let period = SignedDuration::from_secs(i64::from(self.period));
         period.checked_mul(self.evaluation_periods).filter(SignedDuration::is_positive)
@@ -66,14 +66,14 @@ impl fmt::Display for CloudwatchAlarm {
     }
 }
 
-/// What CloudWatch tells of an alarm's state.
+/// The state of an alarm, as CloudWatch reports it.
 #[derive(Debug)]
 pub struct AlarmState {
     /// Its ARN, or its name.
     pub id: String,
-    /// A repeat when it fires.
+    /// Its state as a transition: a repeat if it is firing.
     pub transition: Transition,
-    /// Since when it is in that state.
+    /// When it entered that state.
     pub since: Option<Timestamp>,
     /// Whether its actions are suppressed.
     pub suppressed: bool,
@@ -81,11 +81,11 @@ pub struct AlarmState {
     pub targets: Vec<TargetId>,
 }
 
-/// A CloudWatch alarm as if it had called now; `None` for one whose name no alarm has.
-pub fn active(definition: CloudwatchAlarm, state: AlarmState, now: Timestamp) -> Option<ActiveAlarm> {
+/// A CloudWatch alarm, as if it had notified stepladder now; `None` where CloudWatch does not allow its name.
+pub fn active(definition: &CloudwatchAlarm, state: AlarmState, now: Timestamp) -> Option<ActiveAlarm> {
     let AlarmState { id, transition, since, suppressed, targets } = state;
     let is_measured = !definition.metric.is_empty();
-    let at = evaluated_at(&definition, since, now);
+    let at = evaluated_at(definition, since, now);
     let alarm = Alarm {
         id,
         name: id::alarm_name(&definition.name)?,
@@ -107,12 +107,13 @@ pub fn active(definition: CloudwatchAlarm, state: AlarmState, now: Timestamp) ->
         topic: None,
         account: None,
     };
-    let pair = is_a_pair(&definition, &alarm.targets).then(|| variant::observed(&definition, true));
+    let pair = is_a_pair(definition, &alarm.targets).then(|| variant::observed(definition, true));
     Some(ActiveAlarm { alarm, since, pair })
 }
 
-/// When an alarm's state was last found to be so: at its last evaluation, up to a period ago. Where that cannot be told,
-/// because it keeps its state without data or measures nothing itself, only the moment counts at which it took its state.
+/// When an alarm's state was last confirmed: at its last evaluation, up to one period ago. An alarm that keeps its
+/// state without data, or that has no metric, may not have been evaluated since. For these, only the time counts at
+/// which they entered the state.
 fn evaluated_at(alarm: &CloudwatchAlarm, since: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
     let period = SignedDuration::from_secs(i64::from(alarm.period));
     if alarm.missing_data == "ignore" || !period.is_positive() {
@@ -121,7 +122,7 @@ fn evaluated_at(alarm: &CloudwatchAlarm, since: Option<Timestamp>, now: Timestam
     now.checked_sub(period).ok()
 }
 
-/// Whether it is the paired alarm of the very target that it names: by its marker and by its name.
+/// Whether it is the paired alarm of the only target that it names: by its marker and by its name.
 fn is_a_pair(alarm: &CloudwatchAlarm, targets: &[TargetId]) -> bool {
     Marker::read(&alarm.description).is_some_and(|marker| {
         let own = |target: &TargetId| {
@@ -154,7 +155,7 @@ mod tests {
         Timestamp::from_second(minutes * 60).unwrap()
     }
 
-    fn told() -> AlarmState {
+    fn state() -> AlarmState {
         AlarmState {
             id: "arn".to_owned(),
             transition: Transition::Repeat,
@@ -164,7 +165,7 @@ mod tests {
         }
     }
 
-    fn low_alarm() -> CloudwatchAlarm {
+    fn pair_alarm() -> CloudwatchAlarm {
         CloudwatchAlarm {
             name: "stepladder/endpoint/churn/variant/v/low".to_owned(),
             description: "x\nstepladder: pair=low target=endpoint/churn/variant/v config=c shape=s"
@@ -179,36 +180,39 @@ mod tests {
     }
 
     #[test]
-    fn an_alarm_speaks_as_of_its_last_evaluation_where_that_can_be_told() {
-        let at = |definition| active(definition, told(), minute(100)).unwrap().alarm.at;
+    fn the_evidence_is_as_old_as_the_last_evaluation_where_that_is_known() {
+        let at = |definition: CloudwatchAlarm| active(&definition, state(), minute(100)).unwrap().alarm.at;
         // evaluated every minute
-        assert_eq!(at(low_alarm()), Some(minute(99)));
-        // keeps its state when the metric stops: only when it took the state is sure
-        let keeps = CloudwatchAlarm { missing_data: "ignore".into(), ..low_alarm() };
-        assert_eq!(at(keeps), told().since);
+        assert_eq!(at(pair_alarm()), Some(minute(99)));
+        // keeps its state when the metric stops: only the time of the last transition is certain
+        let keeps = CloudwatchAlarm { missing_data: "ignore".into(), ..pair_alarm() };
+        assert_eq!(at(keeps), state().since);
         // a composite alarm evaluates nothing itself
-        assert_eq!(at(CloudwatchAlarm { period: 0, ..low_alarm() }), told().since);
+        assert_eq!(at(CloudwatchAlarm { period: 0, ..pair_alarm() }), state().since);
     }
 
     #[test]
-    fn a_pair_is_known_by_its_marker_and_its_name_and_its_target() {
-        let is_a_pair = |definition, told| active(definition, told, minute(0)).unwrap().pair.is_some();
-        assert!(is_a_pair(low_alarm(), told()));
+    fn a_pair_is_identified_by_its_marker_its_name_and_its_target() {
+        let is_a_pair = |definition: CloudwatchAlarm, state| {
+            active(&definition, state, minute(0)).unwrap().pair.is_some()
+        };
+        assert!(is_a_pair(pair_alarm(), state()));
         // copied with its description, under another name
-        let copied = CloudwatchAlarm { name: "churn_low".to_owned(), ..low_alarm() };
-        assert!(!is_a_pair(copied, told()));
+        let copied = CloudwatchAlarm { name: "churn_low".to_owned(), ..pair_alarm() };
+        assert!(!is_a_pair(copied, state()));
         // pointed at another variant
-        let elsewhere = AlarmState { targets: vec![id::variant("churn", "w").unwrap()], ..told() };
-        assert!(!is_a_pair(low_alarm(), elsewhere));
+        let elsewhere = AlarmState { targets: vec![id::variant("churn", "w").unwrap()], ..state() };
+        assert!(!is_a_pair(pair_alarm(), elsewhere));
         // no marker
-        assert!(!is_a_pair(CloudwatchAlarm { description: "x".to_owned(), ..low_alarm() }, told()));
+        assert!(!is_a_pair(CloudwatchAlarm { description: "x".to_owned(), ..pair_alarm() }, state()));
     }
 
     #[test]
     fn what_is_switched_off_or_suppressed_is_muted() {
-        let muted = |definition, told| active(definition, told, minute(0)).unwrap().alarm.muted;
-        assert!(!muted(low_alarm(), told()));
-        assert!(muted(CloudwatchAlarm { enabled: false, ..low_alarm() }, told()));
-        assert!(muted(low_alarm(), AlarmState { suppressed: true, ..told() }));
+        let muted =
+            |definition: CloudwatchAlarm, state| active(&definition, state, minute(0)).unwrap().alarm.muted;
+        assert!(!muted(pair_alarm(), state()));
+        assert!(muted(CloudwatchAlarm { enabled: false, ..pair_alarm() }, state()));
+        assert!(muted(pair_alarm(), AlarmState { suppressed: true, ..state() }));
     }
 }

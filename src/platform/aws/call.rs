@@ -1,4 +1,4 @@
-//! Everything that stepladder can send to AWS, and what its caller must be allowed to do.
+//! Every call that stepladder can send to AWS, with the permissions that it needs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,27 +17,27 @@ pub enum Call {
         endpoint: String,
         /// The variant's name.
         variant: String,
-        /// How many instances there shall be.
+        /// The desired number of instances.
         instances: u32,
     },
-    /// Creates an endpoint configuration: a copy with another instance type. Already there is success, because
-    /// its name tells what is in it.
+    /// Creates an endpoint configuration: a copy with another instance type. If the name exists already, that is
+    /// success, because the name is derived from the content.
     CreateEndpointConfig {
         /// The request's body, name and tags included.
         body: Value,
-        /// What the copy changes, for the reader.
+        /// What the copy changes, for an operator.
         change: String,
     },
-    /// Puts another configuration in force; counts, weights and the way of deploying stay as they are.
+    /// Makes another configuration active; counts, weights and the deployment configuration stay as they are.
     UpdateEndpoint {
         /// The endpoint's name.
         endpoint: String,
         /// The configuration's name.
         configuration: String,
-        /// What it changes, for the reader.
+        /// What it changes, for an operator.
         change: String,
     },
-    /// Deletes an endpoint configuration of ours. Already gone is success.
+    /// Deletes an endpoint configuration of ours. If it does not exist, that is success.
     DeleteEndpointConfig {
         /// Its name.
         name: String,
@@ -46,55 +46,56 @@ pub enum Call {
     AddTags {
         /// The endpoint's ARN.
         arn: String,
-        /// What to remember.
+        /// The tags to put.
         tags: BTreeMap<String, String>,
     },
-    /// Takes tags off an endpoint. Already gone is success.
+    /// Removes tags from an endpoint. If they do not exist, that is success.
     DeleteTags {
         /// The endpoint's ARN.
         arn: String,
-        /// Which ones.
+        /// The keys of the tags to remove.
         keys: Vec<String>,
     },
-    /// Takes a variant out of Application Auto Scaling for the time of a change. Already out is success.
+    /// Deregisters a variant from Application Auto Scaling for the duration of a change. If it is not registered, that
+    /// is success.
     DeregisterScalableTarget {
         /// The variant's id.
         target: String,
     },
-    /// Puts a variant back under Application Auto Scaling.
+    /// Registers a variant with Application Auto Scaling again.
     RegisterScalableTarget {
         /// The request's body.
         body: Value,
     },
-    /// Puts a scaling policy back.
+    /// Restores a scaling policy.
     PutScalingPolicy {
         /// The request's body.
         body: Value,
     },
-    /// Puts a scheduled action back.
+    /// Restores a scheduled action.
     PutScheduledAction {
         /// The request's body.
         body: Value,
     },
-    /// Lets an alarm call a scaling policy by its new ARN; nothing else of the alarm changes.
+    /// Replaces the ARN of a scaling policy in an alarm's actions; nothing else of the alarm changes.
     RepointAlarm {
         /// The alarm's name.
         name: String,
         /// The lists of actions that name the policy: `AlarmActions`, `OKActions`, `InsufficientDataActions`.
         on: Vec<String>,
-        /// The ARN that it called, if it still does.
+        /// The policy's former ARN, which the alarm may still name.
         from: String,
-        /// The ARN that it shall call.
+        /// The policy's new ARN.
         to: String,
     },
-    /// Writes the paired alarm whole, new or not.
+    /// Creates the paired alarm, or replaces it as a whole.
     PutMetricAlarm(CloudwatchAlarm),
-    /// Deletes the paired alarm. Already gone is success.
+    /// Deletes the paired alarm. If it does not exist, that is success.
     DeleteAlarms {
         /// Its name.
         name: String,
     },
-    /// Tells a topic of SNS.
+    /// Publishes a message to an SNS topic.
     Publish {
         /// Its ARN.
         topic: String,
@@ -111,7 +112,7 @@ pub const OPERATIONS: &[Operation] = &[
         "aws:UpdateEndpointWeightsAndCapacities",
         &["sagemaker:UpdateEndpointWeightsAndCapacities"],
     ),
-    // A configuration may name a role that its containers run under.
+    // A configuration may name an execution role for its containers.
     Operation::new("aws:CreateEndpointConfig", &["sagemaker:CreateEndpointConfig", "iam:PassRole"]),
     // A configuration may name a key for its instances' volumes.
     Operation::new("aws:UpdateEndpoint", &["sagemaker:UpdateEndpoint", "kms:CreateGrant"]),
@@ -119,7 +120,7 @@ pub const OPERATIONS: &[Operation] = &[
     Operation::new("aws:AddTags", &["sagemaker:AddTags"]),
     Operation::new("aws:DeleteTags", &["sagemaker:DeleteTags"]),
     Operation::new("aws:DeregisterScalableTarget", &["application-autoscaling:DeregisterScalableTarget"]),
-    // Application Auto Scaling's own role is made with the account's first scalable target of a service.
+    // The account's first scalable target of a service creates Application Auto Scaling's service-linked role.
     Operation::new(
         "aws:RegisterScalableTarget",
         &["application-autoscaling:RegisterScalableTarget", "iam:CreateServiceLinkedRole"],
@@ -131,7 +132,7 @@ pub const OPERATIONS: &[Operation] = &[
     Operation::new("aws:Publish", &["sns:Publish"]),
 ];
 
-/// Every read that belongs to no target: a policy may be kept in a parameter.
+/// Every read that belongs to no target: a parameter may hold the policy.
 pub const READS: &[Operation] = &[Operation::new("aws:GetParameter", &["ssm:GetParameter"])];
 
 impl From<Call> for platform::Call {
@@ -160,7 +161,7 @@ impl Call {
         }
     }
 
-    /// Whether this call makes something ready for nothing but a change of the deployment.
+    /// Whether this call only prepares a change of the deployment.
     pub fn prepares_a_resize(&self) -> bool {
         matches!(self, Self::CreateEndpointConfig { .. } | Self::DeregisterScalableTarget { .. })
     }

@@ -1,7 +1,7 @@
 //! AWS: SageMaker endpoint variants, their scalable targets and CloudWatch alarms.
 //!
-//! Clients are built at the first question and kept. What is observed takes one round trip when the
-//! endpoint's configuration and its ARN are known or guessed right, two otherwise.
+//! The SDK's clients are created for the first request and kept. An observation takes one round trip if the endpoint's
+//! configuration and ARN are cached or guessed correctly, two otherwise.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -44,18 +44,18 @@ mod sagemaker;
 mod scaling;
 mod topics;
 
-use alarms::{alarm_of, composite_definition, composite_told, metric_definition, metric_told, pair_of};
+use alarms::{alarm_of, composite_definition, composite_state, metric_definition, metric_state, pair_of};
 
 /// Four calls in a row must fit into the function's 30 seconds.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
-/// One try; a service that is well answers in a tenth of it.
+/// The timeout of one attempt. A healthy service needs a tenth of it.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// The AWS account and region that the environment names.
 #[derive(Debug, Default)]
 pub struct AwsClient {
     clients: OnceCell<Clients>,
-    known: Mutex<Known>,
+    cache: Mutex<ShapeCache>,
 }
 
 #[derive(Debug)]
@@ -69,42 +69,42 @@ struct Clients {
     web: Webhooks,
 }
 
-/// What a warm process remembers of each endpoint. The endpoint's own answer always says which
-/// configuration is in force and when the endpoint was created, so a memory is used only where both match.
+/// The shapes that a warm process has read, by endpoint. The endpoint's response always has its active configuration
+/// and its time of creation. A cached shape is used only if both match.
 #[derive(Debug, Default)]
-struct Known(HashMap<String, Remembered>);
+struct ShapeCache(HashMap<String, CachedEndpoint>);
 
 #[derive(Debug)]
-struct Remembered {
-    identity: Identity,
+struct CachedEndpoint {
+    identity: EndpointIdentity,
     /// By variant.
     shapes: BTreeMap<String, String>,
 }
 
-impl Known {
-    fn shape(&self, endpoint: &str, identity: &Identity, variant: &str) -> Option<String> {
+impl ShapeCache {
+    fn shape(&self, endpoint: &str, identity: &EndpointIdentity, variant: &str) -> Option<String> {
         let last = self.0.get(endpoint).filter(|last| last.identity == *identity)?;
         last.shapes.get(variant).cloned()
     }
 
-    fn remember(&mut self, endpoint: &str, identity: &Identity, variant: &str, shape: &str) {
+    fn remember(&mut self, endpoint: &str, identity: &EndpointIdentity, variant: &str, shape: &str) {
         let last = self.0.remove(endpoint).filter(|last| last.identity == *identity);
         let mut last =
-            last.unwrap_or_else(|| Remembered { identity: identity.clone(), shapes: BTreeMap::new() });
+            last.unwrap_or_else(|| CachedEndpoint { identity: identity.clone(), shapes: BTreeMap::new() });
         last.shapes.insert(variant.to_owned(), shape.to_owned());
         self.0.insert(endpoint.to_owned(), last);
     }
 }
 
-/// Which endpoint it is, and what it was configured with. A configuration's name may be used again once it
-/// is deleted, and so may an endpoint's; both at once for an endpoint that goes on existing may not.
+/// An endpoint with its active configuration. The name of a deleted configuration or endpoint can be used again, so the
+/// time of creation is part of the identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Identity {
+struct EndpointIdentity {
     configuration: String,
     created: Option<Timestamp>,
 }
 
-impl Identity {
+impl EndpointIdentity {
     fn of(described: &DescribeEndpointOutput) -> Self {
         Self {
             configuration: described.endpoint_config_name().unwrap_or_default().to_owned(),
@@ -123,45 +123,56 @@ impl Client for AwsClient {
         let (endpoint, variant) = names(request.target)?;
         let clients = self.clients().await;
         clients.check_region(request)?;
-        let retypes = request.changes_shape;
-        let guess = self.guess(endpoint, variant, retypes);
-        let (described, along, tags, native, alarms, readings) = tokio::join!(
+        let changes_shape = request.changes_shape;
+        let guess = self.guess(endpoint, variant, changes_shape);
+        let (described, prefetched, tags, native, alarms, readings) = tokio::join!(
             sagemaker::describe_endpoint(&clients.sagemaker, endpoint),
-            clients.read_along(request, endpoint, guess.as_deref()),
+            clients.prefetch(request, endpoint, guess.as_deref()),
             sagemaker::guessed_tags(&clients.sagemaker, guessed_arn(request, endpoint)),
-            scaling::describe(&clients.scaling, request.target, retypes),
+            scaling::describe(&clients.scaling, request.target, changes_shape),
             cloudwatch::describe(&clients.alarms, request),
             cloudwatch::readings(&clients.alarms, request),
         );
-        let (described, mut along, native, alarms) = (described?, along?, native?, alarms?);
+        let (described, mut prefetched, native, alarms) = (described?, prefetched?, native?, alarms?);
         let summary = summary_of(&described, variant)?;
-        let identity = Identity::of(&described);
+        let identity = EndpointIdentity::of(&described);
         let pair = pair_of(request, &alarms);
-        let told = along.configuration.take().filter(|found| name(found) == identity.configuration);
+        let configuration =
+            prefetched.configuration.take().filter(|found| name(found) == identity.configuration);
         let known = || {
-            let warm = self.known().shape(endpoint, &identity, variant);
-            warm.or_else(|| marked(&identity, pair.as_ref()))
+            let warm = self.cache().shape(endpoint, &identity, variant);
+            warm.or_else(|| shape_from_marker(&identity, pair.as_ref()))
         };
         let tags = sagemaker::tags(&clients.sagemaker, &described, tags);
-        let (shape, tags, whole) = if retypes {
-            let whole = clients.whole(request, &described, told, along, &native);
-            let (tags, whole) = tokio::try_join!(tags, whole)?;
-            // A configuration that is deleted tells nothing, and leaves its endpoint running.
-            let deleted = whole.configuration.is_null();
-            let shape = if deleted { known() } else { Some(shape_in(&whole.configuration, variant)?) };
-            (shape.unwrap_or_else(|| NO_SHAPE.to_owned()), tags, Some(whole))
+        let (shape, tags, details) = if changes_shape {
+            let details = clients.endpoint_details(request, &described, configuration, prefetched, &native);
+            let (tags, details) = tokio::try_join!(tags, details)?;
+            // The configuration of a running endpoint may have been deleted; then only the cache knows the shape.
+            let deleted = details.configuration.is_null();
+            let shape = if deleted { known() } else { Some(shape_in(&details.configuration, variant)?) };
+            (shape.unwrap_or_else(|| NO_SHAPE.to_owned()), tags, Some(details))
         } else {
-            let shape = told.and_then(|found| shape_of(&found, variant).map(str::to_owned)).or_else(known);
+            let shape =
+                configuration.and_then(|found| shape_of(&found, variant).map(str::to_owned)).or_else(known);
             let shape = clients.shape(shape, &identity.configuration, variant);
             let (tags, shape) = tokio::try_join!(tags, shape)?;
             (shape, tags, None)
         };
         if shape != NO_SHAPE {
-            self.known().remember(endpoint, &identity, variant, &shape);
+            self.cache().remember(endpoint, &identity, variant, &shape);
         }
-        let whole = whole.map(|whole| Endpoint { tags: tags.clone(), ..whole });
+        let details = details.map(|details| Endpoint { tags: tags.clone(), ..details });
         let readings = readings?;
-        let found = Found { described: &described, summary, identity, shape, native, tags, readings, whole };
+        let found = ObservedVariant {
+            described: &described,
+            summary,
+            identity,
+            shape,
+            native,
+            tags,
+            readings,
+            details,
+        };
         Ok(observation(request, found, alarm_of(request, &alarms), pair))
     }
 
@@ -178,14 +189,18 @@ impl Client for AwsClient {
                         .to_owned(),
             });
         };
-        let found = cloudwatch::describe_calling(&self.clients().await.alarms, action).await?;
-        let metric = found.metric_alarms().iter().map(|alarm| (metric_definition(alarm), metric_told(alarm)));
-        let composite =
-            found.composite_alarms().iter().map(|alarm| (composite_definition(alarm), composite_told(alarm)));
-        // The filter is a prefix, and another function's action may begin like ours.
-        let calls_us = |definition: &CloudwatchAlarm| definition.actions.iter().any(|one| one == action);
-        let ours = metric.chain(composite).filter(|(definition, _)| calls_us(definition));
-        Ok(ours.filter_map(|(definition, told)| active(definition, told, now)).collect())
+        let found = cloudwatch::describe_notifying(&self.clients().await.alarms, action).await?;
+        let metric =
+            found.metric_alarms().iter().map(|alarm| (metric_definition(alarm), metric_state(alarm)));
+        let composite = found
+            .composite_alarms()
+            .iter()
+            .map(|alarm| (composite_definition(alarm), composite_state(alarm)));
+        // The API filters by prefix, so another function's action may match, too.
+        let notifies_action =
+            |definition: &CloudwatchAlarm| definition.actions.iter().any(|one| one == action);
+        let ours = metric.chain(composite).filter(|(definition, _)| notifies_action(definition));
+        Ok(ours.filter_map(|(definition, state)| active(&definition, state, now)).collect())
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
@@ -200,7 +215,7 @@ impl Client for AwsClient {
             }
             AwsCall::CreateEndpointConfig { body, .. } => sagemaker::create_configuration(client, body).await,
             AwsCall::UpdateEndpoint { endpoint, configuration, .. } => {
-                sagemaker::put_in_force(client, endpoint, configuration).await
+                sagemaker::update_endpoint(client, endpoint, configuration).await
             }
             AwsCall::DeleteEndpointConfig { name } => sagemaker::delete_configuration(client, name).await,
             AwsCall::AddTags { arn, tags } => sagemaker::add_tags(client, arn, tags).await,
@@ -226,25 +241,28 @@ impl AwsClient {
         self.clients.get_or_init(Clients::from_env).await
     }
 
-    /// A panic elsewhere cannot leave a memory half written: every touch is one call.
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A poisoned lock is safe to use: each change of the cache is one call, so a panic elsewhere leaves none half
+    /// done.
+    fn cache(&self) -> MutexGuard<'_, ShapeCache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The configuration to read along with the endpoint, before the endpoint has told its name: the one
-    /// it had last, or the one called like the endpoint, as the SageMaker Python SDK calls it. `None` when
-    /// the type is known already and nothing but the type is needed.
-    fn guess(&self, endpoint: &str, variant: &str, whole: bool) -> Option<String> {
-        match self.known().0.get(endpoint) {
-            Some(last) if !whole && last.shapes.contains_key(variant) => None,
+    /// The name of the configuration to read in parallel with the endpoint: the cached one, or else the endpoint's own
+    /// name, which the SageMaker Python SDK gives it. `None` if only the type is needed, and cached.
+    fn guess(&self, endpoint: &str, variant: &str, needs_all: bool) -> Option<String> {
+        match self.cache().0.get(endpoint) {
+            Some(last) if !needs_all && last.shapes.contains_key(variant) => None,
             Some(last) => Some(last.identity.configuration.clone()),
             None => Some(endpoint.to_owned()),
         }
     }
 }
 
-/// The variant's shape, if the paired alarm's marker tells it.
-fn marked(identity: &Identity, pair: Option<&(ObservedAlarm, CloudwatchAlarm)>) -> Option<String> {
+/// The variant's shape, from the marker of the paired alarm; `None` if that is of another configuration.
+fn shape_from_marker(
+    identity: &EndpointIdentity,
+    pair: Option<&(ObservedAlarm, CloudwatchAlarm)>,
+) -> Option<String> {
     let (_, alarm) = pair.filter(|(pair, _)| pair.ours)?;
     let marker = Marker::read(&alarm.description)?;
     let same = marker.configuration == identity.configuration && marker.created == identity.created;
@@ -258,14 +276,14 @@ fn names(target: &TargetId) -> Result<(&str, &str), Error> {
     })
 }
 
-/// The endpoint's ARN, as far as the alarm's tells it. SageMaker writes names in its ARNs in lower case.
+/// The endpoint's ARN, derived from the alarm's. SageMaker writes the names in ARNs in lower case.
 fn guessed_arn(request: &ObserveRequest, endpoint: &str) -> Option<String> {
     let [partition, region, account] = arn_fields(&request.alarm.id)?;
     let resource = endpoint.to_lowercase();
     Some(format!("arn:{partition}:sagemaker:{region}:{account}:endpoint/{resource}"))
 }
 
-/// The fields of an ARN that stand before the resource: `arn:partition:service:region:account`.
+/// The partition, region and account of an ARN: `arn:partition:service:region:account:resource`.
 fn arn_fields(arn: &str) -> Option<[&str; 3]> {
     let mut fields = arn.strip_prefix("arn:")?.split(':');
     let (partition, _service) = (fields.next()?, fields.next()?);
@@ -278,7 +296,7 @@ impl Clients {
             .operation_timeout(OPERATION_TIMEOUT)
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .build();
-        // One for all: each of its own would read the root certificates again.
+        // All clients share it, because each separate one would read the root certificates again.
         let tls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
         let http = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
         let config = aws_config::defaults(BehaviorVersion::latest())
@@ -297,7 +315,7 @@ impl Clients {
         }
     }
 
-    /// An alarm of another region speaks of another endpoint of the same name.
+    /// Refuses an alarm of another region, which is about another endpoint of the same name.
     fn check_region(&self, request: &ObserveRequest<'_>) -> Result<(), Error> {
         match arn_fields(&request.alarm.id) {
             Some([_, theirs, _])
@@ -315,31 +333,31 @@ impl Clients {
         }
     }
 
-    /// What can be read of the endpoint's configurations before the endpoint has told which it has.
-    async fn read_along(
+    /// Reads configurations in parallel with the endpoint, before its response names the active one.
+    async fn prefetch(
         &self,
         request: &ObserveRequest<'_>,
         endpoint: &str,
         guess: Option<&str>,
-    ) -> Result<sagemaker::Along, Error> {
+    ) -> Result<sagemaker::Prefetched, Error> {
         if request.changes_shape {
-            sagemaker::guessed_whole(&self.sagemaker, endpoint, guess).await
+            sagemaker::prefetch_all(&self.sagemaker, endpoint, guess).await
         } else {
-            Ok(sagemaker::guessed(&self.sagemaker, guess).await)
+            Ok(sagemaker::prefetch_configuration(&self.sagemaker, guess).await)
         }
     }
 
-    /// The policies with the alarms that call them now: those have to be told when a policy gets a new ARN.
-    async fn with_callers(&self, mut native: NativeScaling) -> Result<NativeScaling, Error> {
+    /// Adds to each policy the alarms that notify it, which are repointed when the policy gets a new ARN.
+    async fn with_alarms(&self, mut native: NativeScaling) -> Result<NativeScaling, Error> {
         for policy in &mut native.policies {
             let arn = policy.get("PolicyARN").and_then(Value::as_str).unwrap_or_default();
-            let callers = cloudwatch::calling(&self.alarms, arn).await?;
-            policy["Alarms"] = callers.into();
+            let alarms = cloudwatch::notifying(&self.alarms, arn).await?;
+            policy["Alarms"] = alarms.into();
         }
         Ok(native)
     }
 
-    /// A configuration; `None` when it has been deleted.
+    /// A configuration; `None` if it has been deleted.
     async fn configuration(&self, name: &str) -> Result<Option<Value>, Error> {
         match sagemaker::describe_configuration(&self.sagemaker, name).await {
             Err(Error::NotFound { .. }) => Ok(None),
@@ -347,36 +365,36 @@ impl Clients {
         }
     }
 
-    /// The variant's shape, where it is not known yet. That the configuration in force is gone does not mean that the
-    /// endpoint is.
-    async fn shape(&self, known: Option<String>, effective: &str, variant: &str) -> Result<String, Error> {
+    /// The variant's shape, read from the active configuration unless it is known. A deleted configuration is not
+    /// reported as a missing endpoint.
+    async fn shape(&self, known: Option<String>, active_name: &str, variant: &str) -> Result<String, Error> {
         if let Some(shape) = known {
             return Ok(shape);
         }
-        let found = self.configuration(effective).await?.ok_or_else(|| Error::Refused {
+        let found = self.configuration(active_name).await?.ok_or_else(|| Error::Refused {
             operation: "aws:DescribeEndpointConfig".to_owned(),
-            message: format!("the configuration `{effective}` that is in force has been deleted"),
+            message: format!("the configuration `{active_name}` that is in force has been deleted"),
         })?;
         shape_in(&found, variant)
     }
 
-    /// All that a change of type depends on.
-    async fn whole(
+    /// Reads all that a change of type depends on.
+    async fn endpoint_details(
         &self,
         request: &ObserveRequest<'_>,
         described: &DescribeEndpointOutput,
-        told: Option<Value>,
-        along: sagemaker::Along,
+        configuration: Option<Value>,
+        prefetched: sagemaker::Prefetched,
         native: &NativeScaling,
     ) -> Result<Endpoint, Error> {
-        let effective = described.endpoint_config_name().unwrap_or_default();
-        let document = match told {
+        let active_name = described.endpoint_config_name().unwrap_or_default();
+        let document = match configuration {
             Some(found) => found,
-            None => self.configuration(effective).await?.unwrap_or_default(),
+            None => self.configuration(active_name).await?.unwrap_or_default(),
         };
         let native = native.clone();
-        let native = if request.suspends_native { self.with_callers(native).await? } else { native };
-        sagemaker::whole(&self.sagemaker, described, document, along, native).await
+        let native = if request.suspends_native { self.with_alarms(native).await? } else { native };
+        sagemaker::endpoint_details(&self.sagemaker, described, document, prefetched, native).await
     }
 }
 
@@ -392,7 +410,7 @@ fn summary_of<'a>(
             "endpoint `{}` is `{status}` and has no variant `{variant}`",
             described.endpoint_name().unwrap_or_default()
         );
-        // While an endpoint is being made its variants are not listed yet.
+        // The variants of an endpoint that is being created are not listed yet.
         match TARGET.lifecycle(status) {
             Lifecycle::Settled => Error::NotFound { operation, message },
             Lifecycle::Busy | Lifecycle::Gone => Error::Refused { operation, message },
@@ -400,7 +418,7 @@ fn summary_of<'a>(
     })
 }
 
-/// What stands for the type of a variant that has none; its axes are marked as fixed.
+/// The placeholder for the type of a variant without one. The axes of such a variant are fixed.
 const NO_SHAPE: &str = "none";
 
 fn shape_in(configuration: &Value, variant: &str) -> Result<String, Error> {
@@ -413,41 +431,41 @@ fn shape_in(configuration: &Value, variant: &str) -> Result<String, Error> {
     Ok(shape_of(configuration, variant).unwrap_or(NO_SHAPE).to_owned())
 }
 
-/// What was found of the variant itself.
-struct Found<'a> {
+/// All that was read about the variant itself.
+struct ObservedVariant<'a> {
     described: &'a DescribeEndpointOutput,
     summary: &'a ProductionVariantSummary,
-    identity: Identity,
+    identity: EndpointIdentity,
     shape: String,
     native: NativeScaling,
-    /// The endpoint's, of whichever variant.
+    /// The endpoint's tags, for all its variants.
     tags: Tags,
     readings: BTreeMap<String, f64>,
-    whole: Option<Endpoint>,
+    details: Option<Endpoint>,
 }
 
 fn observation(
     request: &ObserveRequest,
-    found: Found,
+    found: ObservedVariant,
     alarm: Option<ObservedAlarm>,
     pair: Option<(ObservedAlarm, CloudwatchAlarm)>,
 ) -> Observation {
-    let Found { described, summary, identity, shape, native, tags, readings, whole } = found;
+    let ObservedVariant { described, summary, identity, shape, native, tags, readings, details } = found;
     let count = |count: Option<i32>| count.and_then(|count| u32::try_from(count).ok());
-    // Without a count the axis is marked as fixed, so that nothing is ever reckoned from this zero.
+    // Without a count the axis is fixed, so this zero is never used.
     let running = count(summary.current_instance_count()).unwrap_or_default();
     let wanted = count(summary.desired_instance_count()).unwrap_or(running);
     let status = described.endpoint_status().map_or("", EndpointStatus::as_str);
     let lifecycle = TARGET.lifecycle(status);
     let last_change = described.last_modified_time().and_then(timestamp);
     let (endpoint_name, variant) = id::endpoint_and_variant(request.target).unwrap_or_default();
-    let rest = notes::SettledEndpoint {
+    let settled = notes::SettledEndpoint {
         configuration: &identity.configuration,
         instances: running,
         last_change,
         capacity_backoff: request.capacity_backoff,
     };
-    let rest = (lifecycle == Lifecycle::Settled).then_some(rest);
+    let settled = (lifecycle == Lifecycle::Settled).then_some(settled);
     let deployment = Deployment {
         target: request.target.clone(),
         size: Size::new(running, shape.clone()),
@@ -456,32 +474,32 @@ fn observation(
         status: status.to_owned(),
         last_change,
         bounds: native::bounds(&native),
-        fixed: fixed(summary, whole.as_ref(), variant),
+        fixed: fixed(summary, details.as_ref(), variant),
         owners: native::owners(&native, &tags, variant),
         pauses: native::pauses(&native),
         tags: tags::own(&tags, Some(variant)),
         readings,
-        floor: whole.as_ref().and_then(|whole| floor(whole, endpoint_name, variant)).map(str::to_owned),
-        infeasible: notes::infeasible(&tags, variant, rest),
+        floor: details.as_ref().and_then(|details| floor(details, endpoint_name, variant)).map(str::to_owned),
+        infeasible: notes::infeasible(&tags, variant, settled),
         alarm,
         pair: pair.as_ref().map(|(alarm, _)| alarm.clone()),
-        // The name of the pair is the alarm's own: there is no second of it.
+        // Alarm names are unique, so a pair has no duplicates.
         duplicates: Vec::new(),
     };
     let facts = Facts {
         configuration: identity.configuration.clone(),
         arn: described.endpoint_arn().unwrap_or_default().to_owned(),
         created: identity.created,
-        endpoint: whole.map(Box::new),
+        endpoint: details.map(Box::new),
         pair: pair.filter(|(alarm, _)| alarm.ours).map(|(_, definition)| definition),
     };
     Observation { deployment, facts: platform::Facts::Aws(facts) }
 }
 
-/// Axes that are not there, or that something in the endpoint's own configuration moves.
+/// The axes that cannot be changed, with the reasons: the variant has no such axis, or its own configuration scales it.
 fn fixed(
     summary: &ProductionVariantSummary,
-    whole: Option<&Endpoint>,
+    details: Option<&Endpoint>,
     variant: &str,
 ) -> BTreeMap<Axis, String> {
     let managed = summary.managed_instance_scaling().and_then(|scaling| scaling.status());
@@ -495,11 +513,11 @@ fn fixed(
         None
     };
     let why = why.map(|why| (Axis::Instances, why.to_owned()));
-    let type_stays = whole.and_then(|whole| why_fixed(whole, variant));
+    let type_stays = details.and_then(|details| why_fixed(details, variant));
     why.into_iter().chain(type_stays.map(|why| (Axis::Shape, why))).collect()
 }
 
-/// SageMaker writes times as decimal seconds; below the millisecond they are noise.
+/// An SDK time as a timestamp. SageMaker writes times as decimal seconds, whose digits below milliseconds are noise.
 fn timestamp(time: &DateTime) -> Option<Timestamp> {
     Timestamp::from_millisecond(time.to_millis().ok()?).ok()
 }

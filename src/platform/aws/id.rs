@@ -1,4 +1,4 @@
-//! Ids of AWS: endpoints and their variants, alarms' names, accounts. The only place that makes them.
+//! Ids of AWS: endpoints and their variants, alarms' names, accounts and topics. Only this file creates them.
 
 use crate::alarm::AlarmName;
 use crate::platform::Destination;
@@ -7,13 +7,13 @@ use crate::target::{TargetId, TargetKind};
 /// One production variant of a SageMaker endpoint.
 pub const VARIANT: TargetKind = TargetKind::new("sagemaker_variant");
 
-/// CloudWatch's own limit on the length of an alarm's name, in characters.
+/// CloudWatch's limit on the length of an alarm's name, in characters.
 const LONGEST_ALARM_NAME: usize = 255;
 
-/// SageMaker's own limit on the length of the names of endpoints and variants.
+/// SageMaker's limit on the length of the names of endpoints and variants, in bytes.
 const LONGEST_NAME: usize = 63;
 
-/// The variant of these two names; `None` where one of them is no name that SageMaker gives.
+/// The variant with these two names; `None` where SageMaker does not allow one of them.
 ///
 /// ```
 /// use stepladder::platform::aws::id;
@@ -27,12 +27,12 @@ pub fn variant(endpoint: &str, variant: &str) -> Option<TargetId> {
     legal.then(|| TargetId::new(VARIANT, format!("endpoint/{endpoint}/variant/{variant}")))?
 }
 
-/// An endpoint with all its variants.
+/// An endpoint with all its variants; `None` where SageMaker does not allow the name.
 pub fn endpoint(name: &str) -> Option<TargetId> {
     is_name(name).then(|| TargetId::new(VARIANT, format!("endpoint/{name}")))?
 }
 
-/// The target of an id, by its spelling; `None` where it is not one of AWS.
+/// Reads the id of a target; `None` where it is not an id of AWS.
 ///
 /// ```
 /// use stepladder::platform::aws::id;
@@ -53,7 +53,7 @@ fn split(id: &str) -> Option<(&str, &str)> {
     id.strip_prefix("endpoint/")?.split_once("/variant/")
 }
 
-/// SageMaker's own pattern and length for names. Everything else would end up in paths and queries.
+/// Whether SageMaker allows a name. Names become part of paths and queries, so nothing else is accepted.
 pub fn is_name(name: &str) -> bool {
     let ends_well = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     name.len() <= LONGEST_NAME
@@ -62,27 +62,31 @@ pub fn is_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
-/// The target that one of a description's lines names: `stepladder: target=endpoint/<name>/variant/<name>`. An alarm
-/// that measures nothing itself can name its target only there. Anything else is other people's text.
+/// The target that one line of an alarm's description names: `stepladder: target=endpoint/<name>/variant/<name>`. A
+/// composite alarm has no metric, so it can name its target only there. `None` for any other text.
 pub fn described(line: &str) -> Option<TargetId> {
     let settings = line.trim().strip_prefix("stepladder:")?;
     read(settings.split_whitespace().find_map(|setting| setting.strip_prefix("target="))?)
 }
 
-/// An alarm's name; `None` for one that CloudWatch would not give.
+/// An alarm's name; `None` for one that CloudWatch does not allow.
 pub fn alarm_name(name: &str) -> Option<AlarmName> {
     AlarmName::new(name).filter(|_| name.chars().nth(LONGEST_ALARM_NAME).is_none())
 }
 
-/// Whether a text is the number of an AWS account.
+/// Whether a text is the id of an AWS account.
 pub fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// SNS's own limit on the length of a topic's name.
+/// SNS's limit on the length of a topic's name, in bytes.
 const LONGEST_TOPIC: usize = 256;
 
-/// A topic that a notice may go to, by its ARN; `None` for what is no ARN.
+/// The topic with an ARN, as the destination of notices; `None` for a text that is not an ARN.
+///
+/// # Errors
+///
+/// The ARN is not that of a standard SNS topic; the text says what was expected.
 pub fn topic(id: &str) -> Option<Result<Destination, String>> {
     id.starts_with("arn:").then(|| {
         let expected = "expected the ARN of a standard SNS topic, `arn:aws:sns:<region>:<account>:<name>`";
@@ -93,7 +97,7 @@ pub fn topic(id: &str) -> Option<Result<Destination, String>> {
 fn is_topic(arn: &str) -> bool {
     let fields: Vec<&str> = arn.split(':').collect();
     let [_, partition, service, region, account, name] = fields.as_slice() else { return false };
-    // A FIFO topic has a dot in its name; it wants a group for each message, and reaches queues alone.
+    // A FIFO topic has a dot in its name. It needs a group id for each message, and delivers to queues only.
     let named = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
     let placed = partition.starts_with("aws") && !region.is_empty();
     placed && *service == "sns" && is_account(account) && named && (1..=LONGEST_TOPIC).contains(&name.len())
@@ -104,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_that_sagemaker_gives() {
+    fn names_are_those_that_sagemaker_allows() {
         for good in ["churn", "a", "a--b", "0-1", &"a".repeat(63)] {
             assert!(is_name(good), "{good}");
         }
@@ -114,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_description_names_a_target_only_in_so_many_words() {
+    fn a_description_names_a_target_only_in_the_exact_form() {
         let target = |line: &str| described(line).map(|target| target.to_string());
         let id = Some("endpoint/churn/variant/blue".to_owned());
         assert_eq!(target("stepladder: target=endpoint/churn/variant/blue"), id);

@@ -1,4 +1,4 @@
-//! Metrics as lines of a log, in CloudWatch's embedded metric format.
+//! Metrics in log lines, in CloudWatch's embedded metric format.
 //!
 //! See <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
 

@@ -1,5 +1,6 @@
-//! Simulated AWS: SageMaker endpoints with their configurations and tags, their place in Application Auto Scaling, and
-//! CloudWatch alarms, which fire once per transition.
+//! Simulated AWS: SageMaker endpoints with configurations and tags, Application Auto Scaling, and CloudWatch alarms.
+//!
+//! A CloudWatch alarm notifies once per transition.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ use crate::size::Axis;
 use crate::tags::{self, Tags};
 use crate::target::TargetId;
 
-/// Its part of the simulated cloud.
+/// The part of AWS in the simulated cloud.
 pub(super) const SIMULATION: Simulation = Simulation {
     shape: "ml.m5.xlarge",
     states: STATES,
@@ -32,7 +33,7 @@ pub(super) const SIMULATION: Simulation = Simulation {
     alarm_id: |_, request| request.alarm.name.to_string(),
 };
 
-/// The words for a settled endpoint, and for one that is being changed.
+/// The endpoint states settled and being updated.
 const STATES: [&str; 2] = ["InService", "Updating"];
 
 /// The topic that simulated alarms notify.
@@ -42,9 +43,9 @@ const TOPIC: &str = "arn:aws:sns:us-east-1:111122223333:simulated";
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorldEndpoint {
-    /// The configuration in force.
+    /// The name of the active configuration.
     pub configuration: String,
-    /// The one that is being put in force, and when that is done.
+    /// The name of the configuration that becomes active, and when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<(String, Timestamp)>,
     /// Its tags.
@@ -56,7 +57,7 @@ pub struct WorldEndpoint {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorldConfiguration {
-    /// What `DescribeEndpointConfig` tells.
+    /// The response of `DescribeEndpointConfig`.
     pub document: Value,
     /// Its tags.
     #[serde(default)]
@@ -77,9 +78,9 @@ pub(in crate::platform) fn send(world: &mut World, call: &Call) -> Result<String
             world.update_endpoint(endpoint, configuration)
         }
         Call::DeleteEndpointConfig { name } => Ok(world.delete_endpoint_config(name)),
-        Call::AddTags { arn, tags } => Ok(world.retag(arn, |known| known.extend(tags.clone()))),
+        Call::AddTags { arn, tags } => Ok(world.retag(arn, |existing| existing.extend(tags.clone()))),
         Call::DeleteTags { arn, keys } => {
-            Ok(world.retag(arn, |known| known.retain(|key, _| !keys.contains(key))))
+            Ok(world.retag(arn, |existing| existing.retain(|key, _| !keys.contains(key))))
         }
         Call::DeregisterScalableTarget { target } => Ok(world.deregister(target)),
         Call::RegisterScalableTarget { body } => Ok(world.register(body)),
@@ -92,11 +93,11 @@ pub(in crate::platform) fn send(world: &mut World, call: &Call) -> Result<String
     }
 }
 
-/// What an observation finds of a variant.
+/// Observes a variant.
 fn observe(world: &World, found: &SimulatedDeployment, request: &ObserveRequest) -> Observation {
     let target = request.target;
     let (endpoint_name, variant) = id::endpoint_and_variant(target).unwrap_or_default();
-    let endpoint = world.whole_endpoint(endpoint_name, target);
+    let endpoint = world.endpoint_details(endpoint_name, target);
     let native = &endpoint.native;
     let (status, lifecycle) = lifecycle(found, request);
     let configuration = configuration::name(&endpoint.configuration);
@@ -141,16 +142,16 @@ fn observe(world: &World, found: &SimulatedDeployment, request: &ObserveRequest)
     Observation { deployment, facts: Facts::Aws(facts) }
 }
 
-/// Makes the configurations active whose time has come.
+/// Makes the pending configurations active that are due by now.
 fn settle(world: &mut World, now: Timestamp) {
-    for known in world.endpoints.values_mut() {
-        if let Some((name, _)) = known.next.take_if(|(_, completes)| *completes <= now) {
-            known.configuration = name;
+    for endpoint in world.endpoints.values_mut() {
+        if let Some((name, _)) = endpoint.next.take_if(|(_, completes)| *completes <= now) {
+            endpoint.configuration = name;
         }
     }
 }
 
-/// The alarm that must have fired. A pair carries the marker.
+/// The definition of the alarm that fired; for a pair, with the marker.
 fn firing_alarm(world: &World, request: &ObserveRequest, fired: &FiringAlarm) -> AlarmDefinition {
     let pair = request.pair.filter(|_| fired.is_pair);
     let description = pair.map(|pair| marker(request.target, &pair.alarm, world)).unwrap_or_default();
@@ -185,7 +186,7 @@ fn marker(target: &TargetId, pair: &str, world: &World) -> String {
     marker.line()
 }
 
-/// What an alarm measures. It fires once per transition, so nothing repeats.
+/// What an alarm measures. CloudWatch notifies once per transition, so nothing repeats.
 pub(in crate::platform) fn measured(alarm: &CloudwatchAlarm) -> Option<Measured<'_>> {
     let named = |name: &str| alarm.dimensions.get(name);
     Some(Measured {
@@ -242,39 +243,39 @@ pub(in crate::platform) fn is_a_pair(alarm: &CloudwatchAlarm) -> bool {
     Marker::read(&alarm.description).is_some()
 }
 
-/// An alarm that notifies an action, as a tick asks for it.
+/// An alarm as a tick reads it; `None` if it does not notify the action.
 pub(in crate::platform) fn active(
-    known: &WorldAlarm,
+    alarm: &WorldAlarm,
     definition: &CloudwatchAlarm,
     action: Option<&str>,
     now: Timestamp,
 ) -> Option<ActiveAlarm> {
-    let calls_us = action.is_none_or(|action| definition.actions.iter().any(|ours| ours == action));
+    let notifies_action = action.is_none_or(|action| definition.actions.iter().any(|ours| ours == action));
     let named = |name: &str| definition.dimensions.get(name);
     let target = named("EndpointName").zip(named("VariantName"));
     let state = alarm::AlarmState {
-        id: known.id.clone(),
-        transition: if known.notified.is_some() { Transition::Repeat } else { Transition::Cleared },
-        since: known.breaching_since,
+        id: alarm.id.clone(),
+        transition: if alarm.notified.is_some() { Transition::Repeat } else { Transition::Cleared },
+        since: alarm.breaching_since,
         suppressed: false,
         targets: target.and_then(|(endpoint, variant)| id::variant(endpoint, variant)).into_iter().collect(),
     };
-    calls_us.then(|| alarm::active(definition.clone(), state, now))?
+    notifies_action.then(|| alarm::active(definition, state, now))?
 }
 
-/// The account and region of everything on the simulated AWS.
+/// The start of an endpoint's ARN, with the account and region of all simulated resources.
 const ARN: &str = "arn:aws:sagemaker:us-east-1:111122223333:endpoint/";
 
 impl World {
-    /// An endpoint as it is; one that was never touched has a configuration under its own name.
+    /// An endpoint. One that was never changed has a configuration of its own name.
     fn endpoint(&self, name: &str) -> WorldEndpoint {
-        let untouched = || WorldEndpoint { configuration: name.to_owned(), ..WorldEndpoint::default() };
-        self.endpoints.get(name).cloned().unwrap_or_else(untouched)
+        let unchanged = || WorldEndpoint { configuration: name.to_owned(), ..WorldEndpoint::default() };
+        self.endpoints.get(name).cloned().unwrap_or_else(unchanged)
     }
 
-    /// A configuration by its name; that of an untouched endpoint is made up of its variants.
+    /// A configuration by its name. That of an unchanged endpoint is derived from its variants.
     fn configuration(&self, name: &str) -> Option<WorldConfiguration> {
-        let made_up = || {
+        let derived = || {
             let entry = |id: &TargetId, shape: &str, instances: u32| {
                 let (_, variant) = id::endpoint_and_variant(id)?;
                 Some(json!({ "VariantName": variant, "ModelName": "simulated", "InstanceType": shape,
@@ -290,8 +291,8 @@ impl World {
                 created: Timestamp::UNIX_EPOCH,
             })
         };
-        let touched = self.endpoints.contains_key(name);
-        self.configurations.get(name).cloned().or_else(|| if touched { None } else { made_up() })
+        let is_changed = self.endpoints.contains_key(name);
+        self.configurations.get(name).cloned().or_else(|| if is_changed { None } else { derived() })
     }
 
     fn variants<'a>(
@@ -300,21 +301,21 @@ impl World {
     ) -> impl Iterator<Item = (TargetId, &'a SimulatedDeployment)> {
         self.deployments.iter().filter_map(move |(id, found)| {
             let target = id::read(id)?;
-            let here = id::endpoint_and_variant(&target).is_some_and(|(name, _)| name == endpoint);
-            here.then_some((target, found))
+            let matches = id::endpoint_and_variant(&target).is_some_and(|(name, _)| name == endpoint);
+            matches.then_some((target, found))
         })
     }
 
-    /// All that a change of type depends on.
-    fn whole_endpoint(&self, name: &str, target: &TargetId) -> Endpoint {
-        let WorldEndpoint { configuration: effective, next, tags } = self.endpoint(name);
-        let gone = || WorldConfiguration { document: Value::Null, tags: Tags::new(), created: self.clock };
-        let current = self.configuration(&effective).unwrap_or_else(gone);
+    /// An endpoint, with all that a change of type depends on.
+    fn endpoint_details(&self, name: &str, target: &TargetId) -> Endpoint {
+        let WorldEndpoint { configuration: active, next, tags } = self.endpoint(name);
+        let deleted = || WorldConfiguration { document: Value::Null, tags: Tags::new(), created: self.clock };
+        let current = self.configuration(&active).unwrap_or_else(deleted);
         let original = current.tags.get(TAG_ORIGINAL).and_then(|name| self.configuration(name));
         let next = next.map(|(name, _)| name);
         let ours = |(name_of, found): &(&String, &WorldConfiguration)| {
             configuration::is_ours(&found.tags, name)
-                && **name_of != effective
+                && **name_of != active
                 && Some(*name_of) != next.as_ref()
         };
         let superseded = self.configurations.iter().filter(ours);
@@ -329,16 +330,17 @@ impl World {
         }
     }
 
-    /// What Application Auto Scaling tells of a variant, with the alarms that call its policies now.
+    /// A variant's state in Application Auto Scaling, with the alarms that notify its policies now.
     fn native(&self, target: &TargetId) -> NativeScaling {
         let mut native = self.scalable.get(target.as_str()).cloned().unwrap_or_default();
         for policy in &mut native.policies {
             let arn = policy.get("PolicyARN").and_then(Value::as_str).unwrap_or_default();
-            let calls = |alarm: &&WorldAlarm| alarm.definition.notifies().iter().any(|action| action == arn);
+            let notifies =
+                |alarm: &&WorldAlarm| alarm.definition.notifies().iter().any(|action| action == arn);
             let alarms: Vec<Value> = self
                 .alarms
                 .iter()
-                .filter(calls)
+                .filter(notifies)
                 .map(|alarm| json!({ "AlarmName": alarm.id, "On": [] }))
                 .collect();
             policy["Alarms"] = json!(alarms);
@@ -377,22 +379,22 @@ impl World {
             }
             let (_, variant) = id::endpoint_and_variant(&id).unwrap_or_default();
             let shape = configuration::shape_of(&found.document, variant).unwrap_or(&now.shape).to_owned();
-            self.may_become(&id, &now.shape, &shape)?;
+            self.check_change(&id, &now.shape, &shape)?;
             changes.push((id.to_string(), PendingUpdate::new(now.instances, &shape, completes)));
         }
-        self.touch(endpoint);
+        self.store_endpoint(endpoint);
         for (id, change) in changes {
             if let Some(resource) = self.deployments.get_mut(&id) {
                 resource.begin(change);
             }
         }
-        if let Some(known) = self.endpoints.get_mut(endpoint) {
-            known.next = Some((name.to_owned(), completes));
+        if let Some(endpoint) = self.endpoints.get_mut(endpoint) {
+            endpoint.next = Some((name.to_owned(), completes));
         }
         Ok("accepted, Updating".to_owned())
     }
 
-    fn may_become(&self, id: &TargetId, from: &str, to: &str) -> Result<(), Error> {
+    fn check_change(&self, id: &TargetId, from: &str, to: &str) -> Result<(), Error> {
         let operation = "aws:UpdateEndpoint".to_owned();
         if from != to && self.native(id).target.is_some() {
             let message = format!("ValidationException: `{id}` is registered as a scalable target");
@@ -407,33 +409,36 @@ impl World {
         Ok(())
     }
 
-    /// Before an endpoint leaves the configuration that is made up of its variants, that is written down.
-    fn touch(&mut self, endpoint: &str) {
-        let known = self.endpoint(endpoint);
-        if let Some(found) = self.configuration(&known.configuration) {
-            self.configurations.entry(known.configuration.clone()).or_insert(found);
+    /// Stores an endpoint and its derived configuration, before the endpoint is changed.
+    fn store_endpoint(&mut self, name: &str) {
+        let endpoint = self.endpoint(name);
+        if let Some(found) = self.configuration(&endpoint.configuration) {
+            self.configurations.entry(endpoint.configuration.clone()).or_insert(found);
         }
-        self.endpoints.entry(endpoint.to_owned()).or_insert(known);
+        self.endpoints.entry(name.to_owned()).or_insert(endpoint);
     }
 
     fn delete_endpoint_config(&mut self, name: &str) -> String {
-        let gone = self.configurations.remove(name).is_none();
-        if gone { "gone already" } else { "deleted" }.to_owned()
+        let missing = self.configurations.remove(name).is_none();
+        if missing { "gone already" } else { "deleted" }.to_owned()
     }
 
-    /// The tags of the endpoint of this ARN.
+    /// Changes the tags of the endpoint with this ARN.
     fn retag(&mut self, arn: &str, change: impl FnOnce(&mut Tags)) -> String {
         let name = arn.strip_prefix(ARN).unwrap_or(arn).to_owned();
-        self.touch(&name);
-        self.endpoints.entry(name).and_modify(|known| change(&mut known.tags));
+        self.store_endpoint(&name);
+        self.endpoints.entry(name).and_modify(|endpoint| change(&mut endpoint.tags));
         "noted".to_owned()
     }
 
-    /// Policies go with their target, and alarms lose their calls of them.
+    /// Deletes the policies with their target, and removes them from the actions of alarms.
     fn deregister(&mut self, target: &str) -> String {
-        let Some(gone) = self.scalable.remove(target) else { return "out already".to_owned() };
+        let Some(removed) = self.scalable.remove(target) else { return "out already".to_owned() };
         let of_policy = |action: &String| {
-            gone.policies.iter().any(|policy| policy.get("PolicyARN").and_then(Value::as_str) == Some(action))
+            removed
+                .policies
+                .iter()
+                .any(|policy| policy.get("PolicyARN").and_then(Value::as_str) == Some(action))
         };
         for alarm in &mut self.alarms {
             if let AlarmDefinition::Aws(alarm) = &mut alarm.definition {
@@ -462,7 +467,7 @@ impl World {
         "written".to_owned()
     }
 
-    /// The alarm in the place of the paired one, which is found by its name, and what it is set to.
+    /// The alarm with the paired alarm's name, and its definition.
     fn pair_of(&self, request: &ObserveRequest) -> Option<(ObservedAlarm, CloudwatchAlarm)> {
         let (pair, target) = (request.pair?, request.target);
         let name = pair.name_for(target);
@@ -474,23 +479,23 @@ impl World {
     }
 
     fn repoint_alarm(&mut self, name: &str, from: &str, to: &str) -> String {
-        let Some(known) = self.alarms.iter_mut().find(|known| known.id == name) else {
+        let Some(existing) = self.alarms.iter_mut().find(|alarm| alarm.id == name) else {
             return "gone already".to_owned();
         };
-        if let AlarmDefinition::Aws(alarm) = &mut known.definition {
+        if let AlarmDefinition::Aws(alarm) = &mut existing.definition {
             alarm.actions.retain(|action| action != from && action != to);
             alarm.actions.push(to.to_owned());
         }
         "calls it".to_owned()
     }
 
-    /// CloudWatch replaces the whole configuration and leaves the state as it is.
+    /// Creates or replaces an alarm. As in CloudWatch, the whole definition is replaced, and the state is kept.
     fn put_metric_alarm(&mut self, alarm: &CloudwatchAlarm) -> String {
         let definition = AlarmDefinition::Aws(alarm.clone());
-        match self.alarms.iter_mut().find(|known| known.id == alarm.name) {
-            Some(known) => {
-                known.definition = definition;
-                known.revision += 1;
+        match self.alarms.iter_mut().find(|existing| existing.id == alarm.name) {
+            Some(existing) => {
+                existing.definition = definition;
+                existing.revision += 1;
             }
             None => self.alarms.push(WorldAlarm::new(&alarm.name, definition)),
         }
@@ -520,7 +525,7 @@ fn update_variant(world: &mut World, endpoint: &str, variant: &str, instances: u
 }
 
 fn replace(all: &mut Vec<Value>, key: &str, one: Value) {
-    all.retain(|known| known.get(key) != one.get(key));
+    all.retain(|existing| existing.get(key) != one.get(key));
     all.push(one);
 }
 

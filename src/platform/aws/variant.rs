@@ -1,8 +1,8 @@
-//! SageMaker endpoint variants: decisions as requests of the SageMaker and CloudWatch APIs.
+//! SageMaker endpoint variants: turns decisions into calls of the SageMaker and CloudWatch APIs.
 //!
-//! Another count is one call. Another type is a copy of the endpoint's configuration, put in force; what that
-//! leaves behind is cleared away when the endpoint is at rest again. The paired alarm carries its marker in the
-//! last line of its description, which the reading call returns anyway.
+//! A change of the count is one call. A change of the type copies the endpoint's configuration and makes the copy
+//! active; the follow-up cleans up when the endpoint has settled. The marker of a paired alarm is the last line of its
+//! description, which `DescribeAlarms` returns anyway.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub mod notes;
 pub use endpoint::{Endpoint, NativeScaling};
 use notes::TypeChange;
 
-/// Its row in the table.
+/// The row of this kind of target.
 pub const TARGET: Target = Target {
     kind: id::VARIANT,
     settled: &SETTLED,
@@ -57,18 +57,18 @@ pub const TARGET: Target = Target {
     pair: PairSupport::Written { ensure: ensure_pair, delete: delete_pair },
 };
 
-/// What only a variant needs of an observation, for its calls.
+/// The part of an observation that only the calls of a variant need.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
-    /// The name of the endpoint configuration that is active.
+    /// The name of the active endpoint configuration.
     pub configuration: String,
-    /// The endpoint's ARN, by which it is tagged.
+    /// The endpoint's ARN, which its tagging calls need.
     pub arn: String,
-    /// When the endpoint was created: tells it from an earlier one of the same name.
+    /// When the endpoint was created, which distinguishes it from an earlier one of the same name.
     pub created: Option<Timestamp>,
     /// All that a change of type depends on; read only where the rule may change the shape.
     pub endpoint: Option<Box<Endpoint>>,
-    /// The paired alarm as it is set, where it is ours.
+    /// The paired alarm's definition, if it exists and is ours.
     pub pair: Option<CloudwatchAlarm>,
 }
 
@@ -79,8 +79,8 @@ impl Facts {
     }
 }
 
-/// An alarm as CloudWatch describes it. Its name is its id; of its actions only topics and functions take events, and an
-/// Auto Scaling policy would add what a pair is there to remove.
+/// An alarm, from its definition. Its id is its name. Only topics and functions among its actions count: others cannot
+/// invoke stepladder, and a pair must not inherit an action that scales.
 pub fn observed(alarm: &CloudwatchAlarm, ours: bool) -> ObservedAlarm {
     let takes_events =
         |id: &&String| id.contains(":sns:") || id.contains(":lambda:") || !id.starts_with("arn:");
@@ -97,10 +97,10 @@ pub fn observed(alarm: &CloudwatchAlarm, ours: bool) -> ObservedAlarm {
 /// The endpoint states in which the service takes an update.
 const SETTLED: [&str; 1] = ["InService"];
 
-/// The endpoint states out of which no alarm brings an endpoint.
+/// The endpoint states that no alarm can change: failed, stopped or being deleted.
 const GONE: [&str; 4] = ["Deleting", "Failed", "OutOfService", "UpdateRollbackFailed"];
 
-/// How long a copy that was never put in force is left alone: longer than any function that made it runs.
+/// How long a copy that was never active is kept: longer than the function that created it can run.
 const ABANDONED: SignedDuration = SignedDuration::from_mins(15);
 
 /// The namespace of the metrics that an endpoint's instances publish.
@@ -111,19 +111,19 @@ const INVOCATION_NAMESPACE: &str = "AWS/SageMaker";
 /// CloudWatch's period for both namespaces, which are published once a minute.
 pub const PERIOD: i32 = 60;
 
-/// A metric of a variant: where it is published, how it is summed up, and what its range grows with.
+/// A metric of a variant: its namespace, its statistic, and the resource that its range scales with.
 #[derive(Debug)]
 pub struct Metric {
     /// Its name, as SageMaker spells it.
     pub name: &'static str,
-    /// Where it is published.
+    /// The namespace that it is published in.
     pub namespace: &'static str,
-    /// How a period of it is summed up.
+    /// The statistic of a period.
     pub statistic: &'static str,
     range: Range,
 }
 
-/// What a metric's range grows with.
+/// The range of a metric, and the resource that it scales with.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Range {
     /// 0 to 100.
@@ -132,7 +132,7 @@ enum Range {
     Vcpus,
     /// 0 to 100 × GPUs.
     Gpus,
-    /// No range: a count or a time.
+    /// Unbounded: a count or a duration.
     Open,
 }
 
@@ -145,7 +145,7 @@ const fn invocation(name: &'static str, statistic: &'static str) -> Metric {
     Metric { name, namespace: INVOCATION_NAMESPACE, statistic, range: Range::Open }
 }
 
-/// The metrics that a paired alarm may watch, and that are read where an alarm does not tell its value.
+/// The metrics that a paired alarm may use, and that are read for alarms without a value.
 /// See <https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html>.
 const METRICS: &[Metric] = &[
     instance("CPUUtilization", Range::Vcpus),
@@ -153,7 +153,7 @@ const METRICS: &[Metric] = &[
     instance("DiskUtilization", Range::Percent),
     instance("GPUUtilization", Range::Gpus),
     instance("GPUMemoryUtilization", Range::Gpus),
-    // Each request contributes one, or one over the number of instances: an average would say nothing.
+    // Each request adds 1, or 1 divided by the number of instances, so an average is meaningless.
     invocation("Invocations", "Sum"),
     invocation("InvocationsPerInstance", "Sum"),
     invocation("ConcurrentRequestsPerModel", "Maximum"),
@@ -163,10 +163,10 @@ const METRICS: &[Metric] = &[
 
 /// A metric by its name; `None` for one that SageMaker does not publish for a variant.
 pub fn metric(name: &str) -> Option<&'static Metric> {
-    METRICS.iter().find(|known| known.name.eq_ignore_ascii_case(name))
+    METRICS.iter().find(|metric| metric.name.eq_ignore_ascii_case(name))
 }
 
-/// What a metric reads when all is used: `CPUUtilization` runs to 100 for each vCPU.
+/// The value of a metric at full utilization: `CPUUtilization` ranges up to 100 for each vCPU.
 fn full(name: &str, rung: Option<&Rung>) -> Option<f64> {
     match metric(name)?.range {
         Range::Open => None,
@@ -184,7 +184,7 @@ impl Range {
         }
     }
 
-    /// Whether it can only be told with the shape's rung.
+    /// Whether it is only known with the shape's rung.
     fn needs_rung(self) -> bool {
         matches!(self, Self::Vcpus | Self::Gpus)
     }
@@ -199,18 +199,18 @@ fn resize(change: Resize, calls: &mut Vec<platform::Call>, notes: &mut Vec<Strin
     match change.axis {
         Axis::Instances => {
             let instances = change.to.instances;
-            calls.extend(noted(change, variant));
+            calls.extend(record_call(change, variant));
             let (endpoint, variant) = (endpoint.to_owned(), variant.to_owned());
             calls.push(Call::UpdateEndpointWeightsAndCapacities { endpoint, variant, instances }.into());
         }
-        Axis::Shape => retyped(change, (endpoint, variant), calls, notes),
-        // No axis of it.
+        Axis::Shape => change_type(change, endpoint, variant, calls, notes),
+        // A variant has no bandwidth.
         Axis::Bandwidth => {}
     }
 }
 
-/// What is remembered of the change: an update of the count takes no tags.
-fn noted(change: Resize, variant: &str) -> Option<platform::Call> {
+/// The call that records the change in a tag: an update of the count accepts no tags.
+fn record_call(change: Resize, variant: &str) -> Option<platform::Call> {
     let Facts { arn, .. } = Facts::of(change.observed)?;
     let recent = change.recent?;
     Some(Call::AddTags { arn: arn.clone(), tags: [(recent_key(variant), recent)].into() }.into())
@@ -220,13 +220,18 @@ fn recent_key(variant: &str) -> String {
     format!("{}/{variant}", tags::RECENT)
 }
 
-/// The copy first, then a note of what is tried, and only then the change itself: each can be repeated, and
-/// none before the last changes the endpoint.
-fn retyped(change: Resize, names: (&str, &str), calls: &mut Vec<platform::Call>, notes: &mut Vec<String>) {
+/// Adds the calls for another type: the copy, the record of the change, then the update. Each can be repeated, and only
+/// the last changes the endpoint.
+fn change_type(
+    change: Resize,
+    endpoint_name: &str,
+    variant: &str,
+    calls: &mut Vec<platform::Call>,
+    notes: &mut Vec<String>,
+) {
     let Resize { observed, to, now, ladders, recent, .. } = change;
     let Some(Facts { configuration, endpoint: Some(endpoint), .. }) = Facts::of(observed) else { return };
-    let next = configuration::next(endpoint, names, &to.shape);
-    let (endpoint_name, variant) = names;
+    let next = configuration::next(endpoint, endpoint_name, variant, &to.shape);
     let summary = format!("variant `{variant}` {} → {}", observed.size.shape, to.shape);
     let step = TypeChange {
         from: configuration.clone(),
@@ -235,15 +240,15 @@ fn retyped(change: Resize, names: (&str, &str), calls: &mut Vec<platform::Call>,
         instances: observed.size.instances,
         at: now,
     };
-    let mut tags: Tags = [notes::begun(variant, &step)].into();
+    let mut tags: Tags = [notes::step_tag(variant, &step)].into();
     tags.extend(recent.map(|recent| (recent_key(variant), recent)));
-    let parked = native::chunks(&endpoint.native, variant);
-    let suspends_native = parked.is_some();
-    tags.extend(parked.into_iter().flatten());
+    let suspended = native::suspended_tags(&endpoint.native, variant);
+    let suspends_native = suspended.is_some();
+    tags.extend(suspended.into_iter().flatten());
 
     notes.extend(next.notes);
-    notes.extend(native::told(&endpoint.native));
-    notes.extend(thresholds_stay(&observed.size, to, ladders));
+    notes.extend(native::suspended_note(&endpoint.native));
+    notes.extend(threshold_note(&observed.size, to, ladders));
     calls.extend(next.body.map(|body| Call::CreateEndpointConfig { body, change: summary.clone() }.into()));
     calls.push(Call::AddTags { arn: endpoint.arn.clone(), tags }.into());
     if suspends_native {
@@ -253,18 +258,20 @@ fn retyped(change: Resize, names: (&str, &str), calls: &mut Vec<platform::Call>,
     calls.push(Call::UpdateEndpoint { endpoint, configuration, change: summary }.into());
 }
 
-/// Alarms of ours are written anew for another type; those of other people are theirs to change.
-fn thresholds_stay(from: &Size, to: &Size, ladders: &Ladders) -> Option<String> {
+/// A note for operators: only alarms of ours get new thresholds for another type.
+fn threshold_note(from: &Size, to: &Size, ladders: &Ladders) -> Option<String> {
     let shape = &to.shape;
     let (from, to) = (ladders.rung(&from.rung())?, ladders.rung(&to.rung())?);
-    let grown = |what: &str, from: u32, to: u32| {
+    let range_change = |what: &str, from: u32, to: u32| {
         (from != to).then(|| format!("{what} runs to {} instead of {}", 100 * to, 100 * from))
     };
-    let changed: Vec<String> =
-        [grown("CPUUtilization", from.vcpus, to.vcpus), grown("GPUUtilization", from.gpus, to.gpus)]
-            .into_iter()
-            .flatten()
-            .collect();
+    let changed: Vec<String> = [
+        range_change("CPUUtilization", from.vcpus, to.vcpus),
+        range_change("GPUUtilization", from.gpus, to.gpus),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     (!changed.is_empty()).then(|| {
         format!(
             "on `{shape}`, {}: alarms that stepladder did not make keep their thresholds",
@@ -273,43 +280,45 @@ fn thresholds_stay(from: &Size, to: &Size, ladders: &Ladders) -> Option<String> 
     })
 }
 
-/// What a change of type leaves to do: to write down how it ended, to put back what was parked, and to delete
-/// the copies that are not in force any more.
-fn follow_up(rest: &SettledDeployment) -> FollowUp {
-    let observed = rest.observed;
+/// The follow-up of a change of type: records its result, restores suspended native autoscaling, and deletes inactive
+/// copies.
+fn follow_up(settled: &SettledDeployment) -> FollowUp {
+    let observed = settled.observed;
     let Some(Facts { configuration, endpoint: Some(endpoint), .. }) = Facts::of(observed) else {
         return FollowUp::default();
     };
     let Some((_, variant)) = id::endpoint_and_variant(&observed.target) else { return FollowUp::default() };
-    let notes::Settled { write, forget, told } = notes::settle(&endpoint.tags, variant, configuration, rest);
-    let restoring = native::restore(endpoint, variant, rest.now);
+    let notes::TagChanges { add, remove, note } =
+        notes::tag_changes(&endpoint.tags, variant, configuration, settled);
+    let restoration = native::restore(endpoint, variant, settled.now);
     let arn = &endpoint.arn;
-    // What somebody else is missing comes first, and room is made before it is taken.
-    let mut calls = restoring.calls;
-    if !forget.is_empty() {
-        calls.push(Call::DeleteTags { arn: arn.clone(), keys: forget });
+    // Native autoscaling is restored first. Tags are removed before others are added, because their number is limited.
+    let mut calls = restoration.calls;
+    if !remove.is_empty() {
+        calls.push(Call::DeleteTags { arn: arn.clone(), keys: remove });
     }
-    if !write.is_empty() {
-        calls.push(Call::AddTags { arn: arn.clone(), tags: write });
+    if !add.is_empty() {
+        calls.push(Call::AddTags { arn: arn.clone(), tags: add });
     }
-    let (served, young): (Vec<_>, Vec<_>) =
-        endpoint.superseded.iter().partition(|(_, created)| has_served(rest, *created));
-    calls.extend(served.iter().map(|(name, _)| Call::DeleteEndpointConfig { name: name.clone() }));
+    let (unused, recent): (Vec<_>, Vec<_>) =
+        endpoint.superseded.iter().partition(|(_, created)| is_unused(settled, *created));
+    calls.extend(unused.iter().map(|(name, _)| Call::DeleteEndpointConfig { name: name.clone() }));
     FollowUp {
         calls: calls.into_iter().map(Into::into).collect(),
-        notes: restoring.notes.into_iter().chain(told).collect(),
-        is_incomplete: restoring.is_incomplete || !young.is_empty(),
+        notes: restoration.notes.into_iter().chain(note).collect(),
+        is_incomplete: restoration.is_incomplete || !recent.is_empty(),
     }
 }
 
-/// A copy that is younger than the endpoint's last change may be about to be put in force.
-fn has_served(rest: &SettledDeployment, created: Option<Timestamp>) -> bool {
+/// Whether an inactive copy can be deleted. One that is newer than the endpoint's last change may be about to become
+/// active.
+fn is_unused(settled: &SettledDeployment, created: Option<Timestamp>) -> bool {
     let Some(created) = created else { return false };
-    let changed_since = rest.observed.last_change.is_some_and(|changed| changed > created);
-    changed_since || rest.now.duration_since(created) >= ABANDONED
+    let changed_since = settled.observed.last_change.is_some_and(|changed| changed > created);
+    changed_since || settled.now.duration_since(created) >= ABANDONED
 }
 
-/// The note of a change and its record are written ahead of it.
+/// Undoes the tags of a rejected change, because they are written before it.
 fn after_rejection(rejected: &RejectedUpdate) -> Vec<platform::Call> {
     let RejectedUpdate { observed, of_shape, infeasible, on_record } = rejected;
     let Some(Facts { arn, .. }) = Facts::of(observed) else { return Vec::new() };
@@ -318,7 +327,7 @@ fn after_rejection(rejected: &RejectedUpdate) -> Vec<platform::Call> {
     let mut tags = Tags::new();
     if *of_shape {
         keys.push(notes::step_key(variant));
-        tags.extend(infeasible.map(|infeasible| notes::note(variant, infeasible)));
+        tags.extend(infeasible.map(|infeasible| notes::infeasible_tag(variant, infeasible)));
     }
     if *on_record {
         match tags::find(&observed.tags, tags::RECENT) {
@@ -326,9 +335,9 @@ fn after_rejection(rejected: &RejectedUpdate) -> Vec<platform::Call> {
             None => keys.push(recent_key(variant)),
         }
     }
-    let forget = (!keys.is_empty()).then(|| Call::DeleteTags { arn: arn.clone(), keys });
-    let write = (!tags.is_empty()).then(|| Call::AddTags { arn: arn.clone(), tags });
-    forget.into_iter().chain(write).map(Into::into).collect()
+    let remove = (!keys.is_empty()).then(|| Call::DeleteTags { arn: arn.clone(), keys });
+    let add = (!tags.is_empty()).then(|| Call::AddTags { arn: arn.clone(), tags });
+    remove.into_iter().chain(add).map(Into::into).collect()
 }
 
 fn ensure_pair(request: PairRequest, notes: &mut Vec<String>) -> Option<platform::Call> {
@@ -380,7 +389,7 @@ fn pair(context: PairRequest, notes: &mut Vec<String>) -> CloudwatchAlarm {
         evaluation_periods: i32::try_from(pair.window.as_mins()).unwrap_or(i32::MAX),
         threshold: pair.below * f64::from(factor),
         comparison: "LessThanThreshold".into(),
-        // A metric that has gone missing is no reason to shrink.
+        // A missing metric never scales down.
         missing_data: "missing".into(),
         actions: notifies,
         enabled: true,
@@ -389,7 +398,7 @@ fn pair(context: PairRequest, notes: &mut Vec<String>) -> CloudwatchAlarm {
     }
 }
 
-/// What tells a variant's metrics from those of others.
+/// The dimensions of a variant's metrics.
 pub fn dimensions(target: &TargetId) -> BTreeMap<ApiWord, String> {
     let (endpoint, variant) = id::endpoint_and_variant(target).unwrap_or_default();
     [("EndpointName", endpoint), ("VariantName", variant)]
@@ -401,16 +410,15 @@ fn delete_pair(alarm: &ObservedAlarm, _of: Option<&Observation>) -> platform::Ca
     Call::DeleteAlarms { name: alarm.name.clone() }.into()
 }
 
-/// The last line of a paired alarm's description. It makes the alarm ours, and it remembers the endpoint
-/// configuration and the shape in it, so that an observation which finds the same configuration of the same
-/// endpoint again need not read it.
+/// The last line of a paired alarm's description. It marks the alarm as ours. It also caches the shape of the endpoint
+/// configuration, so that an observation need not read the configuration again while both stay the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marker<'a> {
     /// The pair's name in the policy.
     pub pair: &'a str,
     /// The target's id.
     pub target: &'a str,
-    /// The endpoint configuration that was in force when the alarm was written.
+    /// The endpoint configuration that was active when the alarm was written.
     pub configuration: &'a str,
     /// The variant's shape in it.
     pub shape: &'a str,
@@ -435,7 +443,7 @@ impl<'a> Marker<'a> {
         fields.concat() + &created
     }
 
-    /// Reads the marker of an alarm's description; `None` when there is none.
+    /// Reads the marker of an alarm's description; `None` if it has none.
     pub fn read(description: &'a str) -> Option<Self> {
         let line = description.lines().last()?.strip_prefix("stepladder: ")?;
         let field = |name: &str| field(line, name);
@@ -454,7 +462,7 @@ impl<'a> Marker<'a> {
     }
 }
 
-/// A field of a line of `name=value`, as markers and notes are written.
+/// A field of a line of `name=value` pairs, which is the form of markers and tag records.
 fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     line.split(' ').find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
 }

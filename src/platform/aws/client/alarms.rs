@@ -1,4 +1,4 @@
-//! What CloudWatch answers of alarms, in our words.
+//! Maps CloudWatch's descriptions of alarms to definitions and states.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ pub(super) fn alarm_of(request: &ObserveRequest, found: &DescribeAlarmsOutput) -
     definition(found, &request.alarm.name).map(|alarm| observed(&alarm, false))
 }
 
-/// The alarm in the place of the paired one, and what it is set to.
+/// The alarm with the paired alarm's name, and its definition.
 pub(super) fn pair_of(
     request: &ObserveRequest,
     found: &DescribeAlarmsOutput,
@@ -33,9 +33,9 @@ pub(super) fn pair_of(
     Some((observed(&alarm, ours), alarm))
 }
 
-/// What the service tells of a metric alarm.
-pub(super) fn metric_told(alarm: &MetricAlarm) -> AlarmState {
-    // An evaluation that fails keeps the state; it is no evidence.
+/// The state of a metric alarm.
+pub(super) fn metric_state(alarm: &MetricAlarm) -> AlarmState {
+    // A failed evaluation keeps the state, so the state is not evidence.
     let failed = matches!(
         alarm.evaluation_state(),
         Some(EvaluationState::EvaluationError | EvaluationState::EvaluationFailure)
@@ -43,7 +43,7 @@ pub(super) fn metric_told(alarm: &MetricAlarm) -> AlarmState {
     let of_math =
         alarm.metrics().iter().filter_map(|query| Some(query.metric_stat()?.metric()?.dimensions()));
     let named = std::iter::once(alarm.dimensions()).chain(of_math).filter_map(variant_of);
-    // A set, because metric math may well name one variant several times.
+    // A set, because metric math may name one variant several times.
     let targets: BTreeSet<TargetId> = named.collect();
     AlarmState {
         id: alarm.alarm_arn().unwrap_or_default().to_owned(),
@@ -54,8 +54,8 @@ pub(super) fn metric_told(alarm: &MetricAlarm) -> AlarmState {
     }
 }
 
-/// What the service tells of a composite alarm.
-pub(super) fn composite_told(alarm: &CompositeAlarm) -> AlarmState {
+/// The state of a composite alarm.
+pub(super) fn composite_state(alarm: &CompositeAlarm) -> AlarmState {
     AlarmState {
         id: alarm.alarm_arn().unwrap_or_default().to_owned(),
         transition: transition(alarm.state_value()),
@@ -93,10 +93,10 @@ fn definition(found: &DescribeAlarmsOutput, name: &str) -> Option<CloudwatchAlar
     }
 }
 
-/// Everything of a metric alarm that a rewrite would set.
+/// The definition of a metric alarm.
 pub(super) fn metric_definition(alarm: &MetricAlarm) -> CloudwatchAlarm {
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-    // Metric math has its periods in a list; the longest is what it takes.
+    // Metric math has one period per metric; the longest determines how far back the data reaches.
     let of_stats = alarm.metrics().iter().filter_map(|query| query.metric_stat()?.period());
     let of_queries = alarm.metrics().iter().filter_map(MetricDataQuery::period);
     let period = alarm.period().or_else(|| of_stats.chain(of_queries).max());
@@ -114,13 +114,13 @@ pub(super) fn metric_definition(alarm: &MetricAlarm) -> CloudwatchAlarm {
         missing_data: text(alarm.treat_missing_data()).into(),
         actions: alarm.alarm_actions().to_vec(),
         enabled: alarm.actions_enabled().unwrap_or(true),
-        // All of the periods is what leaving it out means.
+        // Without it, all periods must breach, so the same number means the same.
         datapoints: alarm.datapoints_to_alarm().filter(|n| Some(*n) != alarm.evaluation_periods()),
         unit: alarm.unit().map(|unit| unit.as_str().to_owned()),
     }
 }
 
-/// A composite alarm measures nothing itself; only what it notifies is of use here.
+/// The definition of a composite alarm. It has no metric, so only its name, its description and its actions are set.
 pub(super) fn composite_definition(alarm: &CompositeAlarm) -> CloudwatchAlarm {
     CloudwatchAlarm {
         name: alarm.alarm_name().unwrap_or_default().to_owned(),

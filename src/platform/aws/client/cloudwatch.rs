@@ -1,4 +1,4 @@
-//! CloudWatch's part: the alarms that are asked for, and the alarms that are written.
+//! Reads and writes CloudWatch alarms, inside CloudWatch's rate limits.
 
 use std::collections::BTreeMap;
 
@@ -9,68 +9,68 @@ use aws_sdk_cloudwatch::types::{
 
 use serde_json::{Value, json};
 
-use super::errors::told;
-use super::pace::{DESCRIBE_ALARMS, Pace, WRITE_ALARMS};
+use super::errors::service_error;
+use super::pace::{DESCRIBE_ALARMS, RateLimiter, WRITE_ALARMS};
 use super::sagemaker::deleted;
 use crate::platform::Error;
 use crate::platform::ObserveRequest;
 use crate::platform::aws::alarm::CloudwatchAlarm;
 
-/// The most alarms that `DescribeAlarms` returns at once.
+/// The most alarms that `DescribeAlarms` returns in one page.
 const PAGE: i32 = 100;
-/// How many pages are read at the most: two thousand alarms, in a good two seconds at the API's nine a second.
+/// The most pages that are read: two thousand alarms, in little more than two seconds at eight requests per second.
 const MOST_PAGES: usize = 20;
 
-/// The client, and when it may be used next.
+/// The client, with the rate limiters of its operations.
 #[derive(Debug)]
 pub(super) struct Alarms {
     client: aws_sdk_cloudwatch::Client,
-    describes: Pace,
-    puts: Pace,
-    deletes: Pace,
+    describes: RateLimiter,
+    puts: RateLimiter,
+    deletes: RateLimiter,
 }
 
 impl Alarms {
     pub(super) fn new(client: aws_sdk_cloudwatch::Client) -> Self {
-        let (describes, puts) = (Pace::new(DESCRIBE_ALARMS), Pace::new(WRITE_ALARMS));
-        Self { client, describes, puts, deletes: Pace::new(WRITE_ALARMS) }
+        let (describes, puts) = (RateLimiter::new(DESCRIBE_ALARMS), RateLimiter::new(WRITE_ALARMS));
+        Self { client, describes, puts, deletes: RateLimiter::new(WRITE_ALARMS) }
     }
 
     async fn to_describe(&self) -> &aws_sdk_cloudwatch::Client {
-        self.describes.turn().await;
+        self.describes.wait().await;
         &self.client
     }
 
     async fn to_put(&self) -> &aws_sdk_cloudwatch::Client {
-        self.puts.turn().await;
+        self.puts.wait().await;
         &self.client
     }
 
     async fn to_delete(&self) -> &aws_sdk_cloudwatch::Client {
-        self.deletes.turn().await;
+        self.deletes.wait().await;
         &self.client
     }
 }
 
-/// The alarm that called and the paired one, by their names. Without the types, composite alarms would be left
-/// out.
+/// Reads the alarm that fired and the paired one, by their names. Without the types, the API leaves out composite
+/// alarms.
 pub(super) async fn describe(
     alarms: &Alarms,
     request: &ObserveRequest<'_>,
 ) -> Result<DescribeAlarmsOutput, Error> {
     let pair = request.pair.map(|pair| pair.name_for(request.target));
-    // The paired alarm may well be the one that called.
+    // The paired alarm may be the one that fired.
     let pair = pair.filter(|pair| *pair != request.alarm.name.as_str());
     let names = [Some(request.alarm.name.to_string()), pair].into_iter().flatten().collect();
     named(alarms, names).await
 }
 
-/// What the alarms' own service has measured.
+/// The values of the requested metrics.
 pub(super) async fn readings(
     alarms: &Alarms,
     request: &ObserveRequest<'_>,
 ) -> Result<BTreeMap<String, f64>, Error> {
-    // Five hundred a second are allowed: none of them waits for its turn.
+    // `GetMetricData` allows 500 requests per second, so it needs no limiter.
     super::readings::readings(&alarms.client, request).await
 }
 
@@ -84,11 +84,11 @@ async fn named(alarms: &Alarms, names: Vec<String>) -> Result<DescribeAlarmsOutp
         .alarm_types(AlarmType::CompositeAlarm)
         .send()
         .await;
-    sent.map_err(|error| told("aws:DescribeAlarms", &error))
+    sent.map_err(|error| service_error("aws:DescribeAlarms", &error))
 }
 
-/// Every alarm that notifies the action, page by page.
-pub(super) async fn describe_calling(alarms: &Alarms, action: &str) -> Result<DescribeAlarmsOutput, Error> {
+/// Every alarm with an action that begins like this one, page by page.
+pub(super) async fn describe_notifying(alarms: &Alarms, action: &str) -> Result<DescribeAlarmsOutput, Error> {
     let mut all = DescribeAlarmsOutput::builder().build();
     let mut next = None;
     for _ in 0..MOST_PAGES {
@@ -103,7 +103,7 @@ pub(super) async fn describe_calling(alarms: &Alarms, action: &str) -> Result<De
             .set_next_token(next)
             .send()
             .await;
-        let page = sent.map_err(|error| told("aws:DescribeAlarms", &error))?;
+        let page = sent.map_err(|error| service_error("aws:DescribeAlarms", &error))?;
         all.metric_alarms.get_or_insert_default().extend(page.metric_alarms.unwrap_or_default());
         all.composite_alarms.get_or_insert_default().extend(page.composite_alarms.unwrap_or_default());
         next = page.next_token;
@@ -114,9 +114,9 @@ pub(super) async fn describe_calling(alarms: &Alarms, action: &str) -> Result<De
     Ok(all)
 }
 
-/// The alarms that call a scaling policy, whoever made them, and in which lists of actions they do.
-pub(super) async fn calling(alarms: &Alarms, policy: &str) -> Result<Vec<Value>, Error> {
-    let found = describe_calling(alarms, policy).await?;
+/// All alarms that notify a scaling policy, with the lists of actions that name it.
+pub(super) async fn notifying(alarms: &Alarms, policy: &str) -> Result<Vec<Value>, Error> {
+    let found = describe_notifying(alarms, policy).await?;
     let listed = |alarm: &MetricAlarm| {
         let mut alarm = alarm.clone();
         let on: Vec<&str> = lists(&mut alarm)
@@ -155,10 +155,10 @@ pub(super) async fn put(alarms: &Alarms, alarm: &CloudwatchAlarm) -> Result<Stri
         .set_unit(alarm.unit.as_deref().map(StandardUnit::from))
         .send()
         .await;
-    sent.map(|_| "written".to_owned()).map_err(|error| told("aws:PutMetricAlarm", &error))
+    sent.map(|_| "written".to_owned()).map_err(|error| service_error("aws:PutMetricAlarm", &error))
 }
 
-/// Writes an alarm back as it is, but for one action: the API replaces an alarm whole.
+/// Writes an alarm back with one action replaced. The API replaces whole alarms, so every member is repeated.
 pub(super) async fn repoint(
     alarms: &Alarms,
     name: &str,
@@ -167,9 +167,9 @@ pub(super) async fn repoint(
     to: &str,
 ) -> Result<String, Error> {
     let found = named(alarms, vec![name.to_owned()]).await?;
-    let standing = found.metric_alarms.unwrap_or_default().into_iter().next();
-    let Some(standing) = standing else { return Ok("gone already".to_owned()) };
-    let Some(alarm) = repointed(standing, on, from, to) else { return Ok("calls it already".to_owned()) };
+    let existing = found.metric_alarms.unwrap_or_default().into_iter().next();
+    let Some(existing) = existing else { return Ok("gone already".to_owned()) };
+    let Some(alarm) = repointed(existing, on, from, to) else { return Ok("calls it already".to_owned()) };
     let sent = alarms
         .to_put()
         .await
@@ -202,11 +202,11 @@ pub(super) async fn repoint(
         .set_action_configuration(alarm.action_configuration)
         .send()
         .await;
-    sent.map(|_| "written".to_owned()).map_err(|error| told("aws:PutMetricAlarm", &error))
+    sent.map(|_| "written".to_owned()).map_err(|error| service_error("aws:PutMetricAlarm", &error))
 }
 
-/// The alarm, calling the new action where it called the old one; `None` when it does so already. The service
-/// may have taken the old one out of the alarm together with what it was.
+/// The alarm with the new action in place of the old one; `None` if it has it already. The service may have removed the
+/// old action when its policy was deleted.
 fn repointed(mut alarm: MetricAlarm, on: &[String], from: &str, to: &str) -> Option<MetricAlarm> {
     let mut changed = false;
     for (list, actions) in lists(&mut alarm) {
@@ -231,7 +231,7 @@ fn lists(alarm: &mut MetricAlarm) -> [(&'static str, &mut Vec<String>); 3] {
 
 pub(super) async fn delete(alarms: &Alarms, name: &str) -> Result<String, Error> {
     let sent = alarms.to_delete().await.delete_alarms().alarm_names(name).send().await;
-    deleted(sent.map_err(|error| told("aws:DeleteAlarms", &error)))
+    deleted(sent.map_err(|error| service_error("aws:DeleteAlarms", &error)))
 }
 
 #[cfg(test)]
@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_alarm_calls_the_new_action_where_it_called_the_old_one() {
+    fn the_new_action_replaces_the_old_one() {
         let alarm = |alarm: &[&str], ok: &[&str]| {
             let texts = |actions: &[&str]| Some(actions.iter().map(|action| (*action).to_owned()).collect());
             MetricAlarm::builder().set_alarm_actions(texts(alarm)).set_ok_actions(texts(ok)).build()
@@ -249,13 +249,13 @@ mod tests {
             let found = repointed(alarm, &on, "old", "new")?;
             Some((found.alarm_actions().to_vec(), found.ok_actions().to_vec()))
         };
-        let told = |actions: &[&str]| actions.iter().map(|action| (*action).to_owned()).collect::<Vec<_>>();
+        let owned = |actions: &[&str]| actions.iter().map(|action| (*action).to_owned()).collect::<Vec<_>>();
         // it still names the old one
-        assert_eq!(actions(alarm(&["old", "people"], &[])), Some((told(&["people", "new"]), vec![])));
-        // the service has taken the old one out
+        assert_eq!(actions(alarm(&["old", "people"], &[])), Some((owned(&["people", "new"]), vec![])));
+        // the service has removed the old one
         assert_eq!(
             actions(alarm(&["people"], &["people"])),
-            Some((told(&["people", "new"]), told(&["people"])))
+            Some((owned(&["people", "new"]), owned(&["people"])))
         );
         // done already
         assert_eq!(actions(alarm(&["new"], &[])), None);

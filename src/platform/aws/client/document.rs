@@ -1,5 +1,6 @@
-//! Requests and answers as JSON documents, past the client's own types: what is copied from one resource to
-//! another keeps the members that this version of the client has never heard of.
+//! Requests and responses as JSON documents instead of the SDK's types.
+//!
+//! A resource that is copied this way keeps members which this version of the SDK does not know.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,20 +9,20 @@ use aws_sdk_sagemaker::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_sagemaker::error::BoxError;
 use serde_json::Value;
 
-/// Keeps the answer to one request as it came.
+/// Captures the body of the response to one request.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Answer(Arc<Mutex<Value>>);
+pub(super) struct RawResponse(Arc<Mutex<Value>>);
 
-impl Answer {
-    /// The document; null before there is one.
+impl RawResponse {
+    /// Takes the document; null before there is a response.
     pub(super) fn take(&self) -> Value {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Intercept for Answer {
+impl Intercept for RawResponse {
     fn name(&self) -> &'static str {
-        "Answer"
+        "RawResponse"
     }
 
     fn read_after_deserialization(
@@ -38,7 +39,7 @@ impl Intercept for Answer {
     }
 }
 
-/// Puts a document in the place of a request's body; signed after that.
+/// Replaces the body of a request with a document, before the request is signed.
 macro_rules! sent_as {
     ($operation:expr, $document:expr) => {{
         let text = $document.to_string();

@@ -1,6 +1,6 @@
-//! What AWS answers instead of doing as asked, in our words.
+//! Maps errors of the AWS SDK to platform errors.
 //!
-//! SageMaker models few of its errors: most arrive as a `ValidationException` whose message tells which.
+//! SageMaker models few of its errors. Most are a `ValidationException`, whose message identifies the cause.
 
 use aws_sdk_sagemaker::config::http::HttpResponse;
 use aws_sdk_sagemaker::error::{ProvideErrorMetadata, SdkError};
@@ -9,7 +9,7 @@ use crate::platform;
 use crate::platform::Error;
 use crate::text::chain;
 
-/// Codes that ask to slow down, over the services' different protocols.
+/// The codes for throttling, which differ between the services' protocols.
 const THROTTLING: [&str; 7] = [
     "Throttling",
     "ThrottlingException",
@@ -20,7 +20,7 @@ const THROTTLING: [&str; 7] = [
     "RequestThrottled",
 ];
 
-/// Codes that say that a permission or a valid identity is missing.
+/// The codes for a missing permission or an invalid identity.
 const DENIED: [&str; 8] = [
     "AccessDenied",
     "AccessDeniedException",
@@ -32,10 +32,10 @@ const DENIED: [&str; 8] = [
     "SignatureDoesNotMatch",
 ];
 
-/// Codes for quotas.
+/// The codes for an exceeded quota.
 const OVER_QUOTA: [&str; 3] = ["ResourceLimitExceeded", "LimitExceeded", "LimitExceededException"];
 
-/// Codes for things that are not there.
+/// The codes for a resource that does not exist.
 const NOT_FOUND: [&str; 5] = [
     "ResourceNotFound",
     "ResourceNotFoundException",
@@ -44,24 +44,24 @@ const NOT_FOUND: [&str; 5] = [
     "ParameterVersionNotFound",
 ];
 
-/// How SageMaker's messages begin about things that are not there.
+/// The beginnings of SageMaker's messages about a resource that does not exist.
 const MISSING: [&str; 2] = ["Could not find", "Resource does not exist"];
 
-/// Reads an error of any of the services.
-pub(super) fn told<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Error
+/// Maps an error of any of the services.
+pub(super) fn service_error<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let name = operation.to_owned();
     let Some(answer) = error.as_service_error() else {
-        return unanswered(name, error);
+        return transport_error(name, error);
     };
     let status = error.raw_response().map_or(0, |response| response.status().as_u16());
     read(operation, answer.code().unwrap_or_default(), answer.message().unwrap_or_default(), status)
 }
 
-/// No answer at all: a timeout or a broken connection, or nobody to ask in the first place.
-fn unanswered<E>(operation: String, error: &SdkError<E, HttpResponse>) -> Error
+/// Maps an error without a response: a timeout, a broken connection, or a missing region or credentials.
+fn transport_error<E>(operation: String, error: &SdkError<E, HttpResponse>) -> Error
 where
     E: std::error::Error + 'static,
 {
@@ -101,14 +101,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_told_apart() {
+    fn errors_are_classified() {
         let update = "aws:UpdateEndpointWeightsAndCapacities";
         let rows = [
             // SageMaker answers throttling with 400
             ("ThrottlingException", "Rate exceeded", 400, "throttled"),
-            // whatever the code, 429 asks to slow down
+            // 429 is throttling, whatever the code
             ("", "", 429, "throttled"),
-            // a failing service is worth another try
+            // a failing service is worth a retry
             ("InternalFailure", "", 500, "unavailable"),
             ("ServiceUnavailable", "", 503, "unavailable"),
             ("AccessDeniedException", "User is not authorized", 400, "denied"),

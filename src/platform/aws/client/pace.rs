@@ -1,4 +1,4 @@
-//! Keeps requests inside the account's limits when one event answers many alarms. A few of them never wait.
+//! A rate limiter: keeps requests inside the account's limits when one event evaluates many alarms.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -6,45 +6,45 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// CloudWatch lets an account describe alarms nine times a second; somebody else may want to, too.
+/// The limit for `DescribeAlarms`, per second. CloudWatch allows an account nine, so one is left for other clients.
 pub(super) const DESCRIBE_ALARMS: usize = 8;
 
-/// CloudWatch lets an account write, or delete, alarms three times a second each.
+/// The limits for `PutMetricAlarm` and for `DeleteAlarms`, per second each. CloudWatch allows an account three.
 /// See <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html>.
 pub(super) const WRITE_ALARMS: usize = 3;
 
-/// A second, and what requests may get closer to each other on their way.
+/// One second, and a margin for requests that get closer to each other on the network.
 const SECOND: Duration = Duration::from_millis(1100);
 
-/// So many requests a second.
+/// Allows at most `most` requests per second. A few requests never wait.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct RateLimiter {
     most: usize,
-    /// The turns of the last so many, the oldest first.
+    /// The slots of the last `most` requests, the oldest first.
     recent: Mutex<VecDeque<Instant>>,
 }
 
-impl Pace {
+impl RateLimiter {
     pub(super) fn new(most: usize) -> Self {
         Self { most, recent: Mutex::default() }
     }
 
-    /// Returns when it is this request's turn.
-    pub(super) async fn turn(&self) {
+    /// Waits for the next free slot.
+    pub(super) async fn wait(&self) {
         let now = Instant::now();
-        let mine = self.slot(now);
-        // A timer that is due already still takes up to a millisecond.
-        if mine > now {
-            tokio::time::sleep_until(mine).await;
+        let slot = self.next_slot(now);
+        // A timer that is already due still takes up to a millisecond.
+        if slot > now {
+            tokio::time::sleep_until(slot).await;
         }
     }
 
-    fn slot(&self, now: Instant) -> Instant {
+    fn next_slot(&self, now: Instant) -> Instant {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let oldest = if recent.len() < self.most { None } else { recent.pop_front() };
-        let mine = oldest.map_or(now, |oldest| now.max(oldest + SECOND));
-        recent.push_back(mine);
-        mine
+        let slot = oldest.map_or(now, |oldest| now.max(oldest + SECOND));
+        recent.push_back(slot);
+        slot
     }
 }
 
@@ -53,12 +53,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_few_do_not_wait_and_more_take_turns() {
-        let (pace, start) = (Pace::new(2), Instant::now());
-        let turns: Vec<Instant> = (0..5).map(|_| pace.slot(start)).collect();
-        assert_eq!(turns, [start, start, start + SECOND, start + SECOND, start + 2 * SECOND]);
+    fn a_few_do_not_wait_and_more_take_slots() {
+        let (limiter, start) = (RateLimiter::new(2), Instant::now());
+        let slots: Vec<Instant> = (0..5).map(|_| limiter.next_slot(start)).collect();
+        assert_eq!(slots, [start, start, start + SECOND, start + SECOND, start + 2 * SECOND]);
         // long after
         let later = start + 9 * SECOND;
-        assert_eq!([pace.slot(later), pace.slot(later)], [later, later]);
+        assert_eq!([limiter.next_slot(later), limiter.next_slot(later)], [later, later]);
     }
 }

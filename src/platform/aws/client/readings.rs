@@ -1,4 +1,4 @@
-//! What CloudWatch has measured of a variant, for alarms that do not tell it themselves.
+//! Reads a variant's metrics from CloudWatch, for alarms that do not contain a value.
 
 use std::collections::BTreeMap;
 
@@ -7,31 +7,32 @@ use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric as Published, MetricDataQuery, MetricStat};
 use jiff::{SignedDuration, Timestamp};
 
-use super::errors::told;
+use super::errors::service_error;
 use crate::platform::Error;
 use crate::platform::ObserveRequest;
 use crate::platform::aws::variant::{Metric, PERIOD, dimensions, metric};
 use crate::target::TargetId;
 
-/// What is read where nobody tells a window: that of the guide's alarms.
+/// The window that is read if the alarm has none: that of the alarms in the guide.
 const ASSUMED_WINDOW: SignedDuration = SignedDuration::from_mins(5);
 
-/// SageMaker publishes a minute up to two minutes late, so that the last ones may be missing; of three, one is there.
+/// The shortest window. SageMaker publishes each minute up to two minutes late, so of three minutes at least one has
+/// data.
 const LEAST_WINDOW: SignedDuration = SignedDuration::from_mins(3);
 
-/// The mean of each metric that the question has to know, over the alarm's window. One that is not published, or has
-/// no data, is not among them; where none is asked for, nothing is called.
+/// The mean of each requested metric over the alarm's window. Metrics that are unknown or have no data are left out.
+/// Without a known metric, no call is sent.
 pub(super) async fn readings(
     client: &Client,
     request: &ObserveRequest<'_>,
 ) -> Result<BTreeMap<String, f64>, Error> {
-    let asked = request.metrics.iter().copied();
-    let known: Vec<(&str, &Metric)> = asked.filter_map(|name| Some((name, metric(name)?))).collect();
+    let requested = request.metrics.iter().copied();
+    let known: Vec<(&str, &Metric)> = requested.filter_map(|name| Some((name, metric(name)?))).collect();
     if known.is_empty() {
         return Ok(BTreeMap::new());
     }
     let (begin, end) = window(request.alarm.measurement.window, request.now);
-    // The service asks for ids that begin with a small letter.
+    // The service requires ids that begin with a lower-case letter.
     let queries = known.iter().enumerate().map(|(at, (_, metric))| {
         MetricDataQuery::builder().id(format!("m{at}")).metric_stat(stat(metric, request.target)).build()
     });
@@ -42,7 +43,7 @@ pub(super) async fn readings(
         .end_time(DateTime::from_secs(end.as_second()))
         .send()
         .await;
-    let found = sent.map_err(|error| told("aws:GetMetricData", &error))?;
+    let found = sent.map_err(|error| service_error("aws:GetMetricData", &error))?;
     let mean_of = |at: usize| {
         let id = format!("m{at}");
         let result = found.metric_data_results().iter().find(|result| result.id() == Some(&id))?;
@@ -65,18 +66,18 @@ fn stat(metric: &Metric, target: &TargetId) -> MetricStat {
     MetricStat::builder().metric(published).period(PERIOD).stat(metric.statistic).build()
 }
 
-/// Whole minutes only: the sum of one that has not ended would be too small.
-fn window(told: Option<SignedDuration>, now: Timestamp) -> (Timestamp, Timestamp) {
+/// The start and the end of the data to read. Whole minutes only, because the sum of an incomplete one is too small.
+fn window(alarm_window: Option<SignedDuration>, now: Timestamp) -> (Timestamp, Timestamp) {
     let minute = i64::from(PERIOD);
     let end = now.as_second().div_euclid(minute) * minute;
-    let seconds = told.unwrap_or(ASSUMED_WINDOW).max(LEAST_WINDOW).as_secs();
+    let seconds = alarm_window.unwrap_or(ASSUMED_WINDOW).max(LEAST_WINDOW).as_secs();
     let begin = (end - seconds).div_euclid(minute) * minute;
     let at = |second| Timestamp::from_second(second).unwrap_or(now);
     (at(begin), at(end))
 }
 
 fn mean(values: &[f64]) -> Option<f64> {
-    // Counted as it is summed: a length would have to be converted.
+    // Counted as a float, because a length would need a lossy conversion.
     let (sum, count) = values.iter().fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
     (count > 0.0).then_some(sum / count)
 }
@@ -90,17 +91,18 @@ mod tests {
         let second = |second| Timestamp::from_second(second).unwrap();
         let minutes = |minutes| Some(SignedDuration::from_mins(minutes));
         let rows = [
-            // as the alarm looks back
+            // the alarm's own window
             (minutes(5), 6030, (5700, 6000)),
-            // nobody tells
+            // no window
             (None, 6000, (5700, 6000)),
             // the last minute may not be published yet
             (minutes(1), 6059, (5820, 6000)),
-            // what is no whole minute begins with one
+            // a part of a minute is extended to the whole minute
             (Some(SignedDuration::from_secs(200)), 6000, (5760, 6000)),
         ];
-        for (told, now, (begin, end)) in rows {
-            assert_eq!(window(told, second(now)), (second(begin), second(end)), "{told:?} {now}");
+        for (alarm_window, now, (begin, end)) in rows {
+            let read = window(alarm_window, second(now));
+            assert_eq!(read, (second(begin), second(end)), "{alarm_window:?} {now}");
         }
     }
 

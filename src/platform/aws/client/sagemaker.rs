@@ -1,4 +1,4 @@
-//! SageMaker's part: what is asked about an endpoint and its configurations, and what is sent to it.
+//! Reads and changes SageMaker endpoints and their configurations.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,32 +9,33 @@ use aws_sdk_sagemaker::types::{DesiredWeightAndCapacity, Tag};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::document::{Answer, sent_as};
-use super::errors::told;
+use super::document::{RawResponse, sent_as};
+use super::errors::service_error;
 use super::timestamp;
 use crate::platform::Error;
 use crate::platform::aws::variant::configuration::{TAG_ORIGINAL, is_ours, prefix};
 use crate::platform::aws::variant::{Endpoint, NativeScaling};
 use crate::tags::Tags;
 
-/// A new configuration can be invisible to an update for a moment. Seven tries in a good four seconds.
-const INVISIBLE_FOR: [u64; 6] = [100, 200, 400, 800, 1200, 1600];
+/// The waits before another attempt, in milliseconds. A new configuration can be invisible to an update for a moment:
+/// this makes seven attempts in little more than four seconds.
+const VISIBILITY_WAITS: [u64; 6] = [100, 200, 400, 800, 1200, 1600];
 
-/// How many copies that have served are looked at in one event. Each step leaves one at the most.
+/// How many inactive copies are read in one event. Each change leaves at most one.
 const MOST_SUPERSEDED: usize = 3;
 
-/// Configurations that are read along with the endpoint, before it has told which are needed.
+/// Configurations that are read in parallel with the endpoint, before its response names the active one.
 #[derive(Debug, Default)]
-pub(super) struct Along {
-    /// The one that is guessed to be in force.
+pub(super) struct Prefetched {
+    /// The one that is guessed to be active.
     pub(super) configuration: Option<Value>,
-    /// Copies of ours, in force or not.
-    copies: Vec<Copied>,
+    /// Copies of ours, active or not.
+    copies: Vec<CopiedConfiguration>,
 }
 
-/// A configuration that is called like our copies for an endpoint.
+/// A configuration with the name of one of our copies for an endpoint.
 #[derive(Debug)]
-struct Copied {
+struct CopiedConfiguration {
     name: String,
     arn: String,
     created: Option<Timestamp>,
@@ -45,53 +46,53 @@ pub(super) async fn describe_endpoint(
     endpoint: &str,
 ) -> Result<DescribeEndpointOutput, Error> {
     let sent = client.describe_endpoint().endpoint_name(endpoint).send().await;
-    sent.map_err(|error| told("aws:DescribeEndpoint", &error))
+    sent.map_err(|error| service_error("aws:DescribeEndpoint", &error))
 }
 
-/// A configuration, as the API tells it.
+/// A configuration, as the whole document that the API returns.
 pub(super) async fn describe_configuration(client: &Client, name: &str) -> Result<Value, Error> {
-    let answer = Answer::default();
-    let asked = client.describe_endpoint_config().endpoint_config_name(name);
-    let sent = asked.customize().interceptor(answer.clone()).send().await;
-    sent.map_err(|error| told("aws:DescribeEndpointConfig", &error))?;
+    let answer = RawResponse::default();
+    let request = client.describe_endpoint_config().endpoint_config_name(name);
+    let sent = request.customize().interceptor(answer.clone()).send().await;
+    sent.map_err(|error| service_error("aws:DescribeEndpointConfig", &error))?;
     Ok(answer.take())
 }
 
-/// A guess that fails, for whatever reason, is no more than a wrong guess.
-pub(super) async fn guessed(client: &Client, guess: Option<&str>) -> Along {
+/// Reads the configuration that is guessed to be active. A failure counts as a wrong guess.
+pub(super) async fn prefetch_configuration(client: &Client, guess: Option<&str>) -> Prefetched {
     let configuration = match guess {
         Some(name) => describe_configuration(client, name).await.ok(),
         None => None,
     };
-    Along { configuration, ..Along::default() }
+    Prefetched { configuration, ..Prefetched::default() }
 }
 
-/// All that a change of type depends on and that can be asked for at once.
-pub(super) async fn guessed_whole(
+/// Reads all that a change of type needs and that does not depend on the endpoint's response.
+pub(super) async fn prefetch_all(
     client: &Client,
     endpoint: &str,
     guess: Option<&str>,
-) -> Result<Along, Error> {
-    let (along, copies) = tokio::join!(guessed(client, guess), list_copies(client, endpoint));
-    Ok(Along { copies: copies?, ..along })
+) -> Result<Prefetched, Error> {
+    let (prefetched, copies) =
+        tokio::join!(prefetch_configuration(client, guess), list_copies(client, endpoint));
+    Ok(Prefetched { copies: copies?, ..prefetched })
 }
 
-/// Tags that were asked for by an ARN which may turn out to be another's.
+/// Tags that were read by a guessed ARN.
 #[derive(Debug)]
 pub(super) struct GuessedTags {
     arn: String,
     found: Result<Tags, Error>,
 }
 
-/// The tags of an endpoint whose ARN is guessed; what became of it counts only where the guess was right.
+/// Reads the tags by a guessed ARN. The result, an error included, only counts if the guess was right.
 pub(super) async fn guessed_tags(client: &Client, arn: Option<String>) -> Option<GuessedTags> {
     let arn = arn?;
     let found = list_tags(client, &arn).await;
     Some(GuessedTags { arn, found })
 }
 
-/// The endpoint's tags, now that its ARN is known. They may say that it is to stay as it is, so a read that fails is
-/// never taken for no tags.
+/// The endpoint's tags, now that its ARN is known. They may pause stepladder, so a failed read never counts as no tags.
 pub(super) async fn tags(
     client: &Client,
     described: &DescribeEndpointOutput,
@@ -104,21 +105,22 @@ pub(super) async fn tags(
     }
 }
 
-/// What is left to ask once the endpoint has told its configuration. Its own tags are read elsewhere.
-pub(super) async fn whole(
+/// Reads the rest of what a change of type needs, now that the active configuration is known. The endpoint's own tags
+/// are read separately.
+pub(super) async fn endpoint_details(
     client: &Client,
     described: &DescribeEndpointOutput,
     configuration: Value,
-    along: Along,
+    prefetched: Prefetched,
     native: NativeScaling,
 ) -> Result<Endpoint, Error> {
     let endpoint_name = described.endpoint_name().unwrap_or_default();
     let arn = described.endpoint_arn().unwrap_or_default().to_owned();
-    let effective = described.endpoint_config_name().unwrap_or_default();
+    let active = described.endpoint_config_name().unwrap_or_default();
     let configuration_arn = configuration.get("EndpointConfigArn").and_then(Value::as_str);
     let (configuration_tags, superseded) = tokio::join!(
         tags_of_configuration(client, configuration_arn),
-        superseded(client, endpoint_name, effective, along.copies),
+        superseded(client, endpoint_name, active, prefetched.copies),
     );
     let configuration_tags = configuration_tags?;
     let original = match configuration_tags.get(TAG_ORIGINAL) {
@@ -136,7 +138,7 @@ pub(super) async fn whole(
     })
 }
 
-/// None where it has been deleted under its endpoint.
+/// The tags of a configuration; none if it has been deleted.
 async fn tags_of_configuration(client: &Client, arn: Option<&str>) -> Result<Tags, Error> {
     match arn {
         Some(arn) => Ok(existing(list_tags(client, arn).await)?.unwrap_or_default()),
@@ -144,15 +146,15 @@ async fn tags_of_configuration(client: &Client, arn: Option<&str>) -> Result<Tag
     }
 }
 
-/// Copies that are not in force, and whose tags say that they were made for this endpoint.
+/// The inactive copies whose tags mark them as ours for this endpoint.
 async fn superseded(
     client: &Client,
     endpoint: &str,
-    effective: &str,
-    copies: Vec<Copied>,
+    active: &str,
+    copies: Vec<CopiedConfiguration>,
 ) -> Result<Vec<(String, Option<Timestamp>)>, Error> {
     let mut ours = Vec::new();
-    for copy in copies.into_iter().filter(|copy| copy.name != effective).take(MOST_SUPERSEDED) {
+    for copy in copies.into_iter().filter(|copy| copy.name != active).take(MOST_SUPERSEDED) {
         if existing(list_tags(client, &copy.arn).await)?.is_some_and(|tags| is_ours(&tags, endpoint)) {
             ours.push((copy.name, copy.created));
         }
@@ -160,7 +162,7 @@ async fn superseded(
     Ok(ours)
 }
 
-/// What was there a moment ago may be gone now, and that is an answer, too.
+/// `None` if the resource does not exist, which is not an error: it may have been deleted since it was listed.
 fn existing<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
     match found {
         Ok(found) => Ok(Some(found)),
@@ -171,17 +173,17 @@ fn existing<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
 
 async fn list_tags(client: &Client, arn: &str) -> Result<Tags, Error> {
     let sent = client.list_tags().resource_arn(arn).send().await;
-    let found = sent.map_err(|error| told("aws:ListTags", &error))?;
+    let found = sent.map_err(|error| service_error("aws:ListTags", &error))?;
     let pair = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned()));
     Ok(found.tags().iter().filter_map(pair).collect())
 }
 
-async fn list_copies(client: &Client, endpoint: &str) -> Result<Vec<Copied>, Error> {
+async fn list_copies(client: &Client, endpoint: &str) -> Result<Vec<CopiedConfiguration>, Error> {
     let beginning = prefix(endpoint);
     let sent = client.list_endpoint_configs().name_contains(&beginning).send().await;
-    let found = sent.map_err(|error| told("aws:ListEndpointConfigs", &error))?;
+    let found = sent.map_err(|error| service_error("aws:ListEndpointConfigs", &error))?;
     let listed = found.endpoint_configs().iter().filter_map(|one| {
-        Some(Copied {
+        Some(CopiedConfiguration {
             name: one.endpoint_config_name()?.to_owned(),
             arn: one.endpoint_config_arn()?.to_owned(),
             created: one.creation_time().and_then(timestamp),
@@ -208,7 +210,7 @@ pub(super) async fn set_count(
         .desired_weights_and_capacities(wanted)
         .send()
         .await;
-    sent.map(|_| "accepted, Updating".to_owned()).map_err(|error| told(operation, &error))
+    sent.map(|_| "accepted, Updating".to_owned()).map_err(|error| service_error(operation, &error))
 }
 
 pub(super) async fn create_configuration(client: &Client, body: &Value) -> Result<String, Error> {
@@ -216,19 +218,20 @@ pub(super) async fn create_configuration(client: &Client, body: &Value) -> Resul
     let Err(error) = sent_as!(client.create_endpoint_config(), body).send().await else {
         return Ok("created".to_owned());
     };
-    let error = told(operation, &error);
-    // The name tells what is in it, so this is the same one.
+    let error = service_error(operation, &error);
+    // The name is derived from the content, so the existing one is the same.
     let exists = error.to_string().contains("already existing endpoint configuration");
     if exists { Ok("exists already".to_owned()) } else { Err(error) }
 }
 
-/// Counts, weights and guardrails stay as they are now, not as they were when the configuration was written.
-pub(super) async fn put_in_force(
+/// Makes a configuration active. Counts, weights and the deployment configuration stay as they are now, not as in the
+/// configuration.
+pub(super) async fn update_endpoint(
     client: &Client,
     endpoint: &str,
     configuration: &str,
 ) -> Result<String, Error> {
-    let mut waits = INVISIBLE_FOR.iter();
+    let mut waits = VISIBILITY_WAITS.iter();
     loop {
         let sent = client
             .update_endpoint()
@@ -239,7 +242,7 @@ pub(super) async fn put_in_force(
             .send()
             .await;
         let Err(error) = sent else { return Ok("accepted, Updating".to_owned()) };
-        let error = told("aws:UpdateEndpoint", &error);
+        let error = service_error("aws:UpdateEndpoint", &error);
         if matches!(error, Error::InProgress { .. }) && is_under_way(client, endpoint, configuration).await {
             return Ok("under way already".to_owned());
         }
@@ -249,13 +252,13 @@ pub(super) async fn put_in_force(
         }
         match waits.next() {
             Some(wait) => tokio::time::sleep(Duration::from_millis(*wait)).await,
-            // It was created or seen a moment ago: another delivery will find it, or look again.
+            // The configuration existed a moment ago, so a redelivery of the event finds it, or observes again.
             None => return Err(Error::Unavailable { operation, message }),
         }
     }
 }
 
-/// Whether the change that is in the way is this very one: an answer may have been lost, or come twice.
+/// Whether the update in progress is this one: its response may have been lost, or the request sent twice.
 async fn is_under_way(client: &Client, endpoint: &str, configuration: &str) -> bool {
     let described = describe_endpoint(client, endpoint).await;
     let pending = described.as_ref().ok().and_then(|described| described.pending_deployment_summary());
@@ -264,7 +267,7 @@ async fn is_under_way(client: &Client, endpoint: &str, configuration: &str) -> b
 
 pub(super) async fn delete_configuration(client: &Client, name: &str) -> Result<String, Error> {
     let sent = client.delete_endpoint_config().endpoint_config_name(name).send().await;
-    deleted(sent.map_err(|error| told("aws:DeleteEndpointConfig", &error)))
+    deleted(sent.map_err(|error| service_error("aws:DeleteEndpointConfig", &error)))
 }
 
 pub(super) async fn add_tags(
@@ -274,15 +277,15 @@ pub(super) async fn add_tags(
 ) -> Result<String, Error> {
     let tags = tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
     let sent = client.add_tags().resource_arn(arn).set_tags(Some(tags.collect())).send().await;
-    sent.map(|_| "noted".to_owned()).map_err(|error| told("aws:AddTags", &error))
+    sent.map(|_| "noted".to_owned()).map_err(|error| service_error("aws:AddTags", &error))
 }
 
 pub(super) async fn delete_tags(client: &Client, arn: &str, keys: &[String]) -> Result<String, Error> {
     let sent = client.delete_tags().resource_arn(arn).set_tag_keys(Some(keys.to_vec())).send().await;
-    deleted(sent.map_err(|error| told("aws:DeleteTags", &error)))
+    deleted(sent.map_err(|error| service_error("aws:DeleteTags", &error)))
 }
 
-/// Deleting what is gone is done.
+/// Maps the result of a deletion. If the resource did not exist, that is success.
 pub(super) fn deleted<T>(sent: Result<T, Error>) -> Result<String, Error> {
     match sent {
         Ok(_) => Ok("deleted".to_owned()),

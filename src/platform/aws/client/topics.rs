@@ -1,13 +1,13 @@
-//! SNS's part: a topic is told.
+//! Publishes notices to SNS topics.
 
 use aws_sdk_sns::Client;
 use aws_sdk_sns::config::{Config, Region};
 
 use super::arn_fields;
-use super::errors::told;
+use super::errors::service_error;
 use crate::platform::Error;
 
-/// The topic is asked in its own region, which need not be the function's.
+/// Publishes a message in the topic's own region, which may differ from the function's.
 pub(super) async fn publish(
     client: &Client,
     topic: &str,
@@ -24,6 +24,6 @@ pub(super) async fn publish(
         .config_override(Config::builder().region(region))
         .send()
         .await;
-    let answer = sent.map_err(|error| told("aws:Publish", &error))?;
+    let answer = sent.map_err(|error| service_error("aws:Publish", &error))?;
     Ok(format!("message {}", answer.message_id().unwrap_or_default()))
 }

@@ -1,7 +1,7 @@
-//! Endpoint configurations: a configuration cannot be changed, so another type takes a copy of it.
+//! Endpoint configurations: immutable, so a change of the instance type needs a modified copy.
 //!
-//! Copies are made of the document as the API tells it, so that every member survives, those included that
-//! nobody here has heard of. A copy's name follows from what is in it: making it twice makes one.
+//! A copy is made from the API's whole document, so that it keeps members which this version does not know. A copy's
+//! name is derived from its content: creating it twice creates one.
 
 use std::fmt::Write as _;
 
@@ -11,62 +11,65 @@ use sha2::{Digest as _, Sha256};
 use crate::platform::aws::variant::Endpoint;
 use crate::tags::Tags;
 
-/// The tags by which a copy is known as ours: the endpoint that it was made for, and the configuration that
-/// its endpoint goes back to.
+/// The tags that mark a copy as ours: the endpoint that it was made for, and the original configuration.
 pub const TAG_ENDPOINT: &str = "stepladder:endpoint";
 /// See [`TAG_ENDPOINT`].
 pub const TAG_ORIGINAL: &str = "stepladder:original";
 
-/// The tag of the type that a variant was deployed with; the variant's name follows. Handed on from copy to copy,
-/// so that it is known even when the original is gone.
+/// The tag with the type that a variant was deployed with; the variant's name follows. Each copy inherits it, so that
+/// the type is known even if the original has been deleted.
 const TAG_DEPLOYED: &str = "stepladder:deployed/";
 
-/// Every tag of ours begins so, and none of them is copied.
-const OURS: &str = "stepladder:";
+/// The prefix of every tag of ours. These tags are not copied.
+const TAG_PREFIX: &str = "stepladder:";
 
-/// What `DescribeEndpointConfig` tells and `CreateEndpointConfig` does not take.
-const TOLD_ONLY: [&str; 3] = ["EndpointConfigName", "EndpointConfigArn", "CreationTime"];
+/// The members that `DescribeEndpointConfig` returns and `CreateEndpointConfig` does not accept.
+const READ_ONLY: [&str; 3] = ["EndpointConfigName", "EndpointConfigArn", "CreationTime"];
 
-/// The longest name of a configuration.
+/// SageMaker's limit on the length of a configuration's name, in bytes.
 const LONGEST_NAME: usize = 63;
 
-/// How a variant's own volume is called.
+/// The member for the size of a variant's volume.
 const VOLUME: &str = "VolumeSizeInGB";
 
-/// The configuration to put in force next.
+/// The configuration to make active next.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Next {
+pub(super) struct NextConfiguration {
     pub(super) name: String,
-    /// The body that creates it; `None` when it is the original, which stands already.
+    /// The body that creates it; `None` if it is the original, which exists.
     pub(super) body: Option<Value>,
     pub(super) notes: Vec<String>,
 }
 
-/// The configuration in force with another type for one variant: the one that it was copied from where that
-/// is the very same, otherwise a copy.
-pub(super) fn next(endpoint: &Endpoint, names: (&str, &str), shape: &str) -> Next {
-    let (endpoint_name, variant) = names;
+/// The active configuration with another type for one variant: the original if it has the same content, otherwise a
+/// copy.
+pub(super) fn next(
+    endpoint: &Endpoint,
+    endpoint_name: &str,
+    variant: &str,
+    shape: &str,
+) -> NextConfiguration {
     let mut body = writable(&endpoint.configuration);
     let mut notes = Vec::new();
     if let Some(entry) = variants_mut(&mut body).iter_mut().find(|entry| is_named(entry, variant)) {
-        let was = endpoint.original.as_ref().and_then(|original| find(original, variant));
-        set_type(entry, shape, was, &mut notes);
+        let original = endpoint.original.as_ref().and_then(|original| find(original, variant));
+        set_type(entry, shape, original, &mut notes);
     }
     if let Some(original) = &endpoint.original
         && writable(original) == body
     {
-        return Next { name: name(original).to_owned(), body: None, notes };
+        return NextConfiguration { name: name(original).to_owned(), body: None, notes };
     }
     let name = name_for(endpoint_name, shape, &body);
     if let Value::Object(members) = &mut body {
         members.insert("EndpointConfigName".to_owned(), json!(name));
         members.insert("Tags".to_owned(), tags(endpoint, endpoint_name, variant));
     }
-    Next { name, body: Some(body), notes }
+    NextConfiguration { name, body: Some(body), notes }
 }
 
-/// A volume of one's own is refused by families that bring their storage along, and comes back with a type
-/// that takes it.
+/// Sets a variant's type. Families with local storage refuse `VolumeSizeInGB`, so it is removed for them, and restored
+/// for a type that accepts it.
 fn set_type(entry: &mut Value, shape: &str, original: Option<&Value>, notes: &mut Vec<String>) {
     let Value::Object(members) = entry else { return };
     members.insert("InstanceType".to_owned(), json!(shape));
@@ -74,7 +77,9 @@ fn set_type(entry: &mut Value, shape: &str, original: Option<&Value>, notes: &mu
         if let Some(size) = members.remove(VOLUME) {
             notes.push(format!("`{shape}` brings its own storage: the volume of {size} GB is left out"));
         }
-    } else if let Some(size) = original.and_then(|was| was.get(VOLUME)).filter(|size| !size.is_null()) {
+    } else if let Some(size) =
+        original.and_then(|original| original.get(VOLUME)).filter(|size| !size.is_null())
+    {
         members.entry(VOLUME).or_insert_with(|| size.clone());
     }
 }
@@ -86,11 +91,11 @@ fn brings_storage(shape: &str) -> bool {
     family.contains('d') || ["g5", "g6", "trn1"].iter().any(|start| family.starts_with(start))
 }
 
-/// Everything of a configuration that can be written.
+/// The members of a configuration that `CreateEndpointConfig` accepts.
 fn writable(document: &Value) -> Value {
     let mut copy = without_nulls(document);
     if let Value::Object(members) = &mut copy {
-        members.retain(|name, _| !TOLD_ONLY.contains(&name.as_str()));
+        members.retain(|name, _| !READ_ONLY.contains(&name.as_str()));
     }
     copy
 }
@@ -106,14 +111,14 @@ fn without_nulls(value: &Value) -> Value {
     }
 }
 
-/// A copy keeps the tags of what it is copied from; those of AWS itself cannot be given. What a copy of ours
-/// remembers of the original is handed on.
+/// The tags of a copy: those of its source, except the reserved ones of AWS. A copy of a copy inherits our tags about
+/// the original.
 fn tags(endpoint: &Endpoint, endpoint_name: &str, variant: &str) -> Value {
     let ours = is_copy(endpoint, endpoint_name);
     let original = endpoint.configuration_tags.get(TAG_ORIGINAL).filter(|_| ours);
     let original = original.map_or_else(|| name(&endpoint.configuration), String::as_str);
-    let handed_on = |key: &str| ours && key.starts_with(TAG_DEPLOYED);
-    let reserved = |key: &str| key.starts_with("aws:") || (key.starts_with(OURS) && !handed_on(key));
+    let inherited = |key: &str| ours && key.starts_with(TAG_DEPLOYED);
+    let reserved = |key: &str| key.starts_with("aws:") || (key.starts_with(TAG_PREFIX) && !inherited(key));
     let mut tags: Tags = endpoint.configuration_tags.clone();
     tags.retain(|key, _| !reserved(key));
     tags.insert(TAG_ENDPOINT.to_owned(), endpoint_name.to_owned());
@@ -124,13 +129,13 @@ fn tags(endpoint: &Endpoint, endpoint_name: &str, variant: &str) -> Value {
     tags.into_iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect()
 }
 
-/// Whether the configuration in force is a copy that was made for this endpoint, not somebody's copy of that.
+/// Whether the active configuration is a copy of ours for this endpoint. Somebody else's copy of it has another name.
 fn is_copy(endpoint: &Endpoint, endpoint_name: &str) -> bool {
     name(&endpoint.configuration).starts_with(&prefix(endpoint_name))
         && is_ours(&endpoint.configuration_tags, endpoint_name)
 }
 
-/// The beginning of the names of all copies for one endpoint.
+/// The common prefix of the names of all copies for one endpoint.
 ///
 /// ```
 /// use stepladder::platform::aws::variant::configuration::prefix;
@@ -142,7 +147,7 @@ pub fn prefix(endpoint: &str) -> String {
     format!("stepladder-{short}-{}-", digest(endpoint.as_bytes(), 6))
 }
 
-/// A name that tells the endpoint and the type, and follows from everything that is in the copy.
+/// The name of a copy: the endpoint, the type, and a digest of the whole content.
 fn name_for(endpoint: &str, shape: &str, body: &Value) -> String {
     let shape = shape.replace(['.', '_'], "-");
     let content = digest(body.to_string().as_bytes(), 8);
@@ -162,9 +167,9 @@ fn digest(bytes: &[u8], letters: usize) -> String {
     text
 }
 
-/// Whether a configuration's tags say that it was made for this endpoint.
+/// Whether a configuration's tags mark it as a copy for this endpoint.
 pub fn is_ours(tags: &Tags, endpoint: &str) -> bool {
-    tags.get(TAG_ENDPOINT).is_some_and(|for_whom| for_whom == endpoint)
+    tags.get(TAG_ENDPOINT).is_some_and(|owner| owner == endpoint)
 }
 
 /// A configuration's name.
@@ -177,11 +182,11 @@ pub fn shape_of<'a>(document: &'a Value, variant: &str) -> Option<&'a str> {
     find(document, variant)?.get("InstanceType")?.as_str()
 }
 
-/// The type that the endpoint's operator gave a variant: what a copy remembers, else what is in force.
+/// The type that the operator deployed a variant with: from the tag of a copy, else from the active configuration.
 pub fn floor<'a>(endpoint: &'a Endpoint, endpoint_name: &str, variant: &str) -> Option<&'a str> {
-    let remembered = endpoint.configuration_tags.get(&format!("{TAG_DEPLOYED}{variant}"));
-    let remembered = remembered.filter(|_| is_copy(endpoint, endpoint_name));
-    remembered.map(String::as_str).or_else(|| shape_of(&endpoint.configuration, variant))
+    let deployed = endpoint.configuration_tags.get(&format!("{TAG_DEPLOYED}{variant}"));
+    let deployed = deployed.filter(|_| is_copy(endpoint, endpoint_name));
+    deployed.map(String::as_str).or_else(|| shape_of(&endpoint.configuration, variant))
 }
 
 /// A production variant's entry in a configuration.
@@ -189,14 +194,14 @@ pub fn find<'a>(document: &'a Value, variant: &str) -> Option<&'a Value> {
     listed(document, "ProductionVariants").iter().find(|entry| is_named(entry, variant))
 }
 
-/// A resource has at most 50 tags. A copy takes two of its own, and one for each variant that changes.
+/// The most tags of others on a configuration. AWS allows 50 tags; a copy adds two, and one for each changed variant.
 const MOST_COPIED_TAGS: usize = 46;
-/// The note of a step, and of two types that could not be had.
+/// The most tags of others on an endpoint: room is kept for the record of a step, and of two infeasible types.
 pub(super) const MOST_OTHER_TAGS: usize = 47;
 
-/// Why a variant's type must stay as it is, if it must.
+/// Why a variant's type cannot be changed; `None` if it can.
 pub fn why_fixed(endpoint: &Endpoint, variant: &str) -> Option<String> {
-    let others = |tags: &Tags| tags.keys().filter(|key| !key.starts_with(OURS)).count();
+    let others = |tags: &Tags| tags.keys().filter(|key| !key.starts_with(TAG_PREFIX)).count();
     let document = &endpoint.configuration;
     if document.is_null() {
         return Some("its endpoint's configuration has been deleted, so there is nothing to copy".to_owned());
@@ -238,7 +243,7 @@ fn is_named(entry: &Value, variant: &str) -> bool {
     entry.get("VariantName").and_then(Value::as_str) == Some(variant)
 }
 
-/// Tags as the API lists them.
+/// Reads tags from the API's list of `{Key, Value}`.
 pub fn tags_from(listed: &[Value]) -> Tags {
     let text = |tag: &Value, field: &str| tag.get(field).and_then(Value::as_str).map(str::to_owned);
     listed.iter().filter_map(|tag| Some((text(tag, "Key")?, text(tag, "Value")?))).collect()
@@ -263,12 +268,12 @@ mod tests {
         Endpoint { configuration, ..Endpoint::default() }
     }
 
-    fn step(endpoint: &Endpoint, shape: &str) -> Next {
-        next(endpoint, ("churn", "a"), shape)
+    fn step(endpoint: &Endpoint, shape: &str) -> NextConfiguration {
+        next(endpoint, "churn", "a", shape)
     }
 
-    /// The endpoint after the copy was put in force.
-    fn after(endpoint: Endpoint, next: &Next) -> Endpoint {
+    /// The endpoint after the copy became active.
+    fn after(endpoint: Endpoint, next: &NextConfiguration) -> Endpoint {
         let mut configuration = next.body.clone().unwrap();
         let configuration_tags = tags_from(listed(&configuration, "Tags"));
         configuration.as_object_mut().unwrap().remove("Tags");
@@ -281,7 +286,7 @@ mod tests {
         let copy = step(&endpoint(configuration("ml.m5.large")), "ml.m5.xlarge").body.unwrap();
         let mut expected = configuration("ml.m5.xlarge");
         let expected = expected.as_object_mut().unwrap();
-        expected.retain(|name, value| !TOLD_ONLY.contains(&name.as_str()) && !value.is_null());
+        expected.retain(|name, value| !READ_ONLY.contains(&name.as_str()) && !value.is_null());
         let mut copy = copy.as_object().unwrap().clone();
         assert!(copy.remove("Tags").is_some() && copy.remove("EndpointConfigName").is_some());
         assert_eq!(&copy, expected);
@@ -298,14 +303,14 @@ mod tests {
         assert_ne!(up.name, step(&other, "ml.m5.xlarge").name, "another content, another name");
         let long = "x".repeat(63);
         for shape in ["ml.m5.large", "ml.p4de.24xlarge", "ml.something-much-longer.1000xlarge"] {
-            let name = next(&plain, (&long, "a"), shape).name;
+            let name = next(&plain, &long, "a", shape).name;
             assert!(name.len() <= LONGEST_NAME, "{name}");
             assert!(name.starts_with(&prefix(&long)) && !name.ends_with('-'), "{name}");
         }
     }
 
     #[test]
-    fn what_goes_up_comes_back_to_the_original_itself() {
+    fn scaling_down_returns_to_the_original_itself() {
         let start = endpoint(configuration("ml.m5.large"));
         let up = step(&start, "ml.m5.xlarge");
         let higher = after(start, &up);
@@ -315,23 +320,24 @@ mod tests {
         let highest = after(higher, &further);
         assert_eq!(
             step(&highest, "ml.m5.large"),
-            Next { name: "churn".to_owned(), body: None, notes: vec![] }
+            NextConfiguration { name: "churn".to_owned(), body: None, notes: vec![] }
         );
-        // somebody has deleted it: what it was is still known, and copied
+        // the original has been deleted: its type is still known, and copied
         let orphan = Endpoint { original: None, ..highest };
         assert_eq!(floor(&orphan, "churn", "a"), Some("ml.m5.large"));
         let down = after(orphan.clone(), &step(&orphan, "ml.m5.large"));
         assert_eq!(down.configuration_tags.get(TAG_ORIGINAL).map(String::as_str), Some("churn"));
         assert_eq!(floor(&down, "churn", "a"), Some("ml.m5.large"));
-        // what somebody has made of a copy is theirs
+        // a copy that somebody else made is theirs
         let mut theirs = orphan;
         theirs.configuration["EndpointConfigName"] = json!("mine");
         assert_eq!(floor(&theirs, "churn", "a"), Some("ml.m5.2xlarge"));
     }
 
     #[test]
-    fn a_volume_goes_where_it_is_refused_and_comes_back() {
-        let volume = |next: &Next| find(next.body.as_ref().unwrap(), "a").unwrap().get(VOLUME).cloned();
+    fn a_volume_is_removed_where_it_is_refused_and_restored() {
+        let volume =
+            |next: &NextConfiguration| find(next.body.as_ref().unwrap(), "a").unwrap().get(VOLUME).cloned();
         let start = endpoint(configuration("ml.m5.large"));
         let refused = step(&start, "ml.g5.xlarge");
         assert_eq!(volume(&refused), None);
@@ -353,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn some_types_must_stay() {
+    fn some_types_cannot_be_changed() {
         let with = |members: Value| {
             let mut document = configuration("ml.m5.large");
             let entry = document["ProductionVariants"][0].as_object_mut().unwrap();
@@ -375,13 +381,13 @@ mod tests {
         assert!(why_fixed(&endpoint(shadowed), "a").unwrap().contains("shadow"));
         // deleted under the endpoint
         assert!(why_fixed(&endpoint(Value::Null), "a").unwrap().contains("deleted"));
-        // no room for a note, on either
+        // no room for a tag, on either
         let many = |count: usize| (0..count).map(|number| (number.to_string(), String::new())).collect();
         let crowded = Endpoint { tags: many(48), ..endpoint(configuration("ml.m5.large")) };
         assert!(why_fixed(&crowded, "a").unwrap().contains("no room"));
         let crowded = Endpoint { configuration_tags: many(49), ..endpoint(configuration("ml.m5.large")) };
         assert!(why_fixed(&crowded, "a").unwrap().contains("no room"));
-        // what is switched off, or empty, keeps nobody
+        // what is switched off, or empty, does not prevent a change
         let idle = with(json!({ "ManagedInstanceScaling": { "Status": "DISABLED" }, "InstancePools": [] }));
         assert_eq!(why_fixed(&idle, "a"), None);
         assert_eq!(why_fixed(&endpoint(configuration("ml.m5.large")), "a"), None);

@@ -1,4 +1,4 @@
-//! A SageMaker endpoint as a change of type needs to know it.
+//! A SageMaker endpoint, with all that a change of its instance type depends on.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,34 +6,34 @@ use serde_json::Value;
 
 use crate::tags::Tags;
 
-/// A SageMaker endpoint as a change of type needs to know it. Documents are what the APIs answered, whole, so
-/// that members which nobody here has heard of survive being copied.
+/// A SageMaker endpoint, with all that a change of its instance type depends on. Documents are complete API responses,
+/// so that a copy keeps members which this version does not know.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Endpoint {
     /// Its ARN.
     pub arn: String,
-    /// Its own tags: what stepladder remembers of it.
+    /// Its own tags, which hold stepladder's records about it.
     pub tags: Tags,
-    /// The configuration in force.
-    /// Null when somebody has deleted it, which leaves the endpoint running.
+    /// The active configuration. Null if it has been deleted, which leaves the endpoint running.
     pub configuration: Value,
-    /// The tags of that configuration.
+    /// The tags of the active configuration.
     pub configuration_tags: Tags,
-    /// The configuration that the one in force goes back to, when it is of ours and that one still exists.
+    /// The configuration that the active one was first copied from, if the active one is ours and the original exists.
     pub original: Option<Value>,
-    /// Configurations of ours for this endpoint that are not in force, and when they were created.
+    /// Inactive configurations of ours for this endpoint, with the times of their creation.
     pub superseded: Vec<(String, Option<Timestamp>)>,
-    /// The variant's place in Application Auto Scaling.
+    /// The variant's state in Application Auto Scaling.
     pub native: NativeScaling,
 }
 
-/// What Application Auto Scaling knows of a variant, in its own documents.
+/// The state of a variant in Application Auto Scaling, as documents of its API.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NativeScaling {
     /// The scalable target; `None` when the variant is not registered.
     pub target: Option<Value>,
-    /// Its scaling policies; `Alarms` lists the alarms that call one, and `On` the lists in which each does.
+    /// Its scaling policies. `Alarms` lists the alarms that notify a policy, and `On` the lists of actions that name
+    /// it.
     pub policies: Vec<Value>,
     /// Its scheduled actions.
     pub scheduled: Vec<Value>,

@@ -1,8 +1,7 @@
-//! What an endpoint's own tags remember of its changes of type: the step that was begun last, and the types
-//! that could not be had.
+//! The records in an endpoint's own tags: the latest change of type, and the types that were infeasible.
 //!
-//! A step is written down before it is taken. When the endpoint is at rest again, the configuration in force
-//! tells whether it was.
+//! A change is recorded before its update is sent. Once the endpoint has settled, its active configuration shows how
+//! the change ended.
 
 use std::fmt;
 
@@ -12,34 +11,34 @@ use super::field;
 use crate::deployment::Infeasible;
 use crate::tags::Tags;
 
-/// The tag of the step that was begun last; a variant's name follows.
+/// The tag that records the latest change of type; a variant's name follows.
 const STEP: &str = "stepladder:step/";
-/// The tag of a type that could not be had; a variant's name and the type follow.
+/// The tag that records an infeasible type; a variant's name and the type follow.
 const INFEASIBLE: &str = "stepladder:infeasible/";
 
-/// A change of type that was begun.
+/// A recorded change of type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TypeChange {
     /// The configuration before it.
     pub(super) from: String,
     /// The configuration after it.
     pub(super) to: String,
-    /// The type that it was to bring.
+    /// The requested type.
     pub(super) shape: String,
-    /// How many instances ran.
+    /// How many instances ran before it.
     pub(super) instances: u32,
-    /// When it was begun.
+    /// When it was requested.
     pub(super) at: Timestamp,
 }
 
-/// What became of a step.
+/// How a change of type ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TypeChangeResult {
-    /// It is in force.
-    Taken,
-    /// The platform tried, and put the old configuration back.
+    /// Its configuration is active.
+    Completed,
+    /// SageMaker started the update, and rolled it back.
     RolledBack,
-    /// It never came to that, or somebody has changed something else since.
+    /// The update was never started, or something else has changed since.
     Dropped,
 }
 
@@ -56,13 +55,13 @@ impl TypeChange {
         })
     }
 
-    /// What became of it, for an endpoint at rest.
-    fn ending(&self, now: &SettledEndpoint) -> TypeChangeResult {
+    /// How it ended, for a settled endpoint.
+    fn result(&self, now: &SettledEndpoint) -> TypeChangeResult {
         let changed_since = now.last_change.is_some_and(|changed| changed > self.at);
         if now.configuration == self.to {
-            TypeChangeResult::Taken
+            TypeChangeResult::Completed
         } else if now.configuration == self.from && now.instances == self.instances && changed_since {
-            // Nobody else's change leaves configuration and count as they were.
+            // The endpoint has changed since, but kept its configuration and count: only a rollback does that.
             TypeChangeResult::RolledBack
         } else {
             TypeChangeResult::Dropped
@@ -77,35 +76,34 @@ impl fmt::Display for TypeChange {
     }
 }
 
-/// An endpoint at rest, as far as a step's ending is told by it.
+/// The part of a settled endpoint that shows how a change of type ended.
 #[derive(Debug, Clone, Copy)]
 pub struct SettledEndpoint<'a> {
-    /// The configuration in force.
+    /// The active configuration.
     pub configuration: &'a str,
     /// How many instances run.
     pub instances: u32,
     /// When the last change was completed.
     pub last_change: Option<Timestamp>,
-    /// How long a type is not asked for again after a change to it was rolled back.
+    /// How long a type counts as infeasible after a change to it was rolled back.
     pub capacity_backoff: SignedDuration,
 }
 
-/// The types that could not be had: those that are written down, and the one of a step that the endpoint has
-/// come back from, where it is at rest.
-pub fn infeasible(tags: &Tags, variant: &str, rest: Option<SettledEndpoint>) -> Vec<Infeasible> {
+/// The infeasible types: the recorded ones, and for a settled endpoint the type of a change that was rolled back.
+pub fn infeasible(tags: &Tags, variant: &str, settled: Option<SettledEndpoint>) -> Vec<Infeasible> {
     let prefix = infeasible_key(variant, "");
-    let mut known: Vec<Infeasible> =
+    let mut types: Vec<Infeasible> =
         tags.iter().filter_map(|(key, text)| read_infeasible(key.strip_prefix(&prefix)?, text)).collect();
-    if let Some(rest) = rest {
-        known.extend(rolled_back(tags, variant, &rest));
+    if let Some(settled) = settled {
+        types.extend(rolled_back(tags, variant, &settled));
     }
-    known
+    types
 }
 
-fn rolled_back(tags: &Tags, variant: &str, rest: &SettledEndpoint) -> Option<Infeasible> {
-    let step =
-        TypeChange::read(tags, variant).filter(|step| step.ending(rest) == TypeChangeResult::RolledBack)?;
-    let until = rest.last_change?.checked_add(rest.capacity_backoff).ok()?;
+fn rolled_back(tags: &Tags, variant: &str, settled: &SettledEndpoint) -> Option<Infeasible> {
+    let step = TypeChange::read(tags, variant)
+        .filter(|step| step.result(settled) == TypeChangeResult::RolledBack)?;
+    let until = settled.last_change?.checked_add(settled.capacity_backoff).ok()?;
     Some(Infeasible { shape: step.shape, until, why: "the endpoint's update was rolled back".to_owned() })
 }
 
@@ -114,57 +112,57 @@ fn read_infeasible(shape: &str, text: &str) -> Option<Infeasible> {
     Some(Infeasible { shape: shape.to_owned(), until: until.parse().ok()?, why: why.to_owned() })
 }
 
-/// The tag that says that a type could not be had.
-pub(super) fn note(variant: &str, infeasible: &Infeasible) -> (String, String) {
+/// The tag that records an infeasible type.
+pub(super) fn infeasible_tag(variant: &str, infeasible: &Infeasible) -> (String, String) {
     let Infeasible { shape, until, why } = infeasible;
     (infeasible_key(variant, shape), format!("{until} {}", taggable(why)))
 }
 
-/// The tag that says that a step is begun.
-pub(super) fn begun(variant: &str, step: &TypeChange) -> (String, String) {
+/// The tag that records a change of type.
+pub(super) fn step_tag(variant: &str, step: &TypeChange) -> (String, String) {
     (step_key(variant), step.to_string())
 }
 
-/// What becomes of the notes about an endpoint at rest.
+/// The changes to the records of a settled endpoint.
 #[derive(Debug, Default)]
-pub(super) struct Settled {
-    /// To be written down.
-    pub(super) write: Tags,
-    /// To be forgotten.
-    pub(super) forget: Vec<String>,
+pub(super) struct TagChanges {
+    /// The tags to add.
+    pub(super) add: Tags,
+    /// The keys of the tags to remove.
+    pub(super) remove: Vec<String>,
     /// What an operator should know.
-    pub(super) told: Option<String>,
+    pub(super) note: Option<String>,
 }
 
-/// Sorts out the notes about an endpoint at rest.
-pub(super) fn settle(
+/// Records how a change of type ended, and removes expired records.
+pub(super) fn tag_changes(
     tags: &Tags,
     variant: &str,
     configuration: &str,
-    at: &super::SettledDeployment,
-) -> Settled {
-    let super::SettledDeployment { observed, capacity_backoff, now } = *at;
+    deployment: &super::SettledDeployment,
+) -> TagChanges {
+    let super::SettledDeployment { observed, capacity_backoff, now } = *deployment;
     let (instances, last_change) = (observed.size.instances, observed.last_change);
-    let rest = SettledEndpoint { configuration, instances, last_change, capacity_backoff };
-    let over = |found: &Infeasible| found.until <= now;
-    let mut write = Tags::new();
-    let mut told = None;
-    let mut forget: Vec<String> = infeasible(tags, variant, None)
+    let settled = SettledEndpoint { configuration, instances, last_change, capacity_backoff };
+    let expired = |found: &Infeasible| found.until <= now;
+    let mut add = Tags::new();
+    let mut note = None;
+    let mut remove: Vec<String> = infeasible(tags, variant, None)
         .iter()
-        .filter(|found| over(found))
+        .filter(|found| expired(found))
         .map(|found| infeasible_key(variant, &found.shape))
         .collect();
-    if let Some(found) = rolled_back(tags, variant, &rest).filter(|found| !over(found)) {
-        let (key, value) = note(variant, &found);
-        forget.retain(|known| *known != key);
-        write.insert(key, value);
-        told =
+    if let Some(found) = rolled_back(tags, variant, &settled).filter(|found| !expired(found)) {
+        let (key, value) = infeasible_tag(variant, &found);
+        remove.retain(|expired| *expired != key);
+        add.insert(key, value);
+        note =
             Some(format!("`{}` is not asked for again before {}: {}", found.shape, found.until, found.why));
     }
     if tags.contains_key(&step_key(variant)) {
-        forget.push(step_key(variant));
+        remove.push(step_key(variant));
     }
-    Settled { write, forget, told }
+    TagChanges { add, remove, note }
 }
 
 pub(super) fn step_key(variant: &str) -> String {
@@ -175,7 +173,8 @@ fn infeasible_key(variant: &str, shape: &str) -> String {
     format!("{INFEASIBLE}{variant}/{shape}")
 }
 
-/// Tags take letters, digits, spaces and a few signs, at most 256 of them; the time takes some.
+/// The text as a tag's value may hold it. AWS allows letters, digits, spaces and a few signs, at most 256 in all; the
+/// time needs some of them.
 fn taggable(text: &str) -> String {
     let fits = |c: char| if c.is_alphanumeric() || " _.:/=+-@".contains(c) { c } else { ' ' };
     text.chars().map(fits).take(200).collect()
@@ -194,53 +193,53 @@ mod tests {
         TypeChange { from, to, shape: "ml.m5.xlarge".to_owned(), instances: 2, at: second(1000) }
     }
 
-    fn rest(configuration: &str, instances: u32, changed: i64) -> SettledEndpoint<'_> {
+    fn settled(configuration: &str, instances: u32, changed: i64) -> SettledEndpoint<'_> {
         let capacity_backoff = SignedDuration::from_hours(1);
         SettledEndpoint { configuration, instances, last_change: Some(second(changed)), capacity_backoff }
     }
 
     #[test]
-    fn a_step_survives_being_written_down() {
-        let (key, value) = begun("v", &step());
+    fn a_change_is_read_as_it_was_recorded() {
+        let (key, value) = step_tag("v", &step());
         assert_eq!(TypeChange::read(&[(key, value)].into(), "v"), Some(step()));
         assert_eq!(TypeChange::read(&Tags::new(), "v"), None);
     }
 
     #[test]
-    fn the_configuration_in_force_tells_what_became_of_a_step() {
+    fn the_active_configuration_shows_how_a_change_ended() {
         let rows = [
-            // in force
-            ("b", 2, 1300, TypeChangeResult::Taken),
+            // active
+            ("b", 2, 1300, TypeChangeResult::Completed),
             // changed since, and yet as before
             ("a", 2, 1300, TypeChangeResult::RolledBack),
             // the update was never sent
             ("a", 2, 900, TypeChangeResult::Dropped),
-            // somebody has changed the count instead
+            // the count has changed instead
             ("a", 3, 1300, TypeChangeResult::Dropped),
-            // somebody has put a configuration of their own in force
+            // another configuration has become active
             ("c", 2, 1300, TypeChangeResult::Dropped),
         ];
-        for (configuration, instances, changed, ending) in rows {
-            let rest = rest(configuration, instances, changed);
-            assert_eq!(step().ending(&rest), ending, "{configuration} {instances} {changed}");
+        for (configuration, instances, changed, result) in rows {
+            let settled = settled(configuration, instances, changed);
+            assert_eq!(step().result(&settled), result, "{configuration} {instances} {changed}");
         }
     }
 
     #[test]
-    fn what_could_not_be_had_is_known_from_tags_and_from_the_step() {
+    fn infeasible_types_are_read_from_records_and_from_the_change() {
         let quota = Infeasible {
             shape: "ml.m5.2xlarge".to_owned(),
             until: second(500),
             why: "over quota: `x`, \"y\"".to_owned(),
         };
-        let tags: Tags = [note("v", &quota), begun("v", &step())].into();
-        let rest = rest("a", 2, 1300);
-        let known = infeasible(&tags, "v", Some(rest));
-        let told: Vec<_> = known.iter().map(|one| (one.shape.as_str(), one.until.as_second())).collect();
-        assert_eq!(told, [("ml.m5.2xlarge", 500), ("ml.m5.xlarge", 1300 + 3600)]);
-        assert_eq!(known[0].why, "over quota:  x    y ");
+        let tags: Tags = [infeasible_tag("v", &quota), step_tag("v", &step())].into();
+        let settled = settled("a", 2, 1300);
+        let types = infeasible(&tags, "v", Some(settled));
+        let until: Vec<_> = types.iter().map(|one| (one.shape.as_str(), one.until.as_second())).collect();
+        assert_eq!(until, [("ml.m5.2xlarge", 500), ("ml.m5.xlarge", 1300 + 3600)]);
+        assert_eq!(types[0].why, "over quota:  x    y ");
         // of another variant, and while it is changing
-        assert_eq!(infeasible(&tags, "w", Some(rest)), []);
+        assert_eq!(infeasible(&tags, "w", Some(settled)), []);
         assert_eq!(infeasible(&tags, "v", None).len(), 1);
     }
 }
