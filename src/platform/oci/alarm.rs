@@ -1,4 +1,4 @@
-//! Alarms of OCI Monitoring in full: what is set when one is created or written anew.
+//! Alarms of OCI Monitoring: their whole definition, and its comparison.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::platform::ApiWord;
 
-/// What `CreateAlarm` and `UpdateAlarm` set.
+/// The definition of an alarm: all that `CreateAlarm` and `UpdateAlarm` set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OciAlarm {
-    /// `displayName`. Not unique: an alarm of ours is known by its tags.
+    /// `displayName`. Not unique: its tags identify an alarm of ours.
     pub name: String,
-    /// `compartmentId`: where the alarm lives.
+    /// `compartmentId`: the compartment of the alarm.
     pub compartment: String,
-    /// `metricCompartmentId`: where the measured resource lives.
+    /// `metricCompartmentId`: the compartment of the measured resource.
     pub metric_compartment: String,
     /// The metric's namespace.
     pub namespace: ApiWord,
@@ -33,7 +33,7 @@ pub struct OciAlarm {
     /// `isEnabled`.
     #[serde(default = "yes")]
     pub enabled: bool,
-    /// `body`: what a person reads in the message.
+    /// `body`: the text for the readers of a message.
     pub body: Option<String>,
     /// `freeformTags`: carry the marker that makes the alarm ours.
     #[serde(default)]
@@ -41,12 +41,12 @@ pub struct OciAlarm {
 }
 
 impl OciAlarm {
-    /// Whether it is set as another one is. A service may write a duration its own way, so they count by length.
-    pub fn says_the_same(&self, other: &Self) -> bool {
+    /// Whether two definitions are equivalent. Durations are compared by length, because the service may rewrite them.
+    pub fn is_equivalent(&self, other: &Self) -> bool {
         self.clone().spelled_like(other) == *other
     }
 
-    /// The same alarm; durations that are as long as the other's are written as they are there.
+    /// The same alarm, with each duration spelled like the other's if both are equally long.
     #[must_use]
     pub fn spelled_like(mut self, other: &Self) -> Self {
         if as_long(self.repeat.as_deref(), other.repeat.as_deref()) {
@@ -59,7 +59,7 @@ impl OciAlarm {
     }
 }
 
-/// How long an ISO 8601 duration is; `P1D` is 24 hours.
+/// The length of an ISO 8601 duration; `P1D` is 24 hours.
 fn length(duration: Option<&str>) -> Option<SignedDuration> {
     let span: Span = duration?.parse().ok()?;
     span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
@@ -111,19 +111,19 @@ mod tests {
             (Some("PT5M"), Some("PT300S"), true),
             // another length
             (Some("PT5M"), Some("PT5H"), false),
-            // none at all repeats never
+            // without a duration it never repeats
             (Some("PT5M"), None, false),
             (None, None, true),
-            // what is no duration is the same only as itself
+            // an invalid duration only equals itself
             (Some("soon"), Some("soon"), true),
             (Some("soon"), Some("later"), false),
         ];
         for (one, other, same) in rows {
             let (one, other) = (repeating(one), repeating(other));
-            assert_eq!(one.says_the_same(&other), same, "{:?} and {:?}", one.repeat, other.repeat);
-            assert_eq!(other.says_the_same(&one), same, "{:?} and {:?}", other.repeat, one.repeat);
+            assert_eq!(one.is_equivalent(&other), same, "{:?} and {:?}", one.repeat, other.repeat);
+            assert_eq!(other.is_equivalent(&one), same, "{:?} and {:?}", other.repeat, one.repeat);
         }
-        let louder = OciAlarm { severity: "ERROR".into(), ..repeating(None) };
-        assert!(!louder.says_the_same(&repeating(None)));
+        let severe = OciAlarm { severity: "ERROR".into(), ..repeating(None) };
+        assert!(!severe.is_equivalent(&repeating(None)));
     }
 }

@@ -1,4 +1,4 @@
-//! Everything that stepladder can send to OCI, and what its caller must be allowed to do.
+//! Every call that stepladder can send to OCI, with the permissions that it needs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,36 +14,37 @@ use crate::platform::{self, Operation};
 /// One request that changes something.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Call {
-    /// Changes one leaf of a model deployment's configuration.
+    /// Changes one setting of a model deployment's configuration.
     UpdateModelDeployment {
         /// The deployment's OCID.
         id: String,
         /// Only if it is still as it was observed.
         if_match: String,
-        /// The configuration to be.
+        /// The new configuration.
         configuration: Update,
-        /// The freeform tags to be, which remember when this was asked for. Where the service does not take them
-        /// together with a change of size, they follow it.
+        /// The new freeform tags, which record the time of this request. Where the service does not accept them
+        /// together with a change of size, a second request writes them.
         stamp: Stamp,
     },
-    /// Writes the freeform tags of a model deployment: what stepladder remembers of it.
+    /// Writes the freeform tags of a model deployment, which hold stepladder's records.
     TagModelDeployment {
         /// The deployment's OCID.
         id: String,
-        /// All of them.
+        /// All tags, not only those of stepladder.
         tags: BTreeMap<String, String>,
     },
     /// Creates the paired alarm.
     CreateAlarm {
         /// The whole alarm.
         alarm: OciAlarm,
-        /// Equal for whatever sees the deployment as it is now: the second creates no second alarm.
+        /// Equal for all observations of the deployment in its current state, so that only one of them creates the
+        /// alarm.
         retry_token: RetryToken,
-        /// In its place where the alarm of that token has been deleted since, which blocks the token for a day.
-        /// Equal for deliveries of one event.
+        /// The token to use if the first one's alarm has been deleted since, which blocks that token for a day. Equal
+        /// for all deliveries of one event.
         next_token: RetryToken,
     },
-    /// Writes the paired alarm anew.
+    /// Replaces the definition of the paired alarm.
     UpdateAlarm {
         /// Its OCID.
         id: String,
@@ -52,60 +53,60 @@ pub enum Call {
         /// The whole alarm.
         alarm: OciAlarm,
     },
-    /// Deletes the paired alarm. Already gone is success.
+    /// Deletes the paired alarm. If it does not exist, that is success.
     DeleteAlarm {
         /// Its OCID.
         id: String,
         /// Only if it is still as it was observed.
         if_match: Option<String>,
-        /// Its name, for the reader.
+        /// Its name, for an operator.
         name: String,
-        /// Only if the deployment that it served is still as it was observed: whoever changes it needs the alarm.
+        /// Only if its deployment is still as it was observed, because a concurrent change of that needs the alarm.
         unless_changed: Option<Unchanged>,
     },
     /// Creates the topic that alarms notify.
     CreateTopic {
         /// Unique in the tenancy.
         name: String,
-        /// Where it lives.
+        /// Its compartment's OCID.
         compartment: String,
         /// `freeformTags`: carry the marker that makes it ours.
         tags: BTreeMap<String, String>,
-        /// Equal for attempts of one run: the second creates no second topic.
+        /// Equal for all attempts of one run, so that only one of them creates the topic.
         retry_token: RetryToken,
     },
-    /// Deletes a topic of ours. Already gone is success.
+    /// Deletes a topic of ours. If it does not exist, that is success.
     DeleteTopic {
         /// Its OCID.
         id: String,
         /// Only if it is still as it was observed.
         if_match: Option<String>,
-        /// Its name, for the reader.
+        /// Its name, for an operator.
         name: String,
     },
-    /// Lets a topic call a function.
+    /// Subscribes a function to a topic.
     CreateSubscription {
         /// The topic's OCID.
         topic: String,
-        /// Where the subscription lives.
+        /// The OCID of the subscription's compartment.
         compartment: String,
         /// The function's OCID.
         function: String,
         /// `freeformTags`: carry the marker that makes it ours.
         tags: BTreeMap<String, String>,
-        /// Equal for attempts of one run: the second creates no second subscription.
+        /// Equal for all attempts of one run, so that only one of them creates the subscription.
         retry_token: RetryToken,
     },
-    /// Deletes a subscription of ours. Already gone is success.
+    /// Deletes a subscription of ours. If it does not exist, that is success.
     DeleteSubscription {
         /// Its OCID.
         id: String,
         /// Only if it is still as it was observed.
         if_match: Option<String>,
-        /// What it calls, for the reader.
+        /// The subscribed function, for an operator.
         function: String,
     },
-    /// Tells a topic of OCI Notifications.
+    /// Publishes a message to a topic of OCI Notifications.
     PublishMessage {
         /// Its OCID.
         topic: String,
@@ -116,14 +117,15 @@ pub enum Call {
     },
 }
 
-/// `opc-retry-token`. Equal in all processes of one build, which is as far as deliveries of an event are spread.
+/// `opc-retry-token`. Equal inputs give equal tokens in all processes of one build, which covers all deliveries of an
+/// event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RetryToken(u64);
 
 impl RetryToken {
-    /// The token of what asks for this.
-    pub fn of(asked: impl Hash) -> Self {
-        Self(FxBuildHasher.hash_one(asked))
+    /// The token that identifies a request.
+    pub fn of(request: impl Hash) -> Self {
+        Self(FxBuildHasher.hash_one(request))
     }
 }
 
@@ -133,7 +135,7 @@ impl fmt::Display for RetryToken {
     }
 }
 
-/// A deployment as it was observed.
+/// The state in which a deployment was observed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unchanged {
     /// Its OCID.
@@ -142,9 +144,9 @@ pub struct Unchanged {
     pub etag: String,
 }
 
-/// Every operation that a [`Call`] can be. The statements of `provision` follow from this list.
+/// Every operation that a [`Call`] can be. `provision` derives its policy statements from this list.
 ///
-/// An alarm shows what it measures: who writes one must be allowed to read its metric.
+/// Writing an alarm needs the permission to read its metric.
 pub const OPERATIONS: &[Operation] = &[
     Operation::new("oci:UpdateModelDeployment", &["manage data-science-model-deployments"]),
     Operation::new("oci:CreateAlarm", &["manage alarms", "read metrics"]),
@@ -152,7 +154,7 @@ pub const OPERATIONS: &[Operation] = &[
     Operation::new("oci:DeleteAlarm", &["manage alarms"]),
     Operation::of_operator("oci:CreateTopic", &["manage ons-topics"]),
     Operation::of_operator("oci:DeleteTopic", &["manage ons-topics"]),
-    // Nobody may let a topic call what he may not call himself.
+    // Creating a subscription needs the permission to invoke the function.
     Operation::of_operator("oci:CreateSubscription", &["manage ons-subscriptions", "use fn-invocation"]),
     Operation::of_operator("oci:DeleteSubscription", &["manage ons-subscriptions"]),
     Operation::new("oci:PublishMessage", &["use ons-topics"]),
@@ -182,7 +184,7 @@ impl Call {
         }
     }
 
-    /// Whether this call changes the deployment itself. Nothing else is ever made ready for that.
+    /// Whether this call changes the deployment itself. No other call prepares such a change.
     pub fn resizes(&self) -> bool {
         match self {
             Self::UpdateModelDeployment { .. } => true,

@@ -1,6 +1,6 @@
 //! OCI: Data Science model deployments and Monitoring alarms, over plain signed HTTP.
 //!
-//! What is observed takes one round trip where the compartments are known or guessed right, two otherwise.
+//! An observation takes one round trip if the compartments are cached or guessed correctly, two otherwise.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -37,43 +37,43 @@ mod topics;
 
 use api::Api;
 
-/// The region and the identity that the environment names.
+/// The client for the region and the identity that the environment names.
 #[derive(Debug, Default)]
 pub struct OciClient {
-    /// Found at the first question.
+    /// Created for the first request.
     api: OnceLock<Result<Api, String>>,
-    known: Mutex<HashMap<String, Known>>,
+    cache: Mutex<HashMap<String, CachedDeployment>>,
     webhooks: Webhooks,
 }
 
-/// What a warm process remembers of a deployment. The answers always say what is so; this only tells where to look.
+/// What a warm process caches about a deployment: mainly compartments, which only save a round trip.
 #[derive(Debug, Clone, Default)]
-struct Known {
-    /// Where its alarms live.
+struct CachedDeployment {
+    /// The compartment of its alarms.
     alarms: Option<String>,
-    /// Where it lives itself.
+    /// Its own compartment.
     home: Option<String>,
-    /// What its tags should say of the last change, where the service did not take them with it.
+    /// The tags that record the last change, if the service did not accept them together with it.
     stamp: Tags,
-    /// Whether the service has refused tags together with its size, so that they follow it.
+    /// Whether the service has refused tags together with a size, so that a second request writes them.
     tags_follow: bool,
 }
 
 /// All that was read about one deployment.
-struct Found {
+struct ObservedDeployment {
     described: Described,
     alarm: Option<ExistingAlarm>,
     pairs: Vec<ExistingAlarm>,
     work: Work,
     readings: BTreeMap<String, f64>,
-    /// What its tags should say of the last change, where only this process may know.
+    /// The tags that record the last change, if only this process may have them.
     stamp: Tags,
 }
 
 #[async_trait]
 impl Client for OciClient {
     async fn connect(&self) {
-        // What is wrong with the environment is told by the first question.
+        // The first request reports an error in the environment.
         let _ = self.api("oci:GetModelDeployment");
     }
 
@@ -85,18 +85,18 @@ impl Client for OciClient {
 
     async fn observe(&self, request: &ObserveRequest<'_>) -> Result<Observation, Error> {
         let api = self.api("oci:GetModelDeployment")?;
-        let found = Box::pin(self.look(api, request)).await?;
+        let found = Box::pin(self.read_all(api, request)).await?;
         Ok(observation(request, found))
     }
 
-    /// OCI's alarms repeat by themselves: nothing has to be asked for.
+    /// None: OCI's alarms repeat by themselves, so a tick need not read them.
     async fn active_alarms(&self, _action: Option<&str>, _now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
         Ok(Vec::new())
     }
 
     async fn existing(&self, desired: platform::Desired<'_>) -> Result<platform::Existing, Error> {
         let platform::Desired::Oci(desired) = desired;
-        setup::look(self.api("oci:ListTopics")?, desired).await.map(platform::Existing::Oci)
+        setup::read_existing(self.api("oci:ListTopics")?, desired).await.map(platform::Existing::Oci)
     }
 
     async fn send(&self, call: &Call) -> Result<String, Error> {
@@ -125,13 +125,13 @@ impl Client for OciClient {
                 alarms::delete(api, id, if_match.as_deref()).await
             }
             OciCall::CreateTopic { name, compartment, tags, retry_token } => {
-                topics::create_topic(api, (name, compartment), tags, *retry_token).await
+                topics::create_topic(api, name, compartment, tags, *retry_token).await
             }
             OciCall::DeleteTopic { id, if_match, .. } => {
                 topics::delete_topic(api, id, if_match.as_deref()).await
             }
             OciCall::CreateSubscription { topic, compartment, function, tags, retry_token } => {
-                topics::create_subscription(api, (topic, function), compartment, tags, *retry_token).await
+                topics::create_subscription(api, topic, function, compartment, tags, *retry_token).await
             }
             OciCall::DeleteSubscription { id, if_match, .. } => {
                 topics::delete_subscription(api, id, if_match.as_deref()).await
@@ -142,7 +142,7 @@ impl Client for OciClient {
 }
 
 impl OciClient {
-    /// The region and the identity that `variable` tells instead of the environment.
+    /// A client that reads its region and identity from `variable` instead of the environment.
     pub fn reading(variable: &dyn Fn(&str) -> Option<String>) -> Self {
         Self { api: OnceLock::from(Api::find(variable)), ..Self::default() }
     }
@@ -155,50 +155,51 @@ impl OciClient {
         })
     }
 
-    /// Reads all at once. Where alarms and deployments live is only told by the answers, so it is guessed: where
-    /// they were the last time, else where the function itself lives. What was guessed wrong is read again.
-    async fn look(&self, api: &Api, request: &ObserveRequest<'_>) -> Result<Found, Error> {
+    /// Reads everything in parallel. Only the responses contain the compartments, so they are guessed: the cached ones,
+    /// or else the function's own. Whatever was read in a wrong compartment is read again.
+    async fn read_all(&self, api: &Api, request: &ObserveRequest<'_>) -> Result<ObservedDeployment, Error> {
         let id = request.target.as_str();
-        let Guess { alarms: at, home } = self.guess(api, id);
+        let GuessedCompartments { alarms: guessed_place, home: guessed_home } = self.guess(api, id);
         let (described, alarm, pairs, work, readings) = tokio::join!(
             deployments::get(api, id),
             alarms::get(api, &request.alarm.id),
-            pairs_in(api, request, at.as_deref()),
-            work_on(api, request, home.as_deref()),
-            readings_of(api, request, home.as_deref()),
+            pairs_in(api, request, guessed_place.as_deref()),
+            work_on(api, request, guessed_home.as_deref()),
+            readings_of(api, request, guessed_home.as_deref()),
         );
         let (described, stamp) = (described?, self.recall(id).stamp);
         if TARGET.lifecycle(described.word("/lifecycleState")) != Lifecycle::Settled {
-            // Nothing is decided about it now, so what could not be read besides is no reason to fail.
+            // An unsettled deployment is not changed, so failures of the other reads do not matter.
             let (alarm, pairs) = (alarm.unwrap_or_default(), pairs.unwrap_or_default());
             let (work, readings) = (work.unwrap_or_default(), readings.unwrap_or_default());
-            return Ok(Found { described, alarm, pairs, work, readings, stamp });
+            return Ok(ObservedDeployment { described, alarm, pairs, work, readings, stamp });
         }
         let alarm = alarm?;
-        let really_home = described.compartment().to_owned();
-        let really_at = alarm.as_ref().map_or(&really_home, |known| &known.alarm.compartment).clone();
-        let (at_right, home_right) = (at.as_ref() == Some(&really_at), home.as_ref() == Some(&really_home));
+        let home = described.compartment().to_owned();
+        let place = alarm.as_ref().map_or(&home, |alarm| &alarm.alarm.compartment).clone();
+        let place_is_right = guessed_place.as_ref() == Some(&place);
+        let home_is_right = guessed_home.as_ref() == Some(&home);
         let (pairs, work, readings) = tokio::join!(
-            or_again(pairs, at_right, pairs_in(api, request, Some(&really_at))),
-            or_again(work, home_right, work_on(api, request, Some(&really_home))),
-            or_again(readings, home_right, readings_of(api, request, Some(&really_home))),
+            or_reread(pairs, place_is_right, pairs_in(api, request, Some(&place))),
+            or_reread(work, home_is_right, work_on(api, request, Some(&home))),
+            or_reread(readings, home_is_right, readings_of(api, request, Some(&home))),
         );
         let (pairs, work, readings) = (pairs?, work?, readings?);
-        self.remember(id, |known| {
-            known.alarms = Some(really_at);
-            known.home = Some(really_home);
+        self.remember(id, |cached| {
+            cached.alarms = Some(place);
+            cached.home = Some(home);
         });
-        Ok(Found { described, alarm, pairs, work, readings, stamp })
+        Ok(ObservedDeployment { described, alarm, pairs, work, readings, stamp })
     }
 
-    fn guess(&self, api: &Api, id: &str) -> Guess {
-        let known = self.recall(id);
+    fn guess(&self, api: &Api, id: &str) -> GuessedCompartments {
+        let cached = self.recall(id);
         let own = || api.identity().ok().and_then(|identity| identity.compartment.clone());
-        Guess { alarms: known.alarms.or_else(own), home: known.home.or_else(own) }
+        GuessedCompartments { alarms: cached.alarms.or_else(own), home: cached.home.or_else(own) }
     }
 
-    /// Size and stamp in one update. Where the service does not take both at once the size goes alone, and the stamp
-    /// follows it.
+    /// Updates size and stamp in one request. If the service does not accept both together, the size is updated alone,
+    /// and a second request writes the stamp.
     async fn update(
         &self,
         api: &Api,
@@ -208,39 +209,39 @@ impl OciClient {
         tags: &Tags,
     ) -> Result<String, Error> {
         if !self.recall(id).tags_follow {
-            match deployments::update(api, id, if_match, (configuration, Some(tags))).await {
-                // Whatever it is that was not accepted, the size alone will tell.
+            match deployments::update(api, id, if_match, configuration, Some(tags)).await {
+                // Updating the size alone shows whether the tags were the reason.
                 Err(Error::Refused { .. }) => {}
-                answered => return answered.map(accepted),
+                result => return result.map(accepted),
             }
         }
-        let work_request = deployments::update(api, id, if_match, (configuration, None)).await?;
-        self.remember(id, |known| {
-            known.tags_follow = true;
-            known.stamp = notes::of_the_change(tags);
+        let work_request = deployments::update(api, id, if_match, configuration, None).await?;
+        self.remember(id, |cached| {
+            cached.tags_follow = true;
+            cached.stamp = notes::of_the_change(tags);
         });
         let stamped = deployments::tag(api, id, tags).await;
-        let told =
+        let suffix =
             stamped.map_or_else(|error| format!(", not stamped: {error}"), |()| ", stamped".to_owned());
-        Ok(accepted(work_request) + &told)
+        Ok(accepted(work_request) + &suffix)
     }
 
-    fn remember(&self, id: &str, touch: impl FnOnce(&mut Known)) {
-        touch(self.known().entry(id.to_owned()).or_default());
+    fn remember(&self, id: &str, change: impl FnOnce(&mut CachedDeployment)) {
+        change(self.cache().entry(id.to_owned()).or_default());
     }
 
-    fn recall(&self, id: &str) -> Known {
-        self.known().get(id).cloned().unwrap_or_default()
+    fn recall(&self, id: &str) -> CachedDeployment {
+        self.cache().get(id).cloned().unwrap_or_default()
     }
 
-    /// A panic elsewhere cannot leave it half changed: every touch is one step.
-    fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A poisoned lock is safe to use: each change is one step, so a panic elsewhere leaves none half done.
+    fn cache(&self) -> MutexGuard<'_, HashMap<String, CachedDeployment>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Where to look for a deployment's alarms, and for its work requests and metrics.
-struct Guess {
+/// The guessed compartments of a deployment's alarms, and of the deployment itself with its work requests and metrics.
+struct GuessedCompartments {
     alarms: Option<String>,
     home: Option<String>,
 }
@@ -274,43 +275,51 @@ async fn readings_of(
     }
 }
 
-/// What was read where it was guessed to be, or else what is read where it is.
-async fn or_again<T>(
+/// The result from the guessed compartment if the guess was right, or else that of reading again.
+async fn or_reread<T>(
     guessed: Result<T, Error>,
-    right: bool,
-    again: impl Future<Output = Result<T, Error>>,
+    is_right: bool,
+    reread: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    if right { guessed } else { again.await }
+    if is_right { guessed } else { reread.await }
 }
 
 fn accepted(work_request: Option<String>) -> String {
     work_request.map_or_else(|| "accepted".to_owned(), |id| format!("accepted, work request {id}"))
 }
 
-fn observation(request: &ObserveRequest, found: Found) -> Observation {
-    let Found { described, alarm, mut pairs, work: Work { under_way, finished }, readings, stamp } = found;
+fn observation(request: &ObserveRequest, found: ObservedDeployment) -> Observation {
+    let ObservedDeployment {
+        described,
+        alarm,
+        mut pairs,
+        work: Work { under_way, finished },
+        readings,
+        stamp,
+    } = found;
     let tags = described.tags();
     let mut status = described.word("/lifecycleState").to_owned();
     let mut lifecycle = TARGET.lifecycle(&status);
-    // The state lags behind what is asked for.
+    // The lifecycle state lags behind an accepted update.
     if let (Lifecycle::Settled, Some(state)) = (lifecycle, under_way) {
         lifecycle = Lifecycle::Busy;
         status = format!("{status}, its work request {state}");
     }
-    let told = configuration::read(described.configuration(), described.running());
-    let size = told.size_for(request.axis);
-    let ConfiguredSize { fixed, owners, .. } = told;
-    // The list tells less of an alarm than its own description.
-    let calling = alarm.as_ref().filter(|alarm| alarms::marked(alarm, request)).cloned();
-    if let Some(calling) = calling {
-        match pairs.iter_mut().find(|pair| pair.id == calling.id) {
-            Some(listed) => *listed = calling,
-            None => pairs.push(calling),
+    let configured = configuration::read(described.configuration(), described.running());
+    let size = configured.size_for(request.axis);
+    let ConfiguredSize { fixed, owners, .. } = configured;
+    // The firing alarm was read completely, but the list has only some members of it.
+    let firing_pair = alarm.as_ref().filter(|alarm| alarms::is_pair(alarm, request)).cloned();
+    if let Some(firing_pair) = firing_pair {
+        match pairs.iter_mut().find(|pair| pair.id == firing_pair.id) {
+            Some(listed) => *listed = firing_pair,
+            None => pairs.push(firing_pair),
         }
     }
-    // Whoever looks keeps the same one.
+    // Sorted, so that all observers keep the same one of several.
     pairs.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut seen = pairs.iter().map(|pair| observed(&pair.id, pair.etag.clone(), &pair.alarm, true));
+    let mut observed_pairs =
+        pairs.iter().map(|pair| observed(&pair.id, pair.etag.clone(), &pair.alarm, true));
     let deployment = Deployment {
         target: request.target.clone(),
         last_change: notes::last_change(&tags, finished).max(notes::asked_at(&stamp)),
@@ -327,16 +336,16 @@ fn observation(request: &ObserveRequest, found: Found) -> Observation {
         readings,
         floor: None,
         alarm: alarm.as_ref().map(|alarm| observed(&alarm.id, alarm.etag.clone(), &alarm.alarm, false)),
-        pair: seen.next(),
-        duplicates: seen.collect(),
+        pair: observed_pairs.next(),
+        duplicates: observed_pairs.collect(),
     };
     let facts = Facts {
         compartment: described.compartment().to_owned(),
         configuration: Arc::new(described.configuration().clone()),
         tags: Arc::new(tags),
         etag: described.etag,
-        alarm: alarm.map(|known| known.alarm),
-        pair: pairs.into_iter().next().map(|known| known.alarm),
+        alarm: alarm.map(|existing| existing.alarm),
+        pair: pairs.into_iter().next().map(|existing| existing.alarm),
     };
     Observation { deployment, facts: platform::Facts::Oci(facts) }
 }

@@ -1,11 +1,10 @@
-//! OCI Data Science model deployments: decisions as requests of the Data Science and Monitoring APIs.
+//! OCI Data Science model deployments: turns decisions into calls of the Data Science and Monitoring APIs.
 //!
-//! The configuration is sent back as it was read with one leaf changed, so that nothing else is reset.
-
-use jiff::{SignedDuration, Timestamp};
+//! An update sends the configuration as it was read, with one setting changed, so that nothing else is reset.
 
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::alarm::OciAlarm;
@@ -28,7 +27,7 @@ pub mod notes;
 use configuration::Update;
 use notes::Stamp;
 
-/// Its row in the table.
+/// The row of this kind of target.
 pub const TARGET: Target = Target {
     kind: id::MODEL_DEPLOYMENT,
     settled: &SETTLED,
@@ -36,7 +35,7 @@ pub const TARGET: Target = Target {
     deleted: &["DELETING", "DELETED"],
     reads: &[
         Operation::new("oci:GetModelDeployment", &["manage data-science-model-deployments"]),
-        // An alarm shows what it measures: who reads one must be allowed to read its metric.
+        // Reading an alarm needs the permission to read its metric.
         Operation::new("oci:GetAlarm", &["manage alarms", "read metrics"]),
         Operation::new("oci:ListAlarms", &["manage alarms"]),
         Operation::new("oci:ListWorkRequests", &["read data-science-work-requests"]),
@@ -53,20 +52,20 @@ pub const TARGET: Target = Target {
     pair: PairSupport::Written { ensure: ensure_pair, delete: delete_pair },
 };
 
-/// What only a model deployment needs of an observation, for its calls.
+/// The part of an observation that only the calls of a model deployment need.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
-    /// For `if-match`.
+    /// The deployment's etag, for `if-match`.
     pub etag: String,
-    /// Where it lives; its paired alarm lives there when the firing alarm cannot be read.
+    /// Its compartment. A new paired alarm is created here if the firing alarm cannot be read.
     pub compartment: String,
-    /// `modelDeploymentConfigurationDetails` as it was read. An update is this with one leaf changed.
+    /// `modelDeploymentConfigurationDetails` as it was read. An update changes one setting of it.
     pub configuration: Arc<Value>,
-    /// Its freeform tags. An update writes them whole.
+    /// Its freeform tags. An update replaces all of them.
     pub tags: Arc<Tags>,
-    /// The alarm that fired as it is set, where it could be read.
+    /// The definition of the alarm that fired, if it could be read.
     pub alarm: Option<OciAlarm>,
-    /// The paired alarm as it is set.
+    /// The definition of the paired alarm, if it exists.
     pub pair: Option<OciAlarm>,
 }
 
@@ -77,7 +76,7 @@ impl Facts {
     }
 }
 
-/// An alarm as Monitoring describes it. It notifies topics and nothing else.
+/// An alarm, from its definition. It only notifies topics.
 pub fn observed(id: &str, etag: Option<String>, alarm: &OciAlarm, ours: bool) -> ObservedAlarm {
     ObservedAlarm {
         id: id.to_owned(),
@@ -92,30 +91,30 @@ pub fn observed(id: &str, etag: Option<String>, alarm: &OciAlarm, ours: bool) ->
 /// The namespace of a model deployment's metrics.
 pub const NAMESPACE: &str = "oci_datascience_modeldeploy";
 
-/// How every freeform tag of ours begins.
+/// The prefix of every freeform tag of ours.
 pub const TAG_PREFIX: &str = "stepladder:";
-/// The freeform tags that make an alarm ours: which target it serves, and as which pair.
+/// The freeform tags that mark an alarm as ours, with its target and its pair.
 pub const TAG_TARGET: &str = "stepladder:target";
 /// See [`TAG_TARGET`].
 pub const TAG_PAIR: &str = "stepladder:pair";
-/// The freeform tag of a deployment that says when its last change was asked for, and to which shape.
+/// The freeform tag of a deployment that records when its last change was requested, and to which shape.
 pub const TAG_CHANGED: &str = "stepladder:changed";
-/// The freeform tag of a deployment that says which shape could not be had.
+/// The freeform tag of a deployment that records an infeasible shape.
 pub const TAG_INFEASIBLE: &str = "stepladder:infeasible";
 
-/// How refusals begin that say nothing of the shape.
+/// The beginnings of refusals that are not about the shape.
 const NOT_THE_SHAPE: [&str; 3] = ["401 ", "403 ", "409 "];
 
-/// The lifecycle states in which the service takes an update. See the reference of `UpdateModelDeployment`.
+/// The lifecycle states in which the service accepts an update. See the reference of `UpdateModelDeployment`.
 const SETTLED: [&str; 2] = ["ACTIVE", "NEEDS_ATTENTION"];
 
-/// The lifecycle states out of which no alarm brings a deployment.
+/// The lifecycle states that no alarm can change: failed, stopped or being deleted.
 const GONE: [&str; 4] = ["DELETING", "DELETED", "FAILED", "INACTIVE"];
 
-/// Metric names as this namespace spells them; policies may write them in either cloud's way.
+/// Metric names as this namespace spells them. Policies may use either cloud's spelling.
 const METRICS: [&str; 3] = ["CpuUtilization", "MemoryUtilization", "PredictBandwidth"];
 
-/// The service's utilizations are percentages, of any shape.
+/// The value of a metric at full utilization: utilizations are percentages, whatever the shape.
 fn full(metric: &str, _rung: Option<&Rung>) -> Option<f64> {
     Resource::of(metric).map(|_| 100.0)
 }
@@ -124,40 +123,44 @@ fn resize(change: Resize, calls: &mut Vec<platform::Call>, _notes: &mut Vec<Stri
     let Resize { observed, axis, to, recent, now, .. } = change;
     let Some(Facts { etag, configuration, tags, .. }) = Facts::of(observed) else { return };
     let Some(configuration) = Update::to(configuration, axis, to) else { return };
+    let shape = (axis == Axis::Shape).then(|| to.rung().into_owned());
     let update = Call::UpdateModelDeployment {
         id: observed.target.to_string(),
         if_match: etag.clone(),
         configuration,
-        stamp: Stamp::of(tags, &observed.infeasible, (axis, to), now, recent),
+        stamp: Stamp::of(tags, &observed.infeasible, shape, now, recent),
     };
     calls.push(update.into());
 }
 
-/// A shape that was refused is remembered; of what else was not accepted nothing is left.
-fn after_rejection(RejectedUpdate { observed, infeasible, .. }: &RejectedUpdate) -> Vec<platform::Call> {
+/// Records an infeasible shape. Other rejected updates need no follow-up, because they have changed nothing.
+fn after_rejection(rejected: &RejectedUpdate) -> Vec<platform::Call> {
+    let RejectedUpdate { observed, infeasible, .. } = rejected;
     let (Some(Facts { tags, .. }), Some(infeasible)) = (Facts::of(observed), infeasible) else {
         return Vec::new();
     };
-    // Of a permission, or of a conflict, the shape is not to blame.
+    // A missing permission or a conflict says nothing about the shape.
     if NOT_THE_SHAPE.iter().any(|status| infeasible.why.starts_with(status)) {
         return Vec::new();
     }
     let mut tags = Tags::clone(tags);
-    tags.extend([notes::noted(infeasible)]);
+    tags.extend([notes::infeasible_tag(infeasible)]);
     vec![Call::TagModelDeployment { id: observed.target.to_string(), tags }.into()]
 }
 
 fn ensure_pair(request: PairRequest, _notes: &mut Vec<String>) -> Option<platform::Call> {
     let PairRequest { pair, observed, fired, .. } = request;
-    let alarm = paired(request);
-    let existing = observed.pair.as_ref().filter(|known| known.ours);
-    let set = Facts::of(observed).and_then(|facts| facts.pair.as_ref());
+    let alarm = pair_alarm(request);
+    let existing = observed.pair.as_ref().filter(|pair| pair.ours);
+    let definition = Facts::of(observed).and_then(|facts| facts.pair.as_ref());
     match existing {
-        Some(known) if set.is_some_and(|set| is_as_wanted(set, known.etag.is_some(), &alarm)) => None,
+        Some(pair) if definition.is_some_and(|found| is_up_to_date(found, pair.etag.is_some(), &alarm)) => {
+            None
+        }
         Some(ObservedAlarm { id, etag, .. }) => {
             Some(Call::UpdateAlarm { id: id.clone(), if_match: etag.clone(), alarm }.into())
         }
-        // Whoever changes the deployment now has written the alarm before, perhaps after this observation of it.
+        // A concurrent change creates the alarm before it sends its update, perhaps after this observation.
         None if observed.lifecycle != Lifecycle::Settled => None,
         None => {
             let [retry_token, next_token] = retry_tokens(pair, observed, fired);
@@ -166,34 +169,34 @@ fn ensure_pair(request: PairRequest, _notes: &mut Vec<String>) -> Option<platfor
     }
 }
 
-/// Whether an alarm is what it should be. A list, which tells no etag, leaves some members out.
-fn is_as_wanted(set: &OciAlarm, is_whole: bool, alarm: &OciAlarm) -> bool {
-    let mut set = set.clone();
-    if !is_whole {
-        set.repeat.clone_from(&alarm.repeat);
-        set.pending.clone_from(&alarm.pending);
-        set.body.clone_from(&alarm.body);
+/// Whether an alarm has the desired definition. One from a list is incomplete: it has no etag and lacks some members.
+fn is_up_to_date(found: &OciAlarm, is_complete: bool, desired: &OciAlarm) -> bool {
+    let mut found = found.clone();
+    if !is_complete {
+        found.repeat.clone_from(&desired.repeat);
+        found.pending.clone_from(&desired.pending);
+        found.body.clone_from(&desired.body);
     }
-    set.says_the_same(alarm)
+    found.is_equivalent(desired)
 }
 
-/// The low alarm: grouped over instances, because one idle replica is not an idle deployment. Compartments
-/// and severity are those of the firing alarm at first, and then stay what they are.
-fn paired(request: PairRequest) -> OciAlarm {
+/// The paired alarm as the policy defines it. It is grouped over instances, because one idle replica is not an idle
+/// deployment. A new pair takes compartments and severity from the firing alarm; an existing pair keeps them.
+fn pair_alarm(request: PairRequest) -> OciAlarm {
     let PairRequest { pair, observed, notifies, .. } = request;
     let facts = Facts::of(observed);
     let existing = facts.and_then(|facts| facts.pair.as_ref());
-    let like = existing.or(facts.and_then(|facts| facts.alarm.as_ref()));
+    let template = existing.or(facts.and_then(|facts| facts.alarm.as_ref()));
     let home = facts.map_or("", |facts| facts.compartment.as_str());
     let metric = spelled(&pair.metric);
     let target = &observed.target;
-    // What an operator has tagged it with besides stays.
+    // An operator's own tags stay.
     let mut tags = existing.map(|alarm| alarm.tags.clone()).unwrap_or_default();
     tags.extend(marker(target, &pair.alarm));
     OciAlarm {
         name: pair.alarm.clone(),
-        compartment: like.map_or(home, |alarm| &alarm.compartment).to_owned(),
-        metric_compartment: like.map_or(home, |alarm| &alarm.metric_compartment).to_owned(),
+        compartment: template.map_or(home, |alarm| &alarm.compartment).to_owned(),
+        metric_compartment: template.map_or(home, |alarm| &alarm.metric_compartment).to_owned(),
         namespace: NAMESPACE.into(),
         query: [
             metric,
@@ -205,10 +208,10 @@ fn paired(request: PairRequest) -> OciAlarm {
             &written(pair.below),
         ]
         .concat(),
-        severity: like.map_or("INFO".into(), |alarm| alarm.severity.clone()),
+        severity: template.map_or("INFO".into(), |alarm| alarm.severity.clone()),
         destinations: notifies,
         repeat: Some(["PT", &pair.repeat.as_mins().to_string(), "M"].concat()),
-        // The interval of the query is what it has to wait for; Monitoring's least comes on top.
+        // The query's interval already delays the alarm, so the pending duration is Monitoring's minimum.
         pending: Some("PT1M".into()),
         enabled: true,
         body: Some(["Takes back what stepladder added to ", target.as_str(), "."].concat()),
@@ -216,9 +219,9 @@ fn paired(request: PairRequest) -> OciAlarm {
     }
 }
 
-/// A metric as its namespace spells it, where it is one of those known.
+/// A metric's name as its namespace spells it; the name itself if it is not a metric of this namespace.
 pub fn spelled(metric: &str) -> &str {
-    METRICS.iter().find(|known| known.eq_ignore_ascii_case(metric)).copied().unwrap_or(metric)
+    METRICS.iter().find(|name| name.eq_ignore_ascii_case(metric)).copied().unwrap_or(metric)
 }
 
 /// An interval of a query: `1m` to `60m`, `1h` to `24h`, `1d`.
@@ -230,18 +233,19 @@ pub fn interval(window: SignedDuration) -> String {
     }
 }
 
-/// The tags of the paired alarm of a target.
+/// The tags that mark the paired alarm of a target.
 pub fn marker(target: &TargetId, pair: &str) -> [(String, String); 2] {
     [(TAG_TARGET, target.as_str()), (TAG_PAIR, pair)].map(|(key, value)| (key.to_owned(), value.to_owned()))
 }
 
-/// Whether an alarm is the paired alarm of a target: by its tags, never by its name.
+/// Whether an alarm is the paired alarm of a target: its tags decide, never its name.
 pub fn is_ours(alarm: &OciAlarm, target: &TargetId, pair: &str) -> bool {
     marker(target, pair).iter().all(|(key, value)| alarm.tags.get(key) == Some(value))
 }
 
-/// Whatever sees the deployment as it is now must create one alarm, so its etag makes the token. The next token
-/// is that of an event besides: one whose alarm was deleted since is refused for a day.
+/// The tokens of the call that creates a pair. All observations of the deployment in its current state must create one
+/// alarm, so the etag is part of the first. If its alarm has been deleted since, the service refuses that token for a
+/// day, so the second depends on the event, too.
 fn retry_tokens(pair: &Pair, observed: &Observation, fired: Option<Timestamp>) -> [RetryToken; 2] {
     let token = RetryToken::of((observed.target.as_str(), &pair.alarm, etag(observed)));
     [token, RetryToken::of((token, fired.unwrap_or_default()))]
@@ -251,8 +255,9 @@ fn etag(observed: &Observation) -> &str {
     Facts::of(observed).map_or("", |facts| facts.etag.as_str())
 }
 
-fn delete_pair(alarm: &ObservedAlarm, of: Option<&Observation>) -> platform::Call {
-    let unless_changed = of.map(|of| Unchanged { id: of.target.to_string(), etag: etag(of).to_owned() });
+fn delete_pair(alarm: &ObservedAlarm, observed: Option<&Observation>) -> platform::Call {
+    let unless_changed = observed
+        .map(|observed| Unchanged { id: observed.target.to_string(), etag: etag(observed).to_owned() });
     Call::DeleteAlarm {
         unless_changed,
         id: alarm.id.clone(),

@@ -1,14 +1,14 @@
-//! What an OCI alarm's query tells: `CpuUtilization[5m]{resourceId = "x"}.grouping().mean() > 80`.
+//! Reads an OCI alarm's MQL query: `CpuUtilization[5m]{resourceId = "x"}.grouping().mean() > 80`.
 //!
-//! Not a parser of the language: what is not understood is `None`.
+//! This is not a parser of the whole language. Each reader returns `None` for what it does not understand.
 
 use jiff::SignedDuration;
 
 use crate::alarm;
 
-/// On which side of the threshold the alarm fires.
+/// The side of the threshold on which an alarm fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
+pub(crate) enum FiringSide {
     /// `>` and `>=`.
     Above,
     /// `<` and `<=`.
@@ -17,8 +17,8 @@ pub(crate) enum Side {
     Either,
 }
 
-impl Side {
-    /// The side, where it is one.
+impl FiringSide {
+    /// The side, if it is exactly one.
     pub(crate) fn one(self) -> Option<alarm::Side> {
         match self {
             Self::Above => Some(alarm::Side::Above),
@@ -28,32 +28,32 @@ impl Side {
     }
 }
 
-/// The end of a query: `> 80`.
+/// The comparison at the end of a query: `> 80`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Comparison {
-    /// On which side the alarm fires.
-    pub(crate) side: Side,
+    /// The side on which the alarm fires.
+    pub(crate) side: FiringSide,
     /// The number compared with.
     pub(crate) threshold: f64,
 }
 
 impl Comparison {
-    /// How far beyond the threshold a value lies; the greater the worse.
+    /// How far a value is beyond the threshold; a greater excess is worse.
     fn excess(self, value: f64) -> f64 {
         match self.side {
-            Side::Above => value - self.threshold,
-            Side::Below => self.threshold - value,
-            Side::Either => (value - self.threshold).abs(),
+            FiringSide::Above => value - self.threshold,
+            FiringSide::Below => self.threshold - value,
+            FiringSide::Either => (value - self.threshold).abs(),
         }
     }
 
-    /// The value that lies furthest beyond the threshold.
+    /// The value that is furthest beyond the threshold.
     pub(crate) fn worst(self, values: impl Iterator<Item = f64>) -> Option<f64> {
         values.max_by(|a, b| self.excess(*a).total_cmp(&self.excess(*b)))
     }
 }
 
-/// The name before the first `[`.
+/// The metric's name: the text before the first `[`.
 pub(crate) fn metric(query: &str) -> Option<&str> {
     let before = query.split_once('[')?.0.trim_end();
     let name = match before.strip_suffix(['"', '\'']) {
@@ -64,7 +64,7 @@ pub(crate) fn metric(query: &str) -> Option<&str> {
     (!name.is_empty()).then_some(name)
 }
 
-/// The longest of the intervals in square brackets: so far back reaches the data that was looked at.
+/// The longest of the intervals in square brackets, which is how far back the evaluated data reaches.
 pub(crate) fn window(query: &str) -> Option<SignedDuration> {
     outline(query).split('[').skip(1).filter_map(|rest| interval(rest.split_once(']')?.0.trim())).max()
 }
@@ -91,15 +91,15 @@ pub(crate) fn comparison(query: &str) -> Option<Comparison> {
     let at = outline.rfind(['<', '>', '='])?;
     let (before, rest) = (outline.get(..at)?, outline.get(at..)?);
     let side = match (rest.chars().next()?, before.chars().last()) {
-        ('>', _) | ('=', Some('>')) => Side::Above,
-        ('<', _) | ('=', Some('<')) => Side::Below,
-        ('=', Some('=' | '!')) => Side::Either,
+        ('>', _) | ('=', Some('>')) => FiringSide::Above,
+        ('<', _) | ('=', Some('<')) => FiringSide::Below,
+        ('=', Some('=' | '!')) => FiringSide::Either,
         _ => return None,
     };
     Some(Comparison { side, threshold: plain_number(rest.get(1..)?)? })
 }
 
-/// A number that is followed by nothing that would change it.
+/// A number, unless an operator follows that changes its value.
 fn plain_number(text: &str) -> Option<f64> {
     let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
     let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c))).unwrap_or(text.len());
@@ -108,8 +108,7 @@ fn plain_number(text: &str) -> Option<f64> {
     number.parse().ok().filter(|number: &f64| ends && number.is_finite())
 }
 
-/// The deployments that the query's predicates name: `resourceId = "x"`, and nothing less exact. Stops after one more
-/// than so many.
+/// The deployments that the query's predicates name exactly: `resourceId = "x"`. Stops after `most` + 1 of them.
 pub(crate) fn resource_ids(query: &str, most: usize) -> Vec<&str> {
     const KEY: &str = "resourceid";
     let folded = query.to_ascii_lowercase();
@@ -135,7 +134,7 @@ fn quoted_text(text: &str) -> Option<&str> {
     (!id.trim().is_empty()).then(|| id.trim())
 }
 
-/// The query without quoted texts and without predicates, which may hold any character.
+/// The query without quoted texts and predicates, because these may hold any character.
 fn outline(query: &str) -> String {
     let (mut quote, mut braces) = (None, 0_usize);
     let mut outline = String::new();
@@ -162,10 +161,10 @@ mod tests {
     const PLAIN: &str = "CpuUtilization[5m]{resourceId = \"ocid1.x\"}.grouping().mean() > 80";
 
     #[test]
-    fn a_plain_query_tells_everything() {
+    fn a_plain_query_is_read_completely() {
         assert_eq!(metric(PLAIN), Some("CpuUtilization"));
         assert_eq!(window(PLAIN), Some(SignedDuration::from_mins(5)));
-        assert_eq!(comparison(PLAIN), Some(Comparison { side: Side::Above, threshold: 80.0 }));
+        assert_eq!(comparison(PLAIN), Some(Comparison { side: FiringSide::Above, threshold: 80.0 }));
         assert_eq!(resource_ids(PLAIN, 100), ["ocid1.x"]);
     }
 
@@ -185,13 +184,13 @@ mod tests {
     #[test]
     fn comparisons() {
         let read = |query: &str| comparison(query).map(|found| (found.side, found.threshold));
-        assert_eq!(read("A[1m].mean() >= 80.5"), Some((Side::Above, 80.5)));
-        assert_eq!(read("A[1m].mean()<-10"), Some((Side::Below, -10.0)));
-        assert_eq!(read("A[1m].mean() <= 1e3"), Some((Side::Below, 1000.0)));
-        assert_eq!(read("(A[1m].mean() > (80))"), Some((Side::Above, 80.0)));
-        assert_eq!(read("bytes-in[1m].mean() > 80"), Some((Side::Above, 80.0)));
-        assert_eq!(read("A[1m].mean() != 0"), Some((Side::Either, 0.0)));
-        assert_eq!(read("A[1m].mean() > 80 && B[1m].mean() < 10"), Some((Side::Below, 10.0)));
+        assert_eq!(read("A[1m].mean() >= 80.5"), Some((FiringSide::Above, 80.5)));
+        assert_eq!(read("A[1m].mean()<-10"), Some((FiringSide::Below, -10.0)));
+        assert_eq!(read("A[1m].mean() <= 1e3"), Some((FiringSide::Below, 1000.0)));
+        assert_eq!(read("(A[1m].mean() > (80))"), Some((FiringSide::Above, 80.0)));
+        assert_eq!(read("bytes-in[1m].mean() > 80"), Some((FiringSide::Above, 80.0)));
+        assert_eq!(read("A[1m].mean() != 0"), Some((FiringSide::Either, 0.0)));
+        assert_eq!(read("A[1m].mean() > 80 && B[1m].mean() < 10"), Some((FiringSide::Below, 10.0)));
         for none in [
             "A[1m].mean() in (20, 80)",
             "A[1m].mean() not in(20,80)",
@@ -210,9 +209,9 @@ mod tests {
     #[test]
     fn the_furthest_beyond_the_threshold() {
         let worst = |side, threshold| Comparison { side, threshold }.worst([85.0, 92.0, 5.0].into_iter());
-        assert_eq!(worst(Side::Above, 80.0), Some(92.0));
-        assert_eq!(worst(Side::Below, 90.0), Some(5.0));
-        assert_eq!(worst(Side::Either, 80.0), Some(5.0));
+        assert_eq!(worst(FiringSide::Above, 80.0), Some(92.0));
+        assert_eq!(worst(FiringSide::Below, 90.0), Some(5.0));
+        assert_eq!(worst(FiringSide::Either, 80.0), Some(5.0));
     }
 
     #[test]

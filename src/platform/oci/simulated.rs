@@ -1,4 +1,4 @@
-//! Simulated OCI: model deployments with their etags and tags, Monitoring alarms, which repeat, and Notifications.
+//! Simulated OCI: model deployments with etags and tags, Monitoring alarms, which repeat, and Notifications.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::alarm::OciAlarm;
 use super::call::{Call, RetryToken, Unchanged};
-use super::model_deployment::configuration::{self, ConfiguredSize, Update};
-use super::model_deployment::notes::{self, Stamp};
+use super::model_deployment::configuration::{self, ConfiguredSize};
+use super::model_deployment::notes;
 use super::model_deployment::{self, NAMESPACE, TAG_PAIR, TARGET};
 use super::mql;
 use super::provision::{
@@ -23,7 +23,7 @@ use crate::platform::simulated::{
 use crate::platform::{AlarmDefinition, Error, Facts, Observation, ObserveRequest};
 use crate::tags::{self, Tags};
 
-/// Its part of the simulated cloud.
+/// The part of OCI in the simulated cloud.
 pub(super) const SIMULATION: Simulation = Simulation {
     shape: "VM.Standard2.2",
     states: STATES,
@@ -33,23 +33,23 @@ pub(super) const SIMULATION: Simulation = Simulation {
     alarm_id,
 };
 
-/// The words for a settled deployment, and for one that is being changed.
+/// The deployment states settled and being updated.
 const STATES: [&str; 2] = ["ACTIVE", "UPDATING"];
 
-/// The compartment of everything.
+/// The compartment of all simulated resources.
 const COMPARTMENT: &str = "ocid1.compartment.oc1..simulated";
 
 /// The topic that simulated alarms notify.
 const TOPIC: &str = "ocid1.onstopic.oc1..simulated";
 
-/// What OCI gives a load balancer that is not told otherwise, in Mbps.
+/// The default bandwidth of a load balancer, in Mbps.
 const BANDWIDTH: u32 = 10;
 
 /// Sends one call.
 pub(in crate::platform) fn send(world: &mut World, call: &Call) -> Result<String, Error> {
     match call {
         Call::UpdateModelDeployment { id, if_match, configuration, stamp } => {
-            update_model_deployment(world, id, if_match, (configuration, stamp))
+            update_model_deployment(world, id, if_match, &configuration.body(), stamp.tags())
         }
         Call::TagModelDeployment { id, tags } => Ok(world.tag_deployment(id, tags)),
         Call::CreateAlarm { alarm, retry_token, next_token } => {
@@ -69,7 +69,7 @@ pub(in crate::platform) fn send(world: &mut World, call: &Call) -> Result<String
     }
 }
 
-/// What an observation finds of a model deployment.
+/// Observes a model deployment.
 fn observe(world: &World, found: &SimulatedDeployment, request: &ObserveRequest) -> Observation {
     let (status, lifecycle) = lifecycle(found, request);
     let configured = configured(found);
@@ -111,7 +111,7 @@ fn observe(world: &World, found: &SimulatedDeployment, request: &ObserveRequest)
     Observation { deployment, facts: Facts::Oci(facts) }
 }
 
-/// The alarm that must have fired. A pair carries the marker.
+/// The definition of the alarm that fired; for a pair, with the marker.
 fn firing_alarm(_world: &World, request: &ObserveRequest, fired: &FiringAlarm) -> AlarmDefinition {
     let FiringAlarm { metric, threshold, minutes, above, is_pair } = fired;
     let target = request.target;
@@ -148,17 +148,17 @@ pub(in crate::platform) fn measured(alarm: &OciAlarm) -> Option<Measured<'_>> {
     Some(Measured {
         target: (*mql::resource_ids(&alarm.query, 1).first()?).to_owned(),
         metric: mql::metric(&alarm.query)?,
-        above: comparison.side == mql::Side::Above,
+        above: comparison.side == mql::FiringSide::Above,
         threshold: comparison.threshold,
         window: mql::window(&alarm.query)?,
         repeat: alarm.repeat.as_deref().and_then(|text| text.parse().ok()),
     })
 }
 
-/// The message that Notifications hands on.
+/// The message that Notifications delivers.
 pub(in crate::platform) fn message(
     alarm: &OciAlarm,
-    known: &WorldAlarm,
+    world_alarm: &WorldAlarm,
     event: AlarmEvent,
     now: Timestamp,
     value: f64,
@@ -169,14 +169,14 @@ pub(in crate::platform) fn message(
         AlarmEvent::Cleared => ("FIRING_TO_OK", "OK"),
     };
     json!({
-        "dedupeKey": known.id,
+        "dedupeKey": world_alarm.id,
         "title": alarm.name,
         "type": kind,
         "severity": alarm.severity,
         "timestampEpochMillis": now.as_millisecond(),
         "timestamp": now.to_string(),
         "alarmMetaData": [{
-            "id": known.id,
+            "id": world_alarm.id,
             "status": status,
             "severity": alarm.severity,
             "namespace": alarm.namespace,
@@ -194,29 +194,30 @@ pub(in crate::platform) fn is_a_pair(alarm: &OciAlarm) -> bool {
     alarm.tags.contains_key(TAG_PAIR)
 }
 
-/// What exists of what the policy wants provisioned.
+/// The existing resources among those that `provision` manages.
 pub(in crate::platform) fn existing(world: &World, desired: &Desired) -> Existing {
-    let is_it = |found: &&ExistingTopic| match &desired.topic {
+    let is_desired = |found: &&ExistingTopic| match &desired.topic {
         Topic::Named(name) => found.name == *name,
         Topic::Given(id) => found.id == *id,
     };
-    let topic = world.topics.iter().find(is_it).cloned();
-    let listens = |found: &&ExistingSubscription| topic.as_ref().is_some_and(|topic| topic.id == found.topic);
-    let subscriptions = world.subscriptions.iter().filter(listens).cloned().collect();
+    let topic = world.topics.iter().find(is_desired).cloned();
+    let of_topic =
+        |found: &&ExistingSubscription| topic.as_ref().is_some_and(|topic| topic.id == found.topic);
+    let subscriptions = world.subscriptions.iter().filter(of_topic).cloned().collect();
     let alarms = world.alarms.iter().filter_map(|alarm| existing_alarm(alarm, &desired.alarm_homes()));
     Existing { topic, subscriptions, alarms: alarms.collect() }
 }
 
-fn existing_alarm(known: &WorldAlarm, compartments: &[&str]) -> Option<ExistingAlarm> {
-    let AlarmDefinition::Oci(alarm) = &known.definition else { return None };
+fn existing_alarm(world_alarm: &WorldAlarm, compartments: &[&str]) -> Option<ExistingAlarm> {
+    let AlarmDefinition::Oci(alarm) = &world_alarm.definition else { return None };
     compartments.contains(&alarm.compartment.as_str()).then(|| ExistingAlarm {
-        id: known.id.clone(),
-        etag: Some(known.revision.to_string()),
+        id: world_alarm.id.clone(),
+        etag: Some(world_alarm.revision.to_string()),
         alarm: alarm.clone(),
     })
 }
 
-/// What `GetModelDeployment` would tell of its configuration.
+/// The configuration that `GetModelDeployment` returns.
 fn configuration_of(found: &SimulatedDeployment) -> Value {
     if let Some(configuration) = &found.configuration {
         return configuration.clone();
@@ -237,14 +238,19 @@ fn configuration_of(found: &SimulatedDeployment) -> Value {
     })
 }
 
-/// What its configuration tells.
+/// The size in its configuration.
 fn configured(found: &SimulatedDeployment) -> ConfiguredSize {
     configuration::read(&configuration_of(found), Some(found.instances))
 }
 
-/// Asks for what a configuration tells; `None` where that is more than one change.
-fn asked_for(found: &SimulatedDeployment, asked: &Value, completes: Timestamp) -> Option<PendingUpdate> {
-    let (before, after) = (configured(found).size, configuration::read(asked, Some(found.instances)).size);
+/// The update to a requested configuration; `None` if it changes more than one axis.
+fn pending_update(
+    found: &SimulatedDeployment,
+    requested: &Value,
+    completes: Timestamp,
+) -> Option<PendingUpdate> {
+    let (before, after) =
+        (configured(found).size, configuration::read(requested, Some(found.instances)).size);
     let changes = [
         before.instances != after.instances,
         before.rung() != after.rung(),
@@ -255,7 +261,7 @@ fn asked_for(found: &SimulatedDeployment, asked: &Value, completes: Timestamp) -
         instances: after.instances,
         flex: after.flex,
         bandwidth_mbps: if changes[2] { after.bandwidth_mbps } else { found.bandwidth_mbps },
-        configuration: found.configuration.as_ref().map(|_| asked.clone()),
+        configuration: found.configuration.as_ref().map(|_| requested.clone()),
         shape: after.shape,
         completes,
     })
@@ -265,10 +271,10 @@ fn update_model_deployment(
     world: &mut World,
     id: &str,
     if_match: &str,
-    update: (&Update, &Stamp),
+    configuration: &Value,
+    tags: Tags,
 ) -> Result<String, Error> {
     let operation = "oci:UpdateModelDeployment";
-    let (configuration, tags) = (update.0.body(), update.1.tags());
     let now = world.clock;
     let takes = world.update_takes();
     let found = world.deployments.get_mut(id).ok_or_else(|| Error::NotFound {
@@ -282,7 +288,7 @@ fn update_model_deployment(
     }
     check_revision(operation, &found.etag(), Some(if_match))?;
     let completes = now.checked_add(takes).unwrap_or(now);
-    let Some(change) = asked_for(found, &configuration, completes) else {
+    let Some(change) = pending_update(found, configuration, completes) else {
         return Err(Error::Refused {
             operation: operation.to_owned(),
             message: "400 InvalidParameter: change the count, the shape or the bandwidth, and one of them"
@@ -302,7 +308,7 @@ fn update_model_deployment(
 }
 
 impl World {
-    /// A topic's name is unique, so a second one is refused, but for a retry.
+    /// Creates a topic. Its name is unique, so a second one is refused, unless it is a retry.
     fn create_topic(
         &mut self,
         name: &str,
@@ -312,7 +318,7 @@ impl World {
         if let Some(id) = self.tokens.get(&retry_token.to_string()) {
             return Ok(format!("topic {id} exists already"));
         }
-        if self.topics.iter().any(|known| known.name == name) {
+        if self.topics.iter().any(|topic| topic.name == name) {
             return Err(Error::Refused {
                 operation: "oci:CreateTopic".to_owned(),
                 message: format!("409 Conflict: there is a topic `{name}`"),
@@ -320,15 +326,15 @@ impl World {
         }
         let id = self.next_id("onstopic");
         self.tokens.insert(retry_token.to_string(), id.clone());
-        let told = format!("topic {id}");
+        let answer = format!("topic {id}");
         self.topics.push(ExistingTopic { id, name: name.to_owned(), etag: None, tags: tags.clone() });
-        Ok(told)
+        Ok(answer)
     }
 
-    /// A topic's subscriptions go with it.
+    /// Deletes a topic with its subscriptions.
     fn delete_topic(&mut self, id: &str) -> String {
-        self.topics.retain(|known| known.id != id);
-        self.subscriptions.retain(|known| known.topic != id);
+        self.topics.retain(|topic| topic.id != id);
+        self.subscriptions.retain(|subscription| subscription.topic != id);
         "deleted".to_owned()
     }
 
@@ -338,14 +344,14 @@ impl World {
         function: &str,
         tags: &BTreeMap<String, String>,
     ) -> Result<String, Error> {
-        if !self.topics.iter().any(|known| known.id == topic) {
+        if !self.topics.iter().any(|existing| existing.id == topic) {
             return Err(Error::NotFound {
                 operation: "oci:CreateSubscription".to_owned(),
                 message: format!("404 NotAuthorizedOrNotFound: `{topic}`"),
             });
         }
         let id = self.next_id("onssubscription");
-        let told = format!("subscription {id}");
+        let answer = format!("subscription {id}");
         self.subscriptions.push(ExistingSubscription {
             id,
             topic: topic.to_owned(),
@@ -354,15 +360,15 @@ impl World {
             etag: None,
             tags: tags.clone(),
         });
-        Ok(told)
+        Ok(answer)
     }
 
     fn delete_subscription(&mut self, id: &str) -> String {
-        self.subscriptions.retain(|known| known.id != id);
+        self.subscriptions.retain(|subscription| subscription.id != id);
         "deleted".to_owned()
     }
 
-    /// The alarms that carry the marker of the pair, which names do not tell apart.
+    /// The alarms that carry the marker of the pair. Their names are not unique.
     fn pairs_of(&self, request: &ObserveRequest) -> Vec<(ObservedAlarm, OciAlarm)> {
         let Some(pair) = request.pair else { return Vec::new() };
         let paired = |alarm: &WorldAlarm| {
@@ -373,7 +379,7 @@ impl World {
         self.alarms.iter().filter_map(paired).collect()
     }
 
-    /// A token whose alarm has been deleted since is spent, and the next one counts.
+    /// Creates an alarm, once per token. If the alarm of a token has been deleted since, the next token is used.
     fn create_alarm(&mut self, alarm: &OciAlarm, tokens: [RetryToken; 2]) -> Result<String, Error> {
         for token in tokens.map(|token| token.to_string()) {
             let Some(id) = self.tokens.get(&token) else {
@@ -382,7 +388,7 @@ impl World {
                 self.alarms.push(WorldAlarm::new(&id, AlarmDefinition::Oci(alarm.clone())));
                 return Ok(format!("alarm {id}"));
             };
-            if self.alarms.iter().any(|known| known.id == *id) {
+            if self.alarms.iter().any(|existing| existing.id == *id) {
                 return Ok(format!("alarm {id} exists already"));
             }
         }
@@ -393,11 +399,12 @@ impl World {
     }
 
     fn update_alarm(&mut self, id: &str, if_match: Option<&str>, alarm: &OciAlarm) -> Result<String, Error> {
-        // It stood when it was observed, so somebody has deleted it since.
-        let found = self.alarms.iter_mut().find(|known| known.id == id).ok_or_else(|| Error::LostRace {
-            operation: "oci:UpdateAlarm".to_owned(),
-            message: format!("404 NotAuthorizedOrNotFound: `{id}`"),
-        })?;
+        // It existed when it was observed, so it has been deleted since.
+        let found =
+            self.alarms.iter_mut().find(|existing| existing.id == id).ok_or_else(|| Error::LostRace {
+                operation: "oci:UpdateAlarm".to_owned(),
+                message: format!("404 NotAuthorizedOrNotFound: `{id}`"),
+            })?;
         check_revision("oci:UpdateAlarm", &found.revision.to_string(), if_match)?;
         found.definition = AlarmDefinition::Oci(alarm.clone());
         found.revision += 1;

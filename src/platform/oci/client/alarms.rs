@@ -1,11 +1,11 @@
-//! Monitoring's alarms: found by their tags, read and written whole.
+//! Reads and writes the alarms of OCI Monitoring.
 
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::api::{Api, Ask, Service, segment};
+use super::api::{Api, ApiRequest, Service, segment};
 use super::errors::token_is_spent;
-use super::told::{stands, tags, word};
+use super::told::{exists, tags, word};
 use crate::platform::Error;
 use crate::platform::ObserveRequest;
 use crate::platform::oci::alarm::OciAlarm;
@@ -13,88 +13,90 @@ use crate::platform::oci::call::RetryToken;
 use crate::platform::oci::model_deployment::{TAG_PREFIX, is_ours};
 use crate::platform::oci::provision::ExistingAlarm;
 
-/// The alarm of an OCID; `None` when it cannot be seen, as that of a message that was written by hand.
+/// Reads an alarm by its OCID; `None` if it does not exist or cannot be read, as for a hand-written message.
 pub(super) async fn get(api: &Api, id: &str) -> Result<Option<ExistingAlarm>, Error> {
     if id.is_empty() {
         return Ok(None);
     }
-    let ask = Ask::get("oci:GetAlarm", Service::Monitoring, path(id));
-    match api.ask(ask).await {
-        Ok(answer) => Ok(seen(&answer.body, answer.etag)),
-        // Whether the permission is missing is told by the list of alarms, which takes the same one.
+    let api_request = ApiRequest::get("oci:GetAlarm", Service::Monitoring, path(id));
+    match api.send(api_request).await {
+        Ok(answer) => Ok(read_alarm(&answer.body, answer.etag)),
+        // A missing permission is not reported here: listing alarms needs the same one, and reports it.
         Err(Error::Hidden { .. } | Error::NotFound { .. } | Error::Refused { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// Every alarm in a compartment, as far as a list tells of it.
+/// Every alarm in a compartment, with the members that a list contains.
 pub(super) async fn all(api: &Api, compartment: &str) -> Result<Vec<ExistingAlarm>, Error> {
-    let ask = Ask::get("oci:ListAlarms", Service::Monitoring, "/alarms").query("compartmentId", compartment);
-    Ok(api.all_pages(ask).await?.iter().filter_map(|item| seen(item, None)).collect())
+    let api_request =
+        ApiRequest::get("oci:ListAlarms", Service::Monitoring, "/alarms").query("compartmentId", compartment);
+    Ok(api.all_pages(api_request).await?.iter().filter_map(|item| read_alarm(item, None)).collect())
 }
 
-/// The alarms in a compartment that are the paired alarm a question asks about: one, or too many.
+/// The paired alarms of a request's target in a compartment: more than one if there are duplicates.
 pub(super) async fn pairs(
     api: &Api,
     request: &ObserveRequest<'_>,
     compartment: &str,
 ) -> Result<Vec<ExistingAlarm>, Error> {
     let Some(pair) = request.pair else { return Ok(Vec::new()) };
-    let ask = Ask::get("oci:ListAlarms", Service::Monitoring, "/alarms")
+    let api_request = ApiRequest::get("oci:ListAlarms", Service::Monitoring, "/alarms")
         .query("compartmentId", compartment)
         .query("displayName", &pair.alarm);
-    let listed = api.all_pages(ask).await?;
-    let seen = listed.iter().filter_map(|item| seen(item, None));
-    Ok(seen.filter(|alarm| marked(alarm, request)).collect())
+    let listed = api.all_pages(api_request).await?;
+    let alarms = listed.iter().filter_map(|item| read_alarm(item, None));
+    Ok(alarms.filter(|alarm| is_pair(alarm, request)).collect())
 }
 
-/// Whether an alarm carries the marker of the pair that a question asks about.
-pub(super) fn marked(alarm: &ExistingAlarm, request: &ObserveRequest) -> bool {
+/// Whether an alarm carries the marker of the request's pair.
+pub(super) fn is_pair(alarm: &ExistingAlarm, request: &ObserveRequest) -> bool {
     request.pair.is_some_and(|pair| is_ours(&alarm.alarm, request.target, &pair.alarm))
 }
 
-/// Creates an alarm, once: whoever sees the deployment as it is now has the same token.
+/// Creates an alarm. All observations of the deployment in its current state have the same token, so it is created
+/// once.
 pub(super) async fn create(api: &Api, alarm: &OciAlarm, tokens: [RetryToken; 2]) -> Result<String, Error> {
     let [token, next] = tokens;
     let created = match create_with(api, alarm, token).await {
         Err(error) if token_is_spent(&error) => create_with(api, alarm, next).await,
         created => created,
     };
-    created.map_err(|error| if token_is_spent(&error) { outrun(error) } else { error })
+    created.map_err(|error| if token_is_spent(&error) { lost_race(error) } else { error })
 }
 
-/// Others have made the alarm with either token, and deleted it again, since the look.
-fn outrun(error: Error) -> Error {
+/// Both tokens' alarms were created and deleted since the observation, so it is outdated.
+fn lost_race(error: Error) -> Error {
     let Error::Refused { operation, message } = error else { return error };
     Error::LostRace { operation, message }
 }
 
 async fn create_with(api: &Api, alarm: &OciAlarm, token: RetryToken) -> Result<String, Error> {
     let token = token.to_string();
-    let ask = Ask::new("oci:CreateAlarm", Service::Monitoring, Method::POST, "/alarms")
+    let api_request = ApiRequest::new("oci:CreateAlarm", Service::Monitoring, Method::POST, "/alarms")
         .header("opc-retry-token", Some(&token))
         .body(details(alarm));
-    let answer = api.ask(ask).await?;
+    let answer = api.send(api_request).await?;
     Ok(format!("alarm {}", word(&answer.body, "id").unwrap_or_default()))
 }
 
-/// Writes an alarm anew. One that is only known from a list is read first: it may have been edited since.
+/// Replaces an alarm. One that is only known from a list is read first, because it may have been edited since.
 pub(super) async fn update(
     api: &Api,
     id: &str,
     if_match: Option<&str>,
     alarm: &OciAlarm,
 ) -> Result<String, Error> {
-    let Some(Condition { etag }) = standing(api, "oci:UpdateAlarm", id, if_match).await? else {
+    let Some(Condition { etag }) = precondition(api, "oci:UpdateAlarm", id, if_match).await? else {
         let message = format!("`{id}` has been deleted since");
         return Err(Error::LostRace { operation: "oci:UpdateAlarm".to_owned(), message });
     };
-    let ask = Ask::new("oci:UpdateAlarm", Service::Monitoring, Method::PUT, path(id))
+    let api_request = ApiRequest::new("oci:UpdateAlarm", Service::Monitoring, Method::PUT, path(id))
         .header("if-match", etag.as_deref())
         .body(details(alarm));
-    match api.ask(ask).await {
+    match api.send(api_request).await {
         Ok(_) => Ok(format!("alarm {id}")),
-        // It stood when it was observed: either somebody has deleted it since, or it may not be written.
+        // It existed when it was observed, so it has been deleted since, or the permission is missing.
         Err(Error::Hidden { operation, message, .. }) if get(api, id).await?.is_none() => {
             Err(Error::LostRace { operation, message })
         }
@@ -102,28 +104,28 @@ pub(super) async fn update(
     }
 }
 
-/// Deletes an alarm. Already gone is success; what can be seen and not deleted is not.
+/// Deletes an alarm. If it does not exist, that is success. If it exists and cannot be deleted, that is an error.
 pub(super) async fn delete(api: &Api, id: &str, if_match: Option<&str>) -> Result<String, Error> {
-    let Some(Condition { etag }) = standing(api, "oci:DeleteAlarm", id, if_match).await? else {
+    let Some(Condition { etag }) = precondition(api, "oci:DeleteAlarm", id, if_match).await? else {
         return Ok("gone already".to_owned());
     };
-    let ask = Ask::new("oci:DeleteAlarm", Service::Monitoring, Method::DELETE, path(id))
+    let api_request = ApiRequest::new("oci:DeleteAlarm", Service::Monitoring, Method::DELETE, path(id))
         .header("if-match", etag.as_deref());
-    match api.ask(ask).await {
+    match api.send(api_request).await {
         Ok(_) => Ok("deleted".to_owned()),
-        // Whether somebody was faster, or it may not be deleted, is told by a look at it.
+        // Reading it tells a concurrent deletion from a missing permission.
         Err(Error::Hidden { .. }) if get(api, id).await?.is_none() => Ok("gone already".to_owned()),
         Err(error) => Err(error),
     }
 }
 
-/// An alarm that stands, and the etag under which it is changed.
+/// The etag of an existing alarm, for `if-match`.
 struct Condition {
     etag: Option<String>,
 }
 
-/// The alarm as it was observed, or as it is now as long as it is still marked as ours. `None` when it is gone.
-async fn standing(
+/// The observed etag, or else the current one if the alarm is still marked as ours. `None` if it does not exist.
+async fn precondition(
     api: &Api,
     operation: &'static str,
     id: &str,
@@ -144,10 +146,10 @@ fn path(id: &str) -> String {
     format!("/alarms/{}", segment(id))
 }
 
-/// An alarm as Monitoring tells of it; in a list it tells less, and no etag.
-fn seen(told: &Value, etag: Option<String>) -> Option<ExistingAlarm> {
-    stands(told).then_some(())?;
-    let word = |key: &str| word(told, key);
+/// Reads an alarm of Monitoring. In a list, an alarm has fewer members and no etag.
+fn read_alarm(resource: &Value, etag: Option<String>) -> Option<ExistingAlarm> {
+    exists(resource).then_some(())?;
+    let word = |key: &str| word(resource, key);
     let id = word("id")?;
     let alarm = OciAlarm {
         name: word("displayName")?,
@@ -156,12 +158,12 @@ fn seen(told: &Value, etag: Option<String>) -> Option<ExistingAlarm> {
         namespace: word("namespace")?.into(),
         query: word("query")?,
         severity: word("severity").unwrap_or_default().into(),
-        destinations: words(told.get("destinations")),
+        destinations: words(resource.get("destinations")),
         repeat: word("repeatNotificationDuration"),
         pending: word("pendingDuration").map(Into::into),
-        enabled: told.get("isEnabled").and_then(Value::as_bool).unwrap_or(true),
+        enabled: resource.get("isEnabled").and_then(Value::as_bool).unwrap_or(true),
         body: word("body"),
-        tags: tags(told),
+        tags: tags(resource),
     };
     Some(ExistingAlarm { id, etag, alarm })
 }
@@ -171,7 +173,7 @@ fn words(list: Option<&Value>) -> Vec<String> {
     list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// An alarm as `CreateAlarm` and `UpdateAlarm` want to be told it.
+/// The body of `CreateAlarm` and `UpdateAlarm`.
 fn details(alarm: &OciAlarm) -> Value {
     // Destructured so that a new field cannot be forgotten here.
     let OciAlarm {

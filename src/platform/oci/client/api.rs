@@ -1,4 +1,4 @@
-//! One signed request to an OCI service and its answer, tried again while there is time and a use in it.
+//! Sends signed requests to OCI services, and retries them while that is useful and there is time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,35 +10,36 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::errors;
-use super::identity::{self, Identity, RegionDomain, Source};
+use super::identity::{self, Identity, IdentitySource, RegionDomain};
 use super::signature::{Unsigned, sign};
 use crate::platform::http::{self, Http};
 use crate::platform::{Error, crypto};
 use crate::text::chain;
 
-/// One try; a service that is well answers in a tenth of it, and three tries fit into the function's minute.
-const ATTEMPT: Duration = Duration::from_secs(6);
+/// The timeout of one attempt. A healthy service needs a tenth of it, and even a few timeouts fit into the function's
+/// minute.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// The first and three more: a service that throttles has had some seconds then, and the alarm will say it again.
-const TRIES: u32 = 4;
+/// The first attempt and three retries. A throttling service has had some seconds by then, and OCI's alarms repeat.
+const MOST_ATTEMPTS: u32 = 4;
 
-/// What is waited before the second try; twice as long before each further one. OCI's own clients begin with a
-/// second, but theirs is not an invocation that somebody waits for.
+/// The pause before the first retry, doubled for each further one. OCI's SDKs begin with a second, but an invocation
+/// has little time.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// A request that would have less time than this is not begun.
-const LEAST: Duration = Duration::from_millis(200);
+/// The shortest time for an attempt: with less time left, none is made.
+const LEAST_TIME: Duration = Duration::from_millis(200);
 
-/// A page's most: what Data Science allows; the others allow more.
+/// The size of a page: the most that Data Science allows. The other services allow more.
 const PAGE: &str = "100";
 
-/// More pages than this are no answer to a question about one deployment.
+/// The most pages of a list. More cannot be about one deployment.
 const MOST_PAGES: usize = 100;
 
-/// All that RFC 3986 does not leave as it is anywhere.
+/// All characters except the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The services that are asked.
+/// The OCI services in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Service {
     DataScience,
@@ -46,60 +47,66 @@ pub(super) enum Service {
     Notifications,
 }
 
-/// The variable that overrides a service's address, its host before the region and below the domain, and the
-/// version of its API.
-type Facts = (&'static str, fn(&RegionDomain) -> String, &'static str);
+/// Where a service is, and the version of its API.
+struct ServiceDetails {
+    /// The environment variable that overrides the address.
+    variable: &'static str,
+    /// The address in a region.
+    address: fn(&RegionDomain) -> String,
+    /// The version of the API, which begins every path.
+    version: &'static str,
+}
 
 impl Service {
-    fn facts(self) -> Facts {
+    fn details(self) -> ServiceDetails {
         match self {
-            Self::DataScience => (
-                "STEPLADDER_OCI_DATASCIENCE_ENDPOINT",
-                |place| format!("https://datascience.{}.oci.{}", place.region, place.domain),
-                "20190101",
-            ),
-            // Without the `oci` that Data Science has.
-            Self::Monitoring => (
-                "STEPLADDER_OCI_MONITORING_ENDPOINT",
-                |place| format!("https://telemetry.{}.{}", place.region, place.domain),
-                "20180401",
-            ),
-            Self::Notifications => (
-                "STEPLADDER_OCI_NOTIFICATION_ENDPOINT",
-                |place| format!("https://notification.{}.{}", place.region, place.domain),
-                "20181201",
-            ),
+            Self::DataScience => ServiceDetails {
+                variable: "STEPLADDER_OCI_DATASCIENCE_ENDPOINT",
+                address: |place| format!("https://datascience.{}.oci.{}", place.region, place.domain),
+                version: "20190101",
+            },
+            // Unlike Data Science, the others have no `oci` in their hosts.
+            Self::Monitoring => ServiceDetails {
+                variable: "STEPLADDER_OCI_MONITORING_ENDPOINT",
+                address: |place| format!("https://telemetry.{}.{}", place.region, place.domain),
+                version: "20180401",
+            },
+            Self::Notifications => ServiceDetails {
+                variable: "STEPLADDER_OCI_NOTIFICATION_ENDPOINT",
+                address: |place| format!("https://notification.{}.{}", place.region, place.domain),
+                version: "20181201",
+            },
         }
     }
 }
 
-/// Whether a request may be sent again when nobody knows whether it arrived.
+/// Whether a request may be sent again if the first attempt may have arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Again {
-    /// It asks for the same thing however often it arrives.
+pub(super) enum Retry {
+    /// Always: the request is idempotent.
     Safe,
-    /// Only if it surely has not arrived.
+    /// Only if it certainly has not arrived.
     Unsent,
-    /// Never: what it would tell is not worth waiting for.
+    /// Never: the result is not worth waiting for.
     Never,
 }
 
 /// One request.
 #[derive(Debug, Clone)]
-pub(super) struct Ask<'a> {
+pub(super) struct ApiRequest<'a> {
     /// `cloud:ApiOperation`.
     pub(super) operation: &'static str,
     pub(super) service: Service,
     pub(super) method: Method,
-    /// Below the version of the API; what is not ours in it goes through [`segment`].
+    /// The path after the version of the API. Foreign text in it must be encoded by [`segment`].
     pub(super) path: String,
     pub(super) query: Vec<(&'static str, String)>,
     pub(super) headers: Vec<(&'static str, &'a str)>,
     pub(super) body: Option<Value>,
-    pub(super) again: Again,
+    pub(super) retry: Retry,
 }
 
-impl<'a> Ask<'a> {
+impl<'a> ApiRequest<'a> {
     /// A request that reads.
     pub(super) fn get(operation: &'static str, service: Service, path: impl Into<String>) -> Self {
         Self::new(operation, service, Method::GET, path)
@@ -112,7 +119,7 @@ impl<'a> Ask<'a> {
         path: impl Into<String>,
     ) -> Self {
         let (query, headers) = (Vec::new(), Vec::new());
-        Self { operation, service, method, path: path.into(), query, headers, body: None, again: Again::Safe }
+        Self { operation, service, method, path: path.into(), query, headers, body: None, retry: Retry::Safe }
     }
 
     pub(super) fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -130,8 +137,8 @@ impl<'a> Ask<'a> {
         self
     }
 
-    pub(super) fn again(self, again: Again) -> Self {
-        Self { again, ..self }
+    pub(super) fn retry(self, retry: Retry) -> Self {
+        Self { retry, ..self }
     }
 
     fn target(&self, version: &str) -> String {
@@ -142,27 +149,27 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// What a service answered to a request that it has carried out.
+/// The response to a successful request.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct ApiResponse {
     pub(super) etag: Option<String>,
     pub(super) work_request: Option<String>,
     next_page: Option<String>,
-    /// Null where the answer has none.
+    /// Null if the response has none.
     pub(super) body: Value,
 }
 
-/// A text as it may stand in a path or a query: nothing in it can lead anywhere else. As RFC 3986 has it, so that
-/// what is signed is what is sent.
+/// A text, percent-encoded for one segment of a path or one value of a query. Encoded as in RFC 3986, so that the
+/// signed text and the sent text are equal.
 pub(super) fn segment(text: &str) -> String {
-    // Dots alone would lead to another place.
+    // Dots alone would be a relative path.
     if text.bytes().all(|byte| byte == b'.') {
         return text.replace('.', "%2E");
     }
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
-/// Where the services are, or why that is not known: where nothing overrides an address, it takes a region.
+/// The addresses of the services, or why one is not known: unless it is overridden, an address needs a region.
 #[derive(Debug)]
 struct Addresses {
     data_science: Result<String, String>,
@@ -171,11 +178,12 @@ struct Addresses {
 }
 
 impl Addresses {
-    fn find(source: &Source, variable: &dyn Fn(&str) -> Option<String>) -> Self {
+    fn find(source: &IdentitySource, variable: &dyn Fn(&str) -> Option<String>) -> Self {
         let place = source.region().map_err(|error| chain(&error));
         let address = |service: Service| {
-            let (overridden, usual, _) = service.facts();
-            let address = variable(overridden).map_or_else(|| place.clone().map(|place| usual(&place)), Ok);
+            let details = service.details();
+            let by_region = || place.clone().map(|place| (details.address)(&place));
+            let address = variable(details.variable).map_or_else(by_region, Ok);
             address.map(|address| address.trim_end_matches('/').to_owned())
         };
         Self {
@@ -195,91 +203,91 @@ impl Addresses {
     }
 }
 
-/// The services of one region, asked by one identity.
+/// The services of one region, used by one identity.
 #[derive(Debug)]
 pub(super) struct Api {
-    source: Source,
+    source: IdentitySource,
     addresses: Addresses,
-    /// What an invocation begins with.
-    moment: Mutex<Moment>,
+    /// The state of the current invocation.
+    invocation: Mutex<Invocation>,
 }
 
 #[derive(Debug)]
-struct Moment {
+struct Invocation {
     http: Http,
-    /// Read when it is first needed.
+    /// Read for the first request of an invocation.
     identity: Option<Arc<Identity>>,
     deadline: Option<Instant>,
 }
 
 impl Api {
-    /// Finds out who asks and where; `variable` reads the environment.
+    /// Finds the identity and the addresses; `variable` reads the environment.
     pub(super) fn find(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, String> {
-        let source = Source::find(variable).map_err(|error| chain(&error))?;
+        let source = IdentitySource::find(variable).map_err(|error| chain(&error))?;
         let addresses = Addresses::find(&source, variable);
         let http = Http::new(crypto()).map_err(|error| chain(&error))?;
-        let moment = Mutex::new(Moment { http, identity: None, deadline: None });
-        Ok(Self { source, addresses, moment })
+        let invocation = Mutex::new(Invocation { http, identity: None, deadline: None });
+        Ok(Self { source, addresses, invocation })
     }
 
-    /// An invocation begins: connections and credentials of the last one are forgotten.
+    /// Begins an invocation: drops the connections and credentials of the last one.
     pub(super) fn begin(&self, deadline: Option<Instant>) {
-        let mut moment = self.moment();
-        moment.http = moment.http.afresh();
-        moment.identity = None;
-        moment.deadline = deadline;
+        let mut invocation = self.invocation();
+        invocation.http = invocation.http.afresh();
+        invocation.identity = None;
+        invocation.deadline = deadline;
     }
 
-    /// Who asks, as the credentials are in this invocation.
+    /// The identity, with the credentials of this invocation.
     pub(super) fn identity(&self) -> Result<Arc<Identity>, identity::Error> {
-        let mut moment = self.moment();
-        if let Some(identity) = &moment.identity {
+        let mut invocation = self.invocation();
+        if let Some(identity) = &invocation.identity {
             return Ok(Arc::clone(identity));
         }
         let identity = Arc::new(self.source.identity()?);
-        moment.identity = Some(Arc::clone(&identity));
+        invocation.identity = Some(Arc::clone(&identity));
         Ok(identity)
     }
 
-    /// Sends a request until it is answered for good, or there is no time left.
-    pub(super) async fn ask(&self, ask: Ask<'_>) -> Result<Answer, Error> {
-        self.ask_and_tell(ask).await.map_err(|unsure| unsure.error)
+    /// Sends a request, with retries.
+    pub(super) async fn send(&self, request: ApiRequest<'_>) -> Result<ApiResponse, Error> {
+        self.try_send(request).await.map_err(|failed| failed.error)
     }
 
-    /// The same; besides the error it is told whether the request may have been carried out all the same.
-    pub(super) async fn ask_and_tell(&self, ask: Ask<'_>) -> Result<Answer, Unsure> {
-        let mut may_be_done = false;
-        let mut tries = 1;
+    /// The same. An error also says whether the request may have succeeded.
+    pub(super) async fn try_send(&self, request: ApiRequest<'_>) -> Result<ApiResponse, SendError> {
+        let mut may_have_succeeded = false;
+        let mut attempts = 1;
         loop {
-            let failed = match self.once(&ask).await {
+            let failed = match self.once(&request).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
-            may_be_done |= matches!(failed.error, Error::Unavailable { .. }) && !failed.never_sent;
+            may_have_succeeded |= matches!(failed.error, Error::Unavailable { .. }) && !failed.never_sent;
             if failed.unauthenticated {
-                // The platform may be about to put a new key and token in place.
-                self.moment().identity = None;
+                // The platform may be replacing the key and the token.
+                self.invocation().identity = None;
             }
-            let pause = jittered(PAUSE * 2_u32.pow(tries - 1));
-            let is_time = self.left().is_none_or(|left| left > pause + LEAST);
-            if tries >= TRIES || !is_time || !failed.worth_another(ask.again) {
-                return Err(Unsure { error: failed.error, may_be_done });
+            let pause = jittered(PAUSE * 2_u32.pow(attempts - 1));
+            let is_time = self.left().is_none_or(|left| left > pause + LEAST_TIME);
+            if attempts >= MOST_ATTEMPTS || !is_time || !failed.is_worth_a_retry(request.retry) {
+                return Err(SendError { error: failed.error, may_have_succeeded });
             }
             tokio::time::sleep(pause).await;
-            tries += 1;
+            attempts += 1;
         }
     }
 
-    /// Every item of a list, all pages of it. A page may be empty and yet not be the last.
-    pub(super) async fn all_pages(&self, ask: Ask<'_>) -> Result<Vec<Value>, Error> {
-        let operation = ask.operation;
+    /// Every item of a list, from all its pages. An empty page may not be the last.
+    pub(super) async fn all_pages(&self, request: ApiRequest<'_>) -> Result<Vec<Value>, Error> {
+        let operation = request.operation;
         let mut items = Vec::new();
         let mut page: Option<String> = None;
         for _ in 0..MOST_PAGES {
-            let mut next = ask.clone().query("limit", PAGE);
+            let mut next = request.clone().query("limit", PAGE);
             next.query.extend(page.take().map(|page| ("page", page)));
-            let mut answer = self.ask(next).await?;
-            // Some lists are the body, others stand in it.
+            let mut answer = self.send(next).await?;
+            // Some lists are the body, others are its `items`.
             let listed = answer.body.get_mut("items").map(Value::take).unwrap_or(answer.body);
             if let Value::Array(listed) = listed {
                 items.extend(listed);
@@ -294,108 +302,111 @@ impl Api {
         Err(Error::Refused { operation: operation.to_owned(), message })
     }
 
-    async fn once(&self, ask: &Ask<'_>) -> Result<Answer, Failed> {
-        let operation = || ask.operation.to_owned();
-        let broken =
-            |message: String| Failed::for_good(Error::Unconfigured { operation: operation(), message });
-        let unreadable = |error: identity::Error| Failed { unauthenticated: true, ..broken(chain(&error)) };
+    async fn once(&self, request: &ApiRequest<'_>) -> Result<ApiResponse, FailedAttempt> {
+        let operation = || request.operation.to_owned();
+        let broken = |message: String| {
+            FailedAttempt::permanent(Error::Unconfigured { operation: operation(), message })
+        };
+        let unreadable =
+            |error: identity::Error| FailedAttempt { unauthenticated: true, ..broken(chain(&error)) };
         let identity = self.identity().map_err(unreadable)?;
-        let request = self.signed(ask, &identity).map_err(broken)?;
-        let within = self.left().map_or(ATTEMPT, |left| left.min(ATTEMPT));
-        if within < LEAST {
+        let http_request = self.signed(request, &identity).map_err(broken)?;
+        let within = self.left().map_or(ATTEMPT_TIMEOUT, |left| left.min(ATTEMPT_TIMEOUT));
+        if within < LEAST_TIME {
             let message = "the invocation's time is up".to_owned();
-            return Err(Failed::for_good(Error::Unavailable { operation: operation(), message }));
+            return Err(FailedAttempt::permanent(Error::Unavailable { operation: operation(), message }));
         }
-        let http = self.moment().http.clone();
-        let answer = http.send(request, within).await.map_err(|unanswered| Failed {
+        let http = self.invocation().http.clone();
+        let answer = http.send(http_request, within).await.map_err(|unanswered| FailedAttempt {
             never_sent: unanswered.never_sent(),
             unauthenticated: false,
             error: Error::Unavailable { operation: operation(), message: chain(&unanswered) },
         })?;
-        read(ask.operation, answer)
+        read(request.operation, answer)
     }
 
-    fn signed(&self, ask: &Ask<'_>, identity: &Identity) -> Result<Request<Vec<u8>>, String> {
-        let (_, _, version) = ask.service.facts();
-        let address = self.addresses.of(ask.service)?;
-        let body = ask.body.as_ref().map(|body| body.to_string().into_bytes()).unwrap_or_default();
-        let mut request = Request::builder()
-            .method(&ask.method)
-            .uri(format!("{address}{}", ask.target(version)))
+    fn signed(&self, request: &ApiRequest<'_>, identity: &Identity) -> Result<Request<Vec<u8>>, String> {
+        let ServiceDetails { version, .. } = request.service.details();
+        let address = self.addresses.of(request.service)?;
+        let body = request.body.as_ref().map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let mut http_request = Request::builder()
+            .method(&request.method)
+            .uri(format!("{address}{}", request.target(version)))
             .body(body)
             .map_err(|error| format!("`{address}` is no address of a service: {error}"))?;
-        let signed = sign(&Unsigned::of(&request), &identity.key_id, &identity.key, wall_clock());
-        request.headers_mut().extend(signed.map_err(|error| chain(&error))?);
-        for (name, value) in &ask.headers {
+        let signed = sign(&Unsigned::of(&http_request), &identity.key_id, &identity.key, wall_clock());
+        http_request.headers_mut().extend(signed.map_err(|error| chain(&error))?);
+        for (name, value) in &request.headers {
             let value = HeaderValue::from_str(value).map_err(|_| format!("`{value}` is no header"))?;
-            request.headers_mut().insert(HeaderName::from_static(name), value);
+            http_request.headers_mut().insert(HeaderName::from_static(name), value);
         }
-        Ok(request)
+        Ok(http_request)
     }
 
-    /// How much time is left, where somebody counts it.
+    /// The time until the deadline; `None` without a deadline.
     fn left(&self) -> Option<Duration> {
-        let deadline = self.moment().deadline?;
+        let deadline = self.invocation().deadline?;
         Some(deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// A panic elsewhere cannot leave it half changed: every touch is one step.
-    fn moment(&self) -> MutexGuard<'_, Moment> {
-        self.moment.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A poisoned lock is safe to use: each change is one step, so a panic elsewhere leaves none half done.
+    fn invocation(&self) -> MutexGuard<'_, Invocation> {
+        self.invocation.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Why a request was not answered as it should be.
+/// Why a request failed.
 #[derive(Debug)]
-pub(super) struct Unsure {
+pub(super) struct SendError {
     pub(super) error: Error,
-    /// Whether a try of it may have been carried out, and only its answer be lost.
-    pub(super) may_be_done: bool,
+    /// Whether an attempt may have succeeded, with its response lost.
+    pub(super) may_have_succeeded: bool,
 }
 
-/// Why one try has brought no answer.
-struct Failed {
+/// Why one attempt failed.
+struct FailedAttempt {
     error: Error,
     never_sent: bool,
     unauthenticated: bool,
 }
 
-impl Failed {
-    fn for_good(error: Error) -> Self {
+impl FailedAttempt {
+    fn permanent(error: Error) -> Self {
         Self { error, never_sent: false, unauthenticated: false }
     }
 
-    /// A service that throttles has not done what it was asked; one that fails, or says nothing, may have.
-    fn worth_another(&self, again: Again) -> bool {
-        match (&self.error, again) {
-            (_, Again::Never) => false,
-            // Nobody has looked at what it asks for.
+    /// Whether another attempt is safe and useful. A throttling service has not carried out the request; one that fails
+    /// or does not respond may have.
+    fn is_worth_a_retry(&self, retry: Retry) -> bool {
+        match (&self.error, retry) {
+            (_, Retry::Never) => false,
+            // A request without a valid signature is never carried out.
             _ if self.unauthenticated => true,
-            (Error::Throttled { .. }, _) | (Error::Unavailable { .. }, Again::Safe) => true,
-            (Error::Unavailable { .. }, Again::Unsent) => self.never_sent,
+            (Error::Throttled { .. }, _) | (Error::Unavailable { .. }, Retry::Safe) => true,
+            (Error::Unavailable { .. }, Retry::Unsent) => self.never_sent,
             (_, _) => false,
         }
     }
 }
 
-fn read(operation: &'static str, answer: http::Answer) -> Result<Answer, Failed> {
-    let http::Answer { status, headers, body } = answer;
+fn read(operation: &'static str, answer: http::HttpResponse) -> Result<ApiResponse, FailedAttempt> {
+    let http::HttpResponse { status, headers, body } = answer;
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     if (200..300).contains(&status) {
         let word = |name: &str| word(&headers, name);
         let (next_page, work_request) = (word("opc-next-page"), word("opc-work-request-id"));
-        return Ok(Answer { etag: word(ETAG.as_str()), work_request, next_page, body });
+        return Ok(ApiResponse { etag: word(ETAG.as_str()), work_request, next_page, body });
     }
     let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
     let error = errors::read(operation, status, text("code"), text("message"));
-    Err(Failed { error, never_sent: false, unauthenticated: status == 401 })
+    Err(FailedAttempt { error, never_sent: false, unauthenticated: status == 401 })
 }
 
 fn word(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name)?.to_str().ok().filter(|word| !word.is_empty()).map(str::to_owned)
 }
 
-/// Half of it to one and a half of it, so that what failed together is not tried again together.
+/// A random pause from half to one and a half of this one, so that requests that failed together do not retry together.
 fn jittered(pause: Duration) -> Duration {
     let random = ring::rand::generate::<[u8; 1]>(&ring::rand::SystemRandom::new());
     let [byte] = random.map_or([128], ring::rand::Random::expose);
@@ -412,7 +423,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_in_an_id_leads_out_of_its_place() {
+    fn an_id_cannot_escape_from_its_segment() {
         let rows = [
             ("ocid1.alarm.oc1..a-b_c", "ocid1.alarm.oc1..a-b_c"),
             ("<YOUR_ID>", "%3CYOUR_ID%3E"),
@@ -423,35 +434,35 @@ mod tests {
         for (text, expected) in rows {
             assert_eq!(segment(text), expected);
         }
-        let ask = Ask::get("oci:ListAlarms", Service::Monitoring, "/alarms");
-        let ask = ask.query("compartmentId", "a&b").query("displayName", "x y");
-        assert_eq!(ask.target("20180401"), "/20180401/alarms?compartmentId=a%26b&displayName=x%20y");
+        let request = ApiRequest::get("oci:ListAlarms", Service::Monitoring, "/alarms");
+        let request = request.query("compartmentId", "a&b").query("displayName", "x y");
+        assert_eq!(request.target("20180401"), "/20180401/alarms?compartmentId=a%26b&displayName=x%20y");
     }
 
     #[test]
-    fn what_may_have_arrived_is_sent_again_only_where_that_is_safe() {
+    fn a_request_that_may_have_arrived_is_retried_only_where_that_is_safe() {
         let operation = || "oci:X".to_owned();
         let unavailable = || Error::Unavailable { operation: operation(), message: String::new() };
         let throttled = || Error::Throttled { operation: operation(), message: String::new() };
         let refused = || Error::Refused { operation: operation(), message: String::new() };
         let rows = [
-            (unavailable(), true, Again::Unsent, true),
-            (unavailable(), false, Again::Unsent, false),
-            (unavailable(), false, Again::Safe, true),
-            (unavailable(), true, Again::Never, false),
-            // it has said that it has not done it
-            (throttled(), false, Again::Unsent, true),
-            (throttled(), false, Again::Never, false),
-            (refused(), true, Again::Safe, false),
+            (unavailable(), true, Retry::Unsent, true),
+            (unavailable(), false, Retry::Unsent, false),
+            (unavailable(), false, Retry::Safe, true),
+            (unavailable(), true, Retry::Never, false),
+            // throttled, so not carried out
+            (throttled(), false, Retry::Unsent, true),
+            (throttled(), false, Retry::Never, false),
+            (refused(), true, Retry::Safe, false),
         ];
-        for (error, never_sent, again, expected) in rows {
-            let failed = Failed { error, never_sent, unauthenticated: false };
-            assert_eq!(failed.worth_another(again), expected, "{:?} {never_sent} {again:?}", failed.error);
+        for (error, never_sent, retry, expected) in rows {
+            let failed = FailedAttempt { error, never_sent, unauthenticated: false };
+            assert_eq!(failed.is_worth_a_retry(retry), expected, "{:?} {never_sent} {retry:?}", failed.error);
         }
     }
 
     #[test]
-    fn pauses_differ_and_stay_near() {
+    fn pauses_are_jittered() {
         let pauses: Vec<Duration> = (0..64).map(|_| jittered(PAUSE)).collect();
         assert!(pauses.iter().all(|pause| (PAUSE / 2..PAUSE * 2).contains(pause)), "{pauses:?}");
         assert!(pauses.iter().any(|pause| *pause != pauses[0]));

@@ -1,17 +1,17 @@
-//! What OCI answers instead of doing as asked, in our words.
+//! Maps error responses of OCI to platform errors.
 //!
 //! See <https://docs.oracle.com/en-us/iaas/Content/API/References/apierrors.htm>.
 
 use crate::platform;
 use crate::platform::Error;
 
-/// Codes for quotas and service limits.
+/// The codes for exceeded quotas and service limits.
 const OVER_QUOTA: [&str; 4] = ["LimitExceeded", "QuotaExceeded", "TooManyResources", "OutOfHostCapacity"];
 
-/// Codes that say that something else is being done to the resource, and that will pass within moments.
+/// The codes for a lock on the resource, which lasts only moments.
 const LOCKED: [&str; 2] = ["LockConflict", "ExternalServerIncorrectState"];
 
-/// Reads an answer that tells of a failure.
+/// Maps an error response.
 pub(super) fn read(operation: &'static str, status: u16, code: &str, text: &str) -> Error {
     let name = operation.to_owned();
     let message = match (code, text) {
@@ -28,10 +28,10 @@ pub(super) fn read(operation: &'static str, status: u16, code: &str, text: &str)
         (412, _) => Error::LostRace { operation: name, message },
         (_, code) if OVER_QUOTA.contains(&code) => Error::OverQuota { operation: name, message },
         (500 | 502.., _) => Error::Unavailable { operation: name, message },
-        // Whoever may not see a thing is told that there is none.
+        // OCI hides a resource that the caller may not read.
         (404, _) => Error::Hidden { operation: name, hint: hint(&permission()), message },
         (403, _) => Error::Denied { operation: name, permission: permission(), message },
-        // Not a matter of permissions: the signature was not accepted at all.
+        // Not a missing permission: the signature is invalid.
         (401, _) => Error::Unconfigured { operation: name, message },
         _ => Error::Refused { operation: name, message },
     }
@@ -45,7 +45,7 @@ fn hint(permission: &str) -> String {
     )
 }
 
-/// Whether a refusal is one of the token: the alarm that it once created has been deleted since.
+/// Whether the retry token was refused, because the alarm that it created has been deleted since.
 pub(super) fn token_is_spent(error: &Error) -> bool {
     matches!(error, Error::Refused { message, .. } if message.contains("InvalidatedRetryToken"))
 }
@@ -55,14 +55,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_told_apart() {
+    fn errors_are_classified() {
         let rows = [
-            // whatever the code, 429 asks to slow down
+            // 429 is throttling, whatever the code
             (429, "TooManyRequests", "throttled"),
-            // a failing service is worth another try
+            // a failing service is worth a retry
             (500, "InternalServerError", "unavailable"),
             (503, "", "unavailable"),
-            // one that does not know the operation never will
+            // a service without the operation is not
             (501, "MethodNotImplemented", "refused"),
             // a lock passes in a moment, another change takes minutes
             (409, "LockConflict", "unavailable"),
@@ -71,7 +71,7 @@ mod tests {
             (412, "NoEtagMatch", "lost_race"),
             (400, "LimitExceeded", "over_quota"),
             (400, "QuotaExceeded", "over_quota"),
-            // there is room for no more of this shape, which some services call a failure of their own
+            // no capacity for this shape, which some services report as an internal error
             (500, "OutOfHostCapacity", "over_quota"),
             (400, "InvalidParameter", "refused"),
             (404, "NotAuthorizedOrNotFound", "not_found_or_denied"),
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thing_that_may_be_hidden_names_the_policy_statement() {
+    fn a_hidden_resource_names_the_policy_statement() {
         let error = read("oci:GetModelDeployment", 404, "NotAuthorizedOrNotFound", "x");
         let hint = error.hint().unwrap();
         assert!(hint.contains("manage data-science-model-deployments"), "{hint}");

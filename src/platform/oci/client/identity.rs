@@ -1,6 +1,6 @@
-//! Who asks, and from where: the function's own identity, or a profile of the configuration file.
+//! The identity and the region of requests: the function's resource principal, or a profile of the configuration file.
 //!
-//! Keys and tokens are read at every question for them: the platform puts new ones in their place.
+//! Keys and tokens are read again whenever they are requested, because the platform rotates them.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ mod profile;
 pub(crate) use place::RegionDomain;
 
 const VERSION: &str = "OCI_RESOURCE_PRINCIPAL_VERSION";
-/// The version that OCI Functions provides.
+/// The version of resource principals that OCI Functions provides.
 const SUPPORTED: &str = "2.2";
 const TOKEN: &str = "OCI_RESOURCE_PRINCIPAL_RPST";
 const KEY: &str = "OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM";
@@ -28,14 +28,14 @@ const FUNCTION_REGION: &str = "OCI_RESOURCE_PRINCIPAL_REGION";
 const REGION: &str = "OCI_REGION";
 const METADATA: &str = "OCI_REGION_METADATA";
 const DEFAULT_DOMAIN: &str = "OCI_DEFAULT_REALM";
-/// The SDKs' variable, and the command line's.
+/// The variables for the configuration file: the SDKs', then the command line's.
 const CONFIG_FILES: [&str; 2] = ["OCI_CONFIG_FILE", "OCI_CLI_CONFIG_FILE"];
-/// The same, in the same order.
+/// The variables for the profile, in the same order.
 const PROFILES: [&str; 2] = ["OCI_CONFIG_PROFILE", "OCI_CLI_PROFILE"];
 
-/// Where an identity comes from, found once.
+/// Where the identity comes from. Found once per process.
 #[derive(Debug, Clone)]
-pub(crate) struct Source {
+pub(crate) struct IdentitySource {
     credentials: Credentials,
     /// The region that the environment names.
     region: Option<String>,
@@ -45,26 +45,26 @@ pub(crate) struct Source {
 
 #[derive(Debug, Clone)]
 enum Credentials {
-    /// What the platform gives a function.
-    ResourcePrincipal { token: Held, key: Held },
-    /// A person's key.
+    /// The resource principal of a function.
+    ResourcePrincipal { token: Secret, key: Secret },
+    /// The API key of a user.
     Profile { file: PathBuf, name: String, home: Option<PathBuf> },
 }
 
 /// A secret, or the file that holds it.
 #[derive(Clone)]
-struct Held {
-    /// The variable that tells.
+struct Secret {
+    /// The environment variable that names it.
     variable: &'static str,
     text: String,
 }
 
-/// Who signs.
+/// The identity that signs requests.
 pub(crate) struct Identity {
     pub(crate) key_id: String,
     pub(crate) key: KeyPair,
     pub(crate) tenancy: Option<String>,
-    /// The function's own.
+    /// The function's compartment; `None` for a user.
     pub(crate) compartment: Option<String>,
     pub(crate) expires: Option<Timestamp>,
 }
@@ -110,18 +110,18 @@ pub(crate) enum BadKey {
     #[error("expected an RSA key, found one of another kind")]
     NotRsa,
     #[error("expected an RSA key of 2048 to 4096 bits, found one that is refused as `{reason}`")]
-    RejectedChange { reason: String },
+    Refused { reason: String },
 }
 
-impl fmt::Debug for Held {
+impl fmt::Debug for Secret {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_tuple("Held").field(&self.origin()).finish()
+        out.debug_tuple("Secret").field(&self.origin()).finish()
     }
 }
 
 impl fmt::Debug for Identity {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Neither the key nor its id, which may be a token.
+        // Without the key and its id, which may be a token.
         out.debug_struct("Identity")
             .field("tenancy", &self.tenancy)
             .field("compartment", &self.compartment)
@@ -130,35 +130,35 @@ impl fmt::Debug for Identity {
     }
 }
 
-impl Source {
-    /// The source that the environment names: the function's own identity where there is one.
+impl IdentitySource {
+    /// The source that the environment names: the function's resource principal, or else a profile.
     pub(crate) fn find(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let credentials = match variable(VERSION) {
             Some(version) if version.trim() == SUPPORTED => Credentials::ResourcePrincipal {
-                token: Held::find(TOKEN, variable)?,
-                key: Held::find(KEY, variable)?,
+                token: Secret::find(TOKEN, variable)?,
+                key: Secret::find(KEY, variable)?,
             },
             Some(found) => return Err(Error::Version { found }),
-            None => person(variable)?,
+            None => user_credentials(variable)?,
         };
         let region = match credentials {
             Credentials::ResourcePrincipal { .. } => variable(FUNCTION_REGION).or_else(|| variable(REGION)),
             Credentials::Profile { .. } => variable(REGION),
         };
-        // Where it cannot be read, the region is looked up as if it were not there.
+        // Unreadable metadata is ignored.
         let metadata = variable(METADATA).and_then(|text| serde_json::from_str(&text).ok());
         Ok(Self { credentials, region, metadata, default_domain: variable(DEFAULT_DOMAIN) })
     }
 
-    /// Key and token as they are now.
+    /// The current identity, with key and token read again.
     pub(crate) fn identity(&self) -> Result<Identity, Error> {
         match &self.credentials {
-            Credentials::ResourcePrincipal { token, key } => function(token, key),
+            Credentials::ResourcePrincipal { token, key } => resource_principal(token, key),
             Credentials::Profile { file, name, home } => Profile::read(file, name)?.identity(home.as_deref()),
         }
     }
 
-    /// Where requests go.
+    /// The region that requests go to.
     pub(crate) fn region(&self) -> Result<RegionDomain, Error> {
         let named = match &self.credentials {
             Credentials::ResourcePrincipal { .. } => None,
@@ -170,13 +170,13 @@ impl Source {
     }
 }
 
-impl Held {
+impl Secret {
     fn find(name: &'static str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let text = variable(name).ok_or(Error::Unset { name })?.trim().to_owned();
         Ok(Self { variable: name, text })
     }
 
-    /// An absolute path is a file. Neither a token nor a key begins as one.
+    /// The file with the secret, if the value is an absolute path. Neither a token nor a key begins like one.
     fn file(&self) -> Option<&Path> {
         let path = Path::new(&self.text);
         path.is_absolute().then_some(path)
@@ -189,7 +189,7 @@ impl Held {
         }
     }
 
-    /// Where it comes from, without what it is.
+    /// Where the secret comes from, for messages.
     fn origin(&self) -> String {
         match self.file() {
             Some(path) => format!("`{}`", path.display()),
@@ -198,8 +198,8 @@ impl Held {
     }
 }
 
-/// The identity of a function.
-fn function(token: &Held, key: &Held) -> Result<Identity, Error> {
+/// The identity of a resource principal.
+fn resource_principal(token: &Secret, key: &Secret) -> Result<Identity, Error> {
     let text = token.read()?;
     let text = text.trim();
     let claims = claims(text).ok_or_else(|| Error::Token { origin: token.origin() })?;
@@ -214,20 +214,20 @@ fn function(token: &Held, key: &Held) -> Result<Identity, Error> {
     })
 }
 
-/// What a token says of itself. Whether it is genuine is for the services to find out.
+/// The claims of a token. The services verify it.
 fn claims(token: &str) -> Option<Value> {
     let parts: Vec<&str> = token.split('.').collect();
     let [_, claims, _] = parts.as_slice() else { return None };
-    // All of it becomes a part of a header, in quotes.
+    // The token becomes part of a header, in quotes.
     let base64url = |c: char| c.is_ascii_alphanumeric() || "-_=.".contains(c);
     let bytes = URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?;
     let claims: Value = serde_json::from_slice(&bytes).ok()?;
     (claims.is_object() && token.chars().all(base64url)).then_some(claims)
 }
 
-/// The profile that the environment names. The variable that names a file wins over the usual place: what was said is
-/// meant.
-fn person(variable: &dyn Fn(&str) -> Option<String>) -> Result<Credentials, Error> {
+/// The profile that the environment names. A variable that names a file overrides the default path, even if there is no
+/// such file.
+fn user_credentials(variable: &dyn Fn(&str) -> Option<String>) -> Result<Credentials, Error> {
     let home = variable("HOME").map(PathBuf::from);
     let named = CONFIG_FILES.iter().find_map(|name| variable(name));
     let usual = home.as_ref().map(|home| home.join(".oci/config"));
@@ -260,7 +260,7 @@ impl Profile {
         })
     }
 
-    /// A value that has to look like something.
+    /// A value that is checked for its form.
     fn get_as(
         &self,
         key: &'static str,
@@ -302,7 +302,7 @@ fn is_fingerprint(text: &str) -> bool {
     text.split(':').count() == 16 && text.split(':').all(pair)
 }
 
-/// A path as a shell would read it: `~` is the home directory.
+/// A path, with `~` expanded to the home directory.
 fn expand(path: &str, home: Option<&Path>) -> PathBuf {
     match (path.strip_prefix("~/"), home) {
         (Some(below), Some(home)) => home.join(below),
@@ -317,7 +317,7 @@ fn read(what: &'static str, path: &Path) -> Result<String, Error> {
 
 /// The first private key of a PEM text.
 pub(super) fn rsa_key(pem: &str) -> Result<KeyPair, BadKey> {
-    // Both forms of an encrypted key say so: one in its first line, the other in its second.
+    // PKCS#8 has it in its first line, the older form in its second.
     if pem.contains("BEGIN ENCRYPTED") || pem.contains("4,ENCRYPTED") {
         return Err(BadKey::Encrypted);
     }
@@ -329,7 +329,7 @@ pub(super) fn rsa_key(pem: &str) -> Result<KeyPair, BadKey> {
     } else {
         return Err(BadKey::NotRsa);
     };
-    key.map_err(|refused| BadKey::RejectedChange { reason: refused.to_string() })
+    key.map_err(|refused| BadKey::Refused { reason: refused.to_string() })
 }
 
 #[cfg(test)]
@@ -367,12 +367,12 @@ key_file = ~/.oci/none.pem
         format!("eyJhbGciOiJub25lIn0.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
     }
 
-    fn find(variables: &[(&str, &str)]) -> Result<Source, Error> {
+    fn find(variables: &[(&str, &str)]) -> Result<IdentitySource, Error> {
         let named = |name: &str| variables.iter().find(|(known, _)| *known == name);
-        Source::find(&|name| named(name).map(|(_, value)| (*value).to_owned()))
+        IdentitySource::find(&|name| named(name).map(|(_, value)| (*value).to_owned()))
     }
 
-    fn principal(token: &str, key: &str) -> Result<Source, Error> {
+    fn principal(token: &str, key: &str) -> Result<IdentitySource, Error> {
         find(&[(VERSION, "2.2"), (TOKEN, token), (KEY, key)])
     }
 
@@ -385,20 +385,20 @@ key_file = ~/.oci/none.pem
         home
     }
 
-    /// What an error says, when there must be one.
-    fn told<T>(result: Result<T, Error>) -> String {
+    /// The text of an error; panics without one.
+    fn error_text<T>(result: Result<T, Error>) -> String {
         result.err().map(|error| chain(&error)).unwrap()
     }
 
     #[test]
-    fn a_function_is_who_its_token_says() {
+    fn a_resource_principal_has_the_identity_of_its_token() {
         let padded = format!("e30.{}.c2ln", URL_SAFE.encode(CLAIMS));
         let rows = [
             (token(CLAIMS), PKCS1),
             (token(CLAIMS), PKCS8),
             // with the line break that ends a file
             (format!("{}\n", token(CLAIMS)), PKCS8),
-            // padding is not usual, but clear
+            // padding is unusual, but valid
             (padded, PKCS8),
         ];
         for (token, key) in rows {
@@ -409,7 +409,7 @@ key_file = ~/.oci/none.pem
             assert_eq!(identity.expires, Some("2026-03-02T09:00:00Z".parse().unwrap()));
             assert_eq!(identity.key.public().modulus_len(), 256);
         }
-        // Claims that are not needed need not be there, or make sense.
+        // Optional claims may be missing or invalid.
         let identity = principal(&token(r#"{"exp":"soon"}"#), PKCS8).unwrap().identity().unwrap();
         assert_eq!((identity.tenancy, identity.compartment, identity.expires), (None, None, None));
     }
@@ -425,21 +425,24 @@ key_file = ~/.oci/none.pem
         fs::write(&rpst, format!("{}\n", token(CLAIMS))).unwrap();
         assert_eq!(source.identity().unwrap().key_id, format!("ST${}", token(CLAIMS)));
         fs::write(&pem, "nothing").unwrap();
-        assert!(told(source.identity()).contains("expected PEM"));
+        assert!(error_text(source.identity()).contains("expected PEM"));
         fs::remove_file(&rpst).unwrap();
-        let gone = told(source.identity());
-        assert!(gone.contains(&format!("`{}`", rpst.display())) && gone.contains("No such file"), "{gone}");
+        let missing = error_text(source.identity());
+        assert!(
+            missing.contains(&format!("`{}`", rpst.display())) && missing.contains("No such file"),
+            "{missing}"
+        );
     }
 
     #[test]
-    fn what_is_no_identity_is_told_without_the_secret() {
+    fn an_invalid_identity_is_reported_without_the_secret() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().to_str().unwrap();
         let good = token(CLAIMS);
         let body = PKCS8.split("-----").nth(2).unwrap();
         let pem = |kind: &str, body: &str| format!("-----BEGIN {kind}-----{body}-----END {kind}-----\n");
         let rows = [
-            // PKCS#8 says it in its first line
+            // PKCS#8 has it in its first line
             (good.as_str(), pem("ENCRYPTED PRIVATE KEY", body), "it is encrypted"),
             // the older form in its second
             (
@@ -458,12 +461,12 @@ key_file = ~/.oci/none.pem
             // three parts, of which the second is no base64url, or no object
             ("a.c2VjcmV0!.c", PKCS8.to_owned(), "no JSON Web Token"),
             ("a.MTI.c", PKCS8.to_owned(), "no JSON Web Token"),
-            // what would end the quotes in which it is sent
+            // a quote would end the quoted value in the header
             ("a\".e30.c", PKCS8.to_owned(), "no JSON Web Token"),
         ];
         for (token, key, expected) in rows {
             let source = principal(token, &key).unwrap();
-            let error = told(source.identity());
+            let error = error_text(source.identity());
             assert!(error.contains(expected), "{error}");
             let debugged = format!("{source:?}");
             for secret in ["c2VjcmV0", body.trim(), &good] {
@@ -481,7 +484,7 @@ key_file = ~/.oci/none.pem
     }
 
     #[test]
-    fn an_environment_of_no_use_is_told() {
+    fn an_incomplete_environment_is_reported() {
         let rows: [(&[(&str, &str)], &str); 4] = [
             (&[(VERSION, "1.1")], "`OCI_RESOURCE_PRINCIPAL_VERSION` is `1.1`; expected `2.2`"),
             (&[(VERSION, "2.2"), (KEY, PKCS8)], "`OCI_RESOURCE_PRINCIPAL_RPST` is not set"),
@@ -489,13 +492,13 @@ key_file = ~/.oci/none.pem
             (&[], "there is no configuration file"),
         ];
         for (variables, expected) in rows {
-            let error = told(find(variables));
+            let error = error_text(find(variables));
             assert!(error.contains(expected), "{error}");
         }
     }
 
     #[test]
-    fn a_person_is_a_profile() {
+    fn a_user_is_a_profile() {
         let home = home();
         let path = home.path().to_str().unwrap();
         let config = format!("{path}/.oci/config");
@@ -527,25 +530,25 @@ key_file = ~/.oci/none.pem
         ];
         for (name, expected) in rows {
             let source = find(&[("HOME", path), ("OCI_CLI_PROFILE", name)]).unwrap();
-            let error = told(source.identity());
+            let error = error_text(source.identity());
             assert!(error.contains(expected), "{error}");
         }
         let missing = find(&[("HOME", path), ("OCI_CONFIG_FILE", "/nowhere/config")]).unwrap();
-        assert!(told(missing.identity()).contains("`/nowhere/config` cannot be read"));
+        assert!(error_text(missing.identity()).contains("`/nowhere/config` cannot be read"));
     }
 
     #[test]
-    fn the_region_is_the_one_that_is_nearest() {
+    fn the_most_specific_region_wins() {
         let home = home();
         let home = ("HOME", home.path().to_str().unwrap());
-        let function = |region| [(VERSION, "2.2"), (TOKEN, "t"), (KEY, "k"), region];
+        let resource_principal = |region| [(VERSION, "2.2"), (TOKEN, "t"), (KEY, "k"), region];
         let metadata = r#"{"realmKey":"oc77","realmDomainComponent":"oraclecloud77.com","regionKey":"XYZ","regionIdentifier":"xx-new-1"}"#;
         let frankfurt = ("OCI_CLI_PROFILE", "frankfurt");
         let rows: [(Vec<(&str, &str)>, &str); 6] = [
-            (function((FUNCTION_REGION, "phx")).to_vec(), "us-phoenix-1.oraclecloud.com"),
-            (function((REGION, "iad")).to_vec(), "us-ashburn-1.oraclecloud.com"),
-            // nothing but what the platform says of itself
-            (function((METADATA, metadata)).to_vec(), "xx-new-1.oraclecloud77.com"),
+            (resource_principal((FUNCTION_REGION, "phx")).to_vec(), "us-phoenix-1.oraclecloud.com"),
+            (resource_principal((REGION, "iad")).to_vec(), "us-ashburn-1.oraclecloud.com"),
+            // only the platform's metadata
+            (resource_principal((METADATA, metadata)).to_vec(), "xx-new-1.oraclecloud77.com"),
             (vec![home, (REGION, "uk-gov-london-1")], "uk-gov-london-1.oraclegovcloud.uk"),
             // a profile's own region wins
             (vec![home, frankfurt, (REGION, "phx")], "eu-frankfurt-1.oraclecloud.com"),
@@ -555,6 +558,6 @@ key_file = ~/.oci/none.pem
             let place = find(&variables).unwrap().region().unwrap();
             assert_eq!(format!("{}.{}", place.region, place.domain), expected, "{variables:?}");
         }
-        assert!(told(find(&[home]).unwrap().region()).contains("no region is named"));
+        assert!(error_text(find(&[home]).unwrap().region()).contains("no region is named"));
     }
 }

@@ -1,4 +1,4 @@
-//! What Monitoring has measured of a deployment, where the alarm does not tell.
+//! Reads a deployment's metrics from OCI Monitoring, for alarms that do not contain a value.
 
 use std::collections::BTreeMap;
 
@@ -6,23 +6,23 @@ use hyper::Method;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::api::{Api, Ask, Service};
+use super::api::{Api, ApiRequest, Service};
 use super::told::word;
 use crate::platform::Error;
 use crate::platform::ObserveRequest;
 use crate::platform::oci::model_deployment::{NAMESPACE, interval, spelled};
 
-/// How far apart windows begin: as an alarm's do, so that the latest has ended a minute ago at most. The documentation
-/// tells two defaults.
+/// The distance between windows, as for alarms, so that the latest ended at most a minute ago. Set explicitly, because
+/// the documentation has two different defaults.
 const RESOLUTION: &str = "1m";
 
-/// What is looked at where the alarm does not tell how far it looks back itself.
+/// The window that is read if the alarm has none.
 const WINDOW: SignedDuration = SignedDuration::from_mins(5);
 
-/// So long Monitoring's own alarms wait for data that comes late.
+/// How long Monitoring's own alarms wait for late data.
 const LATE: SignedDuration = SignedDuration::from_mins(3);
 
-/// What each of these metrics reads, all asked for at once; one without data is not there.
+/// The values of these metrics, read in parallel. Metrics without data are left out.
 pub(super) async fn all(
     api: &Api,
     request: &ObserveRequest<'_>,
@@ -44,13 +44,13 @@ async fn one(
     metric: &str,
 ) -> Result<Option<f64>, Error> {
     let path = "/metrics/actions/summarizeMetricsData";
-    let ask = Ask::new("oci:SummarizeMetricsData", Service::Monitoring, Method::POST, path)
+    let api_request = ApiRequest::new("oci:SummarizeMetricsData", Service::Monitoring, Method::POST, path)
         .query("compartmentId", compartment)
         .body(details(request, metric));
-    Ok(latest(&api.ask(ask).await?.body))
+    Ok(latest(&api.send(api_request).await?.body))
 }
 
-/// The mean of all instances, over as long as the alarm looks back.
+/// The body of a query for the mean over all instances, in the alarm's window.
 fn details(request: &ObserveRequest, metric: &str) -> Value {
     let window = request.alarm.measurement.window.unwrap_or(WINDOW);
     let whole = |time: Timestamp| Timestamp::from_second(time.as_second()).unwrap_or(time);
@@ -85,7 +85,7 @@ mod tests {
     fn the_latest_window_counts() {
         let point = |at: &str, value: Value| json!({ "timestamp": at, "value": value });
         let rows = [
-            // nothing of that name, or nothing of late
+            // no such metric, or no recent data
             (json!([]), None),
             (json!([{ "aggregatedDatapoints": [] }]), None),
             // in whatever order they come
@@ -97,7 +97,7 @@ mod tests {
                 ] }]),
                 Some(91.0),
             ),
-            // what cannot be read is not there
+            // unreadable points are skipped
             (
                 json!([{ "aggregatedDatapoints": [
                     point("2026-03-02T09:14:00.000Z", json!(2.5)),

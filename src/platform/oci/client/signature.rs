@@ -1,4 +1,4 @@
-//! The signature of a request: `Signature` version 1 with RSA and SHA-256, as every OCI service asks for it.
+//! Signs requests: `Signature` version 1 with RSA and SHA-256, as every OCI service requires.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,18 +13,18 @@ use ring::signature::RSA_PKCS1_SHA256;
 use thiserror::Error as ThisError;
 
 const CONTENT_HASH: &str = "x-content-sha256";
-/// The services read and write nothing else.
+/// The only media type that the services use.
 const JSON: &str = "application/json";
 
-/// What of a request is signed.
+/// The parts of a request that are signed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Unsigned<'a> {
     pub(crate) method: &'a Method,
-    /// With the port where it is not the scheme's own.
+    /// With the port, unless it is the scheme's default.
     pub(crate) host: &'a str,
     /// Path and query, exactly as they are sent.
     pub(crate) target: &'a str,
-    /// Signed with the methods that have one, even when it is empty.
+    /// Signed for the methods that have one, even if it is empty.
     pub(crate) body: &'a [u8],
 }
 
@@ -38,7 +38,7 @@ pub(crate) enum Error {
 }
 
 impl<'a> Unsigned<'a> {
-    /// A request that is to be sent as it is.
+    /// The parts of an HTTP request.
     pub(crate) fn of(request: &'a Request<Vec<u8>>) -> Self {
         let uri = request.uri();
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
@@ -50,7 +50,7 @@ impl<'a> Unsigned<'a> {
     }
 }
 
-/// The headers that a request needs besides its own, the signature among them.
+/// The headers to add to a request, with its signature.
 pub(crate) fn sign(
     request: &Unsigned<'_>,
     key_id: &str,
@@ -88,10 +88,10 @@ fn authorization(
     ))
 }
 
-/// The line of the signed text that a name stands for.
+/// The line of the signed text for a header's name.
 fn line(request: &Unsigned<'_>, headers: &HeaderMap, name: &str) -> String {
     let header = headers.get(name).and_then(|value| value.to_str().ok());
-    // `(request-target)` is the only name that is no header.
+    // `(request-target)` is the only name that is not a header.
     let target = || format!("{} {}", request.method.as_str().to_lowercase(), request.target);
     format!("{name}: {}", header.map_or_else(target, str::to_owned))
 }
@@ -103,7 +103,7 @@ fn signature(text: &str, key: &KeyPair) -> Result<String, Error> {
     Ok(STANDARD.encode(signature))
 }
 
-/// The host as it is sent: a port only where it is not the scheme's own.
+/// The host as it is sent: with the port, unless it is the scheme's default.
 fn host(uri: &Uri) -> &str {
     let Some(authority) = uri.authority() else { return "" };
     let usual = if uri.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 };
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
     use crate::platform::oci::client::identity::rsa_key;
 
-    /// What the official SDK for Python, `oci` 2.189.0, makes of a request with the key beside this.
+    /// A request that the official SDK for Python, `oci` 2.189.0, has signed with the test key.
     #[derive(Deserialize)]
     struct Vector {
         why: String,
@@ -134,7 +134,7 @@ mod tests {
         headers: BTreeMap<String, String>,
     }
 
-    fn told(headers: &HeaderMap) -> BTreeMap<String, String> {
+    fn texts(headers: &HeaderMap) -> BTreeMap<String, String> {
         headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect()
     }
 
@@ -151,7 +151,7 @@ mod tests {
                     .unwrap();
                 let signed =
                     sign(&Unsigned::of(&request), &vector.key_id, &rsa_key(pem).unwrap(), vector.at).unwrap();
-                assert_eq!(told(&signed), vector.headers, "{}", vector.why);
+                assert_eq!(texts(&signed), vector.headers, "{}", vector.why);
             }
         }
     }
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn the_host_is_signed_as_it_is_sent() {
         let rows = [
-            // a client leaves out the port that goes without saying
+            // a client leaves out the default port
             ("https://a.example:443/x", "a.example"),
             ("http://a.example:80/x", "a.example"),
             // and only that
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_header_is_told() {
+    fn an_invalid_header_is_reported() {
         let request = Unsigned { method: &Method::GET, host: "a.example", target: "/", body: b"" };
         let key = rsa_key(include_str!("signature/test.pkcs8.pem")).unwrap();
         let refused = sign(&request, "ST$a\nb", &key, Timestamp::UNIX_EPOCH).unwrap_err();

@@ -1,21 +1,24 @@
-//! What an answer of OCI tells of a thing, member by member. Every service writes these alike.
+//! Readers for the members that resources of all OCI services share.
 
 use serde_json::Value;
 
 use crate::tags::Tags;
 
-/// The states of a thing that is on its way out.
-const GOING: [&str; 2] = ["DELETING", "DELETED"];
+/// The states of a deleted resource.
+const DELETED: [&str; 2] = ["DELETING", "DELETED"];
 
-pub(super) fn word(told: &Value, key: &str) -> Option<String> {
-    told.get(key).and_then(Value::as_str).map(str::to_owned)
+pub(super) fn word(resource: &Value, key: &str) -> Option<String> {
+    resource.get(key).and_then(Value::as_str).map(str::to_owned)
 }
 
-pub(super) fn tags(told: &Value) -> Tags {
-    told.get("freeformTags").and_then(|tags| serde_json::from_value(tags.clone()).ok()).unwrap_or_default()
+pub(super) fn tags(resource: &Value) -> Tags {
+    resource
+        .get("freeformTags")
+        .and_then(|tags| serde_json::from_value(tags.clone()).ok())
+        .unwrap_or_default()
 }
 
-/// Whether it stands, and is not about to be gone.
-pub(super) fn stands(told: &Value) -> bool {
-    told.get("lifecycleState").and_then(Value::as_str).is_none_or(|state| !GOING.contains(&state))
+/// Whether a resource exists and is not being deleted.
+pub(super) fn exists(resource: &Value) -> bool {
+    resource.get("lifecycleState").and_then(Value::as_str).is_none_or(|state| !DELETED.contains(&state))
 }

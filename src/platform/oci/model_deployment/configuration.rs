@@ -1,6 +1,6 @@
-//! A model deployment's configuration: where its size stands in it, and the same with one leaf changed.
+//! A model deployment's configuration: reads its size, and changes one setting of it.
 //!
-//! A deployment of one model and one of a group of models have the same settings in different places.
+//! Deployments of one model and deployments of a group of models have the same settings at different paths.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,11 +11,11 @@ use serde_json::{Map, Value, json};
 use crate::deployment::Owner;
 use crate::size::{Axis, Flex, Size};
 
-/// The settings of a deployment of one model.
+/// The member with the settings of a deployment of one model.
 const OF_A_MODEL: &str = "modelConfigurationDetails";
-/// The settings of a deployment of a group of models.
+/// The member with the settings of a deployment of a group of models.
 const OF_A_GROUP: &str = "infrastructureConfigurationDetails";
-/// The group itself, which an update of its deployment repeats.
+/// The member with the group itself, which every update must contain.
 const GROUP: &str = "modelGroupConfigurationDetails";
 
 const COUNT: [&str; 2] = ["scalingPolicy", "instanceCount"];
@@ -23,7 +23,7 @@ const SHAPE: [&str; 2] = ["instanceConfiguration", "instanceShapeName"];
 const FLEX: &str = "modelDeploymentInstanceShapeConfigDetails";
 const BANDWIDTH: [&str; 1] = ["bandwidthMbps"];
 
-/// What stands at the end of a path.
+/// The value at a path.
 fn leaf_of<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
     path.iter().try_fold(value, |value, name| value.get(*name))
 }
@@ -32,27 +32,27 @@ fn leaf_mut<'a>(value: &'a mut Value, path: &[&str]) -> Option<&'a mut Value> {
     path.iter().try_fold(value, |value, name| value.get_mut(*name))
 }
 
-/// What a configuration tells of its deployment.
+/// The size in a configuration, and which of its axes can be changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConfiguredSize {
-    /// The size that it asks for, its bandwidth included.
+    /// The configured size, with its bandwidth.
     pub size: Size,
-    /// Axes along which it cannot be changed, with the reason.
+    /// The axes that cannot be changed, with the reasons.
     pub fixed: BTreeMap<Axis, String>,
-    /// Axes that the service itself changes.
+    /// The axes that the service itself scales.
     pub owners: BTreeMap<Axis, Owner>,
 }
 
 impl ConfiguredSize {
-    /// The size as a question about one axis is told it: the bandwidth only where it is asked for.
+    /// The size for an evaluation of one axis. It has a bandwidth only for that axis.
     pub fn size_for(&self, axis: Axis) -> Size {
         let bandwidth_mbps = self.size.bandwidth_mbps.filter(|_| axis == Axis::Bandwidth);
         Size { bandwidth_mbps, ..self.size.clone() }
     }
 }
 
-/// Reads a configuration; `running` is how many instances there are, which under native autoscaling no
-/// configuration tells.
+/// Reads a configuration. `running` is the current number of instances, which a configuration with native autoscaling
+/// does not contain.
 pub fn read(configuration: &Value, running: Option<u32>) -> ConfiguredSize {
     let mut fixed = BTreeMap::new();
     let mut owners = BTreeMap::new();
@@ -67,7 +67,7 @@ pub fn read(configuration: &Value, running: Option<u32>) -> ConfiguredSize {
     let shape = leaf_of(settings, &SHAPE).and_then(Value::as_str);
     let flex = settings.get("instanceConfiguration").and_then(|instance| instance.get(FLEX));
     let flex = flex.filter(|flex| !flex.is_null());
-    let size_of_flex = flex.and_then(read_flex);
+    let flex_size = flex.and_then(read_flex);
     let bandwidth = leaf_of(settings, &BANDWIDTH).and_then(whole);
     if let Some(who) = autoscaling(settings) {
         owners.insert(Axis::Instances, Owner { who, can_be_suspended: false });
@@ -83,15 +83,15 @@ pub fn read(configuration: &Value, running: Option<u32>) -> ConfiguredSize {
         let why = "its description has no `bandwidthMbps`".to_owned();
         fixed.entry(Axis::Bandwidth).or_insert(why);
     }
-    if let (Some(flex), None) = (flex, size_of_flex) {
+    if let (Some(flex), None) = (flex, flex_size) {
         let why = format!("its flexible shape is made `{flex}`: expected whole `ocpus` and `memoryInGBs`");
         fixed.entry(Axis::Shape).or_insert(why);
     }
-    for (axis, leaf, told) in [
+    for (axis, leaf, exists) in [
         (Axis::Shape, SHAPE.join("/"), shape.is_some()),
         (Axis::Bandwidth, BANDWIDTH.join("/"), bandwidth.is_some()),
     ] {
-        if !told {
+        if !exists {
             fixed.entry(axis).or_insert_with(|| format!("its description has no `{leaf}`"));
         }
     }
@@ -102,29 +102,29 @@ pub fn read(configuration: &Value, running: Option<u32>) -> ConfiguredSize {
     let size = Size {
         instances: count.or(running).unwrap_or_default(),
         shape: shape.unwrap_or_default().to_owned(),
-        flex: size_of_flex,
+        flex: flex_size,
         bandwidth_mbps: bandwidth,
     };
     ConfiguredSize { size, fixed, owners }
 }
 
-/// The configuration of an update: what was read with one leaf changed, so that nothing else is reset. It is spelled out
-/// only when it is sent.
+/// The configuration of an update: the one that was read, with one setting changed, so that nothing else is reset. The
+/// document is only built when the update is sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Update {
     read: Arc<Value>,
-    leaf: Leaf,
+    setting: ChangedSetting,
 }
 
-/// What an update changes.
+/// The setting that an update changes, with its new value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Leaf {
+enum ChangedSetting {
     Count(u32),
     Bandwidth(u32),
     Shape(String, Option<Flex>),
 }
 
-impl Leaf {
+impl ChangedSetting {
     fn path(&self) -> &'static [&'static str] {
         match self {
             Self::Count(_) => &COUNT,
@@ -142,33 +142,33 @@ impl Leaf {
             *leaf = value;
         }
         if let (Self::Shape(_, flex), Some(instance)) = (self, settings.get_mut("instanceConfiguration")) {
-            reflex(instance, *flex);
+            set_flex(instance, *flex);
         }
     }
 }
 
 impl Update {
-    /// One that brings a size along one axis; `None` for a bandwidth that nobody tells. Where a configuration has no such
-    /// leaf, [`read`] has found that axis fixed.
+    /// The update that changes one axis to that of a size; `None` for the bandwidth of a size that has none. [`read`]
+    /// reports an axis as fixed if the configuration has no setting for it.
     pub fn to(read: &Arc<Value>, axis: Axis, to: &Size) -> Option<Self> {
-        let leaf = match axis {
-            Axis::Instances => Leaf::Count(to.instances),
-            Axis::Bandwidth => Leaf::Bandwidth(to.bandwidth_mbps?),
-            Axis::Shape => Leaf::Shape(to.shape.clone(), to.flex),
+        let setting = match axis {
+            Axis::Instances => ChangedSetting::Count(to.instances),
+            Axis::Bandwidth => ChangedSetting::Bandwidth(to.bandwidth_mbps?),
+            Axis::Shape => ChangedSetting::Shape(to.shape.clone(), to.flex),
         };
-        Some(Self { read: Arc::clone(read), leaf })
+        Some(Self { read: Arc::clone(read), setting })
     }
 
     /// `modelDeploymentConfigurationDetails` of the request.
     pub fn body(&self) -> Value {
         let mut members = Map::new();
-        if let Some(Repeated { kind, place, settings, group }) = repeated(&self.read) {
+        if let Some(RequiredMembers { kind, name, settings, group }) = required_members(&self.read) {
             let mut settings = settings.clone();
-            self.leaf.put(&mut settings);
+            self.setting.put(&mut settings);
             members.insert("deploymentType".to_owned(), kind.clone());
-            members.insert(place.to_owned(), settings);
+            members.insert(name.to_owned(), settings);
             if let Some(group) = group {
-                // Without a moment in which nothing answers.
+                // A zero-downtime update.
                 members.insert("updateType".to_owned(), json!("ZDT"));
                 members.insert(GROUP.to_owned(), group.clone());
             }
@@ -181,12 +181,12 @@ impl Update {
 impl fmt::Display for Update {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let from = read(&self.read, None).size;
-        match &self.leaf {
-            Leaf::Count(count) => write!(f, "instanceCount {} → {count}", from.instances),
-            Leaf::Bandwidth(bandwidth) => {
+        match &self.setting {
+            ChangedSetting::Count(count) => write!(f, "instanceCount {} → {count}", from.instances),
+            ChangedSetting::Bandwidth(bandwidth) => {
                 write!(f, "bandwidthMbps {} → {bandwidth}", from.bandwidth_mbps.unwrap_or_default())
             }
-            Leaf::Shape(shape, flex) => {
+            ChangedSetting::Shape(shape, flex) => {
                 let to = Size { flex: *flex, ..Size::new(0, shape) };
                 write!(f, "instanceShapeName {} → {}", from.rung(), to.rung())
             }
@@ -194,43 +194,45 @@ impl fmt::Display for Update {
     }
 }
 
-/// A flexible shape must be told its size, and a fixed one must not.
-fn reflex(instance: &mut Value, flex: Option<Flex>) {
+/// Sets the size of a flexible shape, and removes it for a fixed shape, which does not accept one.
+fn set_flex(instance: &mut Value, flex: Option<Flex>) {
     let Some(instance) = instance.as_object_mut() else { return };
     let Some(Flex { ocpus, memory_gib }) = flex else {
         instance.remove(FLEX);
         return;
     };
-    // What else it says, such as the baseline of a core, stays.
-    let mut told = instance.get(FLEX).filter(|told| told.is_object()).cloned().unwrap_or_else(|| json!({}));
-    told["ocpus"] = json!(ocpus);
-    told["memoryInGBs"] = json!(memory_gib);
-    instance.insert(FLEX.to_owned(), told);
+    // Its other members stay, such as the CPU baseline.
+    let existing = instance.get(FLEX).filter(|existing| existing.is_object());
+    let mut size = existing.cloned().unwrap_or_else(|| json!({}));
+    size["ocpus"] = json!(ocpus);
+    size["memoryInGBs"] = json!(memory_gib);
+    instance.insert(FLEX.to_owned(), size);
 }
 
-/// What of a deployment's description its updates repeat.
-struct Repeated<'a> {
+/// The members of a configuration that every update must contain.
+struct RequiredMembers<'a> {
     kind: &'a Value,
-    place: &'static str,
+    /// The name of the member with the settings.
+    name: &'static str,
     settings: &'a Value,
-    /// The group, of a deployment of one.
+    /// The group, for a deployment of one.
     group: Option<&'a Value>,
 }
 
-/// `None` where some of it is missing.
-fn repeated(configuration: &Value) -> Option<Repeated<'_>> {
-    let place = place(configuration).ok()?;
-    let group = if place == OF_A_GROUP { Some(configuration.get(GROUP)?) } else { None };
-    Some(Repeated {
+/// `None` if one of them is missing.
+fn required_members(configuration: &Value) -> Option<RequiredMembers<'_>> {
+    let name = settings_name(configuration).ok()?;
+    let group = if name == OF_A_GROUP { Some(configuration.get(GROUP)?) } else { None };
+    Some(RequiredMembers {
         kind: configuration.get("deploymentType")?,
-        place,
-        settings: configuration.get(place)?,
+        name,
+        settings: configuration.get(name)?,
         group,
     })
 }
 
-/// Under which name a configuration has the settings of its size, or why it has none.
-fn place(configuration: &Value) -> Result<&'static str, String> {
+/// The name of the member with the settings of the size, or the reason why there is none.
+fn settings_name(configuration: &Value) -> Result<&'static str, String> {
     let word = |path: &[&str]| leaf_of(configuration, path).and_then(Value::as_str).unwrap_or_default();
     match word(&["deploymentType"]) {
         "SINGLE_MODEL" => Ok(OF_A_MODEL),
@@ -243,16 +245,16 @@ fn place(configuration: &Value) -> Result<&'static str, String> {
 }
 
 fn settings(configuration: &Value) -> Result<&Value, String> {
-    let name = place(configuration)?;
-    let told = |name| configuration.get(name).ok_or_else(|| format!("its description has no `{name}`"));
+    let name = settings_name(configuration)?;
+    let member = |name| configuration.get(name).ok_or_else(|| format!("its description has no `{name}`"));
     if name == OF_A_GROUP {
-        told(GROUP)?;
+        member(GROUP)?;
     }
-    told(name)
+    member(name)
 }
 
-/// The service's own autoscaling of the count, where there is some. It may be switched off, but as long as it
-/// is there the count is not ours to set.
+/// The deployment's native autoscaling of the count; `None` without one. Even if it is switched off, the count cannot
+/// be set while it exists.
 fn autoscaling(settings: &Value) -> Option<String> {
     let policy = settings.get("scalingPolicy")?;
     let native = policy.get("policyType").and_then(Value::as_str) == Some("AUTOSCALING");
@@ -266,7 +268,7 @@ fn read_flex(flex: &Value) -> Option<Flex> {
     Some(Flex { ocpus: number("ocpus")?, memory_gib: number("memoryInGBs")? })
 }
 
-/// A whole number, which the API may well write as `2.0`.
+/// A whole number, which the API may write as `2.0`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to fit")]
 fn whole(value: &Value) -> Option<u32> {
     let number = value.as_f64()?;
@@ -333,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_changes_one_leaf_and_resets_nothing() {
+    fn an_update_changes_one_setting_and_resets_nothing() {
         let flex = Some(Flex { ocpus: 4, memory_gib: 64 });
         let shape_config = "/instanceConfiguration/modelDeploymentInstanceShapeConfigDetails";
         let rows: [(Axis, Size, Vec<String>); 4] = [
@@ -345,7 +347,7 @@ mod tests {
                 Size { flex, ..size() },
                 vec![format!("{shape_config}/memoryInGBs"), format!("{shape_config}/ocpus")],
             ),
-            // a fixed shape is not told one
+            // a fixed shape has no such size
             (
                 Axis::Shape,
                 Size { flex: None, shape: "VM.Standard2.1".to_owned(), ..size() },
@@ -366,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_repeats_what_it_must_and_leaves_out_what_it_may_not_touch() {
+    fn an_update_contains_the_required_members_and_no_others() {
         let keys = |value: Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         let update = |read| Update::to(&Arc::new(read), Axis::Instances, &size()).unwrap().body();
         assert_eq!(keys(update(model())), ["deploymentType", OF_A_MODEL]);
@@ -375,58 +377,58 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_tells_its_size_wherever_it_stands() {
+    fn the_size_is_read_from_both_kinds_of_configurations() {
         for configuration in [model(), group()] {
-            let told = read(&configuration, Some(7));
+            let configured = read(&configuration, Some(7));
             assert_eq!(
-                told,
+                configured,
                 ConfiguredSize { size: size(), fixed: BTreeMap::new(), owners: BTreeMap::new() }
             );
         }
     }
 
     #[test]
-    fn what_cannot_be_changed_is_told_with_the_reason() {
+    fn a_fixed_axis_is_reported_with_the_reason() {
         let edited = |path: &str, value: Value| {
             let mut configuration = model();
             *configuration.pointer_mut(path).unwrap() = value;
             read(&configuration, Some(7))
         };
         let settings = "/modelConfigurationDetails";
-        // the service's own autoscaling: the count is its business, and no configuration tells it
+        // native autoscaling owns the count, and the configuration does not contain it
         let native = json!({ "policyType": "AUTOSCALING", "isEnabled": true, "autoScalingPolicies": [] });
-        let told = edited(&format!("{settings}/scalingPolicy"), native);
-        assert_eq!(told.size.instances, 7);
-        assert!(told.owners[&Axis::Instances].who.contains("AUTOSCALING"), "{told:?}");
-        assert_eq!(told.fixed, BTreeMap::new());
+        let configured = edited(&format!("{settings}/scalingPolicy"), native);
+        assert_eq!(configured.size.instances, 7);
+        assert!(configured.owners[&Axis::Instances].who.contains("AUTOSCALING"), "{configured:?}");
+        assert_eq!(configured.fixed, BTreeMap::new());
         // switched off, it still has no count that could be set
         let native = json!({ "policyType": "AUTOSCALING", "isEnabled": false });
-        let told = edited(&format!("{settings}/scalingPolicy"), native);
-        assert!(told.owners[&Axis::Instances].who.contains("switched off"), "{told:?}");
-        // a load balancer with two ends grows by itself
-        let told = edited(&format!("{settings}/maximumBandwidthMbps"), json!(20));
-        assert!(told.owners[&Axis::Bandwidth].who.contains("maximumBandwidthMbps"), "{told:?}");
+        let configured = edited(&format!("{settings}/scalingPolicy"), native);
+        assert!(configured.owners[&Axis::Instances].who.contains("switched off"), "{configured:?}");
+        // a load balancer with a maximum bandwidth scales by itself
+        let configured = edited(&format!("{settings}/maximumBandwidthMbps"), json!(20));
+        assert!(configured.owners[&Axis::Bandwidth].who.contains("maximumBandwidthMbps"), "{configured:?}");
         // half a core is on no ladder
         let flex = json!({ "ocpus": 0.5, "memoryInGBs": 8 });
-        let told = edited(&format!("{settings}/instanceConfiguration/{FLEX}"), flex);
-        assert!(told.fixed[&Axis::Shape].contains("expected whole"), "{told:?}");
+        let configured = edited(&format!("{settings}/instanceConfiguration/{FLEX}"), flex);
+        assert!(configured.fixed[&Axis::Shape].contains("expected whole"), "{configured:?}");
         // on a managed cluster there are no instances
-        let told = edited("/deploymentType", json!("SINGLE_MODEL_FLEX"));
-        assert_eq!(told.fixed.len(), 3);
-        assert!(told.fixed[&Axis::Shape].contains("SINGLE_MODEL_FLEX"), "{told:?}");
+        let configured = edited("/deploymentType", json!("SINGLE_MODEL_FLEX"));
+        assert_eq!(configured.fixed.len(), 3);
+        assert!(configured.fixed[&Axis::Shape].contains("SINGLE_MODEL_FLEX"), "{configured:?}");
         let mut managed = group();
         managed[OF_A_GROUP]["infrastructureType"] = json!("MANAGED_COMPUTE_CLUSTER");
         assert_eq!(read(&managed, None).fixed.len(), 3);
-        // nothing at all is no reason to panic
+        // an empty document does not panic
         assert_eq!(read(&Value::Null, None).fixed.len(), 3);
-        // a bandwidth that is not told cannot be set
+        // a bandwidth that is not known cannot be set
         let without = Size { bandwidth_mbps: None, ..size() };
         assert_eq!(Update::to(&Arc::new(model()), Axis::Bandwidth, &without), None);
-        // of a group that is not told there is nothing to repeat
+        // an update cannot be built without the group
         let mut without_its_group = group();
         without_its_group.as_object_mut().unwrap().remove(GROUP);
-        let told = read(&without_its_group, None);
-        assert_eq!(told.fixed.len(), 3);
-        assert!(told.fixed[&Axis::Shape].contains(GROUP), "{told:?}");
+        let configured = read(&without_its_group, None);
+        assert_eq!(configured.fixed.len(), 3);
+        assert!(configured.fixed[&Axis::Shape].contains(GROUP), "{configured:?}");
     }
 }

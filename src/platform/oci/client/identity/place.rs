@@ -1,10 +1,10 @@
-//! Which region is meant, and the domain below which its services are.
+//! Finds a region by its name or short code, and the domain of its realm.
 
 use serde::Deserialize;
 
 use super::Error;
 
-/// The domain of the commercial realm, and of regions that are in no table.
+/// The domain of the commercial realm, and the default for regions that are in no table.
 const COMMERCIAL: &str = "oraclecloud.com";
 
 /// A region and the domain of its realm: its services are at `SERVICE.REGION.DOMAIN`.
@@ -14,7 +14,7 @@ pub(crate) struct RegionDomain {
     pub(crate) domain: String,
 }
 
-/// What the environment says about the region that a function runs in.
+/// The platform's metadata about the region that a function runs in.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Metadata {
@@ -25,8 +25,8 @@ pub(super) struct Metadata {
     pub(super) region_identifier: String,
 }
 
-/// The place that a region's name, or its short code, stands for. What the platform itself says of its region comes
-/// first: it knows regions that are newer than these tables.
+/// The region with a name or short code. The platform's metadata comes first, because it has regions that are newer
+/// than these tables.
 pub(super) fn place(
     named: &str,
     metadata: Option<&Metadata>,
@@ -42,7 +42,7 @@ pub(super) fn place(
         None => known(&named).unwrap_or((&named, default_domain)),
     };
     let (region, domain) = (region.to_lowercase(), domain.trim().to_lowercase());
-    // Both become a part of the address that requests are signed for and sent to.
+    // Both become part of the address that requests are signed for and sent to.
     if is_name(&region, "-") && is_name(&domain, "-.") {
         Ok(RegionDomain { region, domain })
     } else {
@@ -64,7 +64,7 @@ fn known(named: &str) -> Option<(&'static str, &'static str)> {
     row.map(|(domain, _, region)| (*region, *domain))
 }
 
-/// By their short codes.
+/// The regions of the commercial realm, with their short codes.
 const COMMERCIAL_REGIONS: &[(&str, &str)] = &[
     ("lej", "af-casablanca-1"),
     ("jnb", "af-johannesburg-1"),
@@ -114,7 +114,7 @@ const COMMERCIAL_REGIONS: &[(&str, &str)] = &[
     ("sjc", "us-sanjose-1"),
 ];
 
-/// The regions of other realms, after their domains.
+/// The regions of other realms, with their domains and short codes.
 const FURTHER_REGIONS: &[(&str, &str, &str)] = &[
     ("oraclecloud.eu", "str", "eu-frankfurt-2"),
     ("oraclecloud.eu", "vll", "eu-madrid-2"),
@@ -184,17 +184,17 @@ mod tests {
             ("xx-newer-1", None, Some("oraclecloud99.com"), "xx-newer-1.oraclecloud99.com"),
             // a default is for what is in no table
             ("phx", None, Some("oraclecloud99.com"), "us-phoenix-1.oraclecloud.com"),
-            // what the platform says of its own region
+            // the platform's metadata about its own region
             ("xyz", own, None, "xx-new-1.oraclecloud77.com"),
             ("xx-new-1", own, Some("oraclecloud99.com"), "xx-new-1.oraclecloud77.com"),
-            // says nothing of others
+            // does not apply to other regions
             ("phx", own, None, "us-phoenix-1.oraclecloud.com"),
         ];
         for (named, own, default, expected) in rows {
             let place = place(named, own, default).unwrap();
             assert_eq!(format!("{}.{}", place.region, place.domain), expected, "{named}");
         }
-        // What is no name of a host must not become a part of one.
+        // A text that is not valid in a host's name must not become part of one.
         for (named, default) in [("", None), ("us-phoenix-1/x", None), ("a.b", None), ("new", Some("x@y"))] {
             assert!(place(named, None, default).is_err(), "{named}");
         }

@@ -1,15 +1,15 @@
-//! The configuration file that people's own tools share: profiles with a key each.
+//! Reads the configuration file that OCI's SDKs and command line share: profiles with one key each.
 
 use std::collections::HashMap;
 
 /// The profile whose values the others inherit.
 pub(super) const DEFAULT: &str = "DEFAULT";
 
-/// The values of a profile, or nothing where the file has none of that name. Keys are in lower case.
+/// The values of a profile, with keys in lower case; `None` if the file has no such profile.
 pub(super) fn profile(text: &str, name: &str) -> Option<HashMap<String, String>> {
     let mut values = HashMap::new();
     let mut found = false;
-    // What is inherited comes first, wherever it stands in the file.
+    // Inherited values come first, wherever their section is in the file.
     for wanted in [DEFAULT, name] {
         let mut section = "";
         for line in text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
@@ -53,7 +53,7 @@ nonsense
             // another profile's value
             ("DEFAULT", "region", None),
             ("other", "region", Some("eu-frankfurt-1")),
-            // its own value wins, though the inherited one stands further down; the key is in capitals
+            // its own value wins, although the inherited one comes later in the file; the key is in capitals
             ("other", "user", Some("u = 2")),
             ("other", "tenancy", Some("t1")),
         ];
