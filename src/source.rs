@@ -47,7 +47,8 @@ pub const MAX_BATCH_BYTES: usize = 6 * 1024 * 1024;
 pub struct Event {
     /// The alarms that could be read, in the payload's order.
     pub alarms: Vec<Alarm>,
-    /// The deployments that have settled, where a platform reported a change of state. Empty while one is still changing.
+    /// The deployments that have settled, where a platform reported a change of state. Empty while one is still
+    /// changing.
     pub settled: Option<Vec<TargetId>>,
     /// Whether this is a tick, the scheduled reconcile: every firing alarm is read and evaluated.
     pub tick: bool,
@@ -82,8 +83,8 @@ pub struct Source {
     pub read: fn(&Value) -> Result<Event, Error>,
 }
 
-/// Every supported shape, outermost first. The content of an envelope is offered only to the rows below it, so envelopes
-/// nest no deeper than this table is long.
+/// Every supported shape, outermost first. The content of an envelope is offered only to the rows below it, so
+/// envelopes nest no deeper than this table is long.
 pub const SOURCES: &[Source] = &[
     records::SOURCE,
     sns_envelope::SOURCE,

@@ -128,8 +128,8 @@ impl SimulatedCloud {
         Self { world: Mutex::new(world) }
     }
 
-    /// Advances the clock: updates complete, and alarms are evaluated once a minute. Returns what the alarms sent, oldest
-    /// first. The clock never runs backwards.
+    /// Advances the clock: updates complete, and alarms are evaluated once a minute. Returns what the alarms sent,
+    /// oldest first. The clock never runs backwards.
     pub fn advance(&self, to: Timestamp) -> Vec<Delivery> {
         self.world().advance(to)
     }
@@ -144,7 +144,8 @@ impl SimulatedCloud {
         access(&mut self.world())
     }
 
-    /// A poisoned lock is safe to use: each change of the world is one call, so a panic elsewhere leaves none half done.
+    /// A poisoned lock is safe to use: each change of the world is one call, so a panic elsewhere leaves none half
+    /// done.
     fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }

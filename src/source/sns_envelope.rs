@@ -20,8 +20,8 @@ fn read(payload: &Value) -> Result<Event, Error> {
     Ok(with_topic(payload.get("TopicArn"), event))
 }
 
-/// Records the topic that delivered an event. It overrides the topic of an inner envelope: that one is part of the message,
-/// so any publisher can forge it.
+/// Records the topic that delivered an event. It overrides the topic of an inner envelope: that one is part of the
+/// message, so any publisher can forge it.
 pub(super) fn with_topic(topic: Option<&Value>, mut event: Event) -> Event {
     let arn = topic.and_then(Value::as_str).filter(|arn| arn.len() <= LONGEST_ARN).unwrap_or_default();
     for alarm in &mut event.alarms {

@@ -78,8 +78,8 @@ impl ReasonData {
         }
     }
 
-    /// How far the data reaches back from `at`; `None` without a start. The number of datapoints times their period would
-    /// be too short if one is missing. A window that is too short lets stale evidence pass.
+    /// How far the data reaches back from `at`; `None` without a start. The number of datapoints times their period
+    /// would be too short if one is missing. A window that is too short lets stale evidence pass.
     pub(super) fn window(&self, at: Option<Timestamp>) -> Option<SignedDuration> {
         // No alarm evaluates more than a week of data; one hour is added for late evaluation.
         const LONGEST: SignedDuration = SignedDuration::from_hours(7 * 24 + 1);

@@ -238,7 +238,7 @@ impl World {
         self.created
     }
 
-    /// Adds what an event implies: the alarm that fired, and with [`World::furnish`] the deployment.
+    /// Adds what an event implies: the alarm that fired, and the deployment if the field `furnish` is set.
     pub(in crate::platform) fn furnish(&mut self, request: &ObserveRequest) {
         let Some(platform) = of(request.target.kind()) else { return };
         let simulation = &platform.simulation;

@@ -30,7 +30,8 @@ impl Webhooks {
             .header(USER_AGENT, "stepladder")
             .body(body.as_bytes().to_vec())
             .map_err(|error| unconfigured(&error))?;
-        // An open connection may be from before the process was frozen, and dead. Notices are rare, so opening one is cheap.
+        // An open connection may be from before the process was frozen, and dead. Notices are rare, so opening one is
+        // cheap.
         let answer = self.http()?.afresh().send(request, ANSWERS_WITHIN).await;
         let status = answer.map_err(|unanswered| unavailable(chain(&unanswered)))?.status;
         result_of(status, address)
