@@ -223,7 +223,7 @@ mod tests {
         let tags = |pairs: &[(&str, &str)]| -> Tags {
             pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
         };
-        let observed = tags(&[(tags::PAUSE, "up"), ("stepladder:max", "3"), (tags::RECENT, "40i+1")]);
+        let observed = tags(&[("stepladder:pause", "up"), ("stepladder:max", "3"), (tags::RECENT, "40i+1")]);
         let recent = Some("40i+1 100i+1".to_owned());
         let intended = Stamp::of(&Arc::new(observed), &[], None, second(100), recent).tags();
         // Meanwhile the operator has removed the pause, and lowered the ceiling.
