@@ -349,6 +349,7 @@ impl fmt::Display for AlarmDefinition {
 
 /// What only one platform needs of an observation, for its calls.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one per observation, and it is not moved often")]
 pub enum Facts {
     /// AWS.
     Aws(aws::Facts),

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use stepladder::{config, environment, platform, report, text};
+use stepladder::{config, environment, platform, text};
 use thiserror::Error as ThisError;
 use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
