@@ -112,11 +112,11 @@ struct CommandError {
     kind: &'static str,
     message: String,
     exit_code: u8,
-    problems: Option<Problems>,
+    problems: Option<ProblemReport>,
 }
 
 /// Every problem of a policy, for people and for programs.
-struct Problems {
+struct ProblemReport {
     snippets: String,
     values: Vec<Value>,
 }
@@ -136,7 +136,7 @@ impl CommandError {
     fn invalid_policy(file: &str, errors: &policy_file::Errors) -> Self {
         let style = if io::stderr().is_terminal() { Style::Terminal } else { Style::Plain };
         let value = |Problem { line, column, message, .. }: &Problem| json!({ "file": file, "line": line, "column": column, "message": message });
-        let problems = Problems {
+        let problems = ProblemReport {
             snippets: errors.with_snippets(file, style),
             values: errors.problems().iter().map(value).collect(),
         };

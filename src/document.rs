@@ -13,7 +13,7 @@ mod words;
 
 pub use fault::{Fault, Faults, keyed};
 pub use problem::{Errors, Problem, Problems};
-pub use read::{Reading, Skipped};
+pub use read::{PartialRead, Skipped};
 pub use snippet::Style;
 
 /// A document that is well-formed TOML.

@@ -24,7 +24,7 @@ const SKIPPED_AT_MOST: usize = 100;
 
 /// The part of a document that could be read.
 #[derive(Debug)]
-pub struct Reading<T> {
+pub struct PartialRead<T> {
     /// The value.
     pub value: T,
     /// What could not be read.
@@ -75,7 +75,7 @@ impl Document<'_> {
         &self,
         elsewhere: &[&'static str],
         problems: &mut Problems<'_>,
-    ) -> Option<Reading<T>> {
+    ) -> Option<PartialRead<T>> {
         let root = self.root();
         let mut skipped = BTreeSet::new();
         skipped.extend(elsewhere.iter().filter_map(|key| Some(root.key(key)?.key?.start)));
@@ -87,7 +87,7 @@ impl Document<'_> {
         &self,
         node: &Node<'_>,
         problems: &mut Problems<'_>,
-    ) -> Option<Reading<T>> {
+    ) -> Option<PartialRead<T>> {
         self.read_node(node, &BTreeSet::new(), &[], problems)
     }
 
@@ -97,7 +97,7 @@ impl Document<'_> {
         elsewhere: &BTreeSet<usize>,
         more_keys: &[&'static str],
         problems: &mut Problems<'_>,
-    ) -> Option<Reading<T>> {
+    ) -> Option<PartialRead<T>> {
         let mut skipped = elsewhere.clone();
         let name = node.key.clone().and_then(|key| self.text().get(key));
         loop {
@@ -106,7 +106,7 @@ impl Document<'_> {
             match T::deserialize(value) {
                 Ok(value) => {
                     let skipped = skipped.difference(elsewhere).copied().collect();
-                    return Some(Reading { value, skipped: Skipped(skipped) });
+                    return Some(PartialRead { value, skipped: Skipped(skipped) });
                 }
                 Err(error) => {
                     if let Some((span, message)) = error.described(&input) {

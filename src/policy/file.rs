@@ -12,7 +12,7 @@ use super::schedule::ScheduleText;
 use super::settings::{Defaults, Settings};
 use super::target::{self, TargetText};
 use super::{BUILT_IN, Mode, Policy, flap, names, shapes};
-use crate::document::{Document, Errors, Fault, Faults, Node, Problems, Reading, Skipped};
+use crate::document::{Document, Errors, Fault, Faults, Node, PartialRead, Problems, Skipped};
 use crate::ladder::{FlexShape, Ladder, Ladders};
 use crate::platform::{self, PLATFORMS, ProvisionTable, WrittenTable};
 
@@ -58,7 +58,7 @@ pub(super) fn read(text: &str) -> Result<Policy, Errors> {
     let tables: Vec<&str> = platform::provision_tables().map(|table| table.key).collect();
     let mut problems = Problems::new(&document);
     let read = document.read::<File>(&tables, &mut problems);
-    let Some(Reading { value, skipped }) = read else {
+    let Some(PartialRead { value, skipped }) = read else {
         problems.into_result()?;
         return Err(Errors::elsewhere("it cannot be read".to_owned()));
     };

@@ -647,6 +647,31 @@ fn the_pair_is_deleted_once_the_deployment_has_settled_at_the_floor(
     assert_eq!((operations(&outcome), left(&cloud)), (vec![call], 0));
 }
 
+/// Where deliveries may be answered at the same time, a high alarm may be about to need the pair: it goes only when it
+/// calls itself.
+#[rstest]
+#[case::one_at_a_time(VARIANT, Some(true), true)]
+#[case::several_at_once(VARIANT, Some(false), false)]
+#[case::usual_on_aws(VARIANT, None, true)]
+#[case::usual_on_oci(CHURN, None, false)]
+#[case::one_at_a_time_on_oci(CHURN, Some(true), true)]
+fn another_alarm_deletes_the_pair_only_where_events_come_one_at_a_time(
+    #[case] id: &str,
+    #[case] one_at_a_time: Option<bool>,
+    #[case] deletes: bool,
+) {
+    let cloud = with_a_pair(id, HIGH_CPU);
+    floor(&cloud, id);
+    let mut policy = policy("[defaults]\ninstances = { min = 1, max = 1 }");
+    policy.one_at_a_time = one_at_a_time;
+    let outcome = tell(&notice(HIGH_CPU, id).at(minute(60)), &cloud, &policy);
+    assert!(held(&outcome, "at_ceiling"), "{outcome:?}");
+    assert_eq!(pairs(&cloud.snapshot(), id, CPU_PAIR).is_empty(), deletes, "{outcome:?}");
+    // Its own call deletes it anywhere.
+    tell(&notice(LOW_CPU, id).at(minute(61)), &cloud, &policy);
+    assert_eq!(pairs(&cloud.snapshot(), id, CPU_PAIR).len(), 0);
+}
+
 #[test]
 fn an_update_that_fell_back_to_the_floor_keeps_the_pair_while_it_lasts() {
     // At the floor in size, but the platform does not report it as settled.

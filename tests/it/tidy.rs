@@ -1,6 +1,6 @@
 //! The house rules, checked over the text of the repository.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -297,6 +297,37 @@ fn modules_import_only_what_is_below_them() {
         }
     }
     none(&found, "a module imports only what is below it, so that there is no cycle");
+}
+
+/// What each platform, or each boundary, has one of under the same name.
+const ONE_EACH: [&str; 5] = ["Call", "Desired", "Error", "Existing", "Facts"];
+
+#[test]
+fn no_type_name_is_used_twice() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in rust_files("src") {
+        for line in code(&shipped(&file)).lines() {
+            if let Some(name) = type_name(line) {
+                places.entry(name).or_default().push(file.clone());
+            }
+        }
+    }
+    assert!(places.len() > 100, "the types are found: {}", places.len());
+    let twice = places.iter().filter(|(name, files)| files.len() > 1 && !ONE_EACH.contains(&name.as_str()));
+    let twice: Vec<String> = twice.map(|(name, files)| format!("`{name}`: {}", files.join(", "))).collect();
+    none(&twice, "one name, one meaning");
+}
+
+/// The name of the type that a line defines.
+fn type_name(line: &str) -> Option<String> {
+    let line = line.trim_start();
+    let item = match line.strip_prefix("pub") {
+        Some(rest) => rest.trim_start_matches(|c| c != ' ').trim_start(),
+        None => line,
+    };
+    let (keyword, rest) = item.split_once(' ')?;
+    let name = rest.split(|c: char| !c.is_alphanumeric()).next()?;
+    matches!(keyword, "struct" | "enum" | "trait").then(|| name.to_owned())
 }
 
 #[test]

@@ -17,8 +17,8 @@ mod table;
 
 pub use access::{Access, OPERATORS_TOO, READS, of_function, of_operator};
 pub use plan::{
-    Existing, ExistingAlarm, ExistingSubscription, ExistingTopic, FUNCTIONS, FieldChange, Plan, PlannedCall,
-    TAG_ALARM, TAG_PROVISIONED, is_ours, plan,
+    Existing, ExistingAlarm, ExistingSubscription, ExistingTopic, FUNCTIONS, FieldChange, PlannedCall,
+    ProvisionPlan, TAG_ALARM, TAG_PROVISIONED, is_ours, plan,
 };
 pub use removal::removal;
 pub(super) use table::read_table;
@@ -33,13 +33,13 @@ const LOOKS: usize = 8;
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// What turns a look into calls: [`plan`](fn@plan) or [`removal`](fn@removal).
-pub type Planner = fn(&Desired, &Existing, Timestamp) -> Plan;
+pub type Planner = fn(&Desired, &Existing, Timestamp) -> ProvisionPlan;
 
 /// All there is to say when everything is over.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// What was seen and planned before anything was sent.
-    pub plan: Plan,
+    pub plan: ProvisionPlan,
     /// What was sent, in order, and what became of it.
     pub sent: Vec<Sent>,
     /// What is still to be done.

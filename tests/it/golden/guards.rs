@@ -45,6 +45,15 @@ mod evidence {
             .told(|alarm| alarm.evidence = EvidenceTime::Unknown)
             .changed(9999)
             .gives("stale"),
+        received_without_a_time = up("it repeats without a new time, and its data ends now")
+            .told(|alarm| alarm.evidence = EvidenceTime::OnReceipt)
+            .changed(300)
+            .gives("3"),
+        received_too_soon_after_a_change =
+            up("it repeats without a new time, and its data begins before the change")
+                .told(|alarm| alarm.evidence = EvidenceTime::OnReceipt)
+                .changed(299)
+                .gives("stale"),
         fired_untold_without_a_change = up("without a change on record it need not")
             .told(|alarm| alarm.evidence = EvidenceTime::Unknown)
             .gives("3"),

@@ -78,7 +78,7 @@ pub struct ExistingAlarm {
 
 /// What is to be done.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Plan {
+pub struct ProvisionPlan {
     /// In this order.
     pub steps: Vec<PlannedCall>,
     /// What stands as it should.
@@ -111,22 +111,22 @@ pub struct FieldChange {
     pub to: Value,
 }
 
-impl Plan {
+impl ProvisionPlan {
     pub(super) fn add(&mut self, call: Call, ready: bool) {
         self.steps.push(PlannedCall { call, changes: Vec::new(), ready });
     }
 }
 
 /// The OCID of the topic, or words in its place while there is none.
-struct Destination {
+struct AlarmTopic {
     id: String,
     known: bool,
 }
 
 /// Every call between what stands and what is wanted. `run` tells attempts of one run from those of another: a
 /// retry token whose alarm has been deleted since is refused for a day.
-pub fn plan(wanted: &Desired, setup: &Existing, run: Timestamp) -> Plan {
-    let mut plan = Plan::default();
+pub fn plan(wanted: &Desired, setup: &Existing, run: Timestamp) -> ProvisionPlan {
+    let mut plan = ProvisionPlan::default();
     let Some(topic) = keep_topic(wanted, setup, run, &mut plan) else { return plan };
     keep_subscription(wanted, setup, &topic, run, &mut plan);
     for high in &wanted.alarms {
@@ -139,7 +139,12 @@ pub fn plan(wanted: &Desired, setup: &Existing, run: Timestamp) -> Plan {
     plan
 }
 
-fn keep_topic(wanted: &Desired, setup: &Existing, run: Timestamp, plan: &mut Plan) -> Option<Destination> {
+fn keep_topic(
+    wanted: &Desired,
+    setup: &Existing,
+    run: Timestamp,
+    plan: &mut ProvisionPlan,
+) -> Option<AlarmTopic> {
     match (&wanted.topic, &setup.topic) {
         (Topic::Given(_), Some(seen)) => {
             plan.standing.push(format!(
@@ -147,7 +152,7 @@ fn keep_topic(wanted: &Desired, setup: &Existing, run: Timestamp, plan: &mut Pla
                 seen.name,
                 whose(wanted, &seen.tags)
             ));
-            Some(Destination { id: seen.id.clone(), known: true })
+            Some(AlarmTopic { id: seen.id.clone(), known: true })
         }
         (Topic::Given(id), None) => {
             plan.conflicts.push(format!(
@@ -157,7 +162,7 @@ fn keep_topic(wanted: &Desired, setup: &Existing, run: Timestamp, plan: &mut Pla
         }
         (Topic::Named(_), Some(seen)) if is_ours(wanted, &seen.tags) => {
             plan.standing.push(format!("topic `{}`", seen.name));
-            Some(Destination { id: seen.id.clone(), known: true })
+            Some(AlarmTopic { id: seen.id.clone(), known: true })
         }
         (Topic::Named(name), Some(seen)) => {
             let id = &seen.id;
@@ -178,7 +183,7 @@ fn keep_topic(wanted: &Desired, setup: &Existing, run: Timestamp, plan: &mut Pla
                 retry_token: RetryToken::of(("topic", name, &wanted.compartment, run)),
             };
             plan.add(call, true);
-            Some(Destination { id: format!("the OCID of topic {name}"), known: false })
+            Some(AlarmTopic { id: format!("the OCID of topic {name}"), known: false })
         }
     }
 }
@@ -186,9 +191,9 @@ fn keep_topic(wanted: &Desired, setup: &Existing, run: Timestamp, plan: &mut Pla
 fn keep_subscription(
     wanted: &Desired,
     setup: &Existing,
-    topic: &Destination,
+    topic: &AlarmTopic,
     run: Timestamp,
-    plan: &mut Plan,
+    plan: &mut ProvisionPlan,
 ) {
     let function = &wanted.function;
     let calls_it = |seen: &&ExistingSubscription| seen.protocol == FUNCTIONS && seen.endpoint == *function;
@@ -216,9 +221,9 @@ fn keep_alarm(
     wanted: &Desired,
     setup: &Existing,
     high: &HighAlarm,
-    topic: &Destination,
+    topic: &AlarmTopic,
     run: Timestamp,
-    plan: &mut Plan,
+    plan: &mut ProvisionPlan,
 ) {
     let mut standing = ours(wanted, setup).filter(|seen| is_this(seen, high));
     let alarm = alarm(wanted, high, topic);
@@ -248,9 +253,9 @@ fn create_alarm(
     setup: &Existing,
     high: &HighAlarm,
     alarm: OciAlarm,
-    topic: &Destination,
+    topic: &AlarmTopic,
     run: Timestamp,
-    plan: &mut Plan,
+    plan: &mut ProvisionPlan,
 ) {
     if let Some(other) = setup.alarms.iter().find(|seen| is_rival(wanted, seen, high)) {
         let (name, deployment) = (&high.name, &high.deployment);
@@ -282,7 +287,7 @@ fn is_rival(wanted: &Desired, seen: &ExistingAlarm, high: &HighAlarm) -> bool {
 }
 
 /// The alarm that asks for more, as the policy has it.
-fn alarm(wanted: &Desired, high: &HighAlarm, topic: &Destination) -> OciAlarm {
+fn alarm(wanted: &Desired, high: &HighAlarm, topic: &AlarmTopic) -> OciAlarm {
     let HighAlarm { deployment, name, metric, statistic, above, window, pending, repeat, severity } = high;
     let window = interval(*window);
     let mut tags = marker(wanted);

@@ -3,16 +3,16 @@
 use jiff::Timestamp;
 
 use super::plan::{
-    Existing, ExistingAlarm, ExistingSubscription, ExistingTopic, Plan, delete_alarm, delete_subscription,
-    is_ours, ours, whose,
+    Existing, ExistingAlarm, ExistingSubscription, ExistingTopic, ProvisionPlan, delete_alarm,
+    delete_subscription, is_ours, ours, whose,
 };
 use crate::platform::oci::call::Call;
 use crate::platform::oci::model_deployment::{TAG_PAIR, TAG_TARGET};
 use crate::platform::oci::provision::{Desired, Topic};
 
 /// Every call that removes what is ours, and nothing else.
-pub fn removal(wanted: &Desired, setup: &Existing, _run: Timestamp) -> Plan {
-    let mut plan = Plan::default();
+pub fn removal(wanted: &Desired, setup: &Existing, _run: Timestamp) -> ProvisionPlan {
+    let mut plan = ProvisionPlan::default();
     // What calls goes before what is called.
     for seen in ours(wanted, setup) {
         plan.add(delete_alarm(seen), true);
@@ -44,7 +44,7 @@ fn other_callers(wanted: &Desired, setup: &Existing) -> Vec<String> {
 }
 
 /// A deployment may be in several sets: only the pairs that call this one's function are its own.
-fn remove_pairs(wanted: &Desired, setup: &Existing, plan: &mut Plan) {
+fn remove_pairs(wanted: &Desired, setup: &Existing, plan: &mut ProvisionPlan) {
     for seen in &setup.alarms {
         let Some(deployment) = paired_with(wanted, seen) else { continue };
         let name = &seen.alarm.name;
@@ -81,7 +81,7 @@ fn remove_topic(
     wanted: &Desired,
     (topic, callers): (&ExistingTopic, &[String]),
     listeners: &[&ExistingSubscription],
-    plan: &mut Plan,
+    plan: &mut ProvisionPlan,
 ) {
     let ExistingTopic { id, name, etag, tags } = topic;
     if matches!(wanted.topic, Topic::Given(_)) || !is_ours(wanted, tags) {
