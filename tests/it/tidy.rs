@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rstest::rstest;
-use stepladder::platform::{Operation, aws, oci, operations, web};
+use stepladder::platform::{Operation, PLATFORMS, Platform, aws, oci, operations, web};
 
 /// The top-level modules, lowest first: each imports only what is above it in this list. `lib.rs` shows the same order.
 const LAYERS: [&str; 28] = [
@@ -383,13 +383,14 @@ fn only_platforms_sources_and_programs_name_a_platform() {
     none(&platforms_named(files, ""), "names a platform outside its folder, in code or in a text");
 }
 
-#[rstest]
-#[case::aws("aws")]
-#[case::oci("oci")]
-fn no_platform_names_another(#[case] platform: &str) {
-    let folder = rust_files(&format!("src/platform/{platform}"));
-    let files = folder.into_iter().chain([format!("src/platform/{platform}.rs")]);
-    none(&platforms_named(files, platform), "a platform's folder names another platform");
+#[test]
+fn no_platform_names_another() {
+    for Platform { name, .. } in PLATFORMS {
+        assert!(PLATFORM_WORDS.iter().any(|words| words.platform == *name), "`{name}` has words of its own");
+        let folder = rust_files(&format!("src/platform/{name}"));
+        let files = folder.into_iter().chain([format!("src/platform/{name}.rs")]);
+        none(&platforms_named(files, name), "a platform's folder names another platform");
+    }
 }
 
 #[test]

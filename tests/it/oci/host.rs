@@ -48,7 +48,12 @@ fn a_policy_that_cannot_be_used_fails_every_call() {
         assert_eq!((answer.status, &answer.body["error"]["kind"]), (502, &json!("policy")), "{answer:?}");
         assert!(answer.body["error"]["message"].as_str().unwrap().contains("STEPLADDER_POLICY"));
     }
-    assert_eq!(function.stderr().matches("STEPLADDER_POLICY").count(), 2, "{}", function.stderr());
+    assert_eq!(
+        function.stderr().matches("policy `STEPLADDER_POLICY` is not valid").count(),
+        2,
+        "{}",
+        function.stderr()
+    );
 }
 
 #[rstest]
