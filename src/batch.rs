@@ -31,7 +31,7 @@ impl Batch {
     }
 
     /// Answers the messages in order, each as if it had arrived alone. If the time runs out, the answers so far
-    /// remain. The notices of all messages are still due: [`Answer::notify`] sends them.
+    /// remain. The notices of all messages are still due: [`notify`](crate::apply::notify) sends them.
     pub async fn answer(
         &mut self,
         client: &dyn Client,

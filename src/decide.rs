@@ -1,8 +1,8 @@
 //! Decides what an alarm means for an observed deployment: a resize, or a reason to hold.
 //!
-//! A guard is one check that can block a resize. Guards run in the order in which [`precheck`] and [`decide`] list
-//! them, and the first guard that blocks gives the [`Hold`]. Each guard function has the name of its hold reason.
-//! Pure: no clock, no platform, no log.
+//! A guard is one check that can block a resize. Guards run in the order in which [`precheck`](fn@precheck) and
+//! [`decide`](fn@decide) list them, and the first guard that blocks gives the [`Hold`]. Each guard function has the name of
+//! its hold reason. Pure: no clock, no platform, no log.
 
 use crate::deployment::Deployment;
 use crate::policy::Policy;
