@@ -56,8 +56,7 @@ fn no_data(context: &mut Context, direction: Direction) -> Result<(), Hold> {
         return Ok(());
     }
     let hold = Hold::NoData {
-        missing: "the alarm fires because no data came, which its `TreatMissingData` takes for a breach"
-            .to_owned(),
+        missing: "the alarm fires because no data came, and it treats missing data as a breach".to_owned(),
     };
     context.check("no_data", "no data", Some(hold))
 }
