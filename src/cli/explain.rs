@@ -30,7 +30,7 @@ use super::{
 #[command(
     after_help = "Nothing is sent, on no cloud, so each alarm of a payload sees the deployment as it is now. On the \
 simulated cloud without --world the deployment is imagined: one instance, at rest. Costs are those of the ladders' \
-prices. Exit codes: 0 told; 1 something would fail; 2 unusable input or policy.
+prices. Exit codes: 0 explained; 1 something would fail; 2 unusable input or policy.
 
 Examples:
   stepladder explain events/cloudwatch/sns.high-cpu.firing.json
@@ -103,7 +103,7 @@ fn text(answer: &Answer, policy: &Policy, now: Timestamp) -> String {
         let _ = writeln!(text, "The alarms that fire cannot be asked for: {error}.");
     }
     if answer.outcomes.is_empty() && answer.rejected.is_empty() && answer.error.is_none() {
-        text.push_str("No alarm fires that would be answered now, and no pair is to be mended.\n");
+        text.push_str("No alarm fires that would be answered now, and no pair needs repair.\n");
     }
     for error in &answer.rejected {
         let _ = writeln!(text, "\nOne record cannot be read: {error}.");
@@ -139,7 +139,7 @@ fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
     }
     line(String::new());
     match (&outcome.error, &outcome.decision) {
-        (Some(_), _) => line(format!("It cannot be looked at: {}.", report::explanation(outcome))),
+        (Some(_), _) => line(format!("It cannot be observed: {}.", report::explanation(outcome))),
         (None, Decision::Resize { axis, from, to }) => {
             line(format!("So its {axis} would go from {from} to {to}."));
         }
@@ -212,7 +212,7 @@ fn tags_and_settings(observed: &Deployment, policy: &Policy, evaluation: Option<
     let settings: Vec<String> = settings
         .map(|setting| format!("  {:<20} {:<15} {}", setting.key, setting.value, setting.set_by()))
         .collect();
-    let heading = (!settings.is_empty()).then(|| "In force besides the built-in defaults:".to_owned());
+    let heading = (!settings.is_empty()).then(|| "Active besides the built-in defaults:".to_owned());
     tags.chain(heading).chain(settings).collect()
 }
 

@@ -38,7 +38,7 @@ Examples:
 /// Say whether a policy can be used, and what is wrong with it
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A rule that can never answer, because rules before it have all its globs, is told on standard \
+    after_help = "A rule that can never answer, because rules before it have all its globs, is reported on standard \
 error. Exit codes: 0 it can be used; 2 it cannot.
 
 Examples:

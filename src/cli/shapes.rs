@@ -10,7 +10,7 @@ use stepladder::text::plain;
 
 use super::{CommandError, CommandOutput, Format, PolicyOption};
 
-/// List the ladders of shapes in force
+/// List the active ladders of shapes
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stepladder shapes

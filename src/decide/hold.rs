@@ -223,7 +223,7 @@ impl fmt::Display for Hold {
             }
             Self::NotAllowed { list, value } => write!(f, "the policy's `{list}` do not include `{value}`"),
             Self::NoRule => f.write_str("no rule matches the alarm's name"),
-            Self::NotObserved => f.write_str("the deployment could not be looked at"),
+            Self::NotObserved => f.write_str("the deployment could not be observed"),
             Self::TargetGone => f.write_str("the deployment is gone, and its paired alarm goes with it"),
             Self::Busy { status } => write!(f, "the deployment is `{status}`: only a settled one is changed"),
             Self::Stale { since: Some(since), changed } => write!(
@@ -236,7 +236,7 @@ impl fmt::Display for Hold {
             }
             Self::NotResizable { axis, why } => write!(f, "its {axis} cannot be changed: {why}"),
             Self::OwnedElsewhere { axis, who, can_be_suspended } => {
-                let way_out = ": take it out there, or let it be parked with `native_autoscaling = \"suspend\"` and \
+                let way_out = ": take it out there, or let it be suspended with `native_autoscaling = \"suspend\"` and \
                                `STEPLADDER_ALARM_ACTION`";
                 let way_out = if *can_be_suspended { way_out } else { "" };
                 write!(f, "its {axis} belongs to {who}{way_out}")

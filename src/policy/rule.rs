@@ -245,7 +245,7 @@ impl RuleText {
         is.apply(&settings, &mut origins, &|_| Origin::Rule);
         if is.native_autoscaling == NativeAutoscaling::Suspend && changes_shape && self.pair.is_none() {
             let message = "`native_autoscaling = \"suspend\"` without a `pair`: expected one, because the looks at it \
-                           bring back what was parked";
+                           restore what was suspended";
             faults.push(Fault::of("native_autoscaling", message));
         }
         // Beside a wrong step the pair is checked all the same.

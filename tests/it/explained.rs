@@ -121,7 +121,7 @@ fn a_schedule_keeps_to_the_clock_on_the_wall(#[case] at: &str, #[case] min: &str
 #[case::hourly(
     "[[schedule]]\ncron = \"0 6-8 * * *\"\nfor = \"2h\"\nmin = 4\n",
     "stepladder:max=9",
-    "`[[schedule]]` 1 is in force until 2026-03-28T10:00:00Z: at least 4"
+    "`[[schedule]]` 1 is active until 2026-03-28T10:00:00Z: at least 4"
 )]
 #[case::always(
     "[[schedule]]\ncron = \"0 * * * *\"\nfor = \"2h\"\nmin = 4\n",

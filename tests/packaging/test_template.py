@@ -54,7 +54,7 @@ class Dashboard(unittest.TestCase):
         self.assertEqual(across, 0)
 
     def test_shown_and_watched_metrics_are_published(self):
-        published = (ROOT / "src" / "report.rs").read_text()
+        published = (ROOT / "src" / "platform" / "aws" / "metrics.rs").read_text()
         lists = [widget["properties"].get("metrics", []) for widget in widgets()]
         shown = {metric[1] for metrics in lists for metric in metrics if metric[0] == "stepladder"}
         properties = [resource.get("Properties", {}) for resource in RESOURCES.values()]

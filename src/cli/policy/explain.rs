@@ -21,11 +21,11 @@ use stepladder::text::plain;
 
 use super::super::{CommandError, CommandOutput, Format, PolicyOption, parse_time, wall_clock};
 
-/// Tell which rules answer the alarms of one target, what is in force for it, and who has said so
+/// Show which rules answer the alarms of one target, which settings are active, and where each comes from
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Nothing is looked at: what the deployment's own tags say is told with --tag, as many as there are. \
-The platform's own bounds, and what it allows, are seen by `stepladder explain`. Exit codes: 0 told, even where no \
+    after_help = "Nothing is observed: pass the deployment's own tags with --tag, as many as there are. \
+The platform's own bounds, and what it allows, are shown by `stepladder explain`. Exit codes: 0 shown, even where no \
 rule answers; 2 unusable target, tag or policy.
 
 Examples:
@@ -131,7 +131,7 @@ impl TargetExplanation<'_> {
                 schedule.max.map(|max| format!("at most {max}")),
             ];
             let bounds = bounds.into_iter().flatten().collect::<Vec<_>>().join(" and ");
-            line(format!("`[[schedule]]` {place} is in force {}: {bounds}", active.lasts()));
+            line(format!("`[[schedule]]` {place} is active {}: {bounds}", active.lasts()));
         }
         if let Some(pause) = pause {
             let expired = [Direction::Up, Direction::Down]

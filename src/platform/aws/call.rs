@@ -198,12 +198,12 @@ impl fmt::Display for Call {
                 write!(f, "create `{}`: {change}", named(body, "EndpointConfigName"))
             }
             Self::UpdateEndpoint { configuration, change, .. } => {
-                write!(f, "put `{configuration}` in force: {change}")
+                write!(f, "activate `{configuration}`: {change}")
             }
             Self::DeleteEndpointConfig { name } | Self::DeleteAlarms { name } => write!(f, "delete `{name}`"),
             Self::AddTags { tags, .. } => write!(f, "remember {}", list(tags.keys())),
             Self::DeleteTags { keys, .. } => write!(f, "forget {}", list(keys.iter())),
-            Self::DeregisterScalableTarget { target } => write!(f, "park `{target}`"),
+            Self::DeregisterScalableTarget { target } => write!(f, "suspend the scaling of `{target}`"),
             Self::RegisterScalableTarget { body } => write!(f, "put `{}` back", named(body, "ResourceId")),
             Self::PutScalingPolicy { body } => write!(f, "put `{}` back", named(body, "PolicyName")),
             Self::PutScheduledAction { body } => {

@@ -29,10 +29,10 @@ mod api;
 mod deployments;
 mod errors;
 mod identity;
+mod members;
 mod readings;
 mod setup;
 mod signature;
-mod told;
 mod topics;
 
 use api::Api;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::api::{Api, ApiRequest, Service, segment};
 use super::errors::token_is_spent;
-use super::told::{exists, tags, word};
+use super::members::{exists, tags, word};
 use crate::platform::Error;
 use crate::platform::ObserveRequest;
 use crate::platform::oci::alarm::OciAlarm;

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::api::{Api, ApiRequest, Retry, Service, segment};
-use super::told::{tags, word};
+use super::members::{tags, word};
 use crate::platform::Error;
 use crate::platform::oci::call::Unchanged;
 use crate::platform::oci::model_deployment::notes::{self, Finished};

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::api::{Api, ApiRequest, Service};
-use super::told::word;
+use super::members::word;
 use crate::platform::Error;
 use crate::platform::ObserveRequest;
 use crate::platform::oci::model_deployment::{NAMESPACE, interval, spelled};

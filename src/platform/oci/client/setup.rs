@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::alarms;
 use super::api::{Api, ApiRequest, Service, segment};
-use super::told::{exists, tags, word};
+use super::members::{exists, tags, word};
 use crate::platform::Error;
 use crate::platform::oci::provision::{self, Existing, ExistingSubscription, ExistingTopic, is_ours};
 use crate::platform::oci::provision::{Desired, Topic};

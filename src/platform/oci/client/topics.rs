@@ -4,7 +4,7 @@ use hyper::Method;
 use serde_json::json;
 
 use super::api::{Api, ApiRequest, Retry, Service, segment};
-use super::told::word;
+use super::members::word;
 use crate::platform::Error;
 use crate::platform::oci::call::RetryToken;
 use crate::platform::oci::provision::FUNCTIONS;

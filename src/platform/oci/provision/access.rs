@@ -45,8 +45,8 @@ impl Access {
             needs.iter().flat_map(|need| statements(wanted, whom, need)).collect()
         };
         let mut function = all(FUNCTIONS, strongest(of_function()));
-        let told = wanted.notifies.iter().map(|id| of_topic(id));
-        function.extend(told.map(|place| statement(FUNCTIONS, "use ons-topics", &place)));
+        let topics = wanted.notifies.iter().map(|id| of_topic(id));
+        function.extend(topics.map(|place| statement(FUNCTIONS, "use ons-topics", &place)));
         let mut seen = BTreeSet::new();
         function.retain(|statement| seen.insert(statement.clone()));
         Self {
@@ -100,11 +100,11 @@ fn strongest(permissions: Vec<&str>) -> Vec<String> {
         let rank = VERBS.iter().position(|known| *known == verb).unwrap_or(VERBS.len() - 1);
         by_resource.entry(resource).and_modify(|known| *known = rank.max(*known)).or_insert(rank);
     }
-    let told = |(resource, rank): (&str, usize)| {
+    let statement_of = |(resource, rank): (&str, usize)| {
         let verb = VERBS.get(rank).copied().unwrap_or_default();
         format!("{verb} {resource}")
     };
-    by_resource.into_iter().map(told).collect()
+    by_resource.into_iter().map(statement_of).collect()
 }
 
 /// Where a permission is needed.
