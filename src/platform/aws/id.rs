@@ -19,7 +19,7 @@ const LONGEST_NAME: usize = 63;
 /// use stepladder::platform::aws::id;
 /// let target = id::variant("churn", "AllTraffic").unwrap();
 /// assert_eq!(target.to_string(), "endpoint/churn/variant/AllTraffic");
-/// assert_eq!(id::endpoint_and_variant(target), Some(("churn", "AllTraffic")));
+/// assert_eq!(id::endpoint_and_variant(&target), Some(("churn", "AllTraffic")));
 /// assert_eq!(id::variant("churn/../x", "AllTraffic"), None);
 /// ```
 pub fn variant(endpoint: &str, variant: &str) -> Option<TargetId> {
