@@ -4,7 +4,6 @@ use super::{AccountFormat, Platform, PolicyStore};
 
 pub mod alarm;
 pub mod call;
-#[cfg(feature = "aws")]
 pub mod client;
 pub mod id;
 pub mod metrics;

@@ -4,7 +4,6 @@ use super::{Platform, ProvisionRow};
 
 pub mod alarm;
 pub mod call;
-#[cfg(feature = "oci")]
 pub mod client;
 pub mod id;
 pub mod model_deployment;

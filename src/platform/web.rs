@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::address::Address;
 use crate::platform::{self, Operation};
 
-#[cfg(any(feature = "aws", feature = "oci"))]
 pub(super) mod client;
 
 /// The timeout of a webhook. A healthy one answers a new connection in half a second.

@@ -3,6 +3,8 @@
 //! The SDK's clients are created for the first request and kept. An observation takes one round trip if the endpoint's
 //! configuration and ARN are cached or guessed correctly, two otherwise.
 
+#![cfg(feature = "aws")]
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

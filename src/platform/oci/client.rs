@@ -2,6 +2,8 @@
 //!
 //! An observation takes one round trip if the compartments are cached or guessed correctly, two otherwise.
 
+#![cfg(feature = "oci")]
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;

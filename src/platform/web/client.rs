@@ -1,5 +1,7 @@
 //! Posts one body to one webhook. 2xx is success. A redirect is a failure, because it could send the message anywhere.
 
+#![cfg(any(feature = "aws", feature = "oci"))]
+
 use std::sync::OnceLock;
 
 use hyper::Request;
