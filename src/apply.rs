@@ -7,8 +7,7 @@ use std::time::Duration;
 use crate::decide::{Check, Decision, DecisionTrace, Evaluation, Hold};
 use crate::outcome::{CallRecord, Ending, Outcome, Status, is_resize_done};
 use crate::plan::Plan;
-use crate::platform::Call;
-use crate::platform::{Client, Error, Observation};
+use crate::platform::{Call, Client, Error, Observation};
 use crate::policy::Mode;
 
 /// Carries out a plan. In the mode `observe` no call is sent.
@@ -20,18 +19,18 @@ pub async fn apply(
     mode: Mode,
 ) -> Outcome {
     let Plan { mut trace, calls, notes } = plan;
-    let not_sent = |call| CallRecord::new(call, Status::DryRun);
+    let dry_run = |call| CallRecord::new(call, Status::DryRun);
     let (calls, mut error) = match mode {
         Mode::Act => send_all(calls, client).await,
-        Mode::Observe => (calls.into_iter().map(not_sent).collect(), None),
+        Mode::Observe => (calls.into_iter().map(dry_run).collect(), None),
     };
-    let result = ending(&trace.decision, &calls, error.as_ref());
     if !is_resize_done(&calls)
         && let Some(Error::InProgress { message, .. }) = error
     {
         hold_as_busy(&mut trace, message);
         error = None;
     }
+    let result = ending(&trace.decision, &calls, error.as_ref());
     Outcome {
         alarm: evaluation.alarm.clone(),
         target: Some(evaluation.target.clone()),
@@ -102,7 +101,6 @@ async fn join_all(futures: Vec<impl Future<Output = ()>>) {
 
 fn ending(decision: &Decision, calls: &[CallRecord], error: Option<&Error>) -> Ending {
     match (error, decision) {
-        (Some(Error::InProgress { .. }), _) if !is_resize_done(calls) => Ending::Held,
         (Some(_), _) => Ending::Failed,
         (None, _) if calls.iter().any(|call_record| call_record.status == Status::DryRun) => Ending::DryRun,
         (None, Decision::Resize { .. }) => Ending::Applied,
