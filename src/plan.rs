@@ -6,7 +6,7 @@
 use crate::decide::{
     Check, Context, Decision, DecisionTrace, Evaluation, Hold, SizeChange, cheapest, records_changes,
 };
-use crate::deployment::{Deployment, Infeasible, Lifecycle, ObservedAlarm};
+use crate::deployment::{Infeasible, Lifecycle, ObservedAlarm};
 use crate::platform::target::{
     self, FollowUp, PairRequest, RejectedUpdate, Resize, SettledDeployment, Target,
 };
@@ -136,8 +136,7 @@ impl PlanContext<'_> {
 
     /// What happens to the paired alarm. It depends on where the deployment is and where it goes.
     fn pair_action(&self, decision: &Decision) -> PairAction {
-        let is_written = self.target.pair.is_written() && self.context.rule().pair.is_some();
-        if !is_written {
+        if !self.context.writes_pair() {
             return PairAction::Leave;
         }
         if self.target.deleted.contains(&self.observed.status.as_str()) {
@@ -167,7 +166,7 @@ impl PlanContext<'_> {
         // The scheduled reconcile finds what this change leaves to do through the pair.
         let needs_follow_up = self.target.follow_up_axes.contains(&axis);
         // A step down to the floor needs no new pair. An existing one is deleted when the floor is observed.
-        let is_needed = self.is_above_floor(&[to]) == Some(true) || written_pair(self.observed).is_some();
+        let is_needed = self.is_above_floor(&[to]) == Some(true) || self.context.written_pair().is_some();
         if needs_follow_up || is_needed { PairAction::Ensure } else { PairAction::Leave }
     }
 
@@ -182,7 +181,7 @@ impl PlanContext<'_> {
         let resumes_owner = self.context.settings().native_autoscaling == NativeAutoscaling::Suspend
             && self.target.follow_up_axes.contains(&rule.axis);
         let is_owned = observed.owners.contains_key(&axis) && !resumes_owner;
-        can_change && (!is_owned || written_pair(observed).is_some())
+        can_change && (!is_owned || self.context.written_pair().is_some())
     }
 
     /// Whether another invocation may need the pair, because it handles a scale-up alarm at the same time.
@@ -226,13 +225,12 @@ impl PlanContext<'_> {
     fn ensure_pair(&self, size: &Size, notes: &mut Vec<String>) -> Option<Call> {
         let rule = self.context.rule();
         let pair = rule.pair.as_ref()?;
-        let is_cheapest = rule.scaling_policy == ScalingPolicy::Cheapest;
-        let of_size = if is_cheapest { cheapest::pair(&self.context, size) } else { None };
         let notifies = self.context.pair_notifies();
-        let is_foreign = self.observed.pair.as_ref().is_some_and(|alarm| !alarm.ours);
-        if is_foreign || notifies.is_empty() {
+        if self.context.foreign_pair().is_some() || notifies.is_empty() {
             return None;
         }
+        let is_cheapest = rule.scaling_policy == ScalingPolicy::Cheapest;
+        let of_size = if is_cheapest { cheapest::pair(&self.context, size) } else { None };
         let request = PairRequest {
             pair: of_size.as_ref().unwrap_or(pair),
             observed: self.observed,
@@ -277,17 +275,12 @@ impl PlanContext<'_> {
         let observed = self.observed;
         let support = &self.target.pair;
         let deletes_pair = pair_action == PairAction::Delete && !has_more_to_follow;
-        let pair = written_pair(observed).filter(|_| deletes_pair);
+        let pair = self.context.written_pair().filter(|_| deletes_pair);
         let pair = pair.and_then(|alarm| support.delete(alarm, Some(observed)));
         let deletes_duplicates = pair_action != PairAction::Leave;
         let duplicates = observed.duplicates.iter().filter(|_| deletes_duplicates);
         pair.into_iter().chain(duplicates.filter_map(|alarm| support.delete(alarm, None))).collect()
     }
-}
-
-/// The paired alarm, where stepladder wrote it.
-fn written_pair(observed: &Deployment) -> Option<&ObservedAlarm> {
-    observed.pair.as_ref().filter(|alarm| alarm.ours)
 }
 
 #[cfg(test)]
@@ -300,6 +293,7 @@ mod tests {
     use super::*;
     use crate::alarm::{Alarm, AlarmName, EvidenceTime, Measurement, Side, Transition};
     use crate::decide::{decide, precheck};
+    use crate::deployment::Deployment;
     use crate::platform::target::PairSupport;
     use crate::platform::{Facts, oci};
 

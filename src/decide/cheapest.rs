@@ -69,14 +69,11 @@ fn can_change(context: &Context, axis: Axis) -> bool {
 /// The candidates of a deployment of this size.
 fn candidates<'l>(context: &Context, size: &Size, ladder: &'l Ladder) -> Candidates<'l> {
     let shape_can_change = can_change(context, Axis::Shape);
-    let now = context.evaluation.now;
-    let infeasible = &context.observed.infeasible;
-    let is_refused =
-        |rung: &Rung| infeasible.iter().any(|known| known.shape == rung.shape && known.until > now);
+    let is_usable = |rung: &Rung| shape_can_change && context.refused(&rung.shape).is_none();
     let rung = ladder.position(&size.rung()).unwrap_or_default();
     Candidates {
         ladder,
-        usable: ladder.rungs.iter().map(|rung| shape_can_change && !is_refused(rung)).collect(),
+        usable: ladder.rungs.iter().map(is_usable).collect(),
         bounds: context.instance_bounds(),
         current: Candidate { rung, instances: size.instances },
         min_savings: context.settings().min_savings,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, Infeasible, ObservedAlarm};
 use crate::ladder::Rung;
 use crate::platform::target::{self, Target};
 use crate::policy::{EffectiveSettings, NativeAutoscaling, Policy, Rule};
@@ -85,6 +85,12 @@ impl<'a> Context<'a> {
         self.observed.bounds.map_or(lowest, |bounds| lowest.max(bounds.min))
     }
 
+    /// The shape's entry among those that the platform refused lately; `None` where it may be requested.
+    pub(super) fn refused(&self, shape: &str) -> Option<&'a Infeasible> {
+        let now = self.evaluation.now;
+        self.observed.infeasible.iter().find(|known| known.shape == shape && known.until > now)
+    }
+
     /// Whether native autoscaling of an axis is suspended for a change.
     pub(super) fn suspends_native(&self, axis: Axis) -> bool {
         let suspend = self.settings().native_autoscaling == NativeAutoscaling::Suspend;
@@ -97,12 +103,25 @@ impl<'a> Context<'a> {
         self.suspends_native(axis) && self.rule().pair.is_some() && self.policy.alarm_action.is_some()
     }
 
+    /// Whether the rule has a paired alarm that stepladder writes. A pair that is only verified is never written.
+    pub(crate) fn writes_pair(&self) -> bool {
+        self.rule().pair.is_some() && self.target.is_none_or(|target| target.pair.is_written())
+    }
+
     /// Whether the paired alarm must be written before a change. Capacity that is added needs an alarm that removes
-    /// it, and a suspended owner needs one that resumes it. A pair that is only verified is never written.
+    /// it, and a suspended owner needs one that resumes it.
     pub(crate) fn needs_written_pair(&self, change: &SizeChange) -> bool {
-        let is_written = self.target.is_none_or(|target| target.pair.is_written());
-        let has_pair = self.rule().pair.is_some();
-        is_written && has_pair && (change.direction == Direction::Up || self.suspends_native(change.axis))
+        self.writes_pair() && (change.direction == Direction::Up || self.suspends_native(change.axis))
+    }
+
+    /// The paired alarm, where stepladder wrote it.
+    pub(crate) fn written_pair(&self) -> Option<&'a ObservedAlarm> {
+        self.observed.pair.as_ref().filter(|alarm| alarm.ours)
+    }
+
+    /// The alarm that has the paired alarm's name and that stepladder did not make.
+    pub(crate) fn foreign_pair(&self) -> Option<&'a ObservedAlarm> {
+        self.observed.pair.as_ref().filter(|alarm| !alarm.ours)
     }
 
     /// What the paired alarm notifies: the policy's alarm action, else what the pair notifies already, else what the
@@ -111,8 +130,7 @@ impl<'a> Context<'a> {
         if let Some(action) = &self.policy.alarm_action {
             return vec![action.clone()];
         }
-        let written = self.observed.pair.as_ref().filter(|alarm| alarm.ours);
-        let alarms = [written, self.observed.alarm.as_ref()].into_iter().flatten();
+        let alarms = [self.written_pair(), self.observed.alarm.as_ref()].into_iter().flatten();
         let mut notified = alarms.map(|alarm| &alarm.notifies);
         notified.find(|notified| !notified.is_empty()).cloned().unwrap_or_default()
     }

@@ -95,8 +95,7 @@ pub(super) fn infeasible(context: &mut Context, change: &SizeChange) -> Result<(
     if change.axis != Axis::Shape {
         return Ok(());
     }
-    let (rung, now) = (change.to.rung(), context.evaluation.now);
-    let refused = context.observed.infeasible.iter().find(|known| known.shape == rung && known.until > now);
+    let refused = context.refused(&change.to.rung());
     let input = refused.map_or("not refused lately", |known| &known.why);
     let hold = refused.map(|Infeasible { shape, until, why }| Hold::Infeasible {
         shape: shape.clone(),
@@ -108,7 +107,7 @@ pub(super) fn infeasible(context: &mut Context, change: &SizeChange) -> Result<(
 
 /// The paired alarm's name must not belong to an alarm that stepladder did not make.
 pub(super) fn pair_taken(context: &mut Context) -> Result<(), Hold> {
-    let foreign = context.observed.pair.as_ref().filter(|alarm| !alarm.ours);
+    let foreign = context.foreign_pair();
     let input = foreign.map_or("the pair is ours to write", |alarm| &alarm.name);
     let hold = foreign.map(|alarm| Hold::PairTaken { name: alarm.name.clone() });
     context.check("pair_taken", input, hold)
