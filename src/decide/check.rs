@@ -1,10 +1,9 @@
 //! Records how a decision came about: every check, in order.
 
 use crate::alarm::Alarm;
-use crate::size::Size;
+use crate::size::{Direction, Size};
 
 use super::{Decision, Hold, SizeChange, precheck};
-use crate::size::Direction;
 
 /// What one guard checked, and whether it blocked.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,18 +42,16 @@ impl DecisionTrace {
     /// The hold of an alarm whose deployment another alarm of the same event already changes.
     pub fn superseded(alarm: &Alarm, by: &str) -> Self {
         let mut checks = Checks::default();
-        let hold = precheck::not_firing(&mut checks, alarm)
-            .and_then(|()| precheck::superseded(&mut checks, by))
-            .map_or_else(|hold| hold, |never| match never {});
+        let Err(hold) =
+            precheck::not_firing(&mut checks, alarm).and_then(|()| precheck::superseded(&mut checks, by));
         Self::hold(hold, checks.into_vec())
     }
 
     /// The hold of an alarm that names no known target. An alarm that does not fire holds as `not_firing`.
     pub fn unknown_target(alarm: &Alarm) -> Self {
         let mut checks = Checks::default();
-        let hold = precheck::not_firing(&mut checks, alarm)
-            .and_then(|()| precheck::unknown_target(&mut checks, alarm))
-            .map_or_else(|hold| hold, |never| match never {});
+        let Err(hold) = precheck::not_firing(&mut checks, alarm)
+            .and_then(|()| precheck::unknown_target(&mut checks, alarm));
         Self::hold(hold, checks.into_vec())
     }
 

@@ -144,7 +144,7 @@ struct RungRange<'l> {
 }
 
 fn rung<'a>(context: &mut Context<'a>, proposal: &Proposal) -> Result<DesiredSize<'a>, Hold> {
-    let shape = context.observed.size.rung().into_owned();
+    let shape = context.observed.size.rung();
     let ladder = unlisted_shape(context, &shape)?;
     let floor = context.observed.floor.as_deref();
     let removes_only_added = context.evaluation.is_from_written_pair();

@@ -94,12 +94,12 @@ impl<'a> Evaluation<'a> {
         self.matched.rule.is.mode.unwrap_or(policy.mode)
     }
 
-    /// Whether a decision allows no call at all, not even a repair: an operator pauses both directions, or a tag
-    /// cannot be read.
+    /// Whether a decision allows no call at all, not even a repair: it holds because of a pause, an operator pauses
+    /// both directions, or a tag cannot be read.
     pub fn forbids_calls(&self, decision: &Decision) -> bool {
         let pauses = |direction| self.pause.as_ref().is_some_and(|pause| pause.stops(direction, self.now));
-        let held = matches!(decision, Decision::Hold(Hold::Paused { .. } | Hold::UnreadableTag { .. }));
-        held || self.unreadable_tag.is_some() || (pauses(Direction::Up) && pauses(Direction::Down))
+        let is_paused = matches!(decision, Decision::Hold(Hold::Paused { .. }));
+        is_paused || self.unreadable_tag.is_some() || (pauses(Direction::Up) && pauses(Direction::Down))
     }
 
     /// Whether no rule matches, so that earlier changes are completed and nothing else changes.

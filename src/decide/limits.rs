@@ -87,8 +87,8 @@ pub(super) fn too_many_changes(context: &mut Context) -> Result<(), Hold> {
     let is_within_hour = |change: &&RecentChange| now.duration_since(change.at) < HOUR;
     let recent: Vec<&RecentChange> = recent.iter().filter(is_within_hour).collect();
     // One more change is allowed when the change at this place is an hour old.
-    let most_recent = usize::try_from(most).unwrap_or(usize::MAX);
-    let blocking = recent.len().checked_sub(most_recent).and_then(|at| recent.get(at));
+    let allowed = usize::try_from(most).unwrap_or(usize::MAX);
+    let blocking = recent.len().checked_sub(allowed).and_then(|at| recent.get(at));
     let until = blocking.and_then(|change| change.at.checked_add(HOUR).ok());
     let input = format!("{} of {most} within an hour", recent.len());
     context.check("too_many_changes", input, until.map(|until| Hold::TooManyChanges { most, until }))
@@ -112,7 +112,7 @@ pub(super) fn would_flap<'a>(
     if direction == Direction::Up {
         return Ok(desired);
     }
-    let Some(load) = load(context, &desired) else {
+    let Some(load) = load(context) else {
         context.check("would_flap", "nobody knows what calls for more", None)?;
         return Ok(desired);
     };
@@ -147,16 +147,15 @@ fn first_count_below(desired: DesiredSize<'_>, value: f64, most: f64) -> Desired
 }
 
 /// The load that a step down is held against; `None` where the value or the scale-up threshold is unknown.
-fn load<'a>(context: &Context<'a>, desired: &DesiredSize) -> Option<Load<'a>> {
+fn load<'a>(context: &Context<'a>) -> Option<Load<'a>> {
     let evaluation = context.evaluation;
     let metric = evaluation.metric();
     let scale_up_threshold = high_threshold(context.settings().scale_up_threshold, metric)?;
     let name = metric.unwrap_or_default();
     // A scale-down alarm that reports no value has at least found it below its own threshold.
     let value = context.value(name).or(evaluation.alarm.measurement.threshold)?;
-    let observed_rung = context.observed_rung();
-    let rung = desired.rungs().map(|(current, _)| current).or(observed_rung.as_deref());
-    let value = context.percent_of_capacity(&Reading { metric: name, value }, rung)?;
+    let rung = context.observed_rung();
+    let value = context.percent_of_capacity(&Reading { metric: name, value }, rung.as_deref())?;
     Some(Load { metric, value, scale_up_threshold })
 }
 

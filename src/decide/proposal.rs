@@ -1,4 +1,4 @@
-//! What a rule proposes, before any limit: a direction and an magnitude.
+//! What a rule proposes, before any limit: a direction and a magnitude.
 
 use crate::alarm::Side;
 use crate::ladder::Resource;
