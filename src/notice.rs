@@ -71,10 +71,7 @@ impl<'a> ResizeNotice<'a> {
             "specversion": "1.0",
             "id": self.id(),
             "source": format!("/stepladder/{}", self.outcome.alarm.source),
-            "type": match self.occasion {
-                Occasion::Applied => "stepladder.resize.applied",
-                Occasion::Failed => "stepladder.resize.failed",
-            },
+            "type": format!("stepladder.resize.{}", self.occasion_text()),
             "subject": self.target(),
             "time": now,
             "datacontenttype": "application/json",
@@ -85,11 +82,7 @@ impl<'a> ResizeNotice<'a> {
     /// The same for each delivery of one event with the same result, so that a receiver can deduplicate.
     fn id(&self) -> String {
         let alarm = &self.outcome.alarm;
-        let occasion = match self.occasion {
-            Occasion::Applied => "applied",
-            Occasion::Failed => "failed",
-        };
-        let (axis, from, to) = (self.axis, self.from, self.to);
+        let (axis, from, to, occasion) = (self.axis, self.from, self.to, self.occasion_text());
         let parts = json!([self.target(), alarm.id, alarm.name, alarm.at, axis, from, to, occasion]);
         let digest = Sha256::digest(parts.to_string().as_bytes());
         digest.iter().take(ID_BYTES).fold(String::new(), |mut id, byte| {
@@ -97,6 +90,14 @@ impl<'a> ResizeNotice<'a> {
             let _ = write!(id, "{byte:02x}");
             id
         })
+    }
+
+    /// The occasion, as the policy spells it.
+    fn occasion_text(&self) -> &'static str {
+        match self.occasion {
+            Occasion::Applied => "applied",
+            Occasion::Failed => "failed",
+        }
     }
 
     fn target(&self) -> &str {

@@ -8,12 +8,11 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::alarm::{ASKED_FOR, Alarm, Transition};
-use crate::decide::{Decision, Hold};
-use crate::outcome::Answer;
-use crate::outcome::{CallRecord, Ending, Outcome, Status};
+use crate::decide::{Check, Decision, Hold};
+use crate::deployment::Deployment;
+use crate::outcome::{Answer, CallRecord, Ending, Outcome, Status};
 use crate::platform;
-use crate::source;
-use crate::source::Event;
+use crate::source::{self, Event};
 use crate::target::TargetId;
 use crate::text::plain;
 
@@ -50,16 +49,6 @@ fn rejection(error: &source::Error) -> Value {
 pub fn record(outcome: &Outcome) -> Value {
     // Destructured, so that the compiler rejects a new field that is missing here.
     let Outcome { alarm, target, observed, decision, checks, calls, notices, notes, error, result } = outcome;
-    let observed = observed.as_ref().map(|deployment| {
-        let mut observed = json!(deployment.size);
-        observed["status"] = json!(deployment.status);
-        observed["last_change"] = json!(deployment.last_change);
-        observed
-    });
-    let guards: Vec<Value> = checks
-        .iter()
-        .map(|check| json!({ "guard": check.guard, "held": check.blocked, "saw": check.input }))
-        .collect();
     let mut record = json!({
         "alarm": {
             "name": alarm.name,
@@ -68,28 +57,36 @@ pub fn record(outcome: &Outcome) -> Value {
             "target": target.as_ref().map(TargetId::as_str),
             "at": alarm.at,
         },
-        "observed": observed,
+        "observed": observed.as_deref().map(observed_value),
         "decision": decision_value(decision),
         "because": explanation(outcome),
-        "guards": guards,
+        "guards": checks.iter().map(check_value).collect::<Vec<_>>(),
         "calls": calls.iter().map(call_value).collect::<Vec<_>>(),
         "result": result,
     });
-    if let Value::Object(record) = &mut record {
-        if !notices.is_empty() {
-            record.insert("notices".to_owned(), notices.iter().map(call_value).collect());
-        }
-        if !notes.is_empty() {
-            record.insert("notes".to_owned(), json!(notes));
-        }
-        if let Some(error) = error {
-            record.insert("error".to_owned(), failure(error));
-        } else if let Decision::Hold(hold @ Hold::UnknownTarget) = decision {
-            let value = json!({ "kind": hold.reason(), "message": hold.to_string(), "retryable": false });
-            record.insert("error".to_owned(), value);
-        }
+    if !notices.is_empty() {
+        record["notices"] = notices.iter().map(call_value).collect();
+    }
+    if !notes.is_empty() {
+        record["notes"] = json!(notes);
+    }
+    if let Some(error) = error {
+        record["error"] = failure(error);
+    } else if let Decision::Hold(hold @ Hold::UnknownTarget) = decision {
+        record["error"] = json!({ "kind": hold.reason(), "message": hold.to_string(), "retryable": false });
     }
     record
+}
+
+fn observed_value(deployment: &Deployment) -> Value {
+    let mut observed = json!(deployment.size);
+    observed["status"] = json!(deployment.status);
+    observed["last_change"] = json!(deployment.last_change);
+    observed
+}
+
+fn check_value(check: &Check) -> Value {
+    json!({ "guard": check.guard, "held": check.blocked, "saw": check.input })
 }
 
 fn failure(error: &platform::Error) -> Value {
