@@ -232,6 +232,12 @@ fn file_name(path: &Path) -> String {
     text::plain(&path.display().to_string())
 }
 
+/// A simulated cloud in the state that a file holds; an empty one without a file.
+fn simulated_cloud(path: Option<&Path>) -> Result<SimulatedCloud, CommandError> {
+    let world = path.map_or_else(|| Ok(World::default()), read_world)?;
+    Ok(SimulatedCloud::new(world))
+}
+
 fn read_world(path: &Path) -> Result<World, CommandError> {
     let name = file_name(path);
     let unusable =
@@ -262,11 +268,6 @@ fn wall_clock() -> Timestamp {
 /// A duration in whole seconds, for display.
 fn whole_seconds(duration: SignedDuration) -> SignedDuration {
     SignedDuration::from_secs(duration.as_secs())
-}
-
-/// The policy, in the mode `observe` for a dry run.
-fn for_run(policy: Policy, dry_run: bool) -> Policy {
-    if dry_run { policy.observing() } else { policy }
 }
 
 /// Runs one future to its end, on a runtime of its own.

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use stepladder::platform::simulated::{SimulatedCloud, World};
+use stepladder::platform::simulated::SimulatedCloud;
 use stepladder::platform::{self, Client};
 
-use super::{CommandError, read_world, write_world};
+use super::{CommandError, simulated_cloud, write_world};
 
 /// The cloud that hosts the deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -62,8 +62,7 @@ impl CloudOption {
     }
 
     fn simulated(&self, now: Timestamp) -> Result<SimulatedCloud, CommandError> {
-        let world = self.world.as_deref().map_or_else(|| Ok(World::default()), read_world)?;
-        let simulated = SimulatedCloud::new(world);
+        let simulated = simulated_cloud(self.world.as_deref())?;
         simulated.advance(now);
         Ok(simulated)
     }

@@ -1,6 +1,7 @@
 //! `stepladder explain`: explains in prose what a payload would cause, and sends nothing.
 
 use std::fmt::Write as _;
+use std::iter;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,8 +11,7 @@ use stepladder::alarm::Alarm;
 use stepladder::decide::{Decision, Evaluation};
 use stepladder::deployment::Deployment;
 use stepladder::handle::handle;
-use stepladder::outcome::Answer;
-use stepladder::outcome::Outcome;
+use stepladder::outcome::{Answer, CallRecord, Outcome};
 use stepladder::platform::target;
 use stepladder::policy::tags::OPERATORS;
 use stepladder::policy::{Mode, Policy, Setting};
@@ -21,7 +21,7 @@ use stepladder::{report, tags, text};
 use super::cloud::CloudOption;
 use super::handle::exit_code;
 use super::{
-    CommandError, CommandOutput, Format, PolicyOption, for_run, parse_time, read_event, wait, wall_clock,
+    CommandError, CommandOutput, Format, PolicyOption, parse_time, read_event, wait, wall_clock,
     whole_seconds,
 };
 
@@ -59,7 +59,7 @@ impl ExplainOptions {
         let body = read_event(&self.event)?;
         let now = self.now.unwrap_or_else(wall_clock);
         let client = self.cloud.open(now)?;
-        let answer = wait(handle(&body, client.as_client(), &for_run(policy.clone(), true), now))??;
+        let answer = wait(handle(&body, client.as_client(), &policy.clone().observing(), now))??;
         let text = match self.format {
             Format::Json => format!("{:#}\n", with_costs(&answer, &policy)),
             Format::Text => text(&answer, &policy, now),
@@ -112,63 +112,70 @@ fn text(answer: &Answer, policy: &Policy, now: Timestamp) -> String {
 }
 
 fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
-    let mut text = alarm_text(&outcome.alarm);
     let evaluation = evaluation(outcome, policy, now);
-    // Writing to a string cannot fail.
-    let mut line = |sentence: String| {
-        let _ = writeln!(text, "{}", text::plain(&sentence));
-    };
-    match &outcome.target {
-        Some(target) => line(format!("It speaks of `{target}`.")),
-        None => line("It names no target.".to_owned()),
-    }
+    let paragraphs = [
+        situation(outcome, policy, evaluation.as_ref()),
+        guards(outcome),
+        conclusion(outcome, policy, evaluation.as_ref()),
+    ];
+    let paragraph =
+        |lines: Vec<String>| -> String { lines.iter().map(|line| text::plain(line) + "\n").collect() };
+    alarm_text(&outcome.alarm) + &paragraphs.map(paragraph).join("\n")
+}
+
+/// What the alarm is about, the rule that applies and the deployment.
+fn situation(outcome: &Outcome, policy: &Policy, evaluation: Option<&Evaluation>) -> Vec<String> {
+    let mut lines = vec![match &outcome.target {
+        Some(target) => format!("It speaks of `{target}`."),
+        None => "It names no target.".to_owned(),
+    }];
     if let Some(rule) = outcome.checks.iter().find(|check| check.guard == "no_rule" && !check.blocked) {
-        line(format!("The rule that answers it: {}.", rule.input));
+        lines.push(format!("The rule that answers it: {}.", rule.input));
     }
     if let Some(observed) = &outcome.observed {
         let changed = observed.last_change.map_or_else(String::new, |at| format!(", last changed {at}"));
-        line(format!("The deployment is seen as {}, `{}`{changed}.", observed.size, observed.status));
-        measurements(outcome, observed, policy).into_iter().for_each(&mut line);
-        tags_and_settings(observed, policy, evaluation.as_ref()).into_iter().for_each(&mut line);
+        lines.push(format!("The deployment is seen as {}, `{}`{changed}.", observed.size, observed.status));
+        lines.extend(measurements(outcome, observed, policy));
+        lines.extend(tags_and_settings(observed, policy, evaluation));
     }
-    line(String::new());
-    line("Guards, in order:".to_owned());
-    for check in &outcome.checks {
+    lines
+}
+
+/// The guards, in the order in which they ran.
+fn guards(outcome: &Outcome) -> Vec<String> {
+    let checks = outcome.checks.iter().map(|check| {
         let word = if check.blocked { "holds" } else { "passes" };
-        line(format!("  {:<15} {word:<7} {}", check.guard, check.input));
-    }
-    line(String::new());
-    match (&outcome.error, &outcome.decision) {
-        (Some(_), _) => line(format!("It cannot be observed: {}.", report::explanation(outcome))),
-        (None, Decision::Resize { axis, from, to }) => {
-            line(format!("So its {axis} would go from {from} to {to}."));
-        }
-        (None, Decision::Hold(hold)) => line(format!("So it would stay as it is: {hold}.")),
-    }
-    if let Some(observed) = &outcome.observed {
-        line(cost_text(outcome, observed, policy));
-    }
-    if outcome.calls.is_empty() {
-        line("Nothing would be called.".to_owned());
-    } else {
-        let mode = evaluation.map_or(policy.mode, |evaluation| evaluation.mode(policy));
-        line(match mode {
-            Mode::Act => "These calls would be sent, in this order:".to_owned(),
-            Mode::Observe => format!(
+        format!("  {:<15} {word:<7} {}", check.guard, check.input)
+    });
+    iter::once("Guards, in order:".to_owned()).chain(checks).collect()
+}
+
+/// The decision, its cost and the calls.
+fn conclusion(outcome: &Outcome, policy: &Policy, evaluation: Option<&Evaluation>) -> Vec<String> {
+    let decision = match (&outcome.error, &outcome.decision) {
+        (Some(_), _) => format!("It cannot be observed: {}.", report::explanation(outcome)),
+        (None, Decision::Resize { axis, from, to }) => format!("So its {axis} would go from {from} to {to}."),
+        (None, Decision::Hold(hold)) => format!("So it would stay as it is: {hold}."),
+    };
+    let cost = outcome.observed.as_ref().map(|observed| cost_text(outcome, observed, policy));
+    let mode = evaluation.map_or(policy.mode, |evaluation| evaluation.mode(policy));
+    let heading = match mode {
+        _ if outcome.calls.is_empty() => "Nothing would be called.".to_owned(),
+        Mode::Act => "These calls would be sent, in this order:".to_owned(),
+        Mode::Observe => {
+            format!(
                 "In the mode `{mode}` nothing is sent. In `{}` these calls would be, in this order:",
                 Mode::Act
-            ),
-        });
-        for (i, call_record) in outcome.calls.iter().enumerate() {
-            let call = &call_record.call;
-            line(format!("  {}. {} (needs `{}`): {call}", i + 1, call.operation(), call.permission()));
+            )
         }
-    }
-    for notice in &outcome.notices {
-        let call = &notice.call;
-        line(format!("Afterwards, {} (needs `{}`): {call}.", call.operation(), call.permission()));
-    }
-    text
+    };
+    let calls = outcome.calls.iter().enumerate().map(|(i, CallRecord { call, .. })| {
+        format!("  {}. {} (needs `{}`): {call}", i + 1, call.operation(), call.permission())
+    });
+    let notices = outcome.notices.iter().map(|CallRecord { call, .. }| {
+        format!("Afterwards, {} (needs `{}`): {call}.", call.operation(), call.permission())
+    });
+    iter::once(decision).chain(cost).chain([heading]).chain(calls).chain(notices).collect()
 }
 
 /// The measured values. A value in the metric's own unit is also shown as a share of the capacity.

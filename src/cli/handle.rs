@@ -6,14 +6,11 @@ use std::path::PathBuf;
 use clap::Args;
 use jiff::Timestamp;
 use stepladder::handle::handle;
-use stepladder::outcome::Answer;
-use stepladder::outcome::Ending;
+use stepladder::outcome::{Answer, Ending, Outcome};
 use stepladder::report;
 
 use super::cloud::CloudOption;
-use super::{
-    CommandError, CommandOutput, Format, PolicyOption, for_run, parse_time, read_event, wait, wall_clock,
-};
+use super::{CommandError, CommandOutput, Format, PolicyOption, parse_time, read_event, wait, wall_clock};
 
 /// Answer one alarm payload: parse, observe, decide, plan, apply
 #[derive(Debug, Args)]
@@ -49,7 +46,8 @@ pub(super) struct HandleOptions {
 
 impl HandleOptions {
     pub(super) fn run(&self) -> Result<CommandOutput, CommandError> {
-        let policy = for_run(self.policy.load()?, self.dry_run);
+        let policy = self.policy.load()?;
+        let policy = if self.dry_run { policy.observing() } else { policy };
         let body = read_event(&self.event)?;
         let now = self.now.unwrap_or_else(wall_clock);
         let client = self.cloud.open(now)?;
@@ -90,7 +88,7 @@ pub(super) fn exit_code(answer: &Answer) -> u8 {
     if answer.error.is_some() {
         return 1;
     }
-    let failed = |outcome: &&stepladder::outcome::Outcome| outcome.result == Ending::Failed;
+    let failed = |outcome: &&Outcome| outcome.result == Ending::Failed;
     let mut failures = answer.outcomes.iter().filter(failed).peekable();
     if failures.peek().is_none() {
         return if answer.rejected.is_empty() { 0 } else { 2 };

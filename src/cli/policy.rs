@@ -80,7 +80,7 @@ impl CheckOptions {
             None => environment::variable(config::POLICY).map(|_| config::POLICY.to_owned()),
         };
         let policy = PolicyOption { policy: self.file }.load()?;
-        let warnings: Vec<String> = warnings(&policy);
+        let warnings = warnings(&policy);
         Ok(match self.format {
             Format::Json => {
                 let (_, built_in) = policy.rule_counts();

@@ -7,14 +7,15 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use stepladder::platform::oci::provision::{
-    Access, PlannedCall, Planner, Report, carry_out, is_ours, plan as provisioning, propose, removal,
+    Access, Desired, PlannedCall, Planner, Report, Topic, carry_out, desired, is_ours, plan as provisioning,
+    propose, removal,
 };
-use stepladder::platform::oci::provision::{Desired, Topic, desired};
-use stepladder::platform::simulated::{SimulatedCloud, World};
 use stepladder::platform::{self, Client};
 use stepladder::{config, text};
 
-use super::{CommandError, CommandOutput, Format, PolicyOption, read_world, wait, wall_clock, write_world};
+use super::{
+    CommandError, CommandOutput, Format, PolicyOption, simulated_cloud, wait, wall_clock, write_world,
+};
 
 /// The cloud to provision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -143,8 +144,7 @@ impl ProvisionOptions {
         let report = match self.cloud {
             ProvisionCloud::Simulated => {
                 self.warn_of_discarded_state();
-                let world = self.world.as_deref().map_or_else(|| Ok(World::default()), read_world)?;
-                let simulated = SimulatedCloud::new(world);
+                let simulated = simulated_cloud(self.world.as_deref())?;
                 let report = self.run_on(&simulated, &desired, planner)?;
                 if let (true, Some(path)) = (self.save, &self.world) {
                     write_world(path, &simulated)?;

@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use stepladder::handle::handle;
-use stepladder::platform::simulated::{SimulatedCloud, World};
+use stepladder::platform::simulated::SimulatedCloud;
 use stepladder::policy::Policy;
-use stepladder::source;
-use stepladder::source::Event;
+use stepladder::source::{self, Event};
 use stepladder::text::plain;
 
 use super::handle::{exit_code, text};
-use super::{CommandError, CommandOutput, PolicyOption, read_event, read_world, wait};
+use super::{CommandError, CommandOutput, PolicyOption, read_event, simulated_cloud, wait};
 
 /// The delay of a notification between the alarm and the function.
 const DELIVERY: SignedDuration = SignedDuration::from_secs(5);
@@ -42,8 +41,7 @@ pub(super) struct ReplayOptions {
 impl ReplayOptions {
     pub(super) fn run(&self) -> Result<CommandOutput, CommandError> {
         let policy = self.policy.load()?;
-        let world = self.world.as_deref().map_or_else(|| Ok(World::default()), read_world)?;
-        let simulated = SimulatedCloud::new(world);
+        let simulated = simulated_cloud(self.world.as_deref())?;
         let mut transcript = String::new();
         let mut exit_code = 0;
         for path in &self.events {

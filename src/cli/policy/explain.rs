@@ -12,10 +12,9 @@ use stepladder::policy::tags::UnreadableTag;
 use stepladder::policy::{
     ActiveSchedule, ExplainRequest, Explained, ExplainedRule, MatchedRule, Role, Setting,
 };
-use stepladder::scaling::{ScalingPolicy, StepAdjustments};
+use stepladder::scaling::{ScalingPolicy, StepAdjustment, StepAdjustments};
 use stepladder::size::{Axis, Direction};
-use stepladder::tags;
-use stepladder::tags::Tags;
+use stepladder::tags::{self, Tags};
 use stepladder::target::TargetId;
 use stepladder::text::plain;
 
@@ -172,9 +171,8 @@ fn rule_text(
     same_settings: bool,
 ) -> String {
     let MatchedRule { rule, role, by } = matched;
-    let on = Some(rule.targets())
-        .filter(|glob| glob != "*")
-        .map_or_else(String::new, |glob| format!(" on `{glob}`"));
+    let targets = rule.targets();
+    let on = if targets == "*" { String::new() } else { format!(" on `{targets}`") };
     let heading = match role {
         Role::Pair => format!("{} takes back on `{by}`, its pair", rule.origin),
         Role::Rule | Role::ReconcileOnly => format!("{} answers `{by}`{on}", rule.origin),
@@ -199,16 +197,18 @@ fn rule_text(
             line(setting.key, &setting_text(setting));
         }
     }
-    let own = Some(matched.scaling_policy())
-        .into_iter()
-        .map(|scaling_policy| ("steps from the threshold", scaling_policy));
-    let of_pair = rule
-        .pair
-        .iter()
-        .filter(|_| *role != Role::Pair)
-        .map(|pair| ("steps of the pair", &pair.scaling_policy));
-    for (title, scaling_policy) in own.chain(of_pair) {
+    text + &steps_text(matched)
+}
+
+/// The step adjustments of the rule, and those of its pair.
+fn steps_text(matched: &MatchedRule) -> String {
+    let pair = matched.rule.pair.as_ref().filter(|_| matched.role != Role::Pair);
+    let of_pair = pair.map(|pair| ("steps of the pair", &pair.scaling_policy));
+    let scaling_policies = [Some(("steps from the threshold", matched.scaling_policy())), of_pair];
+    let mut text = String::new();
+    for (title, scaling_policy) in scaling_policies.into_iter().flatten() {
         if let ScalingPolicy::Steps(steps) = scaling_policy {
+            // Writing to a string cannot fail.
             let _ = write!(text, "  {title}\n{}", steps_table(steps));
         }
     }
@@ -232,15 +232,9 @@ fn changes(axis: Axis, scaling_policy: &ScalingPolicy) -> String {
 
 fn pair_text(pair: &Pair, target: &TargetId, axis: Axis) -> String {
     let Pair { metric, below, window, repeat, scaling_policy, .. } = pair;
-    let name = pair_name(pair, target);
+    let name = platform::pair_name(target, &pair.alarm);
     let changes = changes(axis, scaling_policy);
     format!("`{name}`: {metric} below {below} over {window:#}, again every {repeat:#}: {changes}")
-}
-
-/// The name of the pair's alarm. It contains the target on `CloudWatch`, where names are unique in a region, and not on
-/// OCI.
-fn pair_name(pair: &Pair, target: &TargetId) -> String {
-    platform::pair_name(target, &pair.alarm)
 }
 
 fn steps_table(steps: &StepAdjustments) -> String {
@@ -275,7 +269,7 @@ fn rule_value(ExplainedRule { matched, settings }: &ExplainedRule, target: &Targ
         "axis": axis_text(rule.axis, &rule.scaling_policy),
         "stride": scaling_policy_value(matched.scaling_policy()),
         "pair": rule.pair.as_ref().map(|pair| json!({
-            "name": pair_name(pair, target),
+            "name": platform::pair_name(target, &pair.alarm),
             "metric": pair.metric,
             "below": pair.below,
             "window": format!("{:#}", pair.window),
@@ -298,7 +292,7 @@ fn scaling_policy_value(scaling_policy: &ScalingPolicy) -> Value {
         ScalingPolicy::Track(to) => json!({ "track": to }),
         ScalingPolicy::Cheapest => json!("cheapest"),
         ScalingPolicy::Steps(steps) => {
-            let step = |step: &stepladder::scaling::StepAdjustment| json!({ "above": step.above, "below": step.below, "change": step.adjustment.to_string() });
+            let step = |step: &StepAdjustment| json!({ "above": step.above, "below": step.below, "change": step.adjustment.to_string() });
             json!({ "steps": steps.steps.iter().map(step).collect::<Vec<_>>(), "min_step": steps.min_step })
         }
     }
