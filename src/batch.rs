@@ -6,8 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::handle::handle_each;
-use crate::outcome::Answer;
-use crate::outcome::Outcome;
+use crate::outcome::{Answer, Outcome};
 use crate::platform::Client;
 use crate::policy::Policy;
 use crate::report;

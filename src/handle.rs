@@ -62,7 +62,6 @@ pub async fn handle_each(
 }
 
 /// What every step of the flow needs.
-#[derive(Clone, Copy)]
 struct Flow<'a> {
     client: &'a dyn Client,
     policy: &'a Policy,

@@ -6,8 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::handle::{NOTICES_WITHIN, handle_each};
-use crate::outcome::Answer;
-use crate::outcome::{Outcome, Status};
+use crate::outcome::{Answer, Outcome, Status};
 use crate::platform::Client;
 use crate::policy::Policy;
 use crate::{apply, report, text};

@@ -3,8 +3,7 @@
 use crate::alarm::Alarm;
 use crate::decide::{Check, Decision, DecisionTrace, Evaluation, Hold};
 use crate::plan::{RejectedChange, RejectedShape};
-use crate::platform::Call;
-use crate::platform::{self, Error, Observation};
+use crate::platform::{self, Call, Error, Observation};
 use crate::size::Axis;
 use crate::source;
 use crate::target::TargetId;

@@ -1,4 +1,4 @@
-//! What a tick, or an endpoint that has settled, makes due: the active alarms, and the pairs to repair.
+//! What a tick, or a deployment that has settled, makes due: the active alarms, and the pairs to repair.
 //!
 //! A CloudWatch alarm notifies once per transition. So the alarms that still fire are listed and handled as repeats, and
 //! changes that were held, interrupted or incomplete are reconciled. Pure: the listed alarms are an argument.
@@ -54,7 +54,7 @@ mod tests {
     use crate::deployment::ObservedAlarm;
     use crate::target::TargetKind;
 
-    fn standing(number: i64, fires: bool) -> ActiveAlarm {
+    fn active_alarm(number: i64, fires: bool) -> ActiveAlarm {
         let name = format!("alarm-{number:04}");
         let pair = ObservedAlarm {
             id: name.clone(),
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_longest_firing_come_first_and_pairs_at_rest_last() {
-        let all = vec![standing(1, true), standing(2, false), standing(3, true)];
+        let all = vec![active_alarm(1, true), active_alarm(2, false), active_alarm(3, true)];
         let names: Vec<String> =
             due(&tick(), all, minute(0)).into_iter().map(|one| one.alarm.name.to_string()).collect();
         assert_eq!(names, ["alarm-0003", "alarm-0001", "alarm-0002"]);
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_thousand_alarms_are_all_answered_within_an_hour_and_never_too_many_at_once() {
-        let all: Vec<ActiveAlarm> = (0..1000).map(|number| standing(number, true)).collect();
+        let all: Vec<ActiveAlarm> = (0..1000).map(|number| active_alarm(number, true)).collect();
         let mut answered = BTreeSet::new();
         for at in 0..50 {
             let due = due(&tick(), all.clone(), minute(at));
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn an_endpoint_at_rest_concerns_its_own_variants_only() {
-        let all = vec![standing(1, true), standing(12, true), standing(1, false)];
+        let all = vec![active_alarm(1, true), active_alarm(12, true), active_alarm(1, false)];
         let event = Event { settled: Some(vec![target_id("endpoint/e1")]), ..Event::default() };
         assert_eq!(due(&event, all.clone(), minute(0)).len(), 2);
         let event = Event { settled: Some(vec![target_id("endpoint/e1/variant/w")]), ..Event::default() };
@@ -131,14 +131,14 @@ mod tests {
 
     #[test]
     fn an_alarm_without_a_target_is_not_complained_about_every_minute() {
-        let mut nobody = standing(1, true);
+        let mut nobody = active_alarm(1, true);
         nobody.alarm.targets.clear();
         assert!(due(&tick(), vec![nobody], minute(0)).is_empty());
     }
 
     #[test]
     fn other_peoples_alarms_at_rest_are_nobodys_business() {
-        let quiet = ActiveAlarm { pair: None, ..standing(1, false) };
+        let quiet = ActiveAlarm { pair: None, ..active_alarm(1, false) };
         assert!(due(&tick(), vec![quiet], minute(0)).is_empty());
     }
 }
