@@ -15,6 +15,7 @@ pub use fault::{Fault, Faults, keyed};
 pub use problem::{Errors, Problem, Problems};
 pub use read::{PartialRead, Skipped};
 pub use snippet::Style;
+pub use words::did_you_mean;
 
 /// A document that is well-formed TOML.
 #[derive(Debug)]

@@ -179,7 +179,7 @@ impl Policy {
     /// An alarm with the name of a pair never scales up, however wide a glob is: a target may be called `high-cpu-model`,
     /// and then its pair has that name, too. A pair that stepladder made belongs to its own rule only.
     pub fn rule_for(&self, alarm: &str, target: &TargetId) -> Option<MatchedRule<'_>> {
-        let here = || self.rules.iter().filter(|rule| rule.target.matches(target.as_str()));
+        let here = || self.rules.iter().filter(|rule| rule.is_for(target));
         let is_ours = is_pair_name(alarm, target);
         let is_pair = here().any(|rule| rule.is_paired_with(alarm, target));
         here().find_map(|rule| {

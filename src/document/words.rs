@@ -61,8 +61,7 @@ pub(super) fn unknown(what: &str, found: &str, known: &[&str]) -> String {
         [one, other] => format!("expected {one} or {other}"),
         several => format!("expected one of {}", several.join(", ")),
     };
-    let hint = nearest(found, known).map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
-    format!("unknown {what} `{found}`, {expected}{hint}")
+    format!("unknown {what} `{found}`, {expected}{}", did_you_mean(found, known, ALIKE))
 }
 
 /// Whether an unknown name may be a known one with a typing error.
@@ -74,10 +73,11 @@ fn likeness(found: &str, known: &str) -> f64 {
     strsim::jaro_winkler(&found.to_lowercase(), &known.to_lowercase())
 }
 
-fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
-    let rated = known.iter().map(|known| (likeness(found, known), *known));
-    let rated = rated.filter(|(likeness, _)| *likeness > ALIKE);
-    rated.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
+/// The end of a message about an unknown name: the known one that is spelled most like it, if any is so much alike.
+pub fn did_you_mean<T: AsRef<str>>(found: &str, known: &[T], alike: f64) -> String {
+    let rated = known.iter().map(|known| (likeness(found, known.as_ref()), known.as_ref()));
+    let best = rated.filter(|(likeness, _)| *likeness > alike).max_by(|a, b| a.0.total_cmp(&b.0));
+    best.map_or_else(String::new, |(_, known)| format!("; did you mean `{known}`?"))
 }
 
 /// Whether a value is another format's word for no value.

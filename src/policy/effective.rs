@@ -31,8 +31,7 @@ fn is_reached(rule: &Rule, targets: &WildMatch, before: &[Rule]) -> bool {
 pub(super) fn with_tables(rule: &Rule, targets: &WildMatch, tables: &[TargetSettings]) -> Rule {
     let mut rule = rule.clone();
     for (i, table) in tables.iter().enumerate().rev().filter(|(_, table)| covers(&table.glob, targets)) {
-        let origin = |_| Origin::Target(i + 1, table.glob.to_string());
-        rule.is.apply(&table.settings, &mut rule.origins, &origin);
+        rule.apply(&table.settings, &|_| Origin::Target(i + 1, table.glob.to_string()));
     }
     rule
 }

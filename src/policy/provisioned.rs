@@ -81,12 +81,13 @@ fn check_flapping(alarm: &ScaleUpAlarm, rule: &Rule, policy: &Policy) -> Result<
     let mut usual = effective::with_tables(rule, &target, &policy.targets);
     usual.is.scale_up_threshold = Some(alarm.above);
     let schedules = policy.schedules.iter().filter(|schedule| schedule.is_for(&alarm.target));
-    let at_times = schedules.map(|schedule| schedule.during(&usual));
-    let ladders = || policy.ladders.iter().take(policy.own_ladders).filter(|_| policy.is_own(rule));
-    std::iter::once(usual.clone()).chain(at_times).try_for_each(|rule| {
-        flap::check(&rule, ladders(), ScaleUpAlarm::THRESHOLD).map_err(|fault| {
+    let check = |at_a_time: &Rule| {
+        let ladders = policy.ladders.iter().take(policy.own_ladders).filter(|_| policy.is_own(rule));
+        flap::check(at_a_time, ladders, ScaleUpAlarm::THRESHOLD).map_err(|fault| {
             let problem = format!("`above = {}` is too low for {}", alarm.above, rule.name());
             alarm.fault(ScaleUpAlarm::THRESHOLD, format!("{problem}: {}", fault.message()))
         })
-    })
+    };
+    check(&usual)?;
+    schedules.map(|schedule| schedule.during(&usual)).try_for_each(|rule| check(&rule))
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use wildmatch::WildMatch;
 
 use super::NativeAutoscaling;
+use super::globs::of_targets;
 use super::pair::PairText;
 use super::settings::{EffectiveSettings, Origin, Origins, Settings, above_nothing, with_settings};
 use super::steps::StepText;
@@ -82,8 +83,7 @@ impl MatchedRule<'_> {
     /// Applies settings to the rule, and notes their origin.
     pub(crate) fn apply(&mut self, settings: &Settings, origin: &dyn Fn(&'static str) -> Origin) {
         if *settings != Settings::default() {
-            let rule = self.rule.to_mut();
-            rule.is.apply(settings, &mut rule.origins, origin);
+            self.rule.to_mut().apply(settings, origin);
         }
     }
 }
@@ -116,6 +116,11 @@ impl Rule {
             },
             origins: Origins::new(),
         }
+    }
+
+    /// Applies settings, and notes their origin.
+    pub(super) fn apply(&mut self, settings: &Settings, origin: &dyn Fn(&'static str) -> Origin) {
+        self.is.apply(settings, &mut self.origins, origin);
     }
 
     /// Its name in the middle of a sentence.
@@ -231,7 +236,7 @@ impl RuleText {
     /// Checks the rule, with the settings of `[defaults]` below its own.
     pub(super) fn checked(self, origin: &str, defaults: &Settings) -> Result<Rule, Faults> {
         let mut faults = Faults::default();
-        faults.note(self.check_globs());
+        let target = faults.note(self.check_globs());
         let scaling_policy = faults.note_all(self.scaling_policy());
         let settings = faults.note_all(self.settings()).unwrap_or_default();
         faults.note(self.check_used(&settings));
@@ -252,11 +257,13 @@ impl RuleText {
         let beside = scaling_policy.clone().unwrap_or(ScalingPolicy::Step(1));
         let pair = self.pair.map(|pair| pair.checked(&beside, axis)).transpose();
         let pair = faults.note_all(pair.map_err(|faults| faults.map(|fault| fault.within("pair")))).flatten();
-        let Some(scaling_policy) = scaling_policy else { return Err(faults.about(origin)) };
+        let (Some(scaling_policy), Some(target)) = (scaling_policy, target) else {
+            return Err(faults.about(origin));
+        };
         faults.into_result().map_err(|faults| faults.about(origin))?;
         Ok(Rule {
             alarm: self.alarm.as_slice().iter().map(|glob| WildMatch::new_case_insensitive(glob)).collect(),
-            target: WildMatch::new(self.target.as_deref().unwrap_or("*")),
+            target,
             axis,
             scaling_policy,
             pair,
@@ -266,15 +273,13 @@ impl RuleText {
         })
     }
 
-    fn check_globs(&self) -> Result<(), Fault> {
+    /// Checks its globs; the one on targets.
+    fn check_globs(&self) -> Result<WildMatch, Fault> {
         let globs = self.alarm.as_slice();
         if globs.is_empty() || globs.iter().any(|glob| glob.trim().is_empty()) {
             return Err(Fault::of("alarm", "`alarm` is empty: expected a glob on the alarm's name"));
         }
-        if self.target.as_ref().is_some_and(|glob| glob.trim().is_empty()) {
-            return Err(Fault::of("target", "`target` is empty: expected a glob on the target"));
-        }
-        Ok(())
+        of_targets(self.target.as_deref())
     }
 
     /// Refuses a setting that only the cheapest size uses.

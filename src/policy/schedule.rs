@@ -11,11 +11,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use wildmatch::WildMatch;
 
-use super::globs::narrower;
+use super::globs::{narrower, of_targets};
 use super::settings::{Origin, Settings};
 use super::target::TargetSettings;
 use super::{Rule, effective, flap};
-use crate::document::{Fault, Faults, keyed};
+use crate::document::{Fault, Faults, did_you_mean, keyed};
 use crate::duration::minutes;
 use crate::size::{Axis, Bounds};
 use crate::target::TargetId;
@@ -25,6 +25,9 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 /// How far ahead the end is searched for. What lasts longer has none.
 const AS_GOOD_AS_ALWAYS: SignedDuration = SignedDuration::from_hours(366 * 24);
+
+/// Jaro-Winkler likeness from 0 to 1: a zone with a wrong or missing letter is above it, another zone mostly below.
+const ALIKE: f64 = 0.8;
 
 /// After so many years every day of the year has been every day of the week, the 29th of February too.
 const FIRST_OF_EVERY_KIND: Date = date(2000, 1, 1);
@@ -80,11 +83,10 @@ impl ScheduleText {
         }));
         let begins = faults.note(keyed("cron", begins(&cron)));
         let lasts = faults.note(keyed("for", minutes("for", &lasts, LONGEST)));
-        if target.as_ref().is_some_and(|glob| glob.trim().is_empty()) {
-            faults.push(Fault::of("target", "`target` is empty: expected a glob on the target"));
-        }
-        let (Some(zone), Some(begins), Some(lasts)) = (zone, begins, lasts) else { return Err(faults) };
-        let target = WildMatch::new(target.as_deref().unwrap_or("*"));
+        let target = faults.note(of_targets(target.as_deref()));
+        let (Some(zone), Some(begins), Some(lasts), Some(target)) = (zone, begins, lasts, target) else {
+            return Err(faults);
+        };
         faults.into_result().map(|()| Schedule { target, begins, zone, lasts, min, max })
     }
 
@@ -139,11 +141,8 @@ fn shown(time: DateTime) -> Option<CivilDateTime> {
 
 /// The zone that is spelled most like it, for messages.
 fn nearest(zone: &str) -> String {
-    let names = jiff::tz::db().available().map(|name| name.to_string()).collect::<Vec<_>>();
-    let rated =
-        names.iter().map(|name| (strsim::jaro_winkler(&name.to_lowercase(), &zone.to_lowercase()), name));
-    let best = rated.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
-    best.map_or_else(String::new, |(_, name)| format!("; did you mean `{name}`?"))
+    let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+    did_you_mean(zone, &names, ALIKE)
 }
 
 impl Schedule {
@@ -192,7 +191,7 @@ impl Schedule {
     pub(super) fn during(&self, rule: &Rule) -> Rule {
         let mut rule = rule.clone();
         // No check reads the origins.
-        rule.is.apply(&self.settings(), &mut rule.origins, &|_| Origin::Rule);
+        rule.apply(&self.settings(), &|_| Origin::Rule);
         rule
     }
 

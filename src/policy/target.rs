@@ -4,7 +4,7 @@ use wildmatch::WildMatch;
 
 use super::rule::Rule;
 use super::settings::{Settings, with_settings};
-use super::{Mode, effective, flap};
+use super::{Mode, effective, flap, globs};
 use crate::document::{Fault, Faults};
 use crate::target::TargetId;
 
@@ -29,17 +29,16 @@ impl TargetText {
     /// Checks one entry.
     pub(super) fn checked(self) -> Result<TargetSettings, Faults> {
         let mut faults = Faults::default();
-        if self.target.trim().is_empty() {
-            faults.push(Fault::of("target", "`target` is empty: expected a glob on the target"));
-        }
+        let glob = faults.note(globs::of_targets(Some(&self.target)));
         let settings = faults.note_all(self.settings()).unwrap_or_default();
+        let Some(glob) = glob else { return Err(faults) };
         faults.into_result()?;
         let settings = Settings { mode: self.mode, ..settings };
         if settings == Settings::default() {
             let message = "it changes nothing: expected a setting such as `instances` beside `target`";
             return Err(Fault::whole(message).into());
         }
-        Ok(TargetSettings { glob: WildMatch::new(&self.target), settings })
+        Ok(TargetSettings { glob, settings })
     }
 }
 
