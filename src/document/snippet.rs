@@ -28,12 +28,35 @@ pub(super) fn rendered(errors: &Errors, file: &str, text: &str, style: Style) ->
 
 fn one(problem: &Problem, renderer: &Renderer, file: &str, text: &str) -> String {
     let title = plain(&problem.message);
-    // Nobody is to move the cursor, and what is a tab or the end of a line stays that.
-    let harmless = |c: char| if c.is_control() && !"\t\r\n".contains(c) { ' ' } else { c };
-    let source: String = text.chars().map(harmless).collect();
+    let source = harmless(text);
     let span = problem.span();
     let end = span.end.min(source.len()).max(span.start);
     let mark = AnnotationKind::Primary.span(span.start.min(source.len())..end);
     let snippet = Snippet::source(source).path(plain(file)).annotation(mark);
     renderer.render(&[Level::ERROR.primary_title(title).element(snippet)])
+}
+
+/// Nobody is to move the cursor, and what is a tab or the end of a line stays that. Everything keeps its place.
+fn harmless(text: &str) -> String {
+    let is_harmful = |c: char| c.is_control() && !"\t\r\n".contains(c);
+    let mut source = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_harmful(c) { source.extend((0..c.len_utf8()).map(|_| ' ')) } else { source.push(c) }
+    }
+    source
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Style, harmless};
+    use crate::policy::Policy;
+
+    #[test]
+    fn what_is_blanked_moves_nothing() {
+        assert_eq!(harmless("a\u{1b}b\u{85}\té\n"), "a b  \té\n");
+        // a control character of two bytes, and a place that ends after a letter of two
+        let errors = Policy::parse("# \u{85}\nmode = \"é\"").unwrap_err();
+        let shown = errors.with_snippets("p.toml", Style::Plain);
+        assert!(shown.ends_with("2 | mode = \"é\"\n  |        ^^^"), "{shown}");
+    }
 }
