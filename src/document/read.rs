@@ -182,15 +182,6 @@ impl ReadError {
         if self.follows {
             return None;
         }
-        let span = self.span.clone().unwrap_or_default();
-        // The span of a table with lines below its header is that of the header.
-        let span = if input.text.get(span.clone()).is_some_and(|text| text.contains('\n')) {
-            span.start
-                ..span.start
-                    + input.text.get(span.start..)?.lines().next().map_or(0, |line| line.trim_end().len())
-        } else {
-            span
-        };
         let key = self.key.as_deref();
         let message = match &self.fault {
             ReadFault::UnknownField(found, known) => {
@@ -211,7 +202,16 @@ impl ReadError {
             ReadFault::Custom(message) => words::about(key, message),
         };
         // A value at a wrong place may be a webhook's address.
-        Some((span, masked(&message)))
+        Some((self.place(input.text), masked(&message)))
+    }
+
+    /// The place in the text. That of a table with lines below its header is the header.
+    fn place(&self, text: &str) -> Range<usize> {
+        let span = self.span.clone().unwrap_or_default();
+        match text.get(span.clone()).and_then(|table| table.split_once('\n')) {
+            Some((header, _)) => span.start..span.start + header.trim_end().len(),
+            None => span,
+        }
     }
 }
 
@@ -279,6 +279,11 @@ fn shown(found: Unexpected<'_>) -> String {
     }
 }
 
+/// A value that no type here holds.
+fn unreadable(found: impl Display, expected: &dyn de::Expected) -> ReadError {
+    de::Error::invalid_type(Unexpected::Other(&format!("`{found}`")), expected)
+}
+
 /// Reads one value.
 #[derive(Clone, Copy)]
 struct Reader<'i> {
@@ -337,16 +342,14 @@ impl<'i> Reader<'i> {
             DeValue::String(text) => visitor.visit_str(text),
             DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
                 Ok(number) => visitor.visit_i64(number),
-                Err(_) => Err(de::Error::invalid_type(Unexpected::Other(&format!("`{number}`")), &visitor)),
+                Err(_) => Err(unreadable(number, &visitor)),
             },
             DeValue::Float(number) => match number.as_str().parse() {
                 Ok(number) => visitor.visit_f64(number),
-                Err(_) => Err(de::Error::invalid_type(Unexpected::Other(&format!("`{number}`")), &visitor)),
+                Err(_) => Err(unreadable(number, &visitor)),
             },
             DeValue::Boolean(value) => visitor.visit_bool(*value),
-            DeValue::Datetime(time) => {
-                Err(de::Error::invalid_type(Unexpected::Other(&format!("`{time}`")), &visitor))
-            }
+            DeValue::Datetime(time) => Err(unreadable(time, &visitor)),
             DeValue::Array(list) => {
                 let values = list.iter();
                 visitor.visit_seq(Elements { input: self.input, key: self.key, values })
