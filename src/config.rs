@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_told_apart() {
+    fn places_are_distinguished() {
         let file = |path: &str| PolicySource::File(PathBuf::from(path));
         let parameter =
             |name: &str| PolicySource::Parameter(PolicyParameter::read(&format!("ssm:{name}")).unwrap());

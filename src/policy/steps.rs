@@ -80,24 +80,34 @@ fn check_min_step(min_step: Option<u32>, percent: bool) -> Result<(), String> {
 
 impl StepText {
     fn checked(&self, prefix: &str) -> Result<StepAdjustment, Fault> {
-        let Self { above, below, add, remove, set } = self;
-        let adjustment = match (add, remove, set) {
-            (Some(add), None, None) => add
-                .adjustment(1)
-                .map_err(|problem| Fault::of("add", format!("`{prefix}steps.add = {problem}")))?,
-            (None, Some(remove), None) => remove
-                .adjustment(-1)
-                .map_err(|problem| Fault::of("remove", format!("`{prefix}steps.remove = {problem}")))?,
-            (None, None, Some(count)) if (1..=LARGEST).contains(count) => Adjustment::Exact(*count),
+        let adjustment = self.adjustment(prefix)?;
+        self.check_edges(prefix)?;
+        Ok(StepAdjustment { above: self.above, below: self.below, adjustment })
+    }
+
+    fn adjustment(&self, prefix: &str) -> Result<Adjustment, Fault> {
+        let Self { add, remove, set, .. } = self;
+        let of = |key: &'static str, amount: &Amount, sign: i32| {
+            let wrong = |problem| Fault::of(key, format!("`{prefix}steps.{key} = {problem}"));
+            amount.adjustment(sign).map_err(wrong)
+        };
+        match (add, remove, set) {
+            (Some(add), None, None) => of("add", add, 1),
+            (None, Some(remove), None) => of("remove", remove, -1),
+            (None, None, Some(count)) if (1..=LARGEST).contains(count) => Ok(Adjustment::Exact(*count)),
             (None, None, Some(count)) => {
                 let message = format!("`{prefix}steps.set = {count}`: expected 1 to {LARGEST}");
-                return Err(Fault::of("set", message));
+                Err(Fault::of("set", message))
             }
             _ => {
                 let expected = "expected one of `add`, `remove` and `set` in each";
-                return Err(Fault::whole(format!("`{prefix}steps`: {expected}")));
+                Err(Fault::whole(format!("`{prefix}steps`: {expected}")))
             }
-        };
+        }
+    }
+
+    fn check_edges(&self, prefix: &str) -> Result<(), Fault> {
+        let (above, below) = (self.above, self.below);
         match (above, below) {
             (None, None) => {
                 Err(Fault::whole(format!("`{prefix}steps`: expected `above`, `below` or both in each")))
@@ -111,7 +121,7 @@ impl StepText {
                 let found = format!("expected a number, found `{edge}`; leave it out for no end");
                 Err(Fault::of(key, format!("`{prefix}steps`: {found}")))
             }
-            _ => Ok(StepAdjustment { above: *above, below: *below, adjustment }),
+            _ => Ok(()),
         }
     }
 }

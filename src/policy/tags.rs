@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_stops_its_way_until_it_is_over() {
+    fn a_pause_stops_its_direction_until_it_ends() {
         let down = pause(Some(Direction::Down), Some(100));
         assert!(down.stops(Direction::Down, second(99)));
         assert!(!down.stops(Direction::Down, second(100)));
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_is_told_as_it_stands() {
+    fn a_tag_keeps_its_own_name() {
         let all = tags(&[
             ("stepladder:min/blue", "3"),
             ("stepladder:max", "2"),
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_read_and_slips_are_told() {
+    fn settings_are_read_and_slips_are_refused() {
         let tag_settings = read(&tags(&[
             (MIN, "2"),
             (MAX, "5"),
