@@ -369,7 +369,7 @@ impl World {
         let found = self.configuration(name).ok_or_else(|| {
             refused(format!("ValidationException: Could not find endpoint configuration \"{name}\""))
         })?;
-        let completes = self.clock.checked_add(self.update_takes()).unwrap_or(self.clock);
+        let completes = self.update_completes();
         let mut changes = Vec::new();
         for (id, now) in self.variants(endpoint) {
             if TARGET.lifecycle(&now.status(STATES)) == Lifecycle::Busy {
@@ -378,9 +378,9 @@ impl World {
                 return Err(Error::InProgress { operation: operation.to_owned(), message });
             }
             let (_, variant) = id::endpoint_and_variant(&id).unwrap_or_default();
-            let shape = configuration::shape_of(&found.document, variant).unwrap_or(&now.shape).to_owned();
-            self.check_change(&id, &now.shape, &shape)?;
-            changes.push((id.to_string(), PendingUpdate::new(now.instances, &shape, completes)));
+            let shape = configuration::shape_of(&found.document, variant).unwrap_or(&now.shape);
+            self.check_change(&id, &now.shape, shape)?;
+            changes.push((id.to_string(), PendingUpdate::new(now.instances, shape, completes)));
         }
         self.store_endpoint(endpoint);
         for (id, change) in changes {
@@ -454,9 +454,8 @@ impl World {
     }
 
     fn put_scaling_policy(&mut self, body: &Value) -> String {
-        self.created += 1;
         let mut policy = body.clone();
-        policy["PolicyARN"] = json!(format!("arn:aws:autoscaling:simulated:{}", self.created));
+        policy["PolicyARN"] = json!(format!("arn:aws:autoscaling:simulated:{}", self.next_number()));
         replace(&mut self.scalable.entry(resource_id(body)).or_default().policies, "PolicyName", policy);
         "written".to_owned()
     }
@@ -506,7 +505,7 @@ impl World {
 fn update_variant(world: &mut World, endpoint: &str, variant: &str, instances: u32) -> Result<String, Error> {
     let operation = "aws:UpdateEndpointWeightsAndCapacities";
     let id = format!("endpoint/{endpoint}/variant/{variant}");
-    let completes = world.clock.checked_add(world.update_takes()).unwrap_or(world.clock);
+    let completes = world.update_completes();
     let refused = |message: String| Error::Refused { operation: operation.to_owned(), message };
     let found = world
         .deployments
@@ -519,8 +518,8 @@ fn update_variant(world: &mut World, endpoint: &str, variant: &str, instances: u
     if instances == 0 {
         return Err(refused("ValidationException: DesiredInstanceCount must be at least 1".to_owned()));
     }
-    let shape = found.shape.clone();
-    found.begin(PendingUpdate::new(instances, &shape, completes));
+    let change = PendingUpdate::new(instances, &found.shape, completes);
+    found.begin(change);
     Ok("accepted, Updating".to_owned())
 }
 

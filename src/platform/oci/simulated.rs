@@ -1,6 +1,5 @@
 //! Simulated OCI: model deployments with etags and tags, Monitoring alarms, which repeat, and Notifications.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -275,8 +274,7 @@ fn update_model_deployment(
     tags: Tags,
 ) -> Result<String, Error> {
     let operation = "oci:UpdateModelDeployment";
-    let now = world.clock;
-    let takes = world.update_takes();
+    let completes = world.update_completes();
     let found = world.deployments.get_mut(id).ok_or_else(|| Error::NotFound {
         operation: operation.to_owned(),
         message: format!("404 NotAuthorizedOrNotFound: `{id}`"),
@@ -287,7 +285,6 @@ fn update_model_deployment(
         return Err(Error::InProgress { operation: operation.to_owned(), message });
     }
     check_revision(operation, &found.etag(), Some(if_match))?;
-    let completes = now.checked_add(takes).unwrap_or(now);
     let Some(change) = pending_update(found, configuration, completes) else {
         return Err(Error::Refused {
             operation: operation.to_owned(),
@@ -309,12 +306,7 @@ fn update_model_deployment(
 
 impl World {
     /// Creates a topic. Its name is unique, so a second one is refused, unless it is a retry.
-    fn create_topic(
-        &mut self,
-        name: &str,
-        tags: &BTreeMap<String, String>,
-        retry_token: RetryToken,
-    ) -> Result<String, Error> {
+    fn create_topic(&mut self, name: &str, tags: &Tags, retry_token: RetryToken) -> Result<String, Error> {
         if let Some(id) = self.tokens.get(&retry_token.to_string()) {
             return Ok(format!("topic {id} exists already"));
         }
@@ -338,12 +330,7 @@ impl World {
         "deleted".to_owned()
     }
 
-    fn create_subscription(
-        &mut self,
-        topic: &str,
-        function: &str,
-        tags: &BTreeMap<String, String>,
-    ) -> Result<String, Error> {
+    fn create_subscription(&mut self, topic: &str, function: &str, tags: &Tags) -> Result<String, Error> {
         if !self.topics.iter().any(|existing| existing.id == topic) {
             return Err(Error::NotFound {
                 operation: "oci:CreateSubscription".to_owned(),

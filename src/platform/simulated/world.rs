@@ -222,8 +222,10 @@ impl World {
         serde_json::to_string_pretty(self).map_err(WorldError::Unreadable)
     }
 
-    pub(in crate::platform) fn update_takes(&self) -> SignedDuration {
-        SignedDuration::from_secs(i64::from(self.update_seconds))
+    /// When an update will be complete that is accepted now.
+    pub(in crate::platform) fn update_completes(&self) -> Timestamp {
+        let takes = SignedDuration::from_secs(i64::from(self.update_seconds));
+        self.clock.checked_add(takes).unwrap_or(self.clock)
     }
 
     pub(in crate::platform) fn receive(&mut self, to: &str, body: &str) -> String {
