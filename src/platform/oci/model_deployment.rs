@@ -18,7 +18,7 @@ use crate::platform::target::{
 };
 use crate::platform::{self, Observation, Operation};
 use crate::size::Axis;
-use crate::tags::Tags;
+use crate::tags::{self, Tags};
 use crate::target::TargetId;
 
 pub mod configuration;
@@ -92,7 +92,7 @@ pub fn observed(id: &str, etag: Option<String>, alarm: &OciAlarm, ours: bool) ->
 pub const NAMESPACE: &str = "oci_datascience_modeldeploy";
 
 /// The prefix of every freeform tag of ours.
-pub const TAG_PREFIX: &str = "stepladder:";
+pub const TAG_PREFIX: &str = tags::PREFIX;
 /// The freeform tags that mark an alarm as ours, with its target and its pair.
 pub const TAG_TARGET: &str = "stepladder:target";
 /// See [`TAG_TARGET`].
@@ -111,8 +111,8 @@ const SETTLED: [&str; 2] = ["ACTIVE", "NEEDS_ATTENTION"];
 /// The lifecycle states that no alarm can change: failed, stopped or being deleted.
 const GONE: [&str; 4] = ["DELETING", "DELETED", "FAILED", "INACTIVE"];
 
-/// Metric names as this namespace spells them. Policies may use either cloud's spelling.
-const METRICS: [&str; 3] = ["CpuUtilization", "MemoryUtilization", "PredictBandwidth"];
+/// The metrics that run from 0 to 100, as this namespace spells them. Policies may use either cloud's spelling.
+pub(super) const PERCENTAGES: [&str; 3] = ["CpuUtilization", "MemoryUtilization", "PredictBandwidth"];
 
 /// The value of a metric at full utilization: utilizations are percentages, whatever the shape.
 fn full(metric: &str, _rung: Option<&Rung>) -> Option<f64> {
@@ -221,7 +221,7 @@ fn pair_alarm(request: PairRequest) -> OciAlarm {
 
 /// A metric's name as its namespace spells it; the name itself if it is not a metric of this namespace.
 pub fn spelled(metric: &str) -> &str {
-    METRICS.iter().find(|name| name.eq_ignore_ascii_case(metric)).copied().unwrap_or(metric)
+    PERCENTAGES.iter().find(|name| name.eq_ignore_ascii_case(metric)).copied().unwrap_or(metric)
 }
 
 /// An interval of a query: `1m` to `60m`, `1h` to `24h`, `1d`.

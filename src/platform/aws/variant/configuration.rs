@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::platform::aws::variant::Endpoint;
-use crate::tags::Tags;
+use crate::tags::{PREFIX, Tags};
 
 /// The tags that mark a copy as ours: the endpoint that it was made for, and the original configuration.
 pub const TAG_ENDPOINT: &str = "stepladder:endpoint";
@@ -19,9 +19,6 @@ pub const TAG_ORIGINAL: &str = "stepladder:original";
 /// The tag with the type that a variant was deployed with; the variant's name follows. Each copy inherits it, so that
 /// the type is known even if the original has been deleted.
 const TAG_DEPLOYED: &str = "stepladder:deployed/";
-
-/// The prefix of every tag of ours. These tags are not copied.
-const TAG_PREFIX: &str = "stepladder:";
 
 /// The members that `DescribeEndpointConfig` returns and `CreateEndpointConfig` does not accept.
 const READ_ONLY: [&str; 3] = ["EndpointConfigName", "EndpointConfigArn", "CreationTime"];
@@ -118,7 +115,7 @@ fn tags(endpoint: &Endpoint, endpoint_name: &str, variant: &str) -> Value {
     let original = endpoint.configuration_tags.get(TAG_ORIGINAL).filter(|_| ours);
     let original = original.map_or_else(|| name(&endpoint.configuration), String::as_str);
     let inherited = |key: &str| ours && key.starts_with(TAG_DEPLOYED);
-    let reserved = |key: &str| key.starts_with("aws:") || (key.starts_with(TAG_PREFIX) && !inherited(key));
+    let reserved = |key: &str| key.starts_with("aws:") || (key.starts_with(PREFIX) && !inherited(key));
     let mut tags: Tags = endpoint.configuration_tags.clone();
     tags.retain(|key, _| !reserved(key));
     tags.insert(TAG_ENDPOINT.to_owned(), endpoint_name.to_owned());
@@ -201,7 +198,7 @@ pub(super) const MOST_OTHER_TAGS: usize = 47;
 
 /// Why a variant's type cannot be changed; `None` if it can.
 pub fn why_fixed(endpoint: &Endpoint, variant: &str) -> Option<String> {
-    let others = |tags: &Tags| tags.keys().filter(|key| !key.starts_with(TAG_PREFIX)).count();
+    let others = |tags: &Tags| tags.keys().filter(|key| !key.starts_with(PREFIX)).count();
     let document = &endpoint.configuration;
     if document.is_null() {
         return Some("its endpoint's configuration has been deleted, so there is nothing to copy".to_owned());

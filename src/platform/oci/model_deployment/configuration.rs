@@ -55,33 +55,19 @@ impl ConfiguredSize {
 /// does not contain.
 pub fn read(configuration: &Value, running: Option<u32>) -> ConfiguredSize {
     let mut fixed = BTreeMap::new();
-    let mut owners = BTreeMap::new();
-    let settings = match settings(configuration) {
-        Ok(settings) => settings,
-        Err(why) => {
-            fixed.extend([Axis::Instances, Axis::Shape, Axis::Bandwidth].map(|axis| (axis, why.clone())));
-            &Value::Null
-        }
-    };
+    let settings = settings(configuration).unwrap_or_else(|why| {
+        fixed.extend([Axis::Instances, Axis::Shape, Axis::Bandwidth].map(|axis| (axis, why.clone())));
+        &Value::Null
+    });
     let count = leaf_of(settings, &COUNT).and_then(whole);
     let shape = leaf_of(settings, &SHAPE).and_then(Value::as_str);
-    let flex = settings.get("instanceConfiguration").and_then(|instance| instance.get(FLEX));
-    let flex = flex.filter(|flex| !flex.is_null());
+    let flex = leaf_of(settings, &["instanceConfiguration", FLEX]).filter(|flex| !flex.is_null());
     let flex_size = flex.and_then(read_flex);
     let bandwidth = leaf_of(settings, &BANDWIDTH).and_then(whole);
-    if let Some(who) = autoscaling(settings) {
-        owners.insert(Axis::Instances, Owner { who, can_be_suspended: false });
-    } else if count.is_none() {
+    let owners = owners(settings);
+    if count.is_none() && !owners.contains_key(&Axis::Instances) {
         let why = "its scaling policy has no `instanceCount`: expected `FIXED_SIZE`".to_owned();
         fixed.entry(Axis::Instances).or_insert(why);
-    }
-    if settings.get("maximumBandwidthMbps").is_some_and(|most| !most.is_null()) {
-        let who = "the load balancer's own autoscaling (`maximumBandwidthMbps`)".to_owned();
-        owners.insert(Axis::Bandwidth, Owner { who, can_be_suspended: false });
-    }
-    if bandwidth.is_none() {
-        let why = "its description has no `bandwidthMbps`".to_owned();
-        fixed.entry(Axis::Bandwidth).or_insert(why);
     }
     if let (Some(flex), None) = (flex, flex_size) {
         let why = format!("its flexible shape is made `{flex}`: expected whole `ocpus` and `memoryInGBs`");
@@ -251,6 +237,15 @@ fn settings(configuration: &Value) -> Result<&Value, String> {
         member(GROUP)?;
     }
     member(name)
+}
+
+/// The axes that the service itself scales.
+fn owners(settings: &Value) -> BTreeMap<Axis, Owner> {
+    let most = settings.get("maximumBandwidthMbps").filter(|most| !most.is_null());
+    let balancer = most.map(|_| "the load balancer's own autoscaling (`maximumBandwidthMbps`)".to_owned());
+    let all = [(Axis::Instances, autoscaling(settings)), (Axis::Bandwidth, balancer)];
+    let owner = |who| Owner { who, can_be_suspended: false };
+    all.into_iter().filter_map(|(axis, who)| Some((axis, owner(who?)))).collect()
 }
 
 /// The deployment's native autoscaling of the count; `None` without one. Even if it is switched off, the count cannot

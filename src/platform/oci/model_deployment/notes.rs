@@ -9,8 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{TAG_CHANGED, TAG_INFEASIBLE};
 use crate::deployment::Infeasible;
 use crate::size::Size;
-use crate::tags;
-use crate::tags::Tags;
+use crate::tags::{self, Tags};
 
 /// OCI's limit on the length of a tag's value.
 const LONGEST_VALUE: usize = 256;
