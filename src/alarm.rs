@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::target::TargetId;
 
-/// What decision records call alarms that were asked for.
+/// The source of alarms that no payload brought, in decision records: they were read as they are now.
 pub const ASKED_FOR: &str = "tick";
 
 /// One alarm's notice about one or more deployments.
@@ -139,7 +139,7 @@ pub enum Transition {
 }
 
 impl Transition {
-    /// Only a breach that holds now is worth a look at the deployment.
+    /// Only for a breach that holds now the deployment is observed.
     pub fn is_firing(self) -> bool {
         matches!(self, Self::Firing | Self::Repeat)
     }

@@ -41,7 +41,7 @@ use target::Target;
 /// Every platform.
 pub const PLATFORMS: &[Platform] = &[oci::PLATFORM, aws::PLATFORM];
 
-/// All that is told of one platform in a table.
+/// One platform: its row in the table.
 pub struct Platform {
     /// Its name: that of its cargo feature, of `--cloud`, and before the colon of its operations.
     pub name: &'static str,
@@ -173,6 +173,9 @@ pub struct ScaleUpAlarm {
 impl ScaleUpAlarm {
     /// The key of its threshold.
     pub const THRESHOLD: &str = "above";
+
+    /// Its threshold where nothing sets another, in percent.
+    pub const DEFAULT_ABOVE: f64 = 80.0;
 
     /// Something wrong with one of its keys.
     pub fn fault(&self, key: &'static str, message: String) -> Fault {
@@ -412,7 +415,7 @@ impl Destination {
     }
 }
 
-/// What an observation is asked for.
+/// What is to be observed.
 #[derive(Debug)]
 pub struct ObserveRequest<'a> {
     /// The alarm that fired.
@@ -431,7 +434,7 @@ pub struct ObserveRequest<'a> {
     pub direction: Option<Direction>,
     /// The metrics to read: of the alarm's own the name as it spells it, of others as their platform does.
     pub metrics: Vec<&'a str>,
-    /// How long a shape that could not be had is not asked for again.
+    /// How long a shape without capacity is not requested again.
     pub capacity_backoff: SignedDuration,
     /// The time that it is.
     pub now: Timestamp,
@@ -440,7 +443,7 @@ pub struct ObserveRequest<'a> {
 /// An alarm that calls this function, whatever its state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActiveAlarm {
-    /// What it says; one that was asked for speaks as if it had called now.
+    /// The alarm. One that was read is as if it had notified stepladder now.
     pub alarm: Alarm,
     /// Since when it is in its state.
     pub since: Option<Timestamp>,
@@ -448,7 +451,7 @@ pub struct ActiveAlarm {
     pub pair: Option<ObservedAlarm>,
 }
 
-/// An alarm that has called by itself.
+/// An alarm that has notified stepladder by itself.
 impl From<Alarm> for ActiveAlarm {
     fn from(alarm: Alarm) -> Self {
         Self { alarm, since: None, pair: None }
@@ -456,7 +459,7 @@ impl From<Alarm> for ActiveAlarm {
 }
 
 impl ActiveAlarm {
-    /// Whether it is a paired alarm of ours that does not fire, and is only looked after.
+    /// Whether it is a paired alarm of ours that does not fire. Only unfinished changes are completed for it.
     pub fn is_quiet_pair(&self) -> bool {
         self.pair.is_some() && !self.alarm.transition.is_firing()
     }
@@ -479,7 +482,7 @@ pub enum Existing {
 /// A platform as this program sees it: one way to observe, one way to act.
 #[async_trait]
 pub trait Client: Send + Sync {
-    /// Gets ready to be asked, ahead of the first request, which otherwise does the same.
+    /// Connects ahead of the first request, which otherwise does the same.
     async fn connect(&self) {}
 
     /// An invocation begins, and nothing is begun any more that cannot be answered by its deadline. What may have

@@ -57,7 +57,7 @@ impl Client for Router {
         self.client(platform, "observe")?.observe(request).await
     }
 
-    /// Those of all platforms. One platform that cannot be asked must not hide what the others told.
+    /// Those of all platforms. One platform that fails must not hide the alarms of the others.
     async fn active_alarms(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
         let mut alarms = Vec::new();
         let mut failed = None;

@@ -12,8 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{
-    ActiveAlarm, AlarmDefinition, Call, Client, Desired, Error, Existing, Observation, ObserveRequest, aws,
-    oci, of, target, web,
+    ActiveAlarm, AlarmDefinition, Call, Client, Desired, Error, Existing, Observation, ObserveRequest,
+    ScaleUpAlarm, aws, oci, of, target, web,
 };
 use crate::alarm::{Alarm, Side};
 use crate::deployment::{Lifecycle, ObservedAlarm};
@@ -63,7 +63,7 @@ impl FiringAlarm {
         let named = |name: &str| name == alarm.name.as_str();
         Self {
             metric: measurement.metric.clone().unwrap_or_default(),
-            threshold: measurement.threshold.unwrap_or(80.0),
+            threshold: measurement.threshold.unwrap_or(ScaleUpAlarm::DEFAULT_ABOVE),
             minutes: measurement.window.map_or(5, |window| window.as_mins()),
             above: measurement.side.map_or(rises, |side| side == Side::Above),
             is_pair: pair.is_some_and(|pair| named(&pair.alarm) || named(&pair.name_for(target))),
@@ -234,13 +234,11 @@ impl World {
         id: &str,
         if_match: Option<&str>,
     ) -> Result<String, Error> {
-        let Some(at) = self.alarms.iter().position(|alarm| alarm.id == id) else {
+        let Some(found) = self.alarms.iter().find(|alarm| alarm.id == id) else {
             return Ok("gone already".to_owned());
         };
-        if let Some(found) = self.alarms.get(at) {
-            check_revision(operation, &found.revision.to_string(), if_match)?;
-        }
-        self.alarms.remove(at);
+        check_revision(operation, &found.revision.to_string(), if_match)?;
+        self.alarms.retain(|alarm| alarm.id != id);
         Ok("deleted".to_owned())
     }
 }

@@ -81,7 +81,7 @@ pub struct Resize<'a> {
     pub observed: &'a Observation,
     /// Along which axis.
     pub axis: Axis,
-    /// The size to ask for.
+    /// The size to request.
     pub to: &'a Size,
     /// What the shapes offer.
     pub ladders: &'a Ladders,
@@ -109,7 +109,7 @@ pub struct RejectedUpdate<'a> {
 pub struct SettledDeployment<'a> {
     /// The deployment as it was observed, settled.
     pub observed: &'a Observation,
-    /// How long a shape that could not be provided is not asked for again.
+    /// How long a shape without capacity is not requested again.
     pub capacity_backoff: SignedDuration,
     /// The time that it is.
     pub now: Timestamp,

@@ -7,15 +7,13 @@ use super::rule::Rule;
 use crate::document::Fault;
 use crate::ladder::{Ladder, Resource};
 use crate::pair::Pair;
+use crate::platform::ScaleUpAlarm;
 use crate::scaling::ScalingPolicy;
 use crate::size::Axis;
 
 /// The part of the threshold that a step down may reach. Target tracking keeps a tenth free, too. See
 /// <https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html>.
 pub const MARGIN: f64 = 0.9;
-
-/// The threshold of a scale-up alarm, in percent, where nothing sets another: what `stepladder provision` sets.
-pub const DEFAULT_ABOVE: f64 = 80.0;
 
 /// The key that sets the threshold of the scale-up alarm.
 pub(super) const THRESHOLD: &str = "scale_up_threshold";
@@ -25,7 +23,7 @@ const HALF: f64 = 2.0;
 
 /// The threshold of the scale-up alarm on a metric; `None` for a metric that is no percentage.
 pub fn high_threshold(above: Option<f64>, metric: Option<&str>) -> Option<f64> {
-    above.or_else(|| Resource::of(metric?).is_some().then_some(DEFAULT_ABOVE))
+    above.or_else(|| Resource::of(metric?).is_some().then_some(ScaleUpAlarm::DEFAULT_ABOVE))
 }
 
 /// Refuses a rule whose scale-up alarm would undo the step down of its pair. `key` is the one that sets the threshold.
@@ -38,15 +36,7 @@ pub(super) fn check<'a>(
     let Some(above) = high_threshold(rule.is.scale_up_threshold, Some(&pair.metric)) else { return Ok(()) };
     let inequality = Inequality { pair, above, key };
     match rule.scaling_policy {
-        ScalingPolicy::Track(target) if target >= above => {
-            return Err(Fault::of(
-                "track",
-                format!(
-                    "`track = {target}` is not under {above}, above which the alarm that adds fires: nothing would be \
-                     added before {target}; expected less, or a higher `{key}`"
-                ),
-            ));
-        }
+        ScalingPolicy::Track(target) if target >= above => return Err(never_reached(target, above, key)),
         // The head-room of the cheapest sizes keeps the scale-up alarm quiet.
         ScalingPolicy::Cheapest => return Ok(()),
         ScalingPolicy::Track(_) | ScalingPolicy::Step(_) | ScalingPolicy::Steps(_) => {}
@@ -73,6 +63,15 @@ pub(super) fn check<'a>(
             })
         }
     }
+}
+
+/// Target tracking whose target is not under the threshold of the scale-up alarm.
+fn never_reached(target: f64, above: f64, key: &str) -> Fault {
+    let problem = format!(
+        "`track = {target}` is not under {above}, above which the alarm that adds fires: nothing would be added before \
+         {target}; expected less, or a higher `{key}`"
+    );
+    Fault::of("track", problem)
 }
 
 /// The two thresholds that a step down lies between.

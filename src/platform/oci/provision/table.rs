@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::document::{Document, Fault, Faults, Node, Problems, keyed};
 use crate::duration::{self, LONGEST_REPEAT, minutes};
 use crate::platform::oci::id;
+use crate::platform::oci::model_deployment::PERCENTAGES;
 use crate::platform::{Destination, ProvisionTable, ScaleUpAlarm, WrittenTable};
 use crate::size::Axis;
 
@@ -108,7 +109,7 @@ pub struct HighAlarm {
     pub statistic: Statistic,
     /// It fires above this.
     pub above: f64,
-    /// How far back it looks.
+    /// How far back its data reaches.
     pub window: SignedDuration,
     /// How long it must stay above before it fires.
     pub pending: SignedDuration,
@@ -177,17 +178,11 @@ impl Severity {
     }
 }
 
-/// The threshold of an alarm that writes none, in percent.
-const DEFAULT_THRESHOLD: f64 = 80.0;
-
 /// What is written out in a query: a million million is more than any metric has, and a millionth finer than any is.
 const LARGEST_THRESHOLD: f64 = 1e12;
 const SMALLEST_THRESHOLD: f64 = 1e-6;
 
-/// The metrics of the namespace that run from 0 to 100.
-const PERCENTAGES: [&str; 3] = ["CpuUtilization", "MemoryUtilization", "PredictBandwidth"];
-
-/// Its other metrics, except those of GPUs. See
+/// The other metrics of the namespace, except those of GPUs. See
 /// <https://docs.oracle.com/en-us/iaas/data-science/using/metrics-model-deploy.htm>.
 const OTHER_METRICS: [&str; 4] = ["PredictRequestCount", "PredictResponse", "PredictLatency", "NetworkBytes"];
 
@@ -348,22 +343,27 @@ fn alarms(
             let problem = format!("another alarm is called `{}`, too", alarm.name);
             faults.push(Fault::of("name", problem).about(&place).nth(i).within("alarm"));
         }
-        for deployment in deployments {
-            let Some(target) = id::model_deployment(deployment) else { continue };
-            let described = ScaleUpAlarm {
-                target,
-                name: alarm.name.clone(),
-                metric: alarm.metric.clone(),
-                above: alarm.above,
-                keeps_range: alarm.statistic.keeps_the_range(),
-                only_for: Some(Axis::Bandwidth).filter(|_| are_guides && alarm.name == BANDWIDTH.0),
-                place: place.clone(),
-                index,
-            };
-            alarms.push((HighAlarm { deployment: deployment.clone(), ..alarm.clone() }, described));
-        }
+        alarms.extend(deployments.iter().filter_map(|deployment| {
+            let alarm = HighAlarm { deployment: deployment.clone(), ..alarm.clone() };
+            let described = described(&alarm, place.clone(), index)?;
+            Some((alarm, described))
+        }));
     }
     faults.into_result().map(|()| alarms)
+}
+
+/// An alarm in the terms of a policy. Of the guide's, which have no index, one depends on what the rules change.
+fn described(alarm: &HighAlarm, place: String, index: Option<usize>) -> Option<ScaleUpAlarm> {
+    Some(ScaleUpAlarm {
+        target: id::model_deployment(&alarm.deployment)?,
+        name: alarm.name.clone(),
+        metric: alarm.metric.clone(),
+        above: alarm.above,
+        keeps_range: alarm.statistic.keeps_the_range(),
+        only_for: Some(Axis::Bandwidth).filter(|_| index.is_none() && alarm.name == BANDWIDTH.0),
+        place,
+        index,
+    })
 }
 
 /// A metric as the service spells it. One that is like a known one is a slip; any other is somebody's own.
@@ -412,7 +412,7 @@ impl AlarmText {
             faults.push(Fault::of("name", message));
         }
         let metric = faults.note(keyed("metric", spelled(self.metric)));
-        let above = self.above.unwrap_or(DEFAULT_THRESHOLD);
+        let above = self.above.unwrap_or(ScaleUpAlarm::DEFAULT_ABOVE);
         if let Some(metric) = &metric {
             faults.note(keyed("above", check_above(above, metric, statistic)));
         }
