@@ -1,7 +1,7 @@
-//! Sets up what the function works with on OCI, and takes it down: look, plan, send, and look again.
+//! Sets up what the function works with on OCI, and takes it down: observe, plan, send, and observe again.
 //!
-//! Ids are only known when a thing stands, so what depends on one waits for the next look. Every call may be sent
-//! twice, so a run that was broken off is finished by the next.
+//! Ids are only known when a thing exists, so what depends on one waits for the next observation. Every call may be
+//! sent twice, so a run that was broken off is finished by the next.
 
 use std::time::Duration;
 
@@ -26,25 +26,25 @@ pub(super) use table::read_table;
 pub(super) use table::schema;
 pub use table::{Desired, HighAlarm, Severity, Statistic, TABLE, Topic, desired};
 
-/// A topic, then what depends on it; the others are for listings that are behind what was created.
-const LOOKS: usize = 8;
+/// One for a topic, one for what depends on it; the others are for listings that are behind what was created.
+const ROUNDS: usize = 8;
 
 /// Listings are behind by seconds, if at all.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+const BETWEEN_ROUNDS: Duration = Duration::from_secs(1);
 
-/// What turns a look into calls: [`plan`](fn@plan) or [`removal`](fn@removal).
+/// What turns an observation into calls: [`plan`](fn@plan) or [`removal`](fn@removal).
 pub type Planner = fn(&Desired, &Existing, Timestamp) -> ProvisionPlan;
 
-/// All there is to say when everything is over.
+/// What a run has done.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// What was seen and planned before anything was sent.
+    /// What was found and planned before anything was sent.
     pub plan: ProvisionPlan,
     /// What was sent, in order, and what became of it.
     pub sent: Vec<Sent>,
     /// What is still to be done.
     pub left: Vec<PlannedCall>,
-    /// The topic as it was last seen.
+    /// The topic as it was last observed.
     pub topic: Option<ExistingTopic>,
     /// What stopped it.
     pub error: Option<Error>,
@@ -60,7 +60,7 @@ pub struct Sent {
 }
 
 impl Report {
-    /// Whether all that is wanted stands, or all that is ours is gone.
+    /// Whether all that is wanted exists, or all that is ours is gone.
     pub fn nothing_left(&self) -> bool {
         self.left.is_empty() && self.plan.conflicts.is_empty() && self.error.is_none()
     }
@@ -89,7 +89,7 @@ fn whatever_it_finds(call: &Call) -> Call {
     call
 }
 
-/// A refusal that is nobody's failure: a topic's name is unique in the tenancy, and only one compartment is looked at.
+/// A refusal that is nobody's failure: a topic's name is unique in the tenancy, and only one compartment is read.
 fn in_the_way(call: &Call, error: &Error) -> Option<String> {
     let (Call::CreateTopic { name, .. }, Error::Refused { message, .. }) = (call, error) else {
         return None;
@@ -103,25 +103,25 @@ fn in_the_way(call: &Call, error: &Error) -> Option<String> {
 }
 
 /// What exists of what is wanted.
-async fn look(wanted: &Desired, cloud: &dyn Client) -> Result<Existing, Error> {
+async fn observe(wanted: &Desired, cloud: &dyn Client) -> Result<Existing, Error> {
     let platform::Existing::Oci(existing) = cloud.existing(platform::Desired::Oci(wanted)).await?;
     Ok(existing)
 }
 
-/// Tells what a planner would have done, and sends nothing.
+/// Reports what a planner would have done, and sends nothing.
 pub async fn propose(
     wanted: &Desired,
     planner: Planner,
     cloud: &dyn Client,
     run: Timestamp,
 ) -> Result<Report, Error> {
-    let setup = look(wanted, cloud).await?;
-    let plan = planner(wanted, &setup, run);
+    let existing = observe(wanted, cloud).await?;
+    let plan = planner(wanted, &existing, run);
     let left = plan.steps.clone();
-    Ok(Report { plan, sent: Vec::new(), left, topic: setup.topic, error: None })
+    Ok(Report { plan, sent: Vec::new(), left, topic: existing.topic, error: None })
 }
 
-/// Sends what a planner would have done, until another look finds nothing to do. Nothing at all is sent while
+/// Sends what a planner would have done, until another observation finds nothing to do. Nothing at all is sent while
 /// something is in the way.
 pub async fn carry_out(
     wanted: &Desired,
@@ -130,22 +130,22 @@ pub async fn carry_out(
     run: Timestamp,
 ) -> Result<Report, Error> {
     let mut report = propose(wanted, planner, cloud, run).await?;
-    for _ in 0..LOOKS {
+    for _ in 0..ROUNDS {
         if report.left.is_empty() || report.is_stopped() {
             break;
         }
         if !send_ready(&mut report, cloud).await {
-            tokio::time::sleep(BETWEEN_LOOKS).await;
+            tokio::time::sleep(BETWEEN_ROUNDS).await;
         }
         if report.is_stopped() {
             break;
         }
-        match look(wanted, cloud).await {
-            Ok(setup) => {
-                let plan = planner(wanted, &setup, run);
+        match observe(wanted, cloud).await {
+            Ok(existing) => {
+                let plan = planner(wanted, &existing, run);
                 report.left = plan.steps;
                 report.plan.conflicts = plan.conflicts;
-                report.topic = setup.topic;
+                report.topic = existing.topic;
             }
             Err(error) => report.error = Some(error),
         }

@@ -1,6 +1,4 @@
-//! What is wanted against what stands, as calls. Pure.
-
-use std::collections::BTreeMap;
+//! What is wanted against what exists, as calls. Pure.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,6 +8,7 @@ use crate::platform::oci::alarm::OciAlarm;
 use crate::platform::oci::call::{Call, RetryToken};
 use crate::platform::oci::model_deployment::{NAMESPACE, TAG_TARGET, interval};
 use crate::platform::oci::provision::{Desired, HighAlarm, Topic};
+use crate::tags::Tags;
 
 /// The freeform tag that makes something ours: its value is the policy's `topic`, which names everything that is
 /// provisioned together.
@@ -20,10 +19,10 @@ pub const TAG_ALARM: &str = "stepladder:alarm";
 /// The protocol of a subscription that calls a function.
 pub const FUNCTIONS: &str = "ORACLE_FUNCTIONS";
 
-/// What stands, as far as it concerns the policy.
+/// What exists, as far as it concerns the policy.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Existing {
-    /// The topic of the policy's name or OCID. One that is being deleted stands no more.
+    /// The topic of the policy's name or OCID. One that is being deleted does not exist any more.
     pub topic: Option<ExistingTopic>,
     /// What listens to it.
     pub subscriptions: Vec<ExistingSubscription>,
@@ -31,7 +30,7 @@ pub struct Existing {
     pub alarms: Vec<ExistingAlarm>,
 }
 
-/// A topic that stands.
+/// A topic that exists.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExistingTopic {
     /// Its OCID.
@@ -43,10 +42,10 @@ pub struct ExistingTopic {
     pub etag: Option<String>,
     /// Its freeform tags.
     #[serde(default)]
-    pub tags: BTreeMap<String, String>,
+    pub tags: Tags,
 }
 
-/// A subscription that stands.
+/// A subscription that exists.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExistingSubscription {
     /// Its OCID.
@@ -62,10 +61,10 @@ pub struct ExistingSubscription {
     pub etag: Option<String>,
     /// Its freeform tags.
     #[serde(default)]
-    pub tags: BTreeMap<String, String>,
+    pub tags: Tags,
 }
 
-/// An alarm that stands.
+/// An alarm that exists.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExistingAlarm {
     /// Its OCID.
@@ -81,7 +80,7 @@ pub struct ExistingAlarm {
 pub struct ProvisionPlan {
     /// In this order.
     pub steps: Vec<PlannedCall>,
-    /// What stands as it should.
+    /// What exists as it should.
     pub standing: Vec<String>,
     /// What is in the way and not ours to move. Nothing is sent while anything is.
     pub conflicts: Vec<String>,
@@ -94,7 +93,7 @@ pub struct ProvisionPlan {
 pub struct PlannedCall {
     /// The call.
     pub call: Call,
-    /// Every field that it changes, when it changes something that stands.
+    /// Every field that it changes, when it changes something that exists.
     pub changes: Vec<FieldChange>,
     /// Whether everything in it is known; otherwise it waits for a call before it.
     pub ready: bool,
@@ -105,9 +104,9 @@ pub struct PlannedCall {
 pub struct FieldChange {
     /// The field.
     pub field: String,
-    /// What stands there.
+    /// Its value now.
     pub from: Value,
-    /// What shall stand there.
+    /// Its value after the call.
     pub to: Value,
 }
 
@@ -123,36 +122,36 @@ struct AlarmTopic {
     known: bool,
 }
 
-/// Every call between what stands and what is wanted. `run` tells attempts of one run from those of another: a
+/// Every call between what exists and what is wanted. `run` tells attempts of one run from those of another: a
 /// retry token whose alarm has been deleted since is refused for a day.
-pub fn plan(wanted: &Desired, setup: &Existing, run: Timestamp) -> ProvisionPlan {
+pub fn plan(wanted: &Desired, existing: &Existing, run: Timestamp) -> ProvisionPlan {
     let mut plan = ProvisionPlan::default();
-    let Some(topic) = keep_topic(wanted, setup, run, &mut plan) else { return plan };
-    keep_subscription(wanted, setup, &topic, run, &mut plan);
+    let Some(topic) = keep_topic(wanted, existing, run, &mut plan) else { return plan };
+    keep_subscription(wanted, existing, &topic, run, &mut plan);
     for high in &wanted.alarms {
-        keep_alarm(wanted, setup, high, &topic, run, &mut plan);
+        keep_alarm(wanted, existing, high, &topic, run, &mut plan);
     }
-    let wanted_no_more = |seen: &&ExistingAlarm| !wanted.alarms.iter().any(|high| is_this(seen, high));
-    for seen in ours(wanted, setup).filter(wanted_no_more) {
-        plan.add(delete_alarm(seen), true);
+    let is_superfluous = |found: &&ExistingAlarm| !wanted.alarms.iter().any(|high| is_this(found, high));
+    for found in ours(wanted, existing).filter(is_superfluous) {
+        plan.add(delete_alarm(found), true);
     }
     plan
 }
 
 fn keep_topic(
     wanted: &Desired,
-    setup: &Existing,
+    existing: &Existing,
     run: Timestamp,
     plan: &mut ProvisionPlan,
 ) -> Option<AlarmTopic> {
-    match (&wanted.topic, &setup.topic) {
-        (Topic::Given(_), Some(seen)) => {
+    match (&wanted.topic, &existing.topic) {
+        (Topic::Given(_), Some(found)) => {
             plan.standing.push(format!(
                 "topic `{}`, {} and left as it is",
-                seen.name,
-                whose(wanted, &seen.tags)
+                found.name,
+                whose(wanted, &found.tags)
             ));
-            Some(AlarmTopic { id: seen.id.clone(), known: true })
+            Some(AlarmTopic { id: found.id.clone(), known: true })
         }
         (Topic::Given(id), None) => {
             plan.conflicts.push(format!(
@@ -160,13 +159,13 @@ fn keep_topic(
             ));
             None
         }
-        (Topic::Named(_), Some(seen)) if is_ours(wanted, &seen.tags) => {
-            plan.standing.push(format!("topic `{}`", seen.name));
-            Some(AlarmTopic { id: seen.id.clone(), known: true })
+        (Topic::Named(_), Some(found)) if is_ours(wanted, &found.tags) => {
+            plan.standing.push(format!("topic `{}`", found.name));
+            Some(AlarmTopic { id: found.id.clone(), known: true })
         }
-        (Topic::Named(name), Some(seen)) => {
-            let id = &seen.id;
-            plan.conflicts.push(match set_of(&seen.tags) {
+        (Topic::Named(name), Some(found)) => {
+            let id = &found.id;
+            plan.conflicts.push(match set_of(&found.tags) {
                 Some(set) => format!("the topic `{name}` {}", of_another(set)),
                 None => format!(
                     "stepladder did not make the topic `{name}`: give another name as `topic`, or its OCID `{id}`, \
@@ -190,15 +189,15 @@ fn keep_topic(
 
 fn keep_subscription(
     wanted: &Desired,
-    setup: &Existing,
+    existing: &Existing,
     topic: &AlarmTopic,
     run: Timestamp,
     plan: &mut ProvisionPlan,
 ) {
     let function = &wanted.function;
-    let calls_it = |seen: &&ExistingSubscription| seen.protocol == FUNCTIONS && seen.endpoint == *function;
-    let stands = setup.subscriptions.iter().any(|seen| calls_it(&seen));
-    if stands {
+    let calls_it = |found: &&ExistingSubscription| found.protocol == FUNCTIONS && found.endpoint == *function;
+    let is_there = existing.subscriptions.iter().any(|found| calls_it(&found));
+    if is_there {
         plan.standing.push(format!("subscription that calls `{function}`"));
     } else {
         let call = Call::CreateSubscription {
@@ -210,39 +209,39 @@ fn keep_subscription(
         };
         plan.add(call, topic.known);
     }
-    let other = |seen: &&ExistingSubscription| is_ours(wanted, &seen.tags) && !calls_it(seen);
-    for seen in setup.subscriptions.iter().filter(other) {
-        // Until the new one is seen to stand the alarms need the old one.
-        plan.add(delete_subscription(seen), stands);
+    let other = |found: &&ExistingSubscription| is_ours(wanted, &found.tags) && !calls_it(found);
+    for found in existing.subscriptions.iter().filter(other) {
+        // Until the new one is observed to exist the alarms need the old one.
+        plan.add(delete_subscription(found), is_there);
     }
 }
 
 fn keep_alarm(
     wanted: &Desired,
-    setup: &Existing,
+    existing: &Existing,
     high: &HighAlarm,
     topic: &AlarmTopic,
     run: Timestamp,
     plan: &mut ProvisionPlan,
 ) {
-    let mut standing = ours(wanted, setup).filter(|seen| is_this(seen, high));
+    let mut matching = ours(wanted, existing).filter(|found| is_this(found, high));
     let alarm = alarm(wanted, high, topic);
-    let Some(seen) = standing.next() else {
-        create_alarm(wanted, setup, high, alarm, topic, run, plan);
+    let Some(found) = matching.next() else {
+        create_alarm(wanted, existing, high, alarm, topic, run, plan);
         return;
     };
     // Somebody's own tags stay on it.
-    let mut tags = seen.alarm.tags.clone();
+    let mut tags = found.alarm.tags.clone();
     tags.extend(alarm.tags.clone());
-    let alarm = OciAlarm { tags, ..alarm }.spelled_like(&seen.alarm);
-    if seen.alarm == alarm {
+    let alarm = OciAlarm { tags, ..alarm }.spelled_like(&found.alarm);
+    if found.alarm == alarm {
         plan.standing.push(format!("alarm {alarm}"));
     } else {
-        let changes = differences(&seen.alarm, &alarm);
-        let call = Call::UpdateAlarm { id: seen.id.clone(), if_match: seen.etag.clone(), alarm };
+        let changes = differences(&found.alarm, &alarm);
+        let call = Call::UpdateAlarm { id: found.id.clone(), if_match: found.etag.clone(), alarm };
         plan.steps.push(PlannedCall { call, changes, ready: topic.known });
     }
-    for twin in standing {
+    for twin in matching {
         plan.add(delete_alarm(twin), true);
     }
 }
@@ -250,14 +249,14 @@ fn keep_alarm(
 /// An alarm of the same name on the same deployment would call twice for one breach.
 fn create_alarm(
     wanted: &Desired,
-    setup: &Existing,
+    existing: &Existing,
     high: &HighAlarm,
     alarm: OciAlarm,
     topic: &AlarmTopic,
     run: Timestamp,
     plan: &mut ProvisionPlan,
 ) {
-    if let Some(other) = setup.alarms.iter().find(|seen| is_rival(wanted, seen, high)) {
+    if let Some(other) = existing.alarms.iter().find(|found| is_rival(wanted, found, high)) {
         let (name, deployment) = (&high.name, &high.deployment);
         plan.conflicts.push(match set_of(&other.alarm.tags) {
             Some(set) => format!(
@@ -279,11 +278,11 @@ fn create_alarm(
 }
 
 /// Whether it is another's alarm of this name that speaks of the deployment, by its OCID or of all of them.
-fn is_rival(wanted: &Desired, seen: &ExistingAlarm, high: &HighAlarm) -> bool {
-    let query = seen.alarm.query.to_ascii_lowercase();
+fn is_rival(wanted: &Desired, found: &ExistingAlarm, high: &HighAlarm) -> bool {
+    let query = found.alarm.query.to_ascii_lowercase();
     let speaks_of = query.contains(&high.deployment.to_ascii_lowercase()) || !query.contains("resourceid");
-    let alike = seen.alarm.name == high.name && seen.alarm.namespace == NAMESPACE;
-    alike && speaks_of && !is_ours(wanted, &seen.alarm.tags)
+    let alike = found.alarm.name == high.name && found.alarm.namespace == NAMESPACE;
+    alike && speaks_of && !is_ours(wanted, &found.alarm.tags)
 }
 
 /// The alarm that asks for more, as the policy has it.
@@ -312,48 +311,48 @@ fn alarm(wanted: &Desired, high: &HighAlarm, topic: &AlarmTopic) -> OciAlarm {
 }
 
 /// Every field in which two alarms differ.
-fn differences(seen: &OciAlarm, wanted: &OciAlarm) -> Vec<FieldChange> {
+fn differences(found: &OciAlarm, wanted: &OciAlarm) -> Vec<FieldChange> {
     let fields = |alarm| match serde_json::to_value::<&OciAlarm>(alarm) {
         Ok(Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),
     };
-    let seen = fields(seen);
+    let found = fields(found);
     let differs = |(field, to): (String, Value)| {
-        let from = seen.get(&field).cloned().unwrap_or_default();
+        let from = found.get(&field).cloned().unwrap_or_default();
         (from != to).then_some(FieldChange { field, from, to })
     };
     fields(wanted).into_iter().filter_map(differs).collect()
 }
 
-pub(super) fn delete_alarm(seen: &ExistingAlarm) -> Call {
+pub(super) fn delete_alarm(found: &ExistingAlarm) -> Call {
     Call::DeleteAlarm {
-        id: seen.id.clone(),
-        if_match: seen.etag.clone(),
-        name: seen.alarm.name.clone(),
+        id: found.id.clone(),
+        if_match: found.etag.clone(),
+        name: found.alarm.name.clone(),
         unless_changed: None,
     }
 }
 
-pub(super) fn delete_subscription(seen: &ExistingSubscription) -> Call {
+pub(super) fn delete_subscription(found: &ExistingSubscription) -> Call {
     Call::DeleteSubscription {
-        id: seen.id.clone(),
-        if_match: seen.etag.clone(),
-        function: seen.endpoint.clone(),
+        id: found.id.clone(),
+        if_match: found.etag.clone(),
+        function: found.endpoint.clone(),
     }
 }
 
 /// The tags of everything that is ours.
-fn marker(wanted: &Desired) -> BTreeMap<String, String> {
+fn marker(wanted: &Desired) -> Tags {
     [(TAG_PROVISIONED.to_owned(), wanted.topic.as_str().to_owned())].into()
 }
 
 /// Whether these are the tags of something of ours: by them it is known, never by its name.
-pub fn is_ours(wanted: &Desired, tags: &BTreeMap<String, String>) -> bool {
+pub fn is_ours(wanted: &Desired, tags: &Tags) -> bool {
     set_of(tags) == Some(wanted.topic.as_str())
 }
 
 /// The set that something was provisioned with: the `topic` of its policy.
-fn set_of(tags: &BTreeMap<String, String>) -> Option<&str> {
+fn set_of(tags: &Tags) -> Option<&str> {
     tags.get(TAG_PROVISIONED).map(String::as_str)
 }
 
@@ -362,19 +361,22 @@ fn of_another(set: &str) -> String {
 }
 
 /// Whose a thing is that is not ours to delete, for an operator.
-pub(super) fn whose(wanted: &Desired, tags: &BTreeMap<String, String>) -> String {
+pub(super) fn whose(wanted: &Desired, tags: &Tags) -> String {
     match set_of(tags) {
         Some(set) if !is_ours(wanted, tags) => format!("of the set `{set}`"),
         _ => "not ours".to_owned(),
     }
 }
 
-pub(super) fn ours<'a>(wanted: &'a Desired, setup: &'a Existing) -> impl Iterator<Item = &'a ExistingAlarm> {
-    setup.alarms.iter().filter(|seen| is_ours(wanted, &seen.alarm.tags))
+pub(super) fn ours<'a>(
+    wanted: &'a Desired,
+    existing: &'a Existing,
+) -> impl Iterator<Item = &'a ExistingAlarm> {
+    existing.alarms.iter().filter(|found| is_ours(wanted, &found.alarm.tags))
 }
 
 /// Whether it is this alarm of the policy, given that it is ours.
-fn is_this(seen: &ExistingAlarm, high: &HighAlarm) -> bool {
-    let tag = |key: &str, value: &str| seen.alarm.tags.get(key).is_some_and(|found| found == value);
+fn is_this(found: &ExistingAlarm, high: &HighAlarm) -> bool {
+    let tag = |key: &str, value: &str| found.alarm.tags.get(key).is_some_and(|text| text == value);
     tag(TAG_TARGET, &high.deployment) && tag(TAG_ALARM, &high.name)
 }
