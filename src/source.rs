@@ -133,7 +133,7 @@ pub fn messages(body: &[u8]) -> Option<Vec<QueueMessage>> {
 fn read(payload: &Value, rows: &[Source]) -> Result<Event, Error> {
     match rows.iter().find(|row| (row.claims)(payload)) {
         Some(row) => (row.read)(payload),
-        None => Err(Error::NotAnAlarm { seen: not_an_alarm::describe(payload) }),
+        None => Err(Error::NotAnAlarm { found: not_an_alarm::describe(payload) }),
     }
 }
 
@@ -144,7 +144,7 @@ fn read_carried(outer: &str, carried: &Value) -> Result<Event, Error> {
     let rows = SOURCES.get(below..).unwrap_or_default();
     match carried.as_str() {
         Some(text) if !limits::looks_like_json(text) => {
-            Err(Error::NotAnAlarm { seen: not_an_alarm::describe_text(text) })
+            Err(Error::NotAnAlarm { found: not_an_alarm::describe_text(text) })
         }
         Some(text) => read(&limits::decode(text)?, rows),
         None => read(carried, rows),

@@ -37,10 +37,10 @@ pub enum Error {
         detail: String,
     },
     /// The payload is JSON, but not an alarm.
-    #[error("expected an alarm of CloudWatch or OCI Monitoring, found {seen}; send only alarms here")]
+    #[error("expected an alarm of CloudWatch or OCI Monitoring, found {found}; send only alarms here")]
     NotAnAlarm {
         /// A short description of the payload.
-        seen: String,
+        found: String,
     },
     /// The payload has the shape of an alarm, but a required field is wrong.
     #[error("the {shape} has {found} in `{field}`, expected {expected}; send the alarm's message unchanged")]

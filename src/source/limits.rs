@@ -98,12 +98,7 @@ pub(super) fn gather<'a>(
             Ok(event) => {
                 all.tick |= event.tick;
                 if let Some(settled) = event.settled {
-                    let all_settled = all.settled.get_or_insert_default();
-                    for target in settled {
-                        if all_settled.len() < MAX_TARGETS && !all_settled.contains(&target) {
-                            all_settled.push(target);
-                        }
-                    }
+                    add_settled(all.settled.get_or_insert_default(), settled);
                 }
                 event.rejected.into_iter().for_each(|error| reject(&mut all, error));
                 for alarm in event.alarms {
@@ -122,6 +117,15 @@ pub(super) fn gather<'a>(
     match all.rejected.first() {
         Some(first) if all.alarms.is_empty() && all.settled.is_none() && !all.tick => Err(first.clone()),
         _ => Ok(all),
+    }
+}
+
+/// Keeps the first settled deployments only, each once.
+fn add_settled(all: &mut Vec<TargetId>, settled: Vec<TargetId>) {
+    for target in settled {
+        if all.len() < MAX_TARGETS && !all.contains(&target) {
+            all.push(target);
+        }
     }
 }
 

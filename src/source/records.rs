@@ -51,7 +51,7 @@ fn read_record(record: &Value) -> Result<Event, Error> {
             let event = read_content("SQS record", "body", record.get("body"))?;
             message_id(record).map(|_| event)
         }
-        None => Err(Error::NotAnAlarm { seen: not_an_alarm::describe_record(record) }),
+        None => Err(Error::NotAnAlarm { found: not_an_alarm::describe_record(record) }),
     }
 }
 
