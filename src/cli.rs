@@ -181,8 +181,13 @@ pub(crate) fn run() -> ExitCode {
     };
     match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
         Ok(()) => ExitCode::from(output.exit_code),
-        // The reader has closed the pipe, as `head` does, so no message can reach it.
-        Err(_) => ExitCode::FAILURE,
+        // The reader has closed the pipe, as `head` does, and has what it wanted.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        Err(error) => {
+            // Nobody reads it when standard error is closed.
+            let _ = writeln!(io::stderr(), "error: standard output cannot be written: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -34,7 +34,7 @@ impl<'a> Document<'a> {
             }
             Err(error) => {
                 let span = error.span().unwrap_or(0..0);
-                Err(Errors::one(text, span, words::of_syntax(text, &error)))
+                Err(Errors::one(text, span, &words::of_syntax(text, &error)))
             }
         }
     }

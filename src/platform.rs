@@ -436,7 +436,7 @@ pub struct ObserveRequest<'a> {
     pub metrics: Vec<&'a str>,
     /// How long a shape without capacity is not requested again.
     pub capacity_backoff: SignedDuration,
-    /// The time that it is.
+    /// The current time.
     pub now: Timestamp,
 }
 

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::alarm::Alarm;
+use crate::alarm::{Alarm, Measurement};
 use crate::target::TargetId;
 
 mod cloudwatch;
@@ -120,7 +120,17 @@ pub const SOURCES: &[Source] = &[
 pub fn parse(body: &[u8]) -> Result<Event, Error> {
     limits::at_most("bytes", body.len(), MAX_BYTES)?;
     let text = std::str::from_utf8(body).map_err(|error| Error::NotUtf8 { at: error.valid_up_to() })?;
-    read(&limits::decode(text)?, SOURCES)
+    let mut event = read(&limits::decode(text)?, SOURCES)?;
+    event.alarms.iter_mut().for_each(|alarm| drop_endless_metric(&mut alarm.measurement));
+    Ok(event)
+}
+
+/// The longest metric name in bytes. CloudWatch and OCI Monitoring stop at 255 characters of ASCII.
+pub const LONGEST_METRIC: usize = 255;
+
+/// Leaves out a metric that no service has: it would be copied into records, and be asked for.
+fn drop_endless_metric(measurement: &mut Measurement) {
+    measurement.metric.take_if(|metric| metric.len() > LONGEST_METRIC);
 }
 
 /// The messages of a queue's batch, each of which can be redelivered alone; `None` for every other payload.

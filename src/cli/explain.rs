@@ -12,7 +12,8 @@ use stepladder::decide::{Decision, Evaluation};
 use stepladder::deployment::Deployment;
 use stepladder::handle::handle;
 use stepladder::outcome::{Answer, CallRecord, Outcome};
-use stepladder::platform::target;
+use stepladder::platform::web::NO_PERMISSION;
+use stepladder::platform::{Call, target};
 use stepladder::policy::tags::OPERATORS;
 use stepladder::policy::{Mode, Policy, Setting};
 use stepladder::size::Size;
@@ -25,11 +26,11 @@ use super::{
     whole_seconds,
 };
 
-/// Tell in prose what a payload says, which rule answers it, what speaks against it and what would be called
+/// Explain a payload: which rule answers it, which guards block, and which calls would be sent
 #[derive(Debug, Args)]
 #[command(
     after_help = "Nothing is sent, on no cloud, so each alarm of a payload sees the deployment as it is now. On the \
-simulated cloud without --world the deployment is imagined: one instance, at rest. Costs are those of the ladders' \
+simulated cloud without --world the deployment is imagined: one settled instance. Costs are those of the ladders' \
 prices. Exit codes: 0 explained; 1 something would fail; 2 unusable input or policy.
 
 Examples:
@@ -48,7 +49,7 @@ pub(super) struct ExplainOptions {
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
-    /// The time that it is [default: now]
+    /// The current time [default: now]
     #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
     now: Option<Timestamp>,
 }
@@ -126,7 +127,7 @@ fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
 /// What the alarm is about, the rule that applies and the deployment.
 fn situation(outcome: &Outcome, policy: &Policy, evaluation: Option<&Evaluation>) -> Vec<String> {
     let mut lines = vec![match &outcome.target {
-        Some(target) => format!("It speaks of `{target}`."),
+        Some(target) => format!("Its target is `{target}`."),
         None => "It names no target.".to_owned(),
     }];
     if let Some(rule) = outcome.checks.iter().find(|check| check.guard == "no_rule" && !check.blocked) {
@@ -170,12 +171,20 @@ fn conclusion(outcome: &Outcome, policy: &Policy, evaluation: Option<&Evaluation
         }
     };
     let calls = outcome.calls.iter().enumerate().map(|(i, CallRecord { call, .. })| {
-        format!("  {}. {} (needs `{}`): {call}", i + 1, call.operation(), call.permission())
+        format!("  {}. {} (needs {}): {call}", i + 1, call.operation(), permission(call))
     });
     let notices = outcome.notices.iter().map(|CallRecord { call, .. }| {
-        format!("Afterwards, {} (needs `{}`): {call}.", call.operation(), call.permission())
+        format!("Afterwards, {} (needs {}): {call}.", call.operation(), permission(call))
     });
     iter::once(decision).chain(cost).chain([heading]).chain(calls).chain(notices).collect()
+}
+
+/// What the caller must be allowed to do, as words.
+fn permission(call: &Call) -> String {
+    match call.permission() {
+        NO_PERMISSION => NO_PERMISSION.to_owned(),
+        permission => format!("`{permission}`"),
+    }
 }
 
 /// The measured values. A value in the metric's own unit is also shown as a share of the capacity.

@@ -33,13 +33,13 @@ pub(super) struct HandleOptions {
     /// Write the simulated cloud's state back to the file of --world
     #[arg(long, requires = "world")]
     save: bool,
-    /// Do everything but send
+    /// Do everything except send calls
     #[arg(long)]
     dry_run: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
-    /// The time that it is [default: now]
+    /// The current time [default: now]
     #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
     now: Option<Timestamp>,
 }

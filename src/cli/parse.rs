@@ -40,13 +40,13 @@ fn text(event: &Event) -> String {
     let mut text = event.alarms.iter().map(alarm_text).collect::<Vec<_>>().join("\n");
     // Writing to a string cannot fail.
     for target in event.settled.iter().flatten() {
-        let _ = writeln!(text, "{} has come to rest", text::plain(target.as_str()));
+        let _ = writeln!(text, "{} is settled", text::plain(target.as_str()));
     }
     if event.settled.as_ref().is_some_and(Vec::is_empty) {
         let _ = writeln!(text, "an endpoint is changing");
     }
     if event.tick {
-        let _ = writeln!(text, "the clock calls");
+        let _ = writeln!(text, "a tick");
     }
     for error in &event.rejected {
         let _ = writeln!(text, "not read: {error}");

@@ -24,7 +24,7 @@ pub(super) struct PolicyCommand {
 enum PolicySubcommand {
     Check(CheckOptions),
     Explain(explain::PolicyExplainOptions),
-    /// Print the JSON Schema of policy files, by which an editor completes keys and tells what they mean
+    /// Print the JSON Schema of policy files, by which an editor completes keys and shows what they mean
     #[command(
         after_help = "An editor with a language server for TOML, such as taplo or Even Better TOML, finds it by the \
 first line of a policy: `#:schema ./policy.schema.json`
@@ -38,7 +38,7 @@ Examples:
 /// Say whether a policy can be used, and what is wrong with it
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A rule that can never answer, because rules before it have all its globs, is reported on standard \
+    after_help = "A rule that can never answer, because earlier rules have the same globs, is reported on standard \
 error. Exit codes: 0 it can be used; 2 it cannot.
 
 Examples:

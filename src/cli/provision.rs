@@ -38,7 +38,7 @@ impl fmt::Display for ProvisionCloud {
 /// Set up the alarms, the topic and its subscription that the policy's table `[oci]` names
 #[derive(Debug, Args)]
 #[command(
-    after_help = "It shows what stands, what would be created or changed, and what an administrator has to allow.
+    after_help = "It shows what exists, what would be created or changed, and what an administrator has to allow.
 With --apply it does so; a second run finds nothing to do. What it did not make itself it never
 changes or deletes. It looks at the compartments that the table names, and at no others.
 
@@ -77,13 +77,13 @@ pub(super) struct Teardown {
 pub(super) struct ProvisionOptions {
     #[command(flatten)]
     policy: PolicyOption,
-    /// Where it shall stand
+    /// The cloud to use
     #[arg(long, value_enum, default_value_t = ProvisionCloud::Simulated)]
     cloud: ProvisionCloud,
     /// Send the calls; without it they are only shown
     #[arg(long)]
     apply: bool,
-    /// The simulated cloud's state to start from [default: nothing stands]
+    /// The simulated cloud's state to start from [default: an empty cloud]
     #[arg(long, value_name = "FILE")]
     world: Option<PathBuf>,
     /// Write the simulated cloud's state back to the file of --world
@@ -209,7 +209,7 @@ impl ProvisionOptions {
 
     fn text(&self, desired: &Desired, report: &Report) -> String {
         let mut text = format!("On {}\n\n", self.cloud);
-        section(&mut text, "Stands already", report.plan.standing.iter().map(|line| vec![line.clone()]));
+        section(&mut text, "Exists already", report.plan.standing.iter().map(|line| vec![line.clone()]));
         let sent = report.sent.iter().map(|sent| {
             let mut lines = step_lines(&sent.step);
             lines.push(match &sent.answer {
@@ -234,7 +234,7 @@ impl ProvisionOptions {
             None if !report.plan.conflicts.is_empty() => {
                 "Nothing is sent while something is in the way.".to_owned()
             }
-            None if report.left.is_empty() && report.sent.is_empty() => "Nothing is to be done.".to_owned(),
+            None if report.left.is_empty() && report.sent.is_empty() => "Nothing to do.".to_owned(),
             None if report.left.is_empty() => "Done.".to_owned(),
             None if self.apply => {
                 "Not all of it can be seen yet: run it again in a minute to make sure.".to_owned()

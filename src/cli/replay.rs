@@ -19,14 +19,12 @@ const DELIVERY: SignedDuration = SignedDuration::from_secs(5);
 
 /// Play a series of payloads on the simulated cloud, each at its own time
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Each payload is answered at the time that its alarm tells. Updates take minutes of the \
+#[command(after_help = "Each payload is answered at the time of its alarm. Updates take minutes of the \
 simulated clock, none of yours. Exit codes: 0 all were answered; 1 something failed; 2 unusable input or policy.
 
 Examples:
   stepladder replay events/oci/high-cpu.firing.json events/oci/high-cpu.firing.json
-  stepladder replay --world events/replay/world.json events/replay/*.event.json"
-)]
+  stepladder replay --world events/replay/world.json events/replay/*.event.json")]
 pub(super) struct ReplayOptions {
     /// Files that hold one payload each, in the order in which they arrive
     #[arg(value_name = "EVENT", required = true)]

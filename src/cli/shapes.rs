@@ -17,7 +17,7 @@ use super::{CommandError, CommandOutput, Format, PolicyOption};
   stepladder shapes ml.g5
   stepladder shapes --policy stepladder.toml --format json")]
 pub(super) struct ShapesOptions {
-    /// Only the ladders whose name begins so, or that hold this shape
+    /// Only the ladders whose name begins with NAME, or that hold this shape
     #[arg(value_name = "NAME")]
     name: Option<String>,
     #[command(flatten)]

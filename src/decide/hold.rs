@@ -228,7 +228,7 @@ impl fmt::Display for Hold {
             Self::Busy { status } => write!(f, "the deployment is `{status}`: only a settled one is changed"),
             Self::Stale { since: Some(since), changed } => write!(
                 f,
-                "the alarm speaks of a deployment that has changed: its data begins at {since}, the last change was \
+                "the alarm's data is older than the last change: it begins at {since}, the last change was \
                  completed at {changed}"
             ),
             Self::Stale { since: None, changed } => {

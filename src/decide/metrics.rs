@@ -89,5 +89,5 @@ impl<'a> Context<'a> {
 
 /// The hold for a metric without a value.
 pub(super) fn no_value(metric: &str) -> Hold {
-    Hold::NoData { missing: format!("`{metric}` has no value, neither in the alarm nor by a look") }
+    Hold::NoData { missing: format!("`{metric}` has no value, neither in the alarm nor in its service") }
 }

@@ -101,7 +101,7 @@ fn breach(context: &mut Context) -> Result<Breach, Hold> {
 fn read_breach(context: &Context) -> Result<Breach, Hold> {
     let Reading { metric, value } = context.own_reading()?;
     let measurement = &context.evaluation.alarm.measurement;
-    let no_threshold = || Hold::NoData { missing: format!("the alarm on `{metric}` tells no threshold") };
+    let no_threshold = || Hold::NoData { missing: format!("the alarm on `{metric}` has no threshold") };
     let threshold = measurement.threshold.ok_or_else(no_threshold)?;
     let side_of_value = if value < threshold { Side::Below } else { Side::Above };
     Ok(Breach { value, threshold, side: measurement.side.unwrap_or(side_of_value) })

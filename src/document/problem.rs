@@ -29,14 +29,14 @@ pub struct Errors {
 
 impl Errors {
     /// One problem.
-    pub(super) fn one(text: &str, span: Range<usize>, message: String) -> Self {
+    pub(super) fn one(text: &str, span: Range<usize>, message: &str) -> Self {
         let problem = Problem::new(text, span, message);
         Self { text: address::hidden(text), problems: vec![problem] }
     }
 
     /// Something wrong with what no document holds.
     pub(crate) fn elsewhere(message: String) -> Self {
-        Self::one("", 0..0, message)
+        Self::one("", 0..0, &message)
     }
 
     /// Each problem, in the order of the text.
@@ -72,9 +72,27 @@ impl fmt::Display for Errors {
 
 impl std::error::Error for Errors {}
 
+/// The longest message in characters: a value is repeated in it, and a value may be as long as the file.
+const LONGEST_MESSAGE: usize = 1000;
+
+/// A message without the secrets of addresses. Of one that is too long the middle is left out: what was expected is at
+/// the end.
+fn shown(message: &str) -> String {
+    let message = address::masked(message);
+    let length = message.chars().count();
+    if length <= LONGEST_MESSAGE {
+        return message;
+    }
+    let begin: String = message.chars().take(LONGEST_MESSAGE / 2).collect();
+    let end: String = message.chars().skip(length - LONGEST_MESSAGE / 2).collect();
+    format!("{begin}…{end}")
+}
+
 impl Problem {
-    fn new(text: &str, span: Range<usize>, message: String) -> Self {
-        let before = text.get(..span.start).unwrap_or(text);
+    fn new(text: &str, span: Range<usize>, message: &str) -> Self {
+        let message = shown(message);
+        // An editor shows no column for the mark of the byte order.
+        let before = text.get(..span.start).unwrap_or(text).trim_start_matches('\u{feff}');
         let line_start = before.rfind('\n').map_or(0, |end| end + 1);
         let line = before.matches('\n').count() + 1;
         let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
@@ -108,11 +126,11 @@ impl<'d> Problems<'d> {
 
     /// Adds what a check found in a table.
     pub fn add(&mut self, table: &Node<'_>, fault: &Fault) {
-        self.push(fault.span(table, self.document.text()), fault.message().to_owned());
+        self.push(fault.span(table, self.document.text()), fault.message());
     }
 
     /// Adds a complete message.
-    pub(super) fn push(&mut self, span: Range<usize>, message: String) {
+    pub(super) fn push(&mut self, span: Range<usize>, message: &str) {
         let problem = Problem::new(self.document.text(), span, message);
         if !self.found.contains(&problem) {
             self.found.push(problem);

@@ -17,8 +17,6 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{Document, Node, Problems, words};
-use crate::address::masked;
-
 /// The most problems that reading finds: a document with more of them is another kind of file.
 const SKIPPED_AT_MOST: usize = 100;
 
@@ -110,10 +108,18 @@ impl Document<'_> {
                 }
                 Err(error) => {
                     if let Some((span, message)) = error.described(&input) {
-                        problems.push(span, message);
+                        problems.push(span, &message);
                     }
                     let again = error.skip.is_some_and(|start| skipped.insert(start));
-                    if !again || skipped.len() > SKIPPED_AT_MOST {
+                    if !again {
+                        return None;
+                    }
+                    if skipped.len() > SKIPPED_AT_MOST {
+                        let end = self.text().len();
+                        problems.push(
+                            end..end,
+                            "there may be more problems: these are the first that were found",
+                        );
                         return None;
                     }
                 }
@@ -201,8 +207,7 @@ impl ReadError {
             ReadFault::Complete(message) => message.clone(),
             ReadFault::Custom(message) => words::about(key, message),
         };
-        // A value at a wrong place may be a webhook's address.
-        Some((self.place(input.text), masked(&message)))
+        Some((self.place(input.text), message))
     }
 
     /// The place in the text. That of a table with lines below its header is the header.

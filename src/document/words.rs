@@ -1,7 +1,5 @@
 //! What the TOML reader finds wrong, in the words of a policy's author.
 
-use crate::address::masked;
-
 /// Jaro-Winkler likeness from 0 to 1: one wrong or missing letter is above it, another word is below.
 const ALIKE: f64 = 0.7;
 
@@ -22,11 +20,10 @@ pub(super) fn of_syntax(text: &str, error: &toml::de::Error) -> String {
     let start = error.span().map_or(0, |span| span.start);
     let key = key_of_value(text.get(..start).unwrap_or_default());
     let rest = text.get(start..).unwrap_or_default();
-    // A value at a wrong place may be a webhook's address.
-    let message = masked(error.message().trim());
+    let message = error.message().trim();
     if message.starts_with("duplicate key") {
         let key = error.span().and_then(|span| text.get(span)).unwrap_or_default();
-        return format!("`{}` is there twice", masked(key.trim()));
+        return format!("`{}` is there twice", key.trim());
     }
     let message = match message.starts_with("invalid float") {
         true if is_null(rest) => {
@@ -34,7 +31,7 @@ pub(super) fn of_syntax(text: &str, error: &toml::de::Error) -> String {
         }
         // The parser takes what begins like `nan` or `inf` for one of them.
         true => "expected a number, or words in quotation marks".to_owned(),
-        false => message,
+        false => message.to_owned(),
     };
     about(key, &message)
 }

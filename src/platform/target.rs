@@ -87,7 +87,7 @@ pub struct Resize<'a> {
     pub ladders: &'a Ladders,
     /// The record of the changes of the last hour, with this one; `None` where changes are not recorded.
     pub recent: Option<String>,
-    /// The time that it is.
+    /// The current time.
     pub now: Timestamp,
 }
 
@@ -111,7 +111,7 @@ pub struct SettledDeployment<'a> {
     pub observed: &'a Observation,
     /// How long a shape without capacity is not requested again.
     pub capacity_backoff: SignedDuration,
-    /// The time that it is.
+    /// The current time.
     pub now: Timestamp,
 }
 

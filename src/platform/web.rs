@@ -28,7 +28,10 @@ pub enum Call {
 /// Every operation that a [`Call`] can be.
 pub const OPERATIONS: &[Operation] =
     // Knowing the URL is all that a caller needs.
-    &[Operation::new("web:Post", &["no permission"])];
+    &[Operation::new("web:Post", &[NO_PERMISSION])];
+
+/// What is in the place of a permission, for a call that needs none.
+pub const NO_PERMISSION: &str = "no permission";
 
 impl From<Call> for platform::Call {
     fn from(call: Call) -> Self {
@@ -49,7 +52,7 @@ impl Call {
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Post { address, .. } => write!(f, "tell `{address}`"),
+            Self::Post { address, .. } => write!(f, "notify `{address}`"),
         }
     }
 }

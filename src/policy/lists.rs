@@ -31,7 +31,7 @@ impl Lists {
                 continue;
             }
             let expected: Vec<&str> = formats.iter().map(|format| format.expected).collect();
-            let problem = format!("`{account}` is no account: expected {}", expected.join(" or "));
+            let problem = format!("`{account}` is not an account: expected {}", expected.join(" or "));
             faults.push(in_list("accounts", i, &problem));
         }
         let (Some(targets), Some(topics)) = (targets, topics) else { return Err(faults) };

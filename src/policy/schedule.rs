@@ -112,7 +112,7 @@ fn begins(cron: &str) -> Result<Cron, String> {
         return Err(format!("`cron = \"{cron}\"` has {fields}: {expected}"));
     }
     let begins =
-        Cron::parse(cron).map_err(|_| format!("`cron = \"{cron}\"` has one that cannot be: {expected}"))?;
+        Cron::parse(cron).map_err(|_| format!("`cron = \"{cron}\"` has a field out of range: {expected}"))?;
     let every_day = std::iter::successors(Some(FIRST_OF_EVERY_KIND), |day| day.tomorrow().ok());
     if every_day.take(DAYS_OF_EVERY_KIND).all(|day| times(&begins, day).next().is_none()) {
         return Err(format!("`cron = \"{cron}\"` never begins: there is no such day"));

@@ -383,7 +383,7 @@ impl RawSettings<'_> {
 /// Bounds on the count that can be kept.
 fn check_bounds(Bounds { min, max }: Bounds) -> Result<(), Fault> {
     if min == 0 {
-        let message = "`instances.min = 0`: expected at least 1, no target here can be woken from nothing";
+        let message = "`instances.min = 0`: expected at least 1, no platform here starts a target from 0";
         return Err(Fault::of("instances.min", message));
     }
     if min > max {

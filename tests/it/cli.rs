@@ -555,3 +555,28 @@ fn the_guides_own_messages_scale_up(#[case] file: &str, #[case] decision: Value,
 fn shared() -> PathBuf {
     std::env::var_os("STEPLADDER_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from)
 }
+
+/// What cannot be read is refused, never taken for a variable that is not set.
+#[cfg(unix)]
+#[rstest]
+#[case::a_path("STEPLADDER_POLICY", b"d\xff/p.toml")]
+#[case::a_host("STEPLADDER_ONE_AT_A_TIME", b"\xff")]
+fn a_variable_that_is_no_text_is_refused(#[case] name: &str, #[case] value: &[u8]) {
+    use std::os::unix::ffi::OsStrExt as _;
+    let args = ["policy", "check"];
+    let mut command = stepladder(&args);
+    command.env(name, std::ffi::OsStr::from_bytes(value));
+    let ran = ran(&args, &mut command, b"");
+    assert_eq!(ran.code, 2, "{ran}");
+    assert!(ran.err.starts_with("error: "), "{ran}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_reported() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = stepladder(&["shapes"]).stdout(full).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert!(err.starts_with("error: standard output cannot be written: "), "{err}");
+}

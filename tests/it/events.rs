@@ -70,10 +70,10 @@ fn shown_event(body: &[u8]) -> String {
         writeln!(text, "{}", read(alarm)).unwrap();
     }
     for target in event.settled.iter().flatten() {
-        writeln!(text, "{target} has come to rest\n").unwrap();
+        writeln!(text, "{target} is settled\n").unwrap();
     }
     if event.tick {
-        writeln!(text, "the clock calls\n").unwrap();
+        writeln!(text, "a tick\n").unwrap();
     }
     for error in &event.rejected {
         writeln!(text, "not read: {}: {error}\n", error.kind()).unwrap();

@@ -500,13 +500,13 @@ fn schedule(more: &str) -> String {
     "line 8, column 14: rule 1 of the policy: step 2: `pair.steps.remove = \"x%\"`: expected 0 to 1000, or a whole percentage such as \
      `\"30%\"`"
 )]
-#[case::account("accounts = [\n  \"111122223333\",\n  \"12\",\n]".to_owned(), "line 3, column 3: `accounts` 2: `12` is no account: expected 12 digits")]
+#[case::account("accounts = [\n  \"111122223333\",\n  \"12\",\n]".to_owned(), "line 3, column 3: `accounts` 2: `12` is not an account: expected 12 digits")]
 #[case::target("targets = [\n  \"a\",\n  \"\",\n]".to_owned(), "line 3, column 3: `targets` 2: it is empty: expected a glob on targets")]
 #[case::deployment(
     "[oci]\ncompartment = \"ocid1.compartment.a\"\nfunction = \"ocid1.fnfunc.a\"\ndeployments = [\n  \
      \"ocid1.datasciencemodeldeployment.a\",\n  \"foo\",\n]"
         .to_owned(),
-    "line 6, column 3: deployment 2 of `oci`: `deployments`: `foo` is not the OCID of one: expected `ocid1.datasciencemodeldeployment.…`"
+    "line 6, column 3: deployment 2 of `oci`: `deployments`: `foo` is not an OCID of that kind: expected `ocid1.datasciencemodeldeployment.…`"
 )]
 #[case::rung(
     ladder(

@@ -662,8 +662,8 @@ mod alarms_to_set_up {
         topic_empty = refused(topic(""), "expected 1 to 256 letters"),
         topic_of_257 = refused(topic(&"t".repeat(257)), "expected 1 to 256 letters"),
         topic_of_two_words = refused(topic("a b"), "expected 1 to 256 letters"),
-        topic_of_another_kind = refused(topic("ocid1.alarm.oc1..x"), "is not the OCID of one"),
-        topic_with_a_slash = refused(topic("ocid1.onstopic.oc1..x/y"), "is not the OCID of one"),
+        topic_of_another_kind = refused(topic("ocid1.alarm.oc1..x"), "is not an OCID of that kind"),
+        topic_with_a_slash = refused(topic("ocid1.onstopic.oc1..x/y"), "is not an OCID of that kind"),
         name_twice = refused(
             setup(
                 "",

@@ -371,7 +371,7 @@ fn observe_mode_sends_no_notice_and_shows_it() {
     let shown = &report::record(&outcome)["notices"];
     assert_eq!(
         *shown,
-        json!([{ "call": "aws:Publish", "status": "dry_run", "detail": format!("tell `{SNS}`") }])
+        json!([{ "call": "aws:Publish", "status": "dry_run", "detail": format!("notify `{SNS}`") }])
     );
 }
 

@@ -603,6 +603,18 @@ fn replaced(document: &mut Value, place: &mut usize, with: &Value) {
     document.as_object_mut().into_iter().flatten().for_each(|(_, value)| replaced(value, place, with));
 }
 
+#[test]
+fn a_metric_that_no_service_has_is_left_out() {
+    let metric = |length: usize| {
+        let mut payload = sample("cloudwatch/action.high-cpu.firing.json");
+        let path = "/alarmData/configuration/metrics/0/metricStat/metric/name";
+        *payload.pointer_mut(path).unwrap() = json!("m".repeat(length));
+        parse(payload.to_string().as_bytes()).unwrap().alarms.remove(0).measurement.metric
+    };
+    assert_eq!(metric(255).map(|metric| metric.len()), Some(255));
+    assert_eq!(metric(256), None);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -229,12 +229,12 @@ fn a_flexible_shape_that_makes_no_sense_is_told_with_its_name(
 #[rstest]
 #[case::targets("targets = [\"endpoint/*\", \"\"]", &["`targets` 2: it is empty", "expected a glob on targets"])]
 #[case::topics("topics = [\" \"]", &["`topics` 1: it is empty", "expected a glob on the ids of topics"])]
-#[case::short("accounts = [\"11112222333\"]", &["`accounts`", "`11112222333` is no account", "expected 12 digits"])]
-#[case::long("accounts = [\"1111222233334\"]", &["`1111222233334` is no account"])]
-#[case::glob("accounts = [\"111122223333\", \"11112222*\"]", &["`11112222*` is no account"])]
-#[case::empty("accounts = [\"\"]", &["`` is no account"])]
+#[case::short("accounts = [\"11112222333\"]", &["`accounts`", "`11112222333` is not an account", "expected 12 digits"])]
+#[case::long("accounts = [\"1111222233334\"]", &["`1111222233334` is not an account"])]
+#[case::glob("accounts = [\"111122223333\", \"11112222*\"]", &["`11112222*` is not an account"])]
+#[case::empty("accounts = [\"\"]", &["`` is not an account"])]
 // Twelve digits, but none that an account is written in.
-#[case::other_digits("accounts = [\"١١١١٢٢٢٢٣٣٣٣\"]", &["is no account"])]
+#[case::other_digits("accounts = [\"١١١١٢٢٢٢٣٣٣٣\"]", &["is not an account"])]
 fn a_list_that_makes_no_sense_is_told_with_its_key(#[case] text: &str, #[case] parts: &[&str]) {
     refused_with(text, parts);
 }

@@ -157,6 +157,45 @@ fn a_file_of_another_kind_is_given_up() {
     assert!((100..=102).contains(&count), "{count}");
 }
 
+#[rstest]
+#[case::accounts("accounts = [\"https://hooks.example/SECRET\"]")]
+#[case::pair(
+    "[[rule]]\nalarm = \"a\"\naxis = \"instances\"\npair = { alarm = \"b\", metric = \"CpuUtilization\", below = 1, window = \"https://hooks.example/SECRET\" }"
+)]
+#[case::cooldown("[defaults]\ncooldown = { up = \"https://hooks.example/SECRET\" }")]
+#[case::shape("[[flex]]\nshape = \"https://hooks.example/SECRET\"\nocpus = { min = 1, max = 2 }")]
+#[case::cron("[[schedule]]\ncron = \"https://hooks.example/SECRET\"\nfor = \"1h\"\nmin = 1")]
+#[case::compartment("[oci]\ncompartment = \"https://hooks.example/SECRET\"")]
+fn an_address_at_any_place_is_shown_up_to_its_host(#[case] text: &str) {
+    let errors = Policy::parse(text).unwrap_err();
+    for shown in [errors.to_string(), errors.in_one_line("p.toml"), shown(text)] {
+        assert!(!shown.contains("SECRET"), "{shown}");
+    }
+}
+
+#[test]
+fn a_value_without_end_is_not_repeated_whole() {
+    let text = format!("mode = \"{}\"", "é".repeat(500_000));
+    let message = Policy::parse(&text).unwrap_err().to_string();
+    assert!(message.chars().count() < 1100, "{}", message.chars().count());
+    assert!(message.starts_with("line 1, column 8: ") && message.ends_with("expected `act` or `observe`"));
+}
+
+#[test]
+fn the_mark_of_the_byte_order_is_no_column() {
+    assert_eq!(places("\u{feff}mod = 1"), [(1, 1)]);
+}
+
+#[test]
+fn problems_that_are_left_out_are_announced() {
+    let text = (0..500).map(|i| format!("key{i} = {i}\n")).collect::<Vec<_>>().concat();
+    let message = Policy::parse(&text).unwrap_err().to_string();
+    assert!(
+        message.ends_with("there may be more problems: these are the first that were found"),
+        "{message}"
+    );
+}
+
 #[test]
 fn the_command_prints_all_of_them() {
     let dir = TempDir::new().unwrap();

@@ -40,7 +40,7 @@ pub(super) struct PolicyExplainOptions {
     /// Only the rule that an alarm of this name gets [default: every rule that may answer]
     #[arg(long, value_name = "NAME")]
     alarm: Option<String>,
-    /// The time that it is, for schedules and pauses [default: now]
+    /// The current time, for schedules and pauses [default: now]
     #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
     at: Option<Timestamp>,
     /// What a tag of the deployment says; may be given several times
@@ -70,7 +70,7 @@ impl PolicyExplainOptions {
             let found = plain(&self.target);
             return Err(CommandError::invalid_input(
                 "target",
-                format!("`{found}` is nothing that is resized here: {expected}"),
+                format!("`{found}` is not a target: {expected}"),
             ));
         };
         let policy = self.policy.load()?;

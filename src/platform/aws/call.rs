@@ -211,7 +211,7 @@ impl fmt::Display for Call {
             }
             Self::RepointAlarm { name, to, .. } => write!(f, "let `{name}` call `{to}`"),
             Self::PutMetricAlarm(alarm) => write!(f, "put {alarm}"),
-            Self::Publish { topic, .. } => write!(f, "tell `{topic}`"),
+            Self::Publish { topic, .. } => write!(f, "notify `{topic}`"),
         }
     }
 }

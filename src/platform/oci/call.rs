@@ -214,7 +214,7 @@ impl fmt::Display for Call {
             Self::DeleteTopic { name, .. } => write!(f, "delete topic `{name}`"),
             Self::CreateSubscription { function, .. } => write!(f, "let the topic call `{function}`"),
             Self::DeleteSubscription { function, .. } => write!(f, "let the topic call `{function}` no more"),
-            Self::PublishMessage { topic, .. } => write!(f, "tell `{topic}`"),
+            Self::PublishMessage { topic, .. } => write!(f, "notify `{topic}`"),
         }
     }
 }

@@ -306,7 +306,7 @@ fn check_ocid(key: &str, id: &str, prefixes: &[&str]) -> Result<(), String> {
         return Ok(());
     }
     let expected: Vec<String> = prefixes.iter().map(|prefix| format!("`{prefix}…`")).collect();
-    Err(format!("`{key}`: `{id}` is not the OCID of one: expected {}", expected.join(" or ")))
+    Err(format!("`{key}`: `{id}` is not an OCID of that kind: expected {}", expected.join(" or ")))
 }
 
 fn checked_topic(text: &str) -> Result<Topic, String> {
