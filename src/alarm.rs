@@ -45,8 +45,8 @@ pub struct Alarm {
 }
 
 impl Alarm {
-    /// Whether it names one thing and no other, so that its value is that of this one. Of several it tells the worst,
-    /// whichever that is.
+    /// Whether it names one thing and no other, so that its value is that of this one. Of several it is the value of
+    /// the worst.
     pub fn names_one(&self) -> bool {
         self.targets.len() + self.unknown_targets.len() == 1
     }
@@ -134,7 +134,7 @@ pub enum Transition {
     Cleared,
     /// The metric has gone missing. Not zero and not fine.
     NoData,
-    /// A person or the platform tries the path out.
+    /// A person or the platform tests the path.
     Test,
 }
 
@@ -180,6 +180,6 @@ pub struct Measurement {
 pub enum Side {
     /// Above it: there is too little of the deployment.
     Above,
-    /// Below it: there is more of the deployment than it takes.
+    /// Below it: the deployment is larger than it needs to be.
     Below,
 }

@@ -440,7 +440,7 @@ pub struct ObserveRequest<'a> {
     pub now: Timestamp,
 }
 
-/// An alarm that calls this function, whatever its state.
+/// An alarm that notifies this function, in any state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActiveAlarm {
     /// The alarm. One that was read is as if it had notified stepladder now.
@@ -485,8 +485,8 @@ pub trait Client: Send + Sync {
     /// Connects ahead of the first request, which otherwise does the same.
     async fn connect(&self) {}
 
-    /// An invocation begins, and nothing is begun any more that cannot be answered by its deadline. What may have
-    /// changed while the process slept, such as credentials and open connections, is taken afresh.
+    /// Starts an invocation: no request is sent that cannot be answered by its deadline. Credentials and connections
+    /// are renewed, because they may have expired while the process slept.
     fn begin(&self, _deadline: Option<Instant>) {}
 
     /// Reads the deployment, the alarm that fired and the place of the paired alarm, in parallel where the API allows.

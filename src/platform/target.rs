@@ -40,8 +40,8 @@ pub struct Target {
     pub reads: &'static [Operation],
     /// The metrics of its cores and its memory, as its platform spells them.
     pub utilization: [&'static str; 2],
-    /// What a metric reads when all that a rung offers is used; `None` where it has no such end, or where only a rung
-    /// that is not known would tell.
+    /// What a metric reads when all that a rung offers is used; `None` where it has no such end, or where only a
+    /// rung that is not known would define it.
     pub full: fn(&str, Option<&Rung>) -> Option<f64>,
     /// Which part of a tagged resource it is: a variant shares the tags of its endpoint. `None` for the whole of it.
     pub tag_scope: fn(&TargetId) -> Option<&str>,
@@ -69,7 +69,7 @@ pub enum PairSupport {
         /// The call that deletes a paired alarm: that of the observed deployment, or one that serves nothing.
         delete: fn(&ObservedAlarm, Option<&Observation>) -> Call,
     },
-    /// It is a rule in files that no API writes: whoever provisions it checks that it exists and notifies stepladder.
+    /// It is a rule in files that no API writes: the operator who provisions it checks that it exists and notifies stepladder.
     /// No plan has a call for it.
     Verified,
 }
@@ -141,7 +141,7 @@ pub struct PairRequest<'a> {
     pub ladders: &'a Ladders,
     /// What it notifies.
     pub notifies: Vec<String>,
-    /// When the alarm fired. Tells deliveries of one event from another event; the paired alarm
+    /// When the alarm fired. Distinguishes a redelivery from another event; the paired alarm
     /// itself does not depend on it.
     pub fired: Option<Timestamp>,
 }
@@ -185,7 +185,7 @@ impl Target {
     }
 }
 
-/// A number as a person reads it. Most are whole, and need no search for the fewest digits that tell them.
+/// A number as a person reads it. Most are whole, so they need no search for the shortest form.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the conversion saturates")]
 pub(super) fn written(number: f64) -> String {
     let cut_off = number as u32;
