@@ -35,8 +35,8 @@ impl Errors {
     }
 
     /// Something wrong with what no document holds.
-    pub(crate) fn elsewhere(message: String) -> Self {
-        Self::one("", 0..0, &message)
+    pub(crate) fn elsewhere(message: &str) -> Self {
+        Self::one("", 0..0, message)
     }
 
     /// Each problem, in the order of the text.

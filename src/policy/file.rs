@@ -60,12 +60,12 @@ pub(super) fn read(text: &str) -> Result<Policy, Errors> {
     let read = document.read::<File>(&tables, &mut problems);
     let Some(PartialRead { value, skipped }) = read else {
         problems.into_result()?;
-        return Err(Errors::elsewhere("it cannot be read".to_owned()));
+        return Err(Errors::elsewhere("it cannot be read"));
     };
     let mut checker = Checker { document: &document, root: document.root(), skipped, problems };
     let policy = checker.policy(value)?;
     checker.problems.into_result()?;
-    policy.ok_or_else(|| Errors::elsewhere("it cannot be checked".to_owned()))
+    policy.ok_or_else(|| Errors::elsewhere("it cannot be checked"))
 }
 
 /// The built-in ladders and flexible shapes of every platform.
@@ -73,7 +73,7 @@ pub(super) fn built_in_ladders() -> Result<Ladders, Errors> {
     let mut ladders = Ladders::default();
     for platform in PLATFORMS {
         let read = Ladders::read(platform.ladders);
-        let broken = |error| Errors::elsewhere(format!("built-in ladders of `{}`: {error}", platform.name));
+        let broken = |error| Errors::elsewhere(&format!("built-in ladders of `{}`: {error}", platform.name));
         ladders = ladders.and(read.map_err(broken)?);
     }
     Ok(ladders)
