@@ -2,6 +2,7 @@
 //!
 //! Knows no cloud's field names and decides nothing.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 
@@ -20,6 +21,8 @@ pub struct Alarm {
     pub id: String,
     /// The name that rules match on.
     pub name: AlarmName,
+    /// Whether the name is the title of the message, which may be another text than the alarm's own name.
+    pub is_titled: bool,
     /// Which shape of payload it came in: the name of a row of [`crate::source::SOURCES`].
     pub source: &'static str,
     /// The change of the alarm's state.
@@ -31,6 +34,8 @@ pub struct Alarm {
     pub targets: Vec<TargetId>,
     /// What it names besides, and stepladder cannot resize, as the payload spells it.
     pub unknown_targets: Vec<String>,
+    /// What it measures, as its service identifies it.
+    pub subject: Subject,
     /// What was measured.
     pub measurement: Measurement,
     /// When the alarm changed state or repeated, for records; `None` when the payload does not say.
@@ -155,6 +160,15 @@ impl fmt::Display for Transition {
             Self::Test => "test",
         })
     }
+}
+
+/// What an alarm measures, as its service identifies it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Subject {
+    /// The dimensions of the metrics or streams, by their names. They are shown, and decide nothing.
+    pub dimensions: Vec<BTreeMap<String, String>>,
+    /// The account that a metric of its targets belongs to, where that is not known to be the alarm's own.
+    pub foreign_account: Option<String>,
 }
 
 /// The measurement, as far as the payload has it.

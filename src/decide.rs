@@ -26,7 +26,7 @@ mod steps;
 pub use check::{Check, DecisionTrace};
 pub(crate) use context::Context;
 pub use evaluation::Evaluation;
-pub use hold::Hold;
+pub use hold::{Hold, UnmatchedName};
 pub use precheck::{precheck, scales_up};
 pub(crate) use recent_changes::records_changes;
 

@@ -47,6 +47,7 @@ pub async fn handle_each(
         Err(error) => (Vec::new(), Some(error)),
     };
     let mut alarms: Vec<ActiveAlarm> = event.alarms.into_iter().map(ActiveAlarm::from).chain(due).collect();
+    let error = flow.find_names(&mut alarms).await.or(error);
     order::sort(&mut alarms, policy);
     let mut outcomes = Vec::new();
     // One alarm after the other, because several of them may be about one deployment.
@@ -77,6 +78,32 @@ impl Flow<'_> {
         let action = self.policy.alarm_action.as_deref();
         let active = self.client.active_alarms(action, self.now).await?;
         Ok(due(event, active, self.now))
+    }
+
+    /// Finds the own names of firing alarms whose messages have a title that no rule matches. Returns why that failed.
+    async fn find_names(&self, alarms: &mut [ActiveAlarm]) -> Option<platform::Error> {
+        let mut failed = None;
+        for ActiveAlarm { alarm, .. } in alarms.iter_mut().filter(|active| self.needs_name(&active.alarm)) {
+            match self.client.alarm_name(alarm).await {
+                Ok(Some(name)) => {
+                    alarm.name = name;
+                    alarm.is_titled = false;
+                }
+                Ok(None) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed
+    }
+
+    /// Whether nothing but its own name can tell what an alarm is for.
+    fn needs_name(&self, alarm: &Alarm) -> bool {
+        let may_look = alarm.is_titled && alarm.transition.is_firing() && !alarm.id.is_empty();
+        let is_unmatched = |target: &TargetId| {
+            self.policy.leaves_out(alarm, target).is_none()
+                && self.policy.rule_for(&alarm.name, target).is_none()
+        };
+        may_look && !alarm.muted && alarm.targets.iter().any(is_unmatched)
     }
 
     /// The outcome of one alarm about one target, with the notices that it leads to; `None` where there is nothing to

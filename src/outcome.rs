@@ -191,7 +191,7 @@ pub struct Answer {
     pub outcomes: Vec<Outcome>,
     /// Records of the payload that could not be read.
     pub rejected: Vec<source::Error>,
-    /// Why the active alarms could not be listed.
+    /// Why the active alarms could not be listed, or an alarm's own name not be found.
     pub error: Option<platform::Error>,
 }
 

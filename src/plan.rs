@@ -291,7 +291,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::alarm::{Alarm, AlarmName, EvidenceTime, Measurement, Side, Transition};
+    use crate::alarm::{Alarm, AlarmName, EvidenceTime, Measurement, Side, Subject, Transition};
     use crate::decide::{decide, precheck};
     use crate::deployment::Deployment;
     use crate::platform::target::PairSupport;
@@ -319,6 +319,8 @@ mod tests {
                 platform::target_id("ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueid").unwrap(),
             ],
             unknown_targets: Vec::new(),
+            is_titled: false,
+            subject: Subject::default(),
             measurement: Measurement { side: Some(Side::Above), ..Measurement::default() },
             at: Some(Timestamp::UNIX_EPOCH),
             evidence: EvidenceTime::OnReceipt,

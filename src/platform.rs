@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error as ThisError;
 
 use crate::address::Address;
-use crate::alarm::Alarm;
+use crate::alarm::{Alarm, AlarmName};
 use crate::deployment::{Deployment, ObservedAlarm};
 use crate::document::{Document, Fault, Faults, Node, Problems};
 use crate::pair::Pair;
@@ -495,6 +495,11 @@ pub trait Client: Send + Sync {
 
     /// The alarms that call this function, whatever their state: those that notify `action`. One round trip per hundred.
     async fn active_alarms(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error>;
+
+    /// The own name of an alarm whose message has a title in its place; `None` where its service does not know the alarm.
+    async fn alarm_name(&self, _alarm: &Alarm) -> Result<Option<AlarmName>, Error> {
+        Ok(None)
+    }
 
     /// Sends one call and returns what the API answered, in a few words. Sending it twice leaves the account as sending
     /// it once; deleting what is gone succeeds.

@@ -22,6 +22,7 @@ mod file;
 pub mod flap;
 mod globs;
 mod lists;
+mod name_glob;
 mod names;
 mod notify;
 mod pair;
@@ -38,6 +39,7 @@ mod target;
 pub use crate::document::{Errors, Problem, Style};
 pub use explained::{ActiveSchedule, ExplainRequest, Explained, ExplainedRule, Setting};
 use lists::Lists;
+use name_glob::NameGlob;
 pub use notify::{Form, Notify, Occasion};
 pub use rule::{MatchedRule, Role, Rule};
 pub use schedule::Schedule;
@@ -192,6 +194,16 @@ impl Policy {
             let adds = rule.scaling_policy.direction() == Some(Direction::Up);
             if adds && is_pair { None } else { matched(Role::Rule, glob.to_string()) }
         })
+    }
+
+    /// The globs by which rules match the names of a target's alarms: the first of each rule, at most so many, without
+    /// those that another one covers.
+    pub(crate) fn globs_for(&self, target: &TargetId, most: usize) -> Vec<String> {
+        let globs =
+            self.rules.iter().filter(|rule| rule.is_for(target)).filter_map(|rule| rule.alarm.first());
+        let globs: Vec<&NameGlob> = globs.collect();
+        let is_covered = |glob: &NameGlob| globs.iter().any(|other| *other != glob && other.covers(glob));
+        globs.iter().filter(|glob| !is_covered(glob)).take(most).map(ToString::to_string).collect()
     }
 
     /// Whether a rule for a target needs the record of recent changes. A `[[target]]` table is effective for every rule,

@@ -50,7 +50,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::alarm::{Alarm, AlarmName, EvidenceTime, Measurement, Transition};
+    use crate::alarm::{Alarm, AlarmName, EvidenceTime, Measurement, Subject, Transition};
     use crate::deployment::ObservedAlarm;
     use crate::target::TargetKind;
 
@@ -74,6 +74,8 @@ mod tests {
                 targets: vec![variant(&format!("e{number}"))],
                 measurement: Measurement::default(),
                 unknown_targets: Vec::new(),
+                is_titled: false,
+                subject: Subject::default(),
                 at: None,
                 evidence: EvidenceTime::Unknown,
                 topic: None,

@@ -168,6 +168,7 @@ fn parsed_alarm(alarm: &Alarm) -> Value {
         "source": alarm.source,
         "transition": alarm.transition,
         "targets": alarm.targets.iter().map(TargetId::as_str).chain(unknown).collect::<Vec<_>>(),
+        "dimensions": alarm.subject.dimensions,
         "metric": alarm.measurement.metric,
         "value": alarm.measurement.value,
         "threshold": alarm.measurement.threshold,

@@ -10,11 +10,14 @@ use crate::target::TargetId;
 
 mod cloudwatch;
 mod cloudwatch_action;
+mod cloudwatch_detail;
 mod cloudwatch_event;
 mod cloudwatch_message;
 mod cloudwatch_state;
+mod dimensions;
 mod endpoint_state;
 mod error;
+mod failed_invocation;
 mod field;
 mod limits;
 mod not_an_alarm;
@@ -88,9 +91,13 @@ pub struct Source {
 pub const SOURCES: &[Source] = &[
     records::SOURCE,
     sns_envelope::SOURCE,
+    failed_invocation::SOURCE,
+    // The batch that a failed invocation was about.
+    records::FAILED,
     // Before the direct action: only an event has a `detail-type` that tells the two apart.
     cloudwatch_event::SOURCE,
     cloudwatch_action::SOURCE,
+    cloudwatch_detail::SOURCE,
     cloudwatch_message::SOURCE,
     endpoint_state::SOURCE,
     oci_message::SOURCE,

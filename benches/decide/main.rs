@@ -15,7 +15,7 @@ use std::sync::Arc;
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use stepladder::alarm::{Alarm, AlarmName, EvidenceTime, Measurement, Side, Transition};
+use stepladder::alarm::{Alarm, AlarmName, EvidenceTime, Measurement, Side, Subject, Transition};
 use stepladder::decide::{decide, precheck};
 use stepladder::deployment::{Deployment, Lifecycle};
 use stepladder::plan::plan;
@@ -39,6 +39,8 @@ fn alarm(name: &str, metric: &str, target: TargetId) -> Alarm {
         muted: false,
         targets: vec![target],
         unknown_targets: Vec::new(),
+        is_titled: false,
+        subject: Subject::default(),
         measurement: Measurement {
             metric: Some(metric.to_owned()),
             value: Some(91.4),

@@ -1,5 +1,6 @@
 //! `stepladder parse`: prints the contents of a payload.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -63,6 +64,7 @@ fn alarm_text(alarm: &Alarm) -> String {
         ("source", alarm.source.to_owned()),
         ("transition", alarm.transition.to_string()),
         ("targets", or_dash((!targets.is_empty()).then(|| targets.join(", ")))),
+        ("dimensions", or_dash(dimensions(alarm))),
         ("metric", or_dash(measurement.metric.clone())),
         ("value", or_dash(number(measurement.value))),
         ("threshold", or_dash(number(measurement.threshold))),
@@ -77,4 +79,14 @@ fn alarm_text(alarm: &Alarm) -> String {
         let _ = writeln!(text, "  {label:<10} {}", text::plain(&value));
     }
     text
+}
+
+/// The dimensions of each metric or stream; `None` where there are none.
+fn dimensions(alarm: &Alarm) -> Option<String> {
+    let one = |dimensions: &BTreeMap<String, String>| {
+        let named: Vec<String> = dimensions.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        named.join(", ")
+    };
+    let all: Vec<String> = alarm.subject.dimensions.iter().map(one).collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }

@@ -119,6 +119,11 @@ impl<'a> Evaluation<'a> {
         if self.matched.role == Role::Pair {
             return Some(Direction::Down);
         }
+        self.compared_direction()
+    }
+
+    /// The direction that the alarm's own comparison requests, whatever rule matches its name.
+    pub(super) fn compared_direction(&self) -> Option<Direction> {
         self.alarm.measurement.side.map(|side| match side {
             Side::Above => Direction::Up,
             Side::Below => Direction::Down,

@@ -9,7 +9,7 @@ use crate::policy::Evidence;
 use crate::policy::tags::UnreadableTag;
 use crate::size::Axis;
 
-use super::{Context, Hold, SizeChange};
+use super::{Context, Evaluation, Hold, SizeChange, precheck};
 
 /// The evaluation window that is assumed where neither the payload nor the alarm's service reports one: the five
 /// minutes of the alarms in Oracle's guide.
@@ -18,8 +18,9 @@ const ASSUMED_WINDOW: SignedDuration = SignedDuration::from_mins(5);
 /// An alarm that no rule matches any more changes nothing.
 pub(super) fn no_rule(context: &mut Context) -> Result<(), Hold> {
     if context.evaluation.has_no_rule() {
-        let name = context.evaluation.alarm.name.to_string();
-        return context.check("no_rule", name, Some(Hold::NoRule));
+        let Evaluation { alarm, target, .. } = context.evaluation;
+        let hold = precheck::no_rule_hold(alarm, target, context.policy);
+        return context.check("no_rule", alarm.name.to_string(), Some(hold));
     }
     Ok(())
 }

@@ -24,8 +24,13 @@ pub enum Hold {
         /// The value that the list excludes; empty where the alarm does not report one.
         value: String,
     },
+    /// A metric of the target belongs to another account than the alarm, and so to another deployment of that name.
+    ForeignMetric {
+        /// The account of the metric.
+        account: String,
+    },
     /// No rule matches the alarm's name and the target.
-    NoRule,
+    NoRule(UnmatchedName),
     /// The observation failed.
     NotObserved,
     /// The deployment no longer exists.
@@ -152,6 +157,34 @@ pub enum Hold {
     NoPairAction,
 }
 
+/// A name that no rule matches, and what would help.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnmatchedName {
+    /// The name.
+    pub name: String,
+    /// Whether it is the title of a message, which may not be the alarm's name.
+    pub is_titled: bool,
+    /// Globs that rules for the target match names by.
+    pub globs: Vec<String>,
+}
+
+impl fmt::Display for UnmatchedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, is_titled, globs } = self;
+        if *is_titled {
+            write!(
+                f,
+                "no rule matches `{name}`, the title of the message: an alarm with a notification title does not report \
+                 its name, so remove that title"
+            )?;
+        } else {
+            write!(f, "no rule matches the alarm's name `{name}`: rename it")?;
+        }
+        let globs: Vec<String> = globs.iter().map(|glob| format!("`{glob}`")).collect();
+        write!(f, " (rules match {}), or add a `[[rule]]` with `alarm = \"{name}\"`", globs.join(", "))
+    }
+}
+
 impl Hold {
     /// Whether the deployment needs the change that this hold prevents.
     pub fn leaves_demand_unmet(&self) -> bool {
@@ -177,8 +210,8 @@ impl Hold {
             Self::NotFiring(_) => "not_firing",
             Self::Muted => "muted",
             Self::UnknownTarget => "unknown_target",
-            Self::NotAllowed { .. } => "not_allowed",
-            Self::NoRule => "no_rule",
+            Self::NotAllowed { .. } | Self::ForeignMetric { .. } => "not_allowed",
+            Self::NoRule(_) => "no_rule",
             Self::NotObserved => "not_observed",
             Self::TargetGone => "target_gone",
             Self::Busy { .. } => "busy",
@@ -216,13 +249,22 @@ impl fmt::Display for Hold {
                 let named_by: Vec<&str> =
                     PLATFORMS.iter().map(|platform| platform.targets_are_named_by).collect();
                 let expected = named_by.join(", or ");
-                write!(f, "the alarm names nothing that stepladder resizes: expected {expected}")
+                write!(
+                    f,
+                    "the alarm names nothing that stepladder resizes: expected {expected}, or a line `stepladder: \
+                     target=<id>` in its description or body"
+                )
             }
             Self::NotAllowed { list, value } if value.is_empty() => {
                 write!(f, "the policy's `{list}` do not include an alarm that names none")
             }
             Self::NotAllowed { list, value } => write!(f, "the policy's `{list}` do not include `{value}`"),
-            Self::NoRule => f.write_str("no rule matches the alarm's name"),
+            Self::ForeignMetric { account } => write!(
+                f,
+                "the alarm measures a metric of account `{account}`, not of its own: a deployment of that name here is \
+                 another one; send the alarm to a function in that account"
+            ),
+            Self::NoRule(unmatched) => unmatched.fmt(f),
             Self::NotObserved => f.write_str("the deployment could not be observed"),
             Self::TargetGone => f.write_str("the deployment is gone, and its paired alarm goes with it"),
             Self::Busy { status } => write!(f, "the deployment is `{status}`: only a settled one is changed"),

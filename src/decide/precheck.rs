@@ -10,7 +10,7 @@ use crate::size::Direction;
 use crate::target::TargetId;
 
 use super::check::{Checks, DecisionTrace};
-use super::{Evaluation, Hold};
+use super::{Evaluation, Hold, UnmatchedName};
 
 /// Runs the guards that need no observation, and matches the alarm with its rule.
 pub fn precheck<'a>(
@@ -77,14 +77,19 @@ pub(super) fn superseded(checks: &mut Checks, by: &str) -> Result<Infallible, Ho
     checks.check_result("superseded", by, Err(Hold::Superseded { by: by.to_owned() }))
 }
 
-/// The policy's lists must include the target, and the alarm's topic and account.
+/// The policy's lists must include the target, and the alarm's topic and account; and the target's metric must belong to
+/// that account.
 fn not_allowed(checks: &mut Checks, alarm: &Alarm, target: &TargetId, policy: &Policy) -> Result<(), Hold> {
     let excluded = policy.leaves_out(alarm, target);
-    let hold = excluded.map(|(list, value)| Hold::NotAllowed { list, value: value.to_owned() });
-    let input = match excluded {
-        None => target.as_str(),
-        Some((_, "")) => "none",
-        Some((_, value)) => value,
+    let foreign = alarm.subject.foreign_account.as_deref();
+    let of_foreign = || foreign.map(|account| Hold::ForeignMetric { account: account.to_owned() });
+    let hold =
+        excluded.map(|(list, value)| Hold::NotAllowed { list, value: value.to_owned() }).or_else(of_foreign);
+    let input = match (excluded, foreign) {
+        (None, None) => target.as_str(),
+        (None, Some(account)) => account,
+        (Some((_, "")), _) => "none",
+        (Some((_, value)), _) => value,
     };
     checks.check("not_allowed", input, hold)
 }
@@ -98,5 +103,18 @@ fn no_rule<'a>(
 ) -> Result<MatchedRule<'a>, Hold> {
     let matched = policy.rule_for(&alarm.name, target);
     let input = matched.as_ref().map_or_else(|| alarm.name.to_string(), ToString::to_string);
-    checks.check_result("no_rule", input, matched.ok_or(Hold::NoRule))
+    checks.check_result("no_rule", input, matched.ok_or_else(|| no_rule_hold(alarm, target, policy)))
 }
+
+/// The hold of an alarm that no rule matches, with the names that one would match.
+pub(super) fn no_rule_hold(alarm: &Alarm, target: &TargetId, policy: &Policy) -> Hold {
+    let Alarm { name, is_titled, .. } = alarm;
+    Hold::NoRule(UnmatchedName {
+        name: name.to_string(),
+        is_titled: *is_titled,
+        globs: policy.globs_for(target, MOST_GLOBS),
+    })
+}
+
+/// How many globs a hold lists: those of the built-in rules, and as many more.
+const MOST_GLOBS: usize = 12;

@@ -40,13 +40,28 @@ struct Breach {
 /// The proposal of the rule's scaling policy. Holds as `no_data` or `on_target`.
 pub(super) fn propose(context: &mut Context) -> Result<Proposal, Hold> {
     let proposal = match context.evaluation.matched.scaling_policy() {
-        ScalingPolicy::Step(step) => by_step(context, *step),
+        ScalingPolicy::Step(step) => with_the_comparison(context, by_step(context, *step))?,
         ScalingPolicy::Steps(steps) => by_step_adjustment(context, steps)?,
         ScalingPolicy::Track(target) => by_target_tracking(context, *target)?,
         // `cheapest` decides these over both axes.
         ScalingPolicy::Cheapest => by_step(context, 0),
     };
     no_data(context, proposal.direction)?;
+    Ok(proposal)
+}
+
+/// A proposal that says itself nothing of the threshold never goes against the alarm's own comparison (`on_target`): a
+/// rule knows an alarm by its name alone, and the name may be wrong.
+fn with_the_comparison(context: &mut Context, proposal: Proposal) -> Result<Proposal, Hold> {
+    let (side, wants) = match context.evaluation.compared_direction() {
+        Some(Direction::Up) if proposal.direction == Direction::Down => ("above", "take away"),
+        Some(Direction::Down) if proposal.direction == Direction::Up => ("below", "add"),
+        Some(Direction::Up | Direction::Down) | None => return Ok(proposal),
+    };
+    let why = format!(
+        "the alarm fires {side} its threshold, where the rule would {wants}; only a rule with `steps` may do that"
+    );
+    context.check("on_target", format!("fires {side} its threshold"), Some(on_target(why)))?;
     Ok(proposal)
 }
 

@@ -7,6 +7,7 @@ pub mod call;
 pub mod client;
 pub mod id;
 pub mod metrics;
+pub mod named;
 pub(super) mod simulated;
 pub mod variant;
 

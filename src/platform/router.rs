@@ -6,6 +6,8 @@ use std::time::Instant;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::alarm::{Alarm, AlarmName};
+
 use super::{ActiveAlarm, Call, Client, Desired, Error, Existing, Observation, ObserveRequest, of};
 
 /// The clients of one process, by the names of their platforms.
@@ -70,6 +72,14 @@ impl Client for Router {
         match failed {
             Some(error) if alarms.is_empty() => Err(error),
             _ => Ok(alarms),
+        }
+    }
+
+    async fn alarm_name(&self, alarm: &Alarm) -> Result<Option<AlarmName>, Error> {
+        let platform = alarm.targets.first().and_then(|target| of(target.kind()));
+        match self.client(platform.map_or("", |platform| platform.name), "alarm_name") {
+            Ok(client) => client.alarm_name(alarm).await,
+            Err(_) => Ok(None),
         }
     }
 

@@ -15,7 +15,7 @@ use super::{
     ActiveAlarm, AlarmDefinition, Call, Client, Desired, Error, Existing, Observation, ObserveRequest,
     ScaleUpAlarm, aws, oci, of, target, web,
 };
-use crate::alarm::{Alarm, Side};
+use crate::alarm::{Alarm, AlarmName, Side};
 use crate::deployment::{Lifecycle, ObservedAlarm};
 use crate::size::Direction;
 
@@ -173,6 +173,12 @@ impl Client for SimulatedCloud {
             AlarmDefinition::Oci(_) => None,
         };
         Ok(world.alarms.iter().filter_map(active).collect())
+    }
+
+    async fn alarm_name(&self, alarm: &Alarm) -> Result<Option<AlarmName>, Error> {
+        let world = self.world();
+        let found = world.alarms.iter().find(|existing| existing.id == alarm.id);
+        Ok(found.and_then(|found| AlarmName::new(found.definition.name())))
     }
 
     async fn existing(&self, desired: Desired<'_>) -> Result<Existing, Error> {

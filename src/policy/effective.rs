@@ -23,7 +23,7 @@ pub(super) fn on(
 /// Whether an alarm may reach a rule: the rules before it do not match all of its names.
 fn is_reached(rule: &Rule, targets: &WildMatch, before: &[Rule]) -> bool {
     let here = || before.iter().filter(|other| covers(&other.target, targets));
-    let is_matched = |name| here().any(|other| other.alarm.iter().any(|glob| covers(glob, name)));
+    let is_matched = |name| here().any(|other| other.alarm.iter().any(|glob| glob.covers(name)));
     !rule.alarm.iter().all(is_matched)
 }
 

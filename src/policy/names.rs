@@ -2,9 +2,8 @@
 //!
 //! A rule knows an alarm by its name. Under the name of a pair, an alarm that fires under load would remove capacity.
 
-use wildmatch::WildMatch;
-
 use super::globs::narrower;
+use super::name_glob::NameGlob;
 use super::rule::Rule;
 use crate::document::Fault;
 use crate::pair::Pair;
@@ -29,6 +28,6 @@ pub(super) fn check(at: usize, rules: &[Rule]) -> Result<(), Fault> {
 }
 
 /// A glob with a wildcard may match a pair without being meant for it, and the pair counts first.
-fn is_name_of(glob: &WildMatch, pair: &Pair) -> bool {
-    !glob.to_string().contains(['*', '?']) && glob.matches(&pair.alarm)
+fn is_name_of(glob: &NameGlob, pair: &Pair) -> bool {
+    glob.is_one_name() && glob.matches(&pair.alarm)
 }

@@ -8,6 +8,7 @@ use wildmatch::WildMatch;
 
 use super::NativeAutoscaling;
 use super::globs::of_targets;
+use super::name_glob::NameGlob;
 use super::pair::PairText;
 use super::settings::{EffectiveSettings, Origin, Origins, Settings, above_nothing, with_settings};
 use super::steps::StepText;
@@ -28,7 +29,7 @@ pub(super) const BUILT_IN: &str = "built-in rule";
 pub struct Rule {
     /// Its place, for the record: `rule 2 of the policy`.
     pub origin: String,
-    pub(super) alarm: Vec<WildMatch>,
+    pub(super) alarm: Vec<NameGlob>,
     pub(super) target: WildMatch,
     /// What it changes. For the cheapest size it is the shape, whose observation includes the count.
     pub axis: Axis,
@@ -257,12 +258,13 @@ impl RuleText {
         let beside = scaling_policy.clone().unwrap_or(ScalingPolicy::Step(1));
         let pair = self.pair.map(|pair| pair.checked(&beside, axis)).transpose();
         let pair = faults.note_all(pair.map_err(|faults| faults.map(|fault| fault.within("pair")))).flatten();
+        let glob_of = if origin == BUILT_IN { NameGlob::of_whole_words } else { NameGlob::new };
         let (Some(scaling_policy), Some(target)) = (scaling_policy, target) else {
             return Err(faults.about(origin));
         };
         faults.into_result().map_err(|faults| faults.about(origin))?;
         Ok(Rule {
-            alarm: self.alarm.as_slice().iter().map(|glob| WildMatch::new_case_insensitive(glob)).collect(),
+            alarm: self.alarm.as_slice().iter().map(|glob| glob_of(glob)).collect(),
             target,
             axis,
             scaling_policy,

@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use super::Error;
 use super::field::{malformed, number, required, text};
 use super::limits::Targets;
-use crate::alarm::{AlarmName, Transition};
+use super::{Error, dimensions};
+use crate::alarm::{AlarmName, Subject, Transition};
 use crate::platform::aws::id;
+use crate::platform::aws::named::{Named, Names, Naming};
 use crate::target::TargetId;
 
 /// The alarm's name.
@@ -58,35 +59,23 @@ pub(super) fn field<'a>(object: &'a Value, camel: &str) -> Option<&'a Value> {
     })
 }
 
-/// The two dimensions that name a SageMaker variant.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Variant<'a> {
-    endpoint: Option<&'a str>,
-    variant: Option<&'a str>,
+/// The account that a metric names; `None` where it names none, and so belongs to that of the alarm.
+fn metric_account(metric: &Value) -> Option<&str> {
+    let written = field(metric, "accountId").filter(|written| !written.is_null())?;
+    Some(written.as_str().filter(|account| id::is_account(account)).unwrap_or("that cannot be read"))
 }
 
-impl<'a> Variant<'a> {
-    /// Reads dimensions or contributor attributes: a map, or a list of `{name, value}` in either case.
-    pub(super) fn read(dimensions: Option<&'a Value>) -> Self {
-        let named = |wanted: &str| {
-            let dimensions = dimensions?;
-            let Some(list) = dimensions.as_array() else { return text(dimensions, &[wanted]) };
-            let entry = list.iter().find(|entry| text(entry, &["name", "Name"]) == Some(wanted))?;
-            text(entry, &["value", "Value"])
-        };
-        Self { endpoint: named("EndpointName"), variant: named("VariantName") }
-    }
-
-    /// The same, with missing names taken from the other.
-    fn or(self, other: Self) -> Self {
-        Self { endpoint: self.endpoint.or(other.endpoint), variant: self.variant.or(other.variant) }
-    }
-
-    /// The target, if both names exist and SageMaker allows them.
-    fn target(self) -> Option<TargetId> {
-        let (endpoint, variant) = (self.endpoint?, self.variant?);
-        id::variant(endpoint, variant)
-    }
+/// What dimensions or contributor attributes say of a target: a map, or a list of `{name, value}` in either case.
+pub(super) fn names(dimensions: Option<&Value>) -> Names<'_> {
+    let named = |wanted: &str| {
+        let dimensions = dimensions?;
+        let Some(list) = dimensions.as_array() else { return text(dimensions, &[wanted]) };
+        let entry = list.iter().find(|entry| text(entry, &["name", "Name"]) == Some(wanted))?;
+        text(entry, &["value", "Value"])
+    };
+    // A query over several accounts groups by this label.
+    let account = named("AWS.AccountId");
+    Names { endpoint: named("EndpointName"), variant: named("VariantName"), account }
 }
 
 /// One entry of an alarm's metrics: a metric, or an expression over others.
@@ -96,7 +85,8 @@ pub(super) struct AlarmMetric<'a> {
     label: Option<&'a str>,
     returned: bool,
     period: Option<f64>,
-    variant: Variant<'a>,
+    dimensions: Option<&'a Value>,
+    account: Option<&'a str>,
 }
 
 impl<'a> AlarmMetric<'a> {
@@ -108,13 +98,20 @@ impl<'a> AlarmMetric<'a> {
             label: None,
             returned: true,
             period: trigger.get("Period").and_then(number),
-            variant: Variant::read(trigger.get("Dimensions")),
+            dimensions: trigger.get("Dimensions"),
+            account: metric_account(trigger),
         })
     }
 
     /// The entries of `Metrics` (SNS) or `metrics` (direct action, EventBridge).
     pub(super) fn list(list: &'a Value) -> Vec<Self> {
         list.as_array().into_iter().flatten().map(Self::entry).collect()
+    }
+
+    /// What it says of a target.
+    fn names(&self) -> Names<'a> {
+        let names = names(self.dimensions);
+        Names { account: self.account.or(names.account), ..names }
     }
 
     fn entry(entry: &'a Value) -> Self {
@@ -126,7 +123,8 @@ impl<'a> AlarmMetric<'a> {
             label: text(entry, &["label", "Label", "id", "Id"]),
             returned: field(entry, "returnData").and_then(Value::as_bool).unwrap_or(false),
             period: period.and_then(number),
-            variant: Variant::read(metric.and_then(|metric| field(metric, "dimensions"))),
+            dimensions: metric.and_then(|metric| field(metric, "dimensions")),
+            account: metric_account(entry),
         }
     }
 }
@@ -144,26 +142,44 @@ pub(super) fn longest_period(metrics: &[AlarmMetric<'_>]) -> Option<f64> {
     metrics.iter().filter_map(|metric| metric.period).max_by(f64::total_cmp)
 }
 
-/// The SageMaker variants that an alarm names, each once. They come from the contributor, if the message is about one,
-/// else from the metrics, else (for a composite alarm) from the description.
-pub(super) fn targets(
-    metrics: &[AlarmMetric<'_>],
-    contributor: Variant<'_>,
-    description: Option<&str>,
-) -> Result<Vec<TargetId>, Error> {
-    let mut targets = Targets::default();
-    if let Some(target) = contributor.target() {
-        targets.add(target)?;
-    } else if metrics.is_empty() {
-        for target in description.unwrap_or_default().lines().filter_map(id::described) {
-            targets.add(target)?;
-        }
-    } else {
-        for target in metrics.iter().filter_map(|metric| contributor.or(metric.variant).target()) {
-            targets.add(target)?;
-        }
+/// Every part of a payload that says what its alarm is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct About<'a> {
+    /// The account of the alarm; empty where the payload has none.
+    pub(super) account: &'a str,
+    /// Its metrics.
+    pub(super) metrics: &'a [AlarmMetric<'a>],
+    /// The attributes of the contributor that it is about.
+    pub(super) contributor: Option<&'a Value>,
+    /// Its description.
+    pub(super) description: Option<&'a str>,
+}
+
+/// The targets of an alarm, and what it measures.
+#[derive(Debug)]
+pub(super) struct NamedTargets {
+    pub(super) targets: Vec<TargetId>,
+    pub(super) subject: Subject,
+}
+
+impl About<'_> {
+    /// The SageMaker variants that the alarm names, each once.
+    pub(super) fn read(self) -> Result<NamedTargets, Error> {
+        let metrics: Vec<Names> = self.metrics.iter().map(AlarmMetric::names).collect();
+        let naming = Naming {
+            account: self.account,
+            metrics: &metrics,
+            contributor: names(self.contributor),
+            description: self.description.unwrap_or_default(),
+        };
+        let Named { targets, foreign_account } = naming.read();
+        let mut bounded = Targets::default();
+        targets.into_iter().try_for_each(|target| bounded.add(target))?;
+        let written =
+            self.contributor.into_iter().chain(self.metrics.iter().filter_map(|metric| metric.dimensions));
+        let subject = Subject { dimensions: dimensions::all(written), foreign_account };
+        Ok(NamedTargets { targets: bounded.into_vec(), subject })
     }
-    Ok(targets.into_vec())
 }
 
 #[cfg(test)]
@@ -173,16 +189,16 @@ mod tests {
 
     #[test]
     fn dimensions_come_in_three_spellings() {
-        let both = Variant { endpoint: Some("churn"), variant: Some("blue") };
+        let both = Names { endpoint: Some("churn"), variant: Some("blue"), account: None };
         for dimensions in [
             json!({"EndpointName": "churn", "VariantName": "blue"}),
             json!([{"value": "churn", "name": "EndpointName"}, {"value": "blue", "name": "VariantName"}]),
             json!([{"Name": "VariantName", "Value": "blue"}, {"Name": "EndpointName", "Value": "churn"}]),
         ] {
-            assert_eq!(Variant::read(Some(&dimensions)), both, "{dimensions}");
+            assert_eq!(names(Some(&dimensions)), both, "{dimensions}");
         }
         for none in [json!(null), json!("churn"), json!([1, {}]), json!({"EndpointName": 5})] {
-            assert_eq!(Variant::read(Some(&none)), Variant::default(), "{none}");
+            assert_eq!(names(Some(&none)), Names::default(), "{none}");
         }
     }
 }

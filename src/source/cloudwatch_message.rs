@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::cloudwatch::{AlarmMetric, Variant, account, longest_period, measured, name, targets, transition};
+use super::cloudwatch::{
+    About, AlarmMetric, NamedTargets, account, longest_period, measured, name, transition,
+};
 use super::field::{moment, number, seconds, text};
 use super::{Error, Source, state_reason};
 use crate::alarm::{Alarm, Measurement};
@@ -20,22 +22,31 @@ fn claims(payload: &Value) -> bool {
 
 fn read(payload: &Value) -> Result<Event, Error> {
     let metrics = metrics(payload.get("Trigger"));
-    let contributor = Variant::read(payload.get("AlarmContributorAttributes"));
     let id = text(payload, &["AlarmArn"]).unwrap_or_default();
+    let account = account(SHAPE, payload, "AWSAccountId", id)?;
+    let about = About {
+        account: &account,
+        metrics: &metrics,
+        contributor: payload.get("AlarmContributorAttributes"),
+        description: text(payload, &["AlarmDescription"]),
+    };
+    let NamedTargets { targets, subject } = about.read()?;
     let at = moment(payload.get("StateChangeTime"));
     let alarm = Alarm {
         id: id.to_owned(),
         name: name(SHAPE, payload, "AlarmName")?,
+        is_titled: false,
         source: SOURCE.name,
         transition: transition(SHAPE, payload, "NewStateValue")?,
         muted: false,
-        targets: targets(&metrics, contributor, text(payload, &["AlarmDescription"]))?,
+        targets,
         unknown_targets: Vec::new(),
+        subject,
         measurement: measurement(payload, &metrics),
         at,
         evidence: at.into(),
         topic: None,
-        account: Some(account(SHAPE, payload, "AWSAccountId", id)?),
+        account: Some(account),
     };
     Ok(Event { alarms: vec![alarm], ..Event::default() })
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Error;
-use super::cloudwatch::{AlarmMetric, Variant, field, measured, name, targets, transition};
+use super::cloudwatch::{About, AlarmMetric, NamedTargets, field, measured, name, transition};
 use super::field::{malformed, moment, text};
 use super::state_reason::{ReasonData, latest_value, nothing_measured, side};
 use crate::alarm::{Alarm, Measurement};
@@ -28,17 +28,25 @@ pub(super) fn read(
     let metrics =
         configuration.and_then(|all| field(all, "metrics")).map(AlarmMetric::list).unwrap_or_default();
     let contributor = block.get("alarmContributor").and_then(|contributor| contributor.get("attributes"));
-    let description = configuration.and_then(|all| text(all, &["description"]));
+    let about = About {
+        account: &account,
+        metrics: &metrics,
+        contributor,
+        description: configuration.and_then(|all| text(all, &["description"])),
+    };
+    let NamedTargets { targets, subject } = about.read()?;
     let at = moment(state.get("timestamp")).or(envelope_time);
     let alarm = Alarm {
         id: id.to_owned(),
         name,
+        is_titled: false,
         source,
         transition: transition(shape, state, "value")?,
         muted: block.get("muteDetail").is_some_and(Value::is_object)
             || text(state, &["actionsSuppressedBy"]).is_some(),
-        targets: targets(&metrics, Variant::read(contributor), description)?,
+        targets,
         unknown_targets: Vec::new(),
+        subject,
         measurement: measurement(state, &metrics, at),
         at,
         evidence: at.into(),

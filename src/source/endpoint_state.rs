@@ -1,4 +1,4 @@
-//! The EventBridge event by which SageMaker reports that an endpoint has changed its state.
+//! The EventBridge event by which SageMaker reports that an endpoint has changed its state, whole or its detail alone.
 //!
 //! Only a settled endpoint matters: nothing is done while an endpoint is being updated.
 
@@ -19,12 +19,17 @@ const SHAPE: &str = "SageMaker endpoint event";
 const SETTLED: [&str; 1] = ["IN_SERVICE"];
 
 fn claims(payload: &Value) -> bool {
+    is_event(payload)
+        || ["EndpointName", "EndpointArn", "EndpointStatus"].into_iter().all(|key| payload.get(key).is_some())
+}
+
+fn is_event(payload: &Value) -> bool {
     text(payload, &["detail-type"]) == Some("SageMaker Endpoint State Change")
         && text(payload, &["source"]) == Some("aws.sagemaker")
 }
 
 fn read(payload: &Value) -> Result<Event, Error> {
-    let detail = payload.get("detail").unwrap_or(&Value::Null);
+    let detail = if is_event(payload) { payload.get("detail").unwrap_or(&Value::Null) } else { payload };
     let endpoint = required(SHAPE, detail, "EndpointName", "the endpoint's name")?;
     if !id::is_name(endpoint) {
         return Err(malformed(SHAPE, "EndpointName", "the endpoint's name", detail.get("EndpointName")));

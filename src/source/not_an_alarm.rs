@@ -19,6 +19,7 @@ pub(super) fn describe(payload: &Value) -> String {
             cloud_event,
             azure_alert,
             alertmanager,
+            invocation,
             http_request,
             logs,
         ];
@@ -119,6 +120,15 @@ fn alertmanager(payload: &Value) -> Option<String> {
     (payload.get("alerts")?.is_array() && is_webhook).then(|| "an Alertmanager webhook".to_owned())
 }
 
+fn invocation(payload: &Value) -> Option<String> {
+    let context = payload.get("requestContext")?;
+    let is_record = context.get("functionArn").is_some() || context.get("condition").is_some();
+    is_record.then(|| {
+        "the record of an invocation without its event (`requestPayload`), as a failed poll of a queue or stream leaves it"
+            .to_owned()
+    })
+}
+
 fn http_request(payload: &Value) -> Option<String> {
     let is_request =
         ["httpMethod", "requestContext", "rawPath"].into_iter().any(|key| payload.get(key).is_some());
@@ -163,6 +173,10 @@ mod tests {
             (json!({"specversion": "1.0", "type": "t"}), "a CloudEvents event `t`"),
             (json!({"alerts": [], "receiver": "r"}), "an Alertmanager webhook"),
             (json!({"awslogs": {}}), "a batch of CloudWatch Logs"),
+            (
+                json!({"requestContext": {"functionArn": "a"}}),
+                "the record of an invocation without its event (`requestPayload`), as a failed poll of a queue or stream leaves it",
+            ),
             (json!({}), "an empty object"),
             (json!({"a": 1}), "an object with the key `a`"),
             (json!({"a": 1, "b": 1}), "an object with the keys `a`, `b`"),

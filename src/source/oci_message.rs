@@ -1,18 +1,19 @@
 //! The OCI Monitoring alarm message, as Notifications sends it to a function: JSON without an envelope.
 //!
 //! Versions 1.0 to 1.5, raw or pretty. The fields identify the shape, never the title, which is free text. The title is
-//! the alarm's name, which rules match, unless the alarm has a notification title of its own.
+//! the alarm's name, which rules match, unless the alarm has a notification title of its own. The body is the alarm's own
+//! text, in which it may name its target.
 
 use serde_json::Value;
 
 use super::Event;
 use super::field::{malformed, moment, moment_in_millis, number, required, text};
 use super::limits::{Targets, gather};
-use super::{Error, MAX_TARGETS, Source};
-use crate::alarm::{Alarm, AlarmName, Measurement, Transition};
+use super::{Error, MAX_TARGETS, Source, dimensions};
+use crate::alarm::{Alarm, AlarmName, Measurement, Subject, Transition};
 use crate::platform::oci::model_deployment::NAMESPACE;
 use crate::platform::oci::{id, mql};
-use crate::target::TargetId;
+use crate::target::{TargetId, described_ids};
 
 /// This shape's row.
 pub(super) const SOURCE: Source = Source { name: "oci", claims, read };
@@ -35,19 +36,22 @@ fn read(payload: &Value) -> Result<Event, Error> {
     let shared_values = if entries.len() == 1 { payload.get("metricValues") } else { None };
     let at =
         moment_in_millis(payload.get("timestampEpochMillis")).or_else(|| moment(payload.get("timestamp")));
+    let described = text(payload, &["body"]).and_then(|body| described_ids(body).next()).and_then(id::read);
     gather(entries, |entry| {
         if !entry.is_object() {
             return Err(malformed(SHAPE, "alarmMetaData", ENTRIES, Some(entry)));
         }
-        let NamedResources { targets, others, rejected } = named_resources(entry)?;
+        let NamedResources { targets, others, rejected } = named_resources(entry, described.as_ref())?;
         let alarm = Alarm {
             id: text(entry, &["id"]).unwrap_or_default().to_owned(),
             name: name.clone(),
+            is_titled: true,
             source: SOURCE.name,
             transition: if is_ok(entry) && transition.is_firing() { Transition::Cleared } else { transition },
             muted: false,
             targets: targets.into_vec(),
             unknown_targets: others,
+            subject: Subject { dimensions: dimensions::all(streams(entry)), foreign_account: None },
             measurement: measurement(entry, shared_values),
             at,
             evidence: at.into(),
@@ -92,7 +96,8 @@ struct NamedResources {
 }
 
 /// The resources that one entry names. An unusable id is rejected alone; an entry with unusable ids only is an error.
-fn named_resources(entry: &Value) -> Result<NamedResources, Error> {
+/// Where no deployment is among them, the one that the alarm's body describes is meant.
+fn named_resources(entry: &Value, described: Option<&TargetId>) -> Result<NamedResources, Error> {
     let namespace = text(entry, &["namespace"]);
     let in_query = mql::resource_ids(text(entry, &["query"]).unwrap_or_default(), MAX_TARGETS);
     let mut ids = in_dimensions(entry);
@@ -102,6 +107,10 @@ fn named_resources(entry: &Value) -> Result<NamedResources, Error> {
     let mut named = NamedResources::default();
     for id in ids {
         named.add(as_the_api_spells_it(id, &in_query), namespace)?;
+    }
+    if let Some(described) = described.filter(|_| named.targets.is_empty()) {
+        named = NamedResources::default();
+        named.targets.add(described.clone())?;
     }
     match named.rejected.first() {
         Some(first) if named.targets.is_empty() && named.others.is_empty() => Err(first.clone()),
@@ -137,17 +146,21 @@ impl NamedResources {
 /// Every stream's resource, in the payload's order. A grouped message has several, even several instances of one
 /// deployment.
 fn in_dimensions<'a>(entry: &'a Value) -> Vec<&'a str> {
-    let streams = match entry.get("dimensions") {
-        Some(Value::Array(streams)) => streams.as_slice(),
-        Some(single) => std::slice::from_ref(single),
-        None => &[],
-    };
     let resource = |stream: &'a Value| {
         let mut fields = stream.as_object()?.iter();
         // Most services write `resourceId`, some write `resourceID`.
         fields.find(|(key, _)| key.eq_ignore_ascii_case("resourceId"))?.1.as_str()
     };
-    streams.iter().filter_map(resource).map(str::trim).filter(|id| !id.is_empty()).collect()
+    streams(entry).iter().filter_map(resource).map(str::trim).filter(|id| !id.is_empty()).collect()
+}
+
+/// The dimensions of every stream.
+fn streams(entry: &Value) -> &[Value] {
+    match entry.get("dimensions") {
+        Some(Value::Array(streams)) => streams.as_slice(),
+        Some(single) => std::slice::from_ref(single),
+        None => &[],
+    }
 }
 
 /// The OCID as the API spells it. Monitoring sometimes writes OCIDs in upper case, but the API accepts lower case only.
@@ -160,10 +173,9 @@ fn as_the_api_spells_it(id: &str, in_query: &[&str]) -> String {
 
 /// The model deployment that an id names; `None` for any other resource.
 fn deployment_of(id: &str, namespace: Option<&str>) -> Option<TargetId> {
-    let mut parts = id.split('.').skip(1);
     let is_deployment = match (id::is_ocid(id), namespace) {
         (_, Some(namespace)) if namespace.eq_ignore_ascii_case(NAMESPACE) => true,
-        (true, _) => parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("datasciencemodeldeployment")),
+        (true, _) => id::names_model_deployment(id),
         // Version 1.0 has no namespace, and a test message no OCID: either may be about a deployment.
         (false, None) => true,
         (false, Some(_)) => false,

@@ -89,11 +89,13 @@ fn read(alarm: &Alarm) -> String {
     let Alarm {
         id,
         name,
+        is_titled: _,
         source,
         transition,
         muted,
         targets,
         unknown_targets,
+        subject,
         measurement,
         at,
         evidence,
@@ -111,6 +113,13 @@ fn read(alarm: &Alarm) -> String {
     line("id", id);
     if *muted {
         line("muted", muted);
+    }
+    for dimensions in &subject.dimensions {
+        let named: Vec<String> = dimensions.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        line("dimensions", &named.join(", "));
+    }
+    if let Some(account) = &subject.foreign_account {
+        line("metric of", account);
     }
     line("metric", &shown(measurement.metric.as_ref()));
     line(

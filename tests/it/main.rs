@@ -26,6 +26,7 @@ mod host;
 mod invariants;
 mod keys;
 mod limits;
+mod named;
 #[cfg(any(feature = "aws", feature = "oci"))]
 mod narrator;
 mod notice;

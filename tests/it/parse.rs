@@ -174,6 +174,24 @@ fn kinds(alarm: &Alarm) -> Vec<String> {
     "cloudwatch-action firing 09:18:43 churn-model_deployment_high_mem | MemoryUtilization 91.2 of 85 in 223s | AllTraffic"
 )]
 #[case("cloudwatch/event.high-cpu.firing", EVENT)]
+#[case("cloudwatch/detail.high-cpu.firing", DETAIL)]
+#[case("cloudwatch/failed.sns", HIGH)]
+#[case("cloudwatch/failed.sqs", HIGH)]
+#[case("cloudwatch/failed.event", EVENT)]
+#[case("cloudwatch/sqs.dead-letter", HIGH)]
+#[case("cloudwatch/pipe.sqs", HIGH)]
+#[case(
+    "cloudwatch/sns.target-line",
+    "cloudwatch-sns firing 09:18:41 churn-backlog-high_cpu | HasBacklogWithoutCapacity 1 of 1 in 60s | AllTraffic"
+)]
+#[case(
+    "oci/target-line.firing",
+    "oci firing 09:15:00 churn-requests-high_cpu | HttpRequests 77.5 of 50 in 60s | churn"
+)]
+#[case(
+    "oci/titled.firing",
+    "oci firing 09:15:00 Model deployment under load: CRITICAL | CpuUtilization 91.4 of 80 in 300s | churn"
+)]
 #[case(
     "cloudwatch/event.contributor",
     "cloudwatch-event firing 09:18:44 endpoints-model_deployment_high_cpu | q1 187.34 of - in -s | AllTraffic"
@@ -190,13 +208,16 @@ fn every_sample_contains_what_its_name_says(#[case] file: &str, #[case] expected
     assert_eq!(event.alarms.iter().map(summary).collect::<Vec<_>>().join("\n"), expected);
     assert_eq!(event.rejected, []);
     assert!(event.alarms.iter().all(|alarm| SOURCES.iter().any(|row| row.name == alarm.source)));
-    assert!(
-        event.alarms.iter().all(|alarm| alarm.id.starts_with("ocid1.alarm.") || alarm.id.starts_with("arn:"))
-    );
+    // The ARN is in the event around the detail.
+    let has_none = |alarm: &Alarm| alarm.source == "cloudwatch-detail" && alarm.id.is_empty();
+    let has_id = |alarm: &Alarm| alarm.id.starts_with("ocid1.alarm.") || alarm.id.starts_with("arn:");
+    assert!(event.alarms.iter().all(|alarm| has_id(alarm) || has_none(alarm)));
 }
 
 const HIGH: &str = "cloudwatch-sns firing 09:18:41 churn-model_deployment_high_cpu | CPUUtilization 187.34 of 160 in 180s | AllTraffic";
 const EVENT: &str = "cloudwatch-event firing 09:18:41 churn-model_deployment_high_cpu | CPUUtilization 187.34 of 160 in 221s | AllTraffic";
+
+const DETAIL: &str = "cloudwatch-detail firing 09:18:41 churn-model_deployment_high_cpu | CPUUtilization 187.34 of 160 in 221s | AllTraffic";
 
 #[test]
 fn every_sample_is_in_the_table_above_or_rejected() {
@@ -565,7 +586,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     let keys = words(
         "Records Sns Message TopicArn body messageId EventSource eventSource Type detail-type source detail alarmData alarmName \
          state value reasonData configuration metrics AlarmName NewStateValue NewStateReason Trigger Metrics \
-         Dimensions Period type title dedupeKey alarmMetaData dimensions resourceId query metricValues",
+         Dimensions Period AccountId requestPayload requestContext condition Messages Body type title dedupeKey alarmMetaData dimensions resourceId query metricValues",
     );
     let texts = words(
         "ALARM OK REPEAT aws:sns aws:sqs Notification aws.cloudwatch a..b A[5m]{resourceId='x'}.mean()>80",

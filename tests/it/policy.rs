@@ -612,12 +612,12 @@ fn rule_axis(#[case] key: &str, #[case] axis: Axis, #[case] instances: u32, #[ca
 }
 
 #[rstest]
-#[case("", 5)]
-#[case("step = 3", 7)]
-#[case("step = -2", 2)]
-fn rule_step(#[case] key: &str, #[case] expected: u32) {
-    let policy = policy(&format!("[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\n{key}"));
-    let notice = notice(HIGH_CPU, CHURN).value(20.0);
+#[case("", HIGH_CPU, 5)]
+#[case("step = 3", HIGH_CPU, 7)]
+#[case("step = -2", LOW_CPU, 2)]
+fn rule_step(#[case] key: &str, #[case] alarm: &str, #[case] expected: u32) {
+    let policy = policy(&format!("[[rule]]\nalarm = \"*_cpu\"\naxis = \"instances\"\n{key}"));
+    let notice = notice(alarm, CHURN).value(20.0);
     let outcome = tell(&notice, &cloud_with(CHURN, 4, "VM.Standard2.1"), &policy);
     assert_eq!(instances_after(&outcome), expected);
 }

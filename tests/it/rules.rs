@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::{Value, json};
 use stepladder::alarm::Transition;
-use stepladder::decide::{Decision, Hold, decide, precheck};
+use stepladder::decide::{Decision, Hold, UnmatchedName, decide, precheck};
 use stepladder::deployment::{Deployment, Lifecycle};
 use stepladder::ladder::Rung;
 use stepladder::outcome::{CallRecord, Ending, Outcome, Status};
@@ -1407,8 +1407,11 @@ fn after(hold: &Hold) -> Option<Hold> {
         Hold::NotFiring(_) => Some(Hold::Muted),
         Hold::Muted => Some(Hold::UnknownTarget),
         Hold::UnknownTarget => Some(Hold::NotAllowed { list: "targets", value: text() }),
-        Hold::NotAllowed { .. } => Some(Hold::NoRule),
-        Hold::NoRule => Some(Hold::NotObserved),
+        Hold::NotAllowed { .. } => Some(Hold::ForeignMetric { account: text() }),
+        Hold::ForeignMetric { .. } => {
+            Some(Hold::NoRule(UnmatchedName { name: text(), is_titled: false, globs: Vec::new() }))
+        }
+        Hold::NoRule(_) => Some(Hold::NotObserved),
         Hold::NotObserved => Some(Hold::TargetGone),
         Hold::TargetGone => Some(Hold::Busy { status: text() }),
         Hold::Busy { .. } => Some(Hold::Stale { since: None, changed: Timestamp::UNIX_EPOCH }),

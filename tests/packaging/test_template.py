@@ -122,6 +122,8 @@ class AlarmEvents(unittest.TestCase):
             ({"metrics": [queue]}, False),
             # of an endpoint as a whole, which nothing here resizes
             ({"metrics": [backlog]}, False),
+            # the same, where the description names a variant
+            ({"metrics": [backlog], "description": line}, True),
             # metric math that reads an endpoint among others
             ({"metrics": [{"expression": "m1 / m2"}, queue, endpoint]}, True),
             # a composite alarm, which has no metrics

@@ -7,8 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::id;
+use super::named::{Named, Names, Naming};
 use super::variant::{self, Marker};
-use crate::alarm::{ASKED_FOR, Alarm, Measurement, Side, Transition};
+use crate::alarm::{ASKED_FOR, Alarm, Measurement, Side, Subject, Transition};
 use crate::pair::pair_name;
 use crate::platform::{ActiveAlarm, ApiWord};
 use crate::target::TargetId;
@@ -59,6 +60,16 @@ impl CloudwatchAlarm {
     }
 }
 
+impl CloudwatchAlarm {
+    /// What the alarm names, by its own dimensions or by its description.
+    pub fn named(&self) -> Named {
+        let [endpoint, variant] = ["EndpointName", "VariantName"].map(|name| self.dimensions.get(name));
+        let (endpoint, variant) = (endpoint.map(String::as_str), variant.map(String::as_str));
+        let metric = Names { endpoint, variant, account: None };
+        Naming { metrics: &[metric], description: &self.description, ..Naming::default() }.read()
+    }
+}
+
 impl fmt::Display for CloudwatchAlarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, metric, statistic, comparison, threshold, .. } = self;
@@ -77,15 +88,18 @@ pub struct AlarmState {
     pub since: Option<Timestamp>,
     /// Whether its actions are suppressed.
     pub suppressed: bool,
-    /// The targets that it names.
-    pub targets: Vec<TargetId>,
+    /// What it names.
+    pub named: Named,
 }
 
 /// A CloudWatch alarm, as if it had notified stepladder now; `None` where CloudWatch does not allow its name.
 pub fn active(definition: &CloudwatchAlarm, state: AlarmState, now: Timestamp) -> Option<ActiveAlarm> {
-    let AlarmState { id, transition, since, suppressed, targets } = state;
+    let AlarmState { id, transition, since, suppressed, named: Named { targets, foreign_account } } = state;
     let is_measured = !definition.metric.is_empty();
     let at = evaluated_at(definition, since, now);
+    let dimensions: BTreeMap<String, String> =
+        definition.dimensions.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
+    let dimensions = Some(dimensions).filter(|all| !all.is_empty());
     let alarm = Alarm {
         id,
         name: id::alarm_name(&definition.name)?,
@@ -104,6 +118,8 @@ pub fn active(definition: &CloudwatchAlarm, state: AlarmState, now: Timestamp) -
         evidence: at.into(),
         targets,
         unknown_targets: Vec::new(),
+        is_titled: false,
+        subject: Subject { dimensions: dimensions.into_iter().collect(), foreign_account },
         topic: None,
         account: None,
     };
@@ -161,8 +177,12 @@ mod tests {
             transition: Transition::Repeat,
             since: Timestamp::from_second(1_000).ok(),
             suppressed: false,
-            targets: vec![id::variant("churn", "v").unwrap()],
+            named: names("v"),
         }
+    }
+
+    fn names(variant: &str) -> Named {
+        Named { targets: vec![id::variant("churn", variant).unwrap()], foreign_account: None }
     }
 
     fn pair_alarm() -> CloudwatchAlarm {
@@ -201,7 +221,7 @@ mod tests {
         let copied = CloudwatchAlarm { name: "churn_low".to_owned(), ..pair_alarm() };
         assert!(!is_a_pair(copied, state()));
         // pointed at another variant
-        let elsewhere = AlarmState { targets: vec![id::variant("churn", "w").unwrap()], ..state() };
+        let elsewhere = AlarmState { named: names("w"), ..state() };
         assert!(!is_a_pair(pair_alarm(), elsewhere));
         // no marker
         assert!(!is_a_pair(CloudwatchAlarm { description: "x".to_owned(), ..pair_alarm() }, state()));

@@ -62,13 +62,6 @@ pub fn is_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
-/// The target that one line of an alarm's description names: `stepladder: target=endpoint/<name>/variant/<name>`. A
-/// composite alarm has no metric, so it can name its target only there. `None` for any other text.
-pub fn described(line: &str) -> Option<TargetId> {
-    let settings = line.trim().strip_prefix("stepladder:")?;
-    read(settings.split_whitespace().find_map(|setting| setting.strip_prefix("target="))?)
-}
-
 /// An alarm's name; `None` for one that CloudWatch does not allow.
 pub fn alarm_name(name: &str) -> Option<AlarmName> {
     AlarmName::new(name).filter(|_| name.chars().nth(LONGEST_ALARM_NAME).is_none())
@@ -118,20 +111,21 @@ mod tests {
     }
 
     #[test]
-    fn a_description_names_a_target_only_in_the_exact_form() {
-        let target = |line: &str| described(line).map(|target| target.to_string());
-        let id = Some("endpoint/churn/variant/blue".to_owned());
-        assert_eq!(target("stepladder: target=endpoint/churn/variant/blue"), id);
-        assert_eq!(target("  stepladder:target=endpoint/churn/variant/blue owner=ml\r"), id);
+    fn an_id_is_read_only_in_the_exact_form() {
+        assert!(read("endpoint/churn/variant/blue").is_some());
         for none in [
-            "target=endpoint/churn/variant/blue",
-            "see stepladder: target=endpoint/churn/variant/blue",
-            "stepladder: target=endpoint/churn/variant/blue/x",
-            "stepladder: target=endpoint/../variant/blue",
-            "stepladder: target=churn",
-            "stepladder:",
+            "endpoint/churn/variant/blue/x",
+            "endpoint/churn/variant/",
+            "endpoint/../variant/blue",
+            "endpoint/churn/variant/b\"lue",
+            "endpoint/{churn}/variant/blue",
+            "Endpoint/churn/variant/blue",
+            " endpoint/churn/variant/blue",
+            "endpoint/churn/variant/blue\n",
+            "endpoint/churn",
+            "churn",
         ] {
-            assert_eq!(target(none), None, "{none}");
+            assert_eq!(read(none), None, "{none}");
         }
     }
 }

@@ -251,14 +251,12 @@ pub(in crate::platform) fn active(
     now: Timestamp,
 ) -> Option<ActiveAlarm> {
     let notifies_action = action.is_none_or(|action| definition.actions.iter().any(|ours| ours == action));
-    let named = |name: &str| definition.dimensions.get(name);
-    let target = named("EndpointName").zip(named("VariantName"));
     let state = alarm::AlarmState {
         id: alarm.id.clone(),
         transition: if alarm.notified.is_some() { Transition::Repeat } else { Transition::Cleared },
         since: alarm.breaching_since,
         suppressed: false,
-        targets: target.and_then(|(endpoint, variant)| id::variant(endpoint, variant)).into_iter().collect(),
+        named: definition.named(),
     };
     notifies_action.then(|| alarm::active(definition, state, now))?
 }

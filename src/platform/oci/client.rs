@@ -13,8 +13,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::call::Call as OciCall;
+use super::id;
 use super::model_deployment::{Facts, observed};
 use super::provision::ExistingAlarm;
+use crate::alarm::{Alarm, AlarmName};
 use crate::deployment::{Deployment, Lifecycle};
 use crate::platform::ObserveRequest;
 use crate::platform::oci::model_deployment::TARGET;
@@ -94,6 +96,11 @@ impl Client for OciClient {
     /// None: OCI's alarms repeat by themselves, so a tick need not read them.
     async fn active_alarms(&self, _action: Option<&str>, _now: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
         Ok(Vec::new())
+    }
+
+    async fn alarm_name(&self, alarm: &Alarm) -> Result<Option<AlarmName>, Error> {
+        let found = alarms::get(self.api("oci:GetAlarm")?, &alarm.id).await?;
+        Ok(found.and_then(|existing| id::alarm_name(&existing.alarm.name)))
     }
 
     async fn existing(&self, desired: platform::Desired<'_>) -> Result<platform::Existing, Error> {

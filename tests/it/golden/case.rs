@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use stepladder::alarm::{Alarm, AlarmName, EvidenceTime, Measurement, Side, Transition};
+use stepladder::alarm::{Alarm, AlarmName, EvidenceTime, Measurement, Side, Subject, Transition};
 use stepladder::decide::{Decision, DecisionTrace, Evaluation, decide, precheck};
 use stepladder::deployment::{Deployment, Infeasible, Lifecycle, Owner};
 use stepladder::pair::pair_name;
@@ -14,6 +14,7 @@ use stepladder::plan::{Plan, plan};
 use stepladder::platform::{Facts, Observation, aws, oci};
 use stepladder::policy::Policy;
 use stepladder::size::{Axis, Bounds, Size};
+use stepladder::target::TargetId;
 
 use crate::support::{CHURN, at, policy};
 
@@ -55,6 +56,11 @@ pub(crate) fn rule(keys: &str) -> String {
 /// A pair of a rule, with something more in it.
 pub(crate) fn pair(metric: &str, more: &str) -> String {
     format!("pair = {{ alarm = \"{QUIET}\", metric = \"{metric}\", below = 10, window = \"5m\"{more} }}")
+}
+
+/// Another model deployment than that of the rows.
+pub(crate) fn other_deployment() -> TargetId {
+    oci::id::model_deployment("ocid1.datasciencemodeldeployment.oc1.iad.other").unwrap()
 }
 
 impl Case {
@@ -104,6 +110,8 @@ impl Case {
                 muted: false,
                 targets: vec![target],
                 unknown_targets: Vec::new(),
+                is_titled: false,
+                subject: Subject::default(),
                 measurement: Measurement {
                     metric: Some("CpuUtilization".to_owned()),
                     value: Some(91.4),

@@ -152,7 +152,9 @@ mod smaller_steps {
         just_under_the_limit = cpu("just under it is", 2, 35.9, 40.0, 80.0, -1).gives("1"),
         four_of_nine_may_go =
             cpu("nine less of ten, where only four may go", 10, 43.0, 50.0, 80.0, -9).gives("6"),
-        step_up_is_never_asked = cpu("a step up is never asked", 2, 75.0, 80.0, 80.0, 1).gives("3"),
+        step_up_is_never_asked = cpu("a step up is never asked", 2, 75.0, 80.0, 80.0, 1)
+            .high("CpuUtilization", 75.0, 70.0)
+            .gives("3"),
         shape_at_30 =
             shape("30 % of 60 GB are 60 % of 30 GB", "VM.Standard2.4", 30.0, -1).gives("VM.Standard2.2"),
         shape_at_40 =
@@ -206,7 +208,7 @@ mod units {
             "axis = \"instances\"\nstep = -1",
         )
         .low("CpuUtilization", 1.0, 40.0)
-        .told(|alarm| alarm.targets.push(stepladder::platform::oci::id::model_deployment("other").unwrap()))
+        .told(|alarm| alarm.targets.push(crate::golden::case::other_deployment()))
         .gives("would_flap"),
         variant_at_120 =
             Case::new("SageMaker's 120 of four vCPUs are 30 %", "axis = \"instances\"\nstep = -1")

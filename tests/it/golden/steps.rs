@@ -182,13 +182,11 @@ mod edges {
             (60.0, 50.0),
             4,
         )
-        .told(|alarm| alarm.targets.push(stepladder::platform::oci::id::model_deployment("other").unwrap()))
+        .told(|alarm| alarm.targets.push(crate::golden::case::other_deployment()))
         .gives("no_data"),
         of_two_deployments_the_look_tells =
             with("of two deployments the look tells this one's", ONES, Side::Above, (99.0, 50.0), 4)
-                .told(|alarm| alarm
-                    .targets
-                    .push(stepladder::platform::oci::id::model_deployment("other").unwrap()))
+                .told(|alarm| alarm.targets.push(crate::golden::case::other_deployment()))
                 .reads("CpuUtilization", 52.0)
                 .gives("5"),
         not_a_number = with("a value that is no number is none", ONES, Side::Above, (f64::NAN, 50.0), 4)

@@ -55,9 +55,7 @@ mod counts {
             .reads("cpuutilization", 100.0)
             .gives("5"),
         alarm_on_two_deployments = count("an alarm on two deployments tells nobody's value", 3, 90.0)
-            .told(|alarm| alarm
-                .targets
-                .push(stepladder::platform::oci::id::model_deployment("other").unwrap()))
+            .told(|alarm| alarm.targets.push(crate::golden::case::other_deployment()))
             .gives("no_data"),
         metric_untold = count("an alarm that does not tell what it measures", 3, 90.0)
             .told(|alarm| alarm.measurement.metric = None)

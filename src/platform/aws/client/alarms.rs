@@ -1,11 +1,9 @@
 //! Maps CloudWatch's descriptions of alarms to definitions and states.
 
-use std::collections::BTreeSet;
-
 use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
 use aws_sdk_cloudwatch::types::{
-    ComparisonOperator, CompositeAlarm, Dimension, EvaluationState, MetricAlarm, MetricDataQuery, StateValue,
-    Statistic,
+    ComparisonOperator, CompositeAlarm, Dimension, EvaluationState, Metric, MetricAlarm, MetricDataQuery,
+    MetricStat, StateValue, Statistic,
 };
 
 use super::timestamp;
@@ -13,9 +11,8 @@ use crate::alarm::Transition;
 use crate::deployment::ObservedAlarm;
 use crate::platform::ObserveRequest;
 use crate::platform::aws::alarm::{AlarmState, CloudwatchAlarm};
-use crate::platform::aws::id;
+use crate::platform::aws::named::{Names, Naming};
 use crate::platform::aws::variant::{is_ours, observed};
-use crate::target::TargetId;
 
 /// The alarm that fired.
 pub(super) fn alarm_of(request: &ObserveRequest, found: &DescribeAlarmsOutput) -> Option<ObservedAlarm> {
@@ -34,23 +31,31 @@ pub(super) fn pair_of(
 }
 
 /// The state of a metric alarm.
-pub(super) fn metric_state(alarm: &MetricAlarm) -> AlarmState {
+pub(super) fn metric_state<'a>(alarm: &'a MetricAlarm) -> AlarmState {
     // A failed evaluation keeps the state, so the state is not evidence.
     let failed = matches!(
         alarm.evaluation_state(),
         Some(EvaluationState::EvaluationError | EvaluationState::EvaluationFailure)
     );
-    let of_math =
-        alarm.metrics().iter().filter_map(|query| Some(query.metric_stat()?.metric()?.dimensions()));
-    let named = std::iter::once(alarm.dimensions()).chain(of_math).filter_map(variant_of);
-    // A set, because metric math may name one variant several times.
-    let targets: BTreeSet<TargetId> = named.collect();
+    let id = alarm.alarm_arn().unwrap_or_default();
+    let of_query = |query: &'a MetricDataQuery| {
+        let metric = query.metric_stat().and_then(MetricStat::metric);
+        Names { account: query.account_id(), ..names(metric.map(Metric::dimensions).unwrap_or_default()) }
+    };
+    let metrics: Vec<Names> =
+        std::iter::once(names(alarm.dimensions())).chain(alarm.metrics().iter().map(of_query)).collect();
+    let naming = Naming {
+        account: id.split(':').nth(4).unwrap_or_default(),
+        metrics: &metrics,
+        description: alarm.alarm_description().unwrap_or_default(),
+        ..Naming::default()
+    };
     AlarmState {
-        id: alarm.alarm_arn().unwrap_or_default().to_owned(),
+        id: id.to_owned(),
         transition: if failed { Transition::NoData } else { transition(alarm.state_value()) },
         since: alarm.state_transitioned_timestamp().and_then(timestamp),
         suppressed: false,
-        targets: targets.into_iter().collect(),
+        named: naming.read(),
     }
 }
 
@@ -61,13 +66,8 @@ pub(super) fn composite_state(alarm: &CompositeAlarm) -> AlarmState {
         transition: transition(alarm.state_value()),
         since: alarm.state_transitioned_timestamp().and_then(timestamp),
         suppressed: alarm.actions_suppressed_by().is_some(),
-        targets: alarm
-            .alarm_description()
-            .unwrap_or_default()
-            .lines()
-            .find_map(id::described)
-            .into_iter()
-            .collect(),
+        named: Naming { description: alarm.alarm_description().unwrap_or_default(), ..Naming::default() }
+            .read(),
     }
 }
 
@@ -79,9 +79,9 @@ fn transition(state: Option<&StateValue>) -> Transition {
     }
 }
 
-fn variant_of(dimensions: &[Dimension]) -> Option<TargetId> {
+fn names(dimensions: &[Dimension]) -> Names<'_> {
     let named = |name: &str| dimensions.iter().find(|one| one.name() == Some(name))?.value();
-    id::variant(named("EndpointName")?, named("VariantName")?)
+    Names { endpoint: named("EndpointName"), variant: named("VariantName"), account: None }
 }
 
 fn definition(found: &DescribeAlarmsOutput, name: &str) -> Option<CloudwatchAlarm> {
