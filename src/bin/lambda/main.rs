@@ -175,7 +175,8 @@ struct LambdaLog;
 impl Log for LambdaLog {
     fn outcome(&mut self, outcome: &Outcome) {
         if outcome.error.is_some() {
-            tracing::error!(alarm = outcome.alarm.name.as_str(), "{}", report::explanation(outcome));
+            let explanation = text::plain(&report::explanation(outcome));
+            tracing::error!(alarm = outcome.alarm.name.as_str(), "{explanation}");
         }
         let now = wall_clock();
         let OutcomeMetrics { reason, alarm_to_call_seconds } = report::metrics(outcome, now);
@@ -183,12 +184,12 @@ impl Log for LambdaLog {
     }
 
     fn error(&mut self, kind: &str, message: &str) {
-        tracing::error!(kind, "{message}");
+        tracing::error!(kind, "{}", text::plain(message));
         print_line(&metrics::rejection_line(kind, message, wall_clock()));
     }
 
     fn warn(&mut self, message: &str) {
-        tracing::error!("{message}");
+        tracing::error!("{}", text::plain(message));
     }
 }
 

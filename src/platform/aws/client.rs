@@ -1,7 +1,11 @@
 //! AWS: SageMaker endpoint variants, their scalable targets and CloudWatch alarms.
 //!
 //! The SDK's clients are created for the first request and kept. An observation takes one round trip if the endpoint's
-//! configuration and ARN are cached or guessed correctly, two otherwise.
+//! configuration and ARN are cached or guessed correctly, two otherwise. A cold function cannot avoid the second one for
+//! a configuration with another name and without a pair. Only `DescribeEndpoint` returns the active configuration's name,
+//! and only `DescribeEndpointConfig` the type, by that name. The record, the ladder, the budget and the pair's threshold
+//! need the type. The threshold of the alarm that fired does not replace it: which percentage it stands for is a guess.
+//! A tag of ours could, but anybody who may tag can write it, and the first change would find none.
 
 #![cfg(feature = "aws")]
 
@@ -25,12 +29,12 @@ use super::call::Call as AwsCall;
 use super::id;
 use crate::deployment::{Deployment, Lifecycle, ObservedAlarm};
 use crate::platform::ObserveRequest;
-use crate::platform::aws::variant::configuration::{find, floor, name, shape_of, why_fixed};
-use crate::platform::aws::variant::{Endpoint, NativeScaling};
+use crate::platform::aws::variant::configuration::{NO_SHAPE, find, floor, name, shape_of};
+use crate::platform::aws::variant::{CountOwnership, Endpoint, NativeScaling, fixed};
 use crate::platform::aws::variant::{Facts, Marker, TARGET, native, notes};
 use crate::platform::web::client::Webhooks;
 use crate::platform::{self, ActiveAlarm, Call, Client, Error, Observation, not_for, web};
-use crate::size::{Axis, Size};
+use crate::size::Size;
 use crate::tags;
 use crate::tags::Tags;
 use crate::target::TargetId;
@@ -420,9 +424,6 @@ fn summary_of<'a>(
     })
 }
 
-/// The placeholder for the type of a variant without one. The axes of such a variant are fixed.
-const NO_SHAPE: &str = "none";
-
 fn shape_in(configuration: &Value, variant: &str) -> Result<String, Error> {
     if find(configuration, variant).is_none() {
         return Err(Error::Refused {
@@ -453,10 +454,11 @@ fn observation(
     pair: Option<(ObservedAlarm, CloudwatchAlarm)>,
 ) -> Observation {
     let ObservedVariant { described, summary, identity, shape, native, tags, readings, details } = found;
-    let count = |count: Option<i32>| count.and_then(|count| u32::try_from(count).ok());
+    let ownership = count_ownership(summary);
     // Without a count the axis is fixed, so this zero is never used.
-    let running = count(summary.current_instance_count()).unwrap_or_default();
-    let wanted = count(summary.desired_instance_count()).unwrap_or(running);
+    let running = ownership.instances.unwrap_or_default();
+    let wanted = summary.desired_instance_count().and_then(|count| u32::try_from(count).ok());
+    let wanted = wanted.unwrap_or(running);
     let status = described.endpoint_status().map_or("", EndpointStatus::as_str);
     let lifecycle = TARGET.lifecycle(status);
     let last_change = described.last_modified_time().and_then(timestamp);
@@ -476,7 +478,7 @@ fn observation(
         status: status.to_owned(),
         last_change,
         bounds: native::bounds(&native),
-        fixed: fixed(summary, details.as_ref(), variant),
+        fixed: fixed(ownership, details.as_ref(), variant),
         owners: native::owners(&native, &tags, variant),
         pauses: native::pauses(&native),
         tags: tags::own(&tags, Some(variant)),
@@ -498,25 +500,15 @@ fn observation(
     Observation { deployment, facts: platform::Facts::Aws(facts) }
 }
 
-/// The axes that cannot be changed, with the reasons: the variant has no such axis, or its own configuration scales it.
-fn fixed(
-    summary: &ProductionVariantSummary,
-    details: Option<&Endpoint>,
-    variant: &str,
-) -> BTreeMap<Axis, String> {
+/// What the endpoint's description shows of who determines the variant's count.
+fn count_ownership(summary: &ProductionVariantSummary) -> CountOwnership {
     let managed = summary.managed_instance_scaling().and_then(|scaling| scaling.status());
-    let why = if summary.current_serverless_config().is_some() {
-        Some("the variant is serverless")
-    } else if managed == Some(&ManagedInstanceScalingStatus::Enabled) {
-        Some("its managed instance scaling owns the count")
-    } else if summary.current_instance_count().is_none() {
-        Some("SageMaker tells no instance count for it")
-    } else {
-        None
-    };
-    let why = why.map(|why| (Axis::Instances, why.to_owned()));
-    let type_stays = details.and_then(|details| why_fixed(details, variant));
-    why.into_iter().chain(type_stays.map(|why| (Axis::Shape, why))).collect()
+    CountOwnership {
+        is_serverless: summary.current_serverless_config().is_some(),
+        is_managed: managed == Some(&ManagedInstanceScalingStatus::Enabled),
+        has_pools: !summary.instance_pools().is_empty(),
+        instances: summary.current_instance_count().and_then(|count| u32::try_from(count).ok()),
+    }
 }
 
 /// An SDK time as a timestamp. SageMaker writes times as decimal seconds, whose digits below milliseconds are noise.

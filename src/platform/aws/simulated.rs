@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::alarm::CloudwatchAlarm;
 use super::call::Call;
-use super::variant::configuration::{self, TAG_ORIGINAL};
+use super::variant::configuration::{self, NO_SHAPE, TAG_ORIGINAL};
 use super::variant::{self, Endpoint, INSTANCE_NAMESPACE, Marker, NativeScaling, TARGET, native, notes};
 use super::{alarm, id};
 use crate::alarm::Transition;
@@ -18,7 +18,7 @@ use crate::platform::simulated::{
     lifecycle, readings,
 };
 use crate::platform::{ActiveAlarm, AlarmDefinition, Error, Facts, Observation, ObserveRequest};
-use crate::size::Axis;
+use crate::size::Size;
 use crate::tags::{self, Tags};
 use crate::target::TargetId;
 
@@ -93,12 +93,15 @@ pub(in crate::platform) fn send(world: &mut World, call: &Call) -> Result<String
     }
 }
 
-/// Observes a variant.
+/// Observes a variant. What is read only where the rule may change the shape is not read here either.
 fn observe(world: &World, found: &SimulatedDeployment, request: &ObserveRequest) -> Observation {
     let target = request.target;
     let (endpoint_name, variant) = id::endpoint_and_variant(target).unwrap_or_default();
     let endpoint = world.endpoint_details(endpoint_name, target);
     let native = &endpoint.native;
+    let entry = configuration::find(&endpoint.configuration, variant);
+    let ownership = variant::CountOwnership::of_entry(entry, found.instances);
+    let details = Some(&endpoint).filter(|_| request.changes_shape);
     let (status, lifecycle) = lifecycle(found, request);
     let configuration = configuration::name(&endpoint.configuration);
     let settled = (lifecycle == Lifecycle::Settled).then_some(notes::SettledEndpoint {
@@ -112,22 +115,21 @@ fn observe(world: &World, found: &SimulatedDeployment, request: &ObserveRequest)
     let pair = world.pair_of(request);
     let deployment = Deployment {
         target: target.clone(),
-        size: found.size(),
-        heading: found.heading(),
+        size: as_configured(found.size(), entry, ownership),
+        heading: as_configured(found.heading(), entry, ownership),
         lifecycle,
         status,
         last_change: found.last_change,
         bounds: found.bounds.or_else(|| native::bounds(native)),
-        fixed: configuration::why_fixed(&endpoint, variant)
-            .map(|why| (Axis::Shape, why))
-            .into_iter()
-            .collect(),
+        fixed: variant::fixed(ownership, details, variant),
         owners: native::owners(native, &endpoint.tags, variant),
         pauses: native::pauses(native),
         tags: tags::own(&all_tags, Some(variant)),
         readings: readings(found, request),
         infeasible: notes::infeasible(&endpoint.tags, variant, settled),
-        floor: configuration::floor(&endpoint, endpoint_name, variant).map(str::to_owned),
+        floor: details
+            .and_then(|details| configuration::floor(details, endpoint_name, variant))
+            .map(str::to_owned),
         alarm: world.observed_firing(request.alarm),
         pair: pair.as_ref().map(|(alarm, _)| alarm.clone()),
         duplicates: Vec::new(),
@@ -137,9 +139,16 @@ fn observe(world: &World, found: &SimulatedDeployment, request: &ObserveRequest)
         arn: endpoint.arn.clone(),
         created: None,
         pair: pair.filter(|(alarm, _)| alarm.ours).map(|(_, definition)| definition),
-        endpoint: Some(Box::new(endpoint)),
+        endpoint: details.cloned().map(Box::new),
     };
     Observation { deployment, facts: Facts::Aws(facts) }
+}
+
+/// A size as SageMaker reports it: a variant whose entry has no type has none, and a serverless one no instances.
+fn as_configured(size: Size, entry: Option<&Value>, ownership: variant::CountOwnership) -> Size {
+    let has_no_type = entry.is_some_and(|entry| entry.get("InstanceType").is_none_or(Value::is_null));
+    let shape = if has_no_type { NO_SHAPE.to_owned() } else { size.shape };
+    Size { instances: ownership.instances.map_or(0, |_| size.instances), shape, ..size }
 }
 
 /// Makes the pending configurations active that are due by now.

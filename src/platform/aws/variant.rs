@@ -23,10 +23,12 @@ use crate::target::TargetId;
 
 pub mod configuration;
 mod endpoint;
+mod fixed;
 pub mod native;
 pub mod notes;
 
 pub use endpoint::{Endpoint, NativeScaling};
+pub use fixed::{CountOwnership, fixed};
 use notes::TypeChange;
 
 /// The row of this kind of target.

@@ -186,6 +186,9 @@ pub fn floor<'a>(endpoint: &'a Endpoint, endpoint_name: &str, variant: &str) -> 
     deployed.map(String::as_str).or_else(|| shape_of(&endpoint.configuration, variant))
 }
 
+/// The placeholder for the type of a variant without one. The axes of such a variant are fixed.
+pub const NO_SHAPE: &str = "none";
+
 /// A production variant's entry in a configuration.
 pub fn find<'a>(document: &'a Value, variant: &str) -> Option<&'a Value> {
     listed(document, "ProductionVariants").iter().find(|entry| is_named(entry, variant))
@@ -207,24 +210,37 @@ pub fn why_fixed(endpoint: &Endpoint, variant: &str) -> Option<String> {
         return Some("the endpoint, or its configuration, has no room for another tag".to_owned());
     }
     let entry = find(document, variant)?;
-    let has = |member: &str| entry.get(member).is_some_and(|value| !value.is_null());
-    let managed = entry.pointer("/ManagedInstanceScaling/Status").and_then(Value::as_str);
-    let why = if has("ServerlessConfig") {
+    let why = if has(entry, "ServerlessConfig") {
         "the variant is serverless"
-    } else if !listed(entry, "InstancePools").is_empty() {
+    } else if !pools(entry).is_empty() {
         "its instance pools name its types"
-    } else if managed == Some("ENABLED") {
+    } else if enables_managed_scaling(entry) {
         "its managed instance scaling owns its instances"
-    } else if !has("ModelName") {
+    } else if !has(entry, "ModelName") {
         "it hosts inference components, which are scaled by their copies"
     } else if !listed(document, "ShadowProductionVariants").is_empty() {
         "a shadow variant is being compared with it on this type"
-    } else if !has("InstanceType") {
+    } else if !has(entry, "InstanceType") {
         "SageMaker tells no type for it"
     } else {
         return None;
     };
     Some(why.to_owned())
+}
+
+/// Whether a variant's entry has a member that is not null.
+pub(super) fn has(entry: &Value, member: &str) -> bool {
+    entry.get(member).is_some_and(|value| !value.is_null())
+}
+
+/// The instance pools of a variant's entry.
+pub(super) fn pools(entry: &Value) -> &[Value] {
+    listed(entry, "InstancePools")
+}
+
+/// Whether a variant's entry enables SageMaker's managed instance scaling.
+pub(super) fn enables_managed_scaling(entry: &Value) -> bool {
+    entry.pointer("/ManagedInstanceScaling/Status").and_then(Value::as_str) == Some("ENABLED")
 }
 
 fn listed<'a>(document: &'a Value, member: &str) -> &'a [Value] {
