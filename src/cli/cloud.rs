@@ -37,6 +37,11 @@ pub(super) enum CloudClient {
 }
 
 impl CloudClient {
+    /// Whether it is the simulated cloud.
+    pub(super) fn is_simulated(&self) -> bool {
+        matches!(self, Self::Simulated(_))
+    }
+
     pub(super) fn as_client(&self) -> &dyn Client {
         match self {
             Self::Simulated(simulated) => simulated.as_ref(),

@@ -63,11 +63,15 @@ impl ExplainOptions {
         let answer = wait(handle(&body, client.as_client(), &policy.clone().observing(), now))??;
         let text = match self.format {
             Format::Json => format!("{:#}\n", with_costs(&answer, &policy)),
+            Format::Text if client.is_simulated() => text(&answer, &policy, now) + SIMULATED,
             Format::Text => text(&answer, &policy, now),
         };
         Ok(CommandOutput { text, exit_code: exit_code(&answer) })
     }
 }
+
+/// The last line of what was explained on the simulated cloud.
+const SIMULATED: &str = "\nThe cloud is simulated: no real deployment was read.\n";
 
 /// The usual reply, with the cost of each deployment.
 fn with_costs(answer: &Answer, policy: &Policy) -> Value {
@@ -101,13 +105,14 @@ fn text(answer: &Answer, policy: &Policy, now: Timestamp) -> String {
     let mut text = paragraphs.collect::<Vec<_>>().join("\n");
     // Writing to a string cannot fail.
     if let Some(error) = &answer.error {
-        let _ = writeln!(text, "The alarms that fire cannot be asked for: {error}.");
+        let _ =
+            writeln!(text, "The alarms that fire cannot be asked for: {}.", text::plain(&error.to_string()));
     }
     if answer.outcomes.is_empty() && answer.rejected.is_empty() && answer.error.is_none() {
         text.push_str("No alarm fires that would be answered now, and no pair needs repair.\n");
     }
     for error in &answer.rejected {
-        let _ = writeln!(text, "\nOne record cannot be read: {error}.");
+        let _ = writeln!(text, "\nOne record cannot be read: {}.", text::plain(&error.to_string()));
     }
     text
 }
@@ -176,7 +181,8 @@ fn conclusion(outcome: &Outcome, policy: &Policy, evaluation: Option<&Evaluation
     let notices = outcome.notices.iter().map(|CallRecord { call, .. }| {
         format!("Afterwards, {} (needs {}): {call}.", call.operation(), permission(call))
     });
-    iter::once(decision).chain(cost).chain([heading]).chain(calls).chain(notices).collect()
+    let notes = outcome.notes.iter().map(|note| format!("Note: {note}."));
+    iter::once(decision).chain(cost).chain([heading]).chain(calls).chain(notices).chain(notes).collect()
 }
 
 /// What the caller must be allowed to do, as words.

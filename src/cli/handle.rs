@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use stepladder::handle::handle;
 use stepladder::outcome::{Answer, Ending, Outcome};
 use stepladder::report;
+use stepladder::text::plain;
 
 use super::cloud::CloudOption;
 use super::{CommandError, CommandOutput, Format, PolicyOption, parse_time, read_event, wait, wall_clock};
@@ -55,30 +56,34 @@ impl HandleOptions {
         if self.save {
             self.cloud.save(&client)?;
         }
-        Ok(output(&answer, self.format))
+        Ok(output(&answer, self.format, client.is_simulated()))
     }
 }
 
-fn output(answer: &Answer, format: Format) -> CommandOutput {
+fn output(answer: &Answer, format: Format, is_simulated: bool) -> CommandOutput {
     let text = match format {
         Format::Json => format!("{:#}\n", report::reply(answer)),
+        Format::Text if is_simulated => text(answer) + SIMULATED,
         Format::Text => text(answer),
     };
     CommandOutput { text, exit_code: exit_code(answer) }
 }
 
+/// The last line of what was answered on the simulated cloud, where "done" and "applied" mean no real deployment.
+const SIMULATED: &str = "  cloud     simulated: nothing real was changed\n";
+
 pub(super) fn text(answer: &Answer) -> String {
     let mut text = answer.outcomes.iter().map(report::text).collect::<Vec<_>>().join("\n");
     if let Some(error) = &answer.error {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "not asked for: {error}");
+        let _ = writeln!(text, "not asked for: {}", plain(&error.to_string()));
     }
     if answer.outcomes.is_empty() && answer.error.is_none() && answer.rejected.is_empty() {
         text.push_str("  nothing is due\n");
     }
     for error in &answer.rejected {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "not read: {error}");
+        let _ = writeln!(text, "not read: {}", plain(&error.to_string()));
     }
     text
 }

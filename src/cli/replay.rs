@@ -46,7 +46,7 @@ impl ReplayOptions {
             let output = match read_event(path) {
                 Ok(body) => replay(&body, &simulated, &policy)?,
                 Err(error) => CommandOutput {
-                    text: format!("  not read: {}\n", error.message),
+                    text: format!("  not read: {}\n", plain(&error.message)),
                     exit_code: error.exit_code,
                 },
             };
@@ -68,7 +68,12 @@ impl ReplayOptions {
 fn replay(body: &[u8], simulated: &SimulatedCloud, policy: &Policy) -> Result<CommandOutput, CommandError> {
     let event = match source::parse(body) {
         Ok(event) => event,
-        Err(error) => return Ok(CommandOutput { text: format!("  not read: {error}\n"), exit_code: 2 }),
+        Err(error) => {
+            return Ok(CommandOutput {
+                text: format!("  not read: {}\n", plain(&error.to_string())),
+                exit_code: 2,
+            });
+        }
     };
     let now = arrival(&event, simulated);
     simulated.advance(now);
