@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::decide::{Check, Decision, DecisionTrace, Evaluation, Hold};
+use crate::decide::{Decision, DecisionTrace, Evaluation, Hold};
 use crate::outcome::{CallRecord, Ending, Outcome, Status, is_resize_done};
 use crate::plan::Plan;
 use crate::platform::{Call, Client, Error, Observation};
@@ -111,6 +111,6 @@ fn ending(decision: &Decision, calls: &[CallRecord], error: Option<&Error>) -> E
 /// Turns the update API's refusal "in progress" into a hold: somebody else changed the deployment first, which is no
 /// failure.
 fn hold_as_busy(trace: &mut DecisionTrace, message: String) {
-    trace.checks.push(Check { guard: "busy", blocked: true, input: message.clone() });
-    trace.decision = Decision::Hold(Hold::Busy { status: message });
+    let checks = std::mem::take(&mut trace.checks);
+    *trace = DecisionTrace::held_by(Hold::Busy { status: message.clone() }, message, checks);
 }

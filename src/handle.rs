@@ -138,7 +138,7 @@ impl Flow<'_> {
             // The resize observed and repaired this pair as well.
             (Some(_), _) if active.is_quiet_pair() => None,
             (Some(by), _) => {
-                let trace = DecisionTrace::superseded(alarm, by);
+                let trace = DecisionTrace::superseded(alarm, target, self.policy, by);
                 Some(Outcome::without_observation(alarm, Some(target), trace))
             }
             (None, Some(pair)) => self.reconcile_pair(active, pair, target).await,

@@ -101,7 +101,7 @@ impl Outcome {
 
     /// The outcome where the observation fails.
     pub fn not_observed(evaluation: &Evaluation, error: Error) -> Self {
-        let trace = DecisionTrace::hold(Hold::NotObserved, evaluation.checks.clone());
+        let trace = DecisionTrace::held_by(Hold::NotObserved, error.to_string(), evaluation.checks.clone());
         let held = Self::without_observation(evaluation.alarm, Some(evaluation.target), trace);
         Self { error: Some(error), result: Ending::Failed, ..held }
     }
@@ -122,9 +122,10 @@ impl Outcome {
         would || self.resized()
     }
 
-    /// Whether a resize was decided and something failed.
+    /// Whether a resize was decided and something failed, or nobody knows what would have been decided.
     pub fn failed_to_resize(&self) -> bool {
-        self.result == Ending::Failed && matches!(self.decision, Decision::Resize { .. })
+        let may_resize = matches!(self.decision, Decision::Resize { .. } | Decision::Hold(Hold::NotObserved));
+        self.result == Ending::Failed && may_resize
     }
 
     /// Whether the deployment needs the requested change and does not get it.

@@ -100,7 +100,8 @@ pub fn after_rejection(evaluation: &Evaluation, rejected: &RejectedChange, polic
 pub fn delete_orphan(evaluation: &Evaluation, pair: &ObservedAlarm, checks: Vec<Check>) -> Plan {
     let target = target::of(evaluation.target.kind());
     let calls = target.and_then(|target| target.pair.delete(pair, None)).into_iter().collect();
-    Plan { calls, ..Plan::without_calls(DecisionTrace::hold(Hold::TargetGone, checks)) }
+    let trace = DecisionTrace::held_by(Hold::TargetGone, evaluation.target.as_str(), checks);
+    Plan { calls, ..Plan::without_calls(trace) }
 }
 
 /// Everything that a plan depends on.

@@ -265,7 +265,8 @@ pub struct OutcomeMetrics {
 /// The metrics of an outcome. An alarm that a tick found sent no notification, so it has no delay to measure.
 pub fn metrics(outcome: &Outcome, now: Timestamp) -> OutcomeMetrics {
     let notified = outcome.resized() && outcome.alarm.source != ASKED_FOR;
-    let seconds = |at: Timestamp| now.duration_since(at).as_secs_f64();
+    // A clock that is ahead of ours reports an alarm of the future: no time has passed since.
+    let seconds = |at: Timestamp| now.duration_since(at).as_secs_f64().max(0.0);
     let reason = match (&outcome.error, &outcome.decision) {
         (Some(error), _) => error.kind(),
         (None, Decision::Resize { .. }) => "resize",

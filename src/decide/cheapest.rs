@@ -16,48 +16,89 @@ use super::{Context, Hold, SizeChange, guards, limits};
 
 mod search;
 
-pub use search::{Candidate, Candidates, Demand, next_axis};
+pub use search::{Candidate, Candidates, Demand, next_axis, next_candidate};
 
 /// Runs the guards of a rule that looks for the cheapest size, in this order.
 pub(super) fn size_change(context: &mut Context) -> Result<SizeChange, Hold> {
-    if !can_change(context, Axis::Instances) {
-        guards::not_resizable(context, Axis::Instances)?;
-        guards::owned_elsewhere(context, Axis::Instances)?;
+    guards::not_resizable(context, Axis::Instances)?;
+    guards::owned_elsewhere(context, Axis::Instances)?;
+    if let Some(floor) = floor_without_load(context) {
+        return change_to_floor(context, floor);
     }
-    let observed = &context.observed.size;
     let demand = no_data(context)?;
-    let ladder = unlisted_shape(context, &observed.rung())?;
+    let observed = &context.observed.size;
+    let ladder = match context.policy.ladders.holding(&observed.rung()) {
+        Some(ladder) => ladder,
+        None => unlisted_shape(context, &observed.rung())?,
+    };
     let candidates = candidates(context, observed, &ladder);
-    let desired = candidates.cheapest(demand).ok_or_else(|| Hold::NotResizable {
-        axis: Axis::Shape,
-        why: format!("no rung of ladder `{}` has a price", ladder.name),
-    })?;
-    on_target(context, &candidates, desired)?;
-    let axis = next_axis(candidates.current, desired).unwrap_or(Axis::Instances);
-    let direction = direction(&candidates, desired, axis);
+    let choice = choice(context, &candidates, demand)?;
+    let goal = choice.goal;
+    on_target(context, &candidates, goal)?;
+    let axis = next_axis(candidates.current, goal).unwrap_or(Axis::Instances);
+    let direction = direction(&candidates, goal, axis);
     limits::paused(context, axis, direction)?;
     limits::cooling_down(context, direction)?;
     limits::too_many_changes(context)?;
-    let to = match axis {
-        Axis::Shape => shape_in_budget(context, direction, ladder.rungs.get(desired.rung))?,
-        Axis::Instances | Axis::Bandwidth => count_in_budget(context, direction, desired.instances)?,
-    };
+    unlisted_shape(context, &observed.rung())?;
+    let to = candidates.size(observed, next_candidate(candidates.current, goal));
+    if choice.can_be_paid {
+        limits::over_budget_at(context, direction, &to)?;
+    } else {
+        let goal = candidates.size(observed, goal);
+        limits::over_budget_on_the_way(context, [&to, &goal])?;
+    }
     Ok(SizeChange { axis, direction, to })
 }
 
-/// The observed count on another rung, where the budget allows it.
-fn shape_in_budget(context: &mut Context, direction: Direction, rung: Option<&Rung>) -> Result<Size, Hold> {
-    let observed = &context.observed.size;
-    let to = rung.map_or_else(|| observed.clone(), |rung| observed.on_rung(&rung.shape));
-    limits::over_budget_at(context, direction, &to)?;
-    Ok(to)
+/// The size to reach, and whether it can be paid.
+struct Choice {
+    goal: Candidate,
+    can_be_paid: bool,
 }
 
-/// The observed shape with another count, as far as the budget allows it.
-fn count_in_budget(context: &mut Context, direction: Direction, desired: u32) -> Result<Size, Hold> {
+/// The best size that can be paid. Where that is the current one, and only the budget excludes a better one, the goal is
+/// the better one, so that the record shows what it would cost.
+fn choice(context: &mut Context, candidates: &Candidates, demand: Demand) -> Result<Choice, Hold> {
+    let Some(payable) = candidates.cheapest(demand) else {
+        let why = format!("no rung of ladder `{}` has a price", candidates.ladder.name);
+        let hold = Hold::NotResizable { axis: Axis::Shape, why };
+        return context.check_result("not_resizable", "no prices", Err(hold));
+    };
+    if payable != candidates.current && !is_against_alarm(context, candidates, payable) {
+        return Ok(Choice { goal: payable, can_be_paid: true });
+    }
+    let without_budget = Candidates { max_hourly_cost: None, ..candidates.clone() };
+    let wanted = without_budget.cheapest(demand).unwrap_or(payable);
+    Ok(Choice { goal: wanted, can_be_paid: wanted == payable })
+}
+
+/// Whether an alarm that requests more would get no more of either resource.
+fn is_against_alarm(context: &Context, candidates: &Candidates, candidate: Candidate) -> bool {
+    let [now, then] =
+        [candidates.current, candidate].map(|candidate| Offer::of(candidate, candidates.ladder));
+    let requests_more = context.evaluation.alarm_direction() == Some(Direction::Up);
+    requests_more && then.vcpus <= now.vcpus && then.memory_gib <= now.memory_gib
+}
+
+/// The floor, where fewer instances run, the alarm requests more, and the load is unknown: without any instance nothing
+/// is measured.
+fn floor_without_load(context: &Context) -> Option<u32> {
+    let is_unknown = context.observed.size.instances == 0 || demand(context).is_err();
+    context.missing_to_floor().filter(|_| is_unknown)
+}
+
+/// The change of the count to its floor, on the shape that exists.
+fn change_to_floor(context: &mut Context, floor: u32) -> Result<SizeChange, Hold> {
+    let (axis, direction) = (Axis::Instances, Direction::Up);
+    context.check("on_target", "fewer instances than the floor", None)?;
+    limits::paused(context, axis, direction)?;
+    limits::cooling_down(context, direction)?;
+    limits::too_many_changes(context)?;
     let observed = &context.observed.size;
-    let desired = DesiredSize::Number { axis: Axis::Instances, current: observed.instances, desired };
-    Ok(limits::over_budget(context, direction, desired)?.applied_to(observed))
+    let desired = DesiredSize::Number { axis, current: observed.instances, desired: floor };
+    let to = limits::over_budget(context, direction, desired)?.applied_to(observed);
+    Ok(SizeChange { axis, direction, to })
 }
 
 /// Whether an axis can be changed: the platform allows it, and no other autoscaler keeps it.
@@ -77,6 +118,8 @@ fn candidates<'l>(context: &Context, size: &Size, ladder: &'l Ladder) -> Candida
         bounds: context.instance_bounds(),
         current: Candidate { rung, instances: size.instances },
         min_savings: context.settings().min_savings,
+        max_hourly_cost: context.settings().max_hourly_cost,
+        allows_cost_surge: context.settings().allow_cost_surge,
     }
 }
 
@@ -88,26 +131,36 @@ fn usable_share(context: &Context, metric: &str) -> f64 {
     (1.0 - settings.headroom).min(below_threshold)
 }
 
-/// The load on virtual CPUs and memory must both be known: they give the demand, headroom included.
+/// The load on virtual CPUs and memory must both be known: they give the demand.
 fn no_data(context: &mut Context) -> Result<Demand, Hold> {
-    let [cpu, memory] = context.target.map_or([""; 2], |target| target.utilization);
-    let utilization = utilization(context, cpu).and_then(|used| Ok([used, utilization(context, memory)?]));
-    let input = match &utilization {
-        Ok(percent) => {
-            let [vcpus, memory_gib] = percent.map(round);
-            format!("{cpu} at {vcpus}, {memory} at {memory_gib}")
+    let input = match load(context) {
+        Ok([cpu, memory]) => {
+            format!("{} at {}, {} at {}", cpu.metric, round(cpu.value), memory.metric, round(memory.value))
         }
         Err(_) => "not both of cores and memory".to_owned(),
     };
-    let [vcpu_percent, memory_percent] = context.check_result("no_data", input, utilization)?;
+    let demand = demand(context);
+    context.check_result("no_data", input, demand)
+}
+
+/// What the size must carry, headroom included.
+fn demand(context: &Context) -> Result<Demand, Hold> {
+    let [cpu, memory] = load(context)?;
     let rung = context.observed_rung();
     let offered = |resource: Resource| rung.as_ref().map_or(0.0, |rung| resource.offered(rung));
-    let usable = usable_share(context, cpu);
+    let usable = usable_share(context, cpu.metric);
     let instances = f64::from(context.observed.size.instances);
     Ok(Demand {
-        vcpus: vcpu_percent / 100.0 * offered(Resource::Cpu) * instances / usable,
-        memory_gib: memory_percent / 100.0 * offered(Resource::Memory) / usable,
+        vcpus: cpu.value / 100.0 * offered(Resource::Cpu) * instances / usable,
+        memory_gib: memory.value / 100.0 * offered(Resource::Memory) / usable,
     })
+}
+
+/// The load on virtual CPUs and on memory, in percent of the capacity.
+fn load<'a>(context: &Context<'a>) -> Result<[Reading<'a>; 2], Hold> {
+    let [cpu, memory] = context.target.map_or([""; 2], |target| target.utilization);
+    let reading = |metric| utilization(context, metric).map(|value| Reading { metric, value });
+    Ok([reading(cpu)?, reading(memory)?])
 }
 
 /// A metric in percent of the capacity that exists; its own value where the capacity is unknown.
@@ -147,7 +200,7 @@ fn on_target(context: &mut Context, candidates: &Candidates, desired: Candidate)
     let [now, then] = [candidates.current, desired].map(|candidate| Offer::of(candidate, candidates.ladder));
     let why = match context.evaluation.alarm_direction() {
         _ if desired == candidates.current => Some("no other size carries as much of the load for less"),
-        Some(Direction::Up) if then.vcpus <= now.vcpus && then.memory_gib <= now.memory_gib => {
+        Some(Direction::Up) if is_against_alarm(context, candidates, desired) => {
             Some("the alarm asks for more, and what it measures is carried by less")
         }
         Some(Direction::Down) if then.cost > now.cost + COST_NOISE => {

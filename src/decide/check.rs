@@ -1,7 +1,9 @@
 //! Records how a decision came about: every check, in order.
 
 use crate::alarm::Alarm;
+use crate::policy::Policy;
 use crate::size::{Direction, Size};
+use crate::target::TargetId;
 
 use super::{Decision, Hold, SizeChange, precheck};
 
@@ -39,11 +41,20 @@ impl DecisionTrace {
         Self { decision: Decision::Resize { axis, from, to }, checks, direction: Some(direction) }
     }
 
-    /// The hold of an alarm whose deployment another alarm of the same event already changes.
-    pub fn superseded(alarm: &Alarm, by: &str) -> Self {
+    /// The hold for a reason that came up outside the guards. The checks that passed before it stay; the reason itself
+    /// is the last one, and the only one that blocks.
+    pub(crate) fn held_by(hold: Hold, input: impl Into<String>, mut checks: Vec<Check>) -> Self {
+        checks.retain(|check| !check.blocked);
+        record(&mut checks, Check { guard: hold.reason(), blocked: true, input: input.into() });
+        Self::hold(hold, checks)
+    }
+
+    /// The hold of an alarm whose deployment another alarm of the same event already changes. A reason that the alarm
+    /// itself gives comes first: an alarm that nobody would answer is not waiting for another one.
+    pub fn superseded(alarm: &Alarm, target: &TargetId, policy: &Policy, by: &str) -> Self {
         let mut checks = Checks::default();
-        let Err(hold) =
-            precheck::not_firing(&mut checks, alarm).and_then(|()| precheck::superseded(&mut checks, by));
+        let Err(hold) = precheck::run(&mut checks, alarm, target, policy)
+            .and_then(|_| precheck::superseded(&mut checks, by));
         Self::hold(hold, checks.into_vec())
     }
 
@@ -63,6 +74,23 @@ impl DecisionTrace {
             }
             (Decision::Resize { .. }, None) | (Decision::Hold(_), _) => None,
         }
+    }
+}
+
+/// Adds a check to a list in which each guard has one. A guard that is asked again keeps its place. Where it blocks, it
+/// ends the list there: what came after it was asked for a change that is not made.
+fn record(checks: &mut Vec<Check>, check: Check) {
+    match checks.iter().position(|earlier| earlier.guard == check.guard) {
+        Some(place) if check.blocked => {
+            checks.truncate(place);
+            checks.push(check);
+        }
+        Some(place) => {
+            if let Some(earlier) = checks.get_mut(place) {
+                *earlier = check;
+            }
+        }
+        None => checks.push(check),
     }
 }
 
@@ -88,7 +116,7 @@ impl Checks {
         input: impl Into<String>,
         result: Result<T, Hold>,
     ) -> Result<T, Hold> {
-        self.0.push(Check { guard, blocked: result.is_err(), input: input.into() });
+        record(&mut self.0, Check { guard, blocked: result.is_err(), input: input.into() });
         result
     }
 

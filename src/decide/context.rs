@@ -32,6 +32,11 @@ impl<'a> Context<'a> {
         Self { evaluation, observed, policy, target, checks: Checks::default() }
     }
 
+    /// The same context without any check, to try what a policy would propose.
+    pub(super) fn without_checks(&self) -> Self {
+        Self::new(self.evaluation, self.observed, self.policy)
+    }
+
     /// Records a check that blocks if there is a hold.
     pub(super) fn check(
         &mut self,
@@ -75,6 +80,16 @@ impl<'a> Context<'a> {
     /// The bounds of the count: the policy's, intersected with the platform's own.
     pub(super) fn instance_bounds(&self) -> Bounds {
         self.settings().instances.intersect(self.observed.bounds)
+    }
+
+    /// The floor of the count, where fewer instances run and the alarm requests more.
+    pub(super) fn missing_to_floor(&self) -> Option<u32> {
+        let Bounds { min, max } = self.instance_bounds();
+        let directions = [self.evaluation.matched.direction(), self.evaluation.alarm_direction()];
+        let requests_more = directions.contains(&Some(Direction::Up));
+        let requests_less = directions.contains(&Some(Direction::Down));
+        let is_missing = self.observed.size.instances < min && min <= max;
+        (is_missing && requests_more && !requests_less).then_some(min)
     }
 
     /// The count at which the paired alarm has nothing left to remove: the lowest floor of any schedule. A floor that

@@ -87,8 +87,8 @@ fn instances<'a>(context: &mut Context<'a>, proposal: &Proposal) -> Result<Desir
 
 /// A step doubles or halves the bandwidth: an alarm on a percentage does not report what the load needs.
 fn bandwidth<'a>(context: &mut Context<'a>, proposal: &Proposal) -> Result<DesiredSize<'a>, Hold> {
-    let unknown = || Hold::NotResizable { axis: Axis::Bandwidth, why: "it reports none".to_owned() };
-    let current = context.observed.size.bandwidth_mbps.ok_or_else(unknown)?;
+    // A deployment that reports none is not resizable, which was checked before.
+    let current = context.observed.size.bandwidth_mbps.unwrap_or_default();
     let wanted = match (proposal.magnitude, proposal.direction) {
         (Magnitude::By(doublings), Direction::Up) => current.saturating_mul(2_u32.saturating_pow(doublings)),
         (Magnitude::By(halvings), Direction::Down) => current.div_ceil(2_u32.saturating_pow(halvings)),

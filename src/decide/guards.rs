@@ -69,11 +69,15 @@ fn evidence_start(context: &Context) -> Option<Timestamp> {
 
 /// The deployment must have the axis, and the platform must be able to change it.
 pub(super) fn not_resizable(context: &mut Context, axis: Axis) -> Result<(), Hold> {
+    let observed = context.observed;
     let has_axis = context.target.is_some_and(|target| target.axes.contains(&axis));
-    let why = if has_axis {
-        context.observed.fixed.get(&axis).cloned()
-    } else {
+    let is_unknown = axis == Axis::Bandwidth && observed.size.bandwidth_mbps.is_none();
+    let why = if !has_axis {
         Some("deployments of this kind have none".to_owned())
+    } else if is_unknown && !observed.fixed.contains_key(&axis) {
+        Some("it reports none".to_owned())
+    } else {
+        observed.fixed.get(&axis).cloned()
     };
     let input = why.clone().unwrap_or_else(|| axis.to_string());
     context.check("not_resizable", input, why.map(|why| Hold::NotResizable { axis, why }))

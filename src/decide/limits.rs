@@ -203,6 +203,14 @@ pub(super) fn over_budget_at(context: &mut Context, direction: Direction, to: &S
     }
 }
 
+/// The dearest of several sizes on the way to one must stay within the policy's cost per hour.
+pub(super) fn over_budget_on_the_way(context: &mut Context, sizes: [&Size; 2]) -> Result<(), Hold> {
+    let Some(most) = context.settings().max_hourly_cost else { return Ok(()) };
+    let costs = sizes.map(|size| context.policy.ladders.cost(size));
+    let dearest = costs.into_iter().flatten().max_by(f64::total_cmp);
+    cost_within(context, dearest, most)
+}
+
 /// Holds as `over_budget` where a cost is unknown or above the most that the policy allows, in US dollars per hour.
 fn cost_within(context: &mut Context, cost: Option<f64>, most: f64) -> Result<(), Hold> {
     let input = match cost {

@@ -39,7 +39,8 @@ pub fn scales_up(alarm: &Alarm, policy: &Policy) -> bool {
     alarm.targets.iter().filter_map(|target| policy.rule_for(&alarm.name, target)).any(scales_up)
 }
 
-fn run<'a>(
+/// Runs the guards in order, and records each.
+pub(super) fn run<'a>(
     checks: &mut Checks,
     alarm: &Alarm,
     target: &TargetId,

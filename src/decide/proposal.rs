@@ -39,12 +39,9 @@ struct Breach {
 
 /// The proposal of the rule's scaling policy. Holds as `no_data` or `on_target`.
 pub(super) fn propose(context: &mut Context) -> Result<Proposal, Hold> {
-    let proposal = match context.evaluation.matched.scaling_policy() {
-        ScalingPolicy::Step(step) => with_the_comparison(context, by_step(context, *step))?,
-        ScalingPolicy::Steps(steps) => by_step_adjustment(context, steps)?,
-        ScalingPolicy::Track(target) => by_target_tracking(context, *target)?,
-        // `cheapest` decides these over both axes.
-        ScalingPolicy::Cheapest => by_step(context, 0),
+    let proposal = match to_floor(context) {
+        Some(to_floor) => at_least(context, to_floor)?,
+        None => by_scaling_policy(context)?,
     };
     no_data(context, proposal.direction)?;
     Ok(proposal)
@@ -62,6 +59,32 @@ fn with_the_comparison(context: &mut Context, proposal: Proposal) -> Result<Prop
         "the alarm fires {side} its threshold, where the rule would {wants}; only a rule with `steps` may do that"
     );
     context.check("on_target", format!("fires {side} its threshold"), Some(on_target(why)))?;
+    Ok(proposal)
+}
+
+fn by_scaling_policy(context: &mut Context) -> Result<Proposal, Hold> {
+    match context.evaluation.matched.scaling_policy() {
+        ScalingPolicy::Step(step) => with_the_comparison(context, by_step(context, *step)),
+        ScalingPolicy::Steps(steps) => by_step_adjustment(context, steps),
+        ScalingPolicy::Track(target) => by_target_tracking(context, *target),
+        // `cheapest` decides these over both axes.
+        ScalingPolicy::Cheapest => Ok(by_step(context, 0)),
+    }
+}
+
+/// The change to the floor, where the count is below it and the alarm requests more. The load on each instance does not
+/// show what is needed there: without any instance nothing is measured, and zero times any factor is zero.
+fn to_floor(context: &Context) -> Option<Proposal> {
+    let (axis, direction) = (context.rule().axis, Direction::Up);
+    let floor = context.missing_to_floor().filter(|_| axis == Axis::Instances)?;
+    Some(Proposal { axis, direction, magnitude: Magnitude::Exactly(floor) })
+}
+
+/// What the scaling policy proposes, where that adds something; otherwise the change to the floor.
+fn at_least(context: &mut Context, to_floor: Proposal) -> Result<Proposal, Hold> {
+    let proposed = by_scaling_policy(&mut context.without_checks()).ok();
+    let proposal = proposed.filter(|proposal| proposal.direction == Direction::Up).unwrap_or(to_floor);
+    context.check("on_target", "fewer instances than the floor", None)?;
     Ok(proposal)
 }
 
@@ -155,7 +178,10 @@ fn adjusted_by(
 fn by_target_tracking(context: &mut Context, target: f64) -> Result<Proposal, Hold> {
     let reading = utilization(context)?;
     let Reading { metric, value } = reading;
-    let proposal = toward_target(context, metric, value / target)?;
+    let proposal = match toward_target(context, metric, value / target) {
+        Ok(proposal) => proposal,
+        Err(hold) => return context.check_result("not_resizable", metric, Err(hold)),
+    };
     let direction = context.evaluation.alarm_direction();
     let allowed = |proposal: &Proposal| direction.is_none_or(|direction| direction == proposal.direction);
     let proposal = proposal.filter(allowed).ok_or_else(|| {

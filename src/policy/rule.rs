@@ -286,8 +286,11 @@ impl RuleText {
 
     /// Refuses a setting that only the cheapest size uses.
     fn check_used(&self, settings: &Settings) -> Result<(), Fault> {
-        let of_cheapest =
-            [("headroom", settings.headroom.is_some()), ("min_savings", settings.min_savings.is_some())];
+        let of_cheapest = [
+            ("headroom", settings.headroom.is_some()),
+            ("min_savings", settings.min_savings.is_some()),
+            ("allow_cost_surge", settings.allow_cost_surge.is_some()),
+        ];
         let unused = of_cheapest.into_iter().find(|(_, is_set)| *is_set && self.axis != AxisText::Cheapest);
         let Some((key, _)) = unused else { return Ok(()) };
         Err(Fault::of(key, format!("`{key}` does nothing: expected `axis = \"cheapest\"` beside it")))

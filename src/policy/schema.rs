@@ -197,6 +197,7 @@ mod tests {
                 value.as_i64().is_some_and(|it| it >= schema["minimum"].as_i64().unwrap_or(i64::MIN))
             }
             "number" => value.is_number(),
+            "boolean" => value.is_boolean(),
             other => panic!("the schema has a type `{other}` that is not looked at here"),
         };
         let word = schema["enum"].as_array().is_none_or(|words| words.contains(value))

@@ -72,6 +72,8 @@ pub struct EffectiveSettings {
     pub headroom: f64,
     /// What another shape must save in an hour to be worth the change, in US dollars.
     pub min_savings: f64,
+    /// Whether a size on the way to the cheapest one may cost more than both of them.
+    pub allow_cost_surge: bool,
     /// What the deployment may cost in an hour, in US dollars of the ladder's prices.
     pub max_hourly_cost: Option<f64>,
     /// How many changes one hour may have.
@@ -93,6 +95,7 @@ impl Default for EffectiveSettings {
             scale_up_threshold: None,
             headroom: DEFAULT_HEADROOM,
             min_savings: 0.0,
+            allow_cost_surge: false,
             max_hourly_cost: None,
             max_changes_per_hour: None,
             mode: None,
@@ -157,6 +160,8 @@ pub struct Settings {
     pub headroom: Option<f64>,
     /// See [`EffectiveSettings::min_savings`].
     pub min_savings: Option<f64>,
+    /// See [`EffectiveSettings::allow_cost_surge`].
+    pub allow_cost_surge: Option<bool>,
     /// See [`EffectiveSettings::max_hourly_cost`].
     pub max_hourly_cost: Option<f64>,
     /// See [`EffectiveSettings::max_changes_per_hour`].
@@ -206,6 +211,7 @@ impl EffectiveSettings {
             "scale_up_threshold": scale_up_threshold => scale_up_threshold = Some(scale_up_threshold);
             "headroom": headroom => headroom = headroom;
             "min_savings": min_savings => min_savings = min_savings;
+            "allow_cost_surge": allow_cost_surge => allow_cost_surge = allow_cost_surge;
             "max_hourly_cost": max_hourly_cost => max_hourly_cost = Some(max_hourly_cost);
             "max_changes_per_hour": max_changes_per_hour => max_changes_per_hour = Some(max_changes_per_hour);
             "mode": mode => mode = Some(mode);
@@ -234,6 +240,7 @@ impl EffectiveSettings {
             ),
             ("headroom", percent(self.headroom)),
             ("min_savings", dollars(self.min_savings)),
+            ("allow_cost_surge", self.allow_cost_surge.to_string()),
             ("max_hourly_cost", maybe(self.max_hourly_cost.map(dollars), "none")),
             ("max_changes_per_hour", maybe(self.max_changes_per_hour.map(|most| most.to_string()), "none")),
             ("mode", maybe(self.mode.map(|mode| mode.to_string()), "that of the policy")),
@@ -274,6 +281,9 @@ macro_rules! with_settings {
             headroom: Option<crate::policy::settings::Percent>,
             /// With `axis = "cheapest"`, what another shape must save in an hour to be worth the change, in US dollars.
             min_savings: Option<f64>,
+            /// With `axis = "cheapest"`, whether a size on the way to a cheaper one may cost more for the minutes between
+            /// two updates, within `max_hourly_cost` (default: false).
+            allow_cost_surge: Option<bool>,
             /// What the deployment may cost in an hour, in US dollars of the ladder's prices.
             max_hourly_cost: Option<f64>,
             /// How many changes of the deployment one hour may have.
@@ -293,6 +303,7 @@ macro_rules! with_settings {
                     scale_up_threshold: self.scale_up_threshold,
                     headroom: self.headroom.as_ref(),
                     min_savings: self.min_savings,
+                    allow_cost_surge: self.allow_cost_surge,
                     max_hourly_cost: self.max_hourly_cost,
                     max_changes_per_hour: self.max_changes_per_hour,
                 }
@@ -343,6 +354,7 @@ pub(super) struct RawSettings<'a> {
     pub(super) scale_up_threshold: Option<f64>,
     pub(super) headroom: Option<&'a Percent>,
     pub(super) min_savings: Option<f64>,
+    pub(super) allow_cost_surge: Option<bool>,
     pub(super) max_hourly_cost: Option<f64>,
     pub(super) max_changes_per_hour: Option<u32>,
 }
@@ -369,6 +381,7 @@ impl RawSettings<'_> {
                 .note(positive("scale_up_threshold", self.scale_up_threshold))
                 .flatten(),
             headroom: faults.note(self.headroom.map(headroom).transpose()).flatten(),
+            allow_cost_surge: self.allow_cost_surge,
             min_savings: faults.note(self.min_savings.map(min_savings).transpose()).flatten(),
             max_hourly_cost: faults.note(positive("max_hourly_cost", self.max_hourly_cost)).flatten(),
             max_changes_per_hour: faults.note(self.max_changes_per_hour.map(most).transpose()).flatten(),
