@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed};
 use stepladder::alarm::Transition;
-use stepladder::decide::cheapest::{Candidate, Candidates, Demand, next_axis};
+use stepladder::decide::cheapest::{Candidate, Candidates, Demand, next_axis, next_candidate};
 use stepladder::decide::{Decision, DecisionTrace, Hold};
 use stepladder::ladder::{Ladder, Rung};
 use stepladder::size::{Axis, Bounds, Size};
@@ -264,6 +264,8 @@ fn nearest(choice: &Candidates, demand: Demand) -> Option<((f64, f64), f64)> {
         (choice.bounds.min..=choice.bounds.max).map(move |instances| Candidate { rung, instances })
     });
     let rated = places.map(|place| (carried(choice.ladder, place, demand), cost(choice.ladder, place)));
+    let now = carried(choice.ladder, choice.current, demand);
+    let rated = rated.filter(|(carried, _)| carried.0 >= now.0 && carried.1 >= now.1);
     rated.reduce(|best, next| {
         let better = next.0 > best.0 || (next.0 == best.0 && next.1 < best.1);
         if better { next } else { best }
@@ -272,6 +274,17 @@ fn nearest(choice: &Candidates, demand: Demand) -> Option<((f64, f64), f64)> {
 
 fn cost(ladder: &Ladder, place: Candidate) -> f64 {
     ladder.rungs[place.rung].price.unwrap() * f64::from(place.instances)
+}
+
+/// The cost, or nothing where the price is unknown.
+fn cost_of(ladder: &Ladder, place: Candidate) -> f64 {
+    ladder.rungs[place.rung].price.unwrap_or_default() * f64::from(place.instances)
+}
+
+/// What a place offers: cores of all instances, and memory of each.
+fn offers(ladder: &Ladder, place: Candidate) -> (u32, f64) {
+    let rung = &ladder.rungs[place.rung];
+    (rung.vcpus * place.instances, rung.memory_gib)
 }
 
 fn carries(ladder: &Ladder, place: Candidate, demand: Demand) -> bool {
@@ -294,6 +307,7 @@ proptest! {
         let min_savings = f64::from(churn) / 8.0;
         let choice = |min_savings| Candidates {
             ladder: &ladder, usable: usable[..rungs.len()].to_vec(), bounds: Bounds { min: 1, max }, current: now, min_savings,
+            max_hourly_cost: None, allows_cost_surge: true,
         };
         let found = choice(0.0).cheapest(demand);
         if let Some(best) = brute_force(&choice(0.0), demand) {
@@ -311,13 +325,15 @@ proptest! {
                 prop_assert!(without.is_none_or(|without| without - cost(&ladder, stays) > min_savings - 1e-5));
             }
         } else {
-            let found = found.map(|found| (carried(&ladder, found, demand), cost(&ladder, found)));
+            let rated = found.map(|found| (carried(&ladder, found, demand), cost_of(&ladder, found)));
             let nearest = nearest(&choice(0.0), demand);
-            let same = match (found, nearest) {
+            let same = match (rated, nearest) {
                 (Some((carried, cost)), Some((most, least))) => carried == most && (cost - least).abs() < 1e-5,
-                (found, nearest) => found.is_none() && nearest.is_none(),
+                // What carries less than the current size is no better: it stays.
+                (rated, None) => rated.is_none() || found == Some(now),
+                (None, Some(_)) => false,
             };
-            prop_assert!(same, "{found:?} instead of {nearest:?}");
+            prop_assert!(same, "{rated:?} instead of {nearest:?}");
         }
     }
 
@@ -352,12 +368,47 @@ proptest! {
         let choice = Candidates {
             ladder: &ladder, usable: vec![true; rungs.len()], bounds: Bounds { min: 1, max },
             current: Candidate { rung: now.0 % rungs.len(), instances: now.1 }, min_savings: 0.0,
+            max_hourly_cost: None, allows_cost_surge: true,
         };
         let demand = |vcpus: u32, memory_gib: u32| Demand { vcpus: f64::from(vcpus), memory_gib: f64::from(memory_gib) };
         let (less, more) = (demand(a.0.min(b.0), a.1.min(b.1)), demand(a.0.max(b.0), a.1.max(b.1)));
-        let carried = |demand| choice.cheapest(demand).filter(|place| carries(&ladder, *place, demand));
+        let is_priced = |place: &Candidate| ladder.rungs[place.rung].price.is_some();
+        let carries = |place: &Candidate, demand| is_priced(place) && carries(&ladder, *place, demand);
+        let carried = |demand| choice.cheapest(demand).filter(|place| carries(place, demand));
         if let (Some(less), Some(more)) = (carried(less), carried(more)) {
             prop_assert!(cost(&ladder, less) <= cost(&ladder, more) + 1e-9);
         }
+    }
+
+    #[test]
+    fn a_budget_bounds_every_size_and_no_load_is_given_less_for_being_more(
+        rungs in ladders(), now in (0..5_usize, 1..=6_u32), max in 1..=8_u32, budget in prop::option::of(1..=200_u32),
+        surge in any::<bool>(), savings in 0..=8_u32,
+        a in (0..=100_u32, 0..=34_u32), b in (0..=100_u32, 0..=34_u32),
+    ) {
+        let ladder = ladder(&rungs);
+        let now = Candidate { rung: now.0 % rungs.len(), instances: now.1 };
+        let budget = budget.map(|eighths| f64::from(eighths) / 8.0);
+        let choice = Candidates {
+            ladder: &ladder, usable: vec![true; rungs.len()], bounds: Bounds { min: 1, max }, current: now,
+            min_savings: f64::from(savings) / 8.0, max_hourly_cost: budget, allows_cost_surge: surge,
+        };
+        let demand = |vcpus: u32, memory_gib: u32| Demand { vcpus: f64::from(vcpus), memory_gib: f64::from(memory_gib) };
+        let (less, more) = (demand(a.0.min(b.0), a.1.min(b.1)), demand(a.0.max(b.0), a.1.max(b.1)));
+        let (Some(for_less), Some(for_more)) = (choice.cheapest(less), choice.cheapest(more)) else { return Ok(()) };
+        let before = cost_of(&ladder, now);
+        let most = budget.map_or(f64::INFINITY, |budget| budget.max(before)) + 1e-5;
+        for (demand, chosen) in [(less, for_less), (more, for_more)] {
+            let after = cost_of(&ladder, chosen);
+            prop_assert!(after <= most, "{chosen:?} costs {after} of {most}");
+            let between = cost_of(&ladder, next_candidate(now, chosen));
+            let peak = if surge { most } else { before.max(after) + 1e-5 };
+            prop_assert!(between <= peak, "{between} on the way to {chosen:?}");
+            let (kept, had) = (carried(&ladder, chosen, demand), carried(&ladder, now, demand));
+            prop_assert!(kept.0 >= had.0 && kept.1 >= had.1, "{chosen:?} carries {kept:?} instead of {had:?}");
+        }
+        let (few, many) = (offers(&ladder, for_less), offers(&ladder, for_more));
+        let is_less = many.0 <= few.0 && many.1 <= few.1 && many != few;
+        prop_assert!(!is_less, "{for_less:?} for {less:?}, {for_more:?} for {more:?}");
     }
 }

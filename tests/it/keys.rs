@@ -157,6 +157,7 @@ mod settings {
     use crate::support::HIGH_MEM;
 
     const CHEAP: &str = "axis = \"cheapest\"";
+    const SURGE: &str = "axis = \"cheapest\"\nallow_cost_surge = true";
     const COUNT: &str = "axis = \"instances\"";
     const LESS: &str = "axis = \"instances\"\nstep = -1";
     const BANDWIDTH: &str = "axis = \"bandwidth\"";
@@ -271,7 +272,14 @@ mod settings {
             nothing,
         ),
         headroom = setting("headroom", ["headroom = \"20%\"", "headroom = \"60%\""], CHEAP, HIGH, nothing),
-        min_savings = setting("min_savings", ["min_savings = 0", "min_savings = 9"], CHEAP, HIGH, nothing),
+        min_savings = setting("min_savings", ["min_savings = 0", "min_savings = 9"], SURGE, HIGH, nothing),
+        allow_cost_surge = setting(
+            "allow_cost_surge",
+            ["allow_cost_surge = false", "allow_cost_surge = true"],
+            CHEAP,
+            HIGH,
+            nothing,
+        ),
         max_hourly_cost = setting(
             "max_hourly_cost",
             ["max_hourly_cost = 9", "max_hourly_cost = 0.1"],

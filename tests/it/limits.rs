@@ -201,6 +201,7 @@ mod settings {
         savings_no_number = refused(cheapest("min_savings = nan"), "expected 0 or more"),
         savings_infinite = refused(cheapest("min_savings = inf"), "expected 0 or more"),
         savings_of_a_count = refused(rule("min_savings = 1"), "`min_savings` does nothing"),
+        surge_of_a_count = refused(rule("allow_cost_surge = true"), "`allow_cost_surge` does nothing"),
         headroom_of_a_count = refused(rule("headroom = \"20%\""), "`headroom` does nothing"),
         track_zero = refused(rule("track = 0"), "`track = 0`: expected a number above 0"),
         step_of_cheapest = refused(cheapest("step = 1"), "`step` does nothing with `axis = \"cheapest\"`"),

@@ -32,11 +32,14 @@ mod narrator;
 mod notice;
 #[cfg(feature = "oci")]
 mod oci;
+mod oracle;
+mod ownership;
 mod parse;
 mod policy;
 mod problems;
 mod properties;
 mod provision;
+mod records;
 mod repair;
 mod repeat;
 mod router;

@@ -16,6 +16,7 @@ use stepladder::policy::Policy;
 use stepladder::size::{Axis, Bounds, Size};
 use stepladder::target::TargetId;
 
+use crate::oracle::record_faults;
 use crate::support::{CHURN, at, policy};
 
 /// Makes a test of each row, called by the row's name, and a list of the rows for what must hold of all of them together.
@@ -344,13 +345,9 @@ impl Termination for Case {
         let decided = self.decided();
         assert_eq!(decided, self.decided(), "{}", self.why);
         let told = shown(&decided.decision);
-        let last = decided.checks.last().map(|last| (last.guard, last.blocked));
-        let held_last = match &decided.decision {
-            Decision::Hold(hold) => last == Some((hold.reason(), true)) || hold.reason() == "not_resizable",
-            Decision::Resize { .. } => decided.checks.iter().all(|check| !check.blocked),
-        };
-        let well = told == self.expected && held_last;
-        assert!(well, "{}: expected {}, decided {told}; {:?}", self.why, self.expected, decided.decision);
+        let is_right = told == self.expected;
+        assert!(is_right, "{}: expected {}, decided {told}; {:?}", self.why, self.expected, decided.decision);
+        assert_eq!(record_faults(&decided.decision, &decided.checks), Vec::<String>::new(), "{}", self.why);
         ExitCode::SUCCESS
     }
 }

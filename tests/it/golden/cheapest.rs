@@ -28,6 +28,9 @@ fn place(why: &'static str, (count, rung): (u32, &str), memory: f64, keys: &str)
         .reads("MemoryUtilization", memory)
 }
 
+/// A size on the way may cost more for the minutes between two updates.
+pub(super) const SURGE: &str = "allow_cost_surge = true";
+
 pub(super) fn all() -> Vec<fn() -> Case> {
     [
         goals::ROWS,
@@ -42,7 +45,7 @@ pub(super) fn all() -> Vec<fn() -> Case> {
 }
 
 mod goals {
-    use super::{Case, high, low, rows};
+    use super::{Case, SURGE, high, low, rows};
 
     rows![
         Case,
@@ -79,11 +82,25 @@ mod goals {
             (6, "a"),
             90.0,
             50.0,
+            SURGE,
+        )
+        .gives("d"),
+        no_six_d_for_minutes =
+            high("15 vCPUs, and 6 d would cost more for minutes: 8 a", (6, "a"), 90.0, 50.0, "").gives("8"),
+        one_b_instead_of_four_a =
+            low("2.2 vCPUs on 4 a: one b is a little less than two a", (4, "a"), 20.0, 50.0, SURGE)
+                .gives("b"),
+        no_four_b_for_minutes =
+            low("2.2 vCPUs on 4 a, and 4 b would cost more for minutes: 2 a", (4, "a"), 20.0, 50.0, "")
+                .gives("2"),
+        six_d_where_nothing_else_has_the_memory = high(
+            "15 vCPUs and 44 GiB each: only d, and while there is no other way, 6 d first",
+            (6, "c"),
+            22.5,
+            200.0,
             "",
         )
         .gives("d"),
-        one_b_instead_of_four_a =
-            low("2.2 vCPUs on 4 a: one b is a little less than two a", (4, "a"), 20.0, 50.0, "").gives("b"),
         shape_falls_first = low(
             "1.1 vCPUs on 2 b with little memory: an a is enough, and the shape comes first",
             (2, "b"),
@@ -103,7 +120,7 @@ mod goals {
 /// What follows when a step is done and the load is as it was.
 mod journeys {
     use super::super::case::pair;
-    use super::{Case, LADDER, low, rows};
+    use super::{Case, LADDER, SURGE, low, rows};
 
     rows![
         Case,
@@ -118,8 +135,10 @@ mod journeys {
         count_falls_last =
             low("on the way from 2 b to one a: the count falls last", (2, "a"), 20.0, 20.0, "").gives("1"),
         count_grows_first =
-            low("one d with 5 vCPUs of load is worth 3 a: the count grows first", (1, "d"), 22.5, 3.0, "")
+            low("one d with 5 vCPUs of load is worth 3 a: the count grows first", (1, "d"), 22.5, 3.0, SURGE)
                 .gives("3"),
+        one_update_instead_of_two =
+            low("and where 3 d may not be paid for minutes, one c", (1, "d"), 22.5, 3.0, "").gives("c"),
         then_the_shape_falls = low("and then the shape falls", (3, "d"), 7.5, 3.0, "").gives("a"),
         there_it_stays = low("there it stays", (3, "a"), 60.0, 48.0, "").gives("on_target"),
         pair_calls_for_the_same = Case::new(
@@ -140,7 +159,7 @@ mod holds {
     use stepladder::deployment::Lifecycle;
     use stepladder::size::Axis;
 
-    use super::{Case, high, low, place, rows};
+    use super::{Case, SURGE, high, low, place, rows};
 
     fn base(why: &'static str) -> Case {
         high(why, (2, "a"), 90.0, 50.0, "")
@@ -211,9 +230,41 @@ mod holds {
         )
         .tag("max-hourly-cost", "0.65")
         .gives("6"),
-        dearer_shape_over_budget = high("a dearer shape that cannot be paid for", (2, "a"), 90.0, 80.0, "")
-            .tag("max-hourly-cost", "0.35")
-            .gives("over_budget"),
+        more_of_the_shape_that_can_be_paid_for =
+            high("a dearer shape that cannot be paid for: more of the cheaper one", (2, "a"), 90.0, 80.0, "")
+                .tag("max-hourly-cost", "0.35")
+                .gives("3"),
+        dearer_shape_over_budget =
+            place("memory alone, and the shape that has it cannot be paid for", (2, "a"), 80.0, "")
+                .reads("CpuUtilization", 20.0)
+                .high("MemoryUtilization", 80.0, 70.0)
+                .tag("max-hourly-cost", "0.35")
+                .gives("over_budget"),
+        much_load_and_a_budget = high("9.4 vCPUs: 5 a can be paid for", (4, "a"), 85.0, 50.0, "")
+            .tag("max-hourly-cost", "0.55")
+            .gives("5"),
+        more_load_and_the_same_budget = high(
+            "11.1 vCPUs: neither 6 a nor 4 b can be paid for, and 5 a are better than nothing",
+            (4, "a"),
+            100.0,
+            50.0,
+            "",
+        )
+        .tag("max-hourly-cost", "0.55")
+        .gives("5"),
+        most_that_can_be_paid_for_exists =
+            high("5 a exist, and more costs too much", (5, "a"), 100.0, 50.0, "")
+                .tag("max-hourly-cost", "0.55")
+                .gives("over_budget"),
+        surge_within_the_budget = high("4 b for minutes can be paid for", (4, "a"), 100.0, 50.0, SURGE)
+            .tag("max-hourly-cost", "0.75")
+            .gives("b"),
+        surge_over_the_budget = high("4 b for minutes cannot be paid for", (4, "a"), 100.0, 50.0, SURGE)
+            .tag("max-hourly-cost", "0.7")
+            .gives("6"),
+        dearer_than_the_budget_already = low("5 a cost too much, and fewer do not", (5, "a"), 30.0, 50.0, "")
+            .tag("max-hourly-cost", "0.4")
+            .gives("3"),
         dearer_shape_to_a_cent = high("a dearer shape that can, to a cent: 2 b", (2, "a"), 90.0, 80.0, "")
             .tag("max-hourly-cost", "0.36")
             .gives("b"),
@@ -355,7 +406,7 @@ mod directions {
 
 /// Where two sizes cost the same.
 mod ties {
-    use super::{Case, rows};
+    use super::{Case, SURGE, rows};
 
     const NEAR: &str = "{ shape = \"y\", vcpus = 6, memory_gib = 8, price = 0.3 }, \
                 { shape = \"w\", vcpus = 6, memory_gib = 8 }, \
@@ -371,7 +422,7 @@ mod ties {
     }
 
     fn cheapest(why: &'static str) -> Case {
-        Case::new(why, "axis = \"cheapest\"")
+        Case::new(why, &format!("axis = \"cheapest\"\n{SURGE}"))
     }
 
     fn short_of(why: &'static str) -> Case {

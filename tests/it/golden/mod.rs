@@ -5,6 +5,7 @@ pub(crate) mod case;
 mod cheapest;
 mod cooldown;
 mod flapping;
+mod floor;
 mod guards;
 mod pairs;
 mod steps;
@@ -25,6 +26,7 @@ fn every_row_has_a_reason_of_its_own_and_there_are_many() {
         track::all(),
         axes::all(),
         flapping::all(),
+        floor::all(),
         guards::all(),
         cheapest::all(),
     ]

@@ -13,7 +13,7 @@ use stepladder::platform::oci::alarm::OciAlarm;
 use stepladder::platform::{AlarmDefinition, Call, aws, oci};
 
 use super::case::{Case, pair, rows};
-use super::cheapest::LADDER;
+use super::cheapest::{LADDER, SURGE};
 use crate::support::{CHURN, at, standing};
 
 /// An alarm of Monitoring as it is observed.
@@ -37,8 +37,16 @@ fn resting(why: &'static str, (count, rung): (u32, &str), keys: &str) -> Case {
 }
 
 fn cheapest(why: &'static str, (count, rung): (u32, &str), pair: &str, keys: &str) -> Case {
-    paired(why, &format!("axis = \"cheapest\"\n{keys}\n{pair}"))
-        .policy(LADDER)
+    rested(paired(why, &format!("axis = \"cheapest\"\n{SURGE}\n{keys}\n{pair}")), count, rung)
+}
+
+/// A rule that avoids every size in between that costs more.
+fn direct(why: &'static str, count: u32, rung: &str) -> Case {
+    rested(paired(why, &format!("axis = \"cheapest\"\n{}", pair("CpuUtilization", ""))), count, rung)
+}
+
+fn rested(case: Case, count: u32, rung: &str) -> Case {
+    case.policy(LADDER)
         .count(count)
         .shape(rung)
         .reads("MemoryUtilization", 50.0)
@@ -139,7 +147,7 @@ mod thresholds {
 mod choices {
     use stepladder::size::Axis;
 
-    use super::{Planned, cheapest, pair, resting, rows};
+    use super::{Planned, cheapest, direct, pair, resting, rows};
 
     rows![
         Planned,
@@ -153,6 +161,12 @@ mod choices {
             .plans("creates < 72"),
         fixed_shape = resting("the shape cannot be changed: one c has half", (2, "c"), "")
             .fixed(Axis::Shape)
+            .plans("creates < 36"),
+        no_size_in_between_that_costs_more =
+            direct("4 b and one d have as much for less, and lead over more: one c", 2, "c")
+                .plans("creates < 36"),
+        as_many_of_a_cheaper_one = direct("2 b have half of 2 c, and are there after one update", 2, "c")
+            .refused("a", 60)
             .plans("creates < 36"),
         headroom_of_40 =
             resting("less of it may be used: 60 %", (2, "c"), "headroom = \"40%\"").plans("creates < 60"),
@@ -310,7 +324,8 @@ mod owned {
 
     use super::{Case, Planned, alarm, high_alarm, pair, resting, rows};
 
-    const PARKED: &str = "axis = \"cheapest\"\nnative_autoscaling = \"suspend\"";
+    const CHEAPEST: &str = "axis = \"cheapest\"\nallow_cost_surge = true";
+    const PARKED: &str = "axis = \"cheapest\"\nallow_cost_surge = true\nnative_autoscaling = \"suspend\"";
 
     fn size(why: &'static str) -> Case {
         resting(why, (2, "c"), "")
@@ -335,11 +350,9 @@ mod owned {
         fixed_count = size("the count cannot be changed, so nothing is").fixed(Axis::Instances).plans(""),
         owned_shape =
             size("the shape is somebody else's: the count is not").owned(Axis::Shape).plans("creates < 36"),
-        on_sagemaker = variant(
-            "a variant: 3 ml.m5.large have 6 of 8 vCPUs, and 54 % of 4 vCPUs are 216",
-            "axis = \"cheapest\"",
-        )
-        .plans("puts < 216"),
+        on_sagemaker =
+            variant("a variant: 3 ml.m5.large have 6 of 8 vCPUs, and 54 % of 4 vCPUs are 216", CHEAPEST,)
+                .plans("puts < 216"),
         on_sagemaker_with_owned_count =
             variant("a variant whose count is somebody else's", "axis = \"cheapest\"")
                 .owned(Axis::Instances)
