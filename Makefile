@@ -232,10 +232,15 @@ mutants: tools-mutants ## Mutate the decision code line by line, and check that 
 tools-mutants:
 	@cargo mutants --version >/dev/null 2>&1 || $(INSTALL) cargo-mutants
 
+FUZZED := parse policy tags world invocation
+
 .PHONY: fuzz
-fuzz: tools-fuzz ## Fuzz the parser (FUZZ_SECONDS=600; needs a nightly toolchain)
-	mkdir -p fuzz/corpus/parse
-	cargo +nightly fuzz run parse fuzz/corpus/parse $(wildcard events/*) -- -max_len=65536 -max_total_time=$(or $(FUZZ_SECONDS),600)
+fuzz: tools-fuzz ## Fuzz what comes from outside (FUZZ_SECONDS=600 for each target; needs a nightly toolchain)
+	for target in $(FUZZED); do \
+		mkdir -p fuzz/corpus/$$target && \
+		cargo +nightly fuzz run $$target fuzz/corpus/$$target $(wildcard events/*) -- \
+			-max_len=65536 -max_total_time=$(or $(FUZZ_SECONDS),600) || exit 1; \
+	done
 
 # A separate target directory, because cargo allows one build at a time in each, and other builds run meanwhile.
 INSTALL := cargo install --quiet --locked --root $(TOOLS) --target-dir $(TOOLS)/build

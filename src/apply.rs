@@ -9,6 +9,7 @@ use crate::outcome::{CallRecord, Ending, Outcome, Status, is_resize_done};
 use crate::plan::Plan;
 use crate::platform::{Call, Client, Error, Observation};
 use crate::policy::Mode;
+use crate::text::of_service;
 
 /// Carries out a plan. In the mode `observe` no call is sent.
 pub async fn apply(
@@ -62,9 +63,12 @@ async fn send_all(calls: Vec<Call>, client: &dyn Client) -> (Vec<CallRecord>, Op
             continue;
         }
         match client.send(&call).await {
-            Ok(answer) => records.push(CallRecord { call, status: Status::Done, answer: Some(answer) }),
+            Ok(answer) => {
+                records.push(CallRecord { call, status: Status::Done, answer: Some(of_service(&answer)) });
+            }
             Err(error) => {
-                records.push(CallRecord { call, status: Status::Failed, answer: Some(error.to_string()) });
+                let answer = Some(of_service(&error.to_string()));
+                records.push(CallRecord { call, status: Status::Failed, answer });
                 failure = Some(error);
             }
         }
@@ -83,8 +87,8 @@ pub async fn notify(outcomes: &mut [Outcome], client: &dyn Client, within: Durat
 async fn send_notice(notice: &mut CallRecord, client: &dyn Client, within: Duration) {
     let sent = tokio::time::timeout(within, client.send(&notice.call)).await;
     (notice.status, notice.answer) = match sent {
-        Ok(Ok(answer)) => (Status::Done, Some(answer)),
-        Ok(Err(error)) => (Status::Failed, Some(error.to_string())),
+        Ok(Ok(answer)) => (Status::Done, Some(of_service(&answer))),
+        Ok(Err(error)) => (Status::Failed, Some(of_service(&error.to_string()))),
         Err(_) => (Status::Failed, Some(format!("no answer within {within:?}"))),
     };
 }

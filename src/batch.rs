@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::handle::handle_each;
+use crate::handle::panics::{Panicked, caught};
 use crate::outcome::{Answer, Outcome};
 use crate::platform::Client;
 use crate::policy::Policy;
@@ -44,13 +45,16 @@ impl Batch {
                 on_outcome(outcome);
                 outcomes.push(outcome.clone());
             };
-            match handle_each(&message.payload, client, policy, now, &mut record).await {
-                Ok(answer) => {
+            let work = Box::pin(handle_each(&message.payload, client, policy, now, &mut record));
+            match caught(work).await {
+                // It is delivered again, and the others are answered.
+                Err(Panicked) => {}
+                Ok(Ok(answer)) => {
                     *done = report::retry_reason(&answer).is_none();
                     rejected.extend(answer.rejected);
                     *error = answer.error.or(error.take());
                 }
-                Err(unreadable) => {
+                Ok(Err(unreadable)) => {
                     *done = true;
                     rejected.push(unreadable);
                 }

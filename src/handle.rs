@@ -16,6 +16,7 @@ use crate::source::{self, Event};
 use crate::target::TargetId;
 
 mod order;
+pub mod panics;
 
 pub use crate::platform::web::ANSWERS_WITHIN as NOTICES_WITHIN;
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::handle::{NOTICES_WITHIN, handle_each};
 use crate::outcome::{Answer, Outcome, Status};
@@ -12,6 +12,9 @@ use crate::policy::Policy;
 use crate::{apply, report, text};
 
 pub mod stored_policy;
+
+pub use crate::handle::panics;
+use panics::{PANIC_MESSAGE, Panicked, caught};
 
 /// The error message of an invocation that runs out of time.
 pub const TIMEOUT_MESSAGE: &str = "the invocation's time is up: allow it more, or see what is slow";
@@ -60,15 +63,20 @@ pub async fn answer(
     let started = Instant::now();
     client.begin(started.checked_add(remaining));
     let mut log_outcome = |outcome: &Outcome| log.outcome(outcome);
-    let work = handle_each(body, client, policy, now, &mut log_outcome);
-    match tokio::time::timeout(remaining, work).await {
-        Ok(Ok(mut answer)) => {
+    let work = Box::pin(handle_each(body, client, policy, now, &mut log_outcome));
+    match tokio::time::timeout(remaining, caught(work)).await {
+        Ok(Ok(Ok(mut answer))) => {
             notify(&mut answer, client, remaining.saturating_sub(started.elapsed()), log).await;
             invocation_result(&answer, log)
         }
-        Ok(Err(error)) => {
+        Ok(Ok(Err(error))) => {
             log.error(error.kind(), &error.to_string());
             InvocationResult::Handled(report::unreadable_payload(&error))
+        }
+        Ok(Err(Panicked)) => {
+            log.error("panic", PANIC_MESSAGE);
+            let reply = json!({ "error": { "kind": "panic", "message": PANIC_MESSAGE } });
+            InvocationResult::Failed(reply, PANIC_MESSAGE.to_owned())
         }
         Err(_) => InvocationResult::TimedOut,
     }

@@ -53,6 +53,9 @@
 //! - Notices are sent last: nothing waits for them, and nothing depends on them.
 //! - A platform's client is compiled only with its feature. Parsing, deciding and planning always are.
 
+// No input ends the program: a slice of a text panics inside a letter of several bytes.
+#![cfg_attr(not(test), deny(clippy::string_slice))]
+
 pub mod address;
 pub mod alarm;
 pub mod apply;

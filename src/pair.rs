@@ -29,13 +29,16 @@ impl Pair {
     }
 }
 
+/// The beginning of every paired alarm's name where names are unique per region.
+pub const PAIR_PREFIX: &str = "stepladder/";
+
 /// The name of a paired alarm of a target where names are unique per region.
 pub fn pair_name(target: &TargetId, pair: &str) -> String {
-    ["stepladder/", target.as_str(), "/", pair].concat()
+    [PAIR_PREFIX, target.as_str(), "/", pair].concat()
 }
 
 /// Whether an alarm has a name that only paired alarms of a target have.
 pub fn is_pair_name(alarm: &str, target: &TargetId) -> bool {
-    let rest = alarm.strip_prefix("stepladder/").and_then(|rest| rest.strip_prefix(target.as_str()));
+    let rest = alarm.strip_prefix(PAIR_PREFIX).and_then(|rest| rest.strip_prefix(target.as_str()));
     rest.is_some_and(|rest| rest.starts_with('/'))
 }

@@ -267,8 +267,17 @@ impl PlanContext<'_> {
             return FollowUp::default();
         }
         let capacity_backoff = self.context.settings().capacity_backoff;
-        let now = self.context.evaluation.now;
-        (self.target.follow_up)(&SettledDeployment { observed, capacity_backoff, now })
+        let (suspends_native, now) = (self.may_have_suspended_native(), self.context.evaluation.now);
+        (self.target.follow_up)(&SettledDeployment { observed, capacity_backoff, suspends_native, now })
+    }
+
+    /// Whether an earlier change may have suspended native autoscaling: the rule suspends it, or no rule matches any more
+    /// and any rule of the policy does.
+    fn may_have_suspended_native(&self) -> bool {
+        if self.context.evaluation.has_no_rule() {
+            return self.context.policy.suspends_native(&self.observed.target);
+        }
+        self.context.settings().native_autoscaling == NativeAutoscaling::Suspend
     }
 
     /// The calls that delete the pair, unless earlier changes still need it, and its duplicates.

@@ -24,6 +24,7 @@ mod globs;
 mod lists;
 mod name_glob;
 mod names;
+mod narrowing;
 mod notify;
 mod pair;
 mod provisioned;
@@ -44,7 +45,7 @@ pub use notify::{Form, Notify, Occasion};
 pub use rule::{MatchedRule, Role, Rule};
 pub use schedule::Schedule;
 pub use schema::SCHEMA;
-pub use settings::{Cooldown, EffectiveSettings, Origin, Origins, Settings};
+pub use settings::{Cooldown, EffectiveSettings, LONGEST_CAPACITY_BACKOFF, Origin, Origins, Settings};
 use target::TargetSettings;
 
 /// The built-in rules, written as any policy is.
@@ -210,6 +211,14 @@ impl Policy {
     /// and so for the one that asks.
     pub(crate) fn records_changes(&self, target: &TargetId) -> bool {
         self.rules.iter().any(|rule| rule.records_changes() && rule.is_for(target))
+    }
+
+    /// Whether any rule or table of the policy suspends native autoscaling of a target.
+    pub(crate) fn suspends_native(&self, target: &TargetId) -> bool {
+        let suspends = |settings: &Settings| settings.native_autoscaling == Some(NativeAutoscaling::Suspend);
+        let by_rule = |rule: &&Rule| rule.is.native_autoscaling == NativeAutoscaling::Suspend;
+        self.rules.iter().filter(by_rule).any(|rule| rule.is_for(target))
+            || self.targets.iter().any(|table| table.is_for(target) && suspends(&table.settings))
     }
 
     /// The rule with the settings of this target at this time.

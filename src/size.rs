@@ -147,6 +147,24 @@ impl Bounds {
         let Some(other) = other else { return self };
         Self { min: self.min.max(other.min), max: self.max.min(other.max) }
     }
+
+    /// The bounds that a search from a current number may use. Bounds that contradict each other leave one number: the
+    /// ceiling, and where there is more than that the current number, because nothing may go down.
+    ///
+    /// ```
+    /// use stepladder::size::Bounds;
+    /// let contradicting = Bounds { min: 900, max: 4 };
+    /// assert_eq!(contradicting.reachable_from(2), Bounds { min: 4, max: 4 });
+    /// assert_eq!(contradicting.reachable_from(6), Bounds { min: 6, max: 6 });
+    /// ```
+    #[must_use]
+    pub fn reachable_from(self, current: u32) -> Self {
+        if self.min <= self.max {
+            return self;
+        }
+        let only = self.max.max(current);
+        Self { min: only, max: only }
+    }
 }
 
 impl fmt::Display for Bounds {

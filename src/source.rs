@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
-use crate::alarm::{Alarm, Measurement};
-use crate::target::TargetId;
+use crate::alarm::Alarm;
+use crate::target::{LONGEST_ID, TargetId};
 
 mod cloudwatch;
 mod cloudwatch_action;
@@ -128,16 +128,28 @@ pub fn parse(body: &[u8]) -> Result<Event, Error> {
     limits::at_most("bytes", body.len(), MAX_BYTES)?;
     let text = std::str::from_utf8(body).map_err(|error| Error::NotUtf8 { at: error.valid_up_to() })?;
     let mut event = read(&limits::decode(text)?, SOURCES)?;
-    event.alarms.iter_mut().for_each(|alarm| drop_endless_metric(&mut alarm.measurement));
+    event.alarms.iter_mut().for_each(drop_endless);
     Ok(event)
 }
 
 /// The longest metric name in bytes. CloudWatch and OCI Monitoring stop at 255 characters of ASCII.
 pub const LONGEST_METRIC: usize = 255;
 
-/// Leaves out a metric that no service has: it would be copied into records, and be asked for.
-fn drop_endless_metric(measurement: &mut Measurement) {
+/// The longest id of an alarm in bytes: an ARN of CloudWatch with a name of 255 characters of four bytes. OCIDs are shorter.
+pub const LONGEST_ALARM_ID: usize = 1200;
+
+/// Leaves out what no service writes so long. It would be copied into every record of the payload, and be asked for.
+fn drop_endless(alarm: &mut Alarm) {
+    let Alarm { id, measurement, unknown_targets, topic, account, .. } = alarm;
     measurement.metric.take_if(|metric| metric.len() > LONGEST_METRIC);
+    if id.len() > LONGEST_ALARM_ID {
+        id.clear();
+    }
+    unknown_targets.retain(|target| target.len() <= LONGEST_ID);
+    // What should be known and is not is empty: a list without `*` then refuses the alarm.
+    for text in [topic, account].into_iter().flatten().filter(|text| text.len() > LONGEST_ID) {
+        text.clear();
+    }
 }
 
 /// The messages of a queue's batch, each of which can be redelivered alone; `None` for every other payload.

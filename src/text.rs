@@ -2,6 +2,10 @@
 
 use std::fmt::Write as _;
 
+mod secrets;
+
+pub use secrets::of_service;
+
 /// Escapes text for one line of a terminal or a log. The text may come from a payload, so it must not be able to
 /// move the cursor, reverse the text direction or forge another line.
 pub fn plain(text: &str) -> String {

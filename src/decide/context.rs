@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
+
 use crate::deployment::{Deployment, Infeasible, ObservedAlarm};
 use crate::ladder::Rung;
 use crate::platform::target::{self, Target};
-use crate::policy::{EffectiveSettings, NativeAutoscaling, Policy, Rule};
+use crate::policy::{EffectiveSettings, LONGEST_CAPACITY_BACKOFF, NativeAutoscaling, Policy, Rule};
 use crate::size::{Axis, Bounds, Direction};
 
 use super::check::Checks;
@@ -100,10 +102,13 @@ impl<'a> Context<'a> {
         self.observed.bounds.map_or(lowest, |bounds| lowest.max(bounds.min))
     }
 
-    /// The shape's entry among those that the platform refused lately; `None` where it may be requested.
+    /// The shape's entry among those that the platform refused lately; `None` where it may be requested. An entry that
+    /// lasts longer than any policy lets it is not stepladder's own.
     pub(super) fn refused(&self, shape: &str) -> Option<&'a Infeasible> {
         let now = self.evaluation.now;
-        self.observed.infeasible.iter().find(|known| known.shape == shape && known.until > now)
+        let is_current =
+            |until: Timestamp| until > now && until.duration_since(now) <= LONGEST_CAPACITY_BACKOFF;
+        self.observed.infeasible.iter().find(|known| known.shape == shape && is_current(known.until))
     }
 
     /// Whether native autoscaling of an axis is suspended for a change.

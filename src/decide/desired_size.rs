@@ -37,22 +37,28 @@ impl DesiredSize<'_> {
         ladder.rungs.get(*current).zip(ladder.rungs.get(*desired))
     }
 
-    /// The largest part of this change that is acceptable; `None` where no part is.
+    /// The largest part of this change that is acceptable; `None` where no part is. On a number, every part that is shorter
+    /// than an acceptable one must be acceptable as well: a number may be larger than could be tried one by one.
     pub(super) fn shortened(mut self, is_acceptable: impl Fn(&Self) -> bool) -> Option<Self> {
+        if let Self::Number { axis, current, desired } = self {
+            let by = |distance: u32| {
+                let up = desired > current;
+                let to = if up { current.saturating_add(distance) } else { current.saturating_sub(distance) };
+                Self::Number { axis, current, desired: to }
+            };
+            let distance = longest(current.abs_diff(desired), |distance| is_acceptable(&by(distance)))?;
+            return Some(by(distance));
+        }
         while !is_acceptable(&self) {
             self = self.one_shorter()?;
         }
         Some(self)
     }
 
-    /// The change that is shorter by one; `None` where nothing would change.
+    /// The change to the rung before; `None` where nothing would change.
     fn one_shorter(self) -> Option<Self> {
         match self {
-            Self::Number { axis, current, desired } => {
-                let desired =
-                    if desired > current { desired - 1 } else { desired.saturating_add(1).min(current) };
-                (desired != current).then_some(Self::Number { axis, current, desired })
-            }
+            Self::Number { .. } => None,
             Self::Rung { ladder, current, desired } => {
                 let desired =
                     if desired > current { desired - 1 } else { desired.saturating_add(1).min(current) };
@@ -60,6 +66,19 @@ impl DesiredSize<'_> {
             }
         }
     }
+}
+
+/// The longest acceptable distance from 1 to this one, by halving; the whole one even if it is 0. `None` where none is.
+fn longest(whole: u32, is_acceptable: impl Fn(u32) -> bool) -> Option<u32> {
+    if is_acceptable(whole) {
+        return Some(whole);
+    }
+    let (mut accepted, mut refused) = (0, whole);
+    while refused - accepted > 1 {
+        let middle = accepted + (refused - accepted) / 2;
+        if is_acceptable(middle) { accepted = middle } else { refused = middle }
+    }
+    (accepted > 0).then_some(accepted)
 }
 
 /// The size that a proposal leads to. Holds as `at_ceiling` or `at_floor` where nothing is left, on a ladder also as
@@ -226,4 +245,30 @@ pub(super) fn unlisted_shape<'a>(context: &mut Context<'a>, shape: &str) -> Resu
         Hold::UnlistedShape { shape: shape.to_owned(), nearest }
     };
     context.check_result("unlisted_shape", input, ladder.ok_or_else(unlisted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_acceptable_part_is_found_in_few_tries() {
+        for (whole, most, expected) in [
+            (10, 10, Some(10)),
+            (10, 7, Some(7)),
+            (10, 1, Some(1)),
+            (10, 0, None),
+            (0, 0, Some(0)),
+            (u32::MAX, 3_000_000_001, Some(3_000_000_001)),
+            (u32::MAX, 0, None),
+        ] {
+            let tries = std::cell::Cell::new(0);
+            let is_acceptable = |distance: u32| {
+                tries.set(tries.get() + 1);
+                distance <= most
+            };
+            assert_eq!(longest(whole, is_acceptable), expected, "{whole} {most}");
+            assert!(tries.get() <= 33, "{whole} {most}: {}", tries.get());
+        }
+    }
 }

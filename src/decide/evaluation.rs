@@ -58,14 +58,14 @@ impl<'a> Evaluation<'a> {
         Some(Self { checks: checks.into_vec(), ..Self::new(alarm, target, matched, now) })
     }
 
-    /// The same evaluation with the settings that the deployment's own tags have.
+    /// The same evaluation, narrowed by the settings that the deployment's own tags have.
     #[must_use]
     pub fn with_tags(&self, tags: &Tags) -> Self {
         let mut evaluation = self.clone();
         match tags::read(tags) {
             Ok(read) => {
                 evaluation.pause = read.pause;
-                evaluation.matched.apply(&read.settings, &|key| Origin::Tag(tags::tag_of(key, tags)));
+                evaluation.matched.narrow(&read.settings, &|key| Origin::Tag(tags::tag_of(key, tags)));
             }
             Err(unreadable) => evaluation.unreadable_tag = Some(unreadable),
         }

@@ -1,11 +1,13 @@
 //! Reads a policy from the cloud's parameter store, caches it and refreshes it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error as ThisError;
 
 use super::Log;
+use super::panics::{PANIC_MESSAGE, Panicked, caught};
 use crate::config::{self, PolicyParameter};
 use crate::platform::{self, Client};
 use crate::policy::Policy;
@@ -41,21 +43,23 @@ impl StoredPolicy {
         Self { parameter, last_valid: None, last_read: None }
     }
 
-    /// The current policy. If it cannot be read again or is invalid, the last valid one stays active, and each failure is
-    /// logged once. Without a last valid one, this fails.
+    /// The current policy. If it cannot be read again in the given time or is invalid, the last valid one stays active, and
+    /// each failure is logged once. Without a last valid one, this fails.
     pub async fn policy(
         &mut self,
         client: &dyn Client,
         now: Timestamp,
+        within: Duration,
         log: &mut dyn Log,
     ) -> Result<Arc<Result<Policy, String>>, PolicyUnavailable> {
         if let Some(policy) = self.last_valid.as_ref().filter(|_| !is_due(self.last_read, now)) {
             return Ok(Arc::clone(policy));
         }
         self.last_read = Some(now);
-        let unavailable = match read(&self.parameter, client).await {
-            Ok(policy) => return Ok(Arc::clone(self.last_valid.insert(Arc::new(Ok(policy))))),
-            Err(unavailable) => unavailable,
+        let unavailable = match tokio::time::timeout(within, read(&self.parameter, client)).await {
+            Ok(Ok(policy)) => return Ok(Arc::clone(self.last_valid.insert(Arc::new(Ok(policy))))),
+            Ok(Err(unavailable)) => unavailable,
+            Err(_) => too_late(&self.parameter, within),
         };
         let Some(policy) = &self.last_valid else {
             log.error("policy", &unavailable.message);
@@ -69,8 +73,19 @@ impl StoredPolicy {
 /// Reads and parses the policy in a parameter.
 pub async fn read(parameter: &PolicyParameter, client: &dyn Client) -> Result<Policy, PolicyUnavailable> {
     let text = client.policy_text(&parameter.name).await.map_err(|error| read_error(parameter, &error))?;
-    config::policy_from_parameter(parameter, &text)
-        .map_err(|error| PolicyUnavailable { message: text::chain(&error), retryable: false })
+    // Not even a defect of the reader may take away the last valid policy.
+    let parsed = caught(async { config::policy_from_parameter(parameter, &text) }).await;
+    let message = match parsed {
+        Ok(Ok(policy)) => return Ok(policy),
+        Ok(Err(error)) => text::chain(&error),
+        Err(Panicked) => format!("policy `{parameter}`: {PANIC_MESSAGE}"),
+    };
+    Err(PolicyUnavailable { message, retryable: false })
+}
+
+fn too_late(parameter: &PolicyParameter, within: Duration) -> PolicyUnavailable {
+    let message = format!("policy `{parameter}` cannot be read: no answer within {within:?}");
+    PolicyUnavailable { message, retryable: true }
 }
 
 fn read_error(parameter: &PolicyParameter, error: &platform::Error) -> PolicyUnavailable {

@@ -19,9 +19,9 @@ use tokio::time::timeout;
 /// unreachable one must leave time to report the failure.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// The longest body of a response, in bytes. A page of a thousand alarms is about 4 MB. A much longer body is not a
-/// valid response, and must not exhaust the memory of a small function.
-const LONGEST_ANSWER: usize = 16 << 20;
+/// The longest body of a response, in bytes. A page of a hundred alarms is less than half a megabyte. A much longer body is
+/// not a valid response, and must not exhaust the memory of a small function.
+const LONGEST_ANSWER: usize = 4 << 20;
 
 /// A client with its open connections.
 #[derive(Debug, Clone)]

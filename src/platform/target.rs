@@ -111,6 +111,8 @@ pub struct SettledDeployment<'a> {
     pub observed: &'a Observation,
     /// How long a shape without capacity is not requested again.
     pub capacity_backoff: SignedDuration,
+    /// Whether the policy suspends native autoscaling here. Only then can there be anything to restore.
+    pub suspends_native: bool,
     /// The current time.
     pub now: Timestamp,
 }

@@ -112,7 +112,7 @@ impl Policy {
         let rules = matched.into_iter().map(|matched| {
             let untagged = self.effective(matched, target, now);
             let mut matched = untagged.clone();
-            matched.apply(&tag_settings.settings, &|key| Origin::Tag(tag_of(key, &tags)));
+            matched.narrow(&tag_settings.settings, &|key| Origin::Tag(tag_of(key, &tags)));
             let settings = differing(self.settings_of(&matched), &self.settings_of(&untagged));
             ExplainedRule { matched, settings }
         });

@@ -1,6 +1,7 @@
 //! The settings of a rule: what each may be, and which of several tables sets it.
 //!
-//! `[defaults]`, a rule, a `[[target]]`, a `[[schedule]]` and a tag may set the same one. The last of them wins.
+//! `[defaults]`, a rule, a `[[target]]` and a `[[schedule]]` may set the same one. The last of them wins. A tag of the
+//! deployment only narrows what they set: see `narrowing`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,7 +32,7 @@ const DEFAULT_COOLDOWN: Cooldown = Cooldown { up: SignedDuration::ZERO, down: Si
 const DEFAULT_HEADROOM: f64 = 0.2;
 
 /// A month without an attempt is a shape that does not exist: another ladder leaves it out.
-const LONGEST_CAPACITY_BACKOFF: SignedDuration = SignedDuration::from_hours(30 * 24);
+pub const LONGEST_CAPACITY_BACKOFF: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// A schedule expresses more than a day.
 const LONGEST_COOLDOWN: SignedDuration = SignedDuration::from_hours(24);

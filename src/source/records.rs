@@ -57,10 +57,9 @@ fn carrier(payload: &Value, record: &Value) -> Option<Carrier> {
     match text(record, &["EventSource", "eventSource"]) {
         Some("aws:sns") => Some(Carrier::Sns),
         Some("aws:sqs") => Some(Carrier::Sqs),
-        Some(_) => None,
         None if record.get("MessageId").is_some() && record.get("Body").is_some() => Some(Carrier::Received),
         None if payload.is_array() && (record.is_object() || record.is_string()) => Some(Carrier::Pipe),
-        None => None,
+        Some(_) | None => None,
     }
 }
 

@@ -61,10 +61,10 @@ fn shown(line: &str) -> String {
 
 /// On the day on which clocks go forward, half an hour after the schedule has begun.
 #[rstest]
-#[case::own("own", &format!("--target {VARIANT} --alarm churn-busy --at 2026-03-29T06:30:00Z --tag stepladder:min=3"))]
+#[case::own("own", &format!("--target {VARIANT} --alarm churn-busy --at 2026-03-29T06:30:00Z --tag stepladder:min=5"))]
 #[case::json(
     "json",
-    &format!("--target {VARIANT} --alarm churn-busy --at 2026-03-29T06:30:00Z --tag stepladder:min=3 --format json")
+    &format!("--target {VARIANT} --alarm churn-busy --at 2026-03-29T06:30:00Z --tag stepladder:min=5 --format json")
 )]
 #[case::taken_back(
     "taken-back",

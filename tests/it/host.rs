@@ -162,6 +162,71 @@ fn outcomes_before_a_timeout_are_logged() {
     assert!(deadline >= before + left);
 }
 
+/// A cloud whose client has a defect.
+struct Defective;
+
+#[async_trait]
+impl Client for Defective {
+    async fn observe(&self, _: &ObserveRequest<'_>) -> Result<Observation, Error> {
+        panic!("a secret of the request");
+    }
+
+    async fn active_alarms(&self, _: Option<&str>, _: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
+        Err(unconfigured())
+    }
+
+    async fn send(&self, _: &Call) -> Result<String, Error> {
+        Err(unconfigured())
+    }
+}
+
+#[test]
+fn an_invocation_that_panics_is_answered_and_delivered_again() {
+    let (ended, log) = ended(&high(), &Defective, &Ok(built_in()), AMPLE);
+    let InvocationResult::Failed(reply, why) = ended else { panic!("{ended:?}") };
+    assert_eq!((reply["error"]["kind"].as_str(), log), (Some("panic"), vec!["panic".to_owned()]));
+    assert!(!why.contains("secret"), "{why}");
+}
+
+/// A store that never answers after its first answer.
+struct Silent(std::sync::atomic::AtomicBool);
+
+#[async_trait]
+impl Client for Silent {
+    async fn observe(&self, _: &ObserveRequest<'_>) -> Result<Observation, Error> {
+        Err(unconfigured())
+    }
+
+    async fn active_alarms(&self, _: Option<&str>, _: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
+        Err(unconfigured())
+    }
+
+    async fn send(&self, _: &Call) -> Result<String, Error> {
+        Err(unconfigured())
+    }
+
+    async fn policy_text(&self, _: &str) -> Result<String, Error> {
+        if self.0.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        Ok("mode = \"observe\"".to_owned())
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_takes_no_more_than_its_time() {
+    let brief = Duration::from_millis(50);
+    let new = || StoredPolicy::new(PolicyParameter::read("ssm:policy").unwrap());
+    let (store, mut stored, mut log) = (Silent(false.into()), new(), TestLog::default());
+    let policy = stored.policy(&store, at(0), AMPLE, &mut log).await.unwrap();
+    assert_eq!(policy.as_ref().as_ref().unwrap().mode, Mode::Observe);
+    let policy = stored.policy(&store, at(3600), brief, &mut log).await.unwrap();
+    assert_eq!((policy.as_ref().as_ref().unwrap().mode, log.0), (Mode::Observe, vec!["untold".to_owned()]));
+    // Without a policy so far, the event is delivered again.
+    let failed = new().policy(&store, at(0), brief, &mut TestLog::default()).await.unwrap_err();
+    assert!(failed.retryable && failed.message.contains("no answer within 50ms"), "{failed:?}");
+}
+
 /// A store that holds one policy.
 struct Store(std::sync::Mutex<Result<&'static str, Error>>);
 
@@ -201,11 +266,11 @@ async fn a_stored_policy_is_refreshed_and_the_last_valid_one_stays_active() {
 
     // No policy yet, and the same event may find one later.
     let mut log = TestLog::default();
-    let failed = stored.policy(&store, at(0), &mut log).await.unwrap_err();
+    let failed = stored.policy(&store, at(0), AMPLE, &mut log).await.unwrap_err();
     assert!(failed.retryable && failed.message.contains("`ssm:policy`"), "{failed:?}");
     // An invalid policy, which no retry makes valid.
     store.holds(Ok("mode = \"act\"\nmood = \"act\""));
-    let failed = stored.policy(&store, at(0), &mut log).await.unwrap_err();
+    let failed = stored.policy(&store, at(0), AMPLE, &mut log).await.unwrap_err();
     assert!(!failed.retryable, "{failed:?}");
     assert!(
         failed.message.contains("`ssm:policy`") && failed.message.contains("ssm:policy:2:1: "),
@@ -228,7 +293,7 @@ async fn a_stored_policy_is_refreshed_and_the_last_valid_one_stays_active() {
     for (time, holds, mode, expected) in rows {
         store.holds(holds);
         let mut log = TestLog::default();
-        let policy = stored.policy(&store, at(time), &mut log).await.unwrap();
+        let policy = stored.policy(&store, at(time), AMPLE, &mut log).await.unwrap();
         assert_eq!(policy.as_ref().as_ref().unwrap().mode, mode, "{time}");
         assert_eq!(log.0, expected, "{time}");
     }

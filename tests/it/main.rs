@@ -21,6 +21,7 @@ mod defects;
 mod distrust;
 mod events;
 mod explained;
+mod fuzzed;
 mod golden;
 mod host;
 mod invariants;

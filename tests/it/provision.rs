@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use stepladder::platform::oci::alarm::OciAlarm;
 use stepladder::platform::oci::call::OPERATIONS;
 use stepladder::platform::oci::provision::{
-    Access, Existing, ExistingSubscription, ExistingTopic, OPERATORS_TOO, Planner, READS, Report, carry_out,
-    of_function, of_operator, plan, propose, removal,
+    Access, Existing, ExistingSubscription, ExistingTopic, OPERATORS_TOO, Planner, READS, REQUESTED, Report,
+    carry_out, of_function, of_operator, plan, propose, removal,
 };
 use stepladder::platform::oci::provision::{Desired, desired};
 use stepladder::platform::simulated::{SimulatedCloud, World, WorldAlarm};
@@ -919,6 +919,40 @@ fn the_statements_grant_exactly_what_is_called() {
     assert!(topics(&access.operator));
 }
 
+/// The permissions that a statement's condition names.
+fn requested(statement: &str) -> BTreeSet<&str> {
+    statement.split('\'').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn a_verb_that_holds_more_is_granted_only_for_what_the_function_sends() {
+    let access = Access::of(&small());
+    let of_function =
+        || operations().filter(|operation| operation.name.starts_with("oci:") && !operation.is_operators_own);
+    for statement in &access.function {
+        let (need, _) = statement.split_once(" to ").unwrap().1.split_once(" in ").unwrap();
+        let needed: BTreeSet<&str> = of_function()
+            .filter(|operation| operation.permissions.contains(&need) && need.starts_with("manage "))
+            .map(|operation| {
+                let known = REQUESTED.iter().find(|(name, _)| *name == operation.name);
+                known.unwrap_or_else(|| panic!("`{}` asks for no permission", operation.name)).1
+            })
+            .collect();
+        assert_eq!(requested(statement), needed, "{statement}");
+    }
+    let named = REQUESTED.iter().all(|(name, _)| of_function().any(|operation| operation.name == *name));
+    assert!(named, "a permission of an operation that the function does not send");
+    let all: BTreeSet<&str> = access.function.iter().flat_map(|statement| requested(statement)).collect();
+    for too_much in [
+        "DATA_SCIENCE_MODEL_DEPLOYMENT_DELETE",
+        "DATA_SCIENCE_MODEL_DEPLOYMENT_CREATE",
+        "DATA_SCIENCE_MODEL_DEPLOYMENT_PREDICT",
+        "ALARM_MOVE",
+    ] {
+        assert!(!all.contains(too_much), "{too_much}");
+    }
+}
+
 #[test]
 fn a_person_sends_nothing_else() {
     let cloud = empty();
@@ -953,7 +987,7 @@ fn each_permission_is_granted_where_the_thing_is() {
         let all = access.function.iter().chain(&access.operator);
         let found: BTreeSet<_> = all
             .filter(|statement| statement.contains(&format!(" {resource} in ")))
-            .filter_map(|statement| statement.split_once(" in ").map(|(_, place)| place.to_owned()))
+            .filter_map(|statement| place_of(statement).map(str::to_owned))
             .collect();
         found.into_iter().collect::<Vec<_>>().join(" and ")
     };
@@ -963,7 +997,17 @@ fn each_permission_is_granted_where_the_thing_is() {
     assert_eq!(place("metrics"), format!("compartment id {METRICS_HOME}"));
     assert_eq!(place("data-science-model-deployments"), format!("compartment id {METRICS_HOME}"));
     let root = Access::of(&wanted(&table("", "").replace(COMPARTMENT, "ocid1.tenancy.oc1..exampleuniqueid")));
-    assert!(root.function.iter().all(|statement| statement.ends_with(" in tenancy")), "{:?}", root.function);
+    assert!(
+        root.function.iter().all(|statement| place_of(statement) == Some("tenancy")),
+        "{:?}",
+        root.function
+    );
+}
+
+/// The place of a statement, without its condition.
+fn place_of(statement: &str) -> Option<&str> {
+    let (_, place) = statement.split_once(" in ")?;
+    Some(place.split_once(" where ").map_or(place, |(place, _)| place))
 }
 
 #[test]

@@ -368,10 +368,18 @@ pub(crate) fn configured(cloud: &SimulatedCloud, members: &Value) {
     cloud.with(|world| world.configurations.insert(endpoint.to_owned(), known));
 }
 
+/// The ARN of a policy of the variant, before it is suspended.
+pub(crate) fn policy_arn(number: usize) -> String {
+    format!(
+        "arn:aws:autoscaling:us-east-1:111122223333:scalingPolicy:old-{number}:resource/sagemaker/{VARIANT}:\
+         policyName/policy-{number}"
+    )
+}
+
 /// Registers the variant with Application Auto Scaling, with so many policies.
 pub(crate) fn scaled_natively(cloud: &SimulatedCloud, suspended: &Value, policies: usize) {
     let policy = |number: usize| {
-        let (name, arn) = (format!("policy-{number}"), format!("arn:aws:autoscaling:old:{number}"));
+        let (name, arn) = (format!("policy-{number}"), policy_arn(number));
         json!({ "PolicyName": name, "PolicyARN": arn, "PolicyType": "StepScaling", "ResourceId": VARIANT })
     };
     let native = NativeScaling {

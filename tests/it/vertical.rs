@@ -13,7 +13,7 @@ use stepladder::report;
 
 use crate::support::{
     self, HIGH_CPU, HIGH_MEM, Interrupted, LOW_MEM, MEM_PAIR, Side, TOPIC_ARN, VARIANT, answer, cloud_with,
-    minute, on, operations, pairs, reason, scaled_natively, size, standing, tell,
+    minute, on, operations, pairs, policy_arn, reason, scaled_natively, size, standing, tell,
 };
 
 const TICK: &[u8] = br#"{"stepladder": "tick"}"#;
@@ -43,7 +43,7 @@ fn low_and_registered() -> SimulatedCloud {
     cloud.with(|world| {
         let mut busy = standing(BUSY, VARIANT, Some(5));
         if let AlarmDefinition::Aws(alarm) = &mut busy.definition {
-            alarm.actions = vec!["arn:aws:autoscaling:old:0".to_owned()];
+            alarm.actions = vec![policy_arn(0)];
         }
         world.alarms.push(busy);
     });
@@ -579,8 +579,16 @@ fn suspended_native_scaling_is_restored_although_its_rule_has_left_the_policy() 
     );
     rule.alarm_action = Some(TOPIC_ARN.to_owned());
     assert_eq!(answer_alarm("big", 0, &cloud, &rule).result, Ending::Applied);
-    for at in [10, 11] {
-        tick(at, &cloud, &policy(""));
+    // Nothing in the policy suspends native scaling any more, so the tags could be anybody's.
+    let noted: Vec<String> =
+        tick(10, &cloud, &policy("")).into_iter().flat_map(|outcome| outcome.notes).collect();
+    assert!(noted.iter().any(|note| note.contains("is not restored")), "{noted:?}");
+    assert_eq!(cloud.snapshot().scalable, [].into());
+    // Another rule does.
+    let other = "[[rule]]\nalarm = \"other\"\naxis = \"shape\"\nnative_autoscaling = \"suspend\"\n\
+                 pair = { alarm = \"less\", metric = \"MemoryUtilization\", below = 10, window = \"5m\" }";
+    for at in [11, 12] {
+        tick(at, &cloud, &policy(other));
     }
     native_scaling_is_restored(&cloud, "without its rule");
     assert_eq!(shape(&cloud), "ml.m5.xlarge", "and nothing else happens");

@@ -92,6 +92,160 @@ class Permissions(unittest.TestCase):
         self.assertEqual(text(variable, ["HasPolicyParameter"]), "ssm:PolicyParameter")
 
 
+PLACES = {"AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "111122223333"}
+TOPIC = "arn:aws:sns:us-east-1:111122223333:alarms"
+PAGER = "arn:aws:sns:us-east-1:111122223333:pager"
+SAGEMAKER = "arn:aws:sagemaker:us-east-1:111122223333"
+ALARM = "arn:aws:cloudwatch:us-east-1:111122223333:alarm"
+SCALABLE = "arn:aws:application-autoscaling:us-east-1:111122223333:scalable-target/x"
+SCALING_POLICY = (
+    "arn:aws:autoscaling:us-east-1:111122223333:scalingPolicy:1:resource/sagemaker"
+    "/endpoint/churn/variant/AllTraffic:policyName/busy"
+)
+NAMESPACE = "application-autoscaling:service-namespace"
+DIMENSION = "application-autoscaling:scalable-dimension"
+VARIANTS = {NAMESPACE: ["sagemaker"], DIMENSION: ["sagemaker:variant:DesiredInstanceCount"]}
+
+
+def plain(value):
+    """A value of a policy as CloudFormation would write it."""
+    if isinstance(value, dict) and set(value) == {"Ref"}:
+        return {"AlarmTopic": TOPIC}.get(value["Ref"], value["Ref"])
+    if isinstance(value, dict) and set(value) == {"Fn::Sub"}:
+        return text(value["Fn::Sub"], [], PLACES)
+    return value
+
+
+def many(value):
+    return [plain(one) for one in (value if isinstance(value, list) else [value])]
+
+
+def is_like(pattern, found):
+    escaped = re.escape(str(pattern)).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(escaped, found, re.DOTALL) is not None
+
+
+def is_met(operator, expected, found):
+    """One condition on one key, as IAM evaluates it; a key that a request does not have is an empty list."""
+    if operator == "Null":
+        return (expected[0] == "true") == (not found)
+    quantifier, _, comparison = operator.rpartition(":")
+    equals = {"StringEquals": str.__eq__, "StringLike": is_like, "Bool": str.__eq__}[comparison]
+    matches = [any(equals(pattern, one) for pattern in expected) for one in found]
+    if quantifier == "ForAllValues":
+        return all(matches)
+    if quantifier == "ForAnyValue":
+        return any(matches)
+    return bool(matches) and all(matches)
+
+
+def statements(*conditions):
+    (policy,) = RESOURCES["AlarmFunction"]["Properties"]["Policies"]
+    for one in policy["Statement"]:
+        if "Fn::If" in one:
+            condition, one, _ = one["Fn::If"]
+            if condition not in conditions:
+                continue
+        yield one
+
+
+def allows(action, resource, context, *conditions):
+    """Whether any statement allows a request. There are no denying ones."""
+    for one in statements(*conditions):
+        tests = one.get("Condition", {}).items()
+        if (
+            any(is_like(pattern, action) for pattern in many(one["Action"]))
+            and any(is_like(pattern, resource) for pattern in many(one["Resource"]))
+            and all(
+                is_met(operator, many(expected), context.get(key, []))
+                for operator, keys in tests
+                for key, expected in keys.items()
+            )
+        ):
+            return True
+    return False
+
+
+def tag_keys(*keys):
+    return {"aws:TagKeys": list(keys)}
+
+
+def actions_of(*actions):
+    return {"cloudwatch:AlarmActions": list(actions)}
+
+
+class NarrowPermissions(unittest.TestCase):
+    """What the function sends is allowed, and what forged tags and configurations would have it send is not."""
+
+    def assert_rows(self, rows, expected):
+        for action, resource, context, conditions in rows:
+            found = allows(action, resource, context, *conditions)
+            self.assertEqual(found, expected, (action, resource, context, conditions))
+
+    def test_they_are_enough(self):
+        endpoint, copy = f"{SAGEMAKER}:endpoint/churn", f"{SAGEMAKER}:endpoint-config/stepladder-churn-0a1b2c-x"
+        ours = tag_keys("stepladder:recent/AllTraffic", "stepladder:step/AllTraffic", "stepladder:parked/AllTraffic/0")
+        rows = [
+            ("sagemaker:UpdateEndpointWeightsAndCapacities", endpoint, {}, []),
+            ("sagemaker:UpdateEndpoint", endpoint, {}, []),
+            # back to the configuration that the operator made
+            ("sagemaker:UpdateEndpoint", f"{SAGEMAKER}:endpoint-config/churn", {}, []),
+            ("sagemaker:CreateEndpointConfig", copy, tag_keys("team", "stepladder:endpoint"), []),
+            ("sagemaker:DeleteEndpointConfig", copy, {}, []),
+            # a copy has the tags of its original, whatever their names
+            ("sagemaker:AddTags", copy, tag_keys("team", "stepladder:endpoint"), []),
+            ("sagemaker:AddTags", endpoint, ours, []),
+            ("sagemaker:AddTags", endpoint, tag_keys("stepladder:infeasible/AllTraffic/ml.m5.large"), []),
+            ("sagemaker:DeleteTags", endpoint, ours, []),
+            ("cloudwatch:PutMetricAlarm", f"{ALARM}:stepladder/endpoint/churn/x", actions_of(TOPIC), []),
+            ("cloudwatch:DeleteAlarms", f"{ALARM}:stepladder/endpoint/churn/x", {}, []),
+            ("cloudwatch:PutMetricAlarm", f"{ALARM}:busy", actions_of(PAGER, SCALING_POLICY), ["Parks"]),
+        ]
+        for verb in ("RegisterScalableTarget", "DeregisterScalableTarget", "PutScalingPolicy", "PutScheduledAction"):
+            rows.append((f"application-autoscaling:{verb}", SCALABLE, VARIANTS, ["Parks"]))
+        self.assert_rows(rows, True)
+
+    def test_they_are_too_little_for_forged_state(self):
+        endpoint, everything = f"{SAGEMAKER}:endpoint/churn", ["Parks", "Notifies", "HasConfigurationRole"]
+        tables = VARIANTS | {NAMESPACE: ["dynamodb"]}
+        copies = VARIANTS | {DIMENSION: ["sagemaker:inference-component:DesiredCopyCount"]}
+        rows = [
+            # the pager of an unrelated alarm is replaced, with and without leave to suspend
+            ("cloudwatch:PutMetricAlarm", f"{ALARM}:orders", actions_of(TOPIC), everything),
+            ("cloudwatch:PutMetricAlarm", f"{ALARM}:orders", actions_of(PAGER), everything),
+            ("cloudwatch:PutMetricAlarm", f"{ALARM}:orders", actions_of(), everything),
+            ("cloudwatch:PutMetricAlarm", f"{ALARM}:orders", actions_of(SCALING_POLICY), []),
+            ("cloudwatch:DeleteAlarms", f"{ALARM}:orders", {}, everything),
+            # a paired alarm that does something else
+            ("cloudwatch:PutMetricAlarm", f"{ALARM}:stepladder/x", actions_of(TOPIC, PAGER), []),
+            # scaling of something else
+            ("application-autoscaling:RegisterScalableTarget", SCALABLE, tables, everything),
+            ("application-autoscaling:PutScalingPolicy", SCALABLE, copies, everything),
+            ("application-autoscaling:RegisterScalableTarget", SCALABLE, VARIANTS, []),
+            # an operator's settings, other people's tags, and other resources
+            ("sagemaker:DeleteTags", endpoint, tag_keys("stepladder:pause"), everything),
+            ("sagemaker:AddTags", endpoint, tag_keys("stepladder:max"), everything),
+            ("sagemaker:DeleteTags", endpoint, tag_keys("stepladder:step/a", "owner"), everything),
+            ("sagemaker:AddTags", endpoint, {}, everything),
+            ("sagemaker:AddTags", f"{SAGEMAKER}:model/churn", tag_keys("stepladder:step/a"), everything),
+            ("sagemaker:DeleteTags", f"{SAGEMAKER}:endpoint-config/churn", tag_keys("stepladder:step/a"), everything),
+            # configurations of others
+            ("sagemaker:CreateEndpointConfig", f"{SAGEMAKER}:endpoint-config/churn", {}, everything),
+            ("sagemaker:DeleteEndpointConfig", f"{SAGEMAKER}:endpoint-config/churn", {}, everything),
+            ("sagemaker:DeleteEndpoint", endpoint, {}, everything),
+        ]
+        self.assert_rows(rows, False)
+
+    def test_the_keys_of_tags_are_those_that_the_code_writes(self):
+        (remember,) = [one for one in statements() if one.get("Sid") == "RememberInTags"]
+        keys = remember["Condition"]["ForAllValues:StringLike"]["aws:TagKeys"]
+        variant = ROOT / "src" / "platform" / "aws" / "variant"
+        code = "".join((variant / name).read_text() for name in ("notes.rs", "suspended.rs"))
+        code += (ROOT / "src" / "tags.rs").read_text()
+        for key in keys:
+            self.assertIn(f'"{key.removesuffix("*").removesuffix("/")}', code)
+
+
 class AlarmEvents(unittest.TestCase):
     def passes(self, event):
         pattern = json.loads(json.dumps(RESOURCES["AlarmStateRule"]["Properties"]["EventPattern"]))

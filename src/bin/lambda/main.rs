@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use stepladder::batch::Batch;
 use stepladder::config::{self, PolicySource};
+use stepladder::host::panics::print_only_places;
 use stepladder::host::stored_policy::{PolicyUnavailable, StoredPolicy};
 use stepladder::host::{self, InvocationResult, Log, TIMEOUT_MESSAGE};
 use stepladder::outcome::Outcome;
@@ -36,6 +37,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
+    print_only_places();
     let client: Arc<dyn Client> = Arc::from(platform::aws()?);
     connect_in_background(Arc::clone(&client));
     let policy = HostPolicy::from_env();
@@ -74,12 +76,19 @@ impl HostPolicy {
         }
     }
 
-    async fn policy(&self, client: &dyn Client) -> Result<Arc<Result<Policy, String>>, InvocationError> {
+    /// The policy. Reading it may take half of the remaining time: the last valid policy needs the other half.
+    async fn policy(
+        &self,
+        client: &dyn Client,
+        deadline_ms: u64,
+    ) -> Result<Arc<Result<Policy, String>>, InvocationError> {
         match self {
             Self::Environment(policy) => Ok(Arc::clone(policy)),
             Self::Parameter(stored) => {
                 let mut stored = stored.lock().await;
-                stored.policy(client, wall_clock(), &mut LambdaLog).await.map_err(InvocationError::from)
+                let now = wall_clock();
+                let within = remaining_time(deadline_ms, now) / 2;
+                stored.policy(client, now, within, &mut LambdaLog).await.map_err(InvocationError::from)
             }
         }
     }
@@ -136,7 +145,7 @@ async fn answer_event(
     client: &dyn Client,
     policy: &HostPolicy,
 ) -> Result<Value, InvocationError> {
-    let policy = policy.policy(client).await?;
+    let policy = policy.policy(client, event.context.deadline).await?;
     let now = wall_clock();
     let remaining = remaining_time(event.context.deadline, now);
     let body = event.payload.get().as_bytes();
@@ -155,7 +164,7 @@ async fn answer_batch(
     client: &dyn Client,
     policy: &HostPolicy,
 ) -> Result<Value, InvocationError> {
-    let policy = policy.policy(client).await?;
+    let policy = policy.policy(client, deadline_ms).await?;
     let now = wall_clock();
     let policy = host::usable_policy(&policy, &mut LambdaLog).map_err(InvocationError::Permanent)?;
     let mut log_outcome = |outcome: &Outcome| LambdaLog.outcome(outcome);

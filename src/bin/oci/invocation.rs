@@ -3,12 +3,13 @@
 //! The agent accepts three statuses: 200 for handled, 502 for failed and 504 for a timeout. After any other status it
 //! ends the process.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ use stepladder::host::{self, InvocationResult, TIMEOUT_MESSAGE};
 use stepladder::platform::Client;
 use stepladder::policy::Policy;
 use stepladder::source;
+use tokio::sync::Mutex;
 
 use crate::log::{self, FunctionLog, LogFrame};
 
@@ -26,6 +28,15 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// The timeout of a call without a deadline: the default of OCI Functions.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The time for a body, whatever the deadline says. A call that is late already still gets its answer, and OCI Functions
+/// allows no call more than five minutes.
+const SHORTEST_READ: Duration = Duration::from_millis(100);
+/// See [`SHORTEST_READ`].
+pub(crate) const LONGEST_CALL: Duration = Duration::from_mins(5);
+
+/// How much of an unknown path is logged, in characters.
+const LONGEST_PATH: usize = 100;
+
 const FDK_VERSION: HeaderName = HeaderName::from_static("fn-fdk-version");
 const HTTP_STATUS: HeaderName = HeaderName::from_static("fn-http-status");
 
@@ -35,6 +46,8 @@ pub(crate) struct Function {
     /// The policy, or why it is unusable.
     pub(crate) policy: Result<Policy, String>,
     pub(crate) frame: LogFrame,
+    /// Held while a call is answered.
+    pub(crate) turn: Mutex<()>,
 }
 
 /// The status for the agent, and the reply.
@@ -44,19 +57,37 @@ struct FunctionReply {
 }
 
 impl Function {
-    /// Answers one request. The whole body is read first in every case, because the agent reuses the connection.
+    /// Answers one request. The whole body is read first in every case, because the agent reuses the connection. A body
+    /// that is not complete in time is answered with a timeout, and its connection is closed.
+    ///
+    /// `has_arrived` is set as soon as the request has arrived as a whole: until then its connection may be dropped.
     pub(crate) async fn call(
         &self,
         request: Request<Incoming>,
+        has_arrived: &AtomicBool,
     ) -> Result<Response<Full<Bytes>>, hyper::Error> {
         let (head, body) = request.into_parts();
         self.frame.begin(&head.headers);
-        let body = read_body(body).await?;
+        let within = remaining_time(&head.headers, wall_clock()).clamp(SHORTEST_READ, LONGEST_CALL);
+        let body = match tokio::time::timeout(within, read_body(body)).await {
+            Ok(body) => body?,
+            Err(_) => {
+                let body = log::error("time_is_up", "the body of the call did not arrive within its time");
+                let mut late =
+                    response(FunctionReply { status: StatusCode::GATEWAY_TIMEOUT, body }, &head.headers);
+                late.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                return Ok(late);
+            }
+        };
+        has_arrived.store(true, Ordering::Relaxed);
+        // Credentials and connections are those of one call at a time.
+        let _turn = self.turn.lock().await;
         let reply = if head.method == Method::POST && head.uri.path() == "/call" {
             log::record(&invocation(&head.headers));
             self.answer(&body, &head.headers).await
         } else {
-            let found = format!("expected `POST /call`, found `{} {}`", head.method, head.uri.path());
+            let path: String = head.uri.path().chars().take(LONGEST_PATH).collect();
+            let found = format!("expected `POST /call`, found `{} {path}`", head.method);
             FunctionReply { status: StatusCode::BAD_GATEWAY, body: log::error("not_a_call", &found) }
         };
         Ok(response(reply, &head.headers))

@@ -4,18 +4,23 @@
 //! an unusable policy, because no event may get lost meanwhile. The platform freezes the process between two calls, so no
 //! work remains once a call is answered.
 
-use std::cell::Cell;
+use std::future::pending;
 use std::io;
 use std::pin::{Pin, pin};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use stepladder::host::panics::print_only_places;
 use stepladder::{config, environment, platform, text};
 use thiserror::Error as ThisError;
 use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinSet;
 
 mod invocation;
 mod log;
@@ -58,6 +63,7 @@ async fn main() -> ExitCode {
 
 /// Prepares everything before the socket appears, because the agent calls as soon as it does.
 async fn run() -> Result<(), Error> {
+    print_only_places();
     // The kernel does not end a container's first process by a signal without a handler.
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signal)?;
     if let Some(format) = environment::variable("FN_FORMAT").filter(|format| format != FORMAT) {
@@ -68,82 +74,90 @@ async fn run() -> Result<(), Error> {
         client: platform::oci()?,
         policy: config::policy_from_env().map_err(|error| text::chain(&error)),
         frame: LogFrame::from_env(),
+        turn: Mutex::default(),
     };
     function.client.connect().await;
     let socket = Socket::open(&address)?;
     let stop = pin!(async move {
         terminate.recv().await;
     });
-    serve(&socket, &function, stop).await
+    serve(&socket, function, stop).await
 }
 
-/// The next event on the socket.
-enum SocketEvent {
-    Connection(UnixStream),
-    Stop,
+/// Which connections end: all but the newest, or all.
+#[derive(Debug, Clone, Copy, Default)]
+struct Closing {
+    newest: u64,
+    stops: bool,
 }
 
-/// Serves one connection at a time. The agent opens another only when it no longer needs the last one. A new connection
-/// or a signal to stop closes the old connection as soon as its call is complete.
-async fn serve<S>(socket: &Socket, function: &Function, mut stop: Pin<&mut S>) -> Result<(), Error>
+/// Serves every connection until the signal to stop. The agent opens another connection only when it no longer needs the
+/// last one, so a new connection closes idle ones. A call that arrives slowly delays no other connection.
+async fn serve<S>(socket: &Socket, function: Function, mut stop: Pin<&mut S>) -> Result<(), Error>
 where
     S: Future<Output = ()>,
 {
-    let mut next = wait(socket, stop.as_mut()).await?;
-    while let SocketEvent::Connection(stream) = next {
-        next = match serve_connection(stream, socket, function, stop.as_mut()).await? {
-            Some(next) => next,
-            None => wait(socket, stop.as_mut()).await?,
-        };
+    let function = Arc::new(function);
+    let (ending, _) = watch::channel(Closing::default());
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stop.as_mut() => break,
+            stream = socket.accept() => {
+                let stream = stream.map_err(Error::Accept)?;
+                ending.send_modify(|ending| ending.newest = ending.newest.saturating_add(1));
+                let number = ending.borrow().newest;
+                connections.spawn(serve_connection(stream, number, Arc::clone(&function), ending.subscribe()));
+            }
+            Some(_) = connections.join_next() => {}
+        }
     }
+    ending.send_modify(|ending| ending.stops = true);
+    while connections.join_next().await.is_some() {}
     Ok(())
 }
 
-/// Serves one connection until it ends or another event interrupts it, and returns that event.
-async fn serve_connection<S>(
+/// Serves one connection until it ends. When a newer one exists it serves only the call that has begun to arrive, and when
+/// the process stops only the call that has arrived.
+async fn serve_connection(
     stream: UnixStream,
-    socket: &Socket,
-    function: &Function,
-    stop: Pin<&mut S>,
-) -> Result<Option<SocketEvent>, Error>
-where
-    S: Future<Output = ()>,
-{
-    let in_call = Cell::new(false);
+    number: u64,
+    function: Arc<Function>,
+    mut ending: watch::Receiver<Closing>,
+) {
+    let has_arrived = AtomicBool::new(false);
     let service = service_fn(|request| async {
-        in_call.set(true);
-        let response = function.call(request).await;
-        in_call.set(false);
+        let response = function.call(request, &has_arrived).await;
+        has_arrived.store(false, Ordering::Relaxed);
         response
     });
-    // The agent alone limits the time of a call and of a connection.
+    // A connection may stay idle for as long as it is the newest.
     let connection =
         http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     tokio::select! {
-        ended = connection.as_mut() => {
-            log_connection_error(ended);
-            Ok(None)
+        ended = connection.as_mut() => return log_connection_error(ended),
+        () = until(&mut ending, |ending| ending.stops || ending.newest > number) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let stopped = async {
+        until(&mut ending, |ending| ending.stops).await;
+        if has_arrived.load(Ordering::Relaxed) {
+            pending::<()>().await;
         }
-        next = wait(socket, stop) => {
-            // A request that arrived only in part must not delay the next connection.
-            if in_call.get() {
-                connection.as_mut().graceful_shutdown();
-                log_connection_error(connection.await);
-            }
-            next.map(Some)
+    };
+    tokio::select! {
+        ended = tokio::time::timeout(invocation::LONGEST_CALL, connection.as_mut()) => {
+            log_connection_error(ended.unwrap_or(Ok(())));
         }
+        () = stopped => {}
     }
 }
 
-async fn wait<S>(socket: &Socket, stop: Pin<&mut S>) -> Result<SocketEvent, Error>
-where
-    S: Future<Output = ()>,
-{
-    tokio::select! {
-        () = stop => Ok(SocketEvent::Stop),
-        stream = socket.accept() => stream.map(SocketEvent::Connection).map_err(Error::Accept),
-    }
+/// Waits until the connection ends for this reason.
+async fn until(ending: &mut watch::Receiver<Closing>, is_met: impl FnMut(&Closing) -> bool) {
+    // Without a sender the process is ending.
+    let _ = ending.wait_for(is_met).await;
 }
 
 /// Logs a broken connection. It affects no other connection.

@@ -20,8 +20,8 @@ pub enum Call {
         /// The desired number of instances.
         instances: u32,
     },
-    /// Creates an endpoint configuration: a copy with another instance type. If the name exists already, that is
-    /// success, because the name is derived from the content.
+    /// Creates an endpoint configuration: a copy with another instance type. If the name exists already with the same
+    /// content, that is success, because the name is derived from the content. With another content it is a lost race.
     CreateEndpointConfig {
         /// The request's body, name and tags included.
         body: Value,

@@ -40,6 +40,7 @@ use crate::tags::Tags;
 use crate::target::TargetId;
 
 mod alarms;
+mod bounds;
 mod cloudwatch;
 mod document;
 mod errors;
@@ -51,17 +52,23 @@ mod scaling;
 mod topics;
 
 use alarms::{alarm_of, composite_definition, composite_state, metric_definition, metric_state, pair_of};
+use bounds::bounded;
 
 /// Four calls in a row must fit into the function's 30 seconds.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
 /// The timeout of one attempt. A healthy service needs a tenth of it.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2500);
 
+/// How many names that are taken a process remembers.
+const MOST_TAKEN: usize = 64;
+
 /// The AWS account and region that the environment names.
 #[derive(Debug, Default)]
 pub struct AwsClient {
     clients: OnceCell<Clients>,
     cache: Mutex<ShapeCache>,
+    /// Names of copies that other configurations were found to have. Few: each was tried once.
+    taken: Mutex<Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -167,7 +174,8 @@ impl Client for AwsClient {
         if shape != NO_SHAPE {
             self.cache().remember(endpoint, &identity, variant, &shape);
         }
-        let details = details.map(|details| Endpoint { tags: tags.clone(), ..details });
+        let taken = self.taken().clone();
+        let details = details.map(|details| Endpoint { tags: tags.clone(), taken, ..details });
         let readings = readings?;
         let found = ObservedVariant {
             described: &described,
@@ -219,7 +227,13 @@ impl Client for AwsClient {
             AwsCall::UpdateEndpointWeightsAndCapacities { endpoint, variant, instances } => {
                 sagemaker::set_count(client, endpoint, variant, *instances).await
             }
-            AwsCall::CreateEndpointConfig { body, .. } => sagemaker::create_configuration(client, body).await,
+            AwsCall::CreateEndpointConfig { body, .. } => {
+                let created = sagemaker::create_configuration(client, body).await;
+                if matches!(created, Err(Error::LostRace { .. })) {
+                    self.note_taken(name(body));
+                }
+                created
+            }
             AwsCall::UpdateEndpoint { endpoint, configuration, .. } => {
                 sagemaker::update_endpoint(client, endpoint, configuration).await
             }
@@ -251,6 +265,19 @@ impl AwsClient {
     /// done.
     fn cache(&self) -> MutexGuard<'_, ShapeCache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Vec<String>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers the latest names that are taken. One that is forgotten is tried and refused again.
+    fn note_taken(&self, name: &str) {
+        let mut taken = self.taken();
+        if taken.len() >= MOST_TAKEN {
+            taken.clear();
+        }
+        taken.push(name.to_owned());
     }
 
     /// The name of the configuration to read in parallel with the endpoint: the cached one, or else the endpoint's own
@@ -312,11 +339,11 @@ impl Clients {
             .await;
         Self {
             region: config.region().map(ToString::to_string).unwrap_or_default(),
-            sagemaker: aws_sdk_sagemaker::Client::new(&config),
-            scaling: aws_sdk_applicationautoscaling::Client::new(&config),
-            alarms: cloudwatch::Alarms::new(aws_sdk_cloudwatch::Client::new(&config)),
-            topics: aws_sdk_sns::Client::new(&config),
-            parameters: aws_sdk_ssm::Client::new(&config),
+            sagemaker: bounded!(aws_sdk_sagemaker, &config),
+            scaling: bounded!(aws_sdk_applicationautoscaling, &config),
+            alarms: cloudwatch::Alarms::new(bounded!(aws_sdk_cloudwatch, &config)),
+            topics: bounded!(aws_sdk_sns, &config),
+            parameters: bounded!(aws_sdk_ssm, &config),
             web: Webhooks::default(),
         }
     }
@@ -479,7 +506,7 @@ fn observation(
         last_change,
         bounds: native::bounds(&native),
         fixed: fixed(ownership, details.as_ref(), variant),
-        owners: native::owners(&native, &tags, variant),
+        owners: native::owners(&native, &tags, request.target),
         pauses: native::pauses(&native),
         tags: tags::own(&tags, Some(variant)),
         readings,

@@ -73,7 +73,7 @@ pub(in crate::platform) fn send(world: &mut World, call: &Call) -> Result<String
         Call::UpdateEndpointWeightsAndCapacities { endpoint, variant, instances } => {
             update_variant(world, endpoint, variant, *instances)
         }
-        Call::CreateEndpointConfig { body, .. } => Ok(world.create_endpoint_config(body)),
+        Call::CreateEndpointConfig { body, .. } => world.create_endpoint_config(body),
         Call::UpdateEndpoint { endpoint, configuration, .. } => {
             world.update_endpoint(endpoint, configuration)
         }
@@ -122,7 +122,7 @@ fn observe(world: &World, found: &SimulatedDeployment, request: &ObserveRequest)
         last_change: found.last_change,
         bounds: found.bounds.or_else(|| native::bounds(native)),
         fixed: variant::fixed(ownership, details, variant),
-        owners: native::owners(native, &endpoint.tags, variant),
+        owners: native::owners(native, &endpoint.tags, target),
         pauses: native::pauses(native),
         tags: tags::own(&all_tags, Some(variant)),
         readings: readings(found, request),
@@ -332,6 +332,7 @@ impl World {
             configuration: current.document,
             configuration_tags: current.tags,
             original: original.map(|found| found.document),
+            taken: self.taken.clone(),
             superseded: superseded.map(|(name, found)| (name.clone(), Some(found.created))).collect(),
             native: self.native(target),
         }
@@ -350,15 +351,21 @@ impl World {
                 .filter(notifies)
                 .map(|alarm| json!({ "AlarmName": alarm.id, "On": [] }))
                 .collect();
-            policy["Alarms"] = json!(alarms);
+            if let Value::Object(members) = policy {
+                members.insert("Alarms".to_owned(), json!(alarms));
+            }
         }
         native
     }
 
-    fn create_endpoint_config(&mut self, body: &Value) -> String {
+    fn create_endpoint_config(&mut self, body: &Value) -> Result<String, Error> {
         let name = configuration::name(body).to_owned();
-        if self.configurations.contains_key(&name) {
-            return "exists already".to_owned();
+        if let Some(existing) = self.configurations.get(&name) {
+            if configuration::is_the_copy(&existing.document, &existing.tags, body) {
+                return Ok("exists already".to_owned());
+            }
+            self.taken.push(name.clone());
+            return Err(variant::name_taken(&name));
         }
         let tags = body.get("Tags").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let tags = configuration::tags_from(tags);
@@ -367,7 +374,7 @@ impl World {
             members.remove("Tags");
         }
         self.configurations.insert(name, WorldConfiguration { document, tags, created: self.clock });
-        "created".to_owned()
+        Ok("created".to_owned())
     }
 
     fn update_endpoint(&mut self, endpoint: &str, name: &str) -> Result<String, Error> {
@@ -462,8 +469,16 @@ impl World {
 
     fn put_scaling_policy(&mut self, body: &Value) -> String {
         let mut policy = body.clone();
-        policy["PolicyARN"] = json!(format!("arn:aws:autoscaling:simulated:{}", self.next_number()));
-        replace(&mut self.scalable.entry(resource_id(body)).or_default().policies, "PolicyName", policy);
+        let (resource, name) = (resource_id(body), body.get("PolicyName").and_then(Value::as_str));
+        let arn = format!(
+            "arn:aws:autoscaling:us-east-1:111122223333:scalingPolicy:{}:resource/sagemaker/{resource}:policyName/{}",
+            self.next_number(),
+            name.unwrap_or_default()
+        );
+        if let Value::Object(members) = &mut policy {
+            members.insert("PolicyARN".to_owned(), json!(arn));
+        }
+        replace(&mut self.scalable.entry(resource).or_default().policies, "PolicyName", policy);
         "written".to_owned()
     }
 
@@ -501,7 +516,7 @@ impl World {
         match self.alarms.iter_mut().find(|existing| existing.id == alarm.name) {
             Some(existing) => {
                 existing.definition = definition;
-                existing.revision += 1;
+                existing.revision = existing.revision.saturating_add(1);
             }
             None => self.alarms.push(WorldAlarm::new(&alarm.name, definition)),
         }

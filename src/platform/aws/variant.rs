@@ -16,7 +16,7 @@ use crate::ladder::{Ladders, Rung};
 use crate::platform::target::{
     FollowUp, PairRequest, PairSupport, RejectedUpdate, Resize, SettledDeployment, Target, written,
 };
-use crate::platform::{self, ApiWord, Observation, Operation};
+use crate::platform::{self, ApiWord, Error, Observation, Operation};
 use crate::size::{Axis, Size};
 use crate::tags::{self, Tags};
 use crate::target::TargetId;
@@ -26,6 +26,7 @@ mod endpoint;
 mod fixed;
 pub mod native;
 pub mod notes;
+mod suspended;
 
 pub use endpoint::{Endpoint, NativeScaling};
 pub use fixed::{CountOwnership, fixed};
@@ -233,7 +234,7 @@ fn change_type(
 ) {
     let Resize { observed, to, now, ladders, recent, .. } = change;
     let Some(Facts { configuration, endpoint: Some(endpoint), .. }) = Facts::of(observed) else { return };
-    let next = configuration::next(endpoint, endpoint_name, variant, &to.shape);
+    let next = configuration::next(endpoint, endpoint_name, variant, &to.shape, now);
     let summary = format!("variant `{variant}` {} → {}", observed.size.shape, to.shape);
     let step = TypeChange {
         from: configuration.clone(),
@@ -244,12 +245,12 @@ fn change_type(
     };
     let mut tags: Tags = [notes::step_tag(variant, &step)].into();
     tags.extend(recent.map(|recent| (recent_key(variant), recent)));
-    let suspended = native::suspended_tags(&endpoint.native, variant);
+    let suspended = native::suspended_tags(&endpoint.native, &observed.target);
     let suspends_native = suspended.is_some();
     tags.extend(suspended.into_iter().flatten());
 
     notes.extend(next.notes);
-    notes.extend(native::suspended_note(&endpoint.native));
+    notes.extend(native::suspended_note(&endpoint.native, &observed.target));
     notes.extend(threshold_note(&observed.size, to, ladders));
     calls.extend(next.body.map(|body| Call::CreateEndpointConfig { body, change: summary.clone() }.into()));
     calls.push(Call::AddTags { arn: endpoint.arn.clone(), tags }.into());
@@ -258,6 +259,13 @@ fn change_type(
     }
     let (endpoint, configuration) = (endpoint_name.to_owned(), next.name);
     calls.push(Call::UpdateEndpoint { endpoint, configuration, change: summary }.into());
+}
+
+/// The error where a configuration with another content has a copy's name. Whoever knows what a copy will be can have
+/// created it. The next observation knows that the name is taken.
+pub fn name_taken(name: &str) -> Error {
+    let message = format!("a configuration `{name}` with another content exists already, and is not used");
+    Error::LostRace { operation: "aws:CreateEndpointConfig".to_owned(), message }
 }
 
 /// A note for operators: only alarms of ours get new thresholds for another type.
@@ -292,7 +300,7 @@ fn follow_up(settled: &SettledDeployment) -> FollowUp {
     let Some((_, variant)) = id::endpoint_and_variant(&observed.target) else { return FollowUp::default() };
     let notes::TagChanges { add, remove, note } =
         notes::tag_changes(&endpoint.tags, variant, configuration, settled);
-    let restoration = native::restore(endpoint, variant, settled.now);
+    let restoration = native::restore(endpoint, &observed.target, settled.suspends_native, settled.now);
     let arn = &endpoint.arn;
     // Native autoscaling is restored first. Tags are removed before others are added, because their number is limited.
     let mut calls = restoration.calls;

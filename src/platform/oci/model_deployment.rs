@@ -238,9 +238,11 @@ pub fn marker(target: &TargetId, pair: &str) -> [(String, String); 2] {
     [(TAG_TARGET, target.as_str()), (TAG_PAIR, pair)].map(|(key, value)| (key.to_owned(), value.to_owned()))
 }
 
-/// Whether an alarm is the paired alarm of a target: its tags decide, never its name.
+/// Whether an alarm is the paired alarm of a target: its tags decide, never its name. Whoever may tag an alarm could mark
+/// any as ours, to have it overwritten or deleted, so it must also be about model deployments, as every pair is.
 pub fn is_ours(alarm: &OciAlarm, target: &TargetId, pair: &str) -> bool {
-    marker(target, pair).iter().all(|(key, value)| alarm.tags.get(key) == Some(value))
+    alarm.namespace.as_ref() == NAMESPACE
+        && marker(target, pair).iter().all(|(key, value)| alarm.tags.get(key) == Some(value))
 }
 
 /// The tokens of the call that creates a pair. All observations of the deployment in its current state must create one

@@ -15,7 +15,7 @@ mod plan;
 mod removal;
 mod table;
 
-pub use access::{Access, OPERATORS_TOO, READS, of_function, of_operator};
+pub use access::{Access, OPERATORS_TOO, READS, REQUESTED, of_function, of_operator};
 pub use plan::{
     Existing, ExistingAlarm, ExistingSubscription, ExistingTopic, FUNCTIONS, FieldChange, PlannedCall,
     ProvisionPlan, TAG_ALARM, TAG_PROVISIONED, is_ours, plan,

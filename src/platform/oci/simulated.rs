@@ -394,7 +394,7 @@ impl World {
             })?;
         check_revision("oci:UpdateAlarm", &found.revision.to_string(), if_match)?;
         found.definition = AlarmDefinition::Oci(alarm.clone());
-        found.revision += 1;
+        found.revision = found.revision.saturating_add(1);
         Ok(format!("alarm {id}"))
     }
 
@@ -407,7 +407,7 @@ impl World {
     fn tag_deployment(&mut self, id: &str, tags: &Tags) -> String {
         if let Some(found) = self.deployments.get_mut(id) {
             found.tags.clone_from(tags);
-            found.revision += 1;
+            found.revision = found.revision.saturating_add(1);
         }
         "tagged".to_owned()
     }

@@ -55,6 +55,9 @@ pub struct World {
     /// Endpoint configurations, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub configurations: BTreeMap<String, WorldConfiguration>,
+    /// Names of copies that were refused, as a client remembers them: other configurations have them.
+    #[serde(skip)]
+    pub taken: Vec<String>,
     /// The state of Application Auto Scaling, by the variant's id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub scalable: BTreeMap<String, NativeScaling>,
@@ -201,6 +204,7 @@ impl Default for World {
             created: 0,
             endpoints: BTreeMap::new(),
             configurations: BTreeMap::new(),
+            taken: Vec::new(),
             scalable: BTreeMap::new(),
             unavailable: Vec::new(),
             tokens: BTreeMap::new(),
@@ -236,7 +240,7 @@ impl World {
 
     /// The next free number for an id.
     pub(in crate::platform) fn next_number(&mut self) -> u64 {
-        self.created += 1;
+        self.created = self.created.saturating_add(1);
         self.created
     }
 
@@ -287,7 +291,7 @@ impl SimulatedDeployment {
     }
 
     pub(in crate::platform) fn begin(&mut self, change: PendingUpdate) {
-        self.revision += 1;
+        self.revision = self.revision.saturating_add(1);
         self.change = Some(change);
     }
 
@@ -300,7 +304,7 @@ impl SimulatedDeployment {
             self.bandwidth_mbps = done.bandwidth_mbps;
             self.configuration = done.configuration;
             self.last_change = Some(done.completes);
-            self.revision += 1;
+            self.revision = self.revision.saturating_add(1);
         }
     }
 

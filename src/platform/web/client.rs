@@ -11,7 +11,7 @@ use super::ANSWERS_WITHIN;
 use crate::address::Address;
 use crate::platform::http::Http;
 use crate::platform::{Error, crypto};
-use crate::text::chain;
+use crate::text::{chain, of_service};
 
 const OPERATION: &str = "web:Post";
 
@@ -35,7 +35,7 @@ impl Webhooks {
         // An open connection may be from before the process was frozen, and dead. Notices are rare, so opening one is
         // cheap.
         let answer = self.http()?.afresh().send(request, ANSWERS_WITHIN).await;
-        let status = answer.map_err(|unanswered| unavailable(chain(&unanswered)))?.status;
+        let status = answer.map_err(|unanswered| unavailable(of_service(&chain(&unanswered))))?.status;
         result_of(status, address)
     }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_applicationautoscaling::types as scaling;
 use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, Statistic};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -219,6 +221,61 @@ impl Account {
         let arn = "arn:aws:sagemaker:us-east-1:000000000000:endpoint/churn";
         self.sagemaker.delete_tags().resource_arn(arn).set_tag_keys(Some(keys)).send().await.unwrap();
     }
+}
+
+/// Somebody else foresees the name of a copy, and creates another configuration under it.
+#[tokio::test]
+async fn a_configuration_under_a_foreseen_name_is_not_used() {
+    let Some(account) = Account::with_every_member().await else { return };
+    let trial = Function::start_with(&account.emulators, &[("STEPLADDER_POLICY", "mode = \"observe\"")]);
+    let planned = trial.invoke(&memory("high"));
+    let planned = outcome(&planned)["calls"].as_array().unwrap().iter();
+    let create = planned.clone().find(|call| call["call"] == "aws:CreateEndpointConfig").unwrap();
+    let foreseen = create["detail"].as_str().unwrap().split('`').nth(1).unwrap().to_owned();
+    let made = account.emulators.every_member(&foreseen, VARIANT, "ml.m5.4xlarge", false);
+    account.emulators.tag(&made.arn, "stepladder:endpoint", ENDPOINT);
+
+    let function = Function::start(&account.emulators);
+    let reply = function.invoke(&memory("high"));
+    assert_eq!(outcome(&reply)["result"], "applied", "{reply:#}");
+    account.rest().await;
+    let copy = account.effective().await;
+    assert_ne!(copy, foreseen);
+    assert_eq!(account.shape().await, "ml.m5.xlarge");
+    assert_eq!(account.emulators.differences(ORIGINAL, &copy), ["ProductionVariants[1].InstanceType"]);
+}
+
+/// Tags that nobody wrote for a suspended variant register nothing, and replace no action of any alarm.
+#[tokio::test]
+async fn a_forged_record_of_suspended_scaling_is_not_restored() {
+    let Some(account) = Account::with_every_member().await else { return };
+    let pager = "arn:aws:sns:us-east-1:1:people";
+    put_alarm_calling(&account, pager).await;
+    let record = json!({
+        "target": { "ServiceNamespace": "sagemaker", "ResourceId": "endpoint/payments/variant/AllTraffic",
+            "ScalableDimension": "sagemaker:variant:DesiredInstanceCount", "MinCapacity": 1, "MaxCapacity": 9 },
+        "policies": [{ "arn": pager, "alarms": [{ "name": "busy", "on": ["AlarmActions"] }],
+            "request": { "PolicyName": "p", "ResourceId": "endpoint/payments/variant/AllTraffic" } }],
+        "scheduled": [],
+    });
+    let text = STANDARD_NO_PAD.encode(record.to_string());
+    let arn = "arn:aws:sagemaker:us-east-1:000000000000:endpoint/churn";
+    for (number, chunk) in text.as_bytes().chunks(256).enumerate() {
+        let key = format!("stepladder:parked/{VARIANT}/{number}");
+        account.emulators.tag(arn, &key, &String::from_utf8_lossy(chunk));
+    }
+    for policy in ["mode = \"act\"", PARK] {
+        let function = Function::start_with(&account.emulators, &[("STEPLADDER_POLICY", policy)]);
+        for event in [memory("high"), tick()] {
+            function.invoke(&event);
+        }
+    }
+    let native = account.emulators.scaling();
+    let asked = native.describe_scalable_targets().service_namespace(scaling::ServiceNamespace::Sagemaker);
+    assert_eq!(asked.send().await.unwrap().scalable_targets(), []);
+    let alarms = account.alarms().await;
+    let busy = alarms.iter().find(|alarm| alarm.alarm_name() == Some("busy")).unwrap();
+    assert_eq!(busy.alarm_actions(), [pager]);
 }
 
 #[tokio::test]

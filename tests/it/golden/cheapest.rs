@@ -268,6 +268,23 @@ mod holds {
         dearer_shape_to_a_cent = high("a dearer shape that can, to a cent: 2 b", (2, "a"), 90.0, 80.0, "")
             .tag("max-hourly-cost", "0.36")
             .gives("b"),
+        tag_above_the_ceiling =
+            high("a floor beyond the ceiling: no more than the ceiling", (2, "a"), 90.0, 50.0, "")
+                .policy("[[target]]\ntarget = \"*\"\ninstances = { min = 1, max = 4 }\n")
+                .tag("min", "900")
+                .gives("4"),
+        platform_above_the_ceiling = high("the platform's own floor beyond it", (2, "a"), 90.0, 50.0, "")
+            .policy("[[target]]\ntarget = \"*\"\ninstances = { min = 1, max = 4 }\n")
+            .platform(900, 1000)
+            .gives("4"),
+        tag_keeps_what_is_above_the_ceiling = low("what is above both stays", (6, "a"), 10.0, 20.0, "")
+            .policy("[[target]]\ntarget = \"*\"\ninstances = { min = 1, max = 4 }\n")
+            .tag("min", "900")
+            .gives("on_target"),
+        tags_lift_no_budget = base("a higher budget than the policy's")
+            .policy("[[target]]\ntarget = \"*\"\nmax_hourly_cost = 0.29\n")
+            .tag("max-hourly-cost", "1000000000")
+            .gives("over_budget"),
         busy = base("busy").observed(|observed| observed.lifecycle = Lifecycle::Busy).gives("busy"),
         missing_data = low("no data that counts as a breach", (4, "a"), 10.0, 20.0, "")
             .told(|alarm| alarm.measurement.missing = true)

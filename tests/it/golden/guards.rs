@@ -127,9 +127,42 @@ mod tags {
         Case,
         ceiling = up("a ceiling of its own").tag("max", "2").gives("at_ceiling"),
         floor = down("a floor of its own").tag("min", "2").gives("at_floor"),
-        higher_ceiling = up("a higher ceiling than the policy's").count(10).tag("max", "12").gives("11"),
-        evidence_when_fired =
-            up("evidence need only be newer when it fired").changed(1).tag("evidence", "fired").gives("3"),
+        higher_ceiling = up("a higher ceiling than the policy's lifts nothing")
+            .count(10)
+            .tag("max", "12")
+            .gives("at_ceiling"),
+        floor_above_the_ceiling_of_the_policy =
+            up("a floor above the policy's ceiling goes no further than that").tag("min", "900").gives("10"),
+        nothing_is_taken_under_such_a_floor = down("a floor above the policy's ceiling keeps what there is")
+            .tag("min", "900")
+            .gives("at_floor"),
+        floor_below_that_of_the_rule = down("a lower floor than the policy's lowers nothing")
+            .policy("[[target]]\ntarget = \"*\"\ninstances = { min = 2, max = 9 }\n")
+            .tag("min", "1")
+            .gives("at_floor"),
+        evidence_when_fired = up("evidence of which only the end is newer is as stale as the policy says")
+            .changed(1)
+            .tag("evidence", "fired")
+            .gives("stale"),
+        evidence_of_the_window = up("the whole window, where the policy asks for its end")
+            .policy("[[target]]\ntarget = \"*\"\nevidence = \"fired\"\n")
+            .changed(1)
+            .tag("evidence", "window")
+            .gives("stale"),
+        shorter_wait = up("a shorter wait than the policy's")
+            .policy("[[target]]\ntarget = \"*\"\ncooldown = { up = \"10m\" }\n")
+            .changed(400)
+            .tag("cooldown-up", "0s")
+            .gives("cooling_down"),
+        higher_spend_ceiling = up("a higher spend ceiling than the policy's")
+            .policy("[[target]]\ntarget = \"*\"\nmax_hourly_cost = 0.3\n")
+            .tag("max-hourly-cost", "1000000000")
+            .gives("over_budget"),
+        more_changes_per_hour = up("more often than the policy says")
+            .policy("[[target]]\ntarget = \"*\"\nmax_changes_per_hour = 1\n")
+            .tag("max-changes-per-hour", "12")
+            .remembers(&[(60, "i+1")])
+            .gives("too_many_changes"),
         longer_wait = up("a longer wait").changed(400).tag("cooldown-up", "10m").gives("cooling_down"),
         longer_wait_down = down("a longer wait on the way down")
             .changed(400)
@@ -176,10 +209,10 @@ mod targets {
                 &(own("*churn", "scale_up_threshold = 70") + &own("*", "instances = { min = 1, max = 2 }")),
             )
             .gives("at_ceiling"),
-        tag_before_it = up("a tag goes before it")
+        tag_lifts_nothing_of_it = up("a tag lifts nothing of it")
             .policy(&own("*", "instances = { min = 1, max = 2 }"))
             .tag("max", "5")
-            .gives("3"),
+            .gives("at_ceiling"),
         rule_before_the_defaults = up("the rule goes before the defaults")
             .only(&format!(
                 "[defaults]\ninstances = {{ min = 1, max = 2 }}\n{}",

@@ -121,6 +121,31 @@ fn garbage_ends_its_connection_only(#[case] garbage: &[u8]) {
     assert_eq!(function.call(CLEARED, &[]).status, 200);
 }
 
+/// Bytes that begin as a call and end as anything: cut, doubled, or with others put in. No randomness, so that a failure is
+/// found again.
+#[test]
+fn anything_on_the_socket_harms_its_own_connection_only() {
+    let function = Function::start();
+    let head = format!("POST /call HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", CLEARED.len());
+    let call = [head.as_bytes(), CLEARED].concat();
+    let mut seed = 1_u64;
+    let mut next = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(seed >> 33).unwrap() % below
+    };
+    for _ in 0..50 {
+        let mut bytes = call.clone();
+        for _ in 0..next(4) {
+            let at = next(bytes.len());
+            let piece: Vec<u8> = (0..next(9)).map(|_| u8::try_from(next(256)).unwrap()).collect();
+            bytes.splice(at..at, piece);
+        }
+        bytes.truncate(next(bytes.len()) + 1);
+        function.connect().send(&bytes);
+    }
+    assert_eq!(function.call(CLEARED, &[]).status, 200);
+}
+
 #[test]
 fn a_caller_who_hangs_up_harms_nothing() {
     let function = Function::start();
@@ -147,12 +172,52 @@ fn a_call_under_way_is_answered_before_a_newer_connection() {
     let function = Function::start();
     let mut first = function.connect();
     first.send(b"POST /call HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{");
-    until("the first is being read", || waits_without_a_timer(function.id()));
+    // A body has a time limit, and nothing else has one here.
+    until("the first is being read", || !waits_without_a_timer(function.id()));
     let mut newer = function.connect();
     newer.send(b"POST /call HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}");
     first.send(b"}");
     assert_eq!(first.answer().body["error"]["kind"], "not_an_alarm");
     assert_eq!(newer.answer().body["error"]["kind"], "not_an_alarm");
+}
+
+const HALF: &[u8] = b"POST /call HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{";
+
+#[test]
+fn a_body_that_never_comes_delays_no_other_connection() {
+    let function = Function::start();
+    let mut slow: Vec<_> = (0..3).map(|_| function.connect()).collect();
+    for connection in &mut slow {
+        connection.send(HALF);
+    }
+    let mut connection = function.connect();
+    for _ in 0..2 {
+        assert_eq!(connection.call(CLEARED, &[]).status, 200);
+    }
+}
+
+#[test]
+fn a_body_that_never_comes_is_answered_before_the_deadline() {
+    let function = Function::start();
+    let mut connection = function.connect();
+    let head = "POST /call HTTP/1.1\r\nHost: localhost\r\nFn-Deadline: 2026-01-01T00:00:00Z\r\nContent-Length: 2\r\n\r\n{";
+    connection.send(head.as_bytes());
+    let answer = connection.answer();
+    assert_eq!((answer.status, &answer.body["error"]["kind"]), (504, &json!("time_is_up")), "{answer:?}");
+    assert_eq!(connection.rest(), "");
+    assert_eq!(function.call(CLEARED, &[]).status, 200);
+}
+
+#[test]
+fn a_body_that_never_comes_does_not_keep_it_from_ending() {
+    let function = Function::start();
+    let (mut one, mut other) = (function.connect(), function.connect());
+    one.send(HALF);
+    other.send(HALF);
+    until("they are being read", || !waits_without_a_timer(function.id()));
+    let (status, left) = function.terminate();
+    assert_eq!(status.code(), Some(0));
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use aws_sdk_sagemaker::error::{ProvideErrorMetadata, SdkError};
 
 use crate::platform;
 use crate::platform::Error;
-use crate::text::chain;
+use crate::text::{chain, of_service};
 
 /// The codes for throttling, which differ between the services' protocols.
 const THROTTLING: [&str; 7] = [
@@ -65,7 +65,7 @@ fn transport_error<E>(operation: String, error: &SdkError<E, HttpResponse>) -> E
 where
     E: std::error::Error + 'static,
 {
-    let message = chain(error);
+    let message = of_service(&chain(error));
     let unconfigured = ["Missing Region", "credential", "no providers in chain"];
     let never_sent = matches!(error, SdkError::ConstructionFailure(_));
     if never_sent || unconfigured.iter().any(|sign| message.contains(sign)) {
@@ -78,6 +78,7 @@ where
 fn read(operation: &'static str, code: &str, text: &str, status: u16) -> Error {
     let name = operation.to_owned();
     let message = if code.is_empty() { format!("HTTP {status} {text}") } else { format!("{code}: {text}") };
+    let message = of_service(&message);
     let is = |codes: &[&str]| codes.contains(&code);
     if is(&THROTTLING) || status == 429 {
         Error::Throttled { operation: name, message }
@@ -125,6 +126,14 @@ mod tests {
         for (code, text, status, kind) in rows {
             assert_eq!(read(update, code, text, status).kind(), kind, "{code} {text} {status}");
         }
+    }
+
+    #[test]
+    fn a_credential_that_an_endpoint_repeats_is_masked() {
+        let token = "IQoJb3JpZ2luX2VjEJr0123456789abcdefGHIJKLMNOPQRSTUVWXYZ";
+        let text = format!("The canonical string should have been 'POST x-amz-security-token:{token}'");
+        let error = read("aws:DescribeEndpoint", "SignatureDoesNotMatch", &text, 403).to_string();
+        assert!(error.contains("SignatureDoesNotMatch") && !error.contains(token), "{error}");
     }
 
     #[test]

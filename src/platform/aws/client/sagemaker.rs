@@ -13,8 +13,8 @@ use super::document::{RawResponse, sent_as};
 use super::errors::service_error;
 use super::timestamp;
 use crate::platform::Error;
-use crate::platform::aws::variant::configuration::{TAG_ORIGINAL, is_ours, prefix};
-use crate::platform::aws::variant::{Endpoint, NativeScaling};
+use crate::platform::aws::variant::configuration::{TAG_ORIGINAL, is_ours, is_the_copy, name, prefix};
+use crate::platform::aws::variant::{Endpoint, NativeScaling, name_taken};
 use crate::tags::Tags;
 
 /// The waits before another attempt, in milliseconds. A new configuration can be invisible to an update for a moment:
@@ -134,6 +134,7 @@ pub(super) async fn endpoint_details(
         configuration_tags,
         original,
         superseded: superseded?,
+        taken: Vec::new(),
         native,
     })
 }
@@ -219,9 +220,20 @@ pub(super) async fn create_configuration(client: &Client, body: &Value) -> Resul
         return Ok("created".to_owned());
     };
     let error = service_error(operation, &error);
-    // The name is derived from the content, so the existing one is the same.
-    let exists = error.to_string().contains("already existing endpoint configuration");
-    if exists { Ok("exists already".to_owned()) } else { Err(error) }
+    if !error.to_string().contains("already existing endpoint configuration") {
+        return Err(error);
+    }
+    let is_the_copy = is_existing_copy(client, body).await?;
+    if is_the_copy { Ok("exists already".to_owned()) } else { Err(name_taken(name(body))) }
+}
+
+/// Whether the configuration that has a copy's name is that copy. Everybody can foresee the name, so somebody else may
+/// have created another under it.
+async fn is_existing_copy(client: &Client, body: &Value) -> Result<bool, Error> {
+    let Some(found) = existing(describe_configuration(client, name(body)).await)? else { return Ok(false) };
+    let arn = found.get("EndpointConfigArn").and_then(Value::as_str);
+    let tags = tags_of_configuration(client, arn).await?;
+    Ok(is_the_copy(&found, &tags, body))
 }
 
 /// Makes a configuration active. Counts, weights and the deployment configuration stay as they are now, not as in the

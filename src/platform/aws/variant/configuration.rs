@@ -1,10 +1,12 @@
 //! Endpoint configurations: immutable, so a change of the instance type needs a modified copy.
 //!
 //! A copy is made from the API's whole document, so that it keeps members which this version does not know. A copy's
-//! name is derived from its content: creating it twice creates one.
+//! name is derived from its content: creating it twice creates one. Everybody can foresee such a name, so what exists under
+//! it is compared before it is used. A copy whose name is taken gets one that nobody can foresee.
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -45,6 +47,7 @@ pub(super) fn next(
     endpoint_name: &str,
     variant: &str,
     shape: &str,
+    now: Timestamp,
 ) -> NextConfiguration {
     let mut body = writable(&endpoint.configuration);
     let mut notes = Vec::new();
@@ -57,12 +60,48 @@ pub(super) fn next(
     {
         return NextConfiguration { name: name(original).to_owned(), body: None, notes };
     }
-    let name = name_for(endpoint_name, shape, &body);
+    let mut name = name_for(endpoint_name, shape, &body);
+    if endpoint.taken.contains(&name) {
+        let free = name_for(endpoint_name, shape, &json!([&body, now.to_string()]));
+        notes.push(format!(
+            "somebody else's configuration is called `{name}`, so the copy is called `{free}`"
+        ));
+        name = free;
+    }
     if let Value::Object(members) = &mut body {
         members.insert("EndpointConfigName".to_owned(), json!(name));
         members.insert("Tags".to_owned(), tags(endpoint, endpoint_name, variant));
     }
     NextConfiguration { name, body: Some(body), notes }
+}
+
+/// Whether what exists under a copy's name is that copy: the same content, and the same tags of ours.
+pub fn is_the_copy(existing: &Value, existing_tags: &Tags, body: &Value) -> bool {
+    let ours = |tags: &Tags| -> Tags {
+        tags.iter()
+            .filter(|(key, _)| key.starts_with(PREFIX))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    };
+    let mut content = writable(body);
+    let tags = content.as_object_mut().and_then(|members| members.remove("Tags")).unwrap_or_default();
+    let tags = tags.as_array().map(Vec::as_slice).unwrap_or_default();
+    is_equal(&writable(existing), &content) && ours(existing_tags) == ours(&tags_from(tags))
+}
+
+/// Whether two documents say the same. A service may write a number in another way than it was sent.
+fn is_equal(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            one.len() == other.len()
+                && one.iter().all(|(name, value)| other.get(name).is_some_and(|other| is_equal(value, other)))
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_equal(one, other))
+        }
+        (Value::Number(one), Value::Number(other)) => one == other || one.as_f64() == other.as_f64(),
+        (one, other) => one == other,
+    }
 }
 
 /// Sets a variant's type. Families with local storage refuse `VolumeSizeInGB`, so it is removed for them, and restored
@@ -282,7 +321,7 @@ mod tests {
     }
 
     fn step(endpoint: &Endpoint, shape: &str) -> NextConfiguration {
-        next(endpoint, "churn", "a", shape)
+        next(endpoint, "churn", "a", shape, Timestamp::UNIX_EPOCH)
     }
 
     /// The endpoint after the copy became active.
@@ -316,10 +355,55 @@ mod tests {
         assert_ne!(up.name, step(&other, "ml.m5.xlarge").name, "another content, another name");
         let long = "x".repeat(63);
         for shape in ["ml.m5.large", "ml.p4de.24xlarge", "ml.something-much-longer.1000xlarge"] {
-            let name = next(&plain, &long, "a", shape).name;
+            let name = next(&plain, &long, "a", shape, Timestamp::UNIX_EPOCH).name;
             assert!(name.len() <= LONGEST_NAME, "{name}");
             assert!(name.starts_with(&prefix(&long)) && !name.ends_with('-'), "{name}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_left_to_whoever_has_it() {
+        let plain = endpoint(configuration("ml.m5.large"));
+        let foreseen = step(&plain, "ml.m5.xlarge").name;
+        let taken = Endpoint { taken: vec![foreseen.clone()], ..plain };
+        let at = |second| next(&taken, "churn", "a", "ml.m5.xlarge", Timestamp::from_second(second).unwrap());
+        assert!(at(1).name.starts_with(&prefix("churn")) && at(1).name.len() <= LONGEST_NAME);
+        assert!(at(1).name != foreseen && at(1).name != at(2).name, "{at:?}", at = at(1));
+        assert!(at(1).notes[0].contains(&foreseen));
+    }
+
+    #[test]
+    fn only_the_copy_itself_is_used_under_its_name() {
+        let body = step(&endpoint(configuration("ml.m5.large")), "ml.m5.xlarge").body.unwrap();
+        let tags = tags_from(listed(&body, "Tags"));
+        // As the service describes it: with read-only members, without tags, and a number in another form.
+        let described = |edit: &dyn Fn(&mut Value)| {
+            let mut described = body.clone();
+            described.as_object_mut().unwrap().remove("Tags");
+            described["CreationTime"] = json!(2.0);
+            described["ProductionVariants"][0][VOLUME] = json!(30.0);
+            edit(&mut described);
+            described
+        };
+        assert!(is_the_copy(&described(&|_| {}), &tags, &body));
+        let edits: [&dyn Fn(&mut Value); 6] = [
+            &|found| found["ProductionVariants"][0]["ModelName"] = json!("evil"),
+            &|found| found["ProductionVariants"][1]["ModelName"] = json!("evil"),
+            &|found| found["ProductionVariants"][0][VOLUME] = json!(16000),
+            &|found| found["DataCaptureConfig"] = json!({ "DestinationS3Uri": "s3://elsewhere" }),
+            &|found| found["KmsKeyId"] = Value::Null,
+            &|found| found["ProductionVariants"] = json!([]),
+        ];
+        for edit in edits {
+            let found = described(edit);
+            assert!(!is_the_copy(&found, &tags, &body), "{found}");
+        }
+        let mut forged = tags.clone();
+        forged.insert(TAG_ORIGINAL.to_owned(), "elsewhere".to_owned());
+        assert!(!is_the_copy(&described(&|_| {}), &forged, &body));
+        forged = tags.clone();
+        forged.insert("team".to_owned(), "another".to_owned());
+        assert!(is_the_copy(&described(&|_| {}), &forged, &body), "tags of others say nothing");
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct Endpoint {
     pub original: Option<Value>,
     /// Inactive configurations of ours for this endpoint, with the times of their creation.
     pub superseded: Vec<(String, Option<Timestamp>)>,
+    /// Names that copies of ours would have, and configurations with another content have.
+    pub taken: Vec<String>,
     /// The variant's state in Application Auto Scaling.
     pub native: NativeScaling,
 }

@@ -5,52 +5,17 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::configuration::MOST_OTHER_TAGS;
+use super::suspended::{SUSPENDED_TAG, SuspendedTarget, is_suspended, keys, text};
 use crate::deployment::{Owner, SuspendedScaling};
 use crate::platform::aws::call::Call;
 use crate::platform::aws::variant::{Endpoint, NativeScaling};
 use crate::size::{Axis, Bounds};
 use crate::tags::Tags;
-
-/// The prefix of the tags with the suspended scaling; a variant's name and a number follow.
-const SUSPENDED_TAG: &str = "stepladder:parked/";
-
-/// AWS's limit on the length of a tag's value.
-const CHUNK: usize = 256;
-
-/// The members of targets, policies and actions that the API returns and does not accept.
-const READ_ONLY: [&str; 6] =
-    ["CreationTime", "ScalableTargetARN", "PredictedCapacity", "PolicyARN", "Alarms", "ScheduledActionARN"];
-
-/// A suspended scalable target, with all that belongs to it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct SuspendedTarget {
-    target: Value,
-    policies: Vec<SuspendedPolicy>,
-    scheduled: Vec<Value>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct SuspendedPolicy {
-    /// Its former ARN. A restored policy gets another.
-    arn: String,
-    /// The alarms of its owner that notified it.
-    alarms: Vec<PolicyAlarm>,
-    request: Value,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct PolicyAlarm {
-    name: String,
-    /// The lists of actions that name the policy.
-    on: Vec<String>,
-}
+use crate::target::TargetId;
 
 /// The calls that restore the suspended scaling of a settled endpoint.
 #[derive(Debug, Default)]
@@ -62,20 +27,20 @@ pub(super) struct Restoration {
 }
 
 /// The other owners of a variant's axes.
-pub fn owners(native: &NativeScaling, tags: &Tags, variant: &str) -> BTreeMap<Axis, Owner> {
+pub fn owners(native: &NativeScaling, tags: &Tags, target: &TargetId) -> BTreeMap<Axis, Owner> {
     let mut owners = BTreeMap::new();
     if let Some(policy) = native.policies.first() {
         let who = format!("the scaling policy `{}` of Application Auto Scaling", text(policy, "PolicyName"));
         owners.insert(Axis::Instances, Owner { who, can_be_suspended: false });
     }
-    if is_suspended(tags, variant) {
-        let who = "Application Auto Scaling, which is being put back".to_owned();
+    if is_suspended(tags, target) {
+        let who = format!("Application Auto Scaling, whose settings the tags `{SUSPENDED_TAG}…` hold");
         let owner = Owner { who, can_be_suspended: false };
         owners.extend([(Axis::Shape, owner.clone()), (Axis::Instances, owner)]);
     } else if native.target.is_some() {
         let who = "Application Auto Scaling, where the variant is registered".to_owned();
         let fits = |suspended_tags: &Tags| tags.len() + suspended_tags.len() <= MOST_OTHER_TAGS;
-        let can_be_suspended = suspended_tags(native, variant).as_ref().is_some_and(fits);
+        let can_be_suspended = suspended_tags(native, target).as_ref().is_some_and(fits);
         owners.insert(Axis::Shape, Owner { who, can_be_suspended });
     }
     owners
@@ -101,101 +66,56 @@ pub fn pauses(native: &NativeScaling) -> Vec<SuspendedScaling> {
 }
 
 /// The tags that save the scaling to be suspended; `None` if it does not fit into tags, or there is none.
-pub(super) fn suspended_tags(native: &NativeScaling, variant: &str) -> Option<Tags> {
-    let text = BASE64.encode(serde_json::to_vec(&to_suspend(native)?).ok()?);
-    let count = text.len().div_ceil(CHUNK);
-    let key = |number: usize| format!("{SUSPENDED_TAG}{variant}/{number}");
-    let chunk = |number: usize| text.get(number * CHUNK..text.len().min((number + 1) * CHUNK));
-    (count <= MOST_OTHER_TAGS)
-        .then(|| (0..count).filter_map(|number| Some((key(number), chunk(number)?.to_owned()))).collect())
+pub(super) fn suspended_tags(native: &NativeScaling, target: &TargetId) -> Option<Tags> {
+    SuspendedTarget::of(native, target)?.tags(target)
 }
 
 /// A note with the suspended scaling in one line. It goes to the log, in case somebody removes the tags.
-pub(super) fn suspended_note(native: &NativeScaling) -> Option<String> {
-    Some(format!("parked: {}", serde_json::to_string(&to_suspend(native)?).ok()?))
-}
-
-fn to_suspend(native: &NativeScaling) -> Option<SuspendedTarget> {
-    Some(SuspendedTarget {
-        target: without_role(request(native.target.as_ref()?)),
-        policies: native.policies.iter().map(suspended_policy).collect(),
-        scheduled: native.scheduled.iter().map(request).collect(),
-    })
-}
-
-/// A suspended policy. The service deletes and creates the alarms of a target-tracking policy, so they are not saved.
-fn suspended_policy(policy: &Value) -> SuspendedPolicy {
-    let tracks_target = text(policy, "PolicyType") == "TargetTrackingScaling";
-    let alarms =
-        policy.get("Alarms").and_then(Value::as_array).filter(|_| !tracks_target).into_iter().flatten();
-    SuspendedPolicy {
-        arn: text(policy, "PolicyARN").to_owned(),
-        alarms: alarms.map(policy_alarm).collect(),
-        request: request(policy),
-    }
-}
-
-fn policy_alarm(alarm: &Value) -> PolicyAlarm {
-    let on = alarm.get("On").and_then(Value::as_array).into_iter().flatten();
-    let on = on.filter_map(Value::as_str).map(str::to_owned).collect();
-    PolicyAlarm { name: text(alarm, "AlarmName").to_owned(), on }
-}
-
-/// A request body from a described document: its members, without the read-only ones.
-fn request(described: &Value) -> Value {
-    let Value::Object(members) = described else { return described.clone() };
-    let accepted = |name: &str, value: &Value| !READ_ONLY.contains(&name) && !value.is_null();
-    let kept = members.iter().filter(|(name, value)| accepted(name, value));
-    Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
-}
-
-/// The target without its role. The service uses its service-linked role, and passing one needs a permission.
-fn without_role(mut target: Value) -> Value {
-    if let Value::Object(members) = &mut target {
-        members.remove("RoleARN");
-    }
-    target
-}
-
-fn is_suspended(tags: &Tags, variant: &str) -> bool {
-    !keys(tags, variant).is_empty()
-}
-
-fn keys(tags: &Tags, variant: &str) -> Vec<String> {
-    let prefix = format!("{SUSPENDED_TAG}{variant}/");
-    tags.keys().filter(|key| key.starts_with(&prefix)).cloned().collect()
-}
-
-fn read(tags: &Tags, variant: &str) -> Option<SuspendedTarget> {
-    let piece = |number: usize| tags.get(&format!("{SUSPENDED_TAG}{variant}/{number}")).map(String::as_str);
-    let text: String = (0..MOST_OTHER_TAGS).map_while(piece).collect();
-    serde_json::from_slice(&BASE64.decode(text).ok()?).ok()
+pub(super) fn suspended_note(native: &NativeScaling, target: &TargetId) -> Option<String> {
+    let suspended = SuspendedTarget::of(native, target)?;
+    Some(format!("parked: {}", serde_json::to_string(&suspended).ok()?))
 }
 
 /// Restores what is missing of the suspended scaling, and repoints alarms to restored policies. The tags are removed
-/// when nothing is missing.
-pub(super) fn restore(endpoint: &Endpoint, variant: &str, now: Timestamp) -> Restoration {
+/// when nothing is missing. What the tags hold counts only where the policy suspends native scaling, and only if stepladder
+/// could have written it for this variant: whoever may tag the endpoint could have written it, too.
+pub(super) fn restore(
+    endpoint: &Endpoint,
+    target: &TargetId,
+    suspends_native: bool,
+    now: Timestamp,
+) -> Restoration {
     let Endpoint { arn, tags, native, .. } = endpoint;
-    if !is_suspended(tags, variant) {
+    if !is_suspended(tags, target) {
         return Restoration::default();
     }
-    let Some(suspended) = read(tags, variant) else {
-        let note = format!(
-            "what is parked in the tags `{SUSPENDED_TAG}{variant}/` cannot be read: put it back, and \
-                            remove them"
+    if !suspends_native {
+        return ignored(
+            "nothing in the policy suspends native scaling here (`native_autoscaling = \"suspend\"`)",
         );
-        return Restoration { notes: vec![note], ..Restoration::default() };
+    }
+    let Some(suspended) = SuspendedTarget::read(tags, target) else {
+        return ignored("they hold no record that stepladder writes for this variant");
     };
     let missing = missing(&suspended, native, now);
     let is_incomplete = !missing.is_empty();
     // Alarms of existing policies come before missing policies and actions: a refused one must not delay them.
-    let (target, rest): (Vec<Call>, Vec<Call>) =
+    let (registration, rest): (Vec<Call>, Vec<Call>) =
         missing.into_iter().partition(|call| matches!(call, Call::RegisterScalableTarget { .. }));
-    let mut calls = [target, repoint_calls(&suspended, native), rest].concat();
+    let mut calls = [registration, repoint_calls(&suspended, native), rest].concat();
     if !is_incomplete {
-        calls.push(Call::DeleteTags { arn: arn.clone(), keys: keys(tags, variant) });
+        calls.push(Call::DeleteTags { arn: arn.clone(), keys: keys(tags, target) });
     }
     Restoration { calls, notes: Vec::new(), is_incomplete }
+}
+
+/// A note instead of calls.
+fn ignored(why: &str) -> Restoration {
+    let note = format!(
+        "what the tags `{SUSPENDED_TAG}…` hold is not restored: {why}; restore the scaling by hand where it is missing, \
+         and remove the tags"
+    );
+    Restoration { notes: vec![note], ..Restoration::default() }
 }
 
 fn missing(suspended: &SuspendedTarget, native: &NativeScaling, now: Timestamp) -> Vec<Call> {
@@ -263,29 +183,45 @@ fn repoint_calls(suspended: &SuspendedTarget, native: &NativeScaling) -> Vec<Cal
     calls
 }
 
-fn text<'a>(document: &'a Value, field: &str) -> &'a str {
-    document.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::platform::aws::id;
+    use crate::platform::aws::variant::suspended::CHUNK;
+
+    const RESOURCE: &str = "endpoint/e/variant/v";
+    const OLD: &str = "arn:aws:autoscaling:us-east-1:111122223333:scalingPolicy:old:resource/sagemaker/endpoint/e/variant/v:policyName/step";
+
+    fn target() -> TargetId {
+        id::variant("e", "v").unwrap()
+    }
+
+    fn suspended_tags(native: &NativeScaling) -> Option<Tags> {
+        super::suspended_tags(native, &target())
+    }
 
     fn native() -> NativeScaling {
         NativeScaling {
             target: Some(json!({
-                "ResourceId": "endpoint/e/variant/v", "MinCapacity": 1, "MaxCapacity": 4,
+                "ResourceId": RESOURCE, "MinCapacity": 1, "MaxCapacity": 4,
                 "RoleARN": "arn:role", "CreationTime": 1.5, "ScalableTargetARN": "arn:target",
                 "SuspendedState": { "DynamicScalingInSuspended": true },
             })),
             policies: vec![json!({
-                "PolicyName": "step", "PolicyARN": "old", "PolicyType": "StepScaling", "CreationTime": 2.0,
+                "PolicyName": "step", "PolicyARN": OLD, "PolicyType": "StepScaling", "CreationTime": 2.0,
+                "ResourceId": RESOURCE,
                 "Alarms": [{ "AlarmName": "busy", "On": ["AlarmActions"] }],
             })],
-            scheduled: vec![json!({ "ScheduledActionName": "night", "ScheduledActionARN": "arn:night" })],
+            scheduled: vec![
+                json!({ "ScheduledActionName": "night", "ScheduledActionARN": "arn:night", "ResourceId": RESOURCE }),
+            ],
         }
+    }
+
+    fn read(tags: &Tags) -> SuspendedTarget {
+        SuspendedTarget::read(tags, &target()).unwrap()
     }
 
     fn second(seconds: i64) -> Timestamp {
@@ -296,15 +232,20 @@ mod tests {
         restoration.calls.iter().map(Call::operation).collect()
     }
 
-    fn restore(native: &NativeScaling, tags: &Tags, variant: &str) -> Restoration {
+    fn restore(native: &NativeScaling, tags: &Tags) -> Restoration {
+        restore_where(true, native, tags)
+    }
+
+    fn restore_where(suspends_native: bool, native: &NativeScaling, tags: &Tags) -> Restoration {
         let (native, tags) = (native.clone(), tags.clone());
-        super::restore(&Endpoint { tags, native, ..Endpoint::default() }, variant, second(1_000))
+        let endpoint = Endpoint { tags, native, ..Endpoint::default() };
+        super::restore(&endpoint, &target(), suspends_native, second(1_000))
     }
 
     #[test]
     fn suspended_scaling_is_restored_piece_by_piece() {
-        let tags = suspended_tags(&native(), "v").unwrap();
-        let nothing = restore(&NativeScaling::default(), &tags, "v");
+        let tags = suspended_tags(&native()).unwrap();
+        let nothing = restore(&NativeScaling::default(), &tags);
         let all = ["aws:RegisterScalableTarget", "aws:PutScalingPolicy", "aws:PutScheduledAction"];
         assert_eq!((operations(&nothing), nothing.is_incomplete), (all.to_vec(), true));
         let Call::RegisterScalableTarget { body } = &nothing.calls[0] else { panic!("{nothing:?}") };
@@ -312,13 +253,12 @@ mod tests {
             "SuspendedState": { "DynamicScalingInSuspended": true } });
         assert_eq!(*body, expected);
         // cut short after the first
-        let part =
-            restore(&NativeScaling { target: native().target, ..NativeScaling::default() }, &tags, "v");
+        let part = restore(&NativeScaling { target: native().target, ..NativeScaling::default() }, &tags);
         assert_eq!((operations(&part), part.is_incomplete), (all[1..].to_vec(), true));
         // everything exists: the alarms follow, and the tags are removed
         let mut back = native();
         back.policies[0]["PolicyARN"] = json!("new");
-        let done = restore(&back, &tags, "v");
+        let done = restore(&back, &tags);
         assert_eq!(
             (operations(&done), done.is_incomplete),
             (vec!["aws:PutMetricAlarm", "aws:DeleteTags"], false)
@@ -326,13 +266,13 @@ mod tests {
         let expected = Call::RepointAlarm {
             name: "busy".to_owned(),
             on: vec!["AlarmActions".to_owned()],
-            from: "old".to_owned(),
+            from: OLD.to_owned(),
             to: "new".to_owned(),
         };
         assert_eq!(done.calls[0], expected);
         // one is missing: the alarms of existing policies are repointed all the same
         back.scheduled.clear();
-        let part = restore(&back, &tags, "v");
+        let part = restore(&back, &tags);
         let calls = vec!["aws:PutMetricAlarm", "aws:PutScheduledAction"];
         assert_eq!((operations(&part), part.is_incomplete), (calls, true));
     }
@@ -359,15 +299,24 @@ mod tests {
     #[test]
     fn unreadable_tags_are_reported() {
         let tags = [(format!("{SUSPENDED_TAG}v/0"), "no document".to_owned())].into();
-        let restoration = restore(&NativeScaling::default(), &tags, "v");
+        let restoration = restore(&NativeScaling::default(), &tags);
         assert!(restoration.calls.is_empty(), "{restoration:?}");
-        assert!(restoration.notes[0].contains("cannot be read"), "{restoration:?}");
+        assert!(restoration.notes[0].contains("no record that stepladder writes"), "{restoration:?}");
+    }
+
+    #[test]
+    fn nothing_is_restored_where_the_policy_suspends_nothing() {
+        let tags = suspended_tags(&native()).unwrap();
+        let restoration = restore_where(false, &NativeScaling::default(), &tags);
+        assert!(restoration.calls.is_empty() && !restoration.is_incomplete, "{restoration:?}");
+        assert!(restoration.notes[0].contains("is not restored"), "{restoration:?}");
     }
 
     #[test]
     fn the_endpoints_own_tags_need_room_too() {
         let others = |count: usize| (0..count).map(|number| (number.to_string(), String::new())).collect();
-        let can_be_suspended = |tags: &Tags| owners(&native(), tags, "v")[&Axis::Shape].can_be_suspended;
+        let can_be_suspended =
+            |tags: &Tags| owners(&native(), tags, &target())[&Axis::Shape].can_be_suspended;
         assert!(can_be_suspended(&others(40)) && !can_be_suspended(&others(47)));
     }
 
@@ -378,21 +327,21 @@ mod tests {
             ..native()
         };
         for policies in 0..20 {
-            let tags = suspended_tags(&with(policies), "v").unwrap();
+            let tags = suspended_tags(&with(policies)).unwrap();
             assert!(tags.values().all(|value| value.len() <= CHUNK));
-            assert_eq!(read(&tags, "v").unwrap().policies.len(), policies);
+            assert_eq!(read(&tags).policies.len(), policies);
         }
-        assert_eq!(suspended_tags(&with(200), "v"), None);
-        assert!(!owners(&with(200), &Tags::new(), "v")[&Axis::Shape].can_be_suspended);
+        assert_eq!(suspended_tags(&with(200)), None);
+        assert!(!owners(&with(200), &Tags::new(), &target())[&Axis::Shape].can_be_suspended);
     }
 
     #[test]
     fn owners_and_pauses_are_reported() {
-        let owners_of = |native: &NativeScaling, tags: &Tags| owners(native, tags, "v");
+        let owners_of = |native: &NativeScaling, tags: &Tags| owners(native, tags, &target());
         assert_eq!(owners_of(&NativeScaling::default(), &Tags::new()), BTreeMap::new());
         let owned = owners_of(&native(), &Tags::new());
         assert!(owned[&Axis::Shape].can_be_suspended && owned[&Axis::Instances].who.contains("`step`"));
-        let suspended = owners_of(&NativeScaling::default(), &suspended_tags(&native(), "v").unwrap());
+        let suspended = owners_of(&NativeScaling::default(), &suspended_tags(&native()).unwrap());
         assert!(!suspended[&Axis::Shape].can_be_suspended);
         assert_eq!(pauses(&NativeScaling::default()), []);
         assert_eq!(pauses(&native()).iter().map(|p| (p.up, p.down)).collect::<Vec<_>>(), [(false, true)]);
@@ -402,7 +351,7 @@ mod tests {
     fn alarms_of_tracking_policies_are_left_to_them() {
         let mut tracking = native();
         tracking.policies[0]["PolicyType"] = json!("TargetTrackingScaling");
-        let suspended = read(&suspended_tags(&tracking, "v").unwrap(), "v").unwrap();
+        let suspended = read(&suspended_tags(&tracking).unwrap());
         assert_eq!(suspended.policies[0].alarms, []);
     }
 }

@@ -16,6 +16,9 @@ const STEP: &str = "stepladder:step/";
 /// The tag that records an infeasible type; a variant's name and the type follow.
 const INFEASIBLE: &str = "stepladder:infeasible/";
 
+/// The longest name of an instance type. The longest that SageMaker has are half as long.
+const LONGEST_TYPE: usize = 40;
+
 /// A recorded change of type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TypeChange {
@@ -49,7 +52,7 @@ impl TypeChange {
         Some(Self {
             from: field("from")?.to_owned(),
             to: field("to")?.to_owned(),
-            shape: field("shape")?.to_owned(),
+            shape: Some(field("shape")?).filter(|shape| is_instance_type(shape))?.to_owned(),
             instances: field("instances")?.parse().ok()?,
             at: field("at")?.parse().ok()?,
         })
@@ -107,8 +110,14 @@ fn rolled_back(tags: &Tags, variant: &str, settled: &SettledEndpoint) -> Option<
     Some(Infeasible { shape: step.shape, until, why: "the endpoint's update was rolled back".to_owned() })
 }
 
+/// Whether a text is made like an instance type. Others would become keys of tags, which the service refuses.
+fn is_instance_type(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    text.len() <= LONGEST_TYPE && text.starts_with("ml.") && text.chars().all(is_part)
+}
+
 fn read_infeasible(shape: &str, text: &str) -> Option<Infeasible> {
-    let (until, why) = text.split_once(' ')?;
+    let (until, why) = text.split_once(' ').filter(|_| is_instance_type(shape))?;
     Some(Infeasible { shape: shape.to_owned(), until: until.parse().ok()?, why: why.to_owned() })
 }
 
@@ -141,7 +150,7 @@ pub(super) fn tag_changes(
     configuration: &str,
     deployment: &super::SettledDeployment,
 ) -> TagChanges {
-    let super::SettledDeployment { observed, capacity_backoff, now } = *deployment;
+    let super::SettledDeployment { observed, capacity_backoff, now, .. } = *deployment;
     let (instances, last_change) = (observed.size.instances, observed.last_change);
     let settled = SettledEndpoint { configuration, instances, last_change, capacity_backoff };
     let expired = |found: &Infeasible| found.until <= now;
@@ -203,6 +212,18 @@ mod tests {
         let (key, value) = step_tag("v", &step());
         assert_eq!(TypeChange::read(&[(key, value)].into(), "v"), Some(step()));
         assert_eq!(TypeChange::read(&Tags::new(), "v"), None);
+    }
+
+    #[test]
+    fn a_record_that_stepladder_did_not_write_counts_for_nothing() {
+        let until = "2026-03-02T12:00:00Z why";
+        for shape in ["", "ml.", "x", &format!("ml.{}", "m".repeat(40)), "ml.m5/large", "ml.é"] {
+            let step = TypeChange { shape: shape.to_owned(), ..step() };
+            let tags: Tags = [step_tag("v", &step), (infeasible_key("v", shape), until.to_owned())].into();
+            let known = infeasible(&tags, "v", Some(settled("a", 2, 1300)));
+            let expected = if shape == "ml." { 2 } else { 0 };
+            assert_eq!(known.len(), expected, "{shape}: {known:?}");
+        }
     }
 
     #[test]

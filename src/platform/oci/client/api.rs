@@ -14,7 +14,7 @@ use super::identity::{self, Identity, IdentitySource, RegionDomain};
 use super::signature::{Unsigned, sign};
 use crate::platform::http::{self, Http};
 use crate::platform::{Error, crypto};
-use crate::text::chain;
+use crate::text::{chain, of_service};
 
 /// The timeout of one attempt. A healthy service needs a tenth of it, and even a few timeouts fit into the function's
 /// minute.
@@ -35,6 +35,9 @@ const PAGE: &str = "100";
 
 /// The most pages of a list. More cannot be about one deployment.
 const MOST_PAGES: usize = 100;
+
+/// The most bytes of all pages of a list. They must fit into the memory of a small function, several times over.
+const MOST_LISTED: usize = 16 << 20;
 
 /// All characters except the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -155,6 +158,8 @@ pub(super) struct ApiResponse {
     pub(super) etag: Option<String>,
     pub(super) work_request: Option<String>,
     next_page: Option<String>,
+    /// The length of the body, in bytes.
+    length: usize,
     /// Null if the response has none.
     pub(super) body: Value,
 }
@@ -283,10 +288,15 @@ impl Api {
         let operation = request.operation;
         let mut items = Vec::new();
         let mut page: Option<String> = None;
+        let mut listed_bytes = 0_usize;
         for _ in 0..MOST_PAGES {
             let mut next = request.clone().query("limit", PAGE);
             next.query.extend(page.take().map(|page| ("page", page)));
             let mut answer = self.send(next).await?;
+            listed_bytes = listed_bytes.saturating_add(answer.length);
+            if listed_bytes > MOST_LISTED {
+                break;
+            }
             // Some lists are the body, others are its `items`.
             let listed = answer.body.get_mut("items").map(Value::take).unwrap_or(answer.body);
             if let Value::Array(listed) = listed {
@@ -297,8 +307,9 @@ impl Api {
                 return Ok(items);
             }
         }
-        let message =
-            format!("there are more than {MOST_PAGES} pages: expected some alarms of one deployment");
+        let message = format!(
+            "there are more than {MOST_PAGES} pages or {MOST_LISTED} bytes: expected some alarms of one deployment"
+        );
         Err(Error::Refused { operation: operation.to_owned(), message })
     }
 
@@ -320,7 +331,7 @@ impl Api {
         let answer = http.send(http_request, within).await.map_err(|unanswered| FailedAttempt {
             never_sent: unanswered.never_sent(),
             unauthenticated: false,
-            error: Error::Unavailable { operation: operation(), message: chain(&unanswered) },
+            error: Error::Unavailable { operation: operation(), message: of_service(&chain(&unanswered)) },
         })?;
         read(request.operation, answer)
     }
@@ -391,11 +402,12 @@ impl FailedAttempt {
 
 fn read(operation: &'static str, answer: http::HttpResponse) -> Result<ApiResponse, FailedAttempt> {
     let http::HttpResponse { status, headers, body } = answer;
+    let length = body.len();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     if (200..300).contains(&status) {
         let word = |name: &str| word(&headers, name);
         let (next_page, work_request) = (word("opc-next-page"), word("opc-work-request-id"));
-        return Ok(ApiResponse { etag: word(ETAG.as_str()), work_request, next_page, body });
+        return Ok(ApiResponse { etag: word(ETAG.as_str()), work_request, next_page, length, body });
     }
     let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
     let error = errors::read(operation, status, text("code"), text("message"));

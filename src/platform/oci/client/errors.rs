@@ -4,6 +4,7 @@
 
 use crate::platform;
 use crate::platform::Error;
+use crate::text::of_service;
 
 /// The codes for exceeded quotas and service limits.
 const OVER_QUOTA: [&str; 4] = ["LimitExceeded", "QuotaExceeded", "TooManyResources", "OutOfHostCapacity"];
@@ -20,6 +21,7 @@ pub(super) fn read(operation: &'static str, status: u16, code: &str, text: &str)
         (code, "") => format!("{status} {code}"),
         (code, text) => format!("{status} {code}: {text}"),
     };
+    let message = of_service(&message);
     let permission = || platform::permission(operation).to_owned();
     match (status, code) {
         (429, _) => Error::Throttled { operation: name, message },
@@ -83,6 +85,14 @@ mod tests {
             assert_eq!(error.kind(), kind, "{status} {code}");
             assert!(error.to_string().ends_with("text"), "the service's own words: {error}");
         }
+    }
+
+    #[test]
+    fn a_credential_that_an_endpoint_repeats_is_masked() {
+        let text = "keyId=\"ST$eyJhbGciOi\",signature=\"c2VjcmV0MQ==\"";
+        let error = read("oci:GetModelDeployment", 400, "InvalidParameter", text).to_string();
+        assert!(error.contains("InvalidParameter"), "{error}");
+        assert!(!error.contains("eyJhbGciOi") && !error.contains("c2VjcmV0MQ"), "{error}");
     }
 
     #[test]

@@ -27,6 +27,20 @@ pub const READS: &[Operation] = &[
     Operation::new("oci:GetAlarm", &["read alarms", "read metrics"]),
 ];
 
+/// The permission that each operation of the function asks for, where the verb that holds it holds others, too: to delete
+/// deployments, to call their models, or to move alarms. See
+/// <https://docs.oracle.com/en-us/iaas/Content/Identity/policyreference/monitoringpolicyreference.htm> and
+/// <https://docs.oracle.com/en-us/iaas/Content/data-science/using/policies.htm>.
+pub const REQUESTED: &[(&str, &str)] = &[
+    ("oci:GetModelDeployment", "DATA_SCIENCE_MODEL_DEPLOYMENT_READ"),
+    ("oci:UpdateModelDeployment", "DATA_SCIENCE_MODEL_DEPLOYMENT_UPDATE"),
+    ("oci:ListAlarms", "ALARM_INSPECT"),
+    ("oci:GetAlarm", "ALARM_READ"),
+    ("oci:CreateAlarm", "ALARM_CREATE"),
+    ("oci:UpdateAlarm", "ALARM_UPDATE"),
+    ("oci:DeleteAlarm", "ALARM_DELETE"),
+];
+
 /// What an administrator has to grant. Stepladder grants nothing itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
@@ -44,7 +58,14 @@ impl Access {
         let all = |whom: &str, needs: Vec<String>| -> Vec<String> {
             needs.iter().flat_map(|need| statements(wanted, whom, need)).collect()
         };
-        let mut function = all(FUNCTIONS, strongest(of_function()));
+        let mut function: Vec<String> = strongest(of_function())
+            .iter()
+            .flat_map(|need| {
+                let condition = condition(need);
+                let unconditional = statements(wanted, FUNCTIONS, need).into_iter();
+                unconditional.map(move |statement| statement + &condition)
+            })
+            .collect();
         let topics = wanted.notifies.iter().map(|id| of_topic(id));
         function.extend(topics.map(|place| statement(FUNCTIONS, "use ons-topics", &place)));
         let mut seen = BTreeSet::new();
@@ -77,13 +98,28 @@ fn statement(whom: &str, need: &str, place: &str) -> String {
     format!("Allow {whom} to {need} in {place}")
 }
 
+/// The condition that leaves of a verb only what the function sends; empty for a verb that holds nothing else.
+fn condition(need: &str) -> String {
+    if !need.starts_with("manage ") {
+        return String::new();
+    }
+    let asks = |operation: &Operation| {
+        let is_for = operation.permissions.contains(&need);
+        REQUESTED.iter().find(|(name, _)| is_for && *name == operation.name)
+    };
+    let requested: BTreeSet<&str> = function_operations().filter_map(asks).map(|(_, asked)| *asked).collect();
+    let each: Vec<String> = requested.iter().map(|asked| format!("request.permission = '{asked}'")).collect();
+    if each.is_empty() { String::new() } else { format!(" where any {{{}}}", each.join(", ")) }
+}
+
+fn function_operations() -> impl Iterator<Item = &'static Operation> {
+    let sent = OPERATIONS.iter().filter(|operation| !operation.is_operators_own);
+    sent.chain(model_deployment::TARGET.reads)
+}
+
 /// Every permission that the function needs, once per operation.
 pub fn of_function() -> Vec<&'static str> {
-    let all = OPERATIONS
-        .iter()
-        .filter(|operation| !operation.is_operators_own)
-        .chain(model_deployment::TARGET.reads);
-    all.flat_map(|operation| operation.permissions).copied().collect()
+    function_operations().flat_map(|operation| operation.permissions).copied().collect()
 }
 
 /// Every permission that a person needs to provision and to tear down, once per operation.

@@ -1,0 +1,16 @@
+//! Fuzzes `world` of `checks.rs`. See the README of libFuzzer for its options:
+//!
+//! ```text
+//! mkdir -p fuzz/corpus/world
+//! cargo +nightly fuzz run world fuzz/corpus/world -- -max_len=65536 -max_total_time=600
+//! ```
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../checks.rs"]
+#[allow(dead_code, reason = "each target calls one of them")]
+mod checks;
+
+fuzz_target!(|body: &[u8]| checks::world(body));
