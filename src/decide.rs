@@ -18,6 +18,7 @@ mod guards;
 mod hold;
 mod limits;
 mod metrics;
+mod pairing;
 mod precheck;
 mod proposal;
 mod recent_changes;
@@ -88,6 +89,8 @@ fn size_change(context: &mut Context) -> Result<SizeChange, Hold> {
     };
     guards::infeasible(context, &change)?;
     if context.needs_written_pair(&change) {
+        pairing::unlisted_shape(context, &change)?;
+        pairing::pair_cannot_fire(context, &change)?;
         guards::pair_taken(context)?;
         guards::no_pair_action(context)?;
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::pair::ScaleUpThreshold;
 use crate::size::{Axis, Bounds, Size};
 use crate::tags::Tags;
 use crate::target::TargetId;
@@ -39,6 +40,9 @@ pub struct Deployment {
     /// What its metrics read over the alarm's window, by the names that the question asked for. One that is not here has
     /// no data.
     pub readings: BTreeMap<String, f64>,
+    /// The metrics of its kind that are not published for this very one, as their platform spells them, with the
+    /// reason.
+    pub unpublished: BTreeMap<String, String>,
     /// Shapes that could not be had lately.
     pub infeasible: Vec<Infeasible>,
     /// The shape that its operator gave it, where that is known: what is above it was added here. Elsewhere
@@ -112,4 +116,8 @@ pub struct ObservedAlarm {
     pub notifies: Vec<String>,
     /// How long the data reaches back that it is evaluated on.
     pub window: Option<SignedDuration>,
+    /// Whether it notifies once and never again while it fires, although its service can repeat.
+    pub fires_once: bool,
+    /// The threshold of the scale-up alarm, where it is a pair of ours that records one.
+    pub scale_up: Option<ScaleUpThreshold>,
 }

@@ -7,6 +7,7 @@ use crate::decide::{
     Check, Context, Decision, DecisionTrace, Evaluation, Hold, SizeChange, cheapest, records_changes,
 };
 use crate::deployment::{Infeasible, Lifecycle, ObservedAlarm};
+use crate::pair::Pair;
 use crate::platform::target::{
     self, FollowUp, PairRequest, RejectedUpdate, Resize, SettledDeployment, Target,
 };
@@ -68,12 +69,31 @@ enum PairAction {
 /// of alarms that have no use any more.
 pub fn plan(evaluation: &Evaluation, observed: &Observation, trace: DecisionTrace, policy: &Policy) -> Plan {
     let context = Context::new(evaluation, observed, policy);
-    match context.target {
+    let once = observed.alarm.as_ref().and_then(|alarm| fires_once_note(alarm, &trace.decision));
+    let mut plan = match context.target {
         Some(target) if !evaluation.forbids_calls(&trace.decision) => {
             PlanContext { context, target, observed }.plan(trace)
         }
         Some(_) | None => Plan::without_calls(trace),
-    }
+    };
+    plan.notes.extend(once);
+    plan
+}
+
+/// The note on an alarm that does not repeat: nothing comes after this notification while it goes on firing.
+fn fires_once_note(alarm: &ObservedAlarm, decision: &Decision) -> Option<String> {
+    let lost = match decision {
+        Decision::Resize { .. } => "a further step",
+        Decision::Hold(hold) if hold.passes() => "what it asks for",
+        Decision::Hold(_) => return None,
+    };
+    let name = &alarm.name;
+    alarm.fires_once.then(|| {
+        format!(
+            "the alarm `{name}` does not repeat: it notifies no more while it goes on firing, so {lost} is lost; let it \
+             notify again, for instance every five minutes"
+        )
+    })
 }
 
 /// The calls after a rejected change. The record of the change is removed, and a shape that could not be provided is
@@ -118,7 +138,7 @@ impl PlanContext<'_> {
         let change = trace.size_change();
         let mut plan = Plan::without_calls(trace);
         if pair_action == PairAction::Ensure {
-            let size = change.as_ref().map_or(&self.observed.size, |change| &change.to);
+            let size = change.as_ref().map_or(&self.observed.heading, |change| &change.to);
             let call = self.ensure_pair(size, &mut plan.notes);
             plan.calls.extend(call);
         }
@@ -230,16 +250,35 @@ impl PlanContext<'_> {
         if self.context.foreign_pair().is_some() || notifies.is_empty() {
             return None;
         }
+        if let Some(hold) = self.context.why_pair_is_silent(size) {
+            notes.push(format!("the paired alarm `{}` is not written: {hold}", pair.alarm));
+            return None;
+        }
         let is_cheapest = rule.scaling_policy == ScalingPolicy::Cheapest;
         let of_size = if is_cheapest { cheapest::pair(&self.context, size) } else { None };
+        let pair = of_size.as_ref().unwrap_or(pair);
+        let within = self.context.pair_within_threshold(pair, size);
         let request = PairRequest {
-            pair: of_size.as_ref().unwrap_or(pair),
+            pair: within.as_ref().unwrap_or(pair),
             observed: self.observed,
             ladders: &self.context.policy.ladders,
             notifies,
+            scale_up: self.context.scale_up_threshold(),
             fired: self.context.evaluation.alarm.at.or(Some(self.context.evaluation.now)),
         };
-        self.target.pair.ensure(request, notes)
+        let call = self.target.pair.ensure(request)?;
+        notes.extend(within.map(|lowered| self.lowered_note(pair, &lowered)));
+        Some(call)
+    }
+
+    /// The note on a pair that fires below less than the policy says.
+    fn lowered_note(&self, pair: &Pair, lowered: &Pair) -> String {
+        let above = self.context.scale_up_threshold().map_or(0.0, |threshold| threshold.above);
+        format!(
+            "the paired alarm `{}` fires below {} instead of {}: the alarm that adds fires above {above}, and would undo \
+             the step down",
+            pair.alarm, lowered.below, pair.below
+        )
     }
 
     /// Adds the calls of a change of size.
@@ -354,6 +393,7 @@ mod tests {
             pauses: Vec::new(),
             tags: BTreeMap::new(),
             readings: BTreeMap::new(),
+            unpublished: BTreeMap::new(),
             infeasible: Vec::new(),
             floor: None,
             alarm: None,
@@ -373,7 +413,17 @@ mod tests {
 
     fn paired_alarm(name: &str, ours: bool) -> ObservedAlarm {
         let (id, name) = (name.to_owned(), name.to_owned());
-        ObservedAlarm { id, etag: None, ours, name, notifies: vec!["topic".to_owned()], window: None }
+        let notifies = vec!["topic".to_owned()];
+        ObservedAlarm {
+            id,
+            etag: None,
+            ours,
+            name,
+            notifies,
+            window: None,
+            fires_once: false,
+            scale_up: None,
+        }
     }
 
     /// The operations of the plan for a firing alarm, on a kind of target. No other event is handled meanwhile.

@@ -23,6 +23,7 @@ use crate::target::{TargetId, TargetKind};
 
 pub mod aws;
 mod error;
+pub mod metric;
 pub mod oci;
 mod router;
 pub mod simulated;

@@ -63,6 +63,8 @@ mod tests {
             name: name.clone(),
             notifies: Vec::new(),
             window: None,
+            fires_once: false,
+            scale_up: None,
         };
         ActiveAlarm {
             alarm: Alarm {

@@ -71,6 +71,7 @@ fn observed(target: TargetId, size: Size, facts: Facts) -> Observation {
         pauses: Vec::new(),
         tags: BTreeMap::new(),
         readings: readings.map(|metric| (metric.to_owned(), 60.0)).into(),
+        unpublished: BTreeMap::new(),
         infeasible: Vec::new(),
         floor: None,
         alarm: None,

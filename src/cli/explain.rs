@@ -197,7 +197,7 @@ fn permission(call: &Call) -> String {
 fn measurements(outcome: &Outcome, observed: &Deployment, policy: &Policy) -> Vec<String> {
     let rung = policy.ladders.rung(&observed.size.rung());
     let full = |metric: &str| {
-        target::of(observed.target.kind()).and_then(|target| (target.full)(metric, rung.as_deref()))
+        target::of(observed.target.kind()).and_then(|target| target.full(metric, rung.as_deref()))
     };
     let share = |metric: &str, value: f64| {
         let full = full(metric).filter(|full| (full - 100.0).abs() > f64::EPSILON)?;

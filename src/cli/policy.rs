@@ -127,5 +127,12 @@ fn warnings(policy: &Policy) -> Vec<String> {
             rule.origin, by.origin
         )
     });
-    shadowed.collect()
+    let unpaired = policy.unpaired().into_iter().map(|rule| {
+        format!(
+            "{} adds and has no `pair`: nothing takes back what it adds; expected a `pair`, or a rule that scales down on \
+             the same axis",
+            rule.origin
+        )
+    });
+    shadowed.chain(unpaired).collect()
 }

@@ -148,6 +148,11 @@ pub enum Hold {
         /// The ladder with the most similarly spelled shape, if there is one.
         nearest: Option<String>,
     },
+    /// The paired alarm could never fire, so added capacity would never be removed.
+    PairCannotFire {
+        /// The reason.
+        why: String,
+    },
     /// The paired alarm's name belongs to an alarm that stepladder did not make.
     PairTaken {
         /// The name.
@@ -199,8 +204,25 @@ impl Hold {
                 | Self::TooManyChanges { .. }
                 | Self::OverBudget { .. }
                 | Self::Infeasible { .. }
+                | Self::PairCannotFire { .. }
                 | Self::PairTaken { .. }
                 | Self::NoPairAction
+        )
+    }
+
+    /// Whether it passes by itself, so that the alarm may lead to a change when it notifies again.
+    pub fn passes(&self) -> bool {
+        matches!(
+            self,
+            Self::Busy { .. }
+                | Self::Stale { .. }
+                | Self::NoData { .. }
+                | Self::OnTarget { .. }
+                | Self::Paused { .. }
+                | Self::CoolingDown { .. }
+                | Self::TooManyChanges { .. }
+                | Self::WouldFlap { .. }
+                | Self::Infeasible { .. }
         )
     }
 
@@ -231,6 +253,7 @@ impl Hold {
             Self::AtCeiling { .. } => "at_ceiling",
             Self::AtFloor { .. } => "at_floor",
             Self::UnlistedShape { .. } => "unlisted_shape",
+            Self::PairCannotFire { .. } => "pair_cannot_fire",
             Self::PairTaken { .. } => "pair_taken",
             Self::NoPairAction => "no_pair_action",
         }
@@ -324,6 +347,10 @@ impl fmt::Display for Hold {
                 let near = near.unwrap_or_default();
                 write!(f, "shape `{shape}` is on no ladder{near}: add a `[[ladder]]` that holds it")
             }
+            Self::PairCannotFire { why } => write!(
+                f,
+                "the paired alarm could never fire, so nothing would remove the new capacity: {why}"
+            ),
             Self::PairTaken { name } => write!(
                 f,
                 "the paired alarm's name `{name}` belongs to an alarm that stepladder did not make: rename that \

@@ -151,11 +151,14 @@ fn first_count_below(desired: DesiredSize<'_>, value: f64, most: f64) -> Desired
 fn load<'a>(context: &Context<'a>) -> Option<Load<'a>> {
     let evaluation = context.evaluation;
     let metric = evaluation.metric();
-    let scale_up_threshold = high_threshold(context.settings().scale_up_threshold, metric)?;
+    let rung = context.observed_rung();
+    let assumed = high_threshold(context.settings().scale_up_threshold, metric);
+    let recorded = context.recorded_percent(metric, rung.as_deref());
+    // What the pair records only ever makes it more careful.
+    let scale_up_threshold = assumed.into_iter().chain(recorded).reduce(f64::min)?;
     let name = metric.unwrap_or_default();
     // A scale-down alarm that reports no value has at least found it below its own threshold.
     let value = context.value(name).or(evaluation.alarm.measurement.threshold)?;
-    let rung = context.observed_rung();
     let value = context.percent_of_capacity(&Reading { metric: name, value }, rung.as_deref())?;
     Some(Load { metric, value, scale_up_threshold })
 }

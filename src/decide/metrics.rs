@@ -63,7 +63,9 @@ impl<'a> Context<'a> {
         let reported = self.evaluation.reported_value().filter(|_| self.evaluation.is_about(metric));
         let mut readings = self.observed.readings.iter();
         let read = readings.find(|(name, _)| name.eq_ignore_ascii_case(metric)).map(|(_, value)| *value);
-        reported.or(read).filter(|value| value.is_finite() && *value >= 0.0)
+        let is_silent = || self.evaluation.alarm.measurement.missing && self.silence_is_low();
+        let silent = || self.evaluation.is_about(metric).then_some(0.0).filter(|_| is_silent());
+        reported.or(read).or_else(silent).filter(|value| value.is_finite() && *value >= 0.0)
     }
 
     /// The value of the alarm's own metric, or a hold for want of data.
@@ -72,14 +74,16 @@ impl<'a> Context<'a> {
             .evaluation
             .metric()
             .ok_or_else(|| Hold::NoData { missing: "the alarm does not tell what it measures".to_owned() })?;
-        let value = self.value(metric).ok_or_else(|| no_value(metric))?;
+        // The metric was read, because the alarm does not report it.
+        let silent = || self.silence_is_low().then_some(0.0);
+        let value = self.value(metric).or_else(silent).ok_or_else(|| no_value(metric))?;
         Ok(Reading { metric, value })
     }
 
     /// A value in percent of the capacity that exists; the value itself where the metric has no maximum. `None` where
     /// the maximum depends on a rung that is unknown.
     pub(super) fn percent_of_capacity(&self, reading: &Reading, rung: Option<&Rung>) -> Option<f64> {
-        match (self.target?.full)(reading.metric, rung) {
+        match self.target?.full(reading.metric, rung) {
             Some(full) => Some(reading.value / full * 100.0),
             None if Resource::of(reading.metric).is_none() => Some(reading.value),
             None => None,

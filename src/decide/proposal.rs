@@ -90,7 +90,8 @@ fn at_least(context: &mut Context, to_floor: Proposal) -> Result<Proposal, Hold>
 
 /// An alarm that fires for want of data never removes capacity.
 fn no_data(context: &mut Context, direction: Direction) -> Result<(), Hold> {
-    if !context.evaluation.alarm.measurement.missing || direction == Direction::Up {
+    let is_missing = context.evaluation.alarm.measurement.missing && !context.silence_is_low();
+    if !is_missing || direction == Direction::Up {
         return Ok(());
     }
     let hold = Hold::NoData {

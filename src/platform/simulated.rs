@@ -80,6 +80,8 @@ pub(super) struct Measured<'a> {
     pub(super) window: SignedDuration,
     /// How often it notifies again while it fires; `None` where its service does not repeat.
     pub(super) repeat: Option<SignedDuration>,
+    /// Whether it also fires while the metric has no data.
+    pub(super) silence_breaches: bool,
 }
 
 /// What an alarm's evaluation reports.
@@ -100,7 +102,7 @@ impl AlarmDefinition {
     }
 
     /// The payload with which its service reports that it has fired or cleared.
-    fn message(&self, alarm: &WorldAlarm, event: AlarmEvent, now: Timestamp, value: f64) -> Value {
+    fn message(&self, alarm: &WorldAlarm, event: AlarmEvent, now: Timestamp, value: Option<f64>) -> Value {
         match self {
             Self::Aws(definition) => aws::simulated::message(definition, event, now, value),
             Self::Oci(definition) => oci::simulated::message(definition, alarm, event, now, value),

@@ -4,10 +4,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::metric::{self, Metric};
 use super::{Call, Observation, Operation, PLATFORMS};
 use crate::deployment::{Infeasible, Lifecycle, ObservedAlarm};
 use crate::ladder::{Ladders, Rung};
-use crate::pair::Pair;
+use crate::pair::{Pair, ScaleUpThreshold};
 use crate::size::{Axis, Size};
 use crate::target::{TargetId, TargetKind};
 
@@ -40,9 +41,8 @@ pub struct Target {
     pub reads: &'static [Operation],
     /// The metrics of its cores and its memory, as its platform spells them.
     pub utilization: [&'static str; 2],
-    /// What a metric reads when all that a rung offers is used; `None` where it has no such end, or where only a
-    /// rung that is not known would define it.
-    pub full: fn(&str, Option<&Rung>) -> Option<f64>,
+    /// Every metric that its platform publishes for it, as far as decisions and paired alarms can use it.
+    pub metrics: &'static [Metric],
     /// Which part of a tagged resource it is: a variant shares the tags of its endpoint. `None` for the whole of it.
     pub tag_scope: fn(&TargetId) -> Option<&str>,
     /// The axes along which it has a size.
@@ -64,8 +64,8 @@ pub enum PairSupport {
     /// Its service has an API for alarms: stepladder writes and deletes it.
     Written {
         /// The call that makes the paired alarm what the policy says, over the one that exists or new; none when it
-        /// is so already.
-        ensure: fn(PairRequest, &mut Vec<String>) -> Option<Call>,
+        /// is so already, or could never fire.
+        ensure: fn(PairRequest) -> Option<Call>,
         /// The call that deletes a paired alarm: that of the observed deployment, or one that serves nothing.
         delete: fn(&ObservedAlarm, Option<&Observation>) -> Call,
     },
@@ -143,6 +143,8 @@ pub struct PairRequest<'a> {
     pub ladders: &'a Ladders,
     /// What it notifies.
     pub notifies: Vec<String>,
+    /// The threshold of the scale-up alarm on its metric, which it records; `None` where it is not known.
+    pub scale_up: Option<ScaleUpThreshold>,
     /// When the alarm fired. Distinguishes a redelivery from another event; the paired alarm
     /// itself does not depend on it.
     pub fired: Option<Timestamp>,
@@ -158,9 +160,9 @@ impl PairSupport {
     }
 
     /// The call that makes the paired alarm what the policy says; `None` where it is so already, or is only verified.
-    pub fn ensure(&self, request: PairRequest, notes: &mut Vec<String>) -> Option<Call> {
+    pub fn ensure(&self, request: PairRequest) -> Option<Call> {
         match self {
-            Self::Written { ensure, .. } => ensure(request, notes),
+            Self::Written { ensure, .. } => ensure(request),
             Self::Verified => None,
         }
     }
@@ -175,6 +177,17 @@ impl PairSupport {
 }
 
 impl Target {
+    /// A metric by its name, in any case; `None` for one that its platform does not publish for this kind of target.
+    pub fn metric(&self, name: &str) -> Option<&'static Metric> {
+        metric::find(self.metrics, name)
+    }
+
+    /// What a metric reads when all that a rung offers is used; `None` where it has no such end, or where only a rung
+    /// that is not known would define it.
+    pub fn full(&self, metric: &str, rung: Option<&Rung>) -> Option<f64> {
+        self.metric(metric)?.full(rung)
+    }
+
     /// What a state in the platform's own word means.
     pub fn lifecycle(&self, status: &str) -> Lifecycle {
         if self.settled.contains(&status) {

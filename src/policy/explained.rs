@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::tags::{Pause, TagSettings, UnreadableTag, tag_of};
 use super::{MatchedRule, Origin, Policy, Role, Rule, Schedule};
 use crate::platform::target::tag_scope;
+use crate::size::Direction;
 use crate::tags::{self, Tags};
 use crate::target::TargetId;
 
@@ -189,6 +190,18 @@ impl Policy {
             shadowed.extend(all.and_then(|all| all.last().map(|by| (rule, *by))));
         }
         shadowed
+    }
+
+    /// The rules of the file that add and that nothing takes back: they have no pair, and no rule of the file for the same
+    /// targets removes along their axis.
+    pub fn unpaired(&self) -> Vec<&Rule> {
+        let own = self.rules.get(..self.own_rules).unwrap_or_default();
+        let is_removed = |rule: &Rule| {
+            let is_for = |other: &Rule| other.target == rule.target || other.targets() == "*";
+            let removes = |other: &&Rule| other.scaling_policy.direction() == Some(Direction::Down);
+            own.iter().filter(removes).any(|other| other.axis == rule.axis && is_for(other))
+        };
+        own.iter().filter(|rule| rule.pair.is_none() && rule.adds() && !is_removed(rule)).collect()
     }
 }
 

@@ -19,7 +19,7 @@ pub const MARGIN: f64 = 0.9;
 pub(super) const THRESHOLD: &str = "scale_up_threshold";
 
 /// Nearly every step of the built-in ladders, and of flexible shapes, is by half.
-const HALF: f64 = 2.0;
+pub const HALF: f64 = 2.0;
 
 /// The threshold of the scale-up alarm on a metric; `None` for a metric that is no percentage.
 pub fn high_threshold(above: Option<f64>, metric: Option<&str>) -> Option<f64> {

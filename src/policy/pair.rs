@@ -1,5 +1,7 @@
 //! The pair of a rule: its scale-down alarm as the policy writes it, checked.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use super::rule::LARGEST_STEP;
@@ -7,6 +9,7 @@ use super::steps::StepText;
 use crate::document::{Fault, Faults, keyed};
 use crate::duration::{self, LONGEST_REPEAT, minutes};
 use crate::pair::Pair;
+use crate::platform::target;
 use crate::scaling::{ScalingPolicy, StepAdjustments};
 use crate::size::Axis;
 
@@ -22,7 +25,7 @@ pub(super) struct PairText {
     alarm: String,
     /// The metric, in any platform's spelling.
     metric: String,
-    /// It fires below this: percent of the capacity.
+    /// It fires below this: percent of the capacity, or so much a minute of what is counted.
     below: f64,
     /// How long it must stay below: whole minutes, as in `5m`.
     window: String,
@@ -37,25 +40,35 @@ pub(super) struct PairText {
     min_step: Option<u32>,
 }
 
-/// The utilizations of every platform. Other metrics are too many to know a typing error.
-const UTILIZATIONS: [&str; 5] =
-    ["CpuUtilization", "MemoryUtilization", "GpuUtilization", "GpuMemoryUtilization", "PredictBandwidth"];
-
 /// So many wrong, missing or additional letters are a typing error. More of them make another word.
 const SLIP: usize = 2;
 
 /// The longest name. A full name of 255 characters also holds the target's two names of 63.
 const LONGEST_NAME: usize = 80;
 
-/// A pair on a metric that does not exist never fires, and its capacity is never removed.
-fn check_spelled(metric: &str) -> Result<(), String> {
+/// A pair on a metric that no platform publishes never fires, and its capacity is never removed.
+fn check_published(metric: &str) -> Result<(), String> {
+    let published: BTreeSet<&str> =
+        target::all().flat_map(|target| target.metrics).map(|known| known.name).collect();
+    if published.iter().any(|known| known.eq_ignore_ascii_case(metric)) {
+        return Ok(());
+    }
     let lower = metric.to_lowercase();
     let distance = |known: &str| strsim::levenshtein(&known.to_lowercase(), &lower);
-    let nearest = UTILIZATIONS.into_iter().min_by_key(|known| distance(known));
-    match nearest.filter(|known| (1..=SLIP).contains(&distance(known))) {
-        Some(known) => Err(format!("`pair.metric = \"{metric}\"`: there is none; did you mean `{known}`?")),
-        None => Ok(()),
-    }
+    // Of two that differ in case only, the one in the case that is written.
+    let nearest = published.iter().min_by_key(|known| (distance(known), strsim::levenshtein(known, metric)));
+    let nearest = nearest.filter(|known| distance(known) <= SLIP);
+    let expected = match nearest {
+        Some(known) => format!("there is none; did you mean `{known}`?"),
+        None => {
+            let known: Vec<String> = published.iter().map(|known| format!("`{known}`")).collect();
+            format!(
+                "it is not published for anything that is scaled, so the pair would never fire; expected one of {}",
+                known.join(", ")
+            )
+        }
+    };
+    Err(format!("`pair.metric = \"{metric}\"`: {expected}"))
 }
 
 impl PairText {
@@ -140,5 +153,5 @@ fn check_metric(metric: &str) -> Result<(), String> {
     if metric.is_empty() || !metric.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Err(format!("`pair.metric = \"{metric}\"`: expected a metric's plain name"));
     }
-    check_spelled(metric)
+    check_published(metric)
 }

@@ -124,6 +124,12 @@ impl Rule {
         self.is.apply(settings, &mut self.origins, origin);
     }
 
+    /// Whether it adds, and does not remove as well by what it is written as.
+    pub(super) fn adds(&self) -> bool {
+        let by_measurement = matches!(self.scaling_policy, ScalingPolicy::Track(_) | ScalingPolicy::Cheapest);
+        by_measurement || self.scaling_policy.direction() == Some(Direction::Up)
+    }
+
     /// Its name in the middle of a sentence.
     pub(crate) fn name(&self) -> &str {
         if self.origin == BUILT_IN { "a built-in rule" } else { &self.origin }

@@ -442,7 +442,8 @@ fn a_world_belongs_to_the_simulated_cloud() {
 #[rstest]
 #[case::good(
     "good",
-    "mode = \"observe\"\n\n[[rule]]\nalarm = \"payments-*\"\naxis = \"instances\"\nstep = 2\n"
+    "mode = \"observe\"\n\n[[rule]]\nalarm = \"payments-*\"\naxis = \"instances\"\nstep = 2\n\n\
+     [[rule]]\nalarm = \"idle-*\"\naxis = \"instances\"\nstep = -1\n"
 )]
 #[case::empty("empty", "")]
 #[case::unknown_key("unknown_key", "mode = \"act\"\n\n[defaults]\ninstanses = { min = 1, max = 3 }\n")]

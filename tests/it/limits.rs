@@ -292,8 +292,8 @@ mod pairs {
             taken(step(", steps = [{ above = -5, below = 0, remove = 1 }, { below = -5, remove = 2 }]")),
         window_of_an_hour = taken(window("60m")),
         window_of_two_hours = taken(window("120m")),
-        // three letters away it is a metric of somebody's own
-        metric_of_somebodys_own = taken(metric("CpuUtilisatoin")),
+        // three letters away it is another word, and nothing publishes it
+        metric_of_somebodys_own = refused(metric("CpuUtilisatoin"), "would never fire; expected one of"),
         metric_in_lower_case = taken(metric("cpuutilization")),
         beside_track = taken(tracking("")),
     ];

@@ -35,6 +35,7 @@ mod notice;
 mod oci;
 mod oracle;
 mod ownership;
+mod pairing;
 mod parse;
 mod policy;
 mod problems;

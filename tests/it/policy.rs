@@ -111,7 +111,7 @@ fn rule_with(key: &str) -> String {
 fn pair_with(key: &str, value: &str) -> String {
     let pair = [
         ("alarm", "\"low\""),
-        ("metric", "\"m\""),
+        ("metric", "\"MemoryUtilization\""),
         ("below", "10"),
         ("window", "\"5m\""),
         ("repeat", "\"5m\""),
@@ -715,7 +715,7 @@ fn pair_metric() {
         (alarm.metric.as_str(), alarm.namespace.as_ref()),
         ("InvocationsPerInstance", "AWS/SageMaker")
     );
-    assert!(oci_pair("metric", "\"Mine\"").query.starts_with("Mine[5m]"));
+    assert!(oci_pair("metric", "\"PredictLatency\"").query.starts_with("PredictLatency[5m]"));
 }
 
 #[test]
@@ -726,8 +726,8 @@ fn pair_below() {
 
 #[test]
 fn pair_window() {
-    assert!(oci_pair("window", "\"60m\"").query.starts_with("m[60m]"));
-    assert!(oci_pair("window", "\"2h\"").query.starts_with("m[2h]"));
+    assert!(oci_pair("window", "\"60m\"").query.starts_with("MemoryUtilization[60m]"));
+    assert!(oci_pair("window", "\"2h\"").query.starts_with("MemoryUtilization[2h]"));
     let alarm = variants_pair("window", "\"15m\"");
     assert_eq!(alarm.period * alarm.evaluation_periods, 900);
 }
@@ -737,7 +737,7 @@ fn pair_repeat() {
     assert_eq!(oci_pair("repeat", "\"20m\"").repeat.as_deref(), Some("PT20M"));
     // Without it, as often as the window is long.
     let text = "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\n\
-                pair = { alarm = \"low\", metric = \"m\", below = 1, window = \"7m\" }";
+                pair = { alarm = \"low\", metric = \"PredictLatency\", below = 1, window = \"7m\" }";
     let outcome = told(text, &notice(HIGH_CPU, CHURN));
     let Call::Oci(OciCall::CreateAlarm { alarm, .. }) = &outcome.calls[0].call else {
         panic!("no alarm is created first")
@@ -820,7 +820,7 @@ fn threshold(metric: &str, ladder: &str) -> f64 {
 }
 
 #[rstest]
-#[case::vcpus("CPUUtilization", "vcpus", "16", 160.0)]
+#[case::vcpus("CPUUtilization", "vcpus", "6", 60.0)]
 #[case::gpus("GPUUtilization", "gpus", "8", 80.0)]
 fn ladder_rungs_of_thresholds(
     #[case] metric: &str,
@@ -1047,7 +1047,7 @@ fn a_policy_that_must_flap_is_refused_with_the_numbers(#[case] text: &str, #[cas
 )]
 // Nobody knows what a metric without an end is measured against.
 #[case::open(
-    "axis = \"instances\"\npair = { alarm = \"x\", metric = \"QueueLength\", below = 900, window = \"5m\" }"
+    "axis = \"instances\"\npair = { alarm = \"x\", metric = \"InvocationsPerInstance\", below = 900, window = \"5m\" }"
 )]
 #[case::higher(
     "axis = \"instances\"\nscale_up_threshold = 95\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 42, window = \"5m\" }"

@@ -14,6 +14,9 @@ use crate::pair::pair_name;
 use crate::platform::{ActiveAlarm, ApiWord};
 use crate::target::TargetId;
 
+/// CloudWatch's word for periods without data that count as beyond the threshold.
+pub const BREACHING: &str = "breaching";
+
 /// The definition of an alarm: all that `PutMetricAlarm` sets.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CloudwatchAlarm {
@@ -73,7 +76,8 @@ impl CloudwatchAlarm {
 impl fmt::Display for CloudwatchAlarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, metric, statistic, comparison, threshold, .. } = self;
-        write!(f, "`{name}`: {statistic} {metric} {comparison} {threshold}")
+        write!(f, "`{name}`: {statistic} {metric} {comparison} {threshold}")?;
+        if self.missing_data == BREACHING { f.write_str(", missing data is breaching") } else { Ok(()) }
     }
 }
 

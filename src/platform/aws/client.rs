@@ -30,6 +30,7 @@ use super::id;
 use crate::deployment::{Deployment, Lifecycle, ObservedAlarm};
 use crate::platform::ObserveRequest;
 use crate::platform::aws::variant::configuration::{NO_SHAPE, find, floor, name, shape_of};
+use crate::platform::aws::variant::metric::unpublished;
 use crate::platform::aws::variant::{CountOwnership, Endpoint, NativeScaling, fixed};
 use crate::platform::aws::variant::{Facts, Marker, TARGET, native, notes};
 use crate::platform::web::client::Webhooks;
@@ -510,6 +511,7 @@ fn observation(
         pauses: native::pauses(&native),
         tags: tags::own(&tags, Some(variant)),
         readings,
+        unpublished: unpublished(described.async_inference_config().is_some()),
         floor: details.as_ref().and_then(|details| floor(details, endpoint_name, variant)).map(str::to_owned),
         infeasible: notes::infeasible(&tags, variant, settled),
         alarm,

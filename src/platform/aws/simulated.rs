@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::alarm::CloudwatchAlarm;
 use super::call::Call;
 use super::variant::configuration::{self, NO_SHAPE, TAG_ORIGINAL};
-use super::variant::{self, Endpoint, INSTANCE_NAMESPACE, Marker, NativeScaling, TARGET, native, notes};
+use super::variant::{self, Endpoint, Marker, NativeScaling, TARGET, metric, native, notes};
 use super::{alarm, id};
 use crate::alarm::Transition;
 use crate::deployment::{Deployment, Lifecycle, ObservedAlarm};
@@ -126,6 +126,7 @@ fn observe(world: &World, found: &SimulatedDeployment, request: &ObserveRequest)
         pauses: native::pauses(native),
         tags: tags::own(&all_tags, Some(variant)),
         readings: readings(found, request),
+        unpublished: variant::metric::unpublished(is_asynchronous(&endpoint, request)),
         infeasible: notes::infeasible(&endpoint.tags, variant, settled),
         floor: details
             .and_then(|details| configuration::floor(details, endpoint_name, variant))
@@ -151,6 +152,14 @@ fn as_configured(size: Size, entry: Option<&Value>, ownership: variant::CountOwn
     Size { instances: ownership.instances.map_or(0, |_| size.instances), shape, ..size }
 }
 
+/// Whether an endpoint has a queue: by its configuration, or because an alarm on the queue fires.
+fn is_asynchronous(endpoint: &Endpoint, request: &ObserveRequest) -> bool {
+    let is_of_queue = |name: &String| metric::unpublished(false).contains_key(name);
+    let measured = request.alarm.measurement.metric.as_ref();
+    endpoint.configuration.get("AsyncInferenceConfig").is_some_and(Value::is_object)
+        || measured.is_some_and(is_of_queue)
+}
+
 /// Makes the pending configurations active that are due by now.
 fn settle(world: &mut World, now: Timestamp) {
     for endpoint in world.endpoints.values_mut() {
@@ -164,18 +173,19 @@ fn settle(world: &mut World, now: Timestamp) {
 fn firing_alarm(world: &World, request: &ObserveRequest, fired: &FiringAlarm) -> AlarmDefinition {
     let pair = request.pair.filter(|_| fired.is_pair);
     let description = pair.map(|pair| marker(request.target, &pair.alarm, world)).unwrap_or_default();
+    let measured = metric::metric(&fired.metric).unwrap_or(&metric::CPU);
     AlarmDefinition::Aws(CloudwatchAlarm {
         name: request.alarm.name.to_string(),
         description,
-        namespace: INSTANCE_NAMESPACE.into(),
+        namespace: measured.namespace.into(),
         metric: fired.metric.clone(),
-        statistic: "Average".into(),
-        dimensions: variant::dimensions(request.target),
+        statistic: measured.statistic.into(),
+        dimensions: variant::dimensions(measured, request.target),
         period: variant::PERIOD,
         evaluation_periods: i32::try_from(fired.minutes).unwrap_or(5),
         threshold: fired.threshold,
         comparison: if fired.above { "GreaterThanThreshold" } else { "LessThanThreshold" }.into(),
-        missing_data: "missing".into(),
+        missing_data: if pair.is_some() { variant::missing_data(measured) } else { "missing" }.into(),
         actions: vec![TOPIC.to_owned()],
         enabled: true,
         datapoints: None,
@@ -191,20 +201,21 @@ fn marker(target: &TargetId, pair: &str, world: &World) -> String {
         configuration: &world.endpoint(endpoint).configuration,
         shape: world.deployments.get(target.as_str()).map_or("", |found| &found.shape),
         created: None,
+        scale_up: None,
     };
     marker.line()
 }
 
 /// What an alarm measures. CloudWatch notifies once per transition, so nothing repeats.
 pub(in crate::platform) fn measured(alarm: &CloudwatchAlarm) -> Option<Measured<'_>> {
-    let named = |name: &str| alarm.dimensions.get(name);
     Some(Measured {
-        target: format!("endpoint/{}/variant/{}", named("EndpointName")?, named("VariantName")?),
+        target: alarm.named().targets.first()?.to_string(),
         metric: &alarm.metric,
         above: alarm.comparison.starts_with("Greater"),
         threshold: alarm.threshold,
         window: alarm.window()?,
         repeat: None,
+        silence_breaches: alarm.missing_data == alarm::BREACHING,
     })
 }
 
@@ -213,7 +224,7 @@ pub(in crate::platform) fn message(
     alarm: &CloudwatchAlarm,
     event: AlarmEvent,
     now: Timestamp,
-    value: f64,
+    value: Option<f64>,
 ) -> Value {
     let (from, to) = match event {
         AlarmEvent::Fired | AlarmEvent::Repeated => ("OK", "ALARM"),
@@ -227,7 +238,7 @@ pub(in crate::platform) fn message(
         "AWSAccountId": "111122223333",
         "NewStateValue": to,
         "OldStateValue": from,
-        "NewStateReason": format!("Threshold Crossed: 1 datapoint [{value}] against the threshold ({})", alarm.threshold),
+        "NewStateReason": reason(alarm, value),
         "StateChangeTime": now.strftime("%Y-%m-%dT%H:%M:%S.000+0000").to_string(),
         "Region": "US East (N. Virginia)",
         "AlarmArn": format!("arn:aws:cloudwatch:us-east-1:111122223333:alarm:{}", alarm.name),
@@ -245,6 +256,20 @@ pub(in crate::platform) fn message(
             "TreatMissingData": alarm.missing_data,
         },
     })
+}
+
+/// The reason for a state, as CloudWatch writes it.
+fn reason(alarm: &CloudwatchAlarm, value: Option<f64>) -> String {
+    let periods = alarm.evaluation_periods;
+    match value {
+        Some(value) => {
+            format!("Threshold Crossed: 1 datapoint [{value}] against the threshold ({})", alarm.threshold)
+        }
+        None => format!(
+            "Threshold Crossed: no datapoints were received for {periods} periods and {periods} missing datapoints were \
+             treated as [Breaching]."
+        ),
+    }
 }
 
 /// Whether an alarm carries the marker of any pair.

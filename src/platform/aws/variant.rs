@@ -4,19 +4,19 @@
 //! active; the follow-up cleans up when the endpoint has settled. The marker of a paired alarm is the last line of its
 //! description, which `DescribeAlarms` returns anyway.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 
-use super::alarm::CloudwatchAlarm;
+use super::alarm::{BREACHING, CloudwatchAlarm};
 use super::call::Call;
 use super::id;
 use crate::deployment::ObservedAlarm;
-use crate::ladder::{Ladders, Rung};
+use crate::ladder::Ladders;
+use crate::pair::ScaleUpThreshold;
+use crate::platform::metric::{Metric, Range};
 use crate::platform::target::{
     FollowUp, PairRequest, PairSupport, RejectedUpdate, Resize, SettledDeployment, Target, written,
 };
-use crate::platform::{self, ApiWord, Error, Observation, Operation};
+use crate::platform::{self, Error, Observation, Operation};
 use crate::size::{Axis, Size};
 use crate::tags::{self, Tags};
 use crate::target::TargetId;
@@ -24,12 +24,14 @@ use crate::target::TargetId;
 pub mod configuration;
 mod endpoint;
 mod fixed;
+pub mod metric;
 pub mod native;
 pub mod notes;
 mod suspended;
 
 pub use endpoint::{Endpoint, NativeScaling};
 pub use fixed::{CountOwnership, fixed};
+pub use metric::{PERIOD, dimensions, metric};
 use notes::TypeChange;
 
 /// The row of this kind of target.
@@ -50,7 +52,7 @@ pub const TARGET: Target = Target {
         Operation::new("aws:GetMetricData", &["cloudwatch:GetMetricData"]),
     ],
     utilization: ["CPUUtilization", "MemoryUtilization"],
-    full,
+    metrics: metric::METRICS,
     tag_scope: |target| id::endpoint_and_variant(target).map(|(_, variant)| variant),
     axes: &[Axis::Instances, Axis::Shape],
     resize,
@@ -94,6 +96,9 @@ pub fn observed(alarm: &CloudwatchAlarm, ours: bool) -> ObservedAlarm {
         name: alarm.name.clone(),
         notifies: alarm.actions.iter().filter(takes_events).cloned().collect(),
         window: alarm.window(),
+        // The scheduled reconcile reads the alarms that fire.
+        fires_once: false,
+        scale_up: Marker::read(&alarm.description).filter(|_| ours).and_then(|marker| marker.scale_up),
     }
 }
 
@@ -105,97 +110,6 @@ const GONE: [&str; 4] = ["Deleting", "Failed", "OutOfService", "UpdateRollbackFa
 
 /// How long a copy that was never active is kept: longer than the function that created it can run.
 const ABANDONED: SignedDuration = SignedDuration::from_mins(15);
-
-/// The namespace of the metrics that an endpoint's instances publish.
-pub const INSTANCE_NAMESPACE: &str = "/aws/sagemaker/Endpoints";
-/// The namespace of the metrics that an endpoint's invocations publish.
-const INVOCATION_NAMESPACE: &str = "AWS/SageMaker";
-
-/// CloudWatch's period for both namespaces, which are published once a minute.
-pub const PERIOD: i32 = 60;
-
-/// A metric of a variant: its namespace, its statistic, and the resource that its range scales with.
-#[derive(Debug)]
-pub struct Metric {
-    /// Its name, as SageMaker spells it.
-    pub name: &'static str,
-    /// The namespace that it is published in.
-    pub namespace: &'static str,
-    /// The statistic of a period.
-    pub statistic: &'static str,
-    range: Range,
-}
-
-/// The range of a metric, and the resource that it scales with.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Range {
-    /// 0 to 100.
-    Percent,
-    /// 0 to 100 × vCPUs.
-    Vcpus,
-    /// 0 to 100 × GPUs.
-    Gpus,
-    /// Unbounded: a count or a duration.
-    Open,
-}
-
-const fn instance(name: &'static str, range: Range) -> Metric {
-    // The average over all instances of the variant: one idle replica is not an idle deployment.
-    Metric { name, namespace: INSTANCE_NAMESPACE, statistic: "Average", range }
-}
-
-const fn invocation(name: &'static str, statistic: &'static str) -> Metric {
-    Metric { name, namespace: INVOCATION_NAMESPACE, statistic, range: Range::Open }
-}
-
-/// The metrics that a paired alarm may use, and that are read for alarms without a value.
-/// See <https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html>.
-const METRICS: &[Metric] = &[
-    instance("CPUUtilization", Range::Vcpus),
-    instance("MemoryUtilization", Range::Percent),
-    instance("DiskUtilization", Range::Percent),
-    instance("GPUUtilization", Range::Gpus),
-    instance("GPUMemoryUtilization", Range::Gpus),
-    // Each request adds 1, or 1 divided by the number of instances, so an average is meaningless.
-    invocation("Invocations", "Sum"),
-    invocation("InvocationsPerInstance", "Sum"),
-    invocation("ConcurrentRequestsPerModel", "Maximum"),
-    invocation("ModelLatency", "Average"),
-    invocation("OverheadLatency", "Average"),
-];
-
-/// A metric by its name; `None` for one that SageMaker does not publish for a variant.
-pub fn metric(name: &str) -> Option<&'static Metric> {
-    METRICS.iter().find(|metric| metric.name.eq_ignore_ascii_case(name))
-}
-
-/// The value of a metric at full utilization: `CPUUtilization` ranges up to 100 for each vCPU.
-fn full(name: &str, rung: Option<&Rung>) -> Option<f64> {
-    match metric(name)?.range {
-        Range::Open => None,
-        Range::Percent => Some(100.0),
-        range @ (Range::Vcpus | Range::Gpus) => rung.map(|rung| 100.0 * f64::from(range.factor(rung))),
-    }
-}
-
-impl Range {
-    fn factor(self, rung: &Rung) -> u32 {
-        match self {
-            Self::Percent | Self::Open => 1,
-            Self::Vcpus => rung.vcpus,
-            Self::Gpus => rung.gpus.max(1),
-        }
-    }
-
-    /// Whether it is only known with the shape's rung.
-    fn needs_rung(self) -> bool {
-        matches!(self, Self::Vcpus | Self::Gpus)
-    }
-
-    fn unit(self) -> &'static str {
-        if self == Self::Open { "" } else { " % of its capacity" }
-    }
-}
 
 fn resize(change: Resize, calls: &mut Vec<platform::Call>, notes: &mut Vec<String>) {
     let Some((endpoint, variant)) = id::endpoint_and_variant(&change.observed.target) else { return };
@@ -350,70 +264,56 @@ fn after_rejection(rejected: &RejectedUpdate) -> Vec<platform::Call> {
     remove.into_iter().chain(add).map(Into::into).collect()
 }
 
-fn ensure_pair(request: PairRequest, notes: &mut Vec<String>) -> Option<platform::Call> {
+fn ensure_pair(request: PairRequest) -> Option<platform::Call> {
     let existing = Facts::of(request.observed).and_then(|facts| facts.pair.as_ref());
-    let alarm = pair(request, notes);
+    let alarm = pair(request)?;
     (existing != Some(&alarm)).then(|| Call::PutMetricAlarm(alarm).into())
 }
 
-fn pair(context: PairRequest, notes: &mut Vec<String>) -> CloudwatchAlarm {
-    let PairRequest { pair, observed, ladders, notifies, .. } = context;
+/// The paired alarm; `None` where SageMaker does not publish its metric for a variant, or the range of the metric is not
+/// known.
+fn pair(request: PairRequest) -> Option<CloudwatchAlarm> {
+    let PairRequest { pair, observed, ladders, notifies, scale_up, .. } = request;
     let target = &observed.target;
-    let known = metric(&pair.metric);
-    let unknown = Metric { name: "", ..instance("", Range::Percent) };
-    let Metric { namespace, statistic, range, .. } = known.unwrap_or(&unknown);
-    let metric = known.map_or(pair.metric.as_str(), |known| known.name);
-    if known.is_none() {
-        notes.push(format!("`{metric}` is no metric of SageMaker that stepladder knows: see `pair.metric`"));
-    }
-    let rung = if range.needs_rung() { ladders.rung(&observed.size.rung()) } else { None };
-    if range.needs_rung() && rung.is_none() {
-        notes.push(format!(
-            "shape `{}` is on no ladder, so `{metric}` below {} is taken of one core: add a `[[ladder]]` \
-             that holds it",
-            observed.size.shape, pair.below
-        ));
-    }
-    let factor = rung.map_or(1, |rung| range.factor(&rung));
-    CloudwatchAlarm {
+    let metric = metric(&pair.metric)?;
+    let factor = metric.factor(ladders.rung(&observed.size.rung()).as_deref())?;
+    Some(CloudwatchAlarm {
         name: pair.name_for(target),
         description: [
             "Takes back what stepladder added to ",
             target.as_str(),
             ": ",
-            metric,
+            metric.name,
             " below ",
             &written(pair.below),
-            range.unit(),
+            if metric.range == Range::Open { "" } else { " % of its capacity" },
             " for ",
             &pair.window.as_mins().to_string(),
             " minutes.\n",
-            &Marker::of(target, &pair.alarm, observed).line(),
+            &Marker { scale_up, ..Marker::of(target, &pair.alarm, observed) }.line(),
         ]
         .concat(),
-        namespace: (*namespace).into(),
-        metric: metric.to_owned(),
-        statistic: (*statistic).into(),
-        dimensions: dimensions(target),
+        namespace: metric.namespace.into(),
+        metric: metric.name.to_owned(),
+        statistic: metric.statistic.into(),
+        dimensions: dimensions(metric, target),
         period: PERIOD,
         evaluation_periods: i32::try_from(pair.window.as_mins()).unwrap_or(i32::MAX),
         threshold: pair.below * f64::from(factor),
         comparison: "LessThanThreshold".into(),
-        // A missing metric never scales down.
-        missing_data: "missing".into(),
+        missing_data: missing_data(metric).into(),
         actions: notifies,
         enabled: true,
         datapoints: None,
         unit: None,
-    }
+    })
 }
 
-/// The dimensions of a variant's metrics.
-pub fn dimensions(target: &TargetId) -> BTreeMap<ApiWord, String> {
-    let (endpoint, variant) = id::endpoint_and_variant(target).unwrap_or_default();
-    [("EndpointName", endpoint), ("VariantName", variant)]
-        .map(|(name, value)| (ApiWord::from(name), value.to_owned()))
-        .into()
+/// What the pair makes of periods without data. A utilization that is missing never scales down. Requests that are missing
+/// were not made. Not by `FILL(metric, 0)`, which takes data that is a minute late for zero: CloudWatch treats data as
+/// missing only where a longer time than the window has too little of it.
+pub(super) fn missing_data(metric: &Metric) -> &'static str {
+    if metric.stops_with_traffic() { BREACHING } else { "missing" }
 }
 
 fn delete_pair(alarm: &ObservedAlarm, _of: Option<&Observation>) -> platform::Call {
@@ -422,7 +322,7 @@ fn delete_pair(alarm: &ObservedAlarm, _of: Option<&Observation>) -> platform::Ca
 
 /// The last line of a paired alarm's description. It marks the alarm as ours. It also caches the shape of the endpoint
 /// configuration, so that an observation need not read the configuration again while both stay the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Marker<'a> {
     /// The pair's name in the policy.
     pub pair: &'a str,
@@ -434,6 +334,8 @@ pub struct Marker<'a> {
     pub shape: &'a str,
     /// When the endpoint was created.
     pub created: Option<Timestamp>,
+    /// The threshold of the scale-up alarm on the pair's metric.
+    pub scale_up: Option<ScaleUpThreshold>,
 }
 
 impl<'a> Marker<'a> {
@@ -441,16 +343,18 @@ impl<'a> Marker<'a> {
         let facts = Facts::of(observed);
         let (configuration, created) =
             facts.map_or(("", None), |facts| (facts.configuration.as_str(), facts.created));
-        Self { pair, target: target.as_str(), configuration, shape: &observed.size.shape, created }
+        let (target, shape) = (target.as_str(), observed.size.shape.as_str());
+        Self { pair, target, configuration, shape, created, scale_up: None }
     }
 
     /// The line itself.
     pub fn line(&self) -> String {
-        let Self { pair, target, configuration, shape, created } = self;
+        let Self { pair, target, configuration, shape, created, scale_up } = self;
         let created = created.map_or_else(String::new, |created| format!(" created={created}"));
+        let scale_up = scale_up.as_ref().map_or_else(String::new, |above| format!(" above={above}"));
         let fields =
             ["stepladder: pair=", pair, " target=", target, " config=", configuration, " shape=", shape];
-        fields.concat() + &created
+        fields.concat() + &created + &scale_up
     }
 
     /// Reads the marker of an alarm's description; `None` if it has none.
@@ -463,6 +367,7 @@ impl<'a> Marker<'a> {
             configuration: field("config")?,
             shape: field("shape")?,
             created: field("created").and_then(|time| time.parse().ok()),
+            scale_up: field("above").and_then(ScaleUpThreshold::read),
         })
     }
 

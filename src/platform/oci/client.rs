@@ -343,6 +343,7 @@ fn observation(request: &ObserveRequest, found: ObservedDeployment) -> Observati
         pauses: Vec::new(),
         tags: tags::own(&notes::joined(&tags, &stamp), None),
         readings,
+        unpublished: BTreeMap::new(),
         floor: None,
         alarm: alarm.as_ref().map(|alarm| observed(&alarm.id, alarm.etag.clone(), &alarm.alarm, false)),
         pair: observed_pairs.next(),

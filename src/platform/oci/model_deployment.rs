@@ -11,20 +11,19 @@ use super::alarm::OciAlarm;
 use super::call::{Call, RetryToken, Unchanged};
 use super::{id, mql};
 use crate::deployment::{Lifecycle, ObservedAlarm};
-use crate::ladder::{Resource, Rung};
-use crate::pair::Pair;
-use crate::platform::target::{
-    PairRequest, PairSupport, RejectedUpdate, Resize, Target, no_follow_up, written,
-};
+use crate::pair::{Pair, ScaleUpThreshold};
+use crate::platform::target::{PairRequest, PairSupport, RejectedUpdate, Resize, Target, no_follow_up};
 use crate::platform::{self, Observation, Operation};
 use crate::size::Axis;
 use crate::tags::{self, Tags};
 use crate::target::TargetId;
 
 pub mod configuration;
+pub mod metric;
 pub mod notes;
 
 use configuration::Update;
+pub use metric::NAMESPACE;
 use notes::Stamp;
 
 /// The row of this kind of target.
@@ -42,7 +41,7 @@ pub const TARGET: Target = Target {
         Operation::new("oci:SummarizeMetricsData", &["read metrics"]),
     ],
     utilization: ["CpuUtilization", "MemoryUtilization"],
-    full,
+    metrics: metric::METRICS,
     tag_scope: |_| None,
     axes: &[Axis::Instances, Axis::Shape, Axis::Bandwidth],
     resize,
@@ -85,11 +84,10 @@ pub fn observed(id: &str, etag: Option<String>, alarm: &OciAlarm, ours: bool) ->
         name: alarm.name.clone(),
         notifies: alarm.destinations.clone(),
         window: mql::window(&alarm.query),
+        fires_once: alarm.repeat.is_none(),
+        scale_up: alarm.tags.get(TAG_SCALE_UP).filter(|_| ours).and_then(|text| ScaleUpThreshold::read(text)),
     }
 }
-
-/// The namespace of a model deployment's metrics.
-pub const NAMESPACE: &str = "oci_datascience_modeldeploy";
 
 /// The prefix of every freeform tag of ours.
 pub const TAG_PREFIX: &str = tags::PREFIX;
@@ -97,6 +95,8 @@ pub const TAG_PREFIX: &str = tags::PREFIX;
 pub const TAG_TARGET: &str = "stepladder:target";
 /// See [`TAG_TARGET`].
 pub const TAG_PAIR: &str = "stepladder:pair";
+/// The freeform tag of a paired alarm that records the threshold of the scale-up alarm.
+pub const TAG_SCALE_UP: &str = "stepladder:above";
 /// The freeform tag of a deployment that records when its last change was requested, and to which shape.
 pub const TAG_CHANGED: &str = "stepladder:changed";
 /// The freeform tag of a deployment that records an infeasible shape.
@@ -110,14 +110,6 @@ const SETTLED: [&str; 2] = ["ACTIVE", "NEEDS_ATTENTION"];
 
 /// The lifecycle states that no alarm can change: failed, stopped or being deleted.
 const GONE: [&str; 4] = ["DELETING", "DELETED", "FAILED", "INACTIVE"];
-
-/// The metrics that run from 0 to 100, as this namespace spells them. Policies may use either cloud's spelling.
-pub(super) const PERCENTAGES: [&str; 3] = ["CpuUtilization", "MemoryUtilization", "PredictBandwidth"];
-
-/// The value of a metric at full utilization: utilizations are percentages, whatever the shape.
-fn full(metric: &str, _rung: Option<&Rung>) -> Option<f64> {
-    Resource::of(metric).map(|_| 100.0)
-}
 
 fn resize(change: Resize, calls: &mut Vec<platform::Call>, _notes: &mut Vec<String>) {
     let Resize { observed, axis, to, recent, now, .. } = change;
@@ -148,9 +140,9 @@ fn after_rejection(rejected: &RejectedUpdate) -> Vec<platform::Call> {
     vec![Call::TagModelDeployment { id: observed.target.to_string(), tags }.into()]
 }
 
-fn ensure_pair(request: PairRequest, _notes: &mut Vec<String>) -> Option<platform::Call> {
+fn ensure_pair(request: PairRequest) -> Option<platform::Call> {
     let PairRequest { pair, observed, fired, .. } = request;
-    let alarm = pair_alarm(request);
+    let alarm = pair_alarm(request)?;
     let existing = observed.pair.as_ref().filter(|pair| pair.ours);
     let definition = Facts::of(observed).and_then(|facts| facts.pair.as_ref());
     match existing {
@@ -181,33 +173,26 @@ fn is_up_to_date(found: &OciAlarm, is_complete: bool, desired: &OciAlarm) -> boo
 }
 
 /// The paired alarm as the policy defines it. It is grouped over instances, because one idle replica is not an idle
-/// deployment. A new pair takes compartments and severity from the firing alarm; an existing pair keeps them.
-fn pair_alarm(request: PairRequest) -> OciAlarm {
-    let PairRequest { pair, observed, notifies, .. } = request;
+/// deployment. A new pair takes compartments and severity from the firing alarm; an existing pair keeps them. `None` where
+/// the metric is not published for a model deployment.
+fn pair_alarm(request: PairRequest) -> Option<OciAlarm> {
+    let PairRequest { pair, observed, notifies, scale_up, .. } = request;
+    let metric = metric::metric(&pair.metric)?;
     let facts = Facts::of(observed);
     let existing = facts.and_then(|facts| facts.pair.as_ref());
     let template = existing.or(facts.and_then(|facts| facts.alarm.as_ref()));
     let home = facts.map_or("", |facts| facts.compartment.as_str());
-    let metric = spelled(&pair.metric);
     let target = &observed.target;
     // An operator's own tags stay.
     let mut tags = existing.map(|alarm| alarm.tags.clone()).unwrap_or_default();
     tags.extend(marker(target, &pair.alarm));
-    OciAlarm {
+    tags.extend(scale_up.map(|above| (TAG_SCALE_UP.to_owned(), above.to_string())));
+    Some(OciAlarm {
         name: pair.alarm.clone(),
         compartment: template.map_or(home, |alarm| &alarm.compartment).to_owned(),
         metric_compartment: template.map_or(home, |alarm| &alarm.metric_compartment).to_owned(),
         namespace: NAMESPACE.into(),
-        query: [
-            metric,
-            "[",
-            &interval(pair.window),
-            "]{resourceId = \"",
-            target.as_str(),
-            "\"}.groupBy(resourceId).mean() < ",
-            &written(pair.below),
-        ]
-        .concat(),
+        query: metric::low_query(metric, pair.window, target, pair.below),
         severity: template.map_or("INFO".into(), |alarm| alarm.severity.clone()),
         destinations: notifies,
         repeat: Some(["PT", &pair.repeat.as_mins().to_string(), "M"].concat()),
@@ -216,12 +201,7 @@ fn pair_alarm(request: PairRequest) -> OciAlarm {
         enabled: true,
         body: Some(["Takes back what stepladder added to ", target.as_str(), "."].concat()),
         tags,
-    }
-}
-
-/// A metric's name as its namespace spells it; the name itself if it is not a metric of this namespace.
-pub fn spelled(metric: &str) -> &str {
-    PERCENTAGES.iter().find(|name| name.eq_ignore_ascii_case(metric)).copied().unwrap_or(metric)
+    })
 }
 
 /// An interval of a query: `1m` to `60m`, `1h` to `24h`, `1d`.

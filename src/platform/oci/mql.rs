@@ -80,6 +80,17 @@ fn interval(text: &str) -> Option<SignedDuration> {
     (count > 0).then(|| SignedDuration::from_secs(i64::from(count) * unit))
 }
 
+/// The plain query of an alarm that also fires when its metric is absent: `A[5m].sum() < 10 || A[5m].absent(3d)`. `None`
+/// for any other query, and where the two parts are not about the same streams.
+pub(crate) fn low_or_absent(query: &str) -> Option<&str> {
+    let (low, absent) = query.split_once(" || ")?;
+    let (streams, period) = absent.rsplit_once(".absent(")?;
+    let is_whole = period.strip_suffix(')').is_some_and(|period| period.chars().all(char::is_alphanumeric));
+    let of_streams = low.strip_prefix(streams)?.starts_with('.');
+    let is_low = comparison(low)?.side == FiringSide::Below;
+    (is_whole && of_streams && is_low).then_some(low)
+}
+
 /// The last comparison of the query with a plain number. A range (`in (20, 80)`) and `absent()` have none.
 pub(crate) fn comparison(query: &str) -> Option<Comparison> {
     let outline = outline(query);

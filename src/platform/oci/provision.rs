@@ -13,6 +13,7 @@ use crate::platform::{self, Client, Error};
 mod access;
 mod plan;
 mod removal;
+mod statistic;
 mod table;
 
 pub use access::{Access, OPERATORS_TOO, READS, REQUESTED, of_function, of_operator};
@@ -21,10 +22,11 @@ pub use plan::{
     ProvisionPlan, TAG_ALARM, TAG_PROVISIONED, is_ours, plan,
 };
 pub use removal::removal;
+pub use statistic::Statistic;
 pub(super) use table::read_table;
 #[cfg(test)]
 pub(super) use table::schema;
-pub use table::{Desired, HighAlarm, Severity, Statistic, TABLE, Topic, desired};
+pub use table::{Desired, HighAlarm, Severity, TABLE, Topic, desired};
 
 /// One for a topic, one for what depends on it; the others are for listings that are behind what was created.
 const ROUNDS: usize = 8;

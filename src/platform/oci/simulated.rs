@@ -1,5 +1,6 @@
 //! Simulated OCI: model deployments with etags and tags, Monitoring alarms, which repeat, and Notifications.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use super::alarm::OciAlarm;
 use super::call::{Call, RetryToken, Unchanged};
 use super::model_deployment::configuration::{self, ConfiguredSize};
+use super::model_deployment::metric;
 use super::model_deployment::notes;
 use super::model_deployment::{self, NAMESPACE, TAG_PAIR, TARGET};
 use super::mql;
@@ -89,6 +91,7 @@ fn observe(world: &World, found: &SimulatedDeployment, request: &ObserveRequest)
         pauses: Vec::new(),
         tags: tags::own(&found.tags, None),
         readings: readings(found, request),
+        unpublished: BTreeMap::new(),
         infeasible: notes::infeasible(&found.tags, &found.size(), None, request.capacity_backoff),
         floor: None,
         alarm: world.observed_firing(request.alarm),
@@ -143,14 +146,23 @@ fn alarm_id(world: &mut World, request: &ObserveRequest) -> String {
 
 /// What an alarm measures.
 pub(in crate::platform) fn measured(alarm: &OciAlarm) -> Option<Measured<'_>> {
-    let comparison = mql::comparison(&alarm.query)?;
+    let (query, silence_breaches) = match mql::low_or_absent(&alarm.query) {
+        Some(low) => (low, true),
+        None => (alarm.query.as_str(), false),
+    };
+    let comparison = mql::comparison(query)?;
+    let metric = mql::metric(query)?;
+    let added_up = metric::metric(metric).zip(mql::window(query));
+    let minutes = added_up.map_or(1.0, |(metric, window)| metric::minutes_added_up(metric, window));
     Some(Measured {
-        target: (*mql::resource_ids(&alarm.query, 1).first()?).to_owned(),
-        metric: mql::metric(&alarm.query)?,
+        target: (*mql::resource_ids(query, 1).first()?).to_owned(),
+        metric,
         above: comparison.side == mql::FiringSide::Above,
-        threshold: comparison.threshold,
-        window: mql::window(&alarm.query)?,
+        // The world's metrics are by the minute.
+        threshold: comparison.threshold / minutes,
+        window: mql::window(query)?,
         repeat: alarm.repeat.as_deref().and_then(|text| text.parse().ok()),
+        silence_breaches,
     })
 }
 
@@ -160,7 +172,7 @@ pub(in crate::platform) fn message(
     world_alarm: &WorldAlarm,
     event: AlarmEvent,
     now: Timestamp,
-    value: f64,
+    value: Option<f64>,
 ) -> Value {
     let (kind, status) = match event {
         AlarmEvent::Fired => ("OK_TO_FIRING", "FIRING"),
@@ -182,7 +194,8 @@ pub(in crate::platform) fn message(
             "query": alarm.query,
             "totalMetricsFiring": 1,
             "dimensions": [{ "resourceId": mql::resource_ids(&alarm.query, 1).first() }],
-            "metricValues": [{ mql::metric(&alarm.query).unwrap_or("metric"): value.to_string() }],
+            // An absent metric has no value, and its query the value 1.
+            "metricValues": [{ mql::metric(&alarm.query).unwrap_or("metric"): value.unwrap_or(1.0).to_string() }],
         }],
         "version": 1.5,
     })

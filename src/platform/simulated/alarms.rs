@@ -52,10 +52,10 @@ impl World {
         for alarm in &mut self.alarms {
             let Some(measured) = alarm.definition.measured() else { continue };
             let value = self.deployments.get(&measured.target).and_then(|d| d.metrics.get(measured.metric));
-            // Missing data keeps the state: it is neither a breach nor the end of one.
-            let Some(value) = value.copied() else { continue };
-            let (breached, window, repeat) =
-                (measured.is_breached_by(value), measured.window, measured.repeat);
+            let value = value.copied();
+            // Missing data keeps the state, unless the alarm takes it for a breach: it is not the end of one.
+            let Some(breached) = measured.is_breached_by(value) else { continue };
+            let (window, repeat) = (measured.window, measured.repeat);
             if let Some(event) = alarm.evaluate(now, breached, window, repeat) {
                 let body = alarm.definition.message(alarm, event, now, value);
                 deliveries.push(Delivery { at: now, body: body.to_string().into_bytes() });
@@ -92,7 +92,11 @@ impl WorldAlarm {
 }
 
 impl Measured<'_> {
-    fn is_breached_by(&self, value: f64) -> bool {
-        if self.above { value > self.threshold } else { value < self.threshold }
+    fn is_breached_by(&self, value: Option<f64>) -> Option<bool> {
+        match value {
+            Some(value) if self.above => Some(value > self.threshold),
+            Some(value) => Some(value < self.threshold),
+            None => self.silence_breaches.then_some(true),
+        }
     }
 }

@@ -30,16 +30,19 @@ class Stream:
     # The minute of the last message, where messages are split by stream.
     told: int = 0
 
-    def update(self, value, breaches, pending, reset):
+    def update(self, value, query, pending, reset):
         """Takes the value of a minute; returns what that changes: FIRED, CLEARED, RESET or None."""
-        if value is None:
+        if value is None and query.absent:
+            breaches, self.absent, self.value = True, self.absent + 1, 1.0
+        elif value is None:
             self.absent, self.breaching = self.absent + 1, 0
             if self.firing and self.absent >= reset:
                 self.firing = False
                 return "RESET"
             return None
-        self.absent, self.value = 0, value
-        self.breaching = self.breaching + 1 if breaches(value) else 0
+        else:
+            breaches, self.absent, self.value = query.breaches(value), 0, value
+        self.breaching = self.breaching + 1 if breaches else 0
         if not self.firing and self.breaching >= pending:
             self.firing = True
             return "FIRED"
@@ -156,7 +159,7 @@ class Evaluation:
         reset = self.world.settings["reset_minutes"] + slack
         for key, stream in watched.streams.items():
             value = query.statistic(values[key][1]) if key in values else None
-            change = stream.update(value, query.breaches, pending, reset)
+            change = stream.update(value, query, pending, reset)
             if change:
                 changes.append((stream, change))
         return changes

@@ -1,14 +1,15 @@
 """A part of the Monitoring Query Language: one metric, its window, streams, statistic and bound.
 
 `Metric[5m]{dim = "v", other =~ "a*|b"}.groupBy(dim).mean() > 80`, where `.grouping()` may stand
-for `.groupBy(…)`; without the bound where metrics are asked for. Joined queries and absent(),
-first(), last(), rate() and increment() are refused.
+for `.groupBy(…)`; without the bound where metrics are asked for. An alarm may also fire while the
+same streams are absent: `… < 10 || Metric[5m]{dim = "v"}.groupBy(dim).absent(3d)`. Other joined
+queries and absent(), first(), last(), rate() and increment() are refused.
 """
 
 import math
 import operator
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 OPERATORS = {
@@ -37,6 +38,9 @@ QUERY = re.compile(
         (?:(?P<operator>>=|<=|==|!=|>|<)\s*(?P<bound>-?\d+(?:\.\d+)?)\s*)?""",
     re.VERBOSE,
 )
+ABSENT = re.compile(
+    r"(?P<low>.*?)\s*\|\|\s*(?P<streams>.*?)\s*\.\s*absent\s*\(\s*(?:\d+[mhd])?\s*\)\s*", re.DOTALL
+)
 PREDICATE = re.compile(r"""\s*([\w.-]+)\s*(=~|!=|=)\s*["']([^"']*)["']\s*""")
 
 
@@ -53,6 +57,8 @@ class Query:
     # None where there is no bound.
     operator: object
     bound: float | None
+    # Whether it holds as well while its streams have no data.
+    absent: bool = False
 
     def matches(self, dimensions):
         return all(fits(dimensions.get(name), how, text) for name, how, text in self.predicates)
@@ -86,6 +92,12 @@ def percentile(part):
 
 def parse(text, bounded=True):
     """The query of an alarm, or else of metrics; or a ValueError that says what is wrong."""
+    joined = ABSENT.fullmatch(text) if bounded else None
+    if joined:
+        query = parse(joined["low"])
+        if not query.expression.startswith(joined["streams"] + "."):
+            raise ValueError(f"the query `{text}` joins different streams")
+        return replace(query, absent=True)
     match = QUERY.fullmatch(text)
     if match is None or bounded != bool(match["operator"]):
         raise ValueError(f"the query `{text}` is not understood")

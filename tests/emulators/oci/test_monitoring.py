@@ -644,9 +644,19 @@ class Queries(unittest.TestCase):
         with self.assertRaises(ValueError):
             mql.parse("A[5m].mean() > 1", bounded=False)
 
+    def test_a_low_query_may_hold_while_its_streams_are_absent(self):
+        low = "A[5m]{a = \"b\"}.groupBy(a).sum() < 25"
+        query = mql.parse(low + " || A[5m]{a = \"b\"}.groupBy(a).absent(3d)")
+        self.assertEqual((query.absent, query.bound, query.group), (True, 25.0, ["a"]))
+        self.assertFalse(mql.parse(low).absent)
+
     def test_what_is_refused(self):
         for text in (
             "",
+            "A[1m].absent()",
+            "A[1m].mean() < 1 || B[1m].absent()",
+            "A[1m].mean() < 1 || A[5m].absent()",
+            "A[1m].mean() < 1 || A[1m].mean() > 5",
             "A.mean() > 1",
             "A[1m] > 1",
             "A[1m].mean()",

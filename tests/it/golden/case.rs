@@ -95,6 +95,7 @@ impl Case {
                     pauses: Vec::new(),
                     tags: BTreeMap::new(),
                     readings: BTreeMap::new(),
+                    unpublished: BTreeMap::new(),
                     infeasible: Vec::new(),
                     floor: None,
                     alarm: None,

@@ -200,7 +200,16 @@ fn tagged(case: Case, situation: &Situation) -> Case {
 
 fn alarm(name: &str, ours: bool, notifies: bool) -> ObservedAlarm {
     let notifies = if notifies { vec!["topic".to_owned()] } else { Vec::new() };
-    ObservedAlarm { id: name.to_owned(), etag: None, ours, name: name.to_owned(), notifies, window: None }
+    ObservedAlarm {
+        id: name.to_owned(),
+        etag: None,
+        ours,
+        name: name.to_owned(),
+        notifies,
+        window: None,
+        fires_once: false,
+        scale_up: None,
+    }
 }
 
 /// The whole policy, to be used as it is.

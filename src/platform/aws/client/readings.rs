@@ -10,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::errors::service_error;
 use crate::platform::Error;
 use crate::platform::ObserveRequest;
-use crate::platform::aws::variant::{Metric, PERIOD, dimensions, metric};
+use crate::platform::aws::variant::{PERIOD, dimensions, metric};
+use crate::platform::metric::Metric;
 use crate::target::TargetId;
 
 /// The window that is read if the alarm has none: that of the alarms in the guide.
@@ -55,7 +56,7 @@ pub(super) async fn readings(
 }
 
 fn stat(metric: &Metric, target: &TargetId) -> MetricStat {
-    let dimensions = dimensions(target);
+    let dimensions = dimensions(metric, target);
     let dimensions =
         dimensions.iter().map(|(name, value)| Dimension::builder().name(name.as_ref()).value(value).build());
     let published = Published::builder()

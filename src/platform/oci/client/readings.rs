@@ -10,7 +10,9 @@ use super::api::{Api, ApiRequest, Service};
 use super::members::word;
 use crate::platform::Error;
 use crate::platform::ObserveRequest;
-use crate::platform::oci::model_deployment::{NAMESPACE, interval, spelled};
+use crate::platform::metric::Metric;
+use crate::platform::oci::model_deployment::NAMESPACE;
+use crate::platform::oci::model_deployment::metric::{metric, minutes_added_up, query};
 
 /// The distance between windows, as for alarms, so that the latest ended at most a minute ago. Set explicitly, because
 /// the documentation has two different defaults.
@@ -41,25 +43,31 @@ async fn one(
     api: &Api,
     request: &ObserveRequest<'_>,
     compartment: &str,
-    metric: &str,
+    name: &str,
 ) -> Result<Option<f64>, Error> {
+    let Some(metric) = metric(name) else { return Ok(None) };
     let path = "/metrics/actions/summarizeMetricsData";
     let api_request = ApiRequest::new("oci:SummarizeMetricsData", Service::Monitoring, Method::POST, path)
         .query("compartmentId", compartment)
         .body(details(request, metric));
-    Ok(latest(&api.send(api_request).await?.body))
+    let value = latest(&api.send(api_request).await?.body);
+    Ok(value.map(|value| value / minutes_added_up(metric, window(request))))
 }
 
-/// The body of a query for the mean over all instances, in the alarm's window.
-fn details(request: &ObserveRequest, metric: &str) -> Value {
-    let window = request.alarm.measurement.window.unwrap_or(WINDOW);
+/// The alarm's window.
+fn window(request: &ObserveRequest) -> SignedDuration {
+    request.alarm.measurement.window.unwrap_or(WINDOW)
+}
+
+/// The body of a query for the metric over all instances, in the alarm's window.
+fn details(request: &ObserveRequest, metric: &Metric) -> Value {
+    let window = window(request);
     let whole = |time: Timestamp| Timestamp::from_second(time.as_second()).unwrap_or(time);
     let end = whole(request.now);
     let start = end.checked_sub(window.max(LATE)).unwrap_or(end);
-    let (metric, interval) = (spelled(metric), interval(window));
     json!({
         "namespace": NAMESPACE,
-        "query": format!("{metric}[{interval}]{{resourceId = \"{}\"}}.groupBy(resourceId).mean()", request.target),
+        "query": query(metric, window, request.target),
         "startTime": start.to_string(),
         "endTime": end.to_string(),
         "resolution": RESOLUTION,

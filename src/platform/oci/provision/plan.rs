@@ -296,10 +296,7 @@ fn alarm(wanted: &Desired, high: &HighAlarm, topic: &AlarmTopic) -> OciAlarm {
         compartment: wanted.compartment.clone(),
         metric_compartment: wanted.metric_compartment.clone(),
         namespace: NAMESPACE.into(),
-        query: format!(
-            "{metric}[{window}]{{resourceId = \"{deployment}\"}}.{}() > {above}",
-            statistic.as_str()
-        ),
+        query: format!("{metric}[{window}]{{resourceId = \"{deployment}\"}}.{statistic} > {above}"),
         severity: severity.as_str().into(),
         destinations: vec![topic.id.clone()],
         repeat: Some(format!("PT{}M", repeat.as_mins())),

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
+use super::statistic::Statistic;
 use crate::document::{Document, Fault, Faults, Node, Problems, keyed};
 use crate::duration::{self, LONGEST_REPEAT, minutes};
+use crate::platform::metric::Range;
 use crate::platform::oci::id;
-use crate::platform::oci::model_deployment::PERCENTAGES;
+use crate::platform::oci::model_deployment::metric::{self, METRICS};
 use crate::platform::{Destination, ProvisionTable, ScaleUpAlarm, WrittenTable};
 use crate::size::Axis;
 
@@ -119,40 +121,6 @@ pub struct HighAlarm {
     pub severity: Severity,
 }
 
-/// How the values of a window are made one, in the words of a query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the query language's own words")]
-pub enum Statistic {
-    #[default]
-    Max,
-    Mean,
-    Min,
-    Sum,
-    Count,
-    Rate,
-}
-
-impl Statistic {
-    /// Whether its result lies among the values that it is made of: a sum of percentages is none.
-    fn keeps_the_range(self) -> bool {
-        matches!(self, Self::Max | Self::Mean | Self::Min)
-    }
-
-    /// The word in a query.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Max => "max",
-            Self::Mean => "mean",
-            Self::Min => "min",
-            Self::Sum => "sum",
-            Self::Count => "count",
-            Self::Rate => "rate",
-        }
-    }
-}
-
 /// How bad it is, in the service's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -181,10 +149,6 @@ impl Severity {
 /// What is written out in a query: a million million is more than any metric has, and a millionth finer than any is.
 const LARGEST_THRESHOLD: f64 = 1e12;
 const SMALLEST_THRESHOLD: f64 = 1e-6;
-
-/// The other metrics of the namespace, except those of GPUs. See
-/// <https://docs.oracle.com/en-us/iaas/data-science/using/metrics-model-deploy.htm>.
-const OTHER_METRICS: [&str; 4] = ["PredictRequestCount", "PredictResponse", "PredictLatency", "NetworkBytes"];
 
 /// So many letters wrong, missing or too many are a slip; more of them make another word.
 const SLIP: usize = 2;
@@ -217,7 +181,7 @@ struct AlarmText {
     name: String,
     /// The metric, as the service spells it.
     metric: String,
-    /// How the values of a window are made one.
+    /// How the values of a window are made one: `max`, `mean`, … or a percentile such as `p95`.
     #[serde(default)]
     statistic: Statistic,
     /// It fires above this (default: 80).
@@ -371,12 +335,12 @@ fn spelled(metric: String) -> Result<String, String> {
     if metric.is_empty() || !metric.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Err(format!("`metric = \"{metric}\"`: expected a metric's plain name"));
     }
-    let mut known = PERCENTAGES.iter().chain(&OTHER_METRICS);
-    if let Some(name) = known.clone().find(|name| name.eq_ignore_ascii_case(&metric)) {
-        return Ok((*name).to_owned());
+    if let Some(known) = metric::metric(&metric) {
+        return Ok(known.name.to_owned());
     }
     // There are more metrics of GPUs than are known here, and the first is one letter away from another.
     let of_gpus = metric.to_ascii_lowercase().starts_with("gpu");
+    let mut known = METRICS.iter().map(|known| known.name);
     match known.find(|name| !of_gpus && strsim::levenshtein(name, &metric) <= SLIP) {
         Some(name) => Err(format!("`metric = \"{metric}\"`: there is none; did you mean `{name}`?")),
         None => Ok(metric),
@@ -390,7 +354,8 @@ fn check_above(above: f64, metric: &str, statistic: Statistic) -> Result<(), Str
             "`above = {above:e}`: expected a number of a size from a millionth to a million million"
         ));
     }
-    let percentage = PERCENTAGES.contains(&metric) && statistic.keeps_the_range();
+    let known = metric::metric(metric);
+    let percentage = known.is_some_and(|known| known.range == Range::Percent) && statistic.keeps_the_range();
     if percentage && (above <= 0.0 || above >= 100.0) {
         return Err(format!(
             "`above = {above}`: `{metric}` is a percentage; expected a number between 0 and 100"
