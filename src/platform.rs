@@ -160,7 +160,7 @@ pub struct ScaleUpAlarm {
     /// Its metric.
     pub metric: String,
     /// Its threshold.
-    pub above: f64,
+    pub threshold: f64,
     /// Whether its statistic lies among the values of the metric: a sum of percentages does not.
     pub keeps_range: bool,
     /// The axis that a rule of the file must change for it; `None` for an alarm that always exists.
@@ -172,11 +172,11 @@ pub struct ScaleUpAlarm {
 }
 
 impl ScaleUpAlarm {
-    /// The key of its threshold.
-    pub const THRESHOLD: &str = "above";
+    /// The key that sets the threshold of an alarm that scales up, in this table as in the settings.
+    pub const THRESHOLD: &str = "scale_up_threshold";
 
     /// Its threshold where nothing sets another, in percent.
-    pub const DEFAULT_ABOVE: f64 = 80.0;
+    pub const DEFAULT_THRESHOLD: f64 = 80.0;
 
     /// Something wrong with one of its keys.
     pub fn fault(&self, key: &'static str, message: String) -> Fault {

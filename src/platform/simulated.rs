@@ -63,7 +63,7 @@ impl FiringAlarm {
         let named = |name: &str| name == alarm.name.as_str();
         Self {
             metric: measurement.metric.clone().unwrap_or_default(),
-            threshold: measurement.threshold.unwrap_or(ScaleUpAlarm::DEFAULT_ABOVE),
+            threshold: measurement.threshold.unwrap_or(ScaleUpAlarm::DEFAULT_THRESHOLD),
             minutes: measurement.window.map_or(5, |window| window.as_mins()),
             above: measurement.side.map_or(rises, |side| side == Side::Above),
             is_pair: pair.is_some_and(|pair| named(&pair.alarm) || named(&pair.name_for(target))),

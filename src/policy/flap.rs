@@ -16,14 +16,14 @@ use crate::size::Axis;
 pub const MARGIN: f64 = 0.9;
 
 /// The key that sets the threshold of the scale-up alarm.
-pub(super) const THRESHOLD: &str = "scale_up_threshold";
+pub(super) const THRESHOLD: &str = ScaleUpAlarm::THRESHOLD;
 
 /// Nearly every step of the built-in ladders, and of flexible shapes, is by half.
 pub const HALF: f64 = 2.0;
 
 /// The threshold of the scale-up alarm on a metric; `None` for a metric that is no percentage.
 pub fn high_threshold(above: Option<f64>, metric: Option<&str>) -> Option<f64> {
-    above.or_else(|| Resource::of(metric?).is_some().then_some(ScaleUpAlarm::DEFAULT_ABOVE))
+    above.or_else(|| Resource::of(metric?).is_some().then_some(ScaleUpAlarm::DEFAULT_THRESHOLD))
 }
 
 /// Refuses a rule whose scale-up alarm would undo the step down of its pair. `key` is the one that sets the threshold.

@@ -2,8 +2,9 @@
 
 use wildmatch::WildMatch;
 
+use super::flap::{self, THRESHOLD};
 use super::rule::Rule;
-use super::{Policy, effective, flap};
+use super::{Policy, effective};
 use crate::document::{Fault, Faults};
 use crate::ladder::Resource;
 use crate::pair::Pair;
@@ -60,15 +61,15 @@ fn check(alarm: &ScaleUpAlarm, policy: &Policy) -> Result<(), Fault> {
 
 /// Refuses a threshold that is not above that of the pair: both alarms would fire at once.
 fn check_apart(alarm: &ScaleUpAlarm, pair: &Pair) -> Result<(), Fault> {
-    let (above, Pair { alarm: low, below, .. }) = (alarm.above, pair);
-    if above > *below {
+    let (threshold, Pair { alarm: low, below, .. }) = (alarm.threshold, pair);
+    if threshold > *below {
         return Ok(());
     }
     let problem = format!(
-        "`above = {above}`: the paired alarm `{low}` fires below {below}, so between {above} and {below} both would \
+        "`{THRESHOLD} = {threshold}`: the paired alarm `{low}` fires below {below}, so between {threshold} and {below} both would \
          fire and the size go up and down for ever; expected more than {below}, or a rule whose pair has a lower `below`"
     );
-    Err(alarm.fault(ScaleUpAlarm::THRESHOLD, problem))
+    Err(alarm.fault(THRESHOLD, problem))
 }
 
 /// Refuses a threshold at which the alarm undoes a step down of the pair, at any hour. The alarm's own threshold counts,
@@ -79,13 +80,13 @@ fn check_flapping(alarm: &ScaleUpAlarm, rule: &Rule, policy: &Policy) -> Result<
     }
     let target = WildMatch::new(alarm.target.as_str());
     let mut usual = effective::with_tables(rule, &target, &policy.targets);
-    usual.is.scale_up_threshold = Some(alarm.above);
+    usual.is.scale_up_threshold = Some(alarm.threshold);
     let schedules = policy.schedules.iter().filter(|schedule| schedule.is_for(&alarm.target));
     let check = |at_a_time: &Rule| {
         let ladders = policy.ladders.iter().take(policy.own_ladders).filter(|_| policy.is_own(rule));
-        flap::check(at_a_time, ladders, ScaleUpAlarm::THRESHOLD).map_err(|fault| {
-            let problem = format!("`above = {}` is too low for {}", alarm.above, rule.name());
-            alarm.fault(ScaleUpAlarm::THRESHOLD, format!("{problem}: {}", fault.message()))
+        flap::check(at_a_time, ladders, THRESHOLD).map_err(|fault| {
+            let problem = format!("`{THRESHOLD} = {}` is too low for {}", alarm.threshold, rule.name());
+            alarm.fault(THRESHOLD, format!("{problem}: {}", fault.message()))
         })
     };
     check(&usual)?;

@@ -563,7 +563,7 @@ mod on_oci {
         let table = format!(
             "[oci]\ncompartment = \"{home}\"\nmetric_compartment = \"{home}\"\ndeployments = [\"{CHURN}\"]\n\
              function = \"ocid1.fnfunc.oc1.iad.exampleuniqueid\"\ntopic = \"alarms\"\n[[oci.alarm]]\nname = \"churn_high_cpu\"\n\
-             metric = \"CpuUtilization\"\nstatistic = \"max\"\nabove = 80\nwindow = \"5m\"\npending = \"1m\"\nrepeat = \"5m\"\n\
+             metric = \"CpuUtilization\"\nstatistic = \"max\"\nscale_up_threshold = 80\nwindow = \"5m\"\npending = \"1m\"\nrepeat = \"5m\"\n\
              severity = \"INFO\""
         );
         assert!(table.contains(from), "{from}");
@@ -592,7 +592,8 @@ mod on_oci {
         alarm_name = row("oci.alarm.name", "churn_high_cpu", "other_high_cpu"),
         alarm_metric = row("oci.alarm.metric", "CpuUtilization", "MemoryUtilization"),
         alarm_statistic = row("oci.alarm.statistic", "\"max\"", "\"mean\""),
-        alarm_above = row("oci.alarm.above", "above = 80", "above = 70"),
+        alarm_threshold =
+            row("oci.alarm.scale_up_threshold", "scale_up_threshold = 80", "scale_up_threshold = 70"),
         alarm_window = row("oci.alarm.window", "window = \"5m\"", "window = \"6m\""),
         alarm_pending = row("oci.alarm.pending", "pending = \"1m\"", "pending = \"2m\""),
         alarm_repeat = row("oci.alarm.repeat", "repeat = \"5m\"", "repeat = \"6m\""),

@@ -59,7 +59,7 @@ metric = "CpuUtilization"
 [[oci.alarm]]
 name = "q"
 metric = "CpuUtilisation"
-above = 3
+scale_up_threshold = 3
 "#;
 
 /// The lines and columns of a policy's problems.
@@ -109,7 +109,7 @@ pair = { alarm = "calm", metric = "CpuUtilization", below = 70, window = "5m" }
     "a_threshold_of_a_table",
     "[oci]\ncompartment = \"ocid1.compartment.oc1..x\"\nfunction = \"ocid1.fnfunc.oc1.iad.x\"\n\
      deployments = [\"ocid1.datasciencemodeldeployment.oc1.iad.x\"]\n\
-     [[oci.alarm]]\nname = \"model_deployment_high_cpu\"\nmetric = \"CpuUtilization\"\nabove = 12"
+     [[oci.alarm]]\nname = \"model_deployment_high_cpu\"\nmetric = \"CpuUtilization\"\nscale_up_threshold = 12"
 )]
 #[case::an_address(
     "an_address",

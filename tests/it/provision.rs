@@ -171,42 +171,42 @@ fn subscription(topic: &str, protocol: &str, endpoint: &str) -> ExistingSubscrip
 #[case::topic_name(&table("topic = \"a b\"", ""), &["`topic = \"a b\"`", "letters, digits"])]
 #[case::nothing(&table("", "").replace(&format!("\"{CHURN}\""), ""), &["`deployments` is empty"])]
 #[case::twice(&table("", "").replace(&format!("\"{CHURN}\""), &format!("\"{CHURN}\", \"{CHURN}\"")), &["twice"])]
-#[case::above(&one_alarm("above = inf"), &["`above = inf`"])]
+#[case::above(&one_alarm("scale_up_threshold = inf"), &["`scale_up_threshold = inf`"])]
 // A query spells a number out.
-#[case::huge(&one_alarm("above = 1e300").replace("CpuUtilization", "QueueLength"), &["`above = 1e300`", "a million million"])]
-#[case::tiny(&one_alarm("above = 1e-300").replace("CpuUtilization", "QueueLength"), &["`above = 1e-300`", "a millionth"])]
+#[case::huge(&one_alarm("scale_up_threshold = 1e300").replace("CpuUtilization", "QueueLength"), &["`scale_up_threshold = 1e300`", "a million million"])]
+#[case::tiny(&one_alarm("scale_up_threshold = 1e-300").replace("CpuUtilization", "QueueLength"), &["`scale_up_threshold = 1e-300`", "a millionth"])]
 // A percentage is never above 100, and always above nothing.
-#[case::percent(&one_alarm("above = 100"), &["`above = 100`", "percentage"])]
-#[case::nothing_at_all(&one_alarm("above = 0\nstatistic = \"mean\""), &["`above = 0`", "between 0 and 100"])]
+#[case::percent(&one_alarm("scale_up_threshold = 100"), &["`scale_up_threshold = 100`", "percentage"])]
+#[case::nothing_at_all(&one_alarm("scale_up_threshold = 0\nstatistic = \"mean\""), &["`scale_up_threshold = 0`", "between 0 and 100"])]
 // What is high and low at once goes up and down for ever; the built-in pair fires below 10.
-#[case::flaps(&one_alarm("above = 8"), &["`above = 8`", "`model_deployment_low_cpu` fires below 10", "8 and 10"])]
+#[case::flaps(&one_alarm("scale_up_threshold = 8"), &["`scale_up_threshold = 8`", "`model_deployment_low_cpu` fires below 10", "8 and 10"])]
 // A scale-down must not trigger the next scale-up: 10 on two instances are 20 on one.
 #[case::flaps_after_a_step(
-    &one_alarm("above = 12"),
-    &["alarm 1 of `oci`: `above = 12` is too low for a built-in rule", "10 on 2 instances would be 20 on 1 instance", "less a tenth 10.8"]
+    &one_alarm("scale_up_threshold = 12"),
+    &["alarm 1 of `oci`: `scale_up_threshold = 12` is too low for a built-in rule", "10 on 2 instances would be 20 on 1 instance", "less a tenth 10.8"]
 )]
 // On five instances and more it is less.
 #[case::flaps_on_more(
-    &one_alarm(&format!("above = 13\n{FROM_FIVE}")),
-    &["`above = 13` is too low for rule 1 of the policy", "10 on 6 instances would be 12 on 5 instances", "less a tenth 11.7"]
+    &one_alarm(&format!("scale_up_threshold = 13\n{FROM_FIVE}")),
+    &["`scale_up_threshold = 13` is too low for rule 1 of the policy", "10 on 6 instances would be 12 on 5 instances", "less a tenth 11.7"]
 )]
 // The rule assumes a higher threshold than the alarm's, whose default is 80.
 #[case::flaps_by_default(
     &one_alarm(&PAIRED_BELOW_90.replace("90", "36").replace("\npair", "\nscale_up_threshold = 95\npair")),
-    &["`above = 80` is too low for rule 1 of the policy", "36 on 2 instances would be 72 on 1 instance"]
+    &["`scale_up_threshold = 80` is too low for rule 1 of the policy", "36 on 2 instances would be 72 on 1 instance"]
 )]
 #[case::flaps_on_a_ladder(
-    &one_alarm(&format!("above = 40\n{STEEP}")),
-    &["`above = 40` is too low for rule 1 of the policy", "10 on `l` would be 40 on `s`"]
+    &one_alarm(&format!("scale_up_threshold = 40\n{STEEP}")),
+    &["`scale_up_threshold = 40` is too low for rule 1 of the policy", "10 on `l` would be 40 on `s`"]
 )]
 // On as few as a table or a schedule brings about.
 #[case::flaps_by_a_table(
-    &one_alarm(&format!("above = 20\n{FROM_FIVE}\n[[target]]\ntarget = \"{CHURN}\"\ninstances = {{ min = 1, max = 9 }}")),
-    &["`above = 20` is too low for rule 1 of the policy", "10 on 2 instances would be 20 on 1 instance"]
+    &one_alarm(&format!("scale_up_threshold = 20\n{FROM_FIVE}\n[[target]]\ntarget = \"{CHURN}\"\ninstances = {{ min = 1, max = 9 }}")),
+    &["`scale_up_threshold = 20` is too low for rule 1 of the policy", "10 on 2 instances would be 20 on 1 instance"]
 )]
 #[case::flaps_at_night(
-    &one_alarm(&format!("above = 20\n{FROM_FIVE}\n[[schedule]]\ncron = \"0 20 * * *\"\nfor = \"10h\"\nmin = 1")),
-    &["`above = 20` is too low for rule 1 of the policy", "10 on 2 instances would be 20 on 1 instance"]
+    &one_alarm(&format!("scale_up_threshold = 20\n{FROM_FIVE}\n[[schedule]]\ncron = \"0 20 * * *\"\nfor = \"10h\"\nmin = 1")),
+    &["`scale_up_threshold = 20` is too low for rule 1 of the policy", "10 on 2 instances would be 20 on 1 instance"]
 )]
 #[case::flaps_by_a_rule(
     &one_alarm(PAIRED_BELOW_90),
@@ -243,15 +243,15 @@ fn an_invalid_table_is_reported(#[case] text: &str, #[case] parts: &[&str]) {
 
 #[rstest]
 // A metric of one's own, and one that is known to no list here.
-#[case::own_metric("metric = \"QueueLength\"\nabove = 5000")]
+#[case::own_metric("metric = \"QueueLength\"\nscale_up_threshold = 5000")]
 #[case::gpu("metric = \"GpuUtilization\"")]
 // A sum of percentages may be more than 100, and is no matter of the pair's.
-#[case::sum("metric = \"CpuUtilization\"\nstatistic = \"sum\"\nabove = 300")]
-#[case::count("metric = \"CpuUtilization\"\nstatistic = \"count\"\nabove = 3")]
+#[case::sum("metric = \"CpuUtilization\"\nstatistic = \"sum\"\nscale_up_threshold = 300")]
+#[case::count("metric = \"CpuUtilization\"\nstatistic = \"count\"\nscale_up_threshold = 3")]
 // The pair measures something else.
-#[case::another_metric("metric = \"PredictLatency\"\nabove = 5")]
+#[case::another_metric("metric = \"PredictLatency\"\nscale_up_threshold = 5")]
 // High enough above the pair that a scale-down triggers no scale-up.
-#[case::far_enough("metric = \"CpuUtilization\"\nabove = 22.5")]
+#[case::far_enough("metric = \"CpuUtilization\"\nscale_up_threshold = 22.5")]
 fn a_threshold_of_its_own_is_accepted(#[case] keys: &str) {
     let text = one_alarm("").replace("metric = \"CpuUtilization\"", keys);
     assert_eq!(wanted(&text).alarms.len(), 1);
@@ -309,7 +309,11 @@ fn the_guides_alarms_are_the_default() {
     "query",
     "PredictLatency[5m]{resourceId = \"CHURN\"}.max() > 80"
 )]
-#[case::above("above = 62.5", "query", "CpuUtilization[5m]{resourceId = \"CHURN\"}.max() > 62.5")]
+#[case::above(
+    "scale_up_threshold = 62.5",
+    "query",
+    "CpuUtilization[5m]{resourceId = \"CHURN\"}.max() > 62.5"
+)]
 #[case::window("window = \"2h\"", "query", "CpuUtilization[2h]{resourceId = \"CHURN\"}.max() > 80")]
 #[case::statistic("statistic = \"mean\"", "query", "CpuUtilization[5m]{resourceId = \"CHURN\"}.mean() > 80")]
 #[case::pending("pending = \"3m\"", "pending", "PT3M")]

@@ -107,8 +107,7 @@ fn everything_is_set_up_once_put_right_and_taken_down() {
     assert!(asked.iter().all(|operation| reads.contains(&operation.as_str())), "{asked:?}");
     assert_eq!(operator.state(), stands);
 
-    let alarm =
-        "[[oci.alarm]]\nname = \"model_deployment_high_cpu\"\nmetric = \"CpuUtilization\"\nabove = 95";
+    let alarm = "[[oci.alarm]]\nname = \"model_deployment_high_cpu\"\nmetric = \"CpuUtilization\"\nscale_up_threshold = 95";
     let (code, other) = operator.run("provision", &format!("{OURS}\n{alarm}"), &["--apply"]);
     let done = ["oci:UpdateAlarm", "oci:DeleteAlarm"];
     assert_eq!((code, calls(&other, "done")), (0, done.to_vec()), "{other:#}");

@@ -287,7 +287,8 @@ fn is_rival(wanted: &Desired, found: &ExistingAlarm, high: &HighAlarm) -> bool {
 
 /// The alarm that asks for more, as the policy has it.
 fn alarm(wanted: &Desired, high: &HighAlarm, topic: &AlarmTopic) -> OciAlarm {
-    let HighAlarm { deployment, name, metric, statistic, above, window, pending, repeat, severity } = high;
+    let HighAlarm { deployment, name, metric, statistic, threshold, window, pending, repeat, severity } =
+        high;
     let window = interval(*window);
     let mut tags = marker(wanted);
     tags.extend([(TAG_TARGET, deployment), (TAG_ALARM, name)].map(|(k, v)| (k.to_owned(), v.clone())));
@@ -296,7 +297,7 @@ fn alarm(wanted: &Desired, high: &HighAlarm, topic: &AlarmTopic) -> OciAlarm {
         compartment: wanted.compartment.clone(),
         metric_compartment: wanted.metric_compartment.clone(),
         namespace: NAMESPACE.into(),
-        query: format!("{metric}[{window}]{{resourceId = \"{deployment}\"}}.{statistic} > {above}"),
+        query: format!("{metric}[{window}]{{resourceId = \"{deployment}\"}}.{statistic} > {threshold}"),
         severity: severity.as_str().into(),
         destinations: vec![topic.id.clone()],
         repeat: Some(format!("PT{}M", repeat.as_mins())),

@@ -110,7 +110,7 @@ pub struct HighAlarm {
     /// How the values of a window are made one.
     pub statistic: Statistic,
     /// It fires above this.
-    pub above: f64,
+    pub threshold: f64,
     /// How far back its data reaches.
     pub window: SignedDuration,
     /// How long it must stay above before it fires.
@@ -185,7 +185,7 @@ struct AlarmText {
     #[serde(default)]
     statistic: Statistic,
     /// It fires above this (default: 80).
-    above: Option<f64>,
+    scale_up_threshold: Option<f64>,
     /// How far back it looks: whole minutes, as in `5m`, which is the default.
     window: Option<String>,
     /// How long it must stay above before it fires: whole minutes up to `1h` (default: `1m`).
@@ -322,7 +322,7 @@ fn described(alarm: &HighAlarm, place: String, index: Option<usize>) -> Option<S
         target: id::model_deployment(&alarm.deployment)?,
         name: alarm.name.clone(),
         metric: alarm.metric.clone(),
-        above: alarm.above,
+        threshold: alarm.threshold,
         keeps_range: alarm.statistic.keeps_the_range(),
         only_for: Some(Axis::Bandwidth).filter(|_| index.is_none() && alarm.name == BANDWIDTH.0),
         place,
@@ -347,18 +347,20 @@ fn spelled(metric: String) -> Result<String, String> {
     }
 }
 
-fn check_above(above: f64, metric: &str, statistic: Statistic) -> Result<(), String> {
-    let size = above.abs();
-    if !above.is_finite() || size > LARGEST_THRESHOLD || (size > 0.0 && size < SMALLEST_THRESHOLD) {
+/// A threshold that a query can write, and a percentage that there is.
+fn check_threshold(threshold: f64, metric: &str, statistic: Statistic) -> Result<(), String> {
+    const THRESHOLD: &str = ScaleUpAlarm::THRESHOLD;
+    let size = threshold.abs();
+    if !threshold.is_finite() || size > LARGEST_THRESHOLD || (size > 0.0 && size < SMALLEST_THRESHOLD) {
         return Err(format!(
-            "`above = {above:e}`: expected a number of a size from a millionth to a million million"
+            "`{THRESHOLD} = {threshold:e}`: expected a number of a size from a millionth to a million million"
         ));
     }
     let known = metric::metric(metric);
     let percentage = known.is_some_and(|known| known.range == Range::Percent) && statistic.keeps_the_range();
-    if percentage && (above <= 0.0 || above >= 100.0) {
+    if percentage && (threshold <= 0.0 || threshold >= 100.0) {
         return Err(format!(
-            "`above = {above}`: `{metric}` is a percentage; expected a number between 0 and 100"
+            "`{THRESHOLD} = {threshold}`: `{metric}` is a percentage; expected a number between 0 and 100"
         ));
     }
     Ok(())
@@ -377,9 +379,9 @@ impl AlarmText {
             faults.push(Fault::of("name", message));
         }
         let metric = faults.note(keyed("metric", spelled(self.metric)));
-        let above = self.above.unwrap_or(ScaleUpAlarm::DEFAULT_ABOVE);
+        let threshold = self.scale_up_threshold.unwrap_or(ScaleUpAlarm::DEFAULT_THRESHOLD);
         if let Some(metric) = &metric {
-            faults.note(keyed("above", check_above(above, metric, statistic)));
+            faults.note(keyed(ScaleUpAlarm::THRESHOLD, check_threshold(threshold, metric, statistic)));
         }
         let window = duration::window("window", self.window.as_deref().unwrap_or("5m"));
         let window = faults.note(keyed("window", window));
@@ -393,6 +395,6 @@ impl AlarmText {
         };
         faults.into_result()?;
         let deployment = String::new();
-        Ok(HighAlarm { deployment, name, metric, statistic, above, window, pending, repeat, severity })
+        Ok(HighAlarm { deployment, name, metric, statistic, threshold, window, pending, repeat, severity })
     }
 }
