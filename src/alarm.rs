@@ -14,6 +14,9 @@ use crate::target::TargetId;
 /// The source of alarms that no payload brought, in decision records: they were read as they are now.
 pub const ASKED_FOR: &str = "tick";
 
+/// The name of the alarm that asks for the floor of a deployment's schedule, and for nothing else.
+pub const SCHEDULE_ALARM: &str = "stepladder_schedule";
+
 /// One alarm's notice about one or more deployments.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alarm {

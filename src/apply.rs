@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::decide::{Decision, DecisionTrace, Evaluation, Hold};
+use crate::decide::{Decision, DecisionTrace, Evaluation, Hold, is_new_event};
 use crate::outcome::{CallRecord, Ending, Outcome, Status, is_resize_done};
 use crate::plan::Plan;
 use crate::platform::{Call, Client, Error, Observation};
@@ -43,6 +43,8 @@ pub async fn apply(
         notes,
         error,
         result,
+        is_news: is_new_event(evaluation.alarm),
+        mode: Some(mode),
     }
 }
 

@@ -18,6 +18,7 @@ mod guards;
 mod hold;
 mod limits;
 mod metrics;
+mod news;
 mod pairing;
 mod precheck;
 mod proposal;
@@ -28,6 +29,7 @@ pub use check::{Check, DecisionTrace};
 pub(crate) use context::Context;
 pub use evaluation::Evaluation;
 pub use hold::{Hold, UnmatchedName};
+pub use news::{is_new_event, is_news};
 pub use precheck::{precheck, scales_up};
 pub(crate) use recent_changes::records_changes;
 

@@ -120,4 +120,6 @@ pub struct ObservedAlarm {
     pub fires_once: bool,
     /// The threshold of the scale-up alarm, where it is a pair of ours that records one.
     pub scale_up: Option<ScaleUpThreshold>,
+    /// How often it notifies again while it fires; `None` where it does not, or where that is unknown.
+    pub repeat: Option<SignedDuration>,
 }

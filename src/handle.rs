@@ -4,14 +4,14 @@ use jiff::Timestamp;
 
 use crate::alarm::Alarm;
 use crate::apply::{apply, notify, send_after_rejection};
-use crate::decide::{DecisionTrace, Evaluation, decide, precheck};
+use crate::decide::{DecisionTrace, Evaluation, decide, is_news, precheck};
 use crate::deployment::ObservedAlarm;
 use crate::notice::notices;
 use crate::outcome::{Answer, Outcome};
 use crate::plan::{after_rejection, delete_orphan, plan};
 use crate::platform::{self, ActiveAlarm, Client};
 use crate::policy::Policy;
-use crate::reconcile::due;
+use crate::reconcile::{due, scheduled};
 use crate::source::{self, Event};
 use crate::target::TargetId;
 
@@ -47,7 +47,9 @@ pub async fn handle_each(
         Ok(due) => (due, None),
         Err(error) => (Vec::new(), Some(error)),
     };
-    let mut alarms: Vec<ActiveAlarm> = event.alarms.into_iter().map(ActiveAlarm::from).chain(due).collect();
+    let scheduled = scheduled(&event, policy, now).into_iter().filter(|alarm| flow.is_served(alarm));
+    let mut alarms: Vec<ActiveAlarm> =
+        event.alarms.into_iter().map(ActiveAlarm::from).chain(due).chain(scheduled).collect();
     let error = flow.find_names(&mut alarms).await.or(error);
     order::sort(&mut alarms, policy);
     let mut outcomes = Vec::new();
@@ -107,6 +109,11 @@ impl Flow<'_> {
         may_look && !alarm.muted && alarm.targets.iter().any(is_unmatched)
     }
 
+    /// Whether all targets of an alarm are on a platform that this process has a client for.
+    fn is_served(&self, active: &ActiveAlarm) -> bool {
+        active.alarm.targets.iter().all(|target| self.client.serves(target.kind()))
+    }
+
     /// The outcome of one alarm about one target, with the notices that it leads to; `None` where there is nothing to
     /// report.
     async fn outcome(
@@ -124,7 +131,7 @@ impl Flow<'_> {
             ),
         };
         let notices = notices(&outcome, self.policy, self.now);
-        Some(outcome.with_notices(notices))
+        Some(outcome.with_notices(notices, self.policy.mode))
     }
 
     /// The outcome of one alarm about one known target, unless an earlier alarm of the event supersedes it.
@@ -193,7 +200,9 @@ impl Flow<'_> {
         let evaluation = &evaluation.with_tags(&observed.tags);
         let trace = decide(evaluation, &observed, policy);
         let plan = plan(evaluation, &observed, trace, policy);
+        let is_news = is_news(evaluation, &observed, policy);
         let outcome = apply(evaluation, Some(observed), plan, client, evaluation.mode(policy)).await;
+        let outcome = Outcome { is_news, ..outcome };
         let rejected = outcome.rejected_change();
         let calls =
             rejected.map(|rejected| after_rejection(evaluation, &rejected, policy)).unwrap_or_default();

@@ -35,7 +35,7 @@
 //! | [`outcome`] | what became of an alarm |
 //! | [`apply`](mod@apply) | sends a plan, stops at the first failure |
 //! | [`report`] | records, sentences, measures |
-//! | [`notice`] | what is reported of a resize, and to whom |
+//! | [`notice`] | what is reported of an outcome, and to whom |
 //! | [`reconcile`] | the alarms that a tick or a settled deployment asks for |
 //! | [`handle`](mod@handle) | the flow |
 //! | [`batch`] | a queue's batch, message by message |

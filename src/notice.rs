@@ -1,6 +1,7 @@
-//! Builds the notices of a resize: an outcome and a policy become the messages to send.
+//! Builds the notices of an outcome: with a policy it becomes the messages to send.
 //!
-//! Only a resize is worth a notice, whether it was sent or failed. A hold sends none.
+//! A resize is worth a notice, whether it was sent or failed. A hold is worth one where a destination asks for it, and once:
+//! [`crate::decide::is_news`] says when.
 
 use std::fmt::Write as _;
 
@@ -8,7 +9,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::decide::Decision;
+use crate::alarm::{SCHEDULE_ALARM, Transition};
+use crate::decide::{Decision, Hold};
 use crate::outcome::{Ending, Outcome};
 use crate::platform::{Call, Message};
 use crate::policy::{Form, Notify, Occasion, Policy};
@@ -21,32 +23,48 @@ const LONGEST_SUBJECT: usize = 99;
 /// Half of a SHA-256 digest is long enough that two ids never collide by chance.
 const ID_BYTES: usize = 16;
 
-/// The notices of an outcome: one for each destination that subscribes to its occasion.
+/// The notices of an outcome: one for each destination that learns of it.
 pub fn notices(outcome: &Outcome, policy: &Policy, now: Timestamp) -> Vec<Call> {
-    let Some(resize) = ResizeNotice::of(outcome) else { return Vec::new() };
-    let subscribed = policy.notify.iter().filter(|notify| notify.on.contains(&resize.occasion));
-    subscribed.map(|notify| resize.message(notify, now)).collect()
+    let Some(notice) = Notice::of(outcome) else { return Vec::new() };
+    let subscribed = policy.notify.iter().filter(|notify| notice.is_for(notify));
+    subscribed.map(|notify| notice.message(notify, now)).collect()
 }
 
-/// A resize that destinations are notified of.
-struct ResizeNotice<'a> {
+/// An outcome that destinations are notified of.
+struct Notice<'a> {
     outcome: &'a Outcome,
-    occasion: Occasion,
-    axis: Axis,
-    from: &'a Size,
-    to: &'a Size,
+    occurrence: Occurrence<'a>,
 }
 
-impl<'a> ResizeNotice<'a> {
+/// What a notice is about.
+enum Occurrence<'a> {
+    /// A resize, and how it ended.
+    Resize { occasion: Occasion, axis: Axis, from: &'a Size, to: &'a Size },
+    /// An alarm that changes nothing.
+    Hold(&'a Hold),
+}
+
+impl<'a> Notice<'a> {
     fn of(outcome: &'a Outcome) -> Option<Self> {
-        let Decision::Resize { axis, from, to } = &outcome.decision else { return None };
-        let occasion = match outcome.result {
-            // A dry run shows the notice of a successful resize.
-            Ending::Applied | Ending::DryRun => Occasion::Applied,
-            Ending::Failed => Occasion::Failed,
-            Ending::Held => return None,
+        let occurrence = match &outcome.decision {
+            Decision::Resize { axis, from, to } => {
+                Occurrence::Resize { occasion: occasion(outcome.result)?, axis: *axis, from, to }
+            }
+            // The alarm that asks for a schedule's floor mostly finds it reached.
+            Decision::Hold(Hold::OnTarget { .. }) if outcome.alarm.name.as_str() == SCHEDULE_ALARM => {
+                return None;
+            }
+            Decision::Hold(hold) if outcome.is_news => Occurrence::Hold(hold),
+            Decision::Hold(_) => return None,
         };
-        Some(Self { outcome, occasion, axis: *axis, from, to })
+        Some(Self { outcome, occurrence })
+    }
+
+    fn is_for(&self, notify: &Notify) -> bool {
+        match &self.occurrence {
+            Occurrence::Resize { occasion, .. } => notify.learns_of(*occasion),
+            Occurrence::Hold(hold) => notify.learns_of_hold(hold.reason()),
+        }
     }
 
     fn message(&self, Notify { to: destination, form, .. }: &Notify, now: Timestamp) -> Call {
@@ -71,19 +89,36 @@ impl<'a> ResizeNotice<'a> {
             "specversion": "1.0",
             "id": self.id(),
             "source": format!("/stepladder/{}", self.outcome.alarm.source),
-            "type": format!("stepladder.resize.{}", self.occasion_text()),
-            "subject": self.target(),
+            "type": self.event_type(),
+            "subject": self.about(),
             "time": now,
             "datacontenttype": "application/json",
             "data": report::record(self.outcome),
         })
     }
 
-    /// The same for each delivery of one event with the same result, so that a receiver can deduplicate.
+    /// What happened, in the form of `CloudEvents`.
+    fn event_type(&self) -> String {
+        match &self.occurrence {
+            Occurrence::Resize { occasion, .. } => format!("stepladder.resize.{}", occasion.word()),
+            Occurrence::Hold(hold) => format!("stepladder.hold.{}", hold.reason()),
+        }
+    }
+
+    /// The same for each delivery of one event with the same result, so that a receiver can deduplicate. A hold that
+    /// begins while its alarm goes on firing is that since the last change.
     fn id(&self) -> String {
         let alarm = &self.outcome.alarm;
-        let (axis, from, to, occasion) = (self.axis, self.from, self.to, self.occasion_text());
-        let parts = json!([self.target(), alarm.id, alarm.name, alarm.at, axis, from, to, occasion]);
+        let parts = match &self.occurrence {
+            Occurrence::Resize { occasion, axis, from, to } => {
+                json!([self.target(), alarm.id, alarm.name, alarm.at, axis, from, to, occasion.word()])
+            }
+            Occurrence::Hold(hold) => {
+                let changed = self.outcome.observed.as_ref().and_then(|observed| observed.last_change);
+                let begins = if alarm.transition == Transition::Repeat { changed } else { alarm.at };
+                json!([self.target(), alarm.name, begins, hold.reason()])
+            }
+        };
         let digest = Sha256::digest(parts.to_string().as_bytes());
         digest.iter().take(ID_BYTES).fold(String::new(), |mut id, byte| {
             // Writing to a string cannot fail.
@@ -92,40 +127,56 @@ impl<'a> ResizeNotice<'a> {
         })
     }
 
-    /// The occasion, as the policy spells it.
-    fn occasion_text(&self) -> &'static str {
-        match self.occasion {
-            Occasion::Applied => "applied",
-            Occasion::Failed => "failed",
-        }
-    }
-
     fn target(&self) -> &str {
         self.outcome.target.as_ref().map_or("", |target| target.as_str())
     }
 
-    /// The result of the resize, as the beginning of a sentence.
-    fn result_text(&self) -> &'static str {
-        match self.occasion {
-            Occasion::Applied => "resized",
-            // The update succeeded, and a later call failed.
-            Occasion::Failed if self.outcome.resized() => "resized, but could not finish",
-            Occasion::Failed => "could not resize",
+    /// What happened, as the beginning of a sentence.
+    fn result_text(&self) -> String {
+        match &self.occurrence {
+            Occurrence::Resize { occasion: Occasion::Failed, .. } if self.outcome.resized() => {
+                // The update succeeded, and a later call failed.
+                "resized, but could not finish".to_owned()
+            }
+            Occurrence::Resize { occasion: Occasion::Failed, .. } => "could not resize".to_owned(),
+            Occurrence::Resize { .. } => "resized".to_owned(),
+            Occurrence::Hold(hold) => format!("held ({})", hold.reason()),
         }
     }
 
+    /// The target, or else the alarm, which always has a name.
+    fn about(&self) -> &str {
+        self.outcome.target.as_ref().map_or(self.outcome.alarm.name.as_str(), |target| target.as_str())
+    }
+
     fn subject(&self) -> String {
-        let subject = format!("stepladder {} {}", self.result_text(), self.target());
+        let subject = format!("stepladder {} {}", self.result_text(), self.about());
         let ascii = |c: char| if c.is_ascii() && !c.is_control() { c } else { '?' };
         subject.chars().map(ascii).take(LONGEST_SUBJECT).collect()
     }
 
     /// Two lines in Slack's markup. The record's text is escaped, so it cannot become a mention or a link.
     fn slack(&self) -> String {
-        let (result, target, from, to) = (self.result_text(), self.target(), self.from, self.to);
-        let explanation = report::explanation(self.outcome);
-        let [target, explanation] = [target, &explanation].map(|text| escaped(&text::plain(text)));
-        format!("*stepladder {result}* `{target}`: {from} → {to}\n{explanation}")
+        let change = match &self.occurrence {
+            Occurrence::Resize { from, to, .. } => format!(": {from} → {to}"),
+            Occurrence::Hold(_) => {
+                let observed = self.outcome.observed.as_ref();
+                observed.map_or_else(String::new, |observed| format!(": {}", observed.size))
+            }
+        };
+        let (result, explanation) = (self.result_text(), report::explanation(self.outcome));
+        let [about, explanation] = [self.about(), &explanation].map(|text| escaped(&text::plain(text)));
+        format!("*stepladder {result}* `{about}`{change}\n{explanation}")
+    }
+}
+
+/// How a resize ended.
+fn occasion(result: Ending) -> Option<Occasion> {
+    match result {
+        // A dry run shows the notice of a successful resize.
+        Ending::Applied | Ending::DryRun => Some(Occasion::Applied),
+        Ending::Failed => Some(Occasion::Failed),
+        Ending::Held => None,
     }
 }
 

@@ -1,9 +1,10 @@
 //! The outcome of an alarm: the decision, the calls and how it ended.
 
 use crate::alarm::Alarm;
-use crate::decide::{Check, Decision, DecisionTrace, Evaluation, Hold};
+use crate::decide::{Check, Decision, DecisionTrace, Evaluation, Hold, is_new_event};
 use crate::plan::{RejectedChange, RejectedShape};
 use crate::platform::{self, Call, Error, Observation};
+use crate::policy::Mode;
 use crate::size::Axis;
 use crate::source;
 use crate::target::TargetId;
@@ -31,6 +32,10 @@ pub struct Outcome {
     pub error: Option<Error>,
     /// How it ended.
     pub result: Ending,
+    /// Whether it is reported: a hold is reported when it begins, as far as that can be seen.
+    pub is_news: bool,
+    /// The mode in which it was handled; `None` where no rule was found, and the policy's own counts.
+    pub mode: Option<Mode>,
 }
 
 /// One call and its status.
@@ -96,6 +101,8 @@ impl Outcome {
             notes: Vec::new(),
             error: None,
             result: if unknown { Ending::Failed } else { Ending::Held },
+            is_news: is_new_event(alarm),
+            mode: None,
         }
     }
 
@@ -171,10 +178,13 @@ impl Outcome {
         }
     }
 
-    /// The same outcome, with the notices to send about it.
+    /// The same outcome, with the notices to send about it. `mode` is the policy's own.
     #[must_use]
-    pub fn with_notices(mut self, notices: Vec<Call>) -> Self {
-        let status = if self.result == Ending::DryRun { Status::DryRun } else { Status::Due };
+    pub fn with_notices(mut self, notices: Vec<Call>, mode: Mode) -> Self {
+        let status = match self.mode.unwrap_or(mode) {
+            Mode::Observe => Status::DryRun,
+            Mode::Act => Status::Due,
+        };
         self.notices = notices.into_iter().map(|call| CallRecord::new(call, status)).collect();
         self
     }

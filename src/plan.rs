@@ -423,6 +423,7 @@ mod tests {
             window: None,
             fires_once: false,
             scale_up: None,
+            repeat: None,
         }
     }
 

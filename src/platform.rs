@@ -141,6 +141,21 @@ impl ProvisionTable {
         }
     }
 
+    /// The targets that it lists.
+    pub fn targets(&self) -> Vec<TargetId> {
+        match self {
+            Self::Oci(desired) => desired.targets(),
+        }
+    }
+
+    /// Adds an alarm that repeats for each target whose schedule must be kept.
+    #[must_use]
+    pub fn with_schedules(self, is_scheduled: &dyn Fn(&TargetId) -> bool) -> Self {
+        match self {
+            Self::Oci(desired) => Self::Oci(desired.with_schedules(is_scheduled)),
+        }
+    }
+
     /// Adds the destinations that learn of a resize: what sends to them needs a permission.
     #[must_use]
     pub fn with_destinations<'a>(self, destinations: impl Iterator<Item = &'a Destination>) -> Self {
@@ -485,6 +500,11 @@ pub enum Existing {
 pub trait Client: Send + Sync {
     /// Connects ahead of the first request, which otherwise does the same.
     async fn connect(&self) {}
+
+    /// Whether it observes targets of a kind.
+    fn serves(&self, _kind: TargetKind) -> bool {
+        true
+    }
 
     /// Starts an invocation: no request is sent that cannot be answered by its deadline. Credentials and connections
     /// are renewed, because they may have expired while the process slept.

@@ -9,7 +9,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::alarm::Alarm;
+use crate::alarm::{Alarm, SCHEDULE_ALARM};
 use crate::ladder::Ladders;
 use crate::pair::is_pair_name;
 use crate::platform::ProvisionTable;
@@ -30,12 +30,14 @@ mod pair;
 mod provisioned;
 mod rule;
 mod schedule;
+mod scheduled;
 mod schema;
 mod settings;
 mod shapes;
 mod steps;
 pub mod tags;
 mod target;
+mod warnings;
 
 pub use crate::document::{Errors, Problem, Style};
 pub use explained::{ActiveSchedule, ExplainRequest, Explained, ExplainedRule, Setting};
@@ -182,6 +184,9 @@ impl Policy {
     /// An alarm with the name of a pair never scales up, however wide a glob is: a target may be called `high-cpu-model`,
     /// and then its pair has that name, too. A pair that stepladder made belongs to its own rule only.
     pub fn rule_for(&self, alarm: &str, target: &TargetId) -> Option<MatchedRule<'_>> {
+        if alarm == SCHEDULE_ALARM {
+            return self.schedule_rule(target);
+        }
         let here = || self.rules.iter().filter(|rule| rule.is_for(target));
         let is_ours = is_pair_name(alarm, target);
         let is_pair = here().any(|rule| rule.is_paired_with(alarm, target));

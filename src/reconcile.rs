@@ -3,9 +3,13 @@
 //! A CloudWatch alarm notifies once per transition. So the alarms that still fire are listed and handled as repeats, and
 //! changes that were held, interrupted or incomplete are reconciled. Pure: the listed alarms are an argument.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+use crate::alarm::{
+    ASKED_FOR, Alarm, AlarmName, EvidenceTime, Measurement, SCHEDULE_ALARM, Subject, Transition,
+};
 use crate::platform::ActiveAlarm;
+use crate::policy::Policy;
 use crate::source::Event;
 use crate::target::TargetId;
 
@@ -30,6 +34,31 @@ pub fn due(event: &Event, active: Vec<ActiveAlarm>, now: Timestamp) -> Vec<Activ
     portion(firing, MOST_FIRING, minute).chain(portion(pairs, MOST_QUIET, minute)).collect()
 }
 
+/// The alarms by which a tick asks for the floors of active schedules, as many as there may be of firing alarms.
+pub fn scheduled(event: &Event, policy: &Policy, now: Timestamp) -> Vec<ActiveAlarm> {
+    let Some(name) = AlarmName::new(SCHEDULE_ALARM).filter(|_| event.tick) else { return Vec::new() };
+    let targets: Vec<TargetId> = policy.scheduled_targets(now).into_iter().collect();
+    let minute = usize::try_from(now.as_second() / 60).unwrap_or_default();
+    let alarms = portion(targets, MOST_FIRING, minute).map(|target| Alarm {
+        id: String::new(),
+        name: name.clone(),
+        is_titled: false,
+        source: ASKED_FOR,
+        transition: Transition::Repeat,
+        muted: false,
+        targets: vec![target],
+        unknown_targets: Vec::new(),
+        subject: Subject::default(),
+        // A schedule needs no measurement, so no change makes it stale.
+        measurement: Measurement { window: Some(SignedDuration::ZERO), ..Measurement::default() },
+        at: None,
+        evidence: EvidenceTime::OnReceipt,
+        topic: None,
+        account: None,
+    });
+    alarms.map(ActiveAlarm::from).collect()
+}
+
 /// Whether an event is about any of an alarm's targets. An alarm without a target was reported when it notified.
 fn concerns(event: &Event, targets: &[TargetId]) -> bool {
     let settled = event.settled.as_deref().unwrap_or_default();
@@ -37,12 +66,12 @@ fn concerns(event: &Event, targets: &[TargetId]) -> bool {
     (event.tick && !targets.is_empty()) || targets.iter().any(has_settled)
 }
 
-/// At most so many alarms, beginning where the minute before stopped.
-fn portion(all: Vec<ActiveAlarm>, most: usize, minute: usize) -> impl Iterator<Item = ActiveAlarm> {
+/// At most so many of them, beginning where the minute before stopped.
+fn portion<T>(all: Vec<T>, most: usize, minute: usize) -> impl Iterator<Item = T> {
     let count = all.len();
     let begin = if count > most { minute.wrapping_mul(most) % count } else { 0 };
     let (before, after) = all.into_iter().enumerate().partition::<Vec<_>, _>(|(i, _)| *i < begin);
-    after.into_iter().chain(before).map(|(_, active)| active).take(most)
+    after.into_iter().chain(before).map(|(_, each)| each).take(most)
 }
 
 #[cfg(test)]
@@ -50,7 +79,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::alarm::{Alarm, AlarmName, EvidenceTime, Measurement, Subject, Transition};
     use crate::deployment::ObservedAlarm;
     use crate::target::TargetKind;
 
@@ -65,6 +93,7 @@ mod tests {
             window: None,
             fires_once: false,
             scale_up: None,
+            repeat: None,
         };
         ActiveAlarm {
             alarm: Alarm {

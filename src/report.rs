@@ -14,7 +14,7 @@ use crate::outcome::{Answer, CallRecord, Ending, Outcome, Status};
 use crate::platform;
 use crate::source::{self, Event};
 use crate::target::TargetId;
-use crate::text::plain;
+use crate::text::{number, plain};
 
 /// The reply of every host to a payload.
 pub fn reply(answer: &Answer) -> Value {
@@ -48,7 +48,20 @@ fn rejection(error: &source::Error) -> Value {
 /// The decision record of one alarm and one target.
 pub fn record(outcome: &Outcome) -> Value {
     // Destructured, so that the compiler rejects a new field that is missing here.
-    let Outcome { alarm, target, observed, decision, checks, calls, notices, notes, error, result } = outcome;
+    let Outcome {
+        alarm,
+        target,
+        observed,
+        decision,
+        checks,
+        calls,
+        notices,
+        notes,
+        error,
+        result,
+        is_news: _,
+        mode: _,
+    } = outcome;
     let mut record = json!({
         "alarm": {
             "name": alarm.name,
@@ -136,7 +149,7 @@ fn measurement_text(alarm: &Alarm) -> String {
     let metric = measurement.metric.as_deref().unwrap_or("the alarm's metric");
     // With several targets the value belongs to the worst one, and the payload does not name it.
     let value = measurement.value.filter(|_| alarm.names_one());
-    match (value, measurement.threshold) {
+    match (value.map(number), measurement.threshold.map(number)) {
         (Some(value), Some(threshold)) => format!("{metric} is at {value} with a threshold of {threshold}"),
         (Some(value), None) => format!("{metric} is at {value}"),
         (None, Some(threshold)) => format!("{metric} has crossed its threshold of {threshold}"),

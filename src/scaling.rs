@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::size::Direction;
+use crate::text::number;
 
 /// How far a rule goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +35,7 @@ impl fmt::Display for ScalingPolicy {
         match self {
             Self::Step(step) => write!(f, "{step:+}"),
             Self::Steps(steps) => write!(f, "by {} steps", steps.steps.len()),
-            Self::Track(target) => write!(f, "to bring it to {target}"),
+            Self::Track(target) => write!(f, "to bring it to {}", number(*target)),
             Self::Cheapest => f.write_str("to the cheapest size"),
         }
     }

@@ -23,8 +23,43 @@ pub fn is_ours(key: &str) -> bool {
     key.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }
 
-/// Our tags among all. Those of one part of the resource replace those of the whole. Names stay as they are, so that an
-/// operator finds them again.
+/// The prefix without its separator.
+const NAME: &str = "stepladder";
+
+/// The letters of the prefix that may be wrong, missing, additional or swapped.
+const SLIPS: usize = 2;
+
+/// What a name holds after a prefix that is nearly ours: another separator, or a letter wrong. `None` for our own prefix,
+/// and for a name that has nothing to do with it.
+pub fn after_misspelt_prefix(key: &str) -> Option<&str> {
+    if is_ours(key) {
+        return None;
+    }
+    let is_separator = |c: char| !c.is_alphanumeric();
+    let split = |(at, _): (usize, &str)| {
+        let (head, rest) = key.split_at_checked(at)?;
+        let letters: String = head.chars().filter(|c| c.is_alphanumeric()).collect();
+        let is_near = letters.len().abs_diff(NAME.len()) <= SLIPS
+            && strsim::osa_distance(&letters.to_lowercase(), NAME) <= SLIPS;
+        is_near.then(|| rest.trim_start_matches(is_separator))
+    };
+    let without_separator = || {
+        let (head, rest) = key.split_at_checked(NAME.len())?;
+        head.eq_ignore_ascii_case(NAME).then_some(rest)
+    };
+    key.match_indices(is_separator).find_map(split).or_else(without_separator).filter(|rest| !rest.is_empty())
+}
+
+/// Whether a tag that is nearly called like one of ours is about a part of the resource, or about the whole.
+fn is_slip_of(key: &str, part: Option<&str>) -> bool {
+    after_misspelt_prefix(key).is_some_and(|rest| {
+        let of = rest.split_once('/').map(|(_, of)| of);
+        of.is_none() || of == part
+    })
+}
+
+/// Our tags among all, and those that are nearly called so. Those of one part of the resource replace those of the whole.
+/// Names stay as they are, so that an operator finds them again.
 pub fn own(tags: &Tags, part: Option<&str>) -> Tags {
     let of = |tag: &str| tag.split_once('/').map(|(_, of)| of.to_owned());
     let is_own = |tag: &str| match (of(tag), part) {
@@ -32,7 +67,7 @@ pub fn own(tags: &Tags, part: Option<&str>) -> Tags {
         (None, None) => true,
         (of, part) => of.as_deref() == part,
     };
-    let ours = tags.iter().filter(|(tag, _)| is_ours(tag) && is_own(tag));
+    let ours = tags.iter().filter(|(tag, _)| (is_ours(tag) && is_own(tag)) || is_slip_of(tag, part));
     ours.map(|(tag, value)| (tag.clone(), value.clone())).collect()
 }
 

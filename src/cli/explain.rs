@@ -205,11 +205,12 @@ fn measurements(outcome: &Outcome, observed: &Deployment, policy: &Policy) -> Ve
     };
     let measurement = &outcome.alarm.measurement;
     let reported = measurement.metric.as_deref().zip(measurement.value).filter(|_| outcome.alarm.names_one());
-    let reported = reported
-        .and_then(|(metric, value)| Some(format!("{metric} at {value} is {}.", share(metric, value)?)));
+    let reported = reported.and_then(|(metric, value)| {
+        Some(format!("{metric} at {} is {}.", text::number(value), share(metric, value)?))
+    });
     let read = observed.readings.iter().map(|(metric, value)| match share(metric, *value) {
-        Some(share) => format!("{metric} reads {value}, which is {share}."),
-        None => format!("{metric} reads {value}."),
+        Some(share) => format!("{metric} reads {}, which is {share}.", text::number(*value)),
+        None => format!("{metric} reads {}.", text::number(*value)),
     });
     reported.into_iter().chain(read).collect()
 }
@@ -267,10 +268,10 @@ fn alarm_text(alarm: &Alarm) -> String {
         let _ = write!(text, ": {metric}");
     }
     if let Some(value) = measurement.value {
-        let _ = write!(text, " at {value}");
+        let _ = write!(text, " at {}", text::number(value));
     }
     if let Some(threshold) = measurement.threshold {
-        let _ = write!(text, ", threshold {threshold}");
+        let _ = write!(text, ", threshold {}", text::number(threshold));
     }
     if let Some(window) = measurement.window {
         let _ = write!(text, ", over {:#}", whole_seconds(window));

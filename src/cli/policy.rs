@@ -38,8 +38,9 @@ Examples:
 /// Say whether a policy can be used, and what is wrong with it
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A rule that can never answer, because earlier rules have the same globs, is reported on standard \
-error. Exit codes: 0 it can be used; 2 it cannot.
+    after_help = "What is valid and surely a mistake is reported on standard error: a rule that can never answer, because \
+earlier rules have the same globs, a glob that matches nothing, a fraction in the place of a percentage, steps written as \
+values, a scheduled minimum that nothing reaches at its time. Exit codes: 0 it can be used; 2 it cannot.
 
 Examples:
   stepladder policy check
@@ -80,7 +81,7 @@ impl CheckOptions {
             None => environment::variable(config::POLICY).map(|_| config::POLICY.to_owned()),
         };
         let policy = PolicyOption { policy: self.file }.load()?;
-        let warnings = warnings(&policy);
+        let warnings = policy.warnings();
         Ok(match self.format {
             Format::Json => {
                 let (_, built_in) = policy.rule_counts();
@@ -117,22 +118,4 @@ fn summary(policy: &Policy) -> String {
     let counts: Vec<String> = other_keys.map(|(key, count)| format!("{count} `[[{key}]]`")).collect();
     let besides = if counts.is_empty() { String::new() } else { format!("; besides, {}", counts.join(", ")) };
     format!("it {sends} and has {own} {rules} of its own before the {built_in} built-in ones{besides}")
-}
-
-/// Warnings about valid parts of a policy that are surely mistakes.
-fn warnings(policy: &Policy) -> Vec<String> {
-    let shadowed = policy.shadowed().into_iter().map(|(rule, by)| {
-        format!(
-            "{} never answers: {} has the same `alarm` and `target`, and comes first",
-            rule.origin, by.origin
-        )
-    });
-    let unpaired = policy.unpaired().into_iter().map(|rule| {
-        format!(
-            "{} adds and has no `pair`: nothing takes back what it adds; expected a `pair`, or a rule that scales down on \
-             the same axis",
-            rule.origin
-        )
-    });
-    shadowed.chain(unpaired).collect()
 }

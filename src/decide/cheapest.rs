@@ -8,9 +8,10 @@ use crate::ladder::{Ladder, Resource, Rung};
 use crate::pair::Pair;
 use crate::policy::flap::{MARGIN, high_threshold};
 use crate::size::{Axis, Bounds, Direction, Size};
+use crate::text::number;
 
 use super::desired_size::{DesiredSize, unlisted_shape};
-use super::limits::{COST_NOISE, round};
+use super::limits::COST_NOISE;
 use super::metrics::{Reading, no_value};
 use super::{Context, Hold, SizeChange, guards, limits};
 
@@ -135,7 +136,7 @@ fn usable_share(context: &Context, metric: &str) -> f64 {
 fn no_data(context: &mut Context) -> Result<Demand, Hold> {
     let input = match load(context) {
         Ok([cpu, memory]) => {
-            format!("{} at {}, {} at {}", cpu.metric, round(cpu.value), memory.metric, round(memory.value))
+            format!("{} at {}, {} at {}", cpu.metric, number(cpu.value), memory.metric, number(memory.value))
         }
         Err(_) => "not both of cores and memory".to_owned(),
     };
@@ -211,9 +212,9 @@ fn on_target(context: &mut Context, candidates: &Candidates, desired: Candidate)
     let input = format!(
         "{} at {} USD an hour, the cheapest is {} at {}",
         now.size,
-        round(now.cost),
+        number(now.cost),
         then.size,
-        round(then.cost)
+        number(then.cost)
     );
     context.check("on_target", input, why.map(|why| Hold::OnTarget { why: why.to_owned() }))
 }

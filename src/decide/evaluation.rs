@@ -116,8 +116,10 @@ impl<'a> Evaluation<'a> {
     /// The direction that the alarm itself requests: an alarm that fires above its threshold requests more capacity.
     /// `None` where the alarm does not report its side.
     pub(super) fn alarm_direction(&self) -> Option<Direction> {
-        if self.matched.role == Role::Pair {
-            return Some(Direction::Down);
+        match self.matched.role {
+            Role::Pair => return Some(Direction::Down),
+            Role::Schedule => return Some(Direction::Up),
+            Role::Rule | Role::ReconcileOnly => {}
         }
         self.compared_direction()
     }
@@ -134,6 +136,7 @@ impl<'a> Evaluation<'a> {
     pub(crate) fn may_scale_up(&self) -> bool {
         match self.matched.role {
             Role::ReconcileOnly | Role::Pair => false,
+            Role::Schedule => true,
             Role::Rule => match self.matched.direction() {
                 Some(direction) => direction == Direction::Up,
                 None => self.alarm_direction() != Some(Direction::Down),

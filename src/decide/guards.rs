@@ -54,7 +54,7 @@ pub(super) fn stale(context: &mut Context) -> Result<(), Hold> {
 }
 
 /// When the data begins that the alarm was evaluated on; `None` where the alarm does not report when it fired.
-fn evidence_start(context: &Context) -> Option<Timestamp> {
+pub(super) fn evidence_start(context: &Context) -> Option<Timestamp> {
     let alarm = context.evaluation.alarm;
     let fired = alarm.evidence.moment(context.evaluation.now)?;
     match context.settings().evidence {

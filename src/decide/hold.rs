@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::alarm::Transition;
 use crate::platform::PLATFORMS;
 use crate::size::{Axis, Direction};
+use crate::text::number;
 
 /// Why a deployment stays as it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -329,12 +330,14 @@ impl fmt::Display for Hold {
             }
             Self::WouldFlap { why } => write!(f, "what is taken away would be called back: {why}"),
             Self::OverBudget { cost: Some(cost), most } => {
+                let most = number(*most);
                 write!(f, "it would cost {cost:.4} USD an hour, and the policy's `max_hourly_cost` is {most}")
             }
             Self::OverBudget { cost: None, most } => write!(
                 f,
                 "its shape has no price, so nobody knows whether more of it stays under the policy's `max_hourly_cost` of \
-                 {most}: add a `[[ladder]]` with a `price`"
+                 {}: add a `[[ladder]]` with a `price`",
+                number(*most)
             ),
             Self::Paused { by } => write!(f, "scaling this way is paused by {by}"),
             Self::Infeasible { shape, until, why } => {

@@ -9,6 +9,7 @@ use crate::ladder::{Resource, Rung};
 use crate::policy::flap::{MARGIN, high_threshold};
 use crate::size::{Axis, Direction, Size};
 use crate::tags::{self, HOUR, RecentChange};
+use crate::text::number;
 
 use super::desired_size::DesiredSize;
 use super::metrics::Reading;
@@ -123,14 +124,18 @@ pub(super) fn would_flap<'a>(
     let wanted = load_after(&desired);
     let shortened = first_count_below(desired, value, most).shortened(|desired| load_after(desired) < most);
     if let Some(desired) = shortened {
-        let input = format!("{value} would be {} of {most}", round(load_after(&desired)));
+        let input =
+            format!("{} would be {} of {}", number(value), number(load_after(&desired)), number(most));
         context.check("would_flap", input, None)?;
         return Ok(desired);
     }
     let why = format!(
-        "{} at {value} would be {}, and the alarm that adds fires above {scale_up_threshold}, less a tenth {most}",
+        "{} at {} would be {}, and the alarm that adds fires above {}, less a tenth {}",
         metric.unwrap_or("the load"),
-        round(wanted)
+        number(value),
+        number(wanted),
+        number(scale_up_threshold),
+        number(most)
     );
     context.check_result("would_flap", why.clone(), Err(Hold::WouldFlap { why }))
 }
@@ -218,7 +223,7 @@ pub(super) fn over_budget_on_the_way(context: &mut Context, sizes: [&Size; 2]) -
 /// Holds as `over_budget` where a cost is unknown or above the most that the policy allows, in US dollars per hour.
 fn cost_within(context: &mut Context, cost: Option<f64>, most: f64) -> Result<(), Hold> {
     let input = match cost {
-        Some(cost) => format!("{} USD an hour of {most}", round(cost)),
+        Some(cost) => format!("{} USD an hour of {}", number(cost), number(most)),
         None => "no price".to_owned(),
     };
     let is_within = cost.is_some_and(|cost| is_within(cost, most));
@@ -231,8 +236,3 @@ fn is_within(cost: f64, most: f64) -> bool {
 
 /// The noise of adding prices as floating-point numbers: a ten-thousandth of a cent.
 pub(super) const COST_NOISE: f64 = 1e-6;
-
-/// A number with four decimal places, as messages show it.
-pub(super) fn round(number: f64) -> f64 {
-    (number * 10_000.0).round() / 10_000.0
-}

@@ -9,8 +9,8 @@ use crate::policy::Role;
 use crate::policy::flap::{HALF, MARGIN};
 use crate::scaling::ScalingPolicy;
 use crate::size::{Axis, Direction, Size};
+use crate::text::number;
 
-use super::limits::round;
 use super::{Context, Hold, SizeChange};
 
 /// The least threshold of a pair on a utilization, in percent: what runs without any load uses as much.
@@ -91,9 +91,10 @@ impl<'a> Context<'a> {
         let least = if metric.range == Range::Open { 0.0 } else { LEAST_PERCENT };
         (most <= least).then(|| Hold::PairCannotFire {
             why: format!(
-                "the alarm that adds fires above {above} already, so the paired alarm would have to fire below {} % of \
+                "the alarm that adds fires above {} already, so the paired alarm would have to fire below {} % of \
                  the capacity; expected a higher threshold of that alarm",
-                round(most)
+                number(above),
+                number(most)
             ),
         })
     }

@@ -2,8 +2,10 @@
 
 use crate::alarm::Side;
 use crate::ladder::Resource;
+use crate::policy::Role;
 use crate::scaling::{Adjustment, ScalingPolicy, StepAdjustments};
 use crate::size::{Axis, Direction};
+use crate::text::number;
 
 use super::metrics::Reading;
 use super::{Context, Hold, steps};
@@ -39,6 +41,7 @@ struct Breach {
 
 /// The proposal of the rule's scaling policy. Holds as `no_data` or `on_target`.
 pub(super) fn propose(context: &mut Context) -> Result<Proposal, Hold> {
+    at_scheduled_floor(context)?;
     let proposal = match to_floor(context) {
         Some(to_floor) => at_least(context, to_floor)?,
         None => by_scaling_policy(context)?,
@@ -88,6 +91,19 @@ fn at_least(context: &mut Context, to_floor: Proposal) -> Result<Proposal, Hold>
     Ok(proposal)
 }
 
+/// The alarm that asks for the floor of a schedule asks for no more than that.
+fn at_scheduled_floor(context: &mut Context) -> Result<(), Hold> {
+    if context.evaluation.matched.role != Role::Schedule {
+        return Ok(());
+    }
+    let (current, floor) = (context.observed.size.instances, context.instance_bounds().min);
+    if current < floor {
+        return Ok(());
+    }
+    let hold = on_target(format!("it runs {current}, and its floor is {floor} now"));
+    context.check("on_target", format!("{current} of at least {floor}"), Some(hold))
+}
+
 /// An alarm that fires for want of data never removes capacity.
 fn no_data(context: &mut Context, direction: Direction) -> Result<(), Hold> {
     let is_missing = context.evaluation.alarm.measurement.missing && !context.silence_is_low();
@@ -120,9 +136,11 @@ fn by_step_adjustment(context: &mut Context, steps: &StepAdjustments) -> Result<
     let distance = breach.value - breach.threshold;
     let proposal = match steps::step(steps, breach.side, distance) {
         Some(step) => adjusted_by(context, step.adjustment, steps.min_step, distance),
-        None => Err(on_target(format!("no step holds a distance of {distance} from the threshold"))),
+        None => {
+            Err(on_target(format!("no step holds a distance of {} from the threshold", number(distance))))
+        }
     };
-    context.check_result("on_target", format!("{distance:+} from the threshold"), proposal)
+    context.check_result("on_target", format!("{:+} from the threshold", number(distance)), proposal)
 }
 
 /// The value, the threshold and the side of the alarm, or a hold for want of one of them.
@@ -130,7 +148,8 @@ fn breach(context: &mut Context) -> Result<Breach, Hold> {
     let breach = read_breach(context);
     let input = match &breach {
         Ok(Breach { value, threshold, .. }) => {
-            format!("{value}, {:+} from the threshold of {threshold}", value - threshold)
+            let distance = number(value - threshold);
+            format!("{}, {distance:+} from the threshold of {}", number(*value), number(*threshold))
         }
         Err(_) => "no value".to_owned(),
     };
@@ -161,10 +180,14 @@ fn adjusted_by(
             let is_exact = matches!(adjustment, Adjustment::Exact(_));
             let magnitude = if is_exact { Magnitude::Exactly(to) } else { Magnitude::StepTo(to) };
             toward(axis, current, to, magnitude).ok_or_else(|| {
-                on_target(format!("the step at a distance of {distance} from the threshold leaves {current}"))
+                on_target(format!(
+                    "the step at a distance of {} from the threshold leaves {current}",
+                    number(distance)
+                ))
             })
         }
         (Axis::Shape | Axis::Bandwidth, Adjustment::Change(0)) => {
+            let distance = number(distance);
             Err(on_target(format!("the step at a distance of {distance} from the threshold changes nothing")))
         }
         (Axis::Shape | Axis::Bandwidth, Adjustment::Change(by)) => Ok(by_step(context, by)),
@@ -191,9 +214,10 @@ fn by_target_tracking(context: &mut Context, target: f64) -> Result<Proposal, Ho
             Some(Direction::Down) => "less",
             None => "neither more nor less",
         };
+        let (value, target) = (number(value), number(target));
         on_target(format!("{metric} is at {value} of {target}, and the alarm asks for {wanted}"))
     });
-    context.check_result("on_target", format!("{value} of {target}"), proposal)
+    context.check_result("on_target", format!("{} of {}", number(value), number(target)), proposal)
 }
 
 /// The value of the alarm's metric in percent of the capacity that exists, or a hold for want of it.
@@ -211,7 +235,7 @@ fn utilization<'a>(context: &mut Context<'a>) -> Result<Reading<'a>, Hold> {
         Ok(Reading { metric, value: percent.ok_or_else(unknown)? })
     });
     let input = match &reading {
-        Ok(Reading { metric, value }) => format!("{metric} at {value}"),
+        Ok(Reading { metric, value }) => format!("{metric} at {}", number(*value)),
         Err(_) => "no value".to_owned(),
     };
     context.check_result("no_data", input, reading)

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::alarm::{Alarm, AlarmName};
+use crate::target::TargetKind;
 
 use super::{ActiveAlarm, Call, Client, Desired, Error, Existing, Observation, ObserveRequest, of};
 
@@ -48,6 +49,11 @@ impl Client for Router {
         for (_, client) in &self.clients {
             client.connect().await;
         }
+    }
+
+    fn serves(&self, kind: TargetKind) -> bool {
+        let platform = of(kind).map_or("", |platform| platform.name);
+        self.clients.iter().any(|(name, _)| *name == platform)
     }
 
     fn begin(&self, deadline: Option<Instant>) {

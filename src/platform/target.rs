@@ -31,6 +31,12 @@ pub fn of(kind: TargetKind) -> Option<&'static Target> {
 pub struct Target {
     /// Which kind.
     pub kind: TargetKind,
+    /// A glob that every id of it matches.
+    pub ids: &'static str,
+    /// Whether a tick comes every minute where its function is set up as it is usually.
+    pub is_ticked: bool,
+    /// How its count reaches a scheduled minimum at its time, as advice.
+    pub at_its_time: &'static str,
     /// The platform's words for a settled deployment, which accepts an update.
     pub settled: &'static [&'static str],
     /// The platform's words for a deployment that is broken, stopped or being deleted.

@@ -15,6 +15,7 @@ use super::{BUILT_IN, Mode, Policy, flap, names, shapes};
 use crate::document::{Document, Errors, Fault, Faults, Node, PartialRead, Problems, Skipped};
 use crate::ladder::{FlexShape, Ladder, Ladders};
 use crate::platform::{self, PLATFORMS, ProvisionTable, WrittenTable};
+use crate::text::number;
 
 /// The policy file. Each platform may have a further table for what `stepladder provision` sets up there.
 #[derive(Debug, Default, Deserialize)]
@@ -307,7 +308,11 @@ fn of_defaults(rule: &Rule, fault: &Fault) -> Fault {
     match rule.is.scale_up_threshold {
         Some(above) => Fault::of(
             "defaults.scale_up_threshold",
-            format!("`scale_up_threshold = {above}` is too low for a built-in rule: {}", fault.message()),
+            format!(
+                "`scale_up_threshold = {}` is too low for a built-in rule: {}",
+                number(above),
+                fault.message()
+            ),
         )
         .about("defaults"),
         None => Fault::whole(fault.message()).about(&rule.origin),

@@ -4,12 +4,14 @@
 //! scale-up alarm. [`crate::decide`] checks the same before every step down, with the measured load.
 
 use super::rule::Rule;
+use super::warnings::meant_by_fraction;
 use crate::document::Fault;
 use crate::ladder::{Ladder, Resource};
 use crate::pair::Pair;
 use crate::platform::ScaleUpAlarm;
 use crate::scaling::ScalingPolicy;
 use crate::size::Axis;
+use crate::text::number;
 
 /// The part of the threshold that a step down may reach. Target tracking keeps a tenth free, too. See
 /// <https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html>.
@@ -30,9 +32,10 @@ pub fn high_threshold(above: Option<f64>, metric: Option<&str>) -> Option<f64> {
 pub(super) fn check<'a>(
     rule: &Rule,
     ladders: impl IntoIterator<Item = &'a Ladder>,
-    key: &str,
+    key: &'static str,
 ) -> Result<(), Fault> {
     let Some(pair) = &rule.pair else { return Ok(()) };
+    check_fractions(rule, pair, key)?;
     let Some(above) = high_threshold(rule.is.scale_up_threshold, Some(&pair.metric)) else { return Ok(()) };
     let inequality = Inequality { pair, above, key };
     match rule.scaling_policy {
@@ -65,11 +68,32 @@ pub(super) fn check<'a>(
     }
 }
 
+/// Refuses fractions of a metric that is a percentage.
+fn check_fractions(rule: &Rule, pair: &Pair, threshold: &'static str) -> Result<(), Fault> {
+    if Resource::of(&pair.metric).is_none() {
+        return Ok(());
+    }
+    let track = match rule.scaling_policy {
+        ScalingPolicy::Track(target) => Some(target),
+        ScalingPolicy::Step(_) | ScalingPolicy::Steps(_) | ScalingPolicy::Cheapest => None,
+    };
+    for (key, value) in [("track", track), (threshold, rule.is.scale_up_threshold)] {
+        if let Some((value, meant)) = value.and_then(|value| Some((value, meant_by_fraction(value)?))) {
+            let (metric, value, meant) = (&pair.metric, number(value), number(meant));
+            let problem = format!("`{key} = {value}`: `{metric}` is a percentage; did you mean `{meant}`?");
+            return Err(Fault::of(key, problem));
+        }
+    }
+    Ok(())
+}
+
 /// Target tracking whose target is not under the threshold of the scale-up alarm.
 fn never_reached(target: f64, above: f64, key: &str) -> Fault {
+    let target = number(target);
     let problem = format!(
-        "`track = {target}` is not under {above}, above which the alarm that adds fires: nothing would be added before \
-         {target}; expected less, or a higher `{key}`"
+        "`track = {target}` is not under {}, above which the alarm that adds fires: nothing would be added before \
+         {target}; expected less, or a higher `{key}`",
+        number(above)
     );
     Fault::of("track", problem)
 }
@@ -89,12 +113,13 @@ impl Inequality<'_> {
         if after < most {
             return Ok(());
         }
+        let (less, below, after) = (number(round(most / ratio)), number(*below), number(after));
+        let (above, most) = (number(*above), number(most));
         Err(Fault::of(
             "pair.below",
             format!(
                 "`pair.below = {below}` must flap: {below} on {from} would be {after} on {to}, and the alarm that adds \
-                 fires above {above}, less a tenth {most}; expected `pair.below` under {}, or a higher `{key}`",
-                round(most / ratio)
+                 fires above {above}, less a tenth {most}; expected `pair.below` under {less}, or a higher `{key}`"
             ),
         ))
     }

@@ -12,6 +12,52 @@ pub(super) fn of_targets(written: Option<&str>) -> Result<WildMatch, Fault> {
     Ok(WildMatch::new(written.unwrap_or("*")))
 }
 
+/// Whether a glob has no wildcard, so that it is a name.
+pub(super) fn is_exact(glob: &WildMatch) -> bool {
+    !glob.to_string().contains(['*', '?'])
+}
+
+/// Whether any text is matched by both of two globs.
+pub(super) fn may_meet(one: &str, other: &str) -> bool {
+    let other: Vec<char> = other.chars().collect();
+    // Which beginnings of the other glob meet those of the first, one letter of it after the other.
+    let closure = |mut meets: Vec<bool>| {
+        for (at, letter) in other.iter().enumerate() {
+            if *letter == '*' && meets.get(at).copied().unwrap_or_default() {
+                set(&mut meets, at + 1);
+            }
+        }
+        meets
+    };
+    let mut meets = vec![false; other.len() + 1];
+    set(&mut meets, 0);
+    let mut meets = closure(meets);
+    for letter in one.chars() {
+        let mut next = vec![false; other.len() + 1];
+        let mut reached = false;
+        for (at, meets_here) in meets.iter().copied().enumerate() {
+            reached |= meets_here;
+            match (letter, other.get(at).copied()) {
+                // It stands for as much of the other as there is, or for nothing.
+                ('*', _) if reached => set(&mut next, at),
+                (_, Some('*')) if meets_here => set(&mut next, at),
+                (letter, Some(known)) if meets_here && (letter == known || letter == '?' || known == '?') => {
+                    set(&mut next, at + 1);
+                }
+                _ => {}
+            }
+        }
+        meets = closure(next);
+    }
+    meets.last().copied().unwrap_or_default()
+}
+
+fn set(meets: &mut [bool], at: usize) {
+    if let Some(meets) = meets.get_mut(at) {
+        *meets = true;
+    }
+}
+
 /// Whether everything that one glob matches is matched by the other.
 pub(super) fn covers(wide: &WildMatch, narrow: &WildMatch) -> bool {
     wide.matches(&narrow.to_string())
@@ -21,4 +67,40 @@ pub(super) fn covers(wide: &WildMatch, narrow: &WildMatch) -> bool {
 /// both.
 pub(super) fn narrower<'a>(one: &'a WildMatch, other: &'a WildMatch) -> Option<&'a WildMatch> {
     if covers(one, other) { Some(other) } else { covers(other, one).then_some(one) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_meet;
+
+    #[test]
+    fn two_globs_meet_where_a_text_matches_both() {
+        let rows = [
+            ("*", "endpoint/*/variant/*", true),
+            ("endpoint/prod-*", "endpoint/*/variant/*", true),
+            ("endpoint/churn", "endpoint/*/variant/*", false),
+            ("endpoint/churn/*", "endpoint/*/variant/*", true),
+            ("churn", "endpoint/*/variant/*", false),
+            ("*churn*", "endpoint/*/variant/*", true),
+            ("prod-*", "endpoint/*/variant/*", false),
+            ("*/AllTraffic", "endpoint/*/variant/*", true),
+            ("*/Al?Traffic", "endpoint/*/variant/*", true),
+            ("Endpoint/*", "endpoint/*/variant/*", false),
+            ("endpoint/?/variants/?", "endpoint/*/variant/*", false),
+            ("*.iad.*", "ocid1.deployment.*", true),
+            ("ocid1.instance.*", "ocid1.deployment.*", false),
+            ("ocid?.*", "ocid1.deployment.*", true),
+            ("", "a*", false),
+            ("", "*", true),
+            ("a", "", false),
+            ("??", "a", false),
+            ("?", "?", true),
+            ("a*b", "*c*", true),
+            ("a*b", "*c", false),
+        ];
+        for (one, other, meet) in rows {
+            assert_eq!(may_meet(one, other), meet, "{one} {other}");
+            assert_eq!(may_meet(other, one), meet, "{other} {one}");
+        }
+    }
 }

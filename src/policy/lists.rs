@@ -38,6 +38,16 @@ impl Lists {
         faults.into_result().map(|()| Self { targets, topics, accounts })
     }
 
+    /// The globs on targets.
+    pub(super) fn targets(&self) -> &[WildMatch] {
+        self.targets.as_deref().unwrap_or_default()
+    }
+
+    /// The globs on topics.
+    pub(super) fn topics(&self) -> &[WildMatch] {
+        self.topics.as_deref().unwrap_or_default()
+    }
+
     /// Whether the target is listed.
     pub(super) fn hold_target(&self, target: &TargetId) -> bool {
         self.targets.as_ref().is_none_or(|globs| matches_any(globs, target.as_str()))

@@ -1,4 +1,4 @@
-//! `[[notify]]`: the destinations that learn of a resize, checked.
+//! `[[notify]]`: the destinations that learn of resizes and holds, checked.
 
 use serde::Deserialize;
 
@@ -29,18 +29,83 @@ pub enum Form {
     Slack,
 }
 
-/// An outcome that a destination can learn of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Occasion {
-    /// A resize was sent.
-    Applied,
-    /// A resize was decided, and something failed.
-    Failed,
+/// Makes the enum of what a destination can learn of, with the word of each in a policy.
+macro_rules! occasions {
+    ($($occasion:ident => $word:literal,)*) => {
+        /// What a destination can learn of: how a resize ended, or why an alarm changes nothing.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
+        #[expect(missing_docs, reason = "the words of the policy and the reasons of holds, which the documentation explains")]
+        pub enum Occasion {
+            $(#[serde(rename = $word)] $occasion,)*
+        }
+
+        impl Occasion {
+            /// Every occasion.
+            pub const ALL: &[Self] = &[$(Self::$occasion),*];
+
+            /// As the policy spells it: the reason of a hold has its own name.
+            pub fn word(self) -> &'static str {
+                match self {
+                    $(Self::$occasion => $word,)*
+                }
+            }
+        }
+    };
 }
 
-/// A destination that learns of a resize.
+occasions! {
+    Applied => "applied",
+    Failed => "failed",
+    Held => "held",
+    NotFiring => "not_firing",
+    Muted => "muted",
+    UnknownTarget => "unknown_target",
+    NotAllowed => "not_allowed",
+    NoRule => "no_rule",
+    NotObserved => "not_observed",
+    TargetGone => "target_gone",
+    Busy => "busy",
+    Stale => "stale",
+    NotResizable => "not_resizable",
+    OwnedElsewhere => "owned_elsewhere",
+    UnreadableTag => "unreadable_tag",
+    NoData => "no_data",
+    OnTarget => "on_target",
+    Superseded => "superseded",
+    CoolingDown => "cooling_down",
+    TooManyChanges => "too_many_changes",
+    WouldFlap => "would_flap",
+    OverBudget => "over_budget",
+    Paused => "paused",
+    Infeasible => "infeasible",
+    AtCeiling => "at_ceiling",
+    AtFloor => "at_floor",
+    UnlistedShape => "unlisted_shape",
+    PairTaken => "pair_taken",
+    NoPairAction => "no_pair_action",
+    PairCannotFire => "pair_cannot_fire",
+}
+
+/// The reasons that `held` leaves out: an alarm that asks for nothing, and one that another of its event answers.
+const NOT_WORTH_TELLING: [Occasion; 2] = [Occasion::NotFiring, Occasion::Superseded];
+
+impl Notify {
+    /// Whether it learns of a resize that ended so.
+    pub fn learns_of(&self, occasion: Occasion) -> bool {
+        self.on.contains(&occasion)
+    }
+
+    /// Whether it learns of a hold for this reason.
+    pub fn learns_of_hold(&self, reason: &str) -> bool {
+        let in_general = !NOT_WORTH_TELLING.iter().any(|occasion| occasion.word() == reason);
+        self.on
+            .iter()
+            .any(|occasion| occasion.word() == reason || (in_general && *occasion == Occasion::Held))
+    }
+}
+
+/// A destination that learns of resizes and holds.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -50,7 +115,8 @@ pub(super) struct NotifyText {
     /// What a webhook reads.
     #[serde(default)]
     form: Form,
-    /// Which outcomes it learns of.
+    /// What it learns of: `applied` and `failed` resizes (default: both), alarms that are `held`, or holds for single
+    /// reasons.
     #[serde(default = "every_occasion")]
     on: Vec<Occasion>,
 }
@@ -65,7 +131,7 @@ impl NotifyText {
         let Self { to, form, on } = self;
         let mut faults = Faults::default();
         if on.is_empty() {
-            faults.push(Fault::of("on", "`on` is empty: expected `applied`, `failed` or both"));
+            faults.push(Fault::of("on", "`on` is empty: expected `applied`, `failed`, `held`, or reasons of holds such as `at_ceiling`"));
         }
         let to = faults.note(keyed("to", destination(&to)));
         if form == Form::Slack && to.as_ref().is_some_and(|to| !matches!(to, Destination::Web(_))) {

@@ -12,6 +12,7 @@ use crate::pair::Pair;
 use crate::platform::target;
 use crate::scaling::{ScalingPolicy, StepAdjustments};
 use crate::size::Axis;
+use crate::text::number;
 
 /// The scale-down alarm that removes what a rule adds.
 #[derive(Debug, Deserialize)]
@@ -78,7 +79,7 @@ impl PairText {
         faults.note(keyed("alarm", self.check_name()));
         faults.note(keyed("metric", check_metric(&self.metric)));
         if !self.below.is_finite() || self.below <= 0.0 {
-            let message = format!("`pair.below = {}`: expected a number above 0", self.below);
+            let message = format!("`pair.below = {}`: expected a number above 0", number(self.below));
             faults.push(Fault::of("below", message));
         }
         let window = faults.note(keyed("window", duration::window("pair.window", &self.window)));

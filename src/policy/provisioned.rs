@@ -10,6 +10,7 @@ use crate::ladder::Resource;
 use crate::pair::Pair;
 use crate::platform::{ProvisionTable, ScaleUpAlarm, WrittenTable};
 use crate::size::{Axis, Direction};
+use crate::text::number;
 
 /// Refuses an alarm that no rule matches, that would scale down, or that a pair would undo. An alarm for one axis alone is
 /// left out where no rule of the file changes that.
@@ -23,7 +24,8 @@ pub(super) fn checked(written: WrittenTable, policy: &Policy) -> Result<Provisio
     }
     faults.into_result()?;
     let destinations = policy.notify.iter().map(|notify| &notify.to);
-    Ok(table.with_alarms(&kept).with_destinations(destinations))
+    let is_scheduled = |target: &_| policy.schedules.iter().any(|schedule| schedule.floor(target).is_some());
+    Ok(table.with_alarms(&kept).with_schedules(&is_scheduled).with_destinations(destinations))
 }
 
 /// Whether the rule for an alarm is in the file and changes an axis.
@@ -65,6 +67,7 @@ fn check_apart(alarm: &ScaleUpAlarm, pair: &Pair) -> Result<(), Fault> {
     if threshold > *below {
         return Ok(());
     }
+    let (threshold, below) = (number(threshold), number(*below));
     let problem = format!(
         "`{THRESHOLD} = {threshold}`: the paired alarm `{low}` fires below {below}, so between {threshold} and {below} both would \
          fire and the size go up and down for ever; expected more than {below}, or a rule whose pair has a lower `below`"
@@ -85,7 +88,8 @@ fn check_flapping(alarm: &ScaleUpAlarm, rule: &Rule, policy: &Policy) -> Result<
     let check = |at_a_time: &Rule| {
         let ladders = policy.ladders.iter().take(policy.own_ladders).filter(|_| policy.is_own(rule));
         flap::check(at_a_time, ladders, THRESHOLD).map_err(|fault| {
-            let problem = format!("`{THRESHOLD} = {}` is too low for {}", alarm.threshold, rule.name());
+            let problem =
+                format!("`{THRESHOLD} = {}` is too low for {}", number(alarm.threshold), rule.name());
             alarm.fault(THRESHOLD, format!("{problem}: {}", fault.message()))
         })
     };

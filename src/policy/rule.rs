@@ -50,6 +50,8 @@ pub enum Role {
     Rule,
     /// The alarm is the rule's pair: it scales down.
     Pair,
+    /// The alarm asks for the floor of a schedule.
+    Schedule,
     /// No rule matches the alarm: an unfinished change is completed, and nothing else changes.
     ReconcileOnly,
 }
@@ -77,6 +79,7 @@ impl MatchedRule<'_> {
         match self.role {
             Role::Rule => self.rule.scaling_policy.direction(),
             Role::Pair => Some(Direction::Down),
+            Role::Schedule => Some(Direction::Up),
             Role::ReconcileOnly => None,
         }
     }
@@ -94,6 +97,9 @@ impl fmt::Display for MatchedRule<'_> {
         let Self { rule, by, .. } = self;
         if *self.scaling_policy() == ScalingPolicy::Cheapest {
             return write!(f, "{} for `{by}`: the cheapest size", rule.origin);
+        }
+        if self.role == Role::Schedule {
+            return write!(f, "{} for `{by}`: {} up to their floor", rule.origin, rule.axis);
         }
         write!(f, "{} for `{by}`: {} {}", rule.origin, rule.axis, self.scaling_policy())
     }

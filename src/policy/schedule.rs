@@ -2,11 +2,11 @@
 //!
 //! A schedule moves bounds, never a count: the bounds at a moment follow from the moment alone. It begins by the wall
 //! clock of its zone and lasts for a fixed time. A change of clocks makes it neither shorter nor longer. It never skips a
-//! day, and never begins a day twice.
+//! day. A time that clocks show twice is one beginning where the hour is named, and two where every hour is meant.
 
 use cronp::{CivilDateTime, Vixie};
 use jiff::civil::{Date, DateTime, date};
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use wildmatch::WildMatch;
@@ -36,12 +36,20 @@ const DAYS_OF_EVERY_KIND: usize = 28 * 366;
 /// Minute, hour, day of the month, month, day of the week.
 type Cron = cronp::Schedule<Vixie>;
 
+/// The times of a wall clock at which a schedule begins.
+#[derive(Debug, Clone)]
+struct Beginnings {
+    cron: Cron,
+    /// Whether the hour is a wildcard: then it follows the time that passes, and a repeated hour is one hour more.
+    any_hour: bool,
+}
+
 /// Other bounds at some times.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     target: WildMatch,
     /// By a wall clock, without its changes.
-    begins: Cron,
+    begins: Beginnings,
     zone: TimeZone,
     lasts: SignedDuration,
     /// The floor of the count, where it is another.
@@ -104,32 +112,60 @@ impl ScheduleText {
 }
 
 /// The times that five fields of cron name.
-fn begins(cron: &str) -> Result<Cron, String> {
+fn begins(text: &str) -> Result<Beginnings, String> {
     let expected =
         "expected five fields such as `0 8 * * MON-FRI`: minute, hour, day, month, day of the week";
-    let fields = cron.split_whitespace().count();
+    let fields = text.split_whitespace().count();
     if fields != 5 {
-        return Err(format!("`cron = \"{cron}\"` has {fields}: {expected}"));
+        return Err(format!("`cron = \"{text}\"` has {fields}: {expected}"));
     }
-    let begins =
-        Cron::parse(cron).map_err(|_| format!("`cron = \"{cron}\"` has a field out of range: {expected}"))?;
+    let cron =
+        Cron::parse(text).map_err(|_| format!("`cron = \"{text}\"` has a field out of range: {expected}"))?;
+    let hour = text.split_whitespace().nth(1).unwrap_or_default();
+    let begins = Beginnings { any_hour: is_wildcard(hour) || begins_in_every_hour(&cron), cron };
     let every_day = std::iter::successors(Some(FIRST_OF_EVERY_KIND), |day| day.tomorrow().ok());
-    if every_day.take(DAYS_OF_EVERY_KIND).all(|day| times(&begins, day).next().is_none()) {
-        return Err(format!("`cron = \"{cron}\"` never begins: there is no such day"));
+    if every_day.take(DAYS_OF_EVERY_KIND).all(|day| begins.times(day).next().is_none()) {
+        return Err(format!("`cron = \"{text}\"` never begins: there is no such day"));
     }
     Ok(begins)
 }
 
-/// The times of a day at which it begins, by the wall clock.
-fn times(begins: &Cron, day: Date) -> impl Iterator<Item = DateTime> {
-    let fields = begins.calendar();
-    // Most hours and minutes need no further check.
-    let hours = (0..24_u8).filter(move |hour| fields.is_none_or(|fields| fields.admits_hour(*hour)));
-    let minutes = (0..60_u8).filter(move |minute| fields.is_none_or(|fields| fields.admits_minute(*minute)));
-    let of_hour = move |hour: u8| {
-        minutes.clone().map(move |minute| day.at(hour.cast_signed(), minute.cast_signed(), 0, 0))
-    };
-    hours.flat_map(of_hour).filter(|time| shown(*time).is_some_and(|shown| begins.matches(shown)))
+/// Whether a field of cron names no value of its own: `*`, `*/2`, and a range that is as much.
+fn is_wildcard(hour: &str) -> bool {
+    hour.starts_with('*') || hour.starts_with("0-23")
+}
+
+fn begins_in_every_hour(cron: &Cron) -> bool {
+    cron.calendar().is_some_and(|fields| (0..24).all(|hour| fields.admits_hour(hour)))
+}
+
+impl Beginnings {
+    /// The times of a day, by the wall clock.
+    fn times(&self, day: Date) -> impl Iterator<Item = DateTime> {
+        let fields = self.cron.calendar();
+        // Most hours and minutes need no further check.
+        let hours = (0..24_u8).filter(move |hour| fields.is_none_or(|fields| fields.admits_hour(*hour)));
+        let minutes =
+            (0..60_u8).filter(move |minute| fields.is_none_or(|fields| fields.admits_minute(*minute)));
+        let of_hour = move |hour: u8| {
+            minutes.clone().map(move |minute| day.at(hour.cast_signed(), minute.cast_signed(), 0, 0))
+        };
+        hours.flat_map(of_hour).filter(|time| shown(*time).is_some_and(|shown| self.cron.matches(shown)))
+    }
+
+    /// The moments of a day in a zone, the earliest first. A time that clocks skip comes as much later. Of a time that
+    /// they show twice the first moment counts, and the second one, too, where the hour is a wildcard.
+    fn moments(&self, day: Date, zone: &TimeZone) -> Vec<Timestamp> {
+        let each = |time: DateTime| {
+            let ambiguous = zone.to_ambiguous_timestamp(time);
+            let repeated = self.any_hour && matches!(ambiguous.offset(), AmbiguousOffset::Fold { .. });
+            let later = repeated.then(|| ambiguous.later().ok()).flatten();
+            ambiguous.compatible().ok().into_iter().chain(later)
+        };
+        let mut moments: Vec<Timestamp> = self.times(day).flat_map(each).collect();
+        moments.sort_unstable();
+        moments
+    }
 }
 
 fn shown(time: DateTime) -> Option<CivilDateTime> {
@@ -148,7 +184,7 @@ fn nearest(zone: &str) -> String {
 impl Schedule {
     /// Whether it is active for a target.
     pub(super) fn is_active(&self, target: &TargetId, now: Timestamp) -> bool {
-        self.is_for(target) && self.begun(now, now).next().is_some_and(|began| began <= now)
+        self.is_for(target) && self.begun(now, now).any(|began| began <= now)
     }
 
     /// When it ends, seen from a moment at which it is active. Times that follow each other without a gap are one.
@@ -171,10 +207,8 @@ impl Schedule {
         let day = |at: Timestamp| self.zone.to_datetime(at).date();
         let last = day(until).tomorrow().unwrap_or(Date::MAX);
         let days = std::iter::successors(day(ended).yesterday().ok(), |day| day.tomorrow().ok());
-        let times = days.take_while(move |day| *day <= last).flat_map(|day| times(&self.begins, day));
-        // A clock may skip a time or show it twice. Then the first moment counts that is not earlier.
-        let moments = times.map_while(|time| self.zone.to_timestamp(time).ok());
-        moments.filter(move |began| *began > ended)
+        let days = days.take_while(move |day| *day <= last);
+        days.flat_map(|day| self.begins.moments(day, &self.zone)).filter(move |began| *began > ended)
     }
 
     /// The floor that it sets for a target, whenever it is active.
@@ -193,6 +227,11 @@ impl Schedule {
         // No check reads the origins.
         rule.apply(&self.settings(), &|_| Origin::Rule);
         rule
+    }
+
+    /// The glob on its targets.
+    pub(super) fn target(&self) -> &WildMatch {
+        &self.target
     }
 
     /// Whether it is for a target.
@@ -272,6 +311,10 @@ mod tests {
             (new_york, "2026-11-01T05:29:59Z", None),
             (new_york, "2026-11-01T05:30:00Z", Some("2026-11-01T06:30:00Z")),
             (new_york, "2026-11-01T06:30:00Z", None),
+            // but where every hour is meant, it begins with each of them
+            (("30 * * * *", "America/New_York", "20m"), "2026-11-01T06:30:00Z", Some("2026-11-01T06:50:00Z")),
+            (("0 */2 * * *", "Europe/Berlin", "1h"), "2026-10-25T00:30:00Z", Some("2026-10-25T02:00:00Z")),
+            (("0 * * * *", "Europe/Berlin", "1h"), "2026-07-15T06:00:00Z", Some("always")),
             // half past two does not come at all when they go forward: it begins as much later as clocks are moved
             (("30 2 * * *", "America/New_York", "1h"), "2026-03-08T07:29:59Z", None),
             (("30 2 * * *", "America/New_York", "1h"), "2026-03-08T07:30:00Z", Some("2026-03-08T08:30:00Z")),

@@ -13,6 +13,7 @@ use super::{Evidence, Mode, NativeAutoscaling};
 use crate::document::{Fault, Faults, keyed};
 use crate::duration::minutes;
 use crate::size::Bounds;
+use crate::text::number;
 
 /// One to ten instances: the bounds of the guide that the built-in rules follow.
 pub(super) const DEFAULT_INSTANCES: Bounds = Bounds { min: 1, max: 10 };
@@ -222,7 +223,7 @@ impl EffectiveSettings {
     /// Every setting by its key, in words.
     pub fn described(&self) -> Vec<(&'static str, String)> {
         let maybe = |value: Option<String>, none: &str| value.unwrap_or_else(|| none.to_owned());
-        let dollars = |amount: f64| format!("{amount} USD");
+        let dollars = |amount: f64| format!("{} USD", number(amount));
         vec![
             ("instances.min", self.instances.min.to_string()),
             ("instances.max", self.instances.max.to_string()),
@@ -235,7 +236,7 @@ impl EffectiveSettings {
             (
                 "scale_up_threshold",
                 maybe(
-                    self.scale_up_threshold.map(|threshold| threshold.to_string()),
+                    self.scale_up_threshold.map(|threshold| number(threshold).to_string()),
                     "80 where it is a percentage",
                 ),
             ),
@@ -433,12 +434,12 @@ pub(crate) fn cooldown(key: &str, text: &str) -> Result<SignedDuration, String> 
 /// An amount or a threshold.
 pub(crate) fn above_nothing(key: &str, value: f64) -> Result<f64, String> {
     let sensible = value.is_finite() && value > 0.0;
-    sensible.then_some(value).ok_or_else(|| format!("`{key} = {value}`: expected a number above 0"))
+    sensible.then_some(value).ok_or_else(|| format!("`{key} = {}`: expected a number above 0", number(value)))
 }
 
 fn min_savings(value: f64) -> Result<f64, Fault> {
     let sensible = value.is_finite() && value >= 0.0;
-    let fault = || Fault::of("min_savings", format!("`min_savings = {value}`: expected 0 or more"));
+    let fault = || Fault::of("min_savings", format!("`min_savings = {}`: expected 0 or more", number(value)));
     sensible.then_some(value).ok_or_else(fault)
 }
 

@@ -3,10 +3,13 @@
 //! How far a metric is beyond the alarm's threshold selects the step. [`crate::decide`] applies it. See
 //! <https://docs.aws.amazon.com/autoscaling/application/userguide/step-scaling-policy-overview.html>.
 
+use std::fmt;
+
 use serde::Deserialize;
 
 use crate::document::{Fault, Faults};
 use crate::scaling::{Adjustment, StepAdjustment, StepAdjustments};
+use crate::text::number;
 
 /// The most steps of one policy. See
 /// <https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-quotas.html>.
@@ -34,12 +37,12 @@ pub(super) struct StepText {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "expected a number such as `1`, or a percentage such as `\"30%\"`")]
 pub(super) enum Amount {
-    Number(u32),
+    Number(#[cfg_attr(test, schemars(with = "u32"))] i64),
     Percent(String),
 }
 
 /// The largest change and the largest percentage: no deployment here can have more.
-const LARGEST: u32 = 1000;
+const LARGEST: i32 = 1000;
 
 impl StepAdjustments {
     /// Checks the steps that a table has. Keys have a prefix in messages: that of the table inside its rule.
@@ -94,7 +97,9 @@ impl StepText {
         match (add, remove, set) {
             (Some(add), None, None) => of("add", add, 1),
             (None, Some(remove), None) => of("remove", remove, -1),
-            (None, None, Some(count)) if (1..=LARGEST).contains(count) => Ok(Adjustment::Exact(*count)),
+            (None, None, Some(count)) if (1..=LARGEST.unsigned_abs()).contains(count) => {
+                Ok(Adjustment::Exact(*count))
+            }
             (None, None, Some(count)) => {
                 let message = format!("`{prefix}steps.set = {count}`: expected 1 to {LARGEST}");
                 Err(Fault::of("set", message))
@@ -113,6 +118,7 @@ impl StepText {
                 Err(Fault::whole(format!("`{prefix}steps`: expected `above`, `below` or both in each")))
             }
             (Some(a), Some(b)) if a >= b => {
+                let (a, b) = (number(a), number(b));
                 let message = format!("`{prefix}steps.above = {a}` is not under `{prefix}steps.below = {b}`");
                 Err(Fault::of("above", message))
             }
@@ -129,24 +135,46 @@ impl StepText {
 impl Amount {
     /// The change, or the amount and what was expected.
     fn adjustment(&self, sign: i32) -> Result<Adjustment, String> {
-        let within = |number: u32| {
-            let number = Some(number).filter(|number| *number <= LARGEST)?;
-            i32::try_from(number).ok().map(|number| number * sign)
+        let within = |number: i64| {
+            let number = i32::try_from(number).ok().filter(|number| (0..=LARGEST).contains(number))?;
+            Some(number * sign)
         };
         let adjustment = match self {
             Self::Number(number) => within(*number).map(Adjustment::Change),
-            Self::Percent(text) => {
-                let number = text.strip_suffix('%').and_then(|number| number.trim().parse().ok());
-                number.and_then(within).map(Adjustment::Percent)
-            }
+            Self::Percent(text) => percentage(text).and_then(within).map(Adjustment::Percent),
         };
-        adjustment.ok_or_else(|| {
-            let shown = match self {
-                Self::Number(number) => number.to_string(),
-                Self::Percent(text) => format!("\"{text}\""),
-            };
-            format!("{shown}`: expected 0 to {LARGEST}, or a whole percentage such as `\"30%\"`")
-        })
+        adjustment.ok_or_else(|| format!("{self}`: expected {}", self.expected(sign)))
+    }
+
+    /// What was expected. An amount below nothing is what the key of the other direction is for.
+    fn expected(&self, sign: i32) -> String {
+        let opposite = match self {
+            Self::Number(number) if *number < 0 => Some(Self::Number(number.saturating_neg())),
+            Self::Percent(text) => percentage(text)
+                .filter(|number| *number < 0)
+                .map(|number| Self::Percent(format!("{}%", number.saturating_neg()))),
+            Self::Number(_) => None,
+        };
+        let other_key = if sign > 0 { "remove" } else { "add" };
+        match opposite {
+            Some(opposite) => format!("`{other_key} = {opposite}`"),
+            None => format!("0 to {LARGEST}, or a whole percentage such as `\"30%\"`"),
+        }
+    }
+}
+
+/// The number before the percent sign.
+fn percentage(text: &str) -> Option<i64> {
+    text.trim().strip_suffix('%')?.trim().parse().ok()
+}
+
+/// As the policy writes it.
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Percent(text) => write!(f, "\"{text}\""),
+        }
     }
 }
 
@@ -177,27 +205,29 @@ fn check_row(steps: &[StepAdjustment]) -> Result<(), String> {
         let (end, begin) = (lower.below.unwrap_or(f64::INFINITY), beginning(upper));
         if end > begin {
             let shown = |verb: &str, edge: Option<f64>, none: &str| {
-                edge.map_or_else(|| none.to_owned(), |edge| format!("{verb} at {edge}"))
+                edge.map_or_else(|| none.to_owned(), |edge| format!("{verb} at {}", number(edge)))
             };
             let ends = shown("ends", lower.below, "has no end");
             let begins = shown("begins", upper.above, "has no beginning");
             return Err(format!("overlap: one {ends} and the next {begins}"));
         }
         if end < begin {
-            return Err(format!("leave a gap from {end} to {begin}"));
+            return Err(format!("leave a gap from {} to {}", number(end), number(begin)));
         }
     }
     let (first, last) = (steps.first().and_then(|step| step.above), steps.last().and_then(|step| step.below));
     if let Some(begin) = first.filter(|begin| *begin < 0.0) {
         return Err(format!(
-            "begin at {begin}, below the threshold, and nothing is said of what lies further below: expected a \
-             step without `above`"
+            "begin at {}, below the threshold, and nothing is said of what lies further below: expected a step \
+             without `above`; both are distances from the threshold",
+            number(begin)
         ));
     }
     if let Some(end) = last.filter(|end| *end > 0.0) {
         return Err(format!(
-            "end at {end}, above the threshold, and nothing is said of what lies further above: expected a step \
-             without `below`"
+            "end at {}, above the threshold, and nothing is said of what lies further above: expected a step \
+             without `below`; both are distances from the threshold",
+            number(end)
         ));
     }
     Ok(())

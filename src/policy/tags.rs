@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::settings::{above_nothing, cooldown, max_changes};
 use super::{Evidence, Mode, Settings};
 use crate::size::Direction;
-use crate::tags::{PREFIX, Tags, find, name_of};
+use crate::tags::{PREFIX, Tags, after_misspelt_prefix, find, name_of};
 
 /// `all`, `up` or `down`, and perhaps `until=<time>` after a blank or a semicolon.
 pub const PAUSE: &str = "stepladder:pause";
@@ -28,8 +28,42 @@ const MAX_CHANGES: &str = "stepladder:max-changes-per-hour";
 pub const OPERATORS: &[&str] =
     &[PAUSE, MIN, MAX, MODE, EVIDENCE, COOLDOWN_UP, COOLDOWN_DOWN, MAX_HOURLY_COST, MAX_CHANGES];
 
-/// The other tags that stepladder writes, without the prefix.
-const ITS_OWN: &[&str] = &["recent", "changed", "infeasible", "step", "parked", "target", "pair", "deployed"];
+/// The other tags that stepladder writes, without the prefix: on deployments, and on what belongs to them.
+const ITS_OWN: &[&str] = &[
+    "recent",
+    "changed",
+    "infeasible",
+    "step",
+    "parked",
+    "target",
+    "pair",
+    "above",
+    "deployed",
+    "endpoint",
+    "original",
+    "provisioned",
+    "alarm",
+];
+
+/// Words that an operator may take for the name of the pause.
+const MEANT_AS_PAUSE: &[&str] = &[
+    "paused",
+    "until",
+    "disable",
+    "disabled",
+    "enable",
+    "enabled",
+    "off",
+    "stop",
+    "stopped",
+    "suspend",
+    "suspended",
+    "freeze",
+    "frozen",
+    "hold",
+    "skip",
+    "ignore",
+];
 
 /// Jaro-Winkler likeness from 0 to 1: a letter wrong or missing in a long name is above it, another word is below.
 const ALIKE: f64 = 0.85;
@@ -119,6 +153,9 @@ pub fn read(tags: &Tags) -> Result<TagSettings, UnreadableTag> {
 impl TagSettings {
     fn add(&mut self, tag: &str, text: &str) -> Result<(), String> {
         let settings = &mut self.settings;
+        if let Some(rest) = after_misspelt_prefix(tag) {
+            return not_meant_by(rest);
+        }
         match name_of(tag) {
             PAUSE => self.pause = Some(read_pause(tag, text)?),
             MIN => settings.min = Some(count(text)?),
@@ -135,7 +172,7 @@ impl TagSettings {
     }
 }
 
-/// Refuses a name that is nearly a known one: a typing error.
+/// Refuses a name under our prefix that is not known. Nobody else has tags there, so it is meant for stepladder.
 fn not_meant(tag: &str) -> Result<(), String> {
     let word = tag.get(PREFIX.len()..).unwrap_or(tag).to_lowercase();
     if ITS_OWN.contains(&word.as_str()) {
@@ -145,10 +182,38 @@ fn not_meant(tag: &str) -> Result<(), String> {
         let name = known.strip_prefix(PREFIX)?;
         is_like(&word, name).then(|| (strsim::jaro_winkler(&word, name), *known))
     };
-    match OPERATORS.iter().filter_map(rate).max_by(|a, b| a.0.total_cmp(&b.0)) {
-        Some((_, known)) => Err(format!("there is no such tag; did you mean `{known}`?")),
-        None => Ok(()),
-    }
+    let nearest =
+        OPERATORS.iter().filter_map(rate).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known);
+    let meant = if MEANT_AS_PAUSE.contains(&word.as_str()) { Some(PAUSE) } else { nearest };
+    Err(meant.map_or_else(
+        || format!("there is no such tag: expected one of `{}`", OPERATORS.join("`, `")),
+        no_such_tag,
+    ))
+}
+
+/// Refuses a name of an operator's tag after a prefix that is nearly ours. Any other name may be somebody else's.
+fn not_meant_by(rest: &str) -> Result<(), String> {
+    let word = name_of(rest).trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    let word = word.replace(|c: char| !c.is_alphanumeric(), "-");
+    let is_this = |known: &&&str| known.strip_prefix(PREFIX).is_some_and(|name| is_surely(&word, name));
+    let meant = if MEANT_AS_PAUSE.contains(&word.as_str()) {
+        Some(PAUSE)
+    } else {
+        OPERATORS.iter().filter(is_this).max_by_key(|known| known.len()).copied()
+    };
+    meant.map_or(Ok(()), |meant| Err(no_such_tag(meant)))
+}
+
+fn no_such_tag(meant: &str) -> String {
+    format!("there is no such tag; did you mean `{meant}`?")
+}
+
+/// Whether a word is an operator's tag without doubt: its name, perhaps with something after it. Only in a long name a
+/// letter may be wrong: `model` is another word than `mode`.
+fn is_surely(word: &str, name: &str) -> bool {
+    let slips = if name.len() > MODE.len() - PREFIX.len() { SLIP } else { 0 };
+    strsim::osa_distance(word, name) <= slips
+        || word.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'))
 }
 
 fn is_like(word: &str, name: &str) -> bool {
@@ -304,7 +369,6 @@ mod tests {
             (MAX_HOURLY_COST, "12.5"),
             (MAX_CHANGES, "4"),
             (RECENT, "no matter"),
-            ("stepladder:team", "mine"),
         ]));
         let expected = Settings {
             min: Some(2),
@@ -385,11 +449,48 @@ mod tests {
             ("stepladder:original", None),
             ("stepladder:provisioned", None),
             ("stepladder:alarm", None),
-            // another word, another variant, and other people's
-            ("stepladder:team", None),
+            // another separator, or none
+            ("stepladder-pause", Some(PAUSE)),
+            ("stepladder_pause", Some(PAUSE)),
+            ("stepladder/pause", Some(PAUSE)),
+            ("stepladder.pause", Some(PAUSE)),
+            ("stepladder pause", Some(PAUSE)),
+            ("stepladder::pause", Some(PAUSE)),
+            (" stepladder:pause", Some(PAUSE)),
+            ("StepladderPause", Some(PAUSE)),
+            ("stepladder-Max", Some(MAX)),
+            ("stepladder_max_instances", Some(MAX)),
+            ("stepladder_cooldown_up", Some(COOLDOWN_UP)),
+            ("stepladder/pause/blue", Some(PAUSE)),
+            // another spelling of the prefix
+            ("steplader:pause", Some(PAUSE)),
+            ("stepladders:pause", Some(PAUSE)),
+            ("step-ladder:pause", Some(PAUSE)),
+            ("step_ladder-pause", Some(PAUSE)),
+            ("Step Ladder: Pause", Some(PAUSE)),
+            ("setpladder:puase", Some(PAUSE)),
+            ("step-ladder:max-hourly-cots", Some(MAX_HOURLY_COST)),
+            // words for a pause
+            ("stepladder:until", Some(PAUSE)),
+            ("stepladder:Disabled", Some(PAUSE)),
+            ("stepladder-disabled", Some(PAUSE)),
+            ("steplader:suspended", Some(PAUSE)),
+            // another variant, and other people's
             ("stepladder:PAUSE/green", None),
+            ("stepladder-pause/green", None),
             ("stepladder", None),
+            ("stepladder-controller", None),
+            ("stepladder-model", None),
+            ("stepladder_env", None),
+            ("stepladder.io/team", None),
+            ("stepladder-app:max-size", None),
+            ("stepladders:team", None),
+            ("step:pause", None),
+            ("ladder:pause", None),
+            ("stepfunctions:pause", None),
+            ("stairladder:pause", None),
             ("max", None),
+            ("pause", None),
             ("team:PAUSE", None),
             // its eleventh byte is in the middle of a letter
             ("stepladderä", None),
@@ -398,6 +499,16 @@ mod tests {
             let problem = read(&own(&tags(&[(tag, "x")]), Some("blue"))).err().map(|slip| slip.problem);
             let expected = meant.map(|meant| format!("there is no such tag; did you mean `{meant}`?"));
             assert_eq!(problem, expected, "{tag}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_under_our_prefix_is_refused() {
+        for tag in ["stepladder:team", "stepladder:model-name", "Stepladder:x"] {
+            let problem = read(&own(&tags(&[(tag, "x")]), None)).unwrap_err();
+            assert_eq!(problem.tag, tag);
+            assert!(problem.problem.starts_with("there is no such tag"), "{problem:?}");
+            assert!(problem.problem.contains("`stepladder:"), "{problem:?}");
         }
     }
 }

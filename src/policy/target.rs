@@ -7,6 +7,7 @@ use super::settings::{Settings, with_settings};
 use super::{Mode, effective, flap, globs};
 use crate::document::{Fault, Faults};
 use crate::target::TargetId;
+use crate::text::number;
 
 /// The settings of the targets of a glob.
 #[derive(Debug, Clone)]
@@ -59,7 +60,7 @@ fn check_one(table: &TargetSettings, tables: &[TargetSettings], rules: &[Rule]) 
         return Ok(());
     }
     let (key, written) = match table.settings.scale_up_threshold {
-        Some(above) => (flap::THRESHOLD, format!("`scale_up_threshold = {above}`")),
+        Some(above) => (flap::THRESHOLD, format!("`scale_up_threshold = {}`", number(above))),
         None => ("instances", "`instances`".to_owned()),
     };
     effective::on(&table.glob, rules, tables).try_for_each(|rule| {

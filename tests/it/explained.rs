@@ -396,7 +396,10 @@ fn schedule(more: &str) -> String {
 #[case::capitals("mode = \"ACT\"".to_owned(), "line 1, column 8: `mode`: unknown variant `ACT`, expected `act` or `observe`; did you mean `act`?")]
 #[case::listed_word(
     "[[notify]]\nto = \"https://a.org\"\non = [\n  \"applied\",\n  \"fail\",\n]".to_owned(),
-    "line 5, column 3: `on`: unknown variant `fail`, expected `applied` or `failed`; did you mean `failed`?"
+    "line 5, column 3: `on`: unknown variant `fail`, expected one of `applied`, `failed`, `held`, `not_firing`, `muted`, \
+     `unknown_target`, `not_allowed`, `no_rule`, `not_observed`, `target_gone`, `busy`, `stale`, `not_resizable`, `owned_elsewhere`, `unreadable_tag`, \
+     `no_data`, `on_target`, `superseded`, `cooling_down`, `too_many_changes`, `would_flap`, `over_budget`, `paused`, \
+     `infeasible`, `at_ceiling`, `at_floor`, `unlisted_shape`, `pair_taken`, `no_pair_action`, `pair_cannot_fire`; did you mean `failed`?"
 )]
 #[case::inner_key(
     rule("instances", "instances = { min = 1, maks = 3 }"),

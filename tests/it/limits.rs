@@ -614,7 +614,7 @@ mod alarms_to_set_up {
     }
 
     fn above(metric: &str, above: &str) -> String {
-        setup("", &[&format!("name = \"x\"\nmetric = \"{metric}\"\nabove = {above}")])
+        setup("", &[&format!("name = \"x\"\nmetric = \"{metric}\"\nscale_up_threshold = {above}")])
     }
 
     fn timed(key: &str, text: &str) -> String {
@@ -640,6 +640,8 @@ mod alarms_to_set_up {
         above_zero_percent = refused(above("CpuUtilization", "0"), "expected a number between 0 and 100"),
         above_hundred_percent =
             refused(above("CpuUtilization", "100"), "expected a number between 0 and 100"),
+        above_a_fraction = refused(above("CpuUtilization", "0.5"), "did you mean `50`?"),
+        above_all_as_a_fraction = refused(above("CpuUtilization", "1"), "did you mean `100`?"),
         above_less_than_zero = refused(above("CpuUtilization", "-5"), "expected a number between 0 and 100"),
         own_too_small = refused(above("Own", "0.0000009"), "from a millionth to a million million"),
         own_too_large = refused(above("Own", "1000000000001"), "from a millionth to a million million"),
@@ -677,7 +679,7 @@ mod alarms_to_set_up {
         ),
         name_of_255 = taken(named(&"n".repeat(255))),
         metric_in_lower_case = taken(metric("memoryutilization")),
-        above_half_a_percent = taken(above("CpuUtilization", "0.5")),
+        above_one_and_a_half_percent = taken(above("CpuUtilization", "1.5")),
         above_99_5_percent = taken(above("CpuUtilization", "99.5")),
         own_smallest = taken(above("Own", "0.000001")),
         own_most_negative = taken(above("Own", "-1000000000000")),

@@ -46,8 +46,10 @@ mod repair;
 mod repeat;
 mod router;
 mod rules;
+mod schedules;
 #[cfg(any(feature = "aws", feature = "oci"))]
 mod server;
+mod slips;
 #[cfg(any(feature = "aws", feature = "oci"))]
 mod story;
 mod support;

@@ -1,4 +1,4 @@
-//! Notices of a resize: when they are sent, what they contain, and that nothing else depends on them.
+//! Notices of resizes and holds: when they are sent, what they contain, and that nothing else depends on them.
 
 use std::future::pending;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use stepladder::outcome::{CallRecord, Ending, Outcome, Status};
 use stepladder::platform::Call;
 use stepladder::platform::simulated::SimulatedCloud;
 use stepladder::platform::{Client, Error};
-use stepladder::policy::Policy;
+use stepladder::policy::{Occasion, Policy};
 use stepladder::report;
 use tokio::sync::Barrier;
 
@@ -435,4 +435,157 @@ fn the_address_of_a_webhook_is_never_shown_whole() {
         }
         assert!(!world.snapshot().to_json().unwrap().contains("secret-of-slack"));
     }
+}
+
+// ---- holds that matter ----
+
+/// A cloud on which the deployment has its ten instances, changed so many minutes before the beginning.
+fn at_its_ceiling(minutes_ago: i64) -> SimulatedCloud {
+    let cloud = cloud_with(CHURN, 10, "VM.Standard2.1");
+    support::on(&cloud, CHURN, |found| found.last_change = Some(minute(-minutes_ago)));
+    cloud
+}
+
+fn repeat(minutes: i64) -> Notice {
+    high().with_transition(Transition::Repeat).at(minute(minutes))
+}
+
+fn types(cloud: &SimulatedCloud) -> Vec<String> {
+    let text = |(_, body): (String, Value)| body["type"].as_str().unwrap().to_owned();
+    sent_messages(cloud).into_iter().map(text).collect()
+}
+
+#[rstest]
+#[case::default("", 0)]
+#[case::resizes("on = [\"applied\", \"failed\"]", 0)]
+#[case::held("on = [\"held\"]", 1)]
+#[case::reason("on = [\"at_ceiling\"]", 1)]
+#[case::among_others("on = [\"applied\", \"over_budget\", \"at_ceiling\"]", 1)]
+#[case::both("on = [\"held\", \"at_ceiling\"]", 1)]
+#[case::another_reason("on = [\"over_budget\", \"paused\"]", 0)]
+fn a_hold_is_reported_to_whoever_asks_for_it(#[case] key: &str, #[case] expected: usize) {
+    let cloud = at_its_ceiling(60);
+    tell(&high(), &cloud, &policy(&notify_table(ONS, key)));
+    assert_eq!(types(&cloud), vec!["stepladder.hold.at_ceiling"; expected]);
+}
+
+#[test]
+fn a_hold_is_reported_when_its_alarm_fires_and_not_with_every_repeat() {
+    let cloud = at_its_ceiling(60);
+    let policy = policy(&notify_table(ONS, "on = [\"held\"]"));
+    tell(&high(), &cloud, &policy);
+    for minutes in [5, 10, 15, 600] {
+        let outcome = tell(&repeat(minutes), &cloud, &policy);
+        assert_eq!((support::reason(&outcome), outcome.notices.len()), ("at_ceiling", 0), "{minutes}");
+    }
+    // It fires anew: another notice, which a receiver does not take for a duplicate.
+    tell(&high().at(minute(700)), &cloud, &policy);
+    let ids: Vec<Value> = sent_messages(&cloud).into_iter().map(|(_, body)| body["id"].clone()).collect();
+    assert!(ids.len() == 2 && ids[0] != ids[1], "{ids:?}");
+}
+
+#[test]
+fn a_hold_that_begins_while_its_alarm_goes_on_firing_is_reported_once() {
+    // The last change was completed at the beginning, and the alarm repeats every five minutes.
+    let cloud = at_its_ceiling(0);
+    let policy = policy(&notify_table(ONS, "on = [\"at_ceiling\"]"));
+    let told: Vec<(&str, usize)> = [2, 7, 12, 17, 22]
+        .map(|minutes| {
+            let outcome = tell(&repeat(minutes), &cloud, &policy);
+            (support::reason(&outcome), outcome.notices.len())
+        })
+        .into();
+    let quiet = ("at_ceiling", 0);
+    assert_eq!(told, [("stale", 0), ("at_ceiling", 1), quiet, quiet, quiet]);
+    assert_eq!(types(&cloud), ["stepladder.hold.at_ceiling"]);
+}
+
+#[test]
+fn a_hold_that_a_cooldown_hides_is_reported_after_it() {
+    let cloud = at_its_ceiling(0);
+    let text = format!("{}[defaults]\ncooldown = {{ up = \"20m\" }}\n", notify_table(ONS, "on = [\"held\"]"));
+    let policy = policy(&text);
+    let told: Vec<(&str, usize)> = [7, 12, 17, 22, 27]
+        .map(|minutes| {
+            let outcome = tell(&repeat(minutes), &cloud, &policy);
+            (support::reason(&outcome), outcome.notices.len())
+        })
+        .into();
+    let cooling = |notices| ("cooling_down", notices);
+    assert_eq!(told, [cooling(1), cooling(0), cooling(0), ("at_ceiling", 1), ("at_ceiling", 0)]);
+}
+
+#[rstest]
+#[case::no_rule(Notice::new("disk-full", CHURN), "no_rule")]
+#[case::on_target(high().value(55.0), "on_target")]
+#[case::not_observed(
+    Notice::new(HIGH_CPU, "ocid1.datasciencemodeldeployment.oc1.iad.nobody"),
+    "not_observed"
+)]
+fn other_holds_are_reported_as_well(#[case] notice: Notice, #[case] expected: &str) {
+    let cloud = cloud();
+    let text = format!(
+        "{}[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\ntrack = 60\n",
+        notify_table(ONS, "on = [\"held\"]")
+    );
+    tell(&notice, &cloud, &policy(&text));
+    assert_eq!(types(&cloud), [format!("stepladder.hold.{expected}")]);
+    check_envelope(&envelope(&cloud));
+}
+
+#[rstest]
+// A cleared alarm asks for nothing, so `held` leaves it out.
+#[case::cleared("held", Transition::Cleared, 0)]
+#[case::cleared_by_its_reason("not_firing", Transition::Cleared, 1)]
+#[case::missing("held", Transition::NoData, 0)]
+fn an_alarm_that_does_not_fire_is_no_hold_that_matters(
+    #[case] on: &str,
+    #[case] transition: Transition,
+    #[case] expected: usize,
+) {
+    let cloud = cloud();
+    tell(
+        &high().with_transition(transition),
+        &cloud,
+        &policy(&notify_table(ONS, &format!("on = [\"{on}\"]"))),
+    );
+    assert_eq!(types(&cloud).len(), expected);
+}
+
+#[test]
+fn nothing_is_sent_of_a_hold_where_the_policy_only_observes() {
+    let cloud = at_its_ceiling(60);
+    let text = format!("mode = \"observe\"\n{}", notify_table(ONS, "on = [\"at_ceiling\"]"));
+    let outcome = tell(&high(), &cloud, &policy(&text));
+    assert_eq!(outcome.notices.iter().map(|notice| notice.status).collect::<Vec<_>>(), [Status::DryRun]);
+    assert!(sent_messages(&cloud).is_empty());
+}
+
+#[test]
+fn a_hold_is_two_lines_in_slack() {
+    let cloud = at_its_ceiling(60);
+    let on = "form = \"slack\"\non = [\"held\"]";
+    tell(&high(), &cloud, &policy(&notify_table(SLACK, on)));
+    let text = envelope(&cloud)["text"].as_str().unwrap().to_owned();
+    let first = format!("*stepladder held (at_ceiling)* `{CHURN}`: 10 × VM.Standard2.1\n");
+    assert!(text.starts_with(&first) && text.lines().count() == 2, "{text}");
+}
+
+#[test]
+fn every_reason_of_a_hold_is_a_word_of_on() {
+    let words: Vec<&str> = Occasion::ALL.iter().map(|occasion| occasion.word()).collect();
+    let readme = include_str!("../../README.md");
+    let reasons = readme.split("| reason | it holds because |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let reasons = reasons.lines().filter_map(|line| line.split('|').nth(1)).flat_map(|cell| cell.split('`'));
+    let reasons: Vec<&str> = reasons.filter(|word| word.contains('_') || *word == "muted").collect();
+    assert!(reasons.len() > 15, "{reasons:?}");
+    for reason in reasons {
+        assert!(words.contains(&reason), "{reason}");
+    }
+}
+
+#[test]
+fn an_unknown_reason_names_the_nearest() {
+    let errors = Policy::parse(&notify_table(ONS, "on = [\"at_cieling\"]")).unwrap_err().to_string();
+    assert!(errors.contains("did you mean `at_ceiling`?"), "{errors}");
 }

@@ -16,7 +16,7 @@ use stepladder::scaling::{ScalingPolicy, StepAdjustment, StepAdjustments};
 use stepladder::size::{Axis, Direction};
 use stepladder::tags::{self, Tags};
 use stepladder::target::TargetId;
-use stepladder::text::plain;
+use stepladder::text::{number, plain};
 
 use super::super::{CommandError, CommandOutput, Format, PolicyOption, parse_time, wall_clock};
 
@@ -175,7 +175,7 @@ fn rule_text(
     let on = if targets == "*" { String::new() } else { format!(" on `{targets}`") };
     let heading = match role {
         Role::Pair => format!("{} takes back on `{by}`, its pair", rule.origin),
-        Role::Rule | Role::ReconcileOnly => format!("{} answers `{by}`{on}", rule.origin),
+        Role::Rule | Role::Schedule | Role::ReconcileOnly => format!("{} answers `{by}`{on}", rule.origin),
     };
     let mut text = plain(&heading) + "\n";
     // Writing to a string cannot fail.
@@ -234,6 +234,7 @@ fn pair_text(pair: &Pair, target: &TargetId, axis: Axis) -> String {
     let Pair { metric, below, window, repeat, scaling_policy, .. } = pair;
     let name = platform::pair_name(target, &pair.alarm);
     let changes = changes(axis, scaling_policy);
+    let below = number(*below);
     format!("`{name}`: {metric} below {below} over {window:#}, again every {repeat:#}: {changes}")
 }
 
@@ -243,7 +244,7 @@ fn steps_table(steps: &StepAdjustments) -> String {
     let bound = |bound: Option<f64>| {
         bound.map_or_else(
             || "no end".to_owned(),
-            |bound| if bound == 0.0 { "0".to_owned() } else { format!("{bound:+}") },
+            |bound| if bound == 0.0 { "0".to_owned() } else { format!("{:+}", number(bound)) },
         )
     };
     for step in &steps.steps {
@@ -257,7 +258,7 @@ fn rule_value(ExplainedRule { matched, settings }: &ExplainedRule, target: &Targ
     let MatchedRule { rule, role, by } = matched;
     let (role, by) = match role {
         Role::Pair => ("takes_back", json!(by)),
-        Role::Rule | Role::ReconcileOnly => ("answers", Value::Null),
+        Role::Rule | Role::Schedule | Role::ReconcileOnly => ("answers", Value::Null),
     };
     let setting = |setting: &Setting| json!({ "key": setting.key, "value": setting.value, "by": setting.set_by(), "instead_of": setting.without_tags });
     json!({

@@ -13,6 +13,7 @@ use crate::alarm::{ASKED_FOR, Alarm, Measurement, Side, Subject, Transition};
 use crate::pair::pair_name;
 use crate::platform::{ActiveAlarm, ApiWord};
 use crate::target::TargetId;
+use crate::text::number;
 
 /// CloudWatch's word for periods without data that count as beyond the threshold.
 pub const BREACHING: &str = "breaching";
@@ -76,7 +77,7 @@ impl CloudwatchAlarm {
 impl fmt::Display for CloudwatchAlarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, metric, statistic, comparison, threshold, .. } = self;
-        write!(f, "`{name}`: {statistic} {metric} {comparison} {threshold}")?;
+        write!(f, "`{name}`: {statistic} {metric} {comparison} {}", number(*threshold))?;
         if self.missing_data == BREACHING { f.write_str(", missing data is breaching") } else { Ok(()) }
     }
 }

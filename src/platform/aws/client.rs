@@ -38,7 +38,7 @@ use crate::platform::{self, ActiveAlarm, Call, Client, Error, Observation, not_f
 use crate::size::Size;
 use crate::tags;
 use crate::tags::Tags;
-use crate::target::TargetId;
+use crate::target::{TargetId, TargetKind};
 
 mod alarms;
 mod bounds;
@@ -129,6 +129,10 @@ impl EndpointIdentity {
 
 #[async_trait]
 impl Client for AwsClient {
+    fn serves(&self, kind: TargetKind) -> bool {
+        kind == TARGET.kind
+    }
+
     async fn connect(&self) {
         self.clients().await;
     }

@@ -37,6 +37,9 @@ use notes::TypeChange;
 /// The row of this kind of target.
 pub const TARGET: Target = Target {
     kind: id::VARIANT,
+    ids: "endpoint/*/variant/*",
+    is_ticked: true,
+    at_its_time: "of an endpoint, name the variant as the schedule's `target`, and the tick brings it there",
     settled: &SETTLED,
     gone: &GONE,
     deleted: &["Deleting"],
@@ -99,6 +102,8 @@ pub fn observed(alarm: &CloudwatchAlarm, ours: bool) -> ObservedAlarm {
         // The scheduled reconcile reads the alarms that fire.
         fires_once: false,
         scale_up: Marker::read(&alarm.description).filter(|_| ours).and_then(|marker| marker.scale_up),
+        // The tick repeats it.
+        repeat: None,
     }
 }
 

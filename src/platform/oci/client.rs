@@ -25,6 +25,7 @@ use crate::platform::oci::model_deployment::notes;
 use crate::platform::web::client::Webhooks;
 use crate::platform::{self, ActiveAlarm, Call, Client, Error, Observation, not_for, web};
 use crate::tags::Tags;
+use crate::target::TargetKind;
 use crate::{environment, tags};
 use deployments::{Described, Work};
 
@@ -79,6 +80,10 @@ impl Client for OciClient {
     async fn connect(&self) {
         // The first request reports an error in the environment.
         let _ = self.api("oci:GetModelDeployment");
+    }
+
+    fn serves(&self, kind: TargetKind) -> bool {
+        kind == TARGET.kind
     }
 
     fn begin(&self, deadline: Option<Instant>) {

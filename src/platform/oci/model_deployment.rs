@@ -29,6 +29,9 @@ use notes::Stamp;
 /// The row of this kind of target.
 pub const TARGET: Target = Target {
     kind: id::MODEL_DEPLOYMENT,
+    ids: "ocid1.datasciencemodeldeployment.*",
+    is_ticked: false,
+    at_its_time: "of an OCI deployment, list it in `[oci]`, for which `stepladder provision` sets up an alarm that repeats",
     settled: &SETTLED,
     gone: &GONE,
     deleted: &["DELETING", "DELETED"],
@@ -86,6 +89,7 @@ pub fn observed(id: &str, etag: Option<String>, alarm: &OciAlarm, ours: bool) ->
         window: mql::window(&alarm.query),
         fires_once: alarm.repeat.is_none(),
         scale_up: alarm.tags.get(TAG_SCALE_UP).filter(|_| ours).and_then(|text| ScaleUpThreshold::read(text)),
+        repeat: alarm.repeat.as_deref().and_then(|repeat| repeat.parse().ok()),
     }
 }
 

@@ -178,7 +178,9 @@ mod tags {
         no_number = up("a number that is none").tag("max", "two").gives("unreadable_tag"),
         floor_above_ceiling =
             up("a floor above the ceiling").tag("min", "5").tag("max", "3").gives("unreadable_tag"),
-        somebodys_own = up("a tag of somebody's own").tag("owner", "churn team").gives("3"),
+        unknown = up("a tag under our prefix that there is none of")
+            .tag("owner", "churn team")
+            .gives("unreadable_tag"),
     ];
 }
 

@@ -47,7 +47,7 @@ fn tracking() -> Case {
 #[rstest]
 #[case::rounded_to_four_places(
     Case::new("", "axis = \"instances\"\nstep = -1").count(3).low("CpuUtilization", 60.123_456, 70.0),
-    "CpuUtilization at 60.123456 would be 90.1852, and the alarm that adds fires above 80, less a tenth 72"
+    "CpuUtilization at 60.1235 would be 90.1852, and the alarm that adds fires above 80, less a tenth 72"
 )]
 #[case::asks_for_more(
     tracking().high("CpuUtilization", 20.0, 10.0),
@@ -87,8 +87,8 @@ fn shape() -> Case {
 #[case::readings(priced_cheapest(), "no_data", "CpuUtilization at 90, MemoryUtilization at 50.1235")]
 #[case::sizes(priced_cheapest(), "on_target", "2 × a at 0.2 USD an hour, the cheapest is 3 × a at 0.3")]
 #[case::cost(priced_cheapest(), "over_budget", "0.3 USD an hour of 0.5")]
-#[case::distance(stepping(), "on_target", "+11.400000000000006 from the threshold")]
-#[case::value(stepping(), "no_data", "91.4, +11.400000000000006 from the threshold of 80")]
+#[case::distance(stepping(), "on_target", "+11.4 from the threshold")]
+#[case::value(stepping(), "no_data", "91.4, +11.4 from the threshold of 80")]
 #[case::target(tracking(), "on_target", "91.4 of 60")]
 #[case::ladder(shape(), "unlisted_shape", "on ladder VM.Standard2")]
 #[case::rung(shape(), "at_ceiling", "rung 2 of 6")]

@@ -209,6 +209,7 @@ fn alarm(name: &str, ours: bool, notifies: bool) -> ObservedAlarm {
         window: None,
         fires_once: false,
         scale_up: None,
+        repeat: None,
     }
 }
 

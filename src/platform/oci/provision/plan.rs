@@ -303,7 +303,11 @@ fn alarm(wanted: &Desired, high: &HighAlarm, topic: &AlarmTopic) -> OciAlarm {
         repeat: Some(format!("PT{}M", repeat.as_mins())),
         pending: Some(format!("PT{}M", pending.as_mins()).into()),
         enabled: true,
-        body: Some(format!("Asks stepladder for more of {deployment}.")),
+        body: Some(if high.is_of_schedules() {
+            format!("Lets stepladder keep the schedules of {deployment}.")
+        } else {
+            format!("Asks stepladder for more of {deployment}.")
+        }),
         tags,
     }
 }

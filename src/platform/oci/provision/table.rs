@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::statistic::Statistic;
+use crate::alarm::SCHEDULE_ALARM;
 use crate::document::{Document, Fault, Faults, Node, Problems, keyed};
 use crate::duration::{self, LONGEST_REPEAT, minutes};
 use crate::platform::metric::Range;
@@ -13,6 +14,8 @@ use crate::platform::oci::id;
 use crate::platform::oci::model_deployment::metric::{self, METRICS};
 use crate::platform::{Destination, ProvisionTable, ScaleUpAlarm, WrittenTable};
 use crate::size::Axis;
+use crate::target::TargetId;
+use crate::text::number;
 
 /// The table's key.
 pub const TABLE: &str = "oci";
@@ -28,6 +31,12 @@ const LONGEST_PENDING: SignedDuration = SignedDuration::from_hours(1);
 const GUIDE: [(&str, &str); 2] =
     [("model_deployment_high_cpu", "CpuUtilization"), ("model_deployment_high_mem", "MemoryUtilization")];
 const BANDWIDTH: (&str, &str) = ("model_deployment_high_bandwidth", "PredictBandwidth");
+
+/// A metric that every active deployment has, whether it serves anything or not.
+const ALWAYS_REPORTED: &str = "CpuUtilization";
+
+/// How late a scheduled minimum may be reached. An invocation that changes nothing costs next to nothing.
+const SCHEDULES_ARE_KEPT_EVERY: SignedDuration = SignedDuration::from_mins(5);
 
 /// What shall exist on OCI, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +69,19 @@ impl Desired {
     pub fn with_alarms(mut self, kept: &[bool]) -> Self {
         let mut kept = kept.iter();
         self.alarms.retain(|_| kept.next().copied().unwrap_or(true));
+        self
+    }
+
+    /// The deployments, as targets.
+    pub fn targets(&self) -> Vec<TargetId> {
+        self.deployments.iter().filter_map(|id| id::model_deployment(id)).collect()
+    }
+
+    /// The same with an alarm that always fires for each deployment whose schedule must be kept: there is no tick.
+    #[must_use]
+    pub fn with_schedules(mut self, is_scheduled: &dyn Fn(&TargetId) -> bool) -> Self {
+        let scheduled = self.targets().into_iter().filter(is_scheduled);
+        self.alarms.extend(scheduled.map(|target| HighAlarm::of_schedules(target.as_str())));
         self
     }
 
@@ -119,6 +141,29 @@ pub struct HighAlarm {
     pub repeat: SignedDuration,
     /// How bad it is.
     pub severity: Severity,
+}
+
+impl HighAlarm {
+    /// The alarm that fires as long as a deployment reports anything, and repeats: each time its schedules are kept.
+    fn of_schedules(deployment: &str) -> Self {
+        Self {
+            deployment: deployment.to_owned(),
+            name: SCHEDULE_ALARM.to_owned(),
+            metric: ALWAYS_REPORTED.to_owned(),
+            statistic: Statistic::Max,
+            // No percentage is under 0.
+            threshold: -1.0,
+            window: SignedDuration::from_mins(1),
+            pending: SignedDuration::from_mins(1),
+            repeat: SCHEDULES_ARE_KEPT_EVERY,
+            severity: Severity::Info,
+        }
+    }
+
+    /// Whether it only lets schedules be kept.
+    pub fn is_of_schedules(&self) -> bool {
+        self.name == SCHEDULE_ALARM
+    }
 }
 
 /// How bad it is, in the service's words.
@@ -358,9 +403,16 @@ fn check_threshold(threshold: f64, metric: &str, statistic: Statistic) -> Result
     }
     let known = metric::metric(metric);
     let percentage = known.is_some_and(|known| known.range == Range::Percent) && statistic.keeps_the_range();
+    if percentage && threshold > 0.0 && threshold <= 1.0 {
+        let (written, meant) = (number(threshold), number(threshold * 100.0));
+        return Err(format!(
+            "`{THRESHOLD} = {written}`: `{metric}` is a percentage; did you mean `{meant}`?"
+        ));
+    }
     if percentage && (threshold <= 0.0 || threshold >= 100.0) {
         return Err(format!(
-            "`{THRESHOLD} = {threshold}`: `{metric}` is a percentage; expected a number between 0 and 100"
+            "`{THRESHOLD} = {}`: `{metric}` is a percentage; expected a number between 0 and 100",
+            number(threshold)
         ));
     }
     Ok(())
@@ -376,6 +428,12 @@ impl AlarmText {
         let Self { name, statistic, severity, .. } = self;
         if name.trim().is_empty() || name.len() > 255 || name.chars().any(char::is_control) {
             let message = format!("`name = \"{name}\"`: expected 1 to 255 characters in one line");
+            faults.push(Fault::of("name", message));
+        }
+        if name == SCHEDULE_ALARM {
+            let message = format!(
+                "`name = \"{name}\"` is the alarm that keeps a schedule's `min`: expected another name"
+            );
             faults.push(Fault::of("name", message));
         }
         let metric = faults.note(keyed("metric", spelled(self.metric)));
