@@ -27,6 +27,7 @@ const CHEAPEST: &str = r#"
 instances  = { min = 1, max = 9 }
 headroom   = "20%"
 min_savings = 0
+allow_cost_surge = true
 [[rule]]
 alarm = "*high_cpu"
 axis  = "cheapest"

@@ -13,8 +13,8 @@ const SUMMARIZE: &str = "SummarizeMetricsData";
 
 const TRACK: &str = "[[rule]]\nalarm = \"*high_cpu\"\nevidence = \"fired\"\naxis = \"instances\"\ntrack = 60\n\
                      pair = { alarm = \"low\", metric = \"CpuUtilization\", below = 10, window = \"5m\" }\n";
-const CHEAPEST: &str =
-    "[[rule]]\nalarm = [\"*high_cpu\", \"*high_mem\"]\nevidence = \"fired\"\naxis = \"cheapest\"\n";
+const CHEAPEST: &str = "[[rule]]\nalarm = [\"*high_cpu\", \"*high_mem\"]\nevidence = \"fired\"\naxis = \"cheapest\"\n\
+                        allow_cost_surge = true\n";
 
 fn function(tenancy: &Tenancy, policy: &str) -> Function {
     tenancy.emulator.function(&[("STEPLADDER_POLICY", policy)])
