@@ -174,22 +174,144 @@ pub struct Subject {
     pub foreign_account: Option<String>,
 }
 
-/// The measurement, as far as the payload has it.
+/// The measurement: what an alarm compares, and what was measured, as far as its payload or its definition has it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Measurement {
-    /// The metric's name as the cloud spells it.
+    /// The metric that it is about, as the cloud spells it.
     pub metric: Option<String>,
+    /// What it compares, as far as decisions use it.
+    pub condition: Condition,
+    /// How much of the data that it needs was there.
+    pub coverage: Coverage,
+    /// How each datapoint was computed; `None` where the payload does not say.
+    pub statistic: Option<Statistic>,
+    /// The length of a datapoint; `None` where the payload does not say.
+    pub period: Option<SignedDuration>,
+    /// The time span of the data that the alarm was evaluated on: the interval of its query, or its period times its
+    /// evaluation periods.
+    pub window: Option<SignedDuration>,
+    /// When the first of the evaluated datapoints begins, by their own moments; `None` where the payload has none.
+    pub since: Option<Timestamp>,
+    /// The numbers as the payload reports them. For people: a decision uses those of the condition.
+    pub reported: Reported,
+}
+
+/// The numbers of a payload as people know them, in the alarm's own unit.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Reported {
     /// The latest value; with several streams the one furthest beyond the threshold.
     pub value: Option<f64>,
     /// The alarm's threshold.
     pub threshold: Option<f64>,
-    /// On which side of the threshold it fires; `None` when it does not say, or fires on both.
-    pub side: Option<Side>,
-    /// Whether it fires because data that is missing counts as beyond the threshold: nothing was measured.
-    pub missing: bool,
-    /// The time span of the data that the alarm was evaluated on: the interval of its query, or its period times its
-    /// evaluation periods.
-    pub window: Option<SignedDuration>,
+}
+
+/// What an alarm compares.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum Condition {
+    /// One metric, by a statistic that a decision can use: the numbers are the metric's own.
+    Plain(Comparison),
+    /// One metric in another way: a band, a percentile of a utilization, one instance, one part of several. It fires
+    /// on this side, and its numbers are no numbers of the metric.
+    Sided(Side),
+    /// Anything else: arithmetic, the absence of data, or nothing that the payload reports.
+    #[default]
+    Unknown,
+}
+
+/// A plain comparison of one metric. Its numbers have the unit that rules use: a sum is one over a minute.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Comparison {
+    /// The alarm's threshold.
+    pub threshold: f64,
+    /// On which side of it the alarm fires.
+    pub side: Side,
+    /// The mean of the datapoints that the alarm was evaluated on; `None` where the payload has none.
+    pub value: Option<f64>,
+}
+
+/// How much of the data that an alarm needs was there when it fired.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Coverage {
+    /// As much as it needs, as far as the payload reports it.
+    #[default]
+    Full,
+    /// Less than it needs.
+    Partial,
+    /// Nothing was measured: it fires because data is missing.
+    Nothing,
+}
+
+/// How a datapoint is computed from what was measured in its period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Statistic {
+    /// The mean.
+    Mean,
+    /// The sum.
+    Sum,
+    /// The number of measurements.
+    Count,
+    /// Any other, as its service spells it: a percentile, the largest, the smallest.
+    Other(String),
+}
+
+impl Measurement {
+    /// The plain comparison, where it is one.
+    pub fn comparison(&self) -> Option<&Comparison> {
+        match &self.condition {
+            Condition::Plain(comparison) => Some(comparison),
+            Condition::Sided(_) | Condition::Unknown => None,
+        }
+    }
+
+    /// The same measurement with the value of one datapoint in the alarm's own unit. Only a plain comparison has one.
+    #[must_use]
+    pub fn with_value(mut self, value: Option<f64>) -> Self {
+        let minutes = minutes_of_a_sum(self.statistic.as_ref(), self.period);
+        if let Condition::Plain(comparison) = &mut self.condition {
+            comparison.value = value.map(|value| value / minutes);
+        }
+        self
+    }
+
+    /// On which side the alarm fires; `None` where it does not say, or fires on both.
+    pub fn side(&self) -> Option<Side> {
+        match self.condition {
+            Condition::Plain(Comparison { side, .. }) | Condition::Sided(side) => Some(side),
+            Condition::Unknown => None,
+        }
+    }
+}
+
+impl Condition {
+    /// The same condition in the unit that rules use, for datapoints of this statistic over this period.
+    #[must_use]
+    pub fn per_minute(self, statistic: Option<&Statistic>, period: Option<SignedDuration>) -> Self {
+        match self {
+            Self::Plain(of) => {
+                let minutes = minutes_of_a_sum(statistic, period);
+                let value = of.value.map(|value| value / minutes);
+                Self::Plain(Comparison { threshold: of.threshold / minutes, value, ..of })
+            }
+            Self::Sided(_) | Self::Unknown => self,
+        }
+    }
+}
+
+/// How many minutes a datapoint sums up; 1 where it is no sum, so that it stays as it is.
+fn minutes_of_a_sum(statistic: Option<&Statistic>, period: Option<SignedDuration>) -> f64 {
+    match (statistic, period) {
+        (Some(Statistic::Sum | Statistic::Count), Some(period)) if period.is_positive() => {
+            period.as_secs_f64() / 60.0
+        }
+        _ => 1.0,
+    }
+}
+
+impl Coverage {
+    /// Whether all the data was there that the alarm needs.
+    pub fn is_full(self) -> bool {
+        self == Self::Full
+    }
 }
 
 /// On which side of its threshold an alarm fires.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::alarm::Measurement;
 use crate::pair::ScaleUpThreshold;
 use crate::size::{Axis, Bounds, Size};
 use crate::tags::Tags;
@@ -114,12 +115,13 @@ pub struct ObservedAlarm {
     pub name: String,
     /// The topics and functions that it notifies, by their ids: what can take the events of a pair as well.
     pub notifies: Vec<String>,
-    /// How long the data reaches back that it is evaluated on.
-    pub window: Option<SignedDuration>,
     /// Whether it notifies once and never again while it fires, although its service can repeat.
     pub fires_once: bool,
     /// The threshold of the scale-up alarm, where it is a pair of ours that records one.
     pub scale_up: Option<ScaleUpThreshold>,
     /// How often it notifies again while it fires; `None` where it does not, or where that is unknown.
     pub repeat: Option<SignedDuration>,
+    /// What it measures, by its definition: its metric, its comparison, and how far its data reaches back. Without a
+    /// value.
+    pub measurement: Measurement,
 }

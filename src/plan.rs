@@ -340,7 +340,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::alarm::{Alarm, AlarmName, EvidenceTime, Measurement, Side, Subject, Transition};
+    use crate::alarm::{Alarm, AlarmName, Condition, EvidenceTime, Measurement, Side, Subject, Transition};
     use crate::decide::{decide, precheck};
     use crate::deployment::Deployment;
     use crate::platform::target::PairSupport;
@@ -370,7 +370,7 @@ mod tests {
             unknown_targets: Vec::new(),
             is_titled: false,
             subject: Subject::default(),
-            measurement: Measurement { side: Some(Side::Above), ..Measurement::default() },
+            measurement: Measurement { condition: Condition::Sided(Side::Above), ..Measurement::default() },
             at: Some(Timestamp::UNIX_EPOCH),
             evidence: EvidenceTime::OnReceipt,
             topic: None,
@@ -420,7 +420,7 @@ mod tests {
             ours,
             name,
             notifies,
-            window: None,
+            measurement: Measurement::default(),
             fires_once: false,
             scale_up: None,
             repeat: None,

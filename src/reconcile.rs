@@ -90,10 +90,10 @@ mod tests {
             ours: true,
             name: name.clone(),
             notifies: Vec::new(),
-            window: None,
             fires_once: false,
             scale_up: None,
             repeat: None,
+            measurement: Measurement::default(),
         };
         ActiveAlarm {
             alarm: Alarm {

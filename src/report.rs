@@ -148,8 +148,8 @@ fn measurement_text(alarm: &Alarm) -> String {
     let measurement = &alarm.measurement;
     let metric = measurement.metric.as_deref().unwrap_or("the alarm's metric");
     // With several targets the value belongs to the worst one, and the payload does not name it.
-    let value = measurement.value.filter(|_| alarm.names_one());
-    match (value.map(number), measurement.threshold.map(number)) {
+    let value = measurement.reported.value.filter(|_| alarm.names_one());
+    match (value.map(number), measurement.reported.threshold.map(number)) {
         (Some(value), Some(threshold)) => format!("{metric} is at {value} with a threshold of {threshold}"),
         (Some(value), None) => format!("{metric} is at {value}"),
         (None, Some(threshold)) => format!("{metric} has crossed its threshold of {threshold}"),
@@ -183,8 +183,8 @@ fn parsed_alarm(alarm: &Alarm) -> Value {
         "targets": alarm.targets.iter().map(TargetId::as_str).chain(unknown).collect::<Vec<_>>(),
         "dimensions": alarm.subject.dimensions,
         "metric": alarm.measurement.metric,
-        "value": alarm.measurement.value,
-        "threshold": alarm.measurement.threshold,
+        "value": alarm.measurement.reported.value,
+        "threshold": alarm.measurement.reported.threshold,
         "at": alarm.at,
         "topic": alarm.topic,
         "account": alarm.account,

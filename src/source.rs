@@ -22,9 +22,9 @@ mod field;
 mod limits;
 mod not_an_alarm;
 mod oci_message;
+mod reason_data;
 mod records;
 mod sns_envelope;
-mod state_reason;
 mod tick;
 
 pub use error::Error;
@@ -121,7 +121,7 @@ pub const SOURCES: &[Source] = &[
 ///     "dimensions": [{"resourceId": "ocid1.datasciencemodeldeployment.oc1.iad.example"}]}]}"#;
 /// let event = stepladder::source::parse(body)?;
 /// assert_eq!(event.alarms[0].transition, Transition::Repeat);
-/// assert_eq!(event.alarms[0].measurement.threshold, Some(80.0));
+/// assert_eq!(event.alarms[0].measurement.reported.threshold, Some(80.0));
 /// # Ok::<(), stepladder::source::Error>(())
 /// ```
 pub fn parse(body: &[u8]) -> Result<Event, Error> {

@@ -15,7 +15,9 @@ use std::sync::Arc;
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use stepladder::alarm::{Alarm, AlarmName, EvidenceTime, Measurement, Side, Subject, Transition};
+use stepladder::alarm::{
+    Alarm, AlarmName, Comparison, Condition, EvidenceTime, Measurement, Side, Subject, Transition,
+};
 use stepladder::decide::{decide, precheck};
 use stepladder::deployment::{Deployment, Lifecycle};
 use stepladder::plan::plan;
@@ -43,11 +45,9 @@ fn alarm(name: &str, metric: &str, target: TargetId) -> Alarm {
         subject: Subject::default(),
         measurement: Measurement {
             metric: Some(metric.to_owned()),
-            value: Some(91.4),
-            threshold: Some(80.0),
-            side: Some(Side::Above),
-            missing: false,
+            condition: Condition::Plain(Comparison { threshold: 80.0, side: Side::Above, value: Some(91.4) }),
             window: Some(SignedDuration::from_mins(5)),
+            ..Measurement::default()
         },
         at: Some(now()),
         evidence: EvidenceTime::At(now()),

@@ -204,7 +204,8 @@ fn measurements(outcome: &Outcome, observed: &Deployment, policy: &Policy) -> Ve
         Some(format!("{}% of the capacity that there is", (value / full * 1000.0).round() / 10.0))
     };
     let measurement = &outcome.alarm.measurement;
-    let reported = measurement.metric.as_deref().zip(measurement.value).filter(|_| outcome.alarm.names_one());
+    let value = measurement.comparison().and_then(|comparison| comparison.value);
+    let reported = measurement.metric.as_deref().zip(value).filter(|_| outcome.alarm.names_one());
     let reported = reported.and_then(|(metric, value)| {
         Some(format!("{metric} at {} is {}.", text::number(value), share(metric, value)?))
     });
@@ -267,10 +268,10 @@ fn alarm_text(alarm: &Alarm) -> String {
     if let Some(metric) = &measurement.metric {
         let _ = write!(text, ": {metric}");
     }
-    if let Some(value) = measurement.value {
+    if let Some(value) = measurement.reported.value {
         let _ = write!(text, " at {}", text::number(value));
     }
-    if let Some(threshold) = measurement.threshold {
+    if let Some(threshold) = measurement.reported.threshold {
         let _ = write!(text, ", threshold {}", text::number(threshold));
     }
     if let Some(window) = measurement.window {

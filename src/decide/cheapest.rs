@@ -3,6 +3,7 @@
 //! All instances share the load on their virtual CPUs. They do not share memory: a model that fills one instance fills
 //! every other one. So the virtual CPUs of all instances together must carry the load, and each instance the memory.
 
+use crate::alarm::Coverage;
 use crate::deployment::Lifecycle;
 use crate::ladder::{Ladder, Resource, Rung};
 use crate::pair::Pair;
@@ -13,7 +14,7 @@ use crate::text::number;
 use super::desired_size::{DesiredSize, unlisted_shape};
 use super::limits::COST_NOISE;
 use super::metrics::{Reading, no_value};
-use super::{Context, Hold, SizeChange, guards, limits};
+use super::{Context, Hold, SizeChange, guards, limits, proposal};
 
 mod search;
 
@@ -36,6 +37,7 @@ pub(super) fn size_change(context: &mut Context) -> Result<SizeChange, Hold> {
     let choice = choice(context, &candidates, demand)?;
     let goal = choice.goal;
     on_target(context, &candidates, goal)?;
+    whole_data(context, &candidates, goal)?;
     let axis = next_axis(candidates.current, goal).unwrap_or(Axis::Instances);
     let direction = direction(&candidates, goal, axis);
     limits::paused(context, axis, direction)?;
@@ -78,7 +80,7 @@ fn choice(context: &mut Context, candidates: &Candidates, demand: Demand) -> Res
 fn is_against_alarm(context: &Context, candidates: &Candidates, candidate: Candidate) -> bool {
     let [now, then] =
         [candidates.current, candidate].map(|candidate| Offer::of(candidate, candidates.ladder));
-    let requests_more = context.evaluation.alarm_direction() == Some(Direction::Up);
+    let requests_more = context.alarm_direction() == Some(Direction::Up);
     requests_more && then.vcpus <= now.vcpus && then.memory_gib <= now.memory_gib
 }
 
@@ -166,7 +168,7 @@ fn load<'a>(context: &Context<'a>) -> Result<[Reading<'a>; 2], Hold> {
 
 /// A metric in percent of the capacity that exists; its own value where the capacity is unknown.
 fn utilization(context: &Context, metric: &str) -> Result<f64, Hold> {
-    let is_missing = context.evaluation.alarm.measurement.missing;
+    let is_missing = context.evaluation.alarm.measurement.coverage == Coverage::Nothing;
     let value = context.value(metric).filter(|_| !is_missing).ok_or_else(|| no_value(metric))?;
     let rung = context.observed_rung();
     Ok(context.percent_of_capacity(&Reading { metric, value }, rung.as_deref()).unwrap_or(value))
@@ -199,7 +201,7 @@ impl Offer {
 /// resources, and one that requests less never to a higher cost.
 fn on_target(context: &mut Context, candidates: &Candidates, desired: Candidate) -> Result<(), Hold> {
     let [now, then] = [candidates.current, desired].map(|candidate| Offer::of(candidate, candidates.ladder));
-    let why = match context.evaluation.alarm_direction() {
+    let why = match context.alarm_direction() {
         _ if desired == candidates.current => Some("no other size carries as much of the load for less"),
         Some(Direction::Up) if is_against_alarm(context, candidates, desired) => {
             Some("the alarm asks for more, and what it measures is carried by less")
@@ -217,6 +219,14 @@ fn on_target(context: &mut Context, candidates: &Candidates, desired: Candidate)
         number(then.cost)
     );
     context.check("on_target", input, why.map(|why| Hold::OnTarget { why: why.to_owned() }))
+}
+
+/// An alarm that fires with less data than it needs never leads to less of either resource.
+fn whole_data(context: &mut Context, candidates: &Candidates, desired: Candidate) -> Result<(), Hold> {
+    let [now, then] = [candidates.current, desired].map(|candidate| Offer::of(candidate, candidates.ladder));
+    let is_less = then.vcpus < now.vcpus || then.memory_gib < now.memory_gib;
+    let direction = if is_less { Direction::Down } else { Direction::Up };
+    proposal::no_data(context, direction)
 }
 
 /// Whether a change on an axis leads to a higher price per instance, or to more instances.

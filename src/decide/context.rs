@@ -87,7 +87,7 @@ impl<'a> Context<'a> {
     /// The floor of the count, where fewer instances run and the alarm requests more.
     pub(super) fn missing_to_floor(&self) -> Option<u32> {
         let Bounds { min, max } = self.instance_bounds();
-        let directions = [self.evaluation.matched.direction(), self.evaluation.alarm_direction()];
+        let directions = [self.evaluation.matched.direction(), self.alarm_direction()];
         let requests_more = directions.contains(&Some(Direction::Up));
         let requests_less = directions.contains(&Some(Direction::Down));
         let is_missing = self.observed.size.instances < min && min <= max;

@@ -126,10 +126,7 @@ impl<'a> Evaluation<'a> {
 
     /// The direction that the alarm's own comparison requests, whatever rule matches its name.
     pub(super) fn compared_direction(&self) -> Option<Direction> {
-        self.alarm.measurement.side.map(|side| match side {
-            Side::Above => Direction::Up,
-            Side::Below => Direction::Down,
-        })
+        self.alarm.measurement.side().map(direction_of)
     }
 
     /// Whether the alarm can lead to more capacity, which then needs the paired alarm.
@@ -142,5 +139,13 @@ impl<'a> Evaluation<'a> {
                 None => self.alarm_direction() != Some(Direction::Down),
             },
         }
+    }
+}
+
+/// The direction that an alarm requests which fires on this side of its threshold.
+pub(super) fn direction_of(side: Side) -> Direction {
+    match side {
+        Side::Above => Direction::Up,
+        Side::Below => Direction::Down,
     }
 }

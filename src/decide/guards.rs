@@ -60,9 +60,11 @@ pub(super) fn evidence_start(context: &Context) -> Option<Timestamp> {
     match context.settings().evidence {
         Evidence::Fired => Some(fired),
         Evidence::Window => {
-            let observed = context.observed.alarm.as_ref().and_then(|alarm| alarm.window);
+            let observed = context.observed.alarm.as_ref().and_then(|alarm| alarm.measurement.window);
             let window = alarm.measurement.window.or(observed).unwrap_or(ASSUMED_WINDOW);
-            fired.checked_sub(window).ok()
+            let begin = fired.checked_sub(window).ok()?;
+            // The moments of the datapoints themselves are known better than those that follow from the window.
+            Some(alarm.measurement.since.map_or(begin, |since| since.min(begin)))
         }
     }
 }

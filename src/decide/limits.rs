@@ -163,7 +163,7 @@ fn load<'a>(context: &Context<'a>) -> Option<Load<'a>> {
     let scale_up_threshold = assumed.into_iter().chain(recorded).reduce(f64::min)?;
     let name = metric.unwrap_or_default();
     // A scale-down alarm that reports no value has at least found it below its own threshold.
-    let value = context.value(name).or(evaluation.alarm.measurement.threshold)?;
+    let value = context.value(name).or(context.comparison().map(|comparison| comparison.threshold))?;
     let value = context.percent_of_capacity(&Reading { metric: name, value }, rung.as_deref())?;
     Some(Load { metric, value, scale_up_threshold })
 }

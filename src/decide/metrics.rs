@@ -1,10 +1,13 @@
-//! What the metrics of a deployment read: the alarm's own report, or else the observation.
+//! What the metrics of a deployment read: the alarm's own report where it is the metric's own, or else the observation.
 
+use crate::alarm::{Comparison, Coverage, Measurement};
 use crate::ladder::{Resource, Rung};
 use crate::platform::target;
 use crate::policy::Role;
 use crate::scaling::ScalingPolicy;
+use crate::size::Direction;
 
+use super::evaluation::direction_of;
 use super::{Context, Evaluation, Hold};
 
 /// One metric and its latest value.
@@ -23,8 +26,9 @@ impl Evaluation<'_> {
             return Vec::new();
         }
         match self.matched.scaling_policy() {
-            ScalingPolicy::Step(_) => Vec::new(),
-            ScalingPolicy::Steps(_) | ScalingPolicy::Track(_) => {
+            ScalingPolicy::Step(step) if *step > 0 => Vec::new(),
+            // Whether a step down would flap depends on the value, too.
+            ScalingPolicy::Step(_) | ScalingPolicy::Steps(_) | ScalingPolicy::Track(_) => {
                 self.metric().filter(|_| self.reported_value().is_none()).into_iter().collect()
             }
             ScalingPolicy::Cheapest => {
@@ -48,22 +52,50 @@ impl Evaluation<'_> {
         self.metric().is_some_and(|own| own.eq_ignore_ascii_case(metric))
     }
 
-    /// The value that the alarm reports for this deployment. An alarm with several targets reports the worst of them
-    /// without its name, which is no value of this one.
+    /// The value of the metric that the alarm reports for this deployment; `None` where it compares anything but the
+    /// plain metric. An alarm with several targets reports the worst of them without its name, which is no value of
+    /// this one.
     fn reported_value(&self) -> Option<f64> {
-        let measurement = &self.alarm.measurement;
-        let is_this_deployments = !measurement.missing && self.alarm.names_one();
-        measurement.value.filter(|value| is_this_deployments && value.is_finite())
+        let Measurement { coverage, .. } = self.alarm.measurement;
+        let is_this_deployments = coverage != Coverage::Nothing && self.alarm.names_one();
+        let value = self.alarm.measurement.comparison()?.value;
+        value.filter(|value| is_this_deployments && value.is_finite())
     }
 }
 
 impl<'a> Context<'a> {
+    /// The plain comparison of the alarm's metric: as the alarm reports it, or else as its service defines it.
+    pub(super) fn comparison(&self) -> Option<&'a Comparison> {
+        let reported = self.evaluation.alarm.measurement.comparison();
+        reported.or_else(|| self.defined()?.comparison())
+    }
+
+    /// The direction that the alarm requests, by its report or else by its definition.
+    pub(super) fn alarm_direction(&self) -> Option<Direction> {
+        self.evaluation.alarm_direction().or_else(|| self.defined_direction())
+    }
+
+    /// The direction that the alarm's own comparison requests, by its report or else by its definition.
+    pub(super) fn compared_direction(&self) -> Option<Direction> {
+        self.evaluation.compared_direction().or_else(|| self.defined_direction())
+    }
+
+    fn defined_direction(&self) -> Option<Direction> {
+        self.defined()?.side().map(direction_of)
+    }
+
+    /// What the alarm measures by its definition, where that is the metric that it reports.
+    fn defined(&self) -> Option<&'a Measurement> {
+        let defined = &self.observed.alarm.as_ref()?.measurement;
+        defined.metric.as_deref().is_some_and(|metric| self.evaluation.is_about(metric)).then_some(defined)
+    }
+
     /// The value of a metric, in its own unit; `None` where neither the alarm nor the observation has one.
     pub(super) fn value(&self, metric: &str) -> Option<f64> {
         let reported = self.evaluation.reported_value().filter(|_| self.evaluation.is_about(metric));
         let mut readings = self.observed.readings.iter();
         let read = readings.find(|(name, _)| name.eq_ignore_ascii_case(metric)).map(|(_, value)| *value);
-        let is_silent = || self.evaluation.alarm.measurement.missing && self.silence_is_low();
+        let is_silent = || !self.evaluation.alarm.measurement.coverage.is_full() && self.silence_is_low();
         let silent = || self.evaluation.is_about(metric).then_some(0.0).filter(|_| is_silent());
         reported.or(read).or_else(silent).filter(|value| value.is_finite() && *value >= 0.0)
     }

@@ -50,8 +50,9 @@ impl<'a> Context<'a> {
         let measurement = &evaluation.alarm.measurement;
         let pair = self.rule().pair.as_ref()?;
         let measured = measurement.metric.as_deref().filter(|measured| pair.is_on(measured))?;
-        let asks_for_more = evaluation.matched.role == Role::Rule && measurement.side == Some(Side::Above);
-        ScaleUpThreshold::new(measured, measurement.threshold.filter(|_| asks_for_more)?)
+        let comparison = self.comparison()?;
+        let asks_for_more = evaluation.matched.role == Role::Rule && comparison.side == Side::Above;
+        ScaleUpThreshold::new(measured, Some(comparison.threshold).filter(|_| asks_for_more)?)
     }
 
     /// The threshold that the pair of ours records, if it is still on the metric of the policy's pair.

@@ -34,7 +34,7 @@ pub fn precheck<'a>(
 pub fn scales_up(alarm: &Alarm, policy: &Policy) -> bool {
     let scales_up = |matched: MatchedRule| match matched.direction() {
         Some(direction) => direction == Direction::Up,
-        None => alarm.measurement.side == Some(Side::Above),
+        None => alarm.measurement.side() == Some(Side::Above),
     };
     alarm.targets.iter().filter_map(|target| policy.rule_for(&alarm.name, target)).any(scales_up)
 }

@@ -1,6 +1,6 @@
 //! What a rule proposes, before any limit: a direction and a magnitude.
 
-use crate::alarm::Side;
+use crate::alarm::{Comparison, Coverage, Side};
 use crate::ladder::Resource;
 use crate::policy::Role;
 use crate::scaling::{Adjustment, ScalingPolicy, StepAdjustments};
@@ -53,7 +53,7 @@ pub(super) fn propose(context: &mut Context) -> Result<Proposal, Hold> {
 /// A proposal that says itself nothing of the threshold never goes against the alarm's own comparison (`on_target`): a
 /// rule knows an alarm by its name alone, and the name may be wrong.
 fn with_the_comparison(context: &mut Context, proposal: Proposal) -> Result<Proposal, Hold> {
-    let (side, wants) = match context.evaluation.compared_direction() {
+    let (side, wants) = match context.compared_direction() {
         Some(Direction::Up) if proposal.direction == Direction::Down => ("above", "take away"),
         Some(Direction::Down) if proposal.direction == Direction::Up => ("below", "add"),
         Some(Direction::Up | Direction::Down) | None => return Ok(proposal),
@@ -104,16 +104,18 @@ fn at_scheduled_floor(context: &mut Context) -> Result<(), Hold> {
     context.check("on_target", format!("{current} of at least {floor}"), Some(hold))
 }
 
-/// An alarm that fires for want of data never removes capacity.
-fn no_data(context: &mut Context, direction: Direction) -> Result<(), Hold> {
-    let is_missing = context.evaluation.alarm.measurement.missing && !context.silence_is_low();
-    if !is_missing || direction == Direction::Up {
-        return Ok(());
-    }
-    let hold = Hold::NoData {
-        missing: "the alarm fires because no data came, and it treats missing data as a breach".to_owned(),
+/// An alarm that fires for want of data, or with less of it than it needs, never removes capacity.
+pub(super) fn no_data(context: &mut Context, direction: Direction) -> Result<(), Hold> {
+    let (input, missing) = match context.evaluation.alarm.measurement.coverage {
+        _ if direction == Direction::Up => return Ok(()),
+        Coverage::Full => return Ok(()),
+        // Without traffic there is nothing to measure.
+        _ if context.silence_is_low() => return Ok(()),
+        Coverage::Partial => ("a part of the data", "the alarm fires with less data than it needs"),
+        Coverage::Nothing => ("no data", "the alarm fires because no data came"),
     };
-    context.check("no_data", "no data", Some(hold))
+    let hold = Hold::NoData { missing: format!("{missing}, and missing data takes nothing away") };
+    context.check("no_data", input, Some(hold))
 }
 
 /// A fixed step: so many instances, rungs or doublings.
@@ -158,11 +160,13 @@ fn breach(context: &mut Context) -> Result<Breach, Hold> {
 
 fn read_breach(context: &Context) -> Result<Breach, Hold> {
     let Reading { metric, value } = context.own_reading()?;
-    let measurement = &context.evaluation.alarm.measurement;
-    let no_threshold = || Hold::NoData { missing: format!("the alarm on `{metric}` has no threshold") };
-    let threshold = measurement.threshold.ok_or_else(no_threshold)?;
-    let side_of_value = if value < threshold { Side::Below } else { Side::Above };
-    Ok(Breach { value, threshold, side: measurement.side.unwrap_or(side_of_value) })
+    let no_threshold = || Hold::NoData {
+        missing: format!(
+            "neither the alarm nor its service reports a threshold that is one of `{metric}` itself"
+        ),
+    };
+    let Comparison { threshold, side, .. } = *context.comparison().ok_or_else(no_threshold)?;
+    Ok(Breach { value, threshold, side })
 }
 
 /// What one adjustment proposes on the rule's axis.
@@ -206,7 +210,7 @@ fn by_target_tracking(context: &mut Context, target: f64) -> Result<Proposal, Ho
         Ok(proposal) => proposal,
         Err(hold) => return context.check_result("not_resizable", metric, Err(hold)),
     };
-    let direction = context.evaluation.alarm_direction();
+    let direction = context.alarm_direction();
     let allowed = |proposal: &Proposal| direction.is_none_or(|direction| direction == proposal.direction);
     let proposal = proposal.filter(allowed).ok_or_else(|| {
         let wanted = match direction {

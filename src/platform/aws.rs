@@ -5,10 +5,12 @@ use super::{AccountFormat, Platform, PolicyStore};
 pub mod alarm;
 pub mod call;
 pub mod client;
+pub(crate) mod compared;
 pub mod id;
 pub mod metrics;
 pub mod named;
 pub(super) mod simulated;
+pub mod state_reason;
 pub mod variant;
 
 pub use variant::Facts;

@@ -15,7 +15,7 @@ use super::{
     ActiveAlarm, AlarmDefinition, Call, Client, Desired, Error, Existing, Observation, ObserveRequest,
     ScaleUpAlarm, aws, oci, of, target, web,
 };
-use crate::alarm::{Alarm, AlarmName, Side};
+use crate::alarm::{Alarm, AlarmName, Condition, Measurement, Reported, Side};
 use crate::deployment::{Lifecycle, ObservedAlarm};
 use crate::size::Direction;
 
@@ -50,6 +50,8 @@ pub(super) struct FiringAlarm {
     pub(super) metric: String,
     pub(super) threshold: f64,
     pub(super) minutes: i64,
+    /// The length of a datapoint, in seconds.
+    pub(super) period: i32,
     pub(super) above: bool,
     /// Whether it has the paired alarm's name, and so is the paired alarm.
     pub(super) is_pair: bool,
@@ -63,9 +65,10 @@ impl FiringAlarm {
         let named = |name: &str| name == alarm.name.as_str();
         Self {
             metric: measurement.metric.clone().unwrap_or_default(),
-            threshold: measurement.threshold.unwrap_or(ScaleUpAlarm::DEFAULT_THRESHOLD),
+            threshold: measurement.reported.threshold.unwrap_or(ScaleUpAlarm::DEFAULT_THRESHOLD),
             minutes: measurement.window.map_or(5, |window| window.as_mins()),
-            above: measurement.side.map_or(rises, |side| side == Side::Above),
+            period: measurement.period.and_then(|period| i32::try_from(period.as_secs()).ok()).unwrap_or(60),
+            above: measurement.side().map_or(rises, |side| side == Side::Above),
             is_pair: pair.is_some_and(|pair| named(&pair.alarm) || named(&pair.name_for(target))),
         }
     }
@@ -258,7 +261,16 @@ impl WorldAlarm {
             AlarmDefinition::Aws(alarm) => aws::variant::observed(alarm, ours),
             AlarmDefinition::Oci(alarm) => oci::model_deployment::observed("", None, alarm, ours),
         };
-        ObservedAlarm { id: self.id.clone(), etag: Some(self.revision.to_string()), ..observed }
+        let measurement = self.known_measurement(observed.measurement);
+        ObservedAlarm { id: self.id.clone(), etag: Some(self.revision.to_string()), measurement, ..observed }
+    }
+
+    /// What it measures, without a comparison that was made up.
+    pub(super) fn known_measurement(&self, defined: Measurement) -> Measurement {
+        if !self.is_reconstructed {
+            return defined;
+        }
+        Measurement { condition: Condition::Unknown, reported: Reported::default(), ..defined }
     }
 }
 

@@ -1,13 +1,16 @@
 //! What all shapes of a CloudWatch alarm share: states, metrics, and the SageMaker variants that they name.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::field::{malformed, number, required, text};
+use super::field::{malformed, number, required, seconds, text};
 use super::limits::Targets;
 use super::{Error, dimensions};
-use crate::alarm::{AlarmName, Subject, Transition};
+use crate::alarm::{AlarmName, Coverage, Measurement, Reported, Side, Statistic, Subject, Transition};
+use crate::platform::aws::compared::{self, Compared, ComparedMetric, Operand};
 use crate::platform::aws::id;
 use crate::platform::aws::named::{Named, Names, Naming};
+use crate::platform::aws::state_reason::StateReason;
 use crate::target::TargetId;
 
 /// The alarm's name.
@@ -78,12 +81,23 @@ pub(super) fn names(dimensions: Option<&Value>) -> Names<'_> {
     Names { endpoint: named("EndpointName"), variant: named("VariantName"), account }
 }
 
+/// The names of dimensions, in any of their spellings.
+fn dimension_names(dimensions: Option<&Value>) -> Vec<&str> {
+    match dimensions {
+        Some(Value::Object(map)) => map.keys().map(String::as_str).collect(),
+        Some(Value::Array(list)) => list.iter().filter_map(|entry| text(entry, &["name", "Name"])).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// One entry of an alarm's metrics: a metric, or an expression over others.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AlarmMetric<'a> {
     name: Option<&'a str>,
     label: Option<&'a str>,
+    expression: Option<&'a str>,
     returned: bool,
+    statistic: Option<&'a str>,
     period: Option<f64>,
     dimensions: Option<&'a Value>,
     account: Option<&'a str>,
@@ -96,7 +110,9 @@ impl<'a> AlarmMetric<'a> {
         Some(Self {
             name: Some(name),
             label: None,
+            expression: None,
             returned: true,
+            statistic: trigger_statistic(trigger),
             period: trigger.get("Period").and_then(number),
             dimensions: trigger.get("Dimensions"),
             account: metric_account(trigger),
@@ -121,11 +137,111 @@ impl<'a> AlarmMetric<'a> {
         Self {
             name: metric.and_then(|metric| text(metric, &["name", "MetricName"])),
             label: text(entry, &["label", "Label", "id", "Id"]),
+            expression: text(entry, &["expression", "Expression"]),
             returned: field(entry, "returnData").and_then(Value::as_bool).unwrap_or(false),
+            statistic: stat.and_then(|stat| text(stat, &["stat", "Stat"])),
             period: period.and_then(number),
             dimensions: metric.and_then(|metric| field(metric, "dimensions")),
             account: metric_account(entry),
         }
+    }
+
+    fn statistic(&self) -> Option<Statistic> {
+        compared::statistic(self.statistic?)
+    }
+
+    fn period(&self) -> Option<SignedDuration> {
+        seconds(self.period?)
+    }
+
+    fn compared(&self, name: &'a str) -> ComparedMetric<'a> {
+        let dimensions = dimension_names(self.dimensions);
+        ComparedMetric { name, statistic: self.statistic(), period: self.period(), dimensions }
+    }
+}
+
+/// The statistic of an alarm on one metric: a percentile has a field of its own.
+fn trigger_statistic(trigger: &Value) -> Option<&str> {
+    let extended = text(trigger, &["StatisticType"]) == Some("ExtendedStatistic");
+    let names =
+        if extended { ["ExtendedStatistic", "Statistic"] } else { ["Statistic", "ExtendedStatistic"] };
+    text(trigger, &names)
+}
+
+/// All that a payload reports of an alarm's data, whatever its envelope.
+pub(super) struct Evaluated<'a> {
+    /// Its metrics.
+    pub(super) metrics: &'a [AlarmMetric<'a>],
+    /// Whether its threshold is a band, as far as the payload says so besides its metrics.
+    pub(super) has_band: bool,
+    /// On which side it fires.
+    pub(super) side: Option<Side>,
+    /// Its threshold.
+    pub(super) threshold: Option<f64>,
+    /// The latest and the mean value.
+    pub(super) latest: Option<f64>,
+    /// The mean of its datapoints.
+    pub(super) mean: Option<f64>,
+    /// How much of its data there was.
+    pub(super) coverage: Coverage,
+    /// How far back it reaches.
+    pub(super) window: Option<SignedDuration>,
+    /// When the first datapoint begins.
+    pub(super) since: Option<Timestamp>,
+}
+
+impl Evaluated<'_> {
+    /// The measurement. Its numbers are those of the metric only where the alarm compares just that.
+    pub(super) fn measurement(self) -> Measurement {
+        let (operand, one) = operand(self.metrics, self.has_band);
+        let is_band = matches!(operand, Operand::Band);
+        let is_expression = matches!(operand, Operand::Expression(_));
+        let condition = Compared { operand, side: self.side, threshold: self.threshold, value: self.mean };
+        Measurement {
+            metric: measured(self.metrics),
+            condition: condition.condition(),
+            coverage: self.coverage,
+            statistic: one.and_then(|one| one.statistic()),
+            period: one.and_then(|one| one.period()),
+            window: self.window,
+            since: self.since,
+            reported: Reported {
+                value: self.latest.filter(|_| !is_expression),
+                threshold: self.threshold.filter(|_| !is_expression && !is_band),
+            },
+        }
+    }
+}
+
+/// What an alarm on these metrics compares, and the metric where it is one alone.
+fn operand<'a, 'b>(
+    metrics: &'b [AlarmMetric<'a>],
+    has_band: bool,
+) -> (Operand<'a>, Option<&'b AlarmMetric<'a>>) {
+    let is_band = |metric: &AlarmMetric| metric.expression.is_some_and(compared::is_band);
+    if has_band || metrics.iter().any(is_band) {
+        return (Operand::Band, None);
+    }
+    let compared = match metrics {
+        [only] => Some(only),
+        several => several.iter().find(|metric| metric.returned),
+    };
+    match compared {
+        Some(AlarmMetric { expression: Some(expression), .. }) => (Operand::Expression(expression), None),
+        Some(one @ AlarmMetric { name: Some(name), .. }) => (Operand::Metric(one.compared(name)), Some(one)),
+        // Which of several is compared is not known.
+        _ if metrics.len() > 1 => (Operand::Expression(""), None),
+        _ => (Operand::Nothing, None),
+    }
+}
+
+/// How much of its data an alarm had, by what its state says.
+pub(super) fn coverage(state: Option<&str>, reason: &StateReason, needed: Option<u32>) -> Option<Coverage> {
+    let is_partial = state.is_some_and(|state| state.eq_ignore_ascii_case("PARTIAL_DATA"));
+    match reason.coverage(needed) {
+        Some(Coverage::Nothing) => Some(Coverage::Nothing),
+        _ if is_partial => Some(Coverage::Partial),
+        found => found,
     }
 }
 
@@ -133,7 +249,8 @@ impl<'a> AlarmMetric<'a> {
 pub(super) fn measured(metrics: &[AlarmMetric<'_>]) -> Option<String> {
     let mut names = metrics.iter().filter_map(|metric| metric.name);
     let single = names.next().filter(|first| names.all(|other| other == *first));
-    let returned = || metrics.iter().find(|metric| metric.returned)?.label;
+    // One of several that is compared alone is the one.
+    let returned = || metrics.iter().find(|metric| metric.returned).and_then(|it| it.name.or(it.label));
     single.or_else(returned).map(str::to_owned)
 }
 

@@ -1,14 +1,16 @@
 //! The message that a CloudWatch alarm publishes to SNS, in whatever envelope it arrives.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::cloudwatch::{
-    About, AlarmMetric, NamedTargets, account, longest_period, measured, name, transition,
+    About, AlarmMetric, Evaluated, NamedTargets, account, coverage, longest_period, name, transition,
 };
-use super::field::{moment, number, seconds, text};
-use super::{Error, Source, state_reason};
+use super::field::{moment, number, seconds, text, whole};
+use super::{Error, Source};
 use crate::alarm::{Alarm, Measurement};
 use crate::platform::aws::alarm::comparison_side;
+use crate::platform::aws::state_reason::StateReason;
 use crate::source::Event;
 
 /// This shape's row.
@@ -42,7 +44,7 @@ fn read(payload: &Value) -> Result<Event, Error> {
         targets,
         unknown_targets: Vec::new(),
         subject,
-        measurement: measurement(payload, &metrics),
+        measurement: measurement(payload, &metrics, at),
         at,
         evidence: at.into(),
         topic: None,
@@ -60,23 +62,47 @@ fn metrics(trigger: Option<&Value>) -> Vec<AlarmMetric<'_>> {
     }
 }
 
-fn measurement(payload: &Value, metrics: &[AlarmMetric<'_>]) -> Measurement {
+fn measurement(payload: &Value, metrics: &[AlarmMetric<'_>], at: Option<Timestamp>) -> Measurement {
     let of_trigger = |name: &str| payload.get("Trigger")?.get(name);
     // The band of anomaly detection moves, so its threshold is not a number, whatever the other fields say.
     let has_band = of_trigger("ThresholdMetricId").is_some_and(Value::is_string);
     let threshold = if has_band { None } else { of_trigger("Threshold").and_then(number) };
+    let reason = text(payload, &["NewStateReason"]).map(StateReason::read).unwrap_or_default();
+    let operator = payload.pointer("/Trigger/ComparisonOperator").and_then(Value::as_str);
     let period = [of_trigger("Period").and_then(number), longest_period(metrics)];
     let period = period.into_iter().flatten().max_by(f64::total_cmp);
     let periods = of_trigger("EvaluationPeriods").and_then(number);
-    Measurement {
-        metric: measured(metrics),
-        value: text(payload, &["NewStateReason"]).and_then(state_reason::latest_value),
+    let needed =
+        ["DatapointsToAlarm", "EvaluationPeriods"].into_iter().find_map(|name| whole(of_trigger(name)?));
+    let window = period.zip(periods).and_then(|(period, periods)| seconds(period * periods));
+    let evaluated = Evaluated {
+        metrics,
+        has_band,
+        side: operator.and_then(comparison_side).or(if operator.is_none() { reason.side() } else { None }),
         threshold,
-        side: payload
-            .pointer("/Trigger/ComparisonOperator")
-            .and_then(Value::as_str)
-            .and_then(comparison_side),
-        missing: text(payload, &["NewStateReason"]).is_some_and(state_reason::nothing_measured),
-        window: period.zip(periods).and_then(|(period, periods)| seconds(period * periods)),
-    }
+        latest: reason.latest(),
+        mean: reason.mean(threshold),
+        coverage: coverage(None, &reason, needed).unwrap_or_default(),
+        window,
+        since: begin(&reason, at.zip(window), period),
+    };
+    evaluated.measurement()
+}
+
+/// When the first evaluated datapoint begins: the first of those that are listed, or, of those that did not cross the
+/// threshold, as many periods before the change of state. `None` where none is listed.
+fn begin(
+    reason: &StateReason,
+    evaluated: Option<(Timestamp, SignedDuration)>,
+    period: Option<f64>,
+) -> Option<Timestamp> {
+    let listed = reason.since()?;
+    let first = || {
+        let (at, window) = evaluated?;
+        let period = seconds(period?)?.as_secs().max(1);
+        let begin = at.checked_sub(window).ok()?.as_second();
+        // Datapoints begin at whole periods.
+        Timestamp::from_second(begin.div_euclid(period) * period).ok()
+    };
+    Some(first().map_or(listed, |first| first.min(listed)))
 }

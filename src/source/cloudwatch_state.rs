@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Error;
-use super::cloudwatch::{About, AlarmMetric, NamedTargets, field, measured, name, transition};
+use super::cloudwatch::{About, AlarmMetric, Evaluated, NamedTargets, coverage, field, name, transition};
 use super::field::{malformed, moment, text};
-use super::state_reason::{ReasonData, latest_value, nothing_measured, side};
+use super::reason_data::ReasonData;
 use crate::alarm::{Alarm, Measurement};
+use crate::platform::aws::state_reason::StateReason;
 use crate::source::Event;
 
 /// Reads the block. `envelope_time` is used for a state without a time of its own.
@@ -58,13 +59,21 @@ pub(super) fn read(
 
 fn measurement(state: &Value, metrics: &[AlarmMetric<'_>], at: Option<Timestamp>) -> Measurement {
     let data = ReasonData::read(state);
-    let reason_value = || text(state, &["reason"]).and_then(latest_value);
-    Measurement {
-        metric: measured(metrics),
-        value: data.value.or_else(reason_value),
+    let reason = text(state, &["reason"]).map(StateReason::read).unwrap_or_default();
+    // The sentence is the same in every envelope, so its datapoints come first.
+    let mean = reason.mean(data.threshold).or_else(|| data.mean(reason.side()));
+    let since = [reason.since(), data.since].into_iter().flatten().min();
+    let evaluated = Evaluated {
+        metrics,
+        has_band: false,
+        side: reason.side(),
         threshold: data.threshold,
-        side: text(state, &["reason"]).and_then(side),
-        missing: text(state, &["reason"]).is_some_and(nothing_measured),
+        latest: data.latest.or_else(|| reason.latest()),
+        mean,
+        coverage: coverage(text(state, &["evaluationState"]), &reason, None)
+            .unwrap_or_else(|| data.coverage()),
         window: data.window(at),
-    }
+        since: since.filter(|since| at.is_none_or(|at| *since < at)),
+    };
+    evaluated.measurement()
 }

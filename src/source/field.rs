@@ -40,6 +40,14 @@ pub(super) fn number(value: &Value) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
+/// A whole number that is not negative, which may be written as a string.
+pub(super) fn whole(value: &Value) -> Option<u32> {
+    match value.as_str() {
+        Some(text) => text.trim().parse().ok(),
+        None => value.as_u64().and_then(|number| u32::try_from(number).ok()),
+    }
+}
+
 /// A duration of this many seconds; `None` unless it is positive.
 pub(super) fn seconds(seconds: f64) -> Option<SignedDuration> {
     SignedDuration::try_from_secs_f64(seconds).ok().filter(SignedDuration::is_positive)

@@ -10,9 +10,10 @@ use super::Event;
 use super::field::{malformed, moment, moment_in_millis, number, required, text};
 use super::limits::{Targets, gather};
 use super::{Error, MAX_TARGETS, Source, dimensions};
-use crate::alarm::{Alarm, AlarmName, Measurement, Subject, Transition};
+use crate::alarm::{Alarm, AlarmName, Measurement, Reported, Subject, Transition};
+use crate::platform::oci::id;
 use crate::platform::oci::model_deployment::NAMESPACE;
-use crate::platform::oci::{id, mql};
+use crate::platform::oci::mql::{self, Streams};
 use crate::target::{TargetId, described_ids};
 
 /// This shape's row.
@@ -185,21 +186,30 @@ fn deployment_of(id: &str, namespace: Option<&str>) -> Option<TargetId> {
 
 fn measurement(entry: &Value, shared_values: Option<&Value>) -> Measurement {
     let query = text(entry, &["query"]).unwrap_or_default();
-    let comparison = mql::comparison(query);
     let values = values(entry.get("metricValues").or(shared_values));
-    let value = match (comparison, values.as_slice()) {
-        (_, [only]) => Some(*only),
-        (Some(comparison), many) => comparison.worst(many.iter().copied()),
-        // Without a threshold, no stream is known to be the worst.
-        (None, _) => None,
+    let only = match values.as_slice() {
+        [only] => Some(*only),
+        _ => None,
     };
-    Measurement {
-        metric: mql::metric(query).map(str::to_owned),
-        value,
-        threshold: comparison.map(|found| found.threshold),
-        side: comparison.and_then(|found| found.side.one()),
-        missing: false,
-        window: mql::window(query),
+    let streams = if names_instances(entry) { Streams::OfInstances } else { Streams::OfDeployments };
+    let defined = mql::measurement(query, streams).with_value(only);
+    // Without a threshold, no stream is known to be the worst. Without a query, nobody knows what the value is not.
+    let worst = mql::comparison(query).and_then(|comparison| comparison.worst(values.iter().copied()));
+    let shown = worst.or(only.filter(|_| query.is_empty()));
+    Measurement { reported: Reported { value: shown, ..defined.reported }, ..defined }
+}
+
+/// Whether the streams of an entry are those of single instances.
+fn names_instances(entry: &Value) -> bool {
+    let is_instance = |stream: &Value| {
+        stream
+            .as_object()
+            .is_some_and(|stream| stream.keys().any(|key| key.eq_ignore_ascii_case("instanceId")))
+    };
+    match entry.get("dimensions") {
+        Some(Value::Array(streams)) => streams.iter().any(is_instance),
+        Some(single) => is_instance(single),
+        None => false,
     }
 }
 

@@ -124,7 +124,11 @@ fn read(alarm: &Alarm) -> String {
     line("metric", &shown(measurement.metric.as_ref()));
     line(
         "value",
-        &format!("{} of {}", shown(measurement.value.as_ref()), shown(measurement.threshold.as_ref())),
+        &format!(
+            "{} of {}",
+            shown(measurement.reported.value.as_ref()),
+            shown(measurement.reported.threshold.as_ref())
+        ),
     );
     line("window", &measurement.window.map_or_else(|| "-".to_owned(), |window| format!("{window:#}")));
     for target in targets {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed};
-use stepladder::alarm::Transition;
+use stepladder::alarm::{Coverage, Transition};
 use stepladder::decide::cheapest::{Candidate, Candidates, Demand, next_axis, next_candidate};
 use stepladder::decide::{Decision, DecisionTrace, Hold};
 use stepladder::ladder::{Ladder, Rung};
@@ -160,13 +160,13 @@ proptest! {
         let case = start.case(value);
         let case = match kind {
             // The alarm fires because data is missing.
-            0 => case.told(|alarm| alarm.measurement.missing = true),
+            0 => case.covered(Coverage::Nothing),
             // The data is older than the last change.
             1 => case.changed(60),
             // The metric has gone missing.
             2 => case.told(|alarm| alarm.transition = Transition::NoData),
             // The payload contains neither the value nor the threshold.
-            _ => case.told(|alarm| (alarm.measurement.value, alarm.measurement.threshold, alarm.measurement.missing) = (None, None, true)),
+            _ => case.untold().covered(Coverage::Nothing),
         };
         let decided = case.decided();
         prop_assert!(resize(&decided).is_none_or(|(_, from, to)| !shrinks(from, to)), "{:?}", decided.decision);
@@ -203,7 +203,7 @@ proptest! {
     fn what_is_tracked_is_on_target_afterwards(instances in 1..=12_u32, value in 1.0..400.0_f64) {
         let tracked = |instances, value| {
             let keys = "axis = \"instances\"\ntrack = 60\ninstances = { min = 1, max = 999 }\ncooldown = { down = \"0s\" }";
-            Case::new("", keys).count(instances).told(|alarm| alarm.measurement.side = None).high("CpuUtilization", value, 60.0).told(|alarm| alarm.measurement.side = None)
+            Case::new("", keys).count(instances).sideless().high("CpuUtilization", value, 60.0).sideless()
         };
         let decided = tracked(instances, value).decided();
         let Some((_, _, to)) = resize(&decided) else { return Ok(()) };

@@ -27,6 +27,7 @@ mod host;
 mod invariants;
 mod keys;
 mod limits;
+mod measured;
 mod named;
 #[cfg(any(feature = "aws", feature = "oci"))]
 mod narrator;

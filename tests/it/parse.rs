@@ -6,7 +6,7 @@ use stepladder::platform::oci;
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
-use stepladder::alarm::{Alarm, Transition};
+use stepladder::alarm::{Alarm, Reported, Transition};
 use stepladder::source::Event;
 use stepladder::source::{Error, MAX_BYTES, MAX_TARGETS, SOURCES, messages, parse};
 use stepladder::target::TargetId;
@@ -67,7 +67,7 @@ fn summary(alarm: &Alarm) -> String {
     let window = measurement.window.map_or("-".to_owned(), |window| window.as_secs().to_string());
     let at = at.map_or("-".to_owned(), |at| at.strftime("%H:%M:%S").to_string());
     let metric = measurement.metric.as_deref().unwrap_or("-");
-    let (value, threshold) = (number(measurement.value), number(measurement.threshold));
+    let (value, threshold) = (number(measurement.reported.value), number(measurement.reported.threshold));
     let targets = ids(alarm)
         .join(" ")
         .replace(CHURN, "churn")
@@ -82,8 +82,8 @@ fn pieces(alarm: &Alarm) -> Value {
     json!({
         "told": summary(alarm), "id": alarm.id, "name": alarm.name, "source": alarm.source,
         "transition": alarm.transition, "targets": ids(alarm), "kinds": kinds(alarm),
-        "at": alarm.at.map(|at| at.to_string()), "metric": measurement.metric, "value": measurement.value,
-        "threshold": measurement.threshold, "window": measurement.window.map(|window| window.as_secs()),
+        "at": alarm.at.map(|at| at.to_string()), "metric": measurement.metric, "value": measurement.reported.value,
+        "threshold": measurement.reported.threshold, "window": measurement.window.map(|window| window.as_secs()),
         "topic": alarm.topic, "account": alarm.account,
     })
 }
@@ -151,7 +151,7 @@ fn kinds(alarm: &Alarm) -> Vec<String> {
 #[case("cloudwatch/sns.two-records", &[HIGH, "cloudwatch-sns firing 09:18:43 churn-model_deployment_high_mem | MemoryUtilization 91.2 of 85 in 180s | AllTraffic"].join("\n"))]
 #[case(
     "cloudwatch/sns.metric-math",
-    "cloudwatch-sns firing 09:34:40 churn-cpu-per-core-model_deployment_high_cpu | CPUUtilization 93.67 of 80 in 120s | AllTraffic"
+    "cloudwatch-sns firing 09:34:40 churn-cpu-per-core-model_deployment_high_cpu | CPUUtilization - of - in 120s | AllTraffic"
 )]
 #[case(
     "cloudwatch/sns.composite",
@@ -194,7 +194,7 @@ fn kinds(alarm: &Alarm) -> Vec<String> {
 )]
 #[case(
     "cloudwatch/event.contributor",
-    "cloudwatch-event firing 09:18:44 endpoints-model_deployment_high_cpu | q1 187.34 of - in -s | AllTraffic"
+    "cloudwatch-event firing 09:18:44 endpoints-model_deployment_high_cpu | q1 - of - in -s | AllTraffic"
 )]
 #[case(
     "cloudwatch/event.insufficient-data",
@@ -379,7 +379,7 @@ fn an_oci_message_may_be_irregular(#[case] changes: Value, #[case] expected: Val
 fn the_lowest_stream_counts_below_a_threshold() {
     let mut low = sample("oci/low-cpu.repeat.json");
     low["alarmMetaData"][0]["metricValues"] = json!([{"a": "3.2"}, {"a": "0.5"}, {"a": "7"}]);
-    assert_eq!(one(&low).measurement.value, Some(0.5));
+    assert_eq!(one(&low).measurement.reported.value, Some(0.5));
 }
 
 #[test]
@@ -541,7 +541,7 @@ fn the_test_messages_of_the_oci_guide_are_read() {
         let alarm = parse(&body).unwrap().alarms.remove(0);
         assert_eq!((alarm.name.as_str(), alarm.transition), (name, Transition::Firing));
         assert_eq!(alarm.targets, [oci::id::model_deployment("<YOUR_MODEL_DEPLOYMENT_OCID>").unwrap()]);
-        assert_eq!(alarm.measurement.threshold, Some(80.0));
+        assert_eq!(alarm.measurement.reported.threshold, Some(80.0));
         assert_eq!(alarm.at.unwrap().to_string(), "2022-07-08T22:45:00Z");
     }
 }
@@ -561,8 +561,11 @@ fn holds(body: &[u8]) -> Result<(), TestCaseError> {
     prop_assert!(!event.alarms.is_empty() || event.settled.is_some() || event.tick);
     prop_assert!(event.alarms.iter().map(|alarm| alarm.targets.len()).sum::<usize>() <= MAX_TARGETS);
     for alarm in &event.alarms {
-        let numbers = [alarm.measurement.value, alarm.measurement.threshold];
-        prop_assert!(numbers.into_iter().flatten().all(f64::is_finite));
+        let Reported { value, threshold } = alarm.measurement.reported;
+        let compared = alarm.measurement.comparison();
+        let of_comparison = compared.map(|plain| [Some(plain.threshold), plain.value]).into_iter().flatten();
+        let numbers = [value, threshold].into_iter().chain(of_comparison);
+        prop_assert!(numbers.flatten().all(f64::is_finite));
         prop_assert!(alarm.measurement.window.is_none_or(|window| window.is_positive()));
         let harmless = |id: &str| {
             !id.is_empty()

@@ -151,8 +151,18 @@ impl Notice {
     /// In the metric's own unit: the variant of the small world has four vCPUs.
     fn reason(&self) -> String {
         let times = if self.name.contains("mem") { 1.0 } else { 4.0 };
-        let datapoint = self.value.map(|value| format!(" [{} (02/03/26 12:00:00)]", value * times));
-        format!("Threshold Crossed: 1 datapoint{}", datapoint.unwrap_or_default())
+        let Some(value) = self.value else { return "Threshold Crossed".to_owned() };
+        let periods = self.window.unwrap_or(1);
+        let begins = |back: i64| self.at.unwrap_or(at(0)) - SignedDuration::from_mins(back);
+        let datapoint =
+            |back: i64| format!("{} ({})", value * times, begins(back).strftime("%d/%m/%y %H:%M:%S"));
+        let listed: Vec<String> = (1..=periods.min(5)).map(datapoint).collect();
+        let side = if self.is_low() { "less" } else { "greater" };
+        format!(
+            "Threshold Crossed: {periods} out of the last {periods} datapoints [{}] were {side} than the threshold \
+             (minimum {periods} datapoints for OK -> ALARM transition).",
+            listed.join(", ")
+        )
     }
 
     fn is_low(&self) -> bool {
@@ -304,6 +314,7 @@ fn cloudwatch_alarm(name: &str, target: &str, window: Option<i64>) -> WorldAlarm
         enabled: true,
         datapoints: None,
         unit: None,
+        math: None,
     };
     WorldAlarm::new(name, AlarmDefinition::Aws(definition))
 }

@@ -6,10 +6,11 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::compared::{self, Compared, ComparedMetric, Operand};
 use super::id;
 use super::named::{Named, Names, Naming};
 use super::variant::{self, Marker};
-use crate::alarm::{ASKED_FOR, Alarm, Measurement, Side, Subject, Transition};
+use crate::alarm::{ASKED_FOR, Alarm, Coverage, Measurement, Reported, Side, Subject, Transition};
 use crate::pair::pair_name;
 use crate::platform::{ActiveAlarm, ApiWord};
 use crate::target::TargetId;
@@ -29,7 +30,7 @@ pub struct CloudwatchAlarm {
     pub namespace: ApiWord,
     /// The metric's name. Empty for alarms on metric math, which are never ours.
     pub metric: String,
-    /// `Average`, `Maximum`, …
+    /// `Average`, `Maximum`, `p90`, …
     pub statistic: ApiWord,
     /// Their values by their names.
     pub dimensions: BTreeMap<ApiWord, String>,
@@ -54,6 +55,19 @@ pub struct CloudwatchAlarm {
     /// The metric's unit; `None` for any.
     #[serde(default)]
     pub unit: Option<String>,
+    /// What an alarm on metric math compares; `None` for an alarm on one metric.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub math: Option<MetricMath>,
+}
+
+/// What an alarm on metric math compares.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MetricMath {
+    /// The expression, or that of the band.
+    pub expression: String,
+    /// The metric, where all that it is over are of one name.
+    #[serde(default)]
+    pub metric: Option<String>,
 }
 
 impl CloudwatchAlarm {
@@ -61,6 +75,40 @@ impl CloudwatchAlarm {
     pub fn window(&self) -> Option<SignedDuration> {
         let period = SignedDuration::from_secs(i64::from(self.period));
         period.checked_mul(self.evaluation_periods).filter(SignedDuration::is_positive)
+    }
+
+    /// What it measures, by its definition: without a value.
+    pub fn measurement(&self) -> Measurement {
+        let operand = self.operand();
+        let is_metric = matches!(operand, Operand::Metric(_));
+        let period = SignedDuration::from_secs(i64::from(self.period));
+        let threshold = is_metric.then_some(self.threshold);
+        let side = comparison_side(&self.comparison);
+        let of_math = self.math.as_ref().and_then(|math| math.metric.clone());
+        Measurement {
+            metric: if is_metric { Some(self.metric.clone()) } else { of_math },
+            condition: Compared { operand, side, threshold, value: None }.condition(),
+            coverage: Coverage::Full,
+            statistic: compared::statistic(&self.statistic).filter(|_| is_metric),
+            period: Some(period).filter(|period| is_metric && period.is_positive()),
+            window: self.window(),
+            since: None,
+            reported: Reported { value: None, threshold },
+        }
+    }
+
+    fn operand(&self) -> Operand<'_> {
+        match &self.math {
+            Some(math) if compared::is_band(&math.expression) => Operand::Band,
+            Some(math) => Operand::Expression(&math.expression),
+            None if self.metric.is_empty() => Operand::Nothing,
+            None => Operand::Metric(ComparedMetric {
+                name: &self.metric,
+                statistic: compared::statistic(&self.statistic),
+                period: Some(SignedDuration::from_secs(i64::from(self.period))),
+                dimensions: self.dimensions.keys().map(AsRef::as_ref).collect(),
+            }),
+        }
     }
 }
 
@@ -93,14 +141,16 @@ pub struct AlarmState {
     pub since: Option<Timestamp>,
     /// Whether its actions are suppressed.
     pub suppressed: bool,
+    /// How much of the data that it needs was there when it entered that state.
+    pub coverage: Coverage,
     /// What it names.
     pub named: Named,
 }
 
 /// A CloudWatch alarm, as if it had notified stepladder now; `None` where CloudWatch does not allow its name.
 pub fn active(definition: &CloudwatchAlarm, state: AlarmState, now: Timestamp) -> Option<ActiveAlarm> {
-    let AlarmState { id, transition, since, suppressed, named: Named { targets, foreign_account } } = state;
-    let is_measured = !definition.metric.is_empty();
+    let AlarmState { id, transition, since, suppressed, coverage, named: Named { targets, foreign_account } } =
+        state;
     let at = evaluated_at(definition, since, now);
     let dimensions: BTreeMap<String, String> =
         definition.dimensions.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
@@ -111,14 +161,7 @@ pub fn active(definition: &CloudwatchAlarm, state: AlarmState, now: Timestamp) -
         source: ASKED_FOR,
         transition,
         muted: suppressed || !definition.enabled,
-        measurement: Measurement {
-            metric: is_measured.then(|| definition.metric.clone()),
-            value: None,
-            threshold: is_measured.then_some(definition.threshold),
-            side: comparison_side(&definition.comparison),
-            missing: false,
-            window: definition.window(),
-        },
+        measurement: Measurement { coverage, ..definition.measurement() },
         at,
         evidence: at.into(),
         targets,
@@ -182,6 +225,7 @@ mod tests {
             transition: Transition::Repeat,
             since: Timestamp::from_second(1_000).ok(),
             suppressed: false,
+            coverage: Coverage::Full,
             named: names("v"),
         }
     }

@@ -10,8 +10,8 @@ use super::alarm::CloudwatchAlarm;
 use super::call::Call;
 use super::variant::configuration::{self, NO_SHAPE, TAG_ORIGINAL};
 use super::variant::{self, Endpoint, Marker, NativeScaling, TARGET, metric, native, notes};
-use super::{alarm, id};
-use crate::alarm::Transition;
+use super::{alarm, id, state_reason};
+use crate::alarm::{Coverage, Transition};
 use crate::deployment::{Deployment, Lifecycle, ObservedAlarm};
 use crate::platform::simulated::{
     AlarmEvent, FiringAlarm, Measured, PendingUpdate, SimulatedDeployment, Simulation, World, WorldAlarm,
@@ -181,8 +181,10 @@ fn firing_alarm(world: &World, request: &ObserveRequest, fired: &FiringAlarm) ->
         metric: fired.metric.clone(),
         statistic: measured.statistic.into(),
         dimensions: variant::dimensions(measured, request.target),
-        period: variant::PERIOD,
-        evaluation_periods: i32::try_from(fired.minutes).unwrap_or(5),
+        period: fired.period,
+        evaluation_periods: i32::try_from(fired.minutes * 60 / i64::from(fired.period.max(1)))
+            .unwrap_or(5)
+            .max(1),
         threshold: fired.threshold,
         comparison: if fired.above { "GreaterThanThreshold" } else { "LessThanThreshold" }.into(),
         missing_data: if pair.is_some() { variant::missing_data(measured) } else { "missing" }.into(),
@@ -190,6 +192,7 @@ fn firing_alarm(world: &World, request: &ObserveRequest, fired: &FiringAlarm) ->
         enabled: true,
         datapoints: None,
         unit: None,
+        math: None,
     })
 }
 
@@ -238,7 +241,7 @@ pub(in crate::platform) fn message(
         "AWSAccountId": "111122223333",
         "NewStateValue": to,
         "OldStateValue": from,
-        "NewStateReason": reason(alarm, value),
+        "NewStateReason": state_reason::sentence(alarm, event == AlarmEvent::Cleared, now, value),
         "StateChangeTime": now.strftime("%Y-%m-%dT%H:%M:%S.000+0000").to_string(),
         "Region": "US East (N. Virginia)",
         "AlarmArn": format!("arn:aws:cloudwatch:us-east-1:111122223333:alarm:{}", alarm.name),
@@ -256,20 +259,6 @@ pub(in crate::platform) fn message(
             "TreatMissingData": alarm.missing_data,
         },
     })
-}
-
-/// The reason for a state, as CloudWatch writes it.
-fn reason(alarm: &CloudwatchAlarm, value: Option<f64>) -> String {
-    let periods = alarm.evaluation_periods;
-    match value {
-        Some(value) => {
-            format!("Threshold Crossed: 1 datapoint [{value}] against the threshold ({})", alarm.threshold)
-        }
-        None => format!(
-            "Threshold Crossed: no datapoints were received for {periods} periods and {periods} missing datapoints were \
-             treated as [Breaching]."
-        ),
-    }
 }
 
 /// Whether an alarm carries the marker of any pair.
@@ -290,9 +279,12 @@ pub(in crate::platform) fn active(
         transition: if alarm.notified.is_some() { Transition::Repeat } else { Transition::Cleared },
         since: alarm.breaching_since,
         suppressed: false,
+        coverage: Coverage::Full,
         named: definition.named(),
     };
-    notifies_action.then(|| alarm::active(definition, state, now))?
+    let mut active = notifies_action.then(|| alarm::active(definition, state, now))??;
+    active.alarm.measurement = alarm.known_measurement(active.alarm.measurement);
+    Some(active)
 }
 
 /// The start of an endpoint's ARN, with the account and region of all simulated resources.
@@ -542,6 +534,7 @@ impl World {
             Some(existing) => {
                 existing.definition = definition;
                 existing.revision = existing.revision.saturating_add(1);
+                existing.is_reconstructed = false;
             }
             None => self.alarms.push(WorldAlarm::new(&alarm.name, definition)),
         }

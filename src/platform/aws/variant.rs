@@ -98,12 +98,12 @@ pub fn observed(alarm: &CloudwatchAlarm, ours: bool) -> ObservedAlarm {
         ours,
         name: alarm.name.clone(),
         notifies: alarm.actions.iter().filter(takes_events).cloned().collect(),
-        window: alarm.window(),
         // The scheduled reconcile reads the alarms that fire.
         fires_once: false,
         scale_up: Marker::read(&alarm.description).filter(|_| ours).and_then(|marker| marker.scale_up),
         // The tick repeats it.
         repeat: None,
+        measurement: alarm.measurement(),
     }
 }
 
@@ -311,14 +311,16 @@ fn pair(request: PairRequest) -> Option<CloudwatchAlarm> {
         enabled: true,
         datapoints: None,
         unit: None,
+        math: None,
     })
 }
 
-/// What the pair makes of periods without data. A utilization that is missing never scales down. Requests that are missing
+/// What the pair makes of periods without data. A utilization that is missing never scales down, and counts as one that
+/// is not low: left `missing`, CloudWatch fires on one datapoint that is low and missing ones behind it. Requests that are missing
 /// were not made. Not by `FILL(metric, 0)`, which takes data that is a minute late for zero: CloudWatch treats data as
 /// missing only where a longer time than the window has too little of it.
 pub(super) fn missing_data(metric: &Metric) -> &'static str {
-    if metric.stops_with_traffic() { BREACHING } else { "missing" }
+    if metric.stops_with_traffic() { BREACHING } else { "notBreaching" }
 }
 
 fn delete_pair(alarm: &ObservedAlarm, _of: Option<&Observation>) -> platform::Call {

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::alarm::OciAlarm;
 use super::call::{Call, RetryToken, Unchanged};
-use super::{id, mql};
+use super::id;
+use super::mql::{self, Streams};
 use crate::deployment::{Lifecycle, ObservedAlarm};
 use crate::pair::{Pair, ScaleUpThreshold};
 use crate::platform::target::{PairRequest, PairSupport, RejectedUpdate, Resize, Target, no_follow_up};
@@ -86,10 +87,10 @@ pub fn observed(id: &str, etag: Option<String>, alarm: &OciAlarm, ours: bool) ->
         ours,
         name: alarm.name.clone(),
         notifies: alarm.destinations.clone(),
-        window: mql::window(&alarm.query),
         fires_once: alarm.repeat.is_none(),
         scale_up: alarm.tags.get(TAG_SCALE_UP).filter(|_| ours).and_then(|text| ScaleUpThreshold::read(text)),
         repeat: alarm.repeat.as_deref().and_then(|repeat| repeat.parse().ok()),
+        measurement: mql::measurement(&alarm.query, Streams::OfInstances),
     }
 }
 

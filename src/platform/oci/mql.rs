@@ -4,54 +4,10 @@
 
 use jiff::SignedDuration;
 
-use crate::alarm;
+mod condition;
+mod text;
 
-/// The side of the threshold on which an alarm fires.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FiringSide {
-    /// `>` and `>=`.
-    Above,
-    /// `<` and `<=`.
-    Below,
-    /// `==` and `!=`.
-    Either,
-}
-
-impl FiringSide {
-    /// The side, if it is exactly one.
-    pub(crate) fn one(self) -> Option<alarm::Side> {
-        match self {
-            Self::Above => Some(alarm::Side::Above),
-            Self::Below => Some(alarm::Side::Below),
-            Self::Either => None,
-        }
-    }
-}
-
-/// The comparison at the end of a query: `> 80`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Comparison {
-    /// The side on which the alarm fires.
-    pub(crate) side: FiringSide,
-    /// The number compared with.
-    pub(crate) threshold: f64,
-}
-
-impl Comparison {
-    /// How far a value is beyond the threshold; a greater excess is worse.
-    fn excess(self, value: f64) -> f64 {
-        match self.side {
-            FiringSide::Above => value - self.threshold,
-            FiringSide::Below => self.threshold - value,
-            FiringSide::Either => (value - self.threshold).abs(),
-        }
-    }
-
-    /// The value that is furthest beyond the threshold.
-    pub(crate) fn worst(self, values: impl Iterator<Item = f64>) -> Option<f64> {
-        values.max_by(|a, b| self.excess(*a).total_cmp(&self.excess(*b)))
-    }
-}
+pub(crate) use condition::{FiringSide, Streams, comparison, measurement, statistic_to_read};
 
 /// The metric's name: the text before the first `[`.
 pub(crate) fn metric(query: &str) -> Option<&str> {
@@ -61,6 +17,8 @@ pub(crate) fn metric(query: &str) -> Option<&str> {
         // A joined query may open with a parenthesis.
         None => before.rsplit(|c: char| !(c.is_alphanumeric() || "_.-$".contains(c))).next()?,
     };
+    // A name begins with a letter, so the `100-` of `100-CpuUtilization[5m]` is arithmetic.
+    let name = if name.starts_with(|c: char| c.is_ascii_digit()) { name.rsplit('-').next()? } else { name };
     (!name.is_empty()).then_some(name)
 }
 
@@ -69,7 +27,8 @@ pub(crate) fn window(query: &str) -> Option<SignedDuration> {
     outline(query).split('[').skip(1).filter_map(|rest| interval(rest.split_once(']')?.0.trim())).max()
 }
 
-fn interval(text: &str) -> Option<SignedDuration> {
+/// The length of an interval such as `5m`.
+pub(crate) fn interval(text: &str) -> Option<SignedDuration> {
     let unit = match text.chars().last()? {
         'm' => 60,
         'h' => 3600,
@@ -89,34 +48,6 @@ pub(crate) fn low_or_absent(query: &str) -> Option<&str> {
     let of_streams = low.strip_prefix(streams)?.starts_with('.');
     let is_low = comparison(low)?.side == FiringSide::Below;
     (is_whole && of_streams && is_low).then_some(low)
-}
-
-/// The last comparison of the query with a plain number. A range (`in (20, 80)`) and `absent()` have none.
-pub(crate) fn comparison(query: &str) -> Option<Comparison> {
-    let outline = outline(query);
-    let spaced = outline.replace('(', " ( ").to_ascii_lowercase();
-    let words: Vec<&str> = spaced.split_whitespace().collect();
-    if words.windows(2).any(|pair| pair == ["in", "("]) {
-        return None;
-    }
-    let at = outline.rfind(['<', '>', '='])?;
-    let (before, rest) = (outline.get(..at)?, outline.get(at..)?);
-    let side = match (rest.chars().next()?, before.chars().last()) {
-        ('>', _) | ('=', Some('>')) => FiringSide::Above,
-        ('<', _) | ('=', Some('<')) => FiringSide::Below,
-        ('=', Some('=' | '!')) => FiringSide::Either,
-        _ => return None,
-    };
-    Some(Comparison { side, threshold: plain_number(rest.get(1..)?)? })
-}
-
-/// A number, unless an operator follows that changes its value.
-fn plain_number(text: &str) -> Option<f64> {
-    let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
-    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c))).unwrap_or(text.len());
-    let (number, rest) = text.split_at(end);
-    let ends = rest.trim_start().chars().next().is_none_or(|c| ")&|%".contains(c));
-    number.parse().ok().filter(|number: &f64| ends && number.is_finite())
 }
 
 /// The deployments that the query's predicates name exactly: `resourceId = "x"`. Stops after `most` + 1 of them.
@@ -167,6 +98,7 @@ fn outline(query: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::condition::QueryComparison;
     use super::*;
 
     const PLAIN: &str = "CpuUtilization[5m]{resourceId = \"ocid1.x\"}.grouping().mean() > 80";
@@ -175,7 +107,7 @@ mod tests {
     fn a_plain_query_is_read_completely() {
         assert_eq!(metric(PLAIN), Some("CpuUtilization"));
         assert_eq!(window(PLAIN), Some(SignedDuration::from_mins(5)));
-        assert_eq!(comparison(PLAIN), Some(Comparison { side: FiringSide::Above, threshold: 80.0 }));
+        assert_eq!(comparison(PLAIN), Some(QueryComparison { side: FiringSide::Above, threshold: 80.0 }));
         assert_eq!(resource_ids(PLAIN, 100), ["ocid1.x"]);
     }
 
@@ -183,6 +115,8 @@ mod tests {
     fn metrics_and_windows() {
         assert_eq!(metric("(A.b-c_d [1m].sum() / B[1h].sum()) * 100 > 1"), Some("A.b-c_d"));
         assert_eq!(metric("\"my metric\"[1m].mean() > 1"), Some("my metric"));
+        assert_eq!(metric("100-CpuUtilization[5m].mean() > 1"), Some("CpuUtilization"));
+        assert_eq!(metric("bytes-in[5m].mean() > 1"), Some("bytes-in"));
         assert_eq!(metric("no interval"), None);
         assert_eq!(metric("[5m]"), None);
         assert_eq!(window("A[1m].sum() > 1 && B[1h].sum() > 1"), Some(SignedDuration::from_hours(1)));
@@ -190,39 +124,6 @@ mod tests {
         assert_eq!(window("A[99999999999d].sum()"), None);
         assert_eq!(window("A[0m].sum()"), None);
         assert_eq!(window("A[é].sum()"), None);
-    }
-
-    #[test]
-    fn comparisons() {
-        let read = |query: &str| comparison(query).map(|found| (found.side, found.threshold));
-        assert_eq!(read("A[1m].mean() >= 80.5"), Some((FiringSide::Above, 80.5)));
-        assert_eq!(read("A[1m].mean()<-10"), Some((FiringSide::Below, -10.0)));
-        assert_eq!(read("A[1m].mean() <= 1e3"), Some((FiringSide::Below, 1000.0)));
-        assert_eq!(read("(A[1m].mean() > (80))"), Some((FiringSide::Above, 80.0)));
-        assert_eq!(read("bytes-in[1m].mean() > 80"), Some((FiringSide::Above, 80.0)));
-        assert_eq!(read("A[1m].mean() != 0"), Some((FiringSide::Either, 0.0)));
-        assert_eq!(read("A[1m].mean() > 80 && B[1m].mean() < 10"), Some((FiringSide::Below, 10.0)));
-        for none in [
-            "A[1m].mean() in (20, 80)",
-            "A[1m].mean() not in(20,80)",
-            "A[1m]{x = \"> 5\"}.absent()",
-            "A[1m].mean() > B[1m].mean()",
-            "A[1m].mean() > 5 * 3",
-            "A[1m].mean() = 3",
-            "A[1m].mean() > NaN",
-            "A[1m].mean() >",
-            "",
-        ] {
-            assert_eq!(read(none), None, "{none}");
-        }
-    }
-
-    #[test]
-    fn the_furthest_beyond_the_threshold() {
-        let worst = |side, threshold| Comparison { side, threshold }.worst([85.0, 92.0, 5.0].into_iter());
-        assert_eq!(worst(FiringSide::Above, 80.0), Some(92.0));
-        assert_eq!(worst(FiringSide::Below, 90.0), Some(5.0));
-        assert_eq!(worst(FiringSide::Either, 80.0), Some(5.0));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub use plan::{
     ProvisionPlan, TAG_ALARM, TAG_PROVISIONED, is_ours, plan,
 };
 pub use removal::removal;
-pub use statistic::Statistic;
+pub use statistic::AlarmStatistic;
 pub(super) use table::read_table;
 #[cfg(test)]
 pub(super) use table::schema;

@@ -115,7 +115,7 @@ fn observe(world: &World, found: &SimulatedDeployment, request: &ObserveRequest)
 
 /// The definition of the alarm that fired; for a pair, with the marker.
 fn firing_alarm(_world: &World, request: &ObserveRequest, fired: &FiringAlarm) -> AlarmDefinition {
-    let FiringAlarm { metric, threshold, minutes, above, is_pair } = fired;
+    let FiringAlarm { metric, threshold, minutes, above, is_pair, .. } = fired;
     let target = request.target;
     let pair = request.pair.filter(|_| *is_pair);
     AlarmDefinition::Oci(OciAlarm {
@@ -124,7 +124,8 @@ fn firing_alarm(_world: &World, request: &ObserveRequest, fired: &FiringAlarm) -
         metric_compartment: COMPARTMENT.to_owned(),
         namespace: NAMESPACE.into(),
         query: format!(
-            "{metric}[{minutes}m]{{resourceId = \"{target}\"}}.max() {} {threshold}",
+            "{metric}[{minutes}m]{{resourceId = \"{target}\"}}.groupBy(resourceId).{} {} {threshold}",
+            mql::statistic_to_read(metric, &request.alarm.measurement),
             if *above { ">" } else { "<" }
         ),
         severity: "INFO".into(),

@@ -168,6 +168,9 @@ pub struct WorldAlarm {
     /// When it last notified that it fires; `None` while it does not fire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notified: Option<Timestamp>,
+    /// Whether its comparison was made up, because the event that names it reports none. Nobody reads such numbers.
+    #[serde(default, rename = "reconstructed", skip_serializing_if = "std::ops::Not::not")]
+    pub is_reconstructed: bool,
 }
 
 /// A message that a topic or a webhook received.
@@ -255,7 +258,8 @@ impl World {
         if self.fired(request.alarm).is_none() {
             let definition = (simulation.firing_alarm)(self, request, &FiringAlarm::of(request));
             let id = (simulation.alarm_id)(self, request);
-            self.alarms.push(WorldAlarm::new(&id, definition));
+            let is_reconstructed = request.alarm.measurement.comparison().is_none();
+            self.alarms.push(WorldAlarm { is_reconstructed, ..WorldAlarm::new(&id, definition) });
         }
     }
 }
@@ -329,6 +333,13 @@ impl WorldAlarm {
 
     /// An alarm that is not firing.
     pub fn new(id: &str, definition: AlarmDefinition) -> Self {
-        Self { id: id.to_owned(), definition, revision: 0, breaching_since: None, notified: None }
+        Self {
+            id: id.to_owned(),
+            definition,
+            revision: 0,
+            breaching_since: None,
+            notified: None,
+            is_reconstructed: false,
+        }
     }
 }

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use stepladder::alarm::{Alarm, AlarmName, EvidenceTime, Measurement, Side, Subject, Transition};
+use stepladder::alarm::{
+    Alarm, AlarmName, Comparison, Condition, Coverage, EvidenceTime, Measurement, Side, Subject, Transition,
+};
 use stepladder::decide::{Decision, DecisionTrace, Evaluation, decide, precheck};
-use stepladder::deployment::{Deployment, Infeasible, Lifecycle, Owner};
+use stepladder::deployment::{Deployment, Infeasible, Lifecycle, ObservedAlarm, Owner};
 use stepladder::pair::pair_name;
 use stepladder::plan::{Plan, plan};
 use stepladder::platform::{Facts, Observation, aws, oci};
@@ -47,6 +49,11 @@ pub(crate) struct Case {
     alarm: Alarm,
     now: Timestamp,
     expected: String,
+}
+
+/// A plain comparison.
+pub(crate) fn compares(value: f64, threshold: f64, side: Side) -> Condition {
+    Condition::Plain(Comparison { threshold, side, value: Some(value) })
 }
 
 /// A rule for the alarm that calls.
@@ -116,11 +123,9 @@ impl Case {
                 subject: Subject::default(),
                 measurement: Measurement {
                     metric: Some("CpuUtilization".to_owned()),
-                    value: Some(91.4),
-                    threshold: Some(80.0),
-                    side: Some(Side::Above),
-                    missing: false,
+                    condition: compares(91.4, 80.0, Side::Above),
                     window: Some(SignedDuration::from_mins(5)),
+                    ..Measurement::default()
                 },
                 at: Some(at(0)),
                 evidence: EvidenceTime::At(at(0)),
@@ -208,8 +213,7 @@ impl Case {
     fn measures(mut self, metric: &str, value: f64, threshold: f64, side: Side) -> Self {
         let measurement = &mut self.alarm.measurement;
         measurement.metric = Some(metric.to_owned());
-        (measurement.value, measurement.threshold, measurement.side) =
-            (Some(value), Some(threshold), Some(side));
+        measurement.condition = compares(value, threshold, side);
         self
     }
 
@@ -227,13 +231,59 @@ impl Case {
 
     /// The alarm does not tell its value.
     pub(crate) fn untold(self) -> Self {
-        self.told(|alarm| alarm.measurement.value = None)
+        self.told(|alarm| alarm.measurement = alarm.measurement.clone().with_value(None))
+    }
+
+    /// The alarm compares something else than the plain metric, so its value is read.
+    pub(crate) fn otherwise(mut self, condition: Condition) -> Self {
+        let measurement = &mut self.alarm.measurement;
+        let read = measurement.metric.clone().zip(measurement.comparison().and_then(|plain| plain.value));
+        measurement.condition = condition;
+        self.observed.deployment.readings.extend(read);
+        self
+    }
+
+    /// The alarm does not tell its side, and so nothing that it compares.
+    pub(crate) fn sideless(self) -> Self {
+        self.otherwise(Condition::Unknown)
+    }
+
+    /// The alarm is defined to compare this, whatever it tells.
+    pub(crate) fn defined(mut self, metric: &str, threshold: f64, side: Side) -> Self {
+        self.observed.deployment.alarm = Some(ObservedAlarm {
+            id: String::new(),
+            etag: None,
+            ours: false,
+            name: BUSY.to_owned(),
+            notifies: Vec::new(),
+            fires_once: false,
+            scale_up: None,
+            repeat: None,
+            measurement: Measurement {
+                metric: Some(metric.to_owned()),
+                condition: Condition::Plain(Comparison { threshold, side, value: None }),
+                ..Measurement::default()
+            },
+        });
+        self
+    }
+
+    /// So much of the data was there.
+    pub(crate) fn covered(self, coverage: Coverage) -> Self {
+        self.told(|alarm| alarm.measurement.coverage = coverage)
     }
 
     /// The rule's pair calls.
     pub(crate) fn pair_calls(mut self) -> Self {
         self.alarm.name = AlarmName::new(&pair_name(&self.observed.target, QUIET)).unwrap();
-        self.alarm.measurement.side = Some(Side::Below);
+        self.below()
+    }
+
+    /// The alarm fires below its threshold, whatever the numbers are.
+    pub(crate) fn below(mut self) -> Self {
+        if let Condition::Plain(comparison) = &mut self.alarm.measurement.condition {
+            comparison.side = Side::Below;
+        }
         self
     }
 

@@ -53,9 +53,7 @@ mod goals {
         five_a = high("10 vCPUs: 5 a for 0.50, 3 b for 0.54", (4, "a"), 90.0, 50.0, "").gives("5"),
         two_b_for_memory =
             high("5 vCPUs and 4.4 GiB each: no a, but 2 b", (2, "a"), 90.0, 80.0, "").gives("b"),
-        memory_alone = high("memory alone: 4.4 GiB each", (2, "a"), 20.0, 80.0, "")
-            .told(|alarm| alarm.measurement.side = None)
-            .gives("b"),
+        memory_alone = high("memory alone: 4.4 GiB each", (2, "a"), 20.0, 80.0, "").sideless().gives("b"),
         more_memory_than_any_has = high(
             "more memory than any has: the most there is, and as many as the cores need",
             (1, "c"),
@@ -63,11 +61,11 @@ mod goals {
             500.0,
             "",
         )
-        .told(|alarm| alarm.measurement.side = None)
+        .sideless()
         .gives("d"),
         another_has_no_more_memory =
             high("more memory than any has, of which another instance has no more", (1, "d"), 20.0, 95.0, "")
-                .told(|alarm| alarm.measurement.side = None)
+                .sideless()
                 .gives("on_target"),
         more_memory_than_any_has_and_60_vcpus =
             high("more memory than any has, and 60 vCPUs: 4 d", (3, "d"), 90.0, 95.0, "").gives("4"),
@@ -156,6 +154,7 @@ mod journeys {
 }
 
 mod holds {
+    use stepladder::alarm::Coverage;
     use stepladder::deployment::Lifecycle;
     use stepladder::size::Axis;
 
@@ -287,8 +286,20 @@ mod holds {
             .gives("over_budget"),
         busy = base("busy").observed(|observed| observed.lifecycle = Lifecycle::Busy).gives("busy"),
         missing_data = low("no data that counts as a breach", (4, "a"), 10.0, 20.0, "")
-            .told(|alarm| alarm.measurement.missing = true)
+            .covered(Coverage::Nothing)
             .gives("no_data"),
+        missing_data_asks_for_nothing =
+            high("nothing was measured: no size is known", (2, "a"), 90.0, 50.0, "")
+                .covered(Coverage::Nothing)
+                .gives("no_data"),
+        partial_data_takes_nothing =
+            low("one datapoint of three: nothing is taken from both", (4, "a"), 10.0, 20.0, "")
+                .covered(Coverage::Partial)
+                .gives("no_data"),
+        partial_data_may_add =
+            high("one datapoint of three: more by what was measured, of both", (2, "a"), 90.0, 50.0, "")
+                .covered(Coverage::Partial)
+                .gives("3"),
     ];
 }
 
@@ -467,7 +478,7 @@ mod ties {
             "neither has the memory, and both have 2.8 vCPUs: 2 q for 0.20 instead of one p for 0.30"
         )
         .high("CpuUtilization", 25.0, 20.0)
-        .told(|alarm| alarm.measurement.side = None)
+        .sideless()
         .gives("2"),
         one_p_is_cheaper_than_four_q =
             short_of("neither has the memory, and both have 7 vCPUs: one p is cheaper than 4 q")

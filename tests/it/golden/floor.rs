@@ -2,7 +2,7 @@
 //!
 //! Without an instance nothing is measured, and so much of nothing is nothing: no rule may wait for a number then.
 
-use stepladder::alarm::Side;
+use stepladder::alarm::Coverage;
 
 use super::case::{Case, rows};
 use super::cheapest::LADDER;
@@ -22,7 +22,7 @@ pub(super) fn all() -> Vec<fn() -> Case> {
 }
 
 mod by_number {
-    use super::{Case, Side, none, rows};
+    use super::{Case, Coverage, none, rows};
 
     const STEPS: &str = "steps = [{ above = 0, below = 20, add = \"50%\" }, { above = 20, add = 4 }]";
 
@@ -45,21 +45,20 @@ mod by_number {
             .count(1)
             .gives("5"),
         track_without_a_side = none("an alarm that does not tell its side asks for nothing", "track = 60")
-            .told(|alarm| alarm.measurement.side = None)
+            .sideless()
             .gives("on_target"),
         missing_data = none("data is missing, and the alarm asks for more", "track = 60")
-            .told(|alarm| alarm.measurement.missing = true)
+            .covered(Coverage::Nothing)
             .gives("2"),
-        low_alarm = none("an alarm that asks for less brings nothing", "track = 60")
-            .told(|alarm| alarm.measurement.side = Some(Side::Below))
-            .gives("on_target"),
+        low_alarm =
+            none("an alarm that asks for less brings nothing", "track = 60").below().gives("on_target"),
         step_down =
             none("a step down from none", "step = -1").low("CpuUtilization", 1.0, 10.0).gives("at_floor"),
     ];
 }
 
 mod by_cost {
-    use super::{Case, Side, cheapest, rows};
+    use super::{Case, cheapest, rows};
 
     rows![
         Case,
@@ -71,7 +70,7 @@ mod by_cost {
         one_on_no_ladder = cheapest("none of a shape that no ladder has", 0).shape("x").gives("2"),
         low_alarm = cheapest("an alarm that asks for less brings nothing there either", 0)
             .untold()
-            .told(|alarm| alarm.measurement.side = Some(Side::Below))
+            .below()
             .gives("no_data"),
     ];
 }

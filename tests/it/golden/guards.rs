@@ -19,10 +19,11 @@ pub(super) fn all() -> Vec<fn() -> Case> {
 }
 
 mod evidence {
-    use stepladder::alarm::{EvidenceTime, Transition};
+    use stepladder::alarm::{Coverage, EvidenceTime, Transition};
     use stepladder::deployment::Lifecycle;
 
     use super::{Case, down, rows, up};
+    use crate::support::at;
 
     rows![
         Case,
@@ -58,11 +59,25 @@ mod evidence {
             .told(|alarm| alarm.evidence = EvidenceTime::Unknown)
             .gives("3"),
         missing_data_takes_nothing = down("missing data that counts as a breach takes nothing")
-            .told(|alarm| alarm.measurement.missing = true)
+            .covered(Coverage::Nothing)
             .gives("no_data"),
-        missing_data_may_add = up("missing data that counts as a breach may add")
-            .told(|alarm| alarm.measurement.missing = true)
+        missing_data_may_add =
+            up("missing data that counts as a breach may add").covered(Coverage::Nothing).gives("3"),
+        partial_data_takes_nothing =
+            down("one datapoint of three takes nothing").covered(Coverage::Partial).gives("no_data"),
+        partial_data_may_add = up("one datapoint of three may add").covered(Coverage::Partial).gives("3"),
+        datapoints_before_the_change = up("the first datapoint is older than the change, by its own moment")
+            .told(|alarm| alarm.measurement.since = Some(at(-420)))
+            .changed(400)
+            .gives("stale"),
+        datapoints_after_the_change = up("the first datapoint is newer than the change")
+            .told(|alarm| alarm.measurement.since = Some(at(-420)))
+            .changed(420)
             .gives("3"),
+        datapoints_of_the_future = up("a datapoint of the future hides no window")
+            .told(|alarm| alarm.measurement.since = Some(at(9999)))
+            .changed(299)
+            .gives("stale"),
     ];
 }
 

@@ -58,7 +58,7 @@ fn tracking() -> Case {
     "CpuUtilization is at 90 of 60, and the alarm asks for less"
 )]
 #[case::asks_for_neither(
-    tracking().high("CpuUtilization", 60.0, 50.0).told(|alarm| alarm.measurement.side = None),
+    tracking().high("CpuUtilization", 60.0, 50.0).sideless(),
     "CpuUtilization is at 60 of 60, and the alarm asks for neither more nor less"
 )]
 fn a_hold_tells_its_numbers(#[case] case: Case, #[case] expected: &str) {

@@ -7,6 +7,7 @@ use std::process::{ExitCode, Termination};
 use stepladder::platform::aws::call::Call as AwsCall;
 use stepladder::platform::oci::call::Call as OciCall;
 
+use stepladder::alarm::Measurement;
 use stepladder::deployment::ObservedAlarm;
 use stepladder::platform::aws::alarm::CloudwatchAlarm;
 use stepladder::platform::oci::alarm::OciAlarm;
@@ -23,7 +24,7 @@ fn alarm(ours: bool) -> ObservedAlarm {
     };
     let observed =
         oci::model_deployment::observed("ocid1.alarm.oc1..seen", Some("1".to_owned()), &definition, ours);
-    ObservedAlarm { window: None, ..observed }
+    ObservedAlarm { measurement: Measurement::default(), ..observed }
 }
 
 /// A rule with a pair, and an alarm that notifies a topic.
@@ -406,7 +407,7 @@ mod counts {
         either_direction_untold =
             one("a rule that may go either way, and an alarm that does not tell", &steps("track = 70"))
                 .low("CpuUtilization", 69.0, 65.0)
-                .told(|alarm| alarm.measurement.side = None)
+                .sideless()
                 .plans(""),
         rule_takes_away = one("a rule that takes away, whatever the alarm asks for", &steps("step = -1"))
             .high("CpuUtilization", 91.0, 80.0,)

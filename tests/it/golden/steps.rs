@@ -2,7 +2,7 @@
 //!
 //! <https://docs.aws.amazon.com/autoscaling/application/userguide/step-scaling-policy-overview.html>
 
-use stepladder::alarm::Side;
+use stepladder::alarm::{Condition, Side};
 
 use super::case::{Case, rows};
 
@@ -70,7 +70,7 @@ mod walk_through {
 }
 
 mod edges {
-    use super::{Case, Side, WHOLE, rows, with};
+    use super::{Case, Condition, Side, WHOLE, rows, with};
 
     const ONES: &str = "steps = [{ above = 0, below = 10, add = 1 }, { above = 10, add = 2 }]";
     const DOWNS: &str = "steps = [{ above = -10, below = 0, remove = 1 }, { below = -10, remove = 2 }]";
@@ -143,26 +143,45 @@ mod edges {
             with("the seed's policy: 50 is the beginning of the last", WHOLE, Side::Above, (50.0, 0.0), 4)
                 .gives("5"),
         side_untold_and_above = with(
-            "an alarm that does not tell its side: the value is above, the beginning counts in",
+            "an alarm that does not tell its side tells no threshold of the metric, above",
             ONES,
             Side::Above,
             (60.0, 50.0),
             4,
         )
-        .told(|alarm| alarm.measurement.side = None)
+        .sideless()
+        .gives("no_data"),
+        definition_tells_the_threshold = with(
+            "an alarm that does not tell what it compares: its definition does",
+            ONES,
+            Side::Above,
+            (60.0, 50.0),
+            4,
+        )
+        .sideless()
+        .defined("CpuUtilization", 50.0, Side::Above)
         .gives("6"),
+        definition_is_of_another_metric =
+            with("the definition is of another metric", ONES, Side::Above, (60.0, 50.0), 4)
+                .sideless()
+                .defined("MemoryUtilization", 50.0, Side::Above)
+                .gives("no_data"),
+        report_goes_before_the_definition =
+            with("what the alarm tells goes before its definition", ONES, Side::Above, (51.0, 50.0), 4)
+                .defined("CpuUtilization", 40.0, Side::Above)
+                .gives("5"),
         side_untold_and_under = with(
-            "an alarm that does not tell its side: the value is under, the end counts in",
+            "an alarm that does not tell its side tells no threshold of the metric, under",
             DOWNS,
             Side::Below,
             (40.0, 50.0),
             4,
         )
-        .told(|alarm| alarm.measurement.side = None)
-        .gives("2"),
+        .sideless()
+        .gives("no_data"),
         no_threshold =
             with("without a threshold nobody knows how far beyond it is", ONES, Side::Above, (60.0, 50.0), 4)
-                .told(|alarm| alarm.measurement.threshold = None)
+                .otherwise(Condition::Sided(Side::Above))
                 .gives("no_data"),
         no_value =
             with("without a value neither", ONES, Side::Above, (60.0, 50.0), 4).untold().gives("no_data"),
@@ -258,12 +277,13 @@ mod adjustments {
         exactly_five_from_five =
             up("exactly five, and there are five", "steps = [{ above = 0, set = 5 }]", 5).gives("on_target"),
         at_the_threshold_side_untold = up(
-            "at the threshold, of an alarm that does not tell its side: that of what is above",
+            "at the threshold, of an alarm whose definition tells its side",
             "steps = [{ above = 0, add = 1 }]",
             2,
         )
         .high("CpuUtilization", 80.0, 80.0)
-        .told(|alarm| alarm.measurement.side = None)
+        .sideless()
+        .defined("CpuUtilization", 80.0, Side::Above)
         .gives("3"),
         plus_three = up("plus three", "steps = [{ above = 0, add = 3 }]", 2).gives("5"),
         minus_three = less("minus three", "steps = [{ below = 0, remove = 3 }]", 8).gives("5"),

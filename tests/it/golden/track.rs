@@ -1,6 +1,8 @@
 //! Tracking: as far as it takes to bring the metric to its target.
 
-use super::case::{Case, pair, rows};
+use stepladder::alarm::{Condition, Coverage, Side};
+
+use super::case::{Case, compares, pair, rows};
 
 fn count(why: &'static str, now: u32, value: f64) -> Case {
     Case::new(why, "axis = \"instances\"\ntrack = 60\ninstances = { min = 1, max = 20 }").count(now).high(
@@ -28,7 +30,7 @@ pub(super) fn all() -> Vec<fn() -> Case> {
 
 mod counts {
 
-    use super::{Case, count, less, pair, rows};
+    use super::{Case, Condition, Coverage, Side, count, less, pair, rows};
 
     rows![
         Case,
@@ -66,14 +68,26 @@ mod counts {
         low_alarm_never_adds =
             less("a low alarm never adds, whatever the value says", 3, 90.0).gives("on_target"),
         missing_data = less("no data came, and that counts as a breach: nothing is taken", 6, 20.0)
-            .told(|alarm| alarm.measurement.missing = true)
+            .covered(Coverage::Nothing)
             .gives("no_data"),
-        side_untold_and_down = less("a side that is not told: the value decides, down", 6, 20.0)
-            .told(|alarm| alarm.measurement.side = None)
-            .gives("2"),
-        side_untold_and_up = count("a side that is not told: the value decides, up", 2, 120.0)
-            .told(|alarm| alarm.measurement.side = None)
-            .gives("4"),
+        side_untold_and_down =
+            less("a side that is not told: the value decides, down", 6, 20.0).sideless().gives("2"),
+        partial_data_takes_nothing = less("one datapoint of three: nothing is tracked down", 6, 20.0)
+            .covered(Coverage::Partial)
+            .gives("no_data"),
+        partial_data_adds_by_what_was_measured =
+            count("one datapoint of three: as many more as what was measured takes", 2, 90.0)
+                .covered(Coverage::Partial)
+                .gives("3"),
+        one_instance_above = count("one hot instance, and the mean asks for more", 2, 90.0)
+            .otherwise(Condition::Sided(Side::Above))
+            .gives("3"),
+        one_instance_above_and_the_rest_idle =
+            count("one hot instance, and the mean asks for less: not against the alarm", 6, 20.0)
+                .otherwise(Condition::Sided(Side::Above))
+                .gives("on_target"),
+        side_untold_and_up =
+            count("a side that is not told: the value decides, up", 2, 120.0).sideless().gives("4"),
         pair_takes_back = Case::new(
             "the pair takes back as far as the target",
             &format!("axis = \"instances\"\ntrack = 60\n{}", pair("CpuUtilization", "")),
@@ -95,7 +109,7 @@ mod counts {
 
 /// SageMaker's CPU runs to 100 for each vCPU: the target is in percent of what there is.
 mod metrics {
-    use super::{Case, pair, rows};
+    use super::{Case, Side, compares, pair, rows};
 
     fn paired(why: &'static str) -> Case {
         Case::new(why, &format!("axis = \"instances\"\ntrack = 60\n{}", pair("CpuUtilization", "")))
@@ -108,13 +122,12 @@ mod metrics {
             paired("an alarm that does not tell what it measures: not what the pair does")
                 .reads("CpuUtilization", 90.0)
                 .gives("no_data"),
-        pair_does_not_tell_its_metric = paired(
-            "a pair that does not tell what it measures: what the policy says"
-        )
-        .count(4)
-        .told(|alarm| (alarm.measurement.value, alarm.measurement.threshold) = (Some(9.0), Some(10.0)))
-        .pair_calls()
-        .gives("1"),
+        pair_does_not_tell_its_metric =
+            paired("a pair that does not tell what it measures: what the policy says")
+                .count(4)
+                .told(|alarm| alarm.measurement.condition = compares(9.0, 10.0, Side::Below))
+                .pair_calls()
+                .gives("1"),
     ];
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 use jiff::SignedDuration;
-use stepladder::alarm::EvidenceTime;
+use stepladder::alarm::{Comparison, Condition, Coverage, EvidenceTime, Measurement};
 use stepladder::decide::{Check, Decision};
 use stepladder::deployment::{Lifecycle, ObservedAlarm, SuspendedScaling};
 use stepladder::plan::Plan;
@@ -122,8 +122,14 @@ fn case(situation: &Situation) -> Case {
         alarm.muted = fired.is_muted;
         let measurement = &mut alarm.measurement;
         measurement.metric = Some(rules::metric_name(fired, observed.cloud).to_owned());
-        (measurement.value, measurement.threshold) = (fired.value, fired.threshold);
-        (measurement.side, measurement.missing) = (fired.side, fired.is_missing);
+        measurement.condition = match (fired.side, fired.threshold) {
+            (Some(side), Some(threshold)) => {
+                Condition::Plain(Comparison { threshold, side, value: fired.value })
+            }
+            (Some(side), None) => Condition::Sided(side),
+            (None, _) => Condition::Unknown,
+        };
+        measurement.coverage = if fired.is_missing { Coverage::Nothing } else { Coverage::Full };
         measurement.window = fired.window_minutes.map(|minutes| SignedDuration::from_mins(minutes.into()));
         alarm.evidence = match fired.evidence {
             Evidence::Ago(seconds) => EvidenceTime::At(at(-i64::from(seconds))),
@@ -206,10 +212,10 @@ fn alarm(name: &str, ours: bool, notifies: bool) -> ObservedAlarm {
         ours,
         name: name.to_owned(),
         notifies,
-        window: None,
         fires_once: false,
         scale_up: None,
         repeat: None,
+        measurement: Measurement::default(),
     }
 }
 

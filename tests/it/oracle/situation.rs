@@ -393,12 +393,15 @@ fn fired(random: &mut Random, policy: &Rule, metric: Metric, observed: &Observed
             _ => Evidence::Ago(random.pick(&[-30, 0, 0, 0, 5, 60, 299, 300, 600])),
         },
     );
+    // An alarm whose threshold is none of the metric has no value of it either.
+    let threshold = random.maybe(92, |_| threshold);
+    let value = random.maybe(85, |_| value).filter(|_| threshold.is_some());
     Fired {
         transition,
         is_muted: random.is(2),
         metric,
-        value: random.maybe(85, |_| value),
-        threshold: random.maybe(92, |_| threshold),
+        value,
+        threshold,
         side: Some(side),
         is_missing: random.is(5),
         window_minutes: random.maybe(70, |random| random.pick(&[1, 3, 5, 10])),

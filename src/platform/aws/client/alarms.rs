@@ -7,11 +7,13 @@ use aws_sdk_cloudwatch::types::{
 };
 
 use super::timestamp;
-use crate::alarm::Transition;
+use crate::alarm::{Coverage, Transition};
 use crate::deployment::ObservedAlarm;
 use crate::platform::ObserveRequest;
-use crate::platform::aws::alarm::{AlarmState, CloudwatchAlarm};
+use crate::platform::aws::alarm::{AlarmState, CloudwatchAlarm, MetricMath};
+use crate::platform::aws::compared::is_band;
 use crate::platform::aws::named::{Names, Naming};
+use crate::platform::aws::state_reason::StateReason;
 use crate::platform::aws::variant::{is_ours, observed};
 
 /// The alarm that fired.
@@ -55,7 +57,18 @@ pub(super) fn metric_state<'a>(alarm: &'a MetricAlarm) -> AlarmState {
         transition: if failed { Transition::NoData } else { transition(alarm.state_value()) },
         since: alarm.state_transitioned_timestamp().and_then(timestamp),
         suppressed: false,
+        coverage: coverage_of(alarm),
         named: naming.read(),
+    }
+}
+
+/// How much of its data an alarm had when it entered its state.
+fn coverage_of(alarm: &MetricAlarm) -> Coverage {
+    let reason = alarm.state_reason().map(StateReason::read).unwrap_or_default();
+    let found = reason.coverage(None).unwrap_or_default();
+    match alarm.evaluation_state() {
+        Some(EvaluationState::PartialData) if found.is_full() => Coverage::Partial,
+        _ => found,
     }
 }
 
@@ -66,6 +79,8 @@ pub(super) fn composite_state(alarm: &CompositeAlarm) -> AlarmState {
         transition: transition(alarm.state_value()),
         since: alarm.state_transitioned_timestamp().and_then(timestamp),
         suppressed: alarm.actions_suppressed_by().is_some(),
+        // It has no data of its own.
+        coverage: Coverage::Full,
         named: Naming { description: alarm.alarm_description().unwrap_or_default(), ..Naming::default() }
             .read(),
     }
@@ -100,13 +115,20 @@ pub(super) fn metric_definition(alarm: &MetricAlarm) -> CloudwatchAlarm {
     let of_stats = alarm.metrics().iter().filter_map(|query| query.metric_stat()?.period());
     let of_queries = alarm.metrics().iter().filter_map(MetricDataQuery::period);
     let period = alarm.period().or_else(|| of_stats.chain(of_queries).max());
+    // An alarm on one metric may be defined by a list with that metric alone.
+    let compared = compared_query(alarm);
+    let stat = compared.filter(|query| query.expression().is_none()).and_then(MetricDataQuery::metric_stat);
+    let metric = stat.and_then(MetricStat::metric);
+    let dimensions = metric.map_or(alarm.dimensions(), Metric::dimensions);
+    let statistic = stat.and_then(MetricStat::stat).or(alarm.extended_statistic());
+    let period = stat.and_then(MetricStat::period).or(period);
     CloudwatchAlarm {
         name: text(alarm.alarm_name()),
         description: text(alarm.alarm_description()),
-        namespace: text(alarm.namespace()).into(),
-        metric: text(alarm.metric_name()),
-        statistic: text(alarm.statistic().map(Statistic::as_str)).into(),
-        dimensions: alarm.dimensions().iter().map(|d| (text(d.name()).into(), text(d.value()))).collect(),
+        namespace: text(metric.map_or(alarm.namespace(), Metric::namespace)).into(),
+        metric: text(metric.map_or(alarm.metric_name(), Metric::metric_name)),
+        statistic: text(statistic.or(alarm.statistic().map(Statistic::as_str))).into(),
+        dimensions: dimensions.iter().map(|d| (text(d.name()).into(), text(d.value()))).collect(),
         period: period.unwrap_or_default(),
         evaluation_periods: alarm.evaluation_periods().unwrap_or_default(),
         threshold: alarm.threshold().unwrap_or_default(),
@@ -117,7 +139,28 @@ pub(super) fn metric_definition(alarm: &MetricAlarm) -> CloudwatchAlarm {
         // Without it, all periods must breach, so the same number means the same.
         datapoints: alarm.datapoints_to_alarm().filter(|n| Some(*n) != alarm.evaluation_periods()),
         unit: alarm.unit().map(|unit| unit.as_str().to_owned()),
+        math: (!alarm.metrics().is_empty() && stat.is_none()).then(|| math_of(alarm, compared)),
     }
+}
+
+/// The entry of an alarm's list of metrics that is compared with a plain threshold; `None` where it is a band.
+fn compared_query(alarm: &MetricAlarm) -> Option<&MetricDataQuery> {
+    let has_band = alarm.threshold_metric_id().is_some();
+    match alarm.metrics() {
+        _ if has_band => None,
+        [only] => Some(only),
+        several => several.iter().find(|query| query.return_data() == Some(true)),
+    }
+}
+
+/// What an alarm on metric math compares.
+fn math_of(alarm: &MetricAlarm, compared: Option<&MetricDataQuery>) -> MetricMath {
+    let band = || alarm.metrics().iter().filter_map(MetricDataQuery::expression).find(|one| is_band(one));
+    let expression = compared.and_then(MetricDataQuery::expression).or_else(band).unwrap_or_default();
+    let names = alarm.metrics().iter().filter_map(|query| query.metric_stat()?.metric()?.metric_name());
+    let names: BTreeSet<&str> = names.collect();
+    let only = names.first().filter(|_| names.len() == 1);
+    MetricMath { expression: expression.to_owned(), metric: only.map(|name| (*name).to_owned()) }
 }
 
 /// The definition of a composite alarm. It has no metric, so only its name, its description and its actions are set.

@@ -8,11 +8,12 @@ use aws_sdk_cloudwatch::types::{Dimension, Metric as Published, MetricDataQuery,
 use jiff::{SignedDuration, Timestamp};
 
 use super::errors::service_error;
+use crate::alarm::Statistic;
 use crate::platform::Error;
 use crate::platform::ObserveRequest;
+use crate::platform::aws::variant::metric::{Usage, usage};
 use crate::platform::aws::variant::{PERIOD, dimensions, metric};
 use crate::platform::metric::Metric;
-use crate::target::TargetId;
 
 /// The window that is read if the alarm has none: that of the alarms in the guide.
 const ASSUMED_WINDOW: SignedDuration = SignedDuration::from_mins(5);
@@ -35,7 +36,7 @@ pub(super) async fn readings(
     let (begin, end) = window(request.alarm.measurement.window, request.now);
     // The service requires ids that begin with a lower-case letter.
     let queries = known.iter().enumerate().map(|(at, (_, metric))| {
-        MetricDataQuery::builder().id(format!("m{at}")).metric_stat(stat(metric, request.target)).build()
+        MetricDataQuery::builder().id(format!("m{at}")).metric_stat(stat(metric, request)).build()
     });
     let sent = client
         .get_metric_data()
@@ -55,8 +56,8 @@ pub(super) async fn readings(
     Ok(read.collect())
 }
 
-fn stat(metric: &Metric, target: &TargetId) -> MetricStat {
-    let dimensions = dimensions(metric, target);
+fn stat(metric: &Metric, request: &ObserveRequest<'_>) -> MetricStat {
+    let dimensions = dimensions(metric, request.target);
     let dimensions =
         dimensions.iter().map(|(name, value)| Dimension::builder().name(name.as_ref()).value(value).build());
     let published = Published::builder()
@@ -64,7 +65,19 @@ fn stat(metric: &Metric, target: &TargetId) -> MetricStat {
         .metric_name(metric.name)
         .set_dimensions(Some(dimensions.collect()))
         .build();
-    MetricStat::builder().metric(published).period(PERIOD).stat(metric.statistic).build()
+    MetricStat::builder().metric(published).period(PERIOD).stat(statistic(metric, request)).build()
+}
+
+/// The statistic to read a metric by: of the alarm's own level or duration the alarm's own, with which its threshold
+/// compares; of any other that of the metric.
+fn statistic<'a>(metric: &'a Metric, request: &'a ObserveRequest<'_>) -> &'a str {
+    let measurement = &request.alarm.measurement;
+    let is_own = measurement.metric.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(metric.name));
+    match &measurement.statistic {
+        Some(Statistic::Other(own)) if is_own && usage(metric.name) == Usage::Level => own,
+        Some(Statistic::Mean) if is_own && usage(metric.name) == Usage::Level => "Average",
+        _ => metric.statistic,
+    }
 }
 
 /// The start and the end of the data to read. Whole minutes only, because the sum of an incomplete one is too small.

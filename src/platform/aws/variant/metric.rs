@@ -117,3 +117,27 @@ pub fn dimensions(metric: &Metric, target: &TargetId) -> BTreeMap<ApiWord, Strin
     let value = |name: &str| if name == VARIANT_NAME { variant } else { endpoint };
     metric.dimensions.iter().map(|name| (ApiWord::from(*name), value(name).to_owned())).collect()
 }
+
+/// What decisions use of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Usage {
+    /// A share of a capacity: the mean over its instances.
+    Utilization,
+    /// Requests: their sum.
+    Requests,
+    /// A level or a duration, whose sum means nothing.
+    Level,
+    /// A metric that SageMaker does not publish for a variant.
+    Other,
+}
+
+/// What decisions use of a metric. One that is not known is a utilization by its name.
+pub(crate) fn usage(name: &str) -> Usage {
+    match metric(name) {
+        Some(Metric { range: Range::Open, statistic: "Sum", .. }) => Usage::Requests,
+        Some(Metric { range: Range::Open, .. }) => Usage::Level,
+        Some(_) => Usage::Utilization,
+        None if name.to_ascii_lowercase().contains("utilization") => Usage::Utilization,
+        None => Usage::Other,
+    }
+}

@@ -87,7 +87,7 @@ pub(super) async fn update(
     if_match: Option<&str>,
     alarm: &OciAlarm,
 ) -> Result<String, Error> {
-    let Some(Condition { etag }) = precondition(api, "oci:UpdateAlarm", id, if_match).await? else {
+    let Some(Precondition { etag }) = precondition(api, "oci:UpdateAlarm", id, if_match).await? else {
         let message = format!("`{id}` has been deleted since");
         return Err(Error::LostRace { operation: "oci:UpdateAlarm".to_owned(), message });
     };
@@ -106,7 +106,7 @@ pub(super) async fn update(
 
 /// Deletes an alarm. If it does not exist, that is success. If it exists and cannot be deleted, that is an error.
 pub(super) async fn delete(api: &Api, id: &str, if_match: Option<&str>) -> Result<String, Error> {
-    let Some(Condition { etag }) = precondition(api, "oci:DeleteAlarm", id, if_match).await? else {
+    let Some(Precondition { etag }) = precondition(api, "oci:DeleteAlarm", id, if_match).await? else {
         return Ok("gone already".to_owned());
     };
     let api_request = ApiRequest::new("oci:DeleteAlarm", Service::Monitoring, Method::DELETE, path(id))
@@ -120,7 +120,7 @@ pub(super) async fn delete(api: &Api, id: &str, if_match: Option<&str>) -> Resul
 }
 
 /// The etag of an existing alarm, for `if-match`.
-struct Condition {
+struct Precondition {
     etag: Option<String>,
 }
 
@@ -130,13 +130,13 @@ async fn precondition(
     operation: &'static str,
     id: &str,
     observed: Option<&str>,
-) -> Result<Option<Condition>, Error> {
+) -> Result<Option<Precondition>, Error> {
     if let Some(etag) = observed {
-        return Ok(Some(Condition { etag: Some(etag.to_owned()) }));
+        return Ok(Some(Precondition { etag: Some(etag.to_owned()) }));
     }
     let Some(ExistingAlarm { etag, alarm, .. }) = get(api, id).await? else { return Ok(None) };
     if alarm.tags.keys().any(|key| key.starts_with(TAG_PREFIX)) {
-        return Ok(Some(Condition { etag }));
+        return Ok(Some(Precondition { etag }));
     }
     let message = format!("`{id}` is not marked as stepladder's any more");
     Err(Error::LostRace { operation: operation.to_owned(), message })

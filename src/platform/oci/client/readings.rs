@@ -12,7 +12,8 @@ use crate::platform::Error;
 use crate::platform::ObserveRequest;
 use crate::platform::metric::Metric;
 use crate::platform::oci::model_deployment::NAMESPACE;
-use crate::platform::oci::model_deployment::metric::{metric, minutes_added_up, query};
+use crate::platform::oci::model_deployment::metric::{metric, minutes_added_up, query_by};
+use crate::platform::oci::mql;
 
 /// The distance between windows, as for alarms, so that the latest ended at most a minute ago. Set explicitly, because
 /// the documentation has two different defaults.
@@ -67,7 +68,7 @@ fn details(request: &ObserveRequest, metric: &Metric) -> Value {
     let start = end.checked_sub(window.max(LATE)).unwrap_or(end);
     json!({
         "namespace": NAMESPACE,
-        "query": query(metric, window, request.target),
+        "query": query_by(mql::statistic_to_read(metric.name, &request.alarm.measurement), metric, window, request.target),
         "startTime": start.to_string(),
         "endTime": end.to_string(),
         "resolution": RESOLUTION,

@@ -79,8 +79,12 @@ pub fn minutes_added_up(metric: &Metric, window: SignedDuration) -> f64 {
 
 /// The query of a metric over all instances of a deployment.
 pub fn query(metric: &Metric, window: SignedDuration, target: &TargetId) -> String {
-    let Metric { statistic, .. } = metric;
-    format!("{}.{statistic}()", grouped(metric, window, target))
+    query_by(&[metric.statistic, "()"].concat(), metric, window, target)
+}
+
+/// The same query by another statistic.
+pub fn query_by(statistic: &str, metric: &Metric, window: SignedDuration, target: &TargetId) -> String {
+    format!("{}.{statistic}", grouped(metric, window, target))
 }
 
 /// The query of a paired alarm. A metric that stops with the traffic is low when it is absent, too.

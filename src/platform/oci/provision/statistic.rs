@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 /// How the values of a window are made one.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[expect(missing_docs, reason = "the query language's own words")]
-pub enum Statistic {
+pub enum AlarmStatistic {
     #[default]
     Max,
     Mean,
@@ -23,7 +23,7 @@ pub enum Statistic {
 /// What may be written. Any other percentile may, too.
 const WORDS: [&str; 10] = ["max", "mean", "min", "sum", "count", "rate", "p50", "p90", "p95", "p99"];
 
-impl Statistic {
+impl AlarmStatistic {
     /// Reads the word of a policy: a percentile as `p95` or `p99.9`.
     fn read(word: &str) -> Option<Self> {
         Some(match word {
@@ -51,7 +51,7 @@ fn percentile(text: &str) -> Option<f64> {
 }
 
 /// The call in a query: `max()`, `percentile(0.95)`.
-impl fmt::Display for Statistic {
+impl fmt::Display for AlarmStatistic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Max => "max()",
@@ -68,7 +68,7 @@ impl fmt::Display for Statistic {
     }
 }
 
-impl<'de> Deserialize<'de> for Statistic {
+impl<'de> Deserialize<'de> for AlarmStatistic {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let word = Cow::<str>::deserialize(deserializer)?;
         Self::read(&word).ok_or_else(|| D::Error::unknown_variant(&word, &WORDS))
@@ -76,7 +76,7 @@ impl<'de> Deserialize<'de> for Statistic {
 }
 
 #[cfg(test)]
-impl schemars::JsonSchema for Statistic {
+impl schemars::JsonSchema for AlarmStatistic {
     fn schema_name() -> Cow<'static, str> {
         "Statistic".into()
     }
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_percentile_is_a_number_between_0_and_100() {
-        let query = |word: &str| Statistic::read(word).map(|statistic| statistic.to_string());
+        let query = |word: &str| AlarmStatistic::read(word).map(|statistic| statistic.to_string());
         assert_eq!(query("p95").as_deref(), Some("percentile(0.95)"));
         assert_eq!(query("p99.9").as_deref(), Some("percentile(0.999)"));
         assert_eq!(query("p7").as_deref(), Some("percentile(0.07)"));

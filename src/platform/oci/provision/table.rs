@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::statistic::Statistic;
+use super::statistic::AlarmStatistic;
 use crate::alarm::SCHEDULE_ALARM;
 use crate::document::{Document, Fault, Faults, Node, Problems, keyed};
 use crate::duration::{self, LONGEST_REPEAT, minutes};
@@ -130,7 +130,7 @@ pub struct HighAlarm {
     /// What it measures, as the service spells it.
     pub metric: String,
     /// How the values of a window are made one.
-    pub statistic: Statistic,
+    pub statistic: AlarmStatistic,
     /// It fires above this.
     pub threshold: f64,
     /// How far back its data reaches.
@@ -150,7 +150,7 @@ impl HighAlarm {
             deployment: deployment.to_owned(),
             name: SCHEDULE_ALARM.to_owned(),
             metric: ALWAYS_REPORTED.to_owned(),
-            statistic: Statistic::Max,
+            statistic: AlarmStatistic::Max,
             // No percentage is under 0.
             threshold: -1.0,
             window: SignedDuration::from_mins(1),
@@ -228,7 +228,7 @@ struct AlarmText {
     metric: String,
     /// How the values of a window are made one: `max`, `mean`, … or a percentile such as `p95`.
     #[serde(default)]
-    statistic: Statistic,
+    statistic: AlarmStatistic,
     /// It fires above this (default: 80).
     scale_up_threshold: Option<f64>,
     /// How far back it looks: whole minutes, as in `5m`, which is the default.
@@ -393,7 +393,7 @@ fn spelled(metric: String) -> Result<String, String> {
 }
 
 /// A threshold that a query can write, and a percentage that there is.
-fn check_threshold(threshold: f64, metric: &str, statistic: Statistic) -> Result<(), String> {
+fn check_threshold(threshold: f64, metric: &str, statistic: AlarmStatistic) -> Result<(), String> {
     const THRESHOLD: &str = ScaleUpAlarm::THRESHOLD;
     let size = threshold.abs();
     if !threshold.is_finite() || size > LARGEST_THRESHOLD || (size > 0.0 && size < SMALLEST_THRESHOLD) {
