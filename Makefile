@@ -232,6 +232,10 @@ mutants: tools-mutants ## Mutate the decision code line by line, and check that 
 tools-mutants:
 	@cargo mutants --version >/dev/null 2>&1 || $(INSTALL) cargo-mutants
 
+.PHONY: ladders
+ladders: ## Write the ladders of SageMaker's instance types from the packages that scripts/ladders.py names
+	$(PYTHON) scripts/ladders.py
+
 FUZZED := parse policy tags world invocation
 
 .PHONY: fuzz

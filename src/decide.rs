@@ -17,6 +17,7 @@ mod evaluation;
 mod guards;
 mod hold;
 mod limits;
+mod loads;
 mod metrics;
 mod news;
 mod pairing;

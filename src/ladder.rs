@@ -12,8 +12,10 @@ use serde::Deserialize;
 use crate::size::{Flex, Size};
 
 mod flex;
+mod resource;
 
 pub use flex::{FlexShape, GIB_PER_OCPU};
+pub use resource::Resource;
 
 /// One shape, and what it offers.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -29,62 +31,15 @@ pub struct Rung {
     /// Accelerators (default: 0).
     #[serde(default)]
     pub gpus: u32,
+    /// The model of the accelerators, such as `A10G`.
+    #[serde(default)]
+    pub accelerator: Option<String>,
+    /// The memory of each accelerator in GiB.
+    #[serde(default)]
+    pub gpu_memory_gib: Option<f64>,
     /// US dollars per hour of one instance, for costs and budgets.
     #[serde(default)]
     pub price: Option<f64>,
-}
-
-/// The resource that a metric measures: with more of it, the metric falls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resource {
-    /// Cores.
-    Cpu,
-    /// Memory.
-    Memory,
-    /// Accelerators, and their memory.
-    Gpu,
-    /// The bandwidth of the load balancer.
-    Bandwidth,
-}
-
-impl Resource {
-    /// The resource of a metric, in any platform's spelling; `None` for a metric that is no utilization.
-    ///
-    /// ```
-    /// use stepladder::ladder::Resource;
-    /// assert_eq!(Resource::of("CPUUtilization"), Some(Resource::Cpu));
-    /// assert_eq!(Resource::of("GPUMemoryUtilization"), Some(Resource::Gpu));
-    /// assert_eq!(Resource::of("Invocations"), None);
-    /// ```
-    pub fn of(metric: &str) -> Option<Self> {
-        let is = |name: &str| metric.eq_ignore_ascii_case(name);
-        if is("CpuUtilization") {
-            Some(Self::Cpu)
-        } else if is("MemoryUtilization") {
-            Some(Self::Memory)
-        } else if is("GpuUtilization") || is("GpuMemoryUtilization") {
-            Some(Self::Gpu)
-        } else if is("PredictBandwidth") {
-            Some(Self::Bandwidth)
-        } else {
-            None
-        }
-    }
-
-    /// How much of it a rung offers. A load balancer does not depend on the rung.
-    pub fn offered(self, rung: &Rung) -> f64 {
-        match self {
-            Self::Cpu => f64::from(rung.vcpus),
-            Self::Memory => rung.memory_gib,
-            Self::Gpu => f64::from(rung.gpus.max(1)),
-            Self::Bandwidth => 1.0,
-        }
-    }
-
-    /// By how much the metric grows from one rung to another.
-    pub fn ratio(self, from: &Rung, to: &Rung) -> f64 {
-        self.offered(from) / self.offered(to)
-    }
 }
 
 /// Shapes of one family from small to large.
@@ -155,6 +110,9 @@ impl Ladder {
 /// Jaro-Winkler likeness from 0 to 1. Unrelated names of one platform, which share a prefix, stay below it. A missing
 /// letter or another size of the same family is above.
 const ALIKE: f64 = 0.75;
+
+/// A word of so many letters may have a wrong one. A shorter one is another word then.
+const LONG_WORD: usize = 5;
 
 /// The active ladders: a policy's own first, then the built-in ones.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -241,13 +199,32 @@ impl Ladders {
         Some(self.rung(&size.rung())?.price? * f64::from(size.instances))
     }
 
-    /// The ladder whose shapes are spelled most like this one, for messages; `None` when none is like it.
-    pub fn nearest(&self, shape: &str) -> Option<&str> {
-        let likeness = |name: &str| strsim::jaro_winkler(name, shape);
+    /// The ladder whose shapes are spelled most like this one, for messages; `None` when none is like it. Never one of
+    /// another series or, for a flexible shape, of fixed ones: that would be another kind of machine.
+    pub fn nearest(&self, shape: &str, is_flexible: bool) -> Option<&str> {
+        let likeness = |name: &str| {
+            if is_of_series(name, shape) { strsim::jaro_winkler(name, shape) } else { 0.0 }
+        };
         let of = |ladder: &Ladder| ladder.rungs.iter().map(|rung| likeness(&rung.shape)).fold(0.0, f64::max);
-        let tables = self.iter().map(|ladder| (of(ladder), &*ladder.name));
-        let flex = self.flex.iter().map(|known| (likeness(&known.shape), known.shape.as_str()));
-        let rated = tables.chain(flex).filter(|(rate, _)| *rate > ALIKE);
+        let tables = self.iter().filter(|_| !is_flexible).map(|ladder| (of(ladder), &*ladder.name));
+        let flexible = self.flex.iter().filter(|_| is_flexible);
+        let flexible = flexible.map(|known| (likeness(&known.shape), known.shape.as_str()));
+        let rated = tables.chain(flexible).filter(|(rate, _)| *rate > ALIKE);
         rated.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
     }
+}
+
+/// Whether two shapes are of one series: their names begin with the same part, and the letters of the next part are the
+/// same, except for a slip in a long word.
+fn is_of_series(one: &str, other: &str) -> bool {
+    let series = |name: &str| {
+        let mut parts = name.split(['.', ':']);
+        let (cloud, family) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let letters: String = family.chars().take_while(|c| c.is_alphabetic()).collect();
+        (cloud.to_lowercase(), letters.to_lowercase())
+    };
+    let ((cloud, letters), (other_cloud, other_letters)) = (series(one), series(other));
+    let is_slip = letters.len().min(other_letters.len()) >= LONG_WORD
+        && strsim::jaro_winkler(&letters, &other_letters) > ALIKE;
+    cloud == other_cloud && (letters == other_letters || is_slip)
 }

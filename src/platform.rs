@@ -54,6 +54,8 @@ pub struct Platform {
     pub targets_are_named_by: &'static str,
     /// The built-in ladders of its shapes, in TOML.
     pub ladders: &'static str,
+    /// How the names of its flexible shapes end, where it has some.
+    pub flexible: Option<&'static str>,
     /// Every operation that can be sent to it.
     pub operations: &'static [Operation],
     /// Every read that belongs to no target.
@@ -75,6 +77,22 @@ pub struct Platform {
     pub one_at_a_time: bool,
     /// How it is simulated.
     pub(crate) simulation: Simulation,
+}
+
+/// Whether the name of a shape is that of a flexible one, whose size is a configuration.
+///
+/// ```
+/// use stepladder::platform::is_flexible;
+/// assert!(is_flexible("VM.Standard.E9.Flex") && is_flexible("VM.Standard.E9.Flex:2:32"));
+/// assert!(!is_flexible("VM.Standard2.1") && !is_flexible("ml.m5.large"));
+/// ```
+pub fn is_flexible(shape: &str) -> bool {
+    let name = shape.split(':').next().unwrap_or_default();
+    let ends = |end: &str| {
+        let start = name.len().checked_sub(end.len());
+        start.and_then(|at| name.get(at..)).is_some_and(|found| found.eq_ignore_ascii_case(end))
+    };
+    PLATFORMS.iter().filter_map(|platform| platform.flexible).any(ends)
 }
 
 /// The format of a platform's accounts.

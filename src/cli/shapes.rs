@@ -6,6 +6,7 @@ use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 use stepladder::ladder::{FlexShape, Ladder, Rung};
+use stepladder::platform;
 use stepladder::text::plain;
 
 use super::{CommandError, CommandOutput, Format, PolicyOption};
@@ -40,7 +41,7 @@ impl ShapesOptions {
             |flex: &&FlexShape| self.name.as_deref().is_none_or(|name| flex.shape.starts_with(name));
         let flexible: Vec<&FlexShape> = policy.ladders.flex().filter(matches).collect();
         if let (true, true, Some(name)) = (ladders.is_empty(), flexible.is_empty(), &self.name) {
-            let nearest = policy.ladders.nearest(name);
+            let nearest = policy.ladders.nearest(name, platform::is_flexible(name));
             let hint =
                 nearest.map_or_else(String::new, |nearest| format!("; the nearest is `{}`", plain(nearest)));
             let message = format!("no ladder is called `{}` or holds it{hint}", plain(name));
@@ -70,7 +71,8 @@ impl ShapesOptions {
 fn ladder_value(ladder: &Ladder) -> Value {
     let rung = |rung: &Rung| {
         json!({ "shape": rung.shape, "vcpus": rung.vcpus, "memory_gib": rung.memory_gib,
-                "gpus": rung.gpus, "price": rung.price })
+                "gpus": rung.gpus, "accelerator": rung.accelerator, "gpu_memory_gib": rung.gpu_memory_gib,
+                "price": rung.price })
     };
     json!({ "name": ladder.name, "rungs": ladder.rungs.iter().map(rung).collect::<Vec<_>>() })
 }
@@ -90,13 +92,28 @@ fn table(ladder: &Ladder) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["  shape", "vCPU", "GiB", "GPU", "USD/h"]);
     for rung in &ladder.rungs {
-        let gpus = if rung.gpus == 0 { String::new() } else { rung.gpus.to_string() };
         let price = rung.price.map_or_else(String::new, |price| format!("{price:.4}"));
         let shape = format!("  {}", plain(&rung.shape));
-        table.add_row([shape, rung.vcpus.to_string(), rung.memory_gib.to_string(), gpus, price]);
+        table.add_row([
+            shape,
+            rung.vcpus.to_string(),
+            rung.memory_gib.to_string(),
+            accelerators(rung),
+            price,
+        ]);
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     format!("{}\n{}\n", plain(&ladder.name), table.trim_fmt())
+}
+
+/// How many accelerators a rung has, of which model, and the memory of each: as in `4 × A10G (22.4 GiB)`.
+fn accelerators(Rung { gpus, accelerator, gpu_memory_gib, .. }: &Rung) -> String {
+    if *gpus == 0 {
+        return String::new();
+    }
+    let model = accelerator.as_ref().map(|model| format!(" × {}", plain(model)));
+    let memory = gpu_memory_gib.map(|gib| format!(" ({gib} GiB)"));
+    format!("{gpus}{}{}", model.unwrap_or_default(), memory.unwrap_or_default())
 }

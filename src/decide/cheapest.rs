@@ -12,6 +12,7 @@ use crate::size::{Axis, Bounds, Direction, Size};
 use crate::text::number;
 
 use super::desired_size::{DesiredSize, unlisted_shape};
+use super::hold::how_to_price;
 use super::limits::COST_NOISE;
 use super::metrics::{Reading, no_value};
 use super::{Context, Hold, SizeChange, guards, limits, proposal};
@@ -64,7 +65,8 @@ struct Choice {
 /// the better one, so that the record shows what it would cost.
 fn choice(context: &mut Context, candidates: &Candidates, demand: Demand) -> Result<Choice, Hold> {
     let Some(payable) = candidates.cheapest(demand) else {
-        let why = format!("no rung of ladder `{}` has a price", candidates.ladder.name);
+        let how = how_to_price(&context.observed.size.shape);
+        let why = format!("no rung of ladder `{}` has a price: {how}", candidates.ladder.name);
         let hold = Hold::NotResizable { axis: Axis::Shape, why };
         return context.check_result("not_resizable", "no prices", Err(hold));
     };

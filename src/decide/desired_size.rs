@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::ladder::{Ladder, Resource, Rung};
+use crate::platform;
 use crate::size::{Axis, Bounds, Direction, Size};
 
 use super::proposal::{Magnitude, Proposal};
@@ -160,6 +161,8 @@ struct RungRange<'l> {
     lowest: usize,
     /// The ladder's last rung.
     last: usize,
+    /// What a step up must bring more of; `None` where the alarm's metric does not say.
+    measured: Option<Resource>,
 }
 
 fn rung<'a>(context: &mut Context<'a>, proposal: &Proposal) -> Result<DesiredSize<'a>, Hold> {
@@ -178,24 +181,35 @@ fn rung<'a>(context: &mut Context<'a>, proposal: &Proposal) -> Result<DesiredSiz
         current,
         lowest: floor.unwrap_or_default().min(current),
         last: ladder.rungs.len().saturating_sub(1),
+        measured: measured(context, proposal),
     };
     let desired = range.desired(proposal);
     end_of_ladder(context, proposal, &range, desired)?;
     Ok(DesiredSize::Rung { current, desired, ladder })
 }
 
+/// The resource that a step up must bring more of.
+fn measured(context: &Context, proposal: &Proposal) -> Option<Resource> {
+    match proposal.magnitude {
+        Magnitude::Offering(resource, _) => Some(resource),
+        Magnitude::By(_) | Magnitude::StepTo(_) | Magnitude::Exactly(_) => {
+            context.evaluation.metric().and_then(Resource::of)
+        }
+    }
+}
+
 impl RungRange<'_> {
     /// The position that a proposal leads to.
     fn desired(&self, proposal: &Proposal) -> usize {
-        let Self { current, lowest, last, .. } = *self;
+        let Self { current, lowest, .. } = *self;
         let count = |by: u32| usize::try_from(by).unwrap_or(usize::MAX);
         match (proposal.magnitude, proposal.direction) {
-            (Magnitude::By(by), Direction::Up) => current.saturating_add(count(by)).min(last),
-            (Magnitude::By(by), Direction::Down) => current.saturating_sub(count(by)).max(lowest),
-            // The first rung that offers enough; the last one where none does.
-            (Magnitude::Offering(resource, needed), Direction::Up) => {
-                (current + 1..=last).find(|at| self.offers(*at, resource, needed)).unwrap_or(last)
+            (Magnitude::By(by), Direction::Up) => {
+                let up = std::iter::successors(Some(current), |at| self.next_with_more(*at));
+                up.take(count(by).saturating_add(1)).last().unwrap_or(current)
             }
+            (Magnitude::By(by), Direction::Down) => current.saturating_sub(count(by)).max(lowest),
+            (Magnitude::Offering(resource, needed), Direction::Up) => self.up_to(resource, needed),
             // Every rung on the way down must offer enough: a ladder's order need not be that of one resource.
             (Magnitude::Offering(resource, needed), Direction::Down) => {
                 let enough = |at: &usize| self.offers(*at, resource, needed);
@@ -203,6 +217,22 @@ impl RungRange<'_> {
             }
             (Magnitude::StepTo(_) | Magnitude::Exactly(_), _) => current,
         }
+    }
+
+    /// The next rung up that has more of what is measured.
+    fn next_with_more(&self, from: usize) -> Option<usize> {
+        let than = self.ladder.rungs.get(from)?;
+        let has_more = |rung: &Rung| self.measured.is_none_or(|resource| resource.is_more_on(rung, than));
+        (from + 1..=self.last).find(|at| self.ladder.rungs.get(*at).is_some_and(has_more))
+    }
+
+    /// The first rung up that offers enough; where none does, the first of those that offer most. The current one where
+    /// no rung offers more.
+    fn up_to(&self, resource: Resource, needed: f64) -> usize {
+        let offered = |at: usize| self.ladder.rungs.get(at).map_or(0.0, |rung| resource.offered(rung));
+        let most = |best: usize, at: usize| if offered(at) > offered(best) { at } else { best };
+        let up = self.current + 1..=self.last;
+        up.clone().find(|at| offered(*at) >= needed).unwrap_or_else(|| up.fold(self.current, most))
     }
 
     fn offers(&self, position: usize, resource: Resource, needed: f64) -> bool {
@@ -224,12 +254,19 @@ fn end_of_ladder(
     if desired != current {
         return context.check(guard, input, None);
     }
-    if matches!(proposal.magnitude, Magnitude::Offering(..)) && current != end {
+    if !is_up && matches!(proposal.magnitude, Magnitude::Offering(..)) && current != end {
         let why = format!("the next rung of ladder `{}` would not carry the load", ladder.name);
         return context.check("on_target", input, Some(Hold::OnTarget { why }));
     }
     let axis = Axis::Shape;
-    let limit = format!("`{}` is the last rung of ladder `{}`", context.observed.size.rung(), ladder.name);
+    let shape = context.observed.size.rung();
+    let limit = match range.measured.filter(|_| is_up && current != last) {
+        Some(resource) => {
+            let name = resource.as_str();
+            format!("no rung above `{shape}` on ladder `{}` has more {name}", ladder.name)
+        }
+        None => format!("`{shape}` is the last rung of ladder `{}`", ladder.name),
+    };
     let hold = if is_up { Hold::AtCeiling { axis, limit } } else { Hold::AtFloor { axis, limit } };
     context.check(guard, input, Some(hold))
 }
@@ -241,7 +278,7 @@ pub(super) fn unlisted_shape<'a>(context: &mut Context<'a>, shape: &str) -> Resu
     let input =
         ladder.as_ref().map_or_else(|| shape.to_owned(), |ladder| format!("on ladder {}", ladder.name));
     let unlisted = || {
-        let nearest = ladders.nearest(shape).map(str::to_owned);
+        let nearest = ladders.nearest(shape, platform::is_flexible(shape)).map(str::to_owned);
         Hold::UnlistedShape { shape: shape.to_owned(), nearest }
     };
     context.check_result("unlisted_shape", input, ladder.ok_or_else(unlisted))

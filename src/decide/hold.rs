@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::alarm::Transition;
-use crate::platform::PLATFORMS;
+use crate::platform::{self, PLATFORMS};
 use crate::size::{Axis, Direction};
 use crate::text::number;
 
@@ -109,6 +109,8 @@ pub enum Hold {
     },
     /// The new size would cost more than the policy allows.
     OverBudget {
+        /// Its shape.
+        shape: String,
         /// Its cost in US dollars per hour; `None` where no price is known.
         cost: Option<f64>,
         /// The policy's limit in US dollars per hour.
@@ -329,15 +331,16 @@ impl fmt::Display for Hold {
                 write!(f, "it was changed {most} times within an hour, and may be again at {until}")
             }
             Self::WouldFlap { why } => write!(f, "what is taken away would be called back: {why}"),
-            Self::OverBudget { cost: Some(cost), most } => {
+            Self::OverBudget { cost: Some(cost), most, .. } => {
                 let most = number(*most);
                 write!(f, "it would cost {cost:.4} USD an hour, and the policy's `max_hourly_cost` is {most}")
             }
-            Self::OverBudget { cost: None, most } => write!(
+            Self::OverBudget { shape, cost: None, most } => write!(
                 f,
-                "its shape has no price, so nobody knows whether more of it stays under the policy's `max_hourly_cost` of \
-                 {}: add a `[[ladder]]` with a `price`",
-                number(*most)
+                "shape `{shape}` has no price, so nobody knows whether more of it stays under the policy's \
+                 `max_hourly_cost` of {}: {}",
+                number(*most),
+                how_to_price(shape)
             ),
             Self::Paused { by } => write!(f, "scaling this way is paused by {by}"),
             Self::Infeasible { shape, until, why } => {
@@ -348,7 +351,7 @@ impl fmt::Display for Hold {
             Self::UnlistedShape { shape, nearest } => {
                 let near = nearest.as_ref().map(|name| format!(" (the nearest is `{name}`)"));
                 let near = near.unwrap_or_default();
-                write!(f, "shape `{shape}` is on no ladder{near}: add a `[[ladder]]` that holds it")
+                write!(f, "shape `{shape}` is on no ladder{near}: {}", how_to_list(shape))
             }
             Self::PairCannotFire { why } => write!(
                 f,
@@ -364,5 +367,25 @@ impl fmt::Display for Hold {
                  firing alarm an action, or set `STEPLADDER_ALARM_ACTION`",
             ),
         }
+    }
+}
+
+/// How to make an unknown shape known: no `[[ladder]]` lists the sizes of a flexible one.
+fn how_to_list(shape: &str) -> String {
+    if platform::is_flexible(shape) {
+        let name = shape.split(':').next().unwrap_or_default();
+        format!("add a `[[flex]]` with `shape = \"{name}\"` and its limits")
+    } else {
+        "add a `[[ladder]]` that holds it".to_owned()
+    }
+}
+
+/// How to give a shape a price.
+pub(super) fn how_to_price(shape: &str) -> String {
+    if platform::is_flexible(shape) {
+        let name = shape.split(':').next().unwrap_or_default();
+        format!("add a `[[flex]]` with `shape = \"{name}\"`, `price_per_ocpu` and `price_per_gib`")
+    } else {
+        "add a `[[ladder]]` that holds it with a `price`".to_owned()
     }
 }

@@ -12,6 +12,7 @@ use crate::tags::{self, HOUR, RecentChange};
 use crate::text::number;
 
 use super::desired_size::DesiredSize;
+use super::loads::{objection, other_loads};
 use super::metrics::Reading;
 use super::proposal::{Magnitude, Proposal, whole};
 use super::{Context, Hold};
@@ -104,8 +105,8 @@ struct Load<'a> {
     scale_up_threshold: f64,
 }
 
-/// A step down must leave the load a margin below the scale-up threshold. A shorter step is taken where the whole one
-/// would not.
+/// A step down must leave the load a margin below the scale-up threshold; on a smaller shape, the load on every other
+/// resource, too. A shorter step is taken where the whole one would not.
 pub(super) fn would_flap<'a>(
     context: &mut Context<'a>,
     direction: Direction,
@@ -114,30 +115,59 @@ pub(super) fn would_flap<'a>(
     if direction == Direction::Up {
         return Ok(desired);
     }
-    let Some(load) = load(context) else {
-        context.check("would_flap", "nobody knows what calls for more", None)?;
-        return Ok(desired);
+    let (own, others) = (load(context), other_loads(context, &desired));
+    let why_not = |desired: &DesiredSize| {
+        own.as_ref().and_then(|load| load.objection(desired)).or_else(|| objection(&others, desired))
     };
-    let Load { metric, value, scale_up_threshold } = load;
-    let most = scale_up_threshold * MARGIN;
-    let load_after = |desired: &DesiredSize| value * growth(metric, desired);
-    let wanted = load_after(&desired);
-    let shortened = first_count_below(desired, value, most).shortened(|desired| load_after(desired) < most);
-    if let Some(desired) = shortened {
-        let input =
-            format!("{} would be {} of {}", number(value), number(load_after(&desired)), number(most));
-        context.check("would_flap", input, None)?;
-        return Ok(desired);
+    let why = why_not(&desired);
+    let whole = match &own {
+        Some(load) => first_count_below(desired, load.value, load.most()),
+        None => desired,
+    };
+    let Some(desired) = whole.shortened(|desired| why_not(desired).is_none()) else {
+        let why = why.unwrap_or_default();
+        return context.check_result("would_flap", why.clone(), Err(Hold::WouldFlap { why }));
+    };
+    let input = own.as_ref().map(|load| load.input(&desired));
+    context.check(
+        "would_flap",
+        input.unwrap_or_else(|| "nobody knows what calls for more".to_owned()),
+        None,
+    )?;
+    Ok(desired)
+}
+
+impl Load<'_> {
+    /// What the load must stay below.
+    fn most(&self) -> f64 {
+        self.scale_up_threshold * MARGIN
     }
-    let why = format!(
-        "{} at {} would be {}, and the alarm that adds fires above {}, less a tenth {}",
-        metric.unwrap_or("the load"),
-        number(value),
-        number(wanted),
-        number(scale_up_threshold),
-        number(most)
-    );
-    context.check_result("would_flap", why.clone(), Err(Hold::WouldFlap { why }))
+
+    /// The load after the change.
+    fn after(&self, desired: &DesiredSize) -> f64 {
+        self.value * growth(self.metric, desired)
+    }
+
+    fn input(&self, desired: &DesiredSize) -> String {
+        format!("{} would be {} of {}", number(self.value), number(self.after(desired)), number(self.most()))
+    }
+
+    /// Why the change would be undone; `None` where the load stays low enough.
+    fn objection(&self, desired: &DesiredSize) -> Option<String> {
+        let Self { metric, value, scale_up_threshold } = self;
+        let (after, most) = (self.after(desired), self.most());
+        let why = || {
+            format!(
+                "{} at {} would be {}, and the alarm that adds fires above {}, less a tenth {}",
+                metric.unwrap_or("the load"),
+                number(*value),
+                number(after),
+                number(*scale_up_threshold),
+                number(most)
+            )
+        };
+        (after >= most).then(why)
+    }
 }
 
 /// A shorter step in the count, computed rather than searched for: the first one that leaves the load below `most`.
@@ -195,10 +225,11 @@ pub(super) fn over_budget<'a>(
     let (ladders, observed) = (&context.policy.ladders, &context.observed.size);
     let cost = |desired: &DesiredSize| ladders.cost(&desired.applied_to(observed));
     let wanted = cost(&desired);
+    let shape = desired.applied_to(observed).rung().into_owned();
     let shortened = desired.shortened(|desired| cost(desired).is_some_and(|cost| is_within(cost, most)));
     let cost = shortened.as_ref().map_or(wanted, cost);
-    cost_within(context, cost, most)?;
-    shortened.ok_or(Hold::OverBudget { cost, most })
+    cost_within(context, &shape, cost, most)?;
+    shortened.ok_or(Hold::OverBudget { shape, cost, most })
 }
 
 /// A step up to a size must stay within the policy's cost per hour.
@@ -206,7 +237,7 @@ pub(super) fn over_budget_at(context: &mut Context, direction: Direction, to: &S
     match context.settings().max_hourly_cost {
         Some(most) if direction == Direction::Up => {
             let cost = context.policy.ladders.cost(to);
-            cost_within(context, cost, most)
+            cost_within(context, &to.rung(), cost, most)
         }
         Some(_) | None => Ok(()),
     }
@@ -217,17 +248,19 @@ pub(super) fn over_budget_on_the_way(context: &mut Context, sizes: [&Size; 2]) -
     let Some(most) = context.settings().max_hourly_cost else { return Ok(()) };
     let costs = sizes.map(|size| context.policy.ladders.cost(size));
     let dearest = costs.into_iter().flatten().max_by(f64::total_cmp);
-    cost_within(context, dearest, most)
+    let [_, goal] = sizes;
+    cost_within(context, &goal.rung(), dearest, most)
 }
 
 /// Holds as `over_budget` where a cost is unknown or above the most that the policy allows, in US dollars per hour.
-fn cost_within(context: &mut Context, cost: Option<f64>, most: f64) -> Result<(), Hold> {
+fn cost_within(context: &mut Context, shape: &str, cost: Option<f64>, most: f64) -> Result<(), Hold> {
     let input = match cost {
         Some(cost) => format!("{} USD an hour of {}", number(cost), number(most)),
         None => "no price".to_owned(),
     };
     let is_within = cost.is_some_and(|cost| is_within(cost, most));
-    context.check("over_budget", input, (!is_within).then_some(Hold::OverBudget { cost, most }))
+    let hold = || Hold::OverBudget { shape: shape.to_owned(), cost, most };
+    context.check("over_budget", input, (!is_within).then(hold))
 }
 
 fn is_within(cost: f64, most: f64) -> bool {

@@ -2,10 +2,10 @@
 
 use crate::alarm::{Comparison, Coverage, Measurement};
 use crate::ladder::{Resource, Rung};
-use crate::platform::target;
+use crate::platform::target::{self, Target};
 use crate::policy::Role;
 use crate::scaling::ScalingPolicy;
-use crate::size::Direction;
+use crate::size::{Axis, Direction};
 
 use super::evaluation::direction_of;
 use super::{Context, Evaluation, Hold};
@@ -29,7 +29,8 @@ impl Evaluation<'_> {
             ScalingPolicy::Step(step) if *step > 0 => Vec::new(),
             // Whether a step down would flap depends on the value, too.
             ScalingPolicy::Step(_) | ScalingPolicy::Steps(_) | ScalingPolicy::Track(_) => {
-                self.metric().filter(|_| self.reported_value().is_none()).into_iter().collect()
+                let own = self.metric().filter(|_| self.reported_value().is_none());
+                own.into_iter().chain(self.loads_to_read()).collect()
             }
             ScalingPolicy::Cheapest => {
                 let utilization = target::of(self.target.kind()).map_or([""; 2], |target| target.utilization);
@@ -38,6 +39,16 @@ impl Evaluation<'_> {
                 needed.filter(|metric| !is_reported(metric)).collect()
             }
         }
+    }
+
+    /// The metrics of every other resource, which a smaller shape must have enough of, too.
+    fn loads_to_read(&self) -> Vec<&str> {
+        let direction = self.matched.direction().or(self.alarm_direction());
+        if self.matched.rule.axis != Axis::Shape || direction == Some(Direction::Up) {
+            return Vec::new();
+        }
+        let target = target::of(self.target.kind()).into_iter();
+        target.flat_map(Target::utilizations).filter(|metric| !self.is_about(metric)).collect()
     }
 
     /// The metric that the alarm is about: the alarm's own, or that of the pair it belongs to.

@@ -4,6 +4,7 @@
 use crate::alarm::Side;
 use crate::ladder::{Resource, Rung};
 use crate::pair::{Pair, ScaleUpThreshold};
+use crate::platform;
 use crate::platform::metric::{Metric, Range, Sharing};
 use crate::policy::Role;
 use crate::policy::flap::{HALF, MARGIN};
@@ -84,7 +85,8 @@ impl<'a> Context<'a> {
         let rung = self.observed_rung();
         if metric.full(rung.as_deref()).is_none() && metric.range != Range::Open {
             let shape = self.observed.size.rung().into_owned();
-            let nearest = self.policy.ladders.nearest(&shape).map(str::to_owned);
+            let nearest =
+                self.policy.ladders.nearest(&shape, platform::is_flexible(&shape)).map(str::to_owned);
             return Some(Hold::UnlistedShape { shape, nearest });
         }
         let above = self.scale_up_threshold()?.above;

@@ -83,6 +83,8 @@ impl FlexShape {
             vcpus: ocpus.saturating_mul(self.vcpus_per_ocpu),
             memory_gib: f64::from(memory_gib),
             gpus: 0,
+            accelerator: None,
+            gpu_memory_gib: None,
             price: prices.map(|(core, gib)| core * f64::from(ocpus) + gib * f64::from(memory_gib)),
         }
     }

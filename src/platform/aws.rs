@@ -22,6 +22,7 @@ pub(super) const PLATFORM: Platform = Platform {
     target_id: id::read,
     targets_are_named_by: "the dimensions `EndpointName` and `VariantName`",
     ladders: include_str!("aws/ladder.toml"),
+    flexible: None,
     operations: call::OPERATIONS,
     reads: call::READS,
     topic_id: "ARN",

@@ -1,6 +1,6 @@
 //! One metric of a kind of target: where its platform publishes it, what its values mean, and what its silence means.
 
-use crate::ladder::Rung;
+use crate::ladder::{Resource, Rung};
 
 /// A metric that a platform publishes for one kind of target. The tables of them are in the platforms' folders.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -83,7 +83,11 @@ impl Range {
     }
 }
 
-/// The metric of a table with this name, in any case.
+/// The metric of a table with this name, in any case, or else the one of the same resource: platforms have different names
+/// for it.
 pub fn find(metrics: &'static [Metric], name: &str) -> Option<&'static Metric> {
-    metrics.iter().find(|metric| metric.name.eq_ignore_ascii_case(name))
+    let resource = Resource::of(name);
+    let is_same = |metric: &&Metric| resource.is_some() && Resource::of(metric.name) == resource;
+    let of_name = metrics.iter().find(|metric| metric.name.eq_ignore_ascii_case(name));
+    of_name.or_else(|| metrics.iter().find(is_same))
 }

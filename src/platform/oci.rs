@@ -20,6 +20,7 @@ pub(super) const PLATFORM: Platform = Platform {
     target_id: id::read,
     targets_are_named_by: "an OCI model deployment's `resourceId`",
     ladders: include_str!("oci/ladder.toml"),
+    flexible: Some(".Flex"),
     operations: call::OPERATIONS,
     reads: &[],
     topic_id: "OCID",

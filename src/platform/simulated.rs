@@ -33,6 +33,8 @@ pub(crate) struct Simulation {
     /// The shape of a deployment that an event names but the world does not contain: one rung above the lowest, so that
     /// it can scale both up and down.
     pub(super) shape: &'static str,
+    /// What the metrics of its cores and its memory read: neither high nor low, and a smaller shape can carry it.
+    pub(super) load: [(&'static str, f64); 2],
     /// The platform's names of two states: settled, and being updated.
     pub(super) states: [&'static str; 2],
     /// Observes a deployment of the world.

@@ -49,6 +49,8 @@ pub struct Target {
     pub utilization: [&'static str; 2],
     /// Every metric that its platform publishes for it, as far as decisions and paired alarms can use it.
     pub metrics: &'static [Metric],
+    /// The metrics of its accelerators and of their memory, as far as its platform publishes them.
+    pub gpu_utilization: &'static [&'static str],
     /// Which part of a tagged resource it is: a variant shares the tags of its endpoint. `None` for the whole of it.
     pub tag_scope: fn(&TargetId) -> Option<&str>,
     /// The axes along which it has a size.

@@ -2,6 +2,7 @@
 
 use crate::document::{Fault, Faults};
 use crate::ladder::{FlexShape, GIB_PER_OCPU, Ladder, Ladders, Rung};
+use crate::platform;
 use crate::size::{Bounds, Flex};
 
 /// Far more cores or accelerators than any machine has. Their percentage, a hundred for each, still fits into the number.
@@ -34,11 +35,32 @@ pub(super) fn check_ladder(ladder: &Ladder) -> Result<(), Faults> {
         return Err(Fault::of("rungs", "it has no rungs: expected at least one").about(&place).into());
     }
     let mut faults = Faults::default();
+    let has_gpu_memory = ladder.rungs.iter().any(|rung| rung.gpu_memory_gib.is_some());
     for (i, rung) in ladder.rungs.iter().enumerate() {
         let below = ladder.rungs.get(..i).unwrap_or_default();
-        faults.note(check_rung(rung, below).map_err(|fault| on_rung(fault, ladder, i)));
+        let checked = check_rung(rung, below).and_then(|()| check_accelerators(rung, has_gpu_memory));
+        faults.note(checked.map_err(|fault| on_rung(fault, ladder, i)));
     }
     faults.into_result()
+}
+
+/// What is said of accelerators must be comparable: of all rungs of a ladder that have some, or of none.
+fn check_accelerators(rung: &Rung, has_gpu_memory: bool) -> Result<(), Fault> {
+    let Rung { shape, gpus, accelerator, gpu_memory_gib, .. } = rung;
+    if gpu_memory_gib.is_some_and(|gib| !gib.is_finite() || gib <= 0.0) {
+        let problem = format!("shape `{shape}` has a `gpu_memory_gib` that is not above 0");
+        return Err(Fault::of("gpu_memory_gib", problem));
+    }
+    let said = [("accelerator", accelerator.is_some()), ("gpu_memory_gib", gpu_memory_gib.is_some())];
+    if let Some((key, _)) = said.into_iter().find(|(_, is_set)| *is_set && *gpus == 0) {
+        let problem = format!("shape `{shape}` has `{key}` and no accelerator: expected `gpus`, too");
+        return Err(Fault::of(key, problem));
+    }
+    if has_gpu_memory && *gpus > 0 && gpu_memory_gib.is_none() {
+        let problem = format!("shape `{shape}` has no `gpu_memory_gib`, and another rung has: expected both");
+        return Err(Fault::of("gpus", problem));
+    }
+    Ok(())
 }
 
 fn on_rung(fault: Fault, ladder: &Ladder, index: usize) -> Fault {
@@ -81,6 +103,11 @@ pub(super) fn check_sizes(ladder: &Ladder, ladders: &Ladders) -> Result<(), Faul
 fn check_size(written: &str, ladders: &Ladders) -> Result<(), Fault> {
     let shape = written.split_once(':').map_or(written, |(shape, _)| shape);
     let flexible = ladders.flex().any(|flex| flex.shape == shape);
+    if !flexible && platform::is_flexible(shape) {
+        let expected = format!("expected a `[[flex]]` with `shape = \"{shape}\"` and its limits");
+        let problem = format!("`{shape}` is flexible, and a `[[ladder]]` does not say how large it may be");
+        return Err(Fault::of("shape", format!("{problem}: {expected}")));
+    }
     if !flexible && shape != written {
         let expected = "expected it without a size, or a `[[flex]]` of it";
         return Err(Fault::of("shape", format!("`{shape}` is no flexible shape: {expected}")));

@@ -79,7 +79,8 @@ fn update(outcome: &Outcome) -> (Value, std::collections::BTreeMap<String, Strin
 #[case("CpuUtilization", Some(Resource::Cpu))]
 #[case("MemoryUtilization", Some(Resource::Memory))]
 #[case("GPUUtilization", Some(Resource::Gpu))]
-#[case("GPUMemoryUtilization", Some(Resource::Gpu))]
+#[case("GPUMemoryUtilization", Some(Resource::GpuMemory))]
+#[case("GPUCoreUtilization", Some(Resource::Gpu))]
 #[case("PredictBandwidth", Some(Resource::Bandwidth))]
 // A count and a time have no end.
 #[case("Invocations", None)]

@@ -207,7 +207,7 @@ fn back_at_the_floor() -> SimulatedCloud {
 #[rstest]
 #[case::at_the_top(HIGH_CPU, 10, "VM.Standard2.1", "held", "at_ceiling")]
 #[case::at_the_bottom(LOW_CPU, 1, "VM.Standard2.1", "held", "at_floor")]
-#[case::unknown_shape(HIGH_MEM, 1, "BM.GPU.H100.8", "held", "unlisted_shape")]
+#[case::unknown_shape(HIGH_MEM, 1, "VM.DenseIO2.8", "held", "unlisted_shape")]
 #[case::changed(HIGH_CPU, 1, "VM.Standard2.1", "applied", "")]
 fn an_answer_reports_only_what_was_done(
     #[case] alarm: &str,

@@ -224,6 +224,8 @@ fn ladder(rungs: &[(u32, u32, Option<u32>)]) -> Ladder {
         vcpus: *vcpus,
         memory_gib: f64::from(*memory),
         gpus: 0,
+        accelerator: None,
+        gpu_memory_gib: None,
         price: price.map(|price| f64::from(price) / 8.0),
     };
     Ladder { name: "small".into(), rungs: rungs.iter().enumerate().map(rung).collect() }

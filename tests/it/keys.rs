@@ -543,6 +543,10 @@ mod the_rest {
         ladder_rungs_vcpus = listed("ladder.rungs.vcpus", "vcpus = 16", "vcpus = 12"),
         ladder_rungs_memory_gib = listed("ladder.rungs.memory_gib", "memory_gib = 120", "memory_gib = 100"),
         ladder_rungs_gpus = listed("ladder.rungs.gpus", "gpus = 0", "gpus = 1"),
+        ladder_rungs_accelerator =
+            listed("ladder.rungs.accelerator", "gpus = 0", "gpus = 1, accelerator = \"A10\"",),
+        ladder_rungs_gpu_memory_gib =
+            listed("ladder.rungs.gpu_memory_gib", "gpus = 0", "gpus = 1, gpu_memory_gib = 24",),
         ladder_rungs_price = listed("ladder.rungs.price", "price = 0.5", "price = 0.6"),
         flex_shape = made("flex.shape", "VM.Standard.E4.Flex", "VM.Standard.E9.Flex"),
         flex_ocpus_min = made("flex.ocpus.min", "ocpus = { min = 1", "ocpus = { min = 2"),

@@ -518,6 +518,22 @@ mod ladders_and_flexible_shapes {
             ladder("vcpus = 1, memory_gib = 1, gpus = 100001"),
             "`gpus = 100001`: expected at most 100000"
         ),
+        gpu_memory_zero = refused(
+            ladder("vcpus = 1, memory_gib = 1, gpus = 1, gpu_memory_gib = 0"),
+            "has a `gpu_memory_gib` that is not above 0"
+        ),
+        gpu_memory_infinite = refused(
+            ladder("vcpus = 1, memory_gib = 1, gpus = 1, gpu_memory_gib = inf"),
+            "has a `gpu_memory_gib` that is not above 0"
+        ),
+        gpu_memory_of_no_gpu = refused(
+            ladder("vcpus = 1, memory_gib = 1, gpu_memory_gib = 24"),
+            "has `gpu_memory_gib` and no accelerator: expected `gpus`, too"
+        ),
+        model_of_no_gpu = refused(
+            ladder("vcpus = 1, memory_gib = 1, accelerator = 'A10'"),
+            "has `accelerator` and no accelerator: expected `gpus`, too"
+        ),
         price_negative =
             refused(ladder("vcpus = 1, memory_gib = 1, price = -0.01"), "has a `price` that is no amount"),
         price_infinite =

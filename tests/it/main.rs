@@ -26,6 +26,7 @@ mod golden;
 mod host;
 mod invariants;
 mod keys;
+mod ladders;
 mod limits;
 mod measured;
 mod named;

@@ -632,7 +632,9 @@ fn rule_step(#[case] key: &str, #[case] alarm: &str, #[case] expected: u32) {
 fn a_step_of_several_rungs(#[case] from: &str, #[case] alarm: &str, #[case] expected: Option<&str>) {
     let text = "[[rule]]\nalarm = \"*high_mem\"\naxis = \"shape\"\nstep = 2\n\
                 [[rule]]\nalarm = \"*low_mem\"\naxis = \"shape\"\nstep = -2";
-    let outcome = tell(&notice(alarm, CHURN), &cloud_with(CHURN, 1, from), &policy(text));
+    let cloud = cloud_with(CHURN, 1, from);
+    on(&cloud, CHURN, |found| found.metrics.insert("CpuUtilization".to_owned(), 11.0));
+    let outcome = tell(&notice(alarm, CHURN), &cloud, &policy(text));
     let to = match &outcome.decision {
         Decision::Resize { to, .. } => Some(to.shape.as_str()),
         Decision::Hold(_) => None,
@@ -747,9 +749,16 @@ fn pair_repeat() {
 
 /// A ladder of two rungs, one key of the first set to this.
 fn ladder_with(key: &str, value: &str) -> String {
-    let rung =
-        [("shape", "\"mine.1\""), ("vcpus", "2"), ("memory_gib", "4"), ("gpus", "1"), ("price", "0.5")]
-            .map(|(known, usual)| format!("{known} = {}", if known == key { value } else { usual }));
+    let rung = [
+        ("shape", "\"mine.1\""),
+        ("vcpus", "2"),
+        ("memory_gib", "4"),
+        ("gpus", "1"),
+        ("accelerator", "\"A10\""),
+        ("gpu_memory_gib", "24"),
+        ("price", "0.5"),
+    ]
+    .map(|(known, usual)| format!("{known} = {}", if known == key { value } else { usual }));
     let name = if key == "name" { value } else { "\"mine\"" };
     let second = "{ shape = \"mine.2\", vcpus = 4, memory_gib = 8 }";
     format!("[[ladder]]\nname = {name}\nrungs = [{{ {} }}, {second}]\n", rung.join(", "))
@@ -837,6 +846,8 @@ fn ladder_rungs_of_thresholds(
 #[case("vcpus", "6", json!(6))]
 #[case("memory_gib", "4.5", json!(4.5))]
 #[case("gpus", "3", json!(3))]
+#[case("accelerator", "\"L4\"", json!("L4"))]
+#[case("gpu_memory_gib", "22.4", json!(22.4))]
 #[case("price", "1.25", json!(1.25))]
 fn every_key_of_a_rung_is_listed(#[case] key: &str, #[case] value: &str, #[case] expected: Value) {
     let listed = |text: &str| shapes(text)["ladders"][0]["rungs"][0][key].clone();

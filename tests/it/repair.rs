@@ -19,7 +19,9 @@ const FLEXIBLE: &str = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueid
 fn cloud() -> SimulatedCloud {
     let cloud = support::cloud();
     let flex = Some(Flex { ocpus: 1, memory_gib: 6 });
-    let flexible = SimulatedDeployment { flex, ..SimulatedDeployment::new(1, "VM.Standard.E4.Flex") };
+    let metrics = [("CpuUtilization".to_owned(), 20.0)].into();
+    let flexible =
+        SimulatedDeployment { flex, metrics, ..SimulatedDeployment::new(1, "VM.Standard.E4.Flex") };
     cloud.with(|world| world.deployments.insert(FLEXIBLE.to_owned(), flexible));
     cloud
 }

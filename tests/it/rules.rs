@@ -418,7 +418,7 @@ fn the_shape_moves_along_its_ladder(
 #[case("VM.Standard1.4", "VM.Standard2")]
 #[case("VM.Standard2.48", "VM.Standard2")]
 #[case("ml.g5.metal", "ml.g5")]
-#[case("ml.m5d.xlarge", "ml.m5")]
+#[case("ml.m5n.xlarge", "ml.m5")]
 fn an_unlisted_shape_is_reported_with_the_nearest_ladder(#[case] shape: &str, #[case] nearest: &str) {
     let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud_with(CHURN, 1, shape), &built_in());
     let because = report::explanation(&outcome);
@@ -757,6 +757,7 @@ fn another_deployments_pair_is_nobodys_business() {
 #[case::ninety_six_vcpus("ml.c5.18xlarge", "CpuUtilization", "CPUUtilization", 720.0)]
 // The other cloud's spelling is understood.
 #[case::own_spelling("ml.m5.xlarge", "CPUUtilization", "CPUUtilization", 40.0)]
+#[case::other_name("ml.g5.12xlarge", "GPUCoreUtilization", "GPUUtilization", 40.0)]
 // Of 100 × GPUs for GPU metrics.
 #[case::four_gpus("ml.g5.12xlarge", "GPUUtilization", "GPUUtilization", 40.0)]
 #[case::one_gpu("ml.g5.xlarge", "GPUMemoryUtilization", "GPUMemoryUtilization", 10.0)]
@@ -1361,7 +1362,8 @@ fn stories() -> Vec<Story> {
         // To be tracked the metric has to be known, and there are two deployments to one value.
         Story::new("no_data")
             .policy(&ruled("*high_cpu", "track = 60"))
-            .notice(notice(HIGH_CPU, VARIANT).window(None).without_value()),
+            .notice(notice(HIGH_CPU, VARIANT).window(None).without_value())
+            .cloud(changed_world(|cloud| on(cloud, VARIANT, |found| found.metrics.clear()))),
         // 91.4 % is where it should be.
         Story::new("on_target").policy(&ruled("*high_cpu", "track = 95")),
         // A quarter of an hour it shall stay as it is, and half of that is over.
@@ -1437,7 +1439,7 @@ fn after(hold: &Hold) -> Option<Hold> {
         }
         Hold::CoolingDown { .. } => Some(Hold::TooManyChanges { most: 1, until: Timestamp::UNIX_EPOCH }),
         Hold::TooManyChanges { .. } => Some(Hold::WouldFlap { why: text() }),
-        Hold::WouldFlap { .. } => Some(Hold::OverBudget { cost: None, most: 1.0 }),
+        Hold::WouldFlap { .. } => Some(Hold::OverBudget { shape: text(), cost: None, most: 1.0 }),
         Hold::OverBudget { .. } => {
             Some(Hold::Infeasible { shape: text(), until: Timestamp::UNIX_EPOCH, why: text() })
         }
@@ -1571,6 +1573,7 @@ fn the_record_holds_the_direction_and_the_distance(
     let cloud = changed_world(|cloud| {
         on(cloud, CHURN, |found| {
             (found.instances, found.shape, found.bandwidth_mbps) = (4, "VM.Standard2.4".to_owned(), Some(20));
+            found.metrics.insert("MemoryUtilization".to_owned(), 20.0);
             if !before.is_empty() {
                 let line = format!("{}{before}", at(-60).as_second());
                 found.tags.insert("stepladder:recent".to_owned(), line);

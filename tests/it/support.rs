@@ -319,15 +319,19 @@ fn cloudwatch_alarm(name: &str, target: &str, window: Option<i64>) -> WorldAlarm
     WorldAlarm::new(name, AlarmDefinition::Aws(definition))
 }
 
-/// A world with one deployment of each kind, both at the floor, and the four alarms of the guide on each.
+/// A world with one deployment of each kind, both at the floor, and the four alarms of the guide on each. Their cores are
+/// in use, and as little as any smaller shape can carry.
 pub(crate) fn world() -> World {
-    let deployments = [(CHURN, "VM.Standard2.1"), (VARIANT, "ml.m5.xlarge")];
+    let deployments = [(CHURN, "VM.Standard2.1", 20.0), (VARIANT, "ml.m5.xlarge", 60.0)];
     let alarms = |id| EXISTING.map(|name| standing(&suffixed(name, id), id, Some(5)));
     World {
         clock: at(0),
         furnish: false,
         deployments: deployments
-            .map(|(id, shape)| (id.to_owned(), SimulatedDeployment::new(1, shape)))
+            .map(|(id, shape, cpu)| {
+                let metrics = [("CpuUtilization".to_owned(), cpu)].into();
+                (id.to_owned(), SimulatedDeployment { metrics, ..SimulatedDeployment::new(1, shape) })
+            })
             .into(),
         alarms: [alarms(CHURN), alarms(VARIANT)].concat(),
         ..World::default()

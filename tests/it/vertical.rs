@@ -253,7 +253,10 @@ fn a_deleted_original_does_not_raise_the_floor() {
 #[test]
 fn a_longer_step_back_stops_at_the_floor() {
     let cloud = low();
-    on(&cloud, VARIANT, |found| found.shape = "ml.m5.12xlarge".to_owned());
+    on(&cloud, VARIANT, |found| {
+        found.shape = "ml.m5.12xlarge".to_owned();
+        found.metrics.insert("MemoryUtilization".to_owned(), 20.0);
+    });
     let policy = policy(
         "[[rule]]\nalarm = \"*mem\"\naxis = \"shape\"\nstep = 2\n\
          pair = { alarm = \"small\", metric = \"MemoryUtilization\", below = 10, window = \"5m\" }",

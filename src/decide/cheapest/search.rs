@@ -111,7 +111,9 @@ impl Candidates<'_> {
         let cost = current.price? * f64::from(self.current.instances);
         let offered = |rung: &Rung, instances: u32| match resource {
             Resource::Cpu => resource.offered(rung) * f64::from(instances),
-            Resource::Memory | Resource::Gpu | Resource::Bandwidth => resource.offered(rung),
+            Resource::Memory | Resource::Gpu | Resource::GpuMemory | Resource::Bandwidth => {
+                resource.offered(rung)
+            }
         };
         let cheaper = self.rungs().filter_map(|(at, rung)| {
             let saved = if at == self.current.rung { 0.0 } else { self.min_savings };

@@ -25,6 +25,8 @@ use crate::target::TargetId;
 /// The part of AWS in the simulated cloud.
 pub(super) const SIMULATION: Simulation = Simulation {
     shape: "ml.m5.xlarge",
+    // 30 % of four vCPUs.
+    load: [("CPUUtilization", 120.0), ("MemoryUtilization", 30.0)],
     states: STATES,
     observe,
     settle,

@@ -56,6 +56,7 @@ pub const TARGET: Target = Target {
     ],
     utilization: ["CPUUtilization", "MemoryUtilization"],
     metrics: metric::METRICS,
+    gpu_utilization: &["GPUUtilization", "GPUMemoryUtilization"],
     tag_scope: |target| id::endpoint_and_variant(target).map(|(_, variant)| variant),
     axes: &[Axis::Instances, Axis::Shape],
     resize,

@@ -46,6 +46,7 @@ pub const TARGET: Target = Target {
     ],
     utilization: ["CpuUtilization", "MemoryUtilization"],
     metrics: metric::METRICS,
+    gpu_utilization: &["GPUCoreUtilization"],
     tag_scope: |_| None,
     axes: &[Axis::Instances, Axis::Shape, Axis::Bandwidth],
     resize,

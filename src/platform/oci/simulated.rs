@@ -27,6 +27,7 @@ use crate::tags::{self, Tags};
 /// The part of OCI in the simulated cloud.
 pub(super) const SIMULATION: Simulation = Simulation {
     shape: "VM.Standard2.2",
+    load: [("CpuUtilization", 30.0), ("MemoryUtilization", 30.0)],
     states: STATES,
     observe,
     settle: |_, _| {},

@@ -252,7 +252,13 @@ impl World {
         let Some(platform) = of(request.target.kind()) else { return };
         let simulation = &platform.simulation;
         if self.furnish {
-            let new = || SimulatedDeployment::new(1, simulation.shape);
+            let new = || {
+                let load = simulation.load.iter().map(|(metric, value)| ((*metric).to_owned(), *value));
+                SimulatedDeployment {
+                    metrics: load.collect(),
+                    ..SimulatedDeployment::new(1, simulation.shape)
+                }
+            };
             self.deployments.entry(request.target.to_string()).or_insert_with(new);
         }
         if self.fired(request.alarm).is_none() {

@@ -108,7 +108,10 @@ fn up(why: &'static str, rung: &str) -> Case {
 }
 
 fn down(why: &'static str, rung: &str) -> Case {
-    Case::new(why, "axis = \"shape\"\nstep = -1").shape(rung).low("MemoryUtilization", 4.0, 10.0)
+    Case::new(why, "axis = \"shape\"\nstep = -1")
+        .shape(rung)
+        .low("MemoryUtilization", 4.0, 10.0)
+        .reads("CpuUtilization", 4.0)
 }
 
 mod rungs {
@@ -175,6 +178,7 @@ mod rungs {
         .variant(1, "ml.m5.4xlarge")
         .observed(|observed| observed.floor = Some("ml.m5.xlarge".to_owned()))
         .low("MemoryUtilization", 1.0, 10.0)
+        .reads("CPUUtilization", 16.0)
         .pair_calls()
         .gives("ml.m5.xlarge"),
         pair_at_what_was_deployed = Case::new(
@@ -191,6 +195,7 @@ mod rungs {
                 .variant(1, "ml.m5.xlarge")
                 .observed(|observed| observed.floor = Some("ml.m5.xlarge".to_owned()))
                 .low("MemoryUtilization", 1.0, 10.0)
+                .reads("CPUUtilization", 4.0)
                 .gives("ml.m5.large"),
     ];
 }

@@ -137,11 +137,10 @@ mod smaller_steps {
     use super::{Case, cpu, rows};
 
     fn shape(why: &'static str, rung: &str, value: f64, step: i32) -> Case {
-        Case::new(why, &format!("axis = \"shape\"\nstep = {step}")).shape(rung).low(
-            "MemoryUtilization",
-            value,
-            50.0,
-        )
+        Case::new(why, &format!("axis = \"shape\"\nstep = {step}"))
+            .shape(rung)
+            .low("MemoryUtilization", value, 50.0)
+            .reads("CpuUtilization", 5.0)
     }
 
     rows![
@@ -168,6 +167,7 @@ mod smaller_steps {
             Case::new("by cores, 48 of them become 32: 45 % are 67.5 %", "axis = \"shape\"\nstep = -1")
                 .shape("VM.Standard2.24")
                 .low("CpuUtilization", 45.0, 50.0)
+                .reads("MemoryUtilization", 5.0)
                 .gives("VM.Standard2.16"),
         by_cores_at_50 =
             Case::new("by cores, 48 of them become 32: 50 % are 75 %", "axis = \"shape\"\nstep = -1")
@@ -228,7 +228,7 @@ mod units {
         .gives("1"),
         without_a_rung =
             Case::new("without a rung nobody knows how much 390 are", "axis = \"instances\"\nstep = -1")
-                .variant(2, "ml.m4.xlarge")
+                .variant(2, "ml.x9.xlarge")
                 .low("CPUUtilization", 390.0, 400.0)
                 .gives("1"),
         pair_is_asked = Case::new(

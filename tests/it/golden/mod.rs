@@ -8,6 +8,7 @@ mod flapping;
 mod floor;
 mod guards;
 mod pairs;
+mod resources;
 mod steps;
 mod track;
 
@@ -28,6 +29,7 @@ fn every_row_has_a_reason_of_its_own_and_there_are_many() {
         flapping::all(),
         floor::all(),
         guards::all(),
+        resources::all(),
         cheapest::all(),
     ]
     .concat();

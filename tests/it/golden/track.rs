@@ -147,10 +147,10 @@ mod units {
         four_vcpus = on("360 of four vCPUs are 90 %: 2 become 3", 2, "ml.m5.xlarge", 360.0).gives("3"),
         eight_vcpus = on("360 of eight vCPUs are 45 %: enough", 2, "ml.m5.2xlarge", 360.0).gives("on_target"),
         on_no_ladder =
-            on("on no ladder nobody knows how many vCPUs", 2, "ml.m4.xlarge", 360.0).gives("no_data"),
+            on("on no ladder nobody knows how many vCPUs", 2, "ml.x9.xlarge", 360.0).gives("no_data"),
         memory_is_a_percentage =
             Case::new("memory is a percentage on any shape", "axis = \"instances\"\ntrack = 60")
-                .variant(2, "ml.m4.xlarge")
+                .variant(2, "ml.x9.xlarge")
                 .high("MemoryUtilization", 90.0, 80.0)
                 .gives("3"),
         four_gpus = Case::new("four GPUs run to 400: 360 are 90 %", "axis = \"instances\"\ntrack = 60")
@@ -218,6 +218,7 @@ mod shapes {
             Case::new("60 GB at 10 are 10 GB at 60: down to the rung of 15", "axis = \"shape\"\ntrack = 60")
                 .shape("VM.Standard2.4")
                 .low("MemoryUtilization", 10.0, 30.0)
+                .reads("CpuUtilization", 5.0)
                 .gives("VM.Standard2.1"),
         one_rung_down = Case::new(
             "60 GB at 20 are 20 GB at 60: the rung of 30, and not of 15",
@@ -225,6 +226,7 @@ mod shapes {
         )
         .shape("VM.Standard2.4")
         .low("MemoryUtilization", 20.0, 30.0)
+        .reads("CpuUtilization", 5.0)
         .gives("VM.Standard2.2"),
         rung_below_is_too_small =
             Case::new("60 GB at 40 are 40 GB at 60: the rung below has 30", "axis = \"shape\"\ntrack = 60")
@@ -246,6 +248,7 @@ mod shapes {
         .variant(1, "ml.m5.4xlarge")
         .observed(|observed| observed.floor = Some("ml.m5.2xlarge".to_owned()))
         .low("MemoryUtilization", 5.0, 10.0)
+        .reads("CPUUtilization", 80.0)
         .pair_calls()
         .gives("ml.m5.2xlarge"),
     ];

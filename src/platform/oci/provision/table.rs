@@ -383,10 +383,11 @@ fn spelled(metric: String) -> Result<String, String> {
     if let Some(known) = metric::metric(&metric) {
         return Ok(known.name.to_owned());
     }
-    // There are more metrics of GPUs than are known here, and the first is one letter away from another.
-    let of_gpus = metric.to_ascii_lowercase().starts_with("gpu");
-    let mut known = METRICS.iter().map(|known| known.name);
-    match known.find(|name| !of_gpus && strsim::levenshtein(name, &metric) <= SLIP) {
+    // The name of one GPU metric may be a letter away from that of a metric of cores, and be right.
+    let is_of_gpus = |name: &str| name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("gpu"));
+    let is_slip =
+        |name: &&str| is_of_gpus(name) == is_of_gpus(&metric) && strsim::levenshtein(name, &metric) <= SLIP;
+    match METRICS.iter().map(|known| known.name).find(is_slip) {
         Some(name) => Err(format!("`metric = \"{metric}\"`: there is none; did you mean `{name}`?")),
         None => Ok(metric),
     }
