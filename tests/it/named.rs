@@ -131,7 +131,7 @@ fn a_rule_never_acts_against_the_comparison(
 ) {
     // So little that nothing flaps, on either side.
     let quiet = [
-        ("/NewStateReason", json!("Threshold Crossed: 3 datapoints [20.0 (02/03/26 12:00:00)]")),
+        ("/NewStateReason", json!("Threshold Crossed: 5 datapoints [20.0 (02/03/26 12:00:00)]")),
         ("/Trigger/Threshold", json!(if comparison.starts_with("Greater") { 10.0 } else { 40.0 })),
     ];
     let outcome = of_three(&with(message(name, comparison), &quiet), &policy(rules));
