@@ -168,9 +168,9 @@ fn query(outcome: &Outcome) -> Option<String> {
 
 #[rstest]
 // What instances publish all the time: silence is no load that is known.
-#[case::cpu("CpuUtilization", "/aws/sagemaker/Endpoints", "Average", "missing")]
-#[case::memory("MemoryUtilization", "/aws/sagemaker/Endpoints", "Average", "missing")]
-#[case::disk("DiskUtilization", "/aws/sagemaker/Endpoints", "Average", "missing")]
+#[case::cpu("CpuUtilization", "/aws/sagemaker/Endpoints", "Average", "notBreaching")]
+#[case::memory("MemoryUtilization", "/aws/sagemaker/Endpoints", "Average", "notBreaching")]
+#[case::disk("DiskUtilization", "/aws/sagemaker/Endpoints", "Average", "notBreaching")]
 // What is published with the requests only.
 #[case::requests("Invocations", "AWS/SageMaker", "Sum", "breaching")]
 #[case::requests_each("InvocationsPerInstance", "AWS/SageMaker", "Sum", "breaching")]
@@ -202,7 +202,7 @@ fn a_pair_on_the_queue_watches_the_whole_endpoint_and_is_still_the_variants() {
     policy.alarm_action = Some(TOPIC_ARN.to_owned());
     let outcome = told(&cloud, &policy, &busy(VARIANT, "CPUUtilization", 380.0, 320.0), at(0));
     let alarm = put(&outcome).expect("a pair");
-    assert_eq!((alarm.namespace.as_ref(), alarm.missing_data.as_ref()), ("AWS/SageMaker", "missing"));
+    assert_eq!((alarm.namespace.as_ref(), alarm.missing_data.as_ref()), ("AWS/SageMaker", "notBreaching"));
     assert_eq!(alarm.dimensions.keys().collect::<Vec<_>>(), ["EndpointName"]);
     live(&cloud, &policy, 1..60);
     assert_eq!(size(&cloud, VARIANT).instances, 1, "a tick finds the target in the marker");
