@@ -140,7 +140,7 @@ impl CommandError {
             snippets: errors.with_snippets(file, style),
             values: errors.problems().iter().map(value).collect(),
         };
-        let message = format!("policy `{file}` is not valid: {}", errors.in_one_line(file));
+        let message = format!("policy `{file}` is not valid: {}", errors.in_one_line());
         Self { problems: Some(problems), ..Self::invalid_input("policy", text::plain(&message)) }
     }
 }

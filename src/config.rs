@@ -83,7 +83,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The policy cannot be used.
-    #[error("policy `{origin}` is not valid: {}", errors.in_one_line(origin))]
+    #[error("policy `{origin}` is not valid: {}", errors.in_one_line())]
     Policy {
         /// Its path, or the variable's name.
         origin: String,

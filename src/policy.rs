@@ -134,9 +134,10 @@ impl Policy {
     /// use stepladder::policy::Policy;
     /// let errors = Policy::parse("[defaults]\ninstanses = { min = 1, max = 3 }\nmin_savings = -1").unwrap_err();
     /// assert!(errors.to_string().contains("`instances`"), "{errors}");
-    /// assert_eq!(errors.in_one_line("p.toml").split("; ").next(), Some("p.toml:2:1: unknown field `instanses`, \
+    /// assert_eq!(errors.in_one_line().split("; ").next(), Some("line 2, column 1: unknown field `instanses`, \
     ///     expected one of `instances`, `bandwidth`, `evidence`, `native_autoscaling`, `capacity_backoff`, `cooldown`, \
-    ///     `scale_up_threshold`, `headroom`, `min_savings`, `max_hourly_cost`, `max_changes_per_hour`"));
+    ///     `scale_up_threshold`, `headroom`, `min_savings`, `allow_cost_surge`, `max_hourly_cost`, \
+    ///     `max_changes_per_hour`"));
     /// ```
     pub fn parse(text: &str) -> Result<Self, Errors> {
         file::read(text)

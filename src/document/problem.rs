@@ -44,12 +44,9 @@ impl Errors {
         &self.problems
     }
 
-    /// Each problem as `file:line:column: message`, in one line.
-    pub fn in_one_line(&self, file: &str) -> String {
-        let each = self.problems.iter();
-        let each =
-            each.map(|Problem { line, column, message, .. }| format!("{file}:{line}:{column}: {message}"));
-        each.collect::<Vec<_>>().join("; ")
+    /// Each problem with its line and column, in one line. The sentence around it names the file.
+    pub fn in_one_line(&self) -> String {
+        self.problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
     }
 
     /// Each problem with the line of the document that it is in, and a caret under the place.

@@ -510,7 +510,7 @@ fn a_bad_policy_in_the_environment_is_named_by_its_variable() {
     let args = ["handle", "--event", HIGH_CPU, "--format", "json"];
     let ran = ran(&args, stepladder(&args).env("STEPLADDER_POLICY", "mode = \"perhaps\""), b"");
     let problem = "`mode`: unknown variant `perhaps`, expected `act` or `observe`";
-    let message = format!("policy `STEPLADDER_POLICY` is not valid: STEPLADDER_POLICY:1:8: {problem}");
+    let message = format!("policy `STEPLADDER_POLICY` is not valid: line 1, column 8: {problem}");
     let place = json!({ "file": "STEPLADDER_POLICY", "line": 1, "column": 8, "message": problem });
     let error = json!({ "kind": "policy", "message": message, "problems": [place] });
     assert_eq!((ran.code, ran.json()), (2, json!({ "error": error })));

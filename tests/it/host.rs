@@ -273,7 +273,7 @@ async fn a_stored_policy_is_refreshed_and_the_last_valid_one_stays_active() {
     let failed = stored.policy(&store, at(0), AMPLE, &mut log).await.unwrap_err();
     assert!(!failed.retryable, "{failed:?}");
     assert!(
-        failed.message.contains("`ssm:policy`") && failed.message.contains("ssm:policy:2:1: "),
+        failed.message.contains("`ssm:policy`") && failed.message.contains("line 2, column 1: "),
         "{failed:?}"
     );
     assert_eq!(log.0, ["policy", "policy"]);

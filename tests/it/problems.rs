@@ -168,7 +168,7 @@ fn a_file_of_another_kind_is_given_up() {
 #[case::compartment("[oci]\ncompartment = \"https://hooks.example/SECRET\"")]
 fn an_address_at_any_place_is_shown_up_to_its_host(#[case] text: &str) {
     let errors = Policy::parse(text).unwrap_err();
-    for shown in [errors.to_string(), errors.in_one_line("p.toml"), shown(text)] {
+    for shown in [errors.to_string(), errors.in_one_line(), shown(text)] {
         assert!(!shown.contains("SECRET"), "{shown}");
     }
 }
@@ -208,5 +208,5 @@ fn the_command_prints_all_of_them() {
     assert_eq!((problems[0]["line"].as_u64(), problems[0]["column"].as_u64()), (Some(1), Some(1)), "{ran}");
     assert_eq!(problems.as_array().unwrap().len(), 2, "{ran}");
     let message = ran.json()["error"]["message"].as_str().unwrap().to_owned();
-    assert!(message.contains(&format!("{path}:3:15: defaults: ")) && !message.contains('\n'), "{message}");
+    assert!(message.contains("line 3, column 15: defaults: ") && !message.contains('\n'), "{message}");
 }

@@ -60,7 +60,7 @@ async fn without_a_usable_parameter_the_function_says_which_and_why() {
     account.emulators.fail("GetParameter", 400, 0, "ThrottlingException");
     // It is of no use.
     put(&account.emulators, "mode = \"act\"\n\ninstances = 3\n").await;
-    failing(&["Permanent", KEPT, ":3:1: "]);
+    failing(&["Permanent", KEPT, "line 3, column 1: "]);
     // It is mended, and the next event is answered.
     put(&account.emulators, "mode = \"act\"").await;
     assert_eq!(outcome(&function.invoke(&high()))["result"], "applied");
