@@ -47,7 +47,7 @@ pub(super) fn policy(body: &[u8]) {
     }
     match Policy::parse(&text) {
         Ok(policy) => explain(&policy, &Tags::new()),
-        Err(errors) => assert!(!errors.in_one_line("policy").contains('\n'), "{errors:?}"),
+        Err(errors) => assert!(!errors.in_one_line().contains('\n'), "{errors:?}"),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Maps CloudWatch's descriptions of alarms to definitions and states.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
 use aws_sdk_cloudwatch::types::{
     ComparisonOperator, CompositeAlarm, Dimension, EvaluationState, Metric, MetricAlarm, MetricDataQuery,
