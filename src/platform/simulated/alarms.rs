@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::world::{World, WorldAlarm};
 use super::{AlarmEvent, Measured};
-use crate::platform::PLATFORMS;
+use crate::platform::{AlarmDefinition, PLATFORMS};
 
 /// Every service evaluates alarms once a minute.
 const EVALUATION_PERIOD: SignedDuration = SignedDuration::from_mins(1);
@@ -24,12 +24,16 @@ pub struct Delivery {
 impl World {
     pub(super) fn advance(&mut self, to: Timestamp) -> Vec<Delivery> {
         let mut deliveries = Vec::new();
+        // Only a call changes a definition, and reading one is slow beside the minutes of a week.
+        let definitions: Vec<AlarmDefinition> =
+            self.alarms.iter().map(|alarm| alarm.definition.clone()).collect();
+        let measured: Vec<Option<Measured>> = definitions.iter().map(AlarmDefinition::measured).collect();
         if let Some(begin) = to.checked_sub(LONGEST_EVALUATION).ok().filter(|begin| *begin > self.clock) {
             self.set_clock(begin);
         }
         while let Some(next) = self.clock.checked_add(EVALUATION_PERIOD).ok().filter(|next| *next <= to) {
             self.set_clock(next);
-            self.evaluate(&mut deliveries);
+            self.evaluate(&measured, &mut deliveries);
         }
         if to > self.clock {
             self.set_clock(to);
@@ -47,10 +51,10 @@ impl World {
         }
     }
 
-    fn evaluate(&mut self, deliveries: &mut Vec<Delivery>) {
+    fn evaluate(&mut self, measured: &[Option<Measured>], deliveries: &mut Vec<Delivery>) {
         let now = self.clock;
-        for alarm in &mut self.alarms {
-            let Some(measured) = alarm.definition.measured() else { continue };
+        for (alarm, measured) in self.alarms.iter_mut().zip(measured) {
+            let Some(measured) = measured else { continue };
             let value = self.deployments.get(&measured.target).and_then(|d| d.metrics.get(measured.metric));
             let value = value.copied();
             // Missing data keeps the state, unless the alarm takes it for a breach: it is not the end of one.

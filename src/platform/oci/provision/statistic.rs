@@ -84,7 +84,7 @@ impl schemars::JsonSchema for AlarmStatistic {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "description": "How the values of a window are made one; a percentile is written as `p95`.",
-            "anyOf": [{ "enum": WORDS }, { "type": "string", "pattern": r"^p[0-9]{1,2}(\.[0-9]+)?$" }]
+            "anyOf": [{ "type": "string", "enum": WORDS }, { "type": "string", "pattern": r"^p[0-9]{1,2}(\.[0-9]+)?$" }]
         })
     }
 }
