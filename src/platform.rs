@@ -25,6 +25,7 @@ pub mod aws;
 mod error;
 pub mod metric;
 pub mod oci;
+mod operation;
 mod router;
 pub mod simulated;
 pub mod target;
@@ -35,6 +36,7 @@ pub mod web;
 mod http;
 
 pub use error::Error;
+pub use operation::{Operation, operations, permission};
 pub use router::Router;
 use simulated::Simulation;
 use target::Target;
@@ -240,47 +242,6 @@ pub fn target_id(id: &str) -> Option<TargetId> {
 /// Under which name the paired alarm of a target exists.
 pub fn pair_name(target: &TargetId, pair: &str) -> String {
     of(target.kind()).map_or_else(|| pair.to_owned(), |platform| (platform.pair_name)(target, pair))
-}
-
-/// An operation of an API in the API's own spelling, and what its caller must be allowed to do: an IAM action, or a verb
-/// and a resource type.
-#[derive(Debug, Clone, Copy)]
-pub struct Operation {
-    /// `platform:ApiOperation`.
-    pub name: &'static str,
-    /// Its own permission first, then what it takes besides.
-    pub permissions: &'static [&'static str],
-    /// Whether only a person sends it, to set up or to remove what the function works with. No function is granted it.
-    pub is_operators_own: bool,
-}
-
-impl Operation {
-    pub(crate) const fn new(name: &'static str, permissions: &'static [&'static str]) -> Self {
-        Self { name, permissions, is_operators_own: false }
-    }
-
-    pub(crate) const fn of_operator(name: &'static str, permissions: &'static [&'static str]) -> Self {
-        Self { name, permissions, is_operators_own: true }
-    }
-
-    /// What the caller must be allowed to do.
-    pub fn permission(&self) -> &'static str {
-        self.permissions.first().copied().unwrap_or_default()
-    }
-}
-
-/// Every operation, read or write, that a function or a person may send.
-pub fn operations() -> impl Iterator<Item = &'static Operation> {
-    let of = |platform: &'static Platform| {
-        let reads = platform.targets.iter().flat_map(|target| target.reads);
-        platform.operations.iter().chain(reads).chain(platform.reads)
-    };
-    PLATFORMS.iter().flat_map(of).chain(web::OPERATIONS)
-}
-
-/// The permission that an operation takes.
-pub fn permission(operation: &str) -> &'static str {
-    operations().find(|known| known.name == operation).map_or("", Operation::permission)
 }
 
 /// Everything that can ever be sent. Nothing else is ever sent.

@@ -353,10 +353,7 @@ impl fmt::Display for Hold {
                 let near = near.unwrap_or_default();
                 write!(f, "shape `{shape}` is on no ladder{near}: {}", how_to_list(shape))
             }
-            Self::PairCannotFire { why } => write!(
-                f,
-                "the paired alarm could never fire, so nothing would remove the new capacity: {why}"
-            ),
+            Self::PairCannotFire { why } => write!(f, "no paired alarm could remove the new capacity: {why}"),
             Self::PairTaken { name } => write!(
                 f,
                 "the paired alarm's name `{name}` belongs to an alarm that stepladder did not make: rename that \

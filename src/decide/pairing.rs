@@ -102,6 +102,23 @@ impl<'a> Context<'a> {
         })
     }
 
+    /// Why the scale-up alarm and the pair would both fire: at a load between their thresholds. `None` where no load lies
+    /// between.
+    fn why_thresholds_cross(&self) -> Option<Hold> {
+        let (pair, metric) = (self.rule().pair.as_ref()?, self.pair_metric()?);
+        let above = self.fired_threshold()?.above;
+        let share = percent(metric, above, self.observed_rung().as_deref())?;
+        (share <= pair.below).then(|| {
+            let unit = if metric.range == Range::Open { "" } else { " % of the capacity" };
+            let [above, share, below] = [above, share, pair.below].map(number);
+            let why = format!(
+                "the alarm that adds fires above {above}, which is {share}{unit}, and the paired alarm below \
+                 {below}{unit}: expected a higher threshold of that alarm, or a lower `pair.below`"
+            );
+            Hold::PairCannotFire { why }
+        })
+    }
+
     /// The pair for a deployment of this size: below what the policy says where the scale-up alarm, by its own threshold,
     /// would undo the step down.
     pub(crate) fn pair_within_threshold(&self, pair: &Pair, size: &Size) -> Option<Pair> {
@@ -174,9 +191,11 @@ pub(super) fn unlisted_shape(context: &mut Context, change: &SizeChange) -> Resu
     }
 }
 
-/// The paired alarm must be able to fire, or the added capacity is never removed.
+/// The paired alarm must be able to fire, or the added capacity is never removed. Nor may it fire where the alarm that
+/// adds does: such a threshold was set for another shape. Capacity that exists gets a pair with a lower threshold.
 pub(super) fn pair_cannot_fire(context: &mut Context, change: &SizeChange) -> Result<(), Hold> {
-    let hold = silent(context, change);
+    let crosses = || context.why_thresholds_cross().filter(|_| change.direction == Direction::Up);
+    let hold = silent(context, change).or_else(crosses);
     let metric = context.pair_metric().map_or("no metric", |metric| metric.name);
     context.check("pair_cannot_fire", metric, hold)
 }

@@ -129,10 +129,13 @@ fn a_rule_never_acts_against_the_comparison(
     #[case] comparison: &str,
     #[case] expected: &str,
 ) {
-    // So little that nothing flaps, on either side.
+    // Above the pair's tenth of four cores; below, so little that nothing flaps.
+    let is_above = comparison.starts_with("Greater");
+    let [value, threshold] = if is_above { ["60.0", "50.0"] } else { ["20.0", "40.0"] };
+    let threshold: f64 = threshold.parse().unwrap();
     let quiet = [
-        ("/NewStateReason", json!("Threshold Crossed: 5 datapoints [20.0 (02/03/26 12:00:00)]")),
-        ("/Trigger/Threshold", json!(if comparison.starts_with("Greater") { 10.0 } else { 40.0 })),
+        ("/NewStateReason", json!(format!("Threshold Crossed: 5 datapoints [{value} (02/03/26 12:00:00)]"))),
+        ("/Trigger/Threshold", json!(threshold)),
     ];
     let outcome = of_three(&with(message(name, comparison), &quiet), &policy(rules));
     assert_eq!(reason(&outcome), expected, "{}", report::explanation(&outcome));

@@ -281,6 +281,20 @@ fn an_asynchronous_endpoint_does_not_publish_its_requests(#[case] metric: &str) 
     assert_eq!(reason(&outcome), "pair_cannot_fire");
 }
 
+// A threshold of 320 is 80 % of four cores.
+#[rstest]
+#[case::four_cores("ml.m5.xlarge", "resize")]
+#[case::sixteen_cores("ml.m5.4xlarge", "resize")]
+#[case::forty_eight_cores("ml.m5.12xlarge", "pair_cannot_fire")]
+#[case::ninety_six_cores("ml.m5.24xlarge", "pair_cannot_fire")]
+fn an_alarm_that_fires_below_its_pair_adds_nothing(#[case] shape: &str, #[case] expected: &str) {
+    let cloud = cloud(VARIANT, 2, shape);
+    let policy = paired("CPUUtilization", "", 10.0);
+    let outcome = told(&cloud, &policy, &busy(VARIANT, "CPUUtilization", 371.0, 320.0), at(0));
+    assert_eq!(reason(&outcome), expected, "{}", report::explanation(&outcome));
+    assert_eq!(report::explanation(&outcome).contains("`pair.below`"), expected != "resize");
+}
+
 #[test]
 fn what_removes_needs_no_pair_that_can_fire() {
     let policy = policy(
@@ -441,12 +455,14 @@ fn a_pair_that_was_written_for_another_metric_does_not_fire_on_silence() {
 #[rstest]
 // 80 % of four cores: the policy's threshold is low enough.
 #[case::eighty_percent("ml.m5.xlarge", 1, 320.0, 390.0, Some(40.0))]
-// 60 of 1600 is 3.75 %: on two instances 1.68 is as much as 3.37 on one.
-#[case::sixty_of_sixteen_cores("ml.m5.4xlarge", 1, 60.0, 92.0, Some(26.88))]
-// From four to three a third comes on top: 2.52 %.
-#[case::sixty_of_sixteen_cores_on_four("ml.m5.4xlarge", 3, 60.0, 92.0, Some(40.32))]
+// 200 of 1600 is 12.5 %: on two instances 5.62 is as much as 11.24 on one.
+#[case::an_eighth_of_sixteen_cores("ml.m5.4xlarge", 1, 200.0, 350.0, Some(89.76))]
+// From four to three a third comes on top: 8.43 %.
+#[case::an_eighth_of_sixteen_cores_on_four("ml.m5.4xlarge", 3, 200.0, 350.0, Some(134.72))]
 // 80 of 400 is a fifth of what there is, nearly 9 % on two.
 #[case::eighty_of_four_cores("ml.m5.xlarge", 1, 80.0, 350.0, Some(35.96))]
+// 60 of 1600 is 3.75 %, and the pair fires below 10 %: both would fire.
+#[case::below_the_pairs("ml.m5.4xlarge", 1, 60.0, 92.0, None)]
 // No load at all uses as much: nothing is low enough.
 #[case::no_room("ml.m5.4xlarge", 1, 10.0, 92.0, None)]
 fn the_pair_fires_below_what_the_alarm_itself_would_undo(
@@ -480,7 +496,7 @@ fn full(shape: &str) -> f64 {
 #[rstest]
 #[case::percentages(CHURN, "CpuUtilization", 20.0, "< 8.99")]
 #[case::usual(CHURN, "CpuUtilization", 80.0, "< 10")]
-#[case::latency(CHURN, "PredictLatency", 5.0, "< 4.5 ||")]
+#[case::latency(CHURN, "PredictLatency", 10.5, "< 9.45 ||")]
 fn so_it_does_on_oci(
     #[case] target: &str,
     #[case] metric: &str,
@@ -495,13 +511,13 @@ fn so_it_does_on_oci(
 }
 
 #[rstest]
-// 2.875 % on two is 5.75 % on one, above the alarm's own 3.75 %.
-#[case::undone(46.0, "would_flap")]
-#[case::not_undone(20.0, "resize")]
+// 7.5 % on two is 15 % on one, above the alarm's own 12.5 %.
+#[case::undone(120.0, "would_flap")]
+#[case::not_undone(60.0, "resize")]
 fn when_the_pair_fires_it_remembers_the_threshold(#[case] value: f64, #[case] expected: &str) {
     let cloud = cloud(VARIANT, 1, "ml.m5.4xlarge");
     let policy = paired("CPUUtilization", "step = 1", 10.0);
-    told(&cloud, &policy, &busy(VARIANT, "CPUUtilization", 92.0, 60.0), at(0));
+    told(&cloud, &policy, &busy(VARIANT, "CPUUtilization", 350.0, 200.0), at(0));
     cloud.advance(minute(30));
     let low = Report {
         name: "stepladder/endpoint/churn/variant/AllTraffic/quiet",

@@ -136,6 +136,8 @@ async fn serve_connection(
         http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     tokio::select! {
+        // In this order: what has arrived is read before the connection is found idle.
+        biased;
         ended = connection.as_mut() => return log_connection_error(ended),
         () = until(&mut ending, |ending| ending.stops || ending.newest > number) => {}
     }

@@ -1,7 +1,8 @@
 //! The main job on AWS: up by an instance with a paired alarm, nothing twice, down again, pair gone.
 
 use aws_sdk_sagemaker::types::{EndpointStatus, ProductionVariant};
-use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -100,9 +101,39 @@ pub(super) fn sample(name: &str) -> Vec<u8> {
     let mut event: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let message = &mut event["Records"][0]["Sns"]["Message"];
     let mut alarm: Value = serde_json::from_str(message.as_str().unwrap()).unwrap();
-    alarm["StateChangeTime"] = json!(Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%3f+0000").to_string());
+    const FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.3f%z";
+    let now = Timestamp::now();
+    let since =
+        now.duration_since(Timestamp::strptime(FORMAT, alarm["StateChangeTime"].as_str().unwrap()).unwrap());
+    alarm["StateChangeTime"] = json!(now.strftime("%Y-%m-%dT%H:%M:%S.%3f+0000").to_string());
+    alarm["NewStateReason"] = json!(later(alarm["NewStateReason"].as_str().unwrap(), since));
     *message = json!(alarm.to_string().replace("111122223333", "000000000000"));
     event.to_string().into_bytes()
+}
+
+/// The moments of datapoints in text, as CloudWatch writes them in fields, as much later.
+pub(super) fn moments_later(text: &str, by: SignedDuration) -> String {
+    const FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.3f%z";
+    let later = |part: &str| {
+        let moment = Timestamp::strptime(FORMAT, part).ok()? + by;
+        Some(moment.strftime("%Y-%m-%dT%H:%M:%S.%3f+0000").to_string())
+    };
+    let parts: Vec<String> =
+        text.split('"').map(|part| later(part).unwrap_or_else(|| part.to_owned())).collect();
+    parts.join("\"")
+}
+
+/// The reason of an alarm's state, with the moments of its datapoints as much later.
+pub(super) fn later(reason: &str, by: SignedDuration) -> String {
+    const FORMAT: &str = "%d/%m/%y %H:%M:%S";
+    let later = |part: &str| {
+        let (moment, rest) = part.split_once(')')?;
+        let moment = DateTime::strptime(FORMAT, moment).ok()? + by;
+        Some(format!("{}){rest}", moment.strftime(FORMAT)))
+    };
+    let parts: Vec<String> =
+        reason.split('(').map(|part| later(part).unwrap_or_else(|| part.to_owned())).collect();
+    parts.join("(")
 }
 
 pub(super) fn outcome(reply: &Value) -> &Value {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::emulators::root;
 use super::function::Function;
-use super::horizontal::{Account, ENDPOINT, VARIANT, outcome};
+use super::horizontal::{Account, ENDPOINT, VARIANT, later, moments_later, outcome};
 
 const ORIGINAL: &str = "churn";
 const PARK: &str = "[defaults]\nnative_autoscaling = \"suspend\"";
@@ -22,6 +22,11 @@ fn memory(direction: &str) -> Vec<u8> {
     let path = root().join("events/cloudwatch/action.high-mem.firing.json");
     let mut event: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let name = format!("churn-model_deployment_{direction}_mem");
+    let state = &mut event["alarmData"]["state"];
+    let fired = Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.3f%z", state["timestamp"].as_str().unwrap()).unwrap();
+    let since = Timestamp::now().duration_since(fired);
+    state["reason"] = json!(later(state["reason"].as_str().unwrap(), since));
+    state["reasonData"] = json!(moments_later(state["reasonData"].as_str().unwrap(), since));
     let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%3f+0000").to_string();
     event["alarmArn"] = json!(format!("arn:aws:cloudwatch:us-east-1:000000000000:alarm:{name}"));
     event["accountId"] = json!("000000000000");
@@ -29,8 +34,12 @@ fn memory(direction: &str) -> Vec<u8> {
     event["alarmData"]["alarmName"] = json!(name);
     event["alarmData"]["state"]["timestamp"] = json!(now);
     let text = event.to_string();
+    if direction != "low" {
+        return text.into_bytes();
+    }
     // What is to be taken back is hardly used.
-    if direction == "low" { text.replace("91.2", "9.1") } else { text }.into_bytes()
+    let low = text.replace("greater than or equal to", "less than").replace("91.2", "9.1");
+    low.replace("90.8", "9.0").replace("88.75", "8.75").into_bytes()
 }
 
 fn tick() -> Vec<u8> {

@@ -127,7 +127,7 @@ fn changes_of_an_hour_are_counted(#[case] tags_with_size: bool) {
 // The service refuses the shape, and only that is noted.
 #[case::of_one_that_is_refused("high-mem.firing.json", 0, &["stepladder:infeasible"])]
 fn an_operators_tags_stay(#[case] event: &str, #[case] quota: u32, #[case] written: &[&str]) {
-    let own = [("stepladder:max", "5"), ("stepladder:pause", "down"), ("stepladder:team", "ours")];
+    let own = [("stepladder:max", "5"), ("stepladder:pause", "down"), ("stepladder-team", "ours")];
     let Some(tenancy) = Tenancy::with(&with_tags(1, &own)) else { return };
     tenancy.emulator.set(&json!({ "quotas": { "VM.Standard2.4": quota } }));
     let before = tags(&tenancy);

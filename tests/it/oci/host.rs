@@ -173,7 +173,7 @@ fn a_call_under_way_is_answered_before_a_newer_connection() {
     let mut first = function.connect();
     first.send(b"POST /call HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{");
     // A body has a time limit, and nothing else has one here.
-    until("the first is being read", || !waits_without_a_timer(function.id()));
+    until("the first is being read", || waits_with_a_timer(function.id()));
     let mut newer = function.connect();
     newer.send(b"POST /call HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}");
     first.send(b"}");
@@ -214,7 +214,7 @@ fn a_body_that_never_comes_does_not_keep_it_from_ending() {
     let (mut one, mut other) = (function.connect(), function.connect());
     one.send(HALF);
     other.send(HALF);
-    until("they are being read", || !waits_without_a_timer(function.id()));
+    until("they are being read", || waits_with_a_timer(function.id()));
     let (status, left) = function.terminate();
     assert_eq!(status.code(), Some(0));
     assert!(left.is_empty(), "{left:?}");
@@ -233,9 +233,19 @@ fn nothing_is_left_to_run_between_two_calls() {
 
 /// Whether a process waits for input only: in the kernel's words, for ever.
 fn waits_without_a_timer(process: u32) -> bool {
+    waits(process).is_some_and(|timeout| timeout.ends_with("ffffffff"))
+}
+
+/// Whether a process waits for input or for a moment.
+fn waits_with_a_timer(process: u32) -> bool {
+    waits(process).is_some_and(|timeout| timeout.starts_with("0x") && !timeout.ends_with("ffffffff"))
+}
+
+/// How long a process waits at most; `None` while it runs.
+fn waits(process: u32) -> Option<String> {
     let asleep = std::fs::read_to_string(format!("/proc/{process}/syscall")).unwrap();
     // The call's number and its arguments: which queue, where to, how many, and how long.
-    asleep.split(' ').nth(4).is_some_and(|timeout| timeout.ends_with("ffffffff"))
+    asleep.split(' ').nth(4).map(str::to_owned)
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::emulators::deployment;
+use super::emulators::{DEPLOYMENT, deployment};
 use super::tenancy::{Tenancy, calls, differences, outcome, sample};
 
 const CONFIGURATION: &str = "modelDeploymentConfigurationDetails";
@@ -141,6 +141,10 @@ const MEMORY: &str = "instanceConfiguration/modelDeploymentInstanceShapeConfigDe
 #[case::what_needs_attention(in_state("NEEDS_ATTENTION"), step("cpu", MODEL, &[(COUNT, json!(2))]))]
 fn one_step_up_and_back(#[case] before: Value, #[case] step: Step) {
     let Some(tenancy) = Tenancy::with(&before) else { return };
+    // A smaller shape must carry both loads.
+    for metric in ["CpuUtilization", "MemoryUtilization"] {
+        tenancy.emulator.gauge(DEPLOYMENT, metric, 4.0);
+    }
     let function = tenancy.function();
     let told = outcome(&function, &titled(step.high, &tenancy.high));
     assert_eq!(told["result"], "applied", "{told:#}");

@@ -14,6 +14,8 @@ const CONFIGURATION: &str = "/modelDeploymentConfigurationDetails/modelConfigura
 /// The pair of what the count or the shape goes up by.
 fn expected_pair(tenancy: &Tenancy, name: &str, metric: &str) -> Value {
     let compartment = tenancy.emulator.told("compartment");
+    // The thresholds of the operator's alarms.
+    let above = if metric == "CpuUtilization" { "CpuUtilization:80" } else { "MemoryUtilization:85" };
     json!({
         "displayName": name,
         "compartmentId": compartment,
@@ -27,7 +29,7 @@ fn expected_pair(tenancy: &Tenancy, name: &str, metric: &str) -> Value {
         "repeatNotificationDuration": "PT5M",
         "pendingDuration": "PT1M",
         "body": format!("Takes back what stepladder added to {DEPLOYMENT}."),
-        "freeformTags": { "stepladder:target": DEPLOYMENT, "stepladder:pair": name },
+        "freeformTags": { "stepladder:target": DEPLOYMENT, "stepladder:pair": name, "stepladder:above": above },
     })
 }
 
@@ -109,6 +111,8 @@ fn up_twice_with_one_pair_and_all_the_way_back(#[case] axis: Axis) {
                   { shape = \"VM.Standard2.8\", vcpus = 16, memory_gib = 120 },\n]\n";
     bottom["freeformTags"] = json!({ "team": "forecast" });
     let Some(tenancy) = Tenancy::with(&bottom) else { return };
+    // A smaller shape must carry its cores, too.
+    tenancy.emulator.gauge(DEPLOYMENT, "CpuUtilization", 4.0);
     let function = tenancy.emulator.function(&[("STEPLADDER_POLICY", policy)]);
     let level = || tenancy.document().pointer(&leaf).cloned().unwrap();
     tenancy.emulator.slow_down();
