@@ -149,7 +149,7 @@ impl Flow<'_> {
                 let trace = DecisionTrace::superseded(alarm, target, self.policy, by);
                 Some(Outcome::without_observation(alarm, Some(target), trace))
             }
-            (None, Some(pair)) => self.reconcile_pair(active, pair, target).await,
+            (None, Some(pair)) => Box::pin(self.reconcile_pair(active, pair, target)).await,
             (None, None) => Some(self.respond(alarm, target).await),
         }
     }

@@ -58,7 +58,9 @@ impl Metric {
     pub fn full(&self, rung: Option<&Rung>) -> Option<f64> {
         match self.range {
             Range::Open => None,
-            range => range.factor(rung).map(|factor| 100.0 * f64::from(factor)),
+            Range::Percent | Range::Vcpus | Range::Gpus => {
+                self.range.factor(rung).map(|factor| 100.0 * f64::from(factor))
+            }
         }
     }
 

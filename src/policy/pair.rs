@@ -59,15 +59,14 @@ fn check_published(metric: &str) -> Result<(), String> {
     // Of two that differ in case only, the one in the case that is written.
     let nearest = published.iter().min_by_key(|known| (distance(known), strsim::levenshtein(known, metric)));
     let nearest = nearest.filter(|known| distance(known) <= SLIP);
-    let expected = match nearest {
-        Some(known) => format!("there is none; did you mean `{known}`?"),
-        None => {
-            let known: Vec<String> = published.iter().map(|known| format!("`{known}`")).collect();
-            format!(
-                "it is not published for anything that is scaled, so the pair would never fire; expected one of {}",
-                known.join(", ")
-            )
-        }
+    let expected = if let Some(known) = nearest {
+        format!("there is none; did you mean `{known}`?")
+    } else {
+        let known: Vec<String> = published.iter().map(|known| format!("`{known}`")).collect();
+        format!(
+            "it is not published for anything that is scaled, so the pair would never fire; expected one of {}",
+            known.join(", ")
+        )
     };
     Err(format!("`pair.metric = \"{metric}\"`: {expected}"))
 }

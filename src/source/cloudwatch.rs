@@ -201,8 +201,8 @@ impl Evaluated<'_> {
             metric: measured(self.metrics),
             condition: condition.condition(),
             coverage: self.coverage,
-            statistic: one.and_then(|one| one.statistic()),
-            period: one.and_then(|one| one.period()),
+            statistic: one.and_then(AlarmMetric::statistic),
+            period: one.and_then(AlarmMetric::period),
             window: self.window,
             since: self.since,
             reported: Reported {

@@ -149,18 +149,19 @@ fn told(cloud: &SimulatedCloud, policy: &Policy, report: &Report, at: Timestamp)
 }
 
 fn put(outcome: &Outcome) -> Option<CloudwatchAlarm> {
-    outcome.calls.iter().find_map(|sent| match &sent.call {
-        Call::Aws(AwsCall::PutMetricAlarm(alarm)) => Some(alarm.clone()),
-        _ => None,
+    outcome.calls.iter().find_map(|sent| {
+        let Call::Aws(AwsCall::PutMetricAlarm(alarm)) = &sent.call else { return None };
+        Some((**alarm).clone())
     })
 }
 
 fn query(outcome: &Outcome) -> Option<String> {
-    outcome.calls.iter().find_map(|sent| match &sent.call {
-        Call::Oci(OciCall::CreateAlarm { alarm, .. } | OciCall::UpdateAlarm { alarm, .. }) => {
-            Some(alarm.query.clone())
-        }
-        _ => None,
+    outcome.calls.iter().find_map(|sent| {
+        let Call::Oci(OciCall::CreateAlarm { alarm, .. } | OciCall::UpdateAlarm { alarm, .. }) = &sent.call
+        else {
+            return None;
+        };
+        Some(alarm.query.clone())
     })
 }
 

@@ -682,7 +682,7 @@ fn oci_pair(key: &str, value: &str) -> OciAlarm {
     let Call::Oci(OciCall::CreateAlarm { alarm, .. }) = &outcome.calls[0].call else {
         panic!("no alarm is created first")
     };
-    alarm.clone()
+    (**alarm).clone()
 }
 
 fn variants_pair(key: &str, value: &str) -> CloudwatchAlarm {
@@ -691,7 +691,7 @@ fn variants_pair(key: &str, value: &str) -> CloudwatchAlarm {
     let Call::Aws(AwsCall::PutMetricAlarm(alarm)) = &outcome.calls[0].call else {
         panic!("no alarm is put first")
     };
-    alarm.clone()
+    (**alarm).clone()
 }
 
 #[test]

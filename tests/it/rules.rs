@@ -813,7 +813,7 @@ fn the_pair_on_oci_is_grouped_over_instances_and_like_the_alarm_that_fired() {
         .into(),
         ..existing_oci_alarm(HIGH_MEM)
     };
-    assert_eq!(*alarm, expected);
+    assert_eq!(**alarm, expected);
 }
 
 fn existing_oci_alarm(name: &str) -> OciAlarm {
@@ -1527,7 +1527,7 @@ fn a_plan_carried_out_has_nothing_left_to_write() {
         "\nstepladder: pair=model_deployment_low_cpu target=endpoint/churn/variant/AllTraffic \
          config=churn-config-3 shape=ml.m5.large above=CPUUtilization:160"
     ));
-    let second = planned(&variant_as_observed(Some(pair.clone())));
+    let second = planned(&variant_as_observed(Some((**pair).clone())));
     assert_eq!(second, first[1..], "the pair stands, only the size is set");
 }
 

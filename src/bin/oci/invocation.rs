@@ -69,15 +69,14 @@ impl Function {
         let (head, body) = request.into_parts();
         self.frame.begin(&head.headers);
         let within = remaining_time(&head.headers, wall_clock()).clamp(SHORTEST_READ, LONGEST_CALL);
-        let body = match tokio::time::timeout(within, read_body(body)).await {
-            Ok(body) => body?,
-            Err(_) => {
-                let body = log::error("time_is_up", "the body of the call did not arrive within its time");
-                let mut late =
-                    response(FunctionReply { status: StatusCode::GATEWAY_TIMEOUT, body }, &head.headers);
-                late.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                return Ok(late);
-            }
+        let body = if let Ok(body) = tokio::time::timeout(within, read_body(body)).await {
+            body?
+        } else {
+            let body = log::error("time_is_up", "the body of the call did not arrive within its time");
+            let mut late =
+                response(FunctionReply { status: StatusCode::GATEWAY_TIMEOUT, body }, &head.headers);
+            late.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            return Ok(late);
         };
         has_arrived.store(true, Ordering::Relaxed);
         // Credentials and connections are those of one call at a time.

@@ -89,7 +89,7 @@ pub enum Call {
         to: String,
     },
     /// Creates the paired alarm, or replaces it as a whole.
-    PutMetricAlarm(CloudwatchAlarm),
+    PutMetricAlarm(Box<CloudwatchAlarm>),
     /// Deletes the paired alarm. If it does not exist, that is success.
     DeleteAlarms {
         /// Its name.

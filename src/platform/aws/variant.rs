@@ -273,7 +273,7 @@ fn after_rejection(rejected: &RejectedUpdate) -> Vec<platform::Call> {
 fn ensure_pair(request: PairRequest) -> Option<platform::Call> {
     let existing = Facts::of(request.observed).and_then(|facts| facts.pair.as_ref());
     let alarm = pair(request)?;
-    (existing != Some(&alarm)).then(|| Call::PutMetricAlarm(alarm).into())
+    (existing != Some(&alarm)).then(|| Call::PutMetricAlarm(Box::new(alarm)).into())
 }
 
 /// The paired alarm; `None` where SageMaker does not publish its metric for a variant, or the range of the metric is not

@@ -36,7 +36,7 @@ pub enum Call {
     /// Creates the paired alarm.
     CreateAlarm {
         /// The whole alarm.
-        alarm: OciAlarm,
+        alarm: Box<OciAlarm>,
         /// Equal for all observations of the deployment in its current state, so that only one of them creates the
         /// alarm.
         retry_token: RetryToken,
@@ -51,7 +51,7 @@ pub enum Call {
         /// Only if it is still as it was observed.
         if_match: Option<String>,
         /// The whole alarm.
-        alarm: OciAlarm,
+        alarm: Box<OciAlarm>,
     },
     /// Deletes the paired alarm. If it does not exist, that is success.
     DeleteAlarm {

@@ -156,13 +156,13 @@ fn ensure_pair(request: PairRequest) -> Option<platform::Call> {
             None
         }
         Some(ObservedAlarm { id, etag, .. }) => {
-            Some(Call::UpdateAlarm { id: id.clone(), if_match: etag.clone(), alarm }.into())
+            Some(Call::UpdateAlarm { id: id.clone(), if_match: etag.clone(), alarm: Box::new(alarm) }.into())
         }
         // A concurrent change creates the alarm before it sends its update, perhaps after this observation.
         None if observed.lifecycle != Lifecycle::Settled => None,
         None => {
             let [retry_token, next_token] = retry_tokens(pair, observed, fired);
-            Some(Call::CreateAlarm { alarm, retry_token, next_token }.into())
+            Some(Call::CreateAlarm { alarm: Box::new(alarm), retry_token, next_token }.into())
         }
     }
 }

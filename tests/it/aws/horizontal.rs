@@ -97,11 +97,11 @@ impl Account {
 
 /// A sample payload whose alarm has fired just now, in the emulators' account.
 pub(super) fn sample(name: &str) -> Vec<u8> {
+    const FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.3f%z";
     let path = super::emulators::root().join("events/cloudwatch").join(name);
     let mut event: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let message = &mut event["Records"][0]["Sns"]["Message"];
     let mut alarm: Value = serde_json::from_str(message.as_str().unwrap()).unwrap();
-    const FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.3f%z";
     let now = Timestamp::now();
     let since =
         now.duration_since(Timestamp::strptime(FORMAT, alarm["StateChangeTime"].as_str().unwrap()).unwrap());

@@ -96,10 +96,7 @@ fn pair_of(situation: &Situation, plan: &Plan) -> Pair {
     let is_written =
         |name: &&str| ["oci:CreateAlarm", "oci:UpdateAlarm", "aws:PutMetricAlarm"].contains(name);
     let is_deleted = |name: &&str| ["oci:DeleteAlarm", "aws:DeleteAlarms"].contains(name);
-    match (
-        operations.iter().position(|name| is_written(&name)),
-        operations.iter().any(|name| is_deleted(&name)),
-    ) {
+    match (operations.iter().position(is_written), operations.iter().any(is_deleted)) {
         (Some(0), false) => Pair::Written,
         (None, true) => Pair::Deleted,
         (None, false) => Pair::Untouched,

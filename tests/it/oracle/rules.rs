@@ -206,7 +206,7 @@ fn tracked(s: &Situation, target: f64) -> Result<Proposal, &'static str> {
 fn rung_for(s: &Situation, times: f64) -> Proposal {
     let offers = |at: usize| match s.fired.metric {
         Metric::Memory => f64::from(LADDER[at].memory),
-        _ => f64::from(LADDER[at].vcpus),
+        Metric::Cpu | Metric::Bandwidth | Metric::Latency => f64::from(LADDER[at].vcpus),
     };
     let now = s.observed.rung;
     let needed = offers(now) * times;
@@ -251,10 +251,14 @@ fn limited(s: &Situation, proposal: &Proposal) -> Answer {
     }
 }
 
+/// Whether a guard holds a change that goes this way, to this size.
+type Holds = fn(&Situation, Way, u32) -> bool;
+
 /// The guards on a change that is left, in the order of the README.
-const AFTER: &[(&str, fn(&Situation, Way, u32) -> bool)] = &[
+const AFTER: &[(&str, Holds)] = &[
     ("infeasible", |s, _, to| {
-        let refused = s.observed.refused.is_some_and(|(at, seconds)| at as u32 == to && seconds > 0);
+        let refused =
+            s.observed.refused.is_some_and(|(at, seconds)| u32::try_from(at) == Ok(to) && seconds > 0);
         s.policy.axis == Axis::Shape && refused
     }),
     ("pair_taken", |s, way, _| needs_pair(s, way) && s.observed.pair == PairAlarm::Foreign),

@@ -145,6 +145,7 @@ pub(super) struct Pause {
 
 /// A deployment as it is observed.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 pub(super) struct Observed {
     pub(super) cloud: Cloud,
     pub(super) instances: u32,
@@ -425,9 +426,9 @@ pub(super) fn simpler(situation: &Situation) -> Vec<Situation> {
                 let nearest = if one.policy.is_high { adjustments.first() } else { adjustments.last() };
                 let mut only = *nearest.unwrap();
                 if one.policy.is_high {
-                    only.below = None
+                    only.below = None;
                 } else {
-                    only.above = None
+                    only.above = None;
                 }
                 *adjustments = vec![only];
             }

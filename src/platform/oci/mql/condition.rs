@@ -110,7 +110,8 @@ impl<'a> Part<'a> {
         let text = text.bare();
         let parts = text.joined();
         if parts.len() > 1 {
-            return Self::decisive(parts.into_iter().map(|part| Self::read(part, streams)).collect());
+            let parts: Vec<Self> = parts.into_iter().map(|part| Self::read(part, streams)).collect();
+            return Self::decisive(&parts);
         }
         Self::of_comparison(text, streams).unwrap_or_else(|| Self::of(text, Condition::Unknown))
     }
@@ -121,7 +122,7 @@ impl<'a> Part<'a> {
 
     /// The part of a joined query that a decision follows, with its own metric and its own side: one that asks for
     /// more, of a utilization, if there is one. Its numbers are no numbers of the whole.
-    fn decisive(parts: Vec<Self>) -> Self {
+    fn decisive(parts: &[Self]) -> Self {
         let is_utilization = |part: &&Self| part.metric.is_some_and(is_utilization);
         let asks_for_more = |part: &Self| part.side() == Some(Side::Above);
         // Where any part is about a utilization, it is one of those, whichever way it points.
@@ -151,7 +152,7 @@ impl<'a> Part<'a> {
         if let Some(nested) =
             compared.left.parenthesized().filter(|nested| nested.rest.compact().starts_with('.'))
         {
-            return Some(Self::nested(Self::read(nested.inner, streams), side));
+            return Some(Self::nested(&Self::read(nested.inner, streams), side));
         }
         let is_scaled = left.scaled().is_some_and(|[stream, factor]| {
             Stream::read(&stream.bare().compact()).is_some()
@@ -161,7 +162,7 @@ impl<'a> Part<'a> {
     }
 
     /// A count of what crosses another threshold: it only says that there are many above.
-    fn nested(inner: Self, side: Option<Side>) -> Self {
+    fn nested(inner: &Self, side: Option<Side>) -> Self {
         let many_above = (inner.side(), side) == (Some(Side::Above), Some(Side::Above));
         let condition = if many_above { Condition::Sided(Side::Above) } else { Condition::Unknown };
         Self { metric: inner.metric, condition, ..Self::default() }

@@ -238,7 +238,8 @@ fn keep_alarm(
         plan.standing.push(format!("alarm {alarm}"));
     } else {
         let changes = differences(&found.alarm, &alarm);
-        let call = Call::UpdateAlarm { id: found.id.clone(), if_match: found.etag.clone(), alarm };
+        let call =
+            Call::UpdateAlarm { id: found.id.clone(), if_match: found.etag.clone(), alarm: Box::new(alarm) };
         plan.steps.push(PlannedCall { call, changes, ready: topic.known });
     }
     for twin in matching {
@@ -274,7 +275,7 @@ fn create_alarm(
     // Two who provision at once make one alarm; one that was deleted since is made again.
     let identity = ("alarm", &high.name, &high.deployment, &topic.id);
     let (token, next_token) = (RetryToken::of(identity), RetryToken::of((identity, run)));
-    plan.add(Call::CreateAlarm { alarm, retry_token: token, next_token }, topic.known);
+    plan.add(Call::CreateAlarm { alarm: Box::new(alarm), retry_token: token, next_token }, topic.known);
 }
 
 /// Whether it is another's alarm of this name that speaks of the deployment, by its OCID or of all of them.
