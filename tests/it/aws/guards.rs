@@ -80,7 +80,7 @@ impl Account {
     }
 
     /// What a metric of the variant was in each of the last minutes that are over.
-    async fn measure(&self, metric: &str, value: f64) {
+    pub(super) async fn measure(&self, metric: &str, value: f64) {
         let dimension = |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
         let minute = Timestamp::now().as_second() / 60 * 60;
         let data = [45, 105, 165].map(|ago| {

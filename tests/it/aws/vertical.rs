@@ -144,6 +144,8 @@ async fn a_copy_differs_in_nothing_but_the_type_and_the_way_back_leaves_nothing(
 
     for (shape, left) in [("ml.m5.xlarge", 2), ("ml.m5.large", 1)] {
         account.age();
+        // A smaller type must carry its cores, too.
+        account.measure("CPUUtilization", 20.0).await;
         let reply = function.invoke(&memory("low"));
         assert_eq!(outcome(&reply)["result"], "applied", "{reply:#}");
         account.settle().await;
