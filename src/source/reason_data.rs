@@ -60,7 +60,7 @@ impl ReasonData {
     }
 
     /// The mean of the datapoints. Those that did not cross the threshold count as the threshold itself, as in
-    /// [`StateReason::mean`].
+    /// `StateReason::mean`.
     pub(super) fn mean(&self, side: Option<Side>) -> Option<f64> {
         let beyond = |value: &f64| match (side, self.threshold) {
             (Some(Side::Above), Some(threshold)) => value.max(threshold),
