@@ -89,9 +89,11 @@ impl Stage<'_> {
         while sure < SURE {
             assert!(Instant::now() < deadline, "`{}` does not end: {:#}", act.name, self.emulator.state());
             let sample = self.look(act);
-            // A smaller shape must carry its cores, too.
-            self.emulator.gauge(DEPLOYMENT, "CpuUtilization", 20.0);
             self.emulator.gauge(DEPLOYMENT, self.script.metric, sample.measured);
+            if self.script.metric != "CpuUtilization" {
+                // A smaller shape must carry its cores, too.
+                self.emulator.gauge(DEPLOYMENT, "CpuUtilization", 20.0);
+            }
             // First why, then what.
             self.hear();
             self.narrator.changes(self.script, self.samples.last(), &sample);
