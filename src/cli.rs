@@ -162,7 +162,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Teardown(teardown) => teardown.options.format,
         Command::Policy(policy) => policy.format(),
         Command::Explain(options) => options.format,
-        Command::Replay(_) => Format::Text,
+        Command::Replay(options) => options.format,
     };
     let result = match cli.command {
         Command::Handle(options) => options.run(),

@@ -19,13 +19,13 @@ use super::{CommandError, CommandOutput, Format, PolicyOption, parse_time, read_
     after_help = "Exit codes: 0 applied, held or dry run; 1 something failed; 2 unusable input or policy.
 
 Examples:
-  stepladder handle --event events/oci/high-cpu.firing.json
-  stepladder handle --event alarm.json --world world.json --save --now 2026-03-02T09:30:00Z
-  stepladder handle --event alarm.json --cloud aws --dry-run --format json"
+  stepladder handle events/oci/high-cpu.firing.json
+  stepladder handle alarm.json --world world.json --save --now 2026-03-02T09:30:00Z
+  stepladder handle alarm.json --cloud aws --dry-run --format json"
 )]
 pub(super) struct HandleOptions {
     /// A file that holds the payload, or `-` for standard input
-    #[arg(long, value_name = "FILE")]
+    #[arg(value_name = "EVENT")]
     event: PathBuf,
     #[command(flatten)]
     policy: PolicyOption,

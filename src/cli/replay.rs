@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 use stepladder::handle::handle;
-use stepladder::platform::simulated::SimulatedCloud;
+use stepladder::outcome::Answer;
+use stepladder::platform::simulated::{SimulatedCloud, World};
 use stepladder::policy::Policy;
+use stepladder::report;
 use stepladder::source::{self, Event};
 use stepladder::text::plain;
 
 use super::handle::{exit_code, text};
-use super::{CommandError, CommandOutput, PolicyOption, read_event, simulated_cloud, wait};
+use super::{CommandError, CommandOutput, Format, PolicyOption, read_event, simulated_cloud, wait};
 
 /// The delay of a notification between the alarm and the function.
 const DELIVERY: SignedDuration = SignedDuration::from_secs(5);
@@ -24,7 +27,8 @@ simulated clock, none of yours. Exit codes: 0 all were answered; 1 something fai
 
 Examples:
   stepladder replay events/oci/high-cpu.firing.json events/oci/high-cpu.firing.json
-  stepladder replay --world events/replay/world.json events/replay/*.event.json")]
+  stepladder replay --world events/replay/world.json events/replay/*.event.json
+  stepladder replay alarm.json --policy stepladder.toml --format json")]
 pub(super) struct ReplayOptions {
     /// Files that hold one payload each, in the order in which they arrive
     #[arg(value_name = "EVENT", required = true)]
@@ -34,51 +38,82 @@ pub(super) struct ReplayOptions {
     /// The state to start from [default: whatever an event names is there]
     #[arg(long, value_name = "FILE")]
     world: Option<PathBuf>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+/// One payload, the simulated time after it, and the answer to it.
+struct Replayed {
+    file: String,
+    clock: Timestamp,
+    result: Result<Answer, CommandError>,
 }
 
 impl ReplayOptions {
     pub(super) fn run(&self) -> Result<CommandOutput, CommandError> {
         let policy = self.policy.load()?;
         let simulated = simulated_cloud(self.world.as_deref())?;
-        let mut transcript = String::new();
-        let mut exit_code = 0;
-        for path in &self.events {
-            let output = match read_event(path) {
-                Ok(body) => replay(&body, &simulated, &policy)?,
-                Err(error) => CommandOutput {
-                    text: format!("  not read: {}\n", plain(&error.message)),
-                    exit_code: error.exit_code,
-                },
-            };
-            let clock = simulated.snapshot().clock.strftime("%H:%M:%S");
-            // Writing to a string cannot fail.
-            let _ = writeln!(transcript, "{clock}  {}\n{}", plain(&name(path)), output.text);
-            // A failure takes precedence over invalid input.
-            exit_code = match (exit_code, output.exit_code) {
-                (1, _) | (_, 1) => 1,
-                (before, this) => before.max(this),
-            };
-        }
-        transcript.push_str(&final_state(&simulated));
-        Ok(CommandOutput { text: transcript, exit_code })
+        let replay_file = |path: &PathBuf| {
+            let result = read_event(path).and_then(|body| replay(&body, &simulated, &policy));
+            Replayed { file: file_name(path), clock: simulated.snapshot().clock, result }
+        };
+        let replayed: Vec<Replayed> = self.events.iter().map(replay_file).collect();
+        let world = simulated.snapshot();
+        let text = match self.format {
+            Format::Text => replayed.iter().map(Replayed::text).collect::<String>() + &final_state(&world),
+            Format::Json => {
+                let events: Vec<Value> = replayed.iter().map(Replayed::value).collect();
+                format!("{:#}\n", json!({ "events": events, "world": world }))
+            }
+        };
+        Ok(CommandOutput { text, exit_code: exit_code_of_all(&replayed) })
     }
 }
 
-/// Answers one payload at its own time. The transcript includes a payload that cannot be read.
-fn replay(body: &[u8], simulated: &SimulatedCloud, policy: &Policy) -> Result<CommandOutput, CommandError> {
-    let event = match source::parse(body) {
-        Ok(event) => event,
-        Err(error) => {
-            return Ok(CommandOutput {
-                text: format!("  not read: {}\n", plain(&error.to_string())),
-                exit_code: 2,
-            });
+impl Replayed {
+    fn text(&self) -> String {
+        let Self { file, clock, result } = self;
+        let answer = match result {
+            Ok(answer) => text(answer),
+            Err(error) => format!("  not read: {}\n", plain(&error.message)),
+        };
+        format!("{}  {file}\n{answer}\n", clock.strftime("%H:%M:%S"))
+    }
+
+    fn value(&self) -> Value {
+        let mut value = match &self.result {
+            Ok(answer) => report::reply(answer),
+            Err(CommandError { kind, message, .. }) => {
+                json!({ "error": { "kind": kind, "message": message } })
+            }
+        };
+        value["event"] = json!(self.file);
+        value["clock"] = json!(self.clock);
+        value
+    }
+
+    fn exit_code(&self) -> u8 {
+        match &self.result {
+            Ok(answer) => exit_code(answer),
+            Err(error) => error.exit_code,
         }
-    };
-    let now = arrival(&event, simulated);
+    }
+}
+
+/// The exit code of the whole series. A failure takes precedence over invalid input.
+fn exit_code_of_all(replayed: &[Replayed]) -> u8 {
+    replayed.iter().map(Replayed::exit_code).fold(0, |before, this| match (before, this) {
+        (1, _) | (_, 1) => 1,
+        (before, this) => before.max(this),
+    })
+}
+
+/// Answers one payload at its own time.
+fn replay(body: &[u8], simulated: &SimulatedCloud, policy: &Policy) -> Result<Answer, CommandError> {
+    let now = arrival(&source::parse(body)?, simulated);
     simulated.advance(now);
-    let answer = wait(handle(body, simulated, policy, now))??;
-    Ok(CommandOutput { text: text(&answer), exit_code: exit_code(&answer) })
+    Ok(wait(handle(body, simulated, policy, now))??)
 }
 
 /// The time at which a payload arrives: shortly after its latest alarm, and never in the simulated past.
@@ -88,12 +123,14 @@ fn arrival(event: &Event, simulated: &SimulatedCloud) -> Timestamp {
     fired.checked_add(DELIVERY).unwrap_or(fired).max(clock)
 }
 
-fn name(path: &Path) -> String {
-    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+fn file_name(path: &Path) -> String {
+    let name = path
+        .file_name()
+        .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+    plain(&name)
 }
 
-fn final_state(simulated: &SimulatedCloud) -> String {
-    let world = simulated.snapshot();
+fn final_state(world: &World) -> String {
     let mut text = "In the end\n".to_owned();
     for (id, deployment) in &world.deployments {
         // Writing to a string cannot fail.

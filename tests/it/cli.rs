@@ -129,21 +129,18 @@ fn the_version_is_that_of_the_package() {
 #[case::parse_text("parse_text", "parse events/oci/high-cpu.firing.json")]
 #[case::parse_json("parse_json", "parse events/oci/high-cpu.firing.json --format json")]
 #[case::parse_two_records("parse_two_records", "parse events/cloudwatch/sns.two-records.json")]
-#[case::handle_text(
-    "handle_text",
-    "handle --event events/oci/high-cpu.firing.json --now 2026-03-02T09:15:05Z"
-)]
+#[case::handle_text("handle_text", "handle events/oci/high-cpu.firing.json --now 2026-03-02T09:15:05Z")]
 #[case::handle_json(
     "handle_json",
-    "handle --event events/oci/high-cpu.firing.json --now 2026-03-02T09:15:05Z --format json"
+    "handle events/oci/high-cpu.firing.json --now 2026-03-02T09:15:05Z --format json"
 )]
 #[case::handle_two_alarms(
     "handle_two_alarms",
-    "handle --event events/cloudwatch/sns.two-records.json --now 2026-03-02T09:19:00Z"
+    "handle events/cloudwatch/sns.two-records.json --now 2026-03-02T09:19:00Z"
 )]
 #[case::handle_dry_run(
     "handle_dry_run",
-    "handle --event events/oci/high-mem.firing.json --now 2026-03-02T09:30:00Z --dry-run"
+    "handle events/oci/high-mem.firing.json --now 2026-03-02T09:30:00Z --dry-run"
 )]
 #[case::explain_resize(
     "explain_resize",
@@ -158,19 +155,13 @@ fn the_version_is_that_of_the_package() {
 #[case::shapes_by_shape("shapes_by_shape", "shapes ml.g5.xlarge")]
 #[case::shapes_json("shapes_json", "shapes VM.Standard2.4 --format json")]
 #[case::shapes_unknown("shapes_unknown", "shapes VM.Standrad2")]
-#[case::save_without_world("save_without_world", "handle --event events/oci/high-cpu.firing.json --save")]
-#[case::time_is_no_time("time_is_no_time", "handle --event events/oci/high-cpu.firing.json --now tomorrow")]
-#[case::world_is_missing(
-    "world_is_missing",
-    "handle --event events/oci/high-cpu.firing.json --world nowhere.json"
-)]
-#[case::world_is_no_world(
-    "world_is_no_world",
-    "handle --event events/oci/high-cpu.firing.json --world Cargo.toml"
-)]
+#[case::save_without_world("save_without_world", "handle events/oci/high-cpu.firing.json --save")]
+#[case::time_is_no_time("time_is_no_time", "handle events/oci/high-cpu.firing.json --now tomorrow")]
+#[case::world_is_missing("world_is_missing", "handle events/oci/high-cpu.firing.json --world nowhere.json")]
+#[case::world_is_no_world("world_is_no_world", "handle events/oci/high-cpu.firing.json --world Cargo.toml")]
 #[case::world_without_the_target(
     "world_without_the_target",
-    "handle --event events/oci/high-cpu.firing.json --world events/replay/world.json --now 2026-03-02T09:15:05Z"
+    "handle events/oci/high-cpu.firing.json --world events/replay/world.json --now 2026-03-02T09:15:05Z"
 )]
 fn what_the_user_sees(#[case] name: &str, #[case] line: &str) {
     insta::assert_snapshot!(name, run(&line.split(' ').collect::<Vec<_>>()).to_string());
@@ -185,7 +176,7 @@ fn the_destinations_of_notices_are_printed() {
     fs::write(&path, [topic, slack].concat()).unwrap();
     let more = ["--policy", path.to_str().unwrap(), "--now", FIVE_SECONDS_LATER];
     let printed = |verb: &[&str]| run(&[verb, &more].concat()).without(&dir).to_string();
-    insta::assert_snapshot!("handle_told", printed(&["handle", "--event", HIGH_CPU]));
+    insta::assert_snapshot!("handle_told", printed(&["handle", HIGH_CPU]));
     insta::assert_snapshot!("explain_told", printed(&["explain", HIGH_CPU]));
 }
 
@@ -205,6 +196,27 @@ fn the_replay_prints_every_decision() {
     ];
     assert_eq!(decisions, expected);
     insta::assert_snapshot!("replay", ran.to_string());
+}
+
+#[test]
+fn the_replay_is_data_for_programs_too() {
+    let args = replay().into_iter().chain(["--format".to_owned(), "json".to_owned()]).collect::<Vec<_>>();
+    let reply = run(&args.iter().map(String::as_str).collect::<Vec<_>>()).json();
+    let events = reply["events"].as_array().unwrap();
+    assert_eq!(events.len(), 8, "{reply}");
+    assert_eq!(events[0]["event"], "01-forecast-high-cpu.event.json");
+    assert_eq!(events[0]["clock"], "2026-03-02T09:05:05Z");
+    assert_eq!(events[0]["outcomes"][0]["result"], "applied");
+    assert!(reply["world"]["deployments"].is_object(), "{reply}");
+}
+
+#[test]
+fn a_payload_that_cannot_be_read_is_one_entry_of_a_replay() {
+    let args = ["replay", "events/rejected/s3.json", HIGH_CPU, "--format", "json"];
+    let ran = run(&args);
+    let reply = ran.json();
+    assert_eq!((ran.code, &reply["events"][0]["error"]["kind"]), (2, &json!("not_an_alarm")), "{ran}");
+    assert_eq!(reply["events"][1]["outcomes"][0]["result"], "applied", "{ran}");
 }
 
 /// The arguments of `make run`; the shell sorts the files by name.
@@ -264,7 +276,7 @@ fn unusable_input_gets_one_clear_error() {
 
 #[rstest]
 #[case::parse(&["parse"])]
-#[case::handle(&["handle", "--event"])]
+#[case::handle(&["handle"])]
 #[case::explain(&["explain"])]
 fn unusable_input_ends_with_2_and_one_line_on_standard_error(#[case] verb: &[&str]) {
     let dir = TempDir::new().unwrap();
@@ -278,7 +290,7 @@ fn unusable_input_ends_with_2_and_one_line_on_standard_error(#[case] verb: &[&st
 
 #[rstest]
 #[case::parse(&["parse", "--format", "json"])]
-#[case::handle(&["handle", "--format", "json", "--event"])]
+#[case::handle(&["handle", "--format", "json"])]
 fn unusable_input_is_an_error_object_for_programs(#[case] verb: &[&str]) {
     let dir = TempDir::new().unwrap();
     for (what, path, kind) in unusable(&dir) {
@@ -301,7 +313,7 @@ fn an_alarm_that_names_no_target_is_unusable() {
     let mut event = high_cpu();
     event["alarmMetaData"][0]["query"] = json!("CpuUtilization[5m].mean() > 80");
     event["alarmMetaData"][0]["dimensions"] = json!([]);
-    let args = ["handle", "--event", "-"];
+    let args = ["handle", "-"];
     let ran = ran(&args, &mut stepladder(&args), event.to_string().as_bytes());
     insta::assert_snapshot!("no-target", ran.to_string());
 }
@@ -311,7 +323,7 @@ fn an_unreadable_record_does_not_affect_the_others() {
     let path = root().join("events/cloudwatch/sns.two-records.json");
     let mut event: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     event["Records"][1]["Sns"]["Message"] = json!("all is well");
-    let args = ["handle", "--event", "-", "--now", "2026-03-02T09:19:00Z"];
+    let args = ["handle", "-", "--now", "2026-03-02T09:19:00Z"];
     let text = ran(&args, &mut stepladder(&args), event.to_string().as_bytes());
     insta::assert_snapshot!("one-record-rejected", text.to_string());
 
@@ -328,7 +340,7 @@ fn high_cpu() -> Value {
 #[test]
 fn an_event_is_read_from_standard_input() {
     let body = fs::read(root().join(HIGH_CPU)).unwrap();
-    for verb in [["parse", "-"].as_slice(), &["handle", "--now", FIVE_SECONDS_LATER, "--event", "-"]] {
+    for verb in [["parse", "-"].as_slice(), &["handle", "--now", FIVE_SECONDS_LATER, "-"]] {
         let from_file: Vec<&str> = verb.iter().map(|arg| if *arg == "-" { HIGH_CPU } else { arg }).collect();
         let ran = ran(verb, &mut stepladder(verb), &body);
         assert_eq!((ran.code, ran.out), (0, run(&from_file).out));
@@ -342,8 +354,7 @@ fn an_alarms_name_cannot_forge_output() {
     let mut event = high_cpu();
     event["title"] = json!("x\u{1b}[2J\n  result    forged\nmodel_deployment_high_cpu");
     let body = event.to_string();
-    for verb in [["parse", "-"].as_slice(), &["explain", "-"], &["replay", "-"], &["handle", "--event", "-"]]
-    {
+    for verb in [["parse", "-"].as_slice(), &["explain", "-"], &["replay", "-"], &["handle", "-"]] {
         // No escape sequence either: that is asserted of every run.
         let ran = ran(verb, &mut stepladder(verb), body.as_bytes());
         assert!(!ran.out.lines().any(|line| line.starts_with("  result    forged")), "{ran}");
@@ -352,7 +363,7 @@ fn an_alarms_name_cannot_forge_output() {
 
 #[test]
 fn a_reader_that_leaves_early_is_no_panic() {
-    let args = ["handle", "--event", "-"];
+    let args = ["handle", "-"];
     let mut child = stepladder(&args).spawn().unwrap();
     // It has nothing to print before its input ends, so its reader is gone by then for certain.
     drop(child.stdout.take());
@@ -366,9 +377,8 @@ fn a_reader_that_leaves_early_is_no_panic() {
 fn a_saved_world_remembers_the_first_delivery() {
     let dir = TempDir::new().unwrap();
     let world = write(&dir, "world.json", r#"{"furnish": true}"#);
-    let deliver = |now: &str| {
-        run(&["handle", "--event", HIGH_CPU, "--world", &world, "--save", "--now", now, "--format", "json"])
-    };
+    let deliver =
+        |now: &str| run(&["handle", HIGH_CPU, "--world", &world, "--save", "--now", now, "--format", "json"]);
     let first = deliver(FIVE_SECONDS_LATER);
     assert_eq!((first.code, &first.outcome()["result"]), (0, &json!("applied")), "{first}");
 
@@ -390,8 +400,8 @@ fn without_save_the_world_stays_as_it_is_and_so_it_does_on_unusable_input() {
     let dir = TempDir::new().unwrap();
     let written = r#"{"furnish": true}"#;
     let world = write(&dir, "world.json", written);
-    assert_eq!(run(&["handle", "--event", HIGH_CPU, "--world", &world, "--now", FIVE_SECONDS_LATER]).code, 0);
-    assert_eq!(run(&["handle", "--event", "events/rejected/s3.json", "--world", &world, "--save"]).code, 2);
+    assert_eq!(run(&["handle", HIGH_CPU, "--world", &world, "--now", FIVE_SECONDS_LATER]).code, 0);
+    assert_eq!(run(&["handle", "events/rejected/s3.json", "--world", &world, "--save"]).code, 2);
     assert_eq!(fs::read_to_string(&world).unwrap(), written);
 }
 
@@ -399,8 +409,8 @@ fn without_save_the_world_stays_as_it_is_and_so_it_does_on_unusable_input() {
 fn a_dry_run_shows_the_calls_and_sends_none() {
     let dir = TempDir::new().unwrap();
     let world = write(&dir, "world.json", r#"{"furnish": true}"#);
-    let wet = run(&["handle", "--event", HIGH_CPU, "--now", FIVE_SECONDS_LATER, "--format", "json"]);
-    let args = ["handle", "--event", HIGH_CPU, "--now", FIVE_SECONDS_LATER, "--format", "json"];
+    let wet = run(&["handle", HIGH_CPU, "--now", FIVE_SECONDS_LATER, "--format", "json"]);
+    let args = ["handle", HIGH_CPU, "--now", FIVE_SECONDS_LATER, "--format", "json"];
     let dry = run(&[args.as_slice(), &["--dry-run", "--world", &world, "--save"]].concat());
     assert_eq!((dry.code, &dry.outcome()["result"]), (0, &json!("dry_run")), "{dry}");
     assert_eq!(dry.outcome()["decision"], wet.outcome()["decision"]);
@@ -421,7 +431,7 @@ fn calls(ran: &Ran, field: &str) -> Vec<String> {
 }
 
 /// Arguments for a cloud whose client may not be compiled in.
-const ON_AWS: [&str; 5] = ["handle", "--event", HIGH_CPU, "--cloud", "aws"];
+const ON_AWS: [&str; 4] = ["handle", HIGH_CPU, "--cloud", "aws"];
 
 #[test]
 fn an_absent_client_reports_how_to_build_it() {
@@ -473,7 +483,7 @@ fn a_policy_that_is_no_file_is_unusable() {
     let missing = write_nothing(&dir, "missing.toml");
     for args in [
         ["policy", "check", &missing].as_slice(),
-        &["handle", "--event", HIGH_CPU, "--policy", &missing],
+        &["handle", HIGH_CPU, "--policy", &missing],
         &["shapes", "--policy", &missing],
     ] {
         let ran = run(args).without(&dir);
@@ -488,8 +498,7 @@ fn a_policy_that_is_no_file_is_unusable() {
 /// How the event ends with the policy that the environment names.
 fn result_with(policy: &str, more: &[&str]) -> Value {
     let args =
-        [["handle", "--event", HIGH_CPU, "--now", FIVE_SECONDS_LATER, "--format", "json"].as_slice(), more]
-            .concat();
+        [["handle", HIGH_CPU, "--now", FIVE_SECONDS_LATER, "--format", "json"].as_slice(), more].concat();
     ran(&args, stepladder(&args).env("STEPLADDER_POLICY", policy), b"").outcome()["result"].clone()
 }
 
@@ -507,7 +516,7 @@ fn the_environment_names_the_policy_by_path_or_holds_it() {
 
 #[test]
 fn a_bad_policy_in_the_environment_is_named_by_its_variable() {
-    let args = ["handle", "--event", HIGH_CPU, "--format", "json"];
+    let args = ["handle", HIGH_CPU, "--format", "json"];
     let ran = ran(&args, stepladder(&args).env("STEPLADDER_POLICY", "mode = \"perhaps\""), b"");
     let problem = "`mode`: unknown variant `perhaps`, expected `act` or `observe`";
     let message = format!("policy `STEPLADDER_POLICY` is not valid: line 1, column 8: {problem}");
@@ -536,15 +545,7 @@ fn the_guides_own_messages_scale_up(#[case] file: &str, #[case] decision: Value,
         println!("skipped: the guide's message {} is not here", path.display());
         return;
     }
-    let ran = run(&[
-        "handle",
-        "--event",
-        path.to_str().unwrap(),
-        "--now",
-        "2022-07-08T22:45:05Z",
-        "--format",
-        "json",
-    ]);
+    let ran = run(&["handle", path.to_str().unwrap(), "--now", "2022-07-08T22:45:05Z", "--format", "json"]);
     assert_eq!((ran.code, &ran.outcome()["result"]), (0, &json!("applied")), "{ran}");
     assert_eq!(ran.outcome()["decision"], decision);
     assert_eq!(calls(&ran, "call"), ["oci:CreateAlarm", "oci:UpdateModelDeployment"], "the pair first");

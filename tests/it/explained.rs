@@ -61,25 +61,25 @@ fn shown(line: &str) -> String {
 
 /// On the day on which clocks go forward, half an hour after the schedule has begun.
 #[rstest]
-#[case::own("own", &format!("--target {VARIANT} --alarm churn-busy --at 2026-03-29T06:30:00Z --tag stepladder:min=5"))]
+#[case::own("own", &format!("{VARIANT} --alarm churn-busy --at 2026-03-29T06:30:00Z --tag stepladder:min=5"))]
 #[case::json(
     "json",
-    &format!("--target {VARIANT} --alarm churn-busy --at 2026-03-29T06:30:00Z --tag stepladder:min=5 --format json")
+    &format!("{VARIANT} --alarm churn-busy --at 2026-03-29T06:30:00Z --tag stepladder:min=5 --format json")
 )]
 #[case::taken_back(
     "taken-back",
-    &format!("--target {VARIANT} --alarm stepladder/{VARIANT}/idle --at 2026-03-28T06:30:00Z --tag stepladder:pause=all")
+    &format!("{VARIANT} --alarm stepladder/{VARIANT}/idle --at 2026-03-28T06:30:00Z --tag stepladder:pause=all")
 )]
-#[case::every_rule("every-rule", &format!("--target {CHURN} --at 2026-03-28T06:30:00Z"))]
-#[case::left_out("left-out", "--target endpoint/other/variant/a --alarm nobodys --at 2026-03-28T06:30:00Z")]
-#[case::unreadable("unreadable", &format!("--target {VARIANT} --alarm x-full --tag stepladder:maxx=3 --at 2026-03-28T06:30:00Z"))]
+#[case::every_rule("every-rule", &format!("{CHURN} --at 2026-03-28T06:30:00Z"))]
+#[case::left_out("left-out", "endpoint/other/variant/a --alarm nobodys --at 2026-03-28T06:30:00Z")]
+#[case::unreadable("unreadable", &format!("{VARIANT} --alarm x-full --tag stepladder:maxx=3 --at 2026-03-28T06:30:00Z"))]
 #[case::floor_above_ceiling(
     "floor-above-ceiling",
-    &format!("--target {VARIANT} --alarm x-full --tag stepladder:max=3 --at 2026-03-29T06:30:00Z")
+    &format!("{VARIANT} --alarm x-full --tag stepladder:max=3 --at 2026-03-29T06:30:00Z")
 )]
-#[case::no_target("no-target", "--target churn")]
-#[case::no_target_json("no-target-json", "--target endpoint/churn --format json")]
-#[case::no_tag("no-tag", &format!("--target {VARIANT} --tag min=3"))]
+#[case::no_target("no-target", "churn")]
+#[case::no_target_json("no-target-json", "endpoint/churn --format json")]
+#[case::no_tag("no-tag", &format!("{VARIANT} --tag min=3"))]
 fn what_is_in_force_is_told(#[case] name: &str, #[case] line: &str) {
     insta::assert_snapshot!(format!("policy-explain-{name}"), shown(line));
 }
@@ -90,7 +90,7 @@ fn what_is_in_force_is_told(#[case] name: &str, #[case] line: &str) {
 #[case::summer("2026-03-29T06:30:00Z", "4", "`[[schedule]]` 1, until 2026-03-29T16:00:00Z")]
 fn a_schedule_keeps_to_the_clock_on_the_wall(#[case] at: &str, #[case] min: &str, #[case] by: &str) {
     let dir = TempDir::new().unwrap();
-    let told = told(&dir, &format!("--target {VARIANT} --alarm churn-busy --format json --at {at}")).json();
+    let told = told(&dir, &format!("{VARIANT} --alarm churn-busy --format json --at {at}")).json();
     let setting = &told["rules"][0]["settings"][0];
     assert_eq!(
         (&setting["key"], &setting["value"], &setting["by"]),
@@ -139,8 +139,7 @@ fn what_is_told_is_so(#[case] policy: &str, #[case] tag: &str, #[case] line: &st
     let dir = TempDir::new().unwrap();
     let policy = write(&dir, "policy.toml", policy);
     let at = ["--at", "2026-03-28T06:30:00Z", "--alarm", "model_deployment_high_cpu", "--tag", tag];
-    let ran =
-        run(&[["policy", "explain", "--target", VARIANT, "--policy", &policy].as_slice(), &at].concat());
+    let ran = run(&[["policy", "explain", VARIANT, "--policy", &policy].as_slice(), &at].concat());
     assert!(ran.out.contains(line), "{line}\n{ran}");
 }
 
@@ -169,7 +168,7 @@ fn a_policy_is_checked(#[case] name: &str, #[case] policy: &str, #[case] more: &
 #[case::ladder("[[ladder]]\nname = \"a\\nerror: fake\"\nrungs = []\n", "check", r"ladder `a\nerror: fake`")]
 #[case::alarm(
     &rule("instances", "").replace("\"a\"", "\"a\\u001b]0;x\\u0007\\nb\""),
-    "explain --target endpoint/churn/variant/a",
+    "explain endpoint/churn/variant/a",
     r"rule 1 of the policy answers `a\u{1b}]0;x\u{7}\nb`"
 )]
 fn what_a_policy_says_is_shown_in_one_line(#[case] policy: &str, #[case] verb: &str, #[case] told: &str) {
@@ -186,8 +185,7 @@ fn what_a_policy_says_is_shown_in_one_line(#[case] policy: &str, #[case] verb: &
 
 #[test]
 fn a_targets_name_is_shown_in_one_line() {
-    let ran =
-        run(&["policy", "explain", "--target", "endpoint/a\nerror: fake/variant/b\u{1b}", "--alarm", "none"]);
+    let ran = run(&["policy", "explain", "endpoint/a\nerror: fake/variant/b\u{1b}", "--alarm", "none"]);
     assert!(!ran.out.contains("\nerror") && !ran.err.contains("\nerror"), "{ran}");
 }
 

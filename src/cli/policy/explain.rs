@@ -28,14 +28,14 @@ The platform's own bounds, and what it allows, are shown by `stepladder explain`
 rule answers; 2 unusable target, tag or policy.
 
 Examples:
-  stepladder policy explain --target endpoint/churn/variant/AllTraffic --policy stepladder.toml
-  stepladder policy explain --target endpoint/churn/variant/AllTraffic --alarm churn-high-cpu
-  stepladder policy explain --target endpoint/churn/variant/AllTraffic --at 2026-03-29T06:30:00Z
-  stepladder policy explain --target endpoint/churn/variant/AllTraffic --tag stepladder:min=3"
+  stepladder policy explain endpoint/churn/variant/AllTraffic --policy stepladder.toml
+  stepladder policy explain endpoint/churn/variant/AllTraffic --alarm churn-high-cpu
+  stepladder policy explain endpoint/churn/variant/AllTraffic --at 2026-03-29T06:30:00Z
+  stepladder policy explain endpoint/churn/variant/AllTraffic --tag stepladder:min=3"
 )]
 pub(super) struct PolicyExplainOptions {
     /// The target: a model deployment's OCID, or `endpoint/<name>/variant/<name>`
-    #[arg(long, value_name = "TARGET")]
+    #[arg(value_name = "TARGET")]
     target: String,
     /// Only the rule that an alarm of this name gets [default: every rule that may answer]
     #[arg(long, value_name = "NAME")]

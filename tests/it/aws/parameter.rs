@@ -74,7 +74,7 @@ async fn the_command_reads_it_too() {
     std::fs::write(&event, high()).unwrap();
     let run = || {
         Command::new(env!("CARGO_BIN_EXE_stepladder"))
-            .args(["handle", "--cloud", "aws", "--format", "json", "--event"])
+            .args(["handle", "--cloud", "aws", "--format", "json"])
             .arg(&event)
             .env_clear()
             .envs(account.emulators.environment())

@@ -123,7 +123,7 @@ async fn the_command_sees_the_same_account() {
     std::fs::write(&event, sample("sns.high-cpu.firing.json")).unwrap();
     let run = |dry: &[&str]| -> Value {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_stepladder"))
-            .args(["handle", "--cloud", "aws", "--format", "json", "--event"])
+            .args(["handle", "--cloud", "aws", "--format", "json"])
             .arg(&event)
             .args(dry)
             .env_clear()
@@ -157,7 +157,7 @@ async fn an_alarm_of_another_region_speaks_of_another_endpoint() {
 fn without_a_region_or_credentials_it_says_what_to_set() {
     for environment in [vec![], vec![("AWS_REGION", "us-east-1"), ("AWS_EC2_METADATA_DISABLED", "true")]] {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_stepladder"))
-            .args(["handle", "--cloud", "aws", "--format", "json", "--event"])
+            .args(["handle", "--cloud", "aws", "--format", "json"])
             .arg(root().join("events/cloudwatch/sns.high-cpu.firing.json"))
             .env_clear()
             .env("AWS_EC2_METADATA_DISABLED", "true")

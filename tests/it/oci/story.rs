@@ -271,7 +271,7 @@ fn the_command_does_the_same_with_a_persons_key() {
     file.write_all(sample("high-cpu.firing.json", &tenancy.high).to_string().as_bytes()).unwrap();
     let handled = |more: &[&str]| {
         let done = Command::new(env!("CARGO_BIN_EXE_stepladder"))
-            .args(["handle", "--cloud", "oci", "--format", "json", "--event"])
+            .args(["handle", "--cloud", "oci", "--format", "json"])
             .arg(file.path())
             .args(more)
             .env_clear()
