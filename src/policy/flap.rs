@@ -55,15 +55,8 @@ pub(super) fn check<'a>(
         }
         Axis::Bandwidth => inequality.check(HALF, "a bandwidth", "half of it"),
         Axis::Shape => {
-            let resource = Resource::of(&pair.metric).unwrap_or(Resource::Memory);
             inequality.check(HALF, "a shape", "one of half its size")?;
-            ladders.into_iter().try_for_each(|ladder| {
-                ladder.rungs.windows(2).try_for_each(|rungs| {
-                    let [to, from] = rungs else { return Ok(()) };
-                    let (larger, smaller) = (format!("`{}`", from.shape), format!("`{}`", to.shape));
-                    inequality.check(resource.ratio(from, to), &larger, &smaller)
-                })
-            })
+            ladders.into_iter().try_for_each(|ladder| inequality.check_rungs(ladder))
         }
     }
 }
@@ -106,6 +99,16 @@ struct Inequality<'a> {
 }
 
 impl Inequality<'_> {
+    /// Every step down of a ladder.
+    fn check_rungs(&self, ladder: &Ladder) -> Result<(), Fault> {
+        let resource = Resource::of(&self.pair.metric).unwrap_or(Resource::Memory);
+        ladder.rungs.windows(2).try_for_each(|rungs| {
+            let [to, from] = rungs else { return Ok(()) };
+            let (larger, smaller) = (format!("`{}`", from.shape), format!("`{}`", to.shape));
+            self.check(resource.ratio(from, to), &larger, &smaller)
+        })
+    }
+
     /// The load that just lets the pair fire grows by the ratio.
     fn check(&self, ratio: f64, from: &str, to: &str) -> Result<(), Fault> {
         let Self { pair: Pair { below, .. }, above, key } = self;

@@ -20,42 +20,27 @@ pub(super) fn is_exact(glob: &WildMatch) -> bool {
 /// Whether any text is matched by both of two globs.
 pub(super) fn may_meet(one: &str, other: &str) -> bool {
     let other: Vec<char> = other.chars().collect();
-    // Which beginnings of the other glob meet those of the first, one letter of it after the other.
-    let closure = |mut meets: Vec<bool>| {
-        for (at, letter) in other.iter().enumerate() {
-            if *letter == '*' && meets.get(at).copied().unwrap_or_default() {
-                set(&mut meets, at + 1);
-            }
-        }
-        meets
-    };
-    let mut meets = vec![false; other.len() + 1];
-    set(&mut meets, 0);
-    let mut meets = closure(meets);
+    // For each beginning of the other glob, whether it meets the letters of the first so far.
+    let mut meets = vec![true];
+    for known in &other {
+        let before = meets.last() == Some(&true);
+        meets.push(before && *known == '*');
+    }
     for letter in one.chars() {
-        let mut next = vec![false; other.len() + 1];
-        let mut reached = false;
-        for (at, meets_here) in meets.iter().copied().enumerate() {
-            reached |= meets_here;
-            match (letter, other.get(at).copied()) {
+        let mut next = vec![letter == '*' && meets.first() == Some(&true)];
+        for (known, shorter) in other.iter().zip(meets.windows(2)) {
+            let [without_both, without_letter] = *shorter else { continue };
+            let without_known = next.last() == Some(&true);
+            next.push(if letter == '*' || *known == '*' {
                 // It stands for as much of the other as there is, or for nothing.
-                ('*', _) if reached => set(&mut next, at),
-                (_, Some('*')) if meets_here => set(&mut next, at),
-                (letter, Some(known)) if meets_here && (letter == known || letter == '?' || known == '?') => {
-                    set(&mut next, at + 1);
-                }
-                _ => {}
-            }
+                without_letter || without_known
+            } else {
+                without_both && (letter == *known || letter == '?' || *known == '?')
+            });
         }
-        meets = closure(next);
+        meets = next;
     }
-    meets.last().copied().unwrap_or_default()
-}
-
-fn set(meets: &mut [bool], at: usize) {
-    if let Some(meets) = meets.get_mut(at) {
-        *meets = true;
-    }
+    meets.last() == Some(&true)
 }
 
 /// Whether everything that one glob matches is matched by the other.

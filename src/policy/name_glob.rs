@@ -5,6 +5,8 @@ use std::fmt;
 
 use wildmatch::WildMatch;
 
+use super::globs::is_exact;
+
 /// A glob on names of alarms. Case does not matter.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct NameGlob {
@@ -37,7 +39,7 @@ impl NameGlob {
 
     /// Whether it matches one name and no other.
     pub(super) fn is_one_name(&self) -> bool {
-        !self.glob.to_string().contains(['*', '?'])
+        is_exact(&self.glob)
     }
 }
 

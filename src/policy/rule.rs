@@ -253,15 +253,15 @@ impl RuleText {
         let scaling_policy = faults.note_all(self.scaling_policy());
         let settings = faults.note_all(self.settings()).unwrap_or_default();
         faults.note(self.check_used(&settings));
-        let (axis, changes_shape) = match self.axis {
-            AxisText::Instances => (Axis::Instances, false),
-            AxisText::Shape | AxisText::Cheapest => (Axis::Shape, true),
-            AxisText::Bandwidth => (Axis::Bandwidth, false),
+        let axis = match self.axis {
+            AxisText::Instances => Axis::Instances,
+            AxisText::Shape | AxisText::Cheapest => Axis::Shape,
+            AxisText::Bandwidth => Axis::Bandwidth,
         };
         let (mut is, mut origins) = (EffectiveSettings::default(), Origins::new());
         is.apply(defaults, &mut origins, &|_| Origin::Defaults);
         is.apply(&settings, &mut origins, &|_| Origin::Rule);
-        if is.native_autoscaling == NativeAutoscaling::Suspend && changes_shape && self.pair.is_none() {
+        if is.native_autoscaling == NativeAutoscaling::Suspend && axis == Axis::Shape && self.pair.is_none() {
             let message = "`native_autoscaling = \"suspend\"` without a `pair`: expected one, because the looks at it \
                            restore what was suspended";
             faults.push(Fault::of("native_autoscaling", message));

@@ -25,20 +25,21 @@ pub(super) fn meant_by_fraction(value: f64) -> Option<f64> {
 impl Policy {
     /// Warnings, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
-        let own = self.rules.get(..self.own_rules).unwrap_or_default();
-        let of_rules = own.iter().flat_map(|rule| {
-            let warnings = of_numbers(rule).into_iter().chain(of_steps(rule)).chain(of_alarm_globs(rule));
-            let of_target = of_target_glob(&rule.target, "target");
-            warnings.chain(of_target).map(move |warning| format!("{}: {warning}", rule.origin))
-        });
+        let of_rules = self.rules.iter().take(self.own_rules).flat_map(of_rule);
         let of_tables = self.targets.iter().enumerate().filter_map(|(i, table)| {
             of_target_glob(&table.glob, "target").map(|warning| format!("target {}: {warning}", i + 1))
         });
         let of_schedules = self.schedules.iter().enumerate().flat_map(|(i, schedule)| {
-            let warnings =
-                of_target_glob(schedule.target(), "target").into_iter().chain(self.unreached(schedule));
-            warnings.map(move |warning| format!("schedule {}: {warning}", i + 1)).collect::<Vec<_>>()
+            let of_target = of_target_glob(schedule.target(), "target");
+            let warnings = of_target.into_iter().chain(self.unreached(schedule));
+            warnings.map(move |warning| format!("schedule {}: {warning}", i + 1))
         });
+        let of_several = self.of_several_rules().chain(self.of_lists());
+        of_several.chain(of_rules).chain(of_tables).chain(of_schedules).collect()
+    }
+
+    /// Rules that never answer, or that nothing undoes, because of the rules beside them.
+    fn of_several_rules(&self) -> impl Iterator<Item = String> {
         let shadowed = self.shadowed().into_iter().map(|(rule, by)| {
             let (rule, by) = (&rule.origin, &by.origin);
             format!("{rule} never answers: {by} has the same `alarm` and `target`, and comes first")
@@ -50,13 +51,7 @@ impl Policy {
                 rule.origin
             )
         });
-        shadowed
-            .chain(unpaired)
-            .chain(self.of_lists())
-            .chain(of_rules)
-            .chain(of_tables)
-            .chain(of_schedules)
-            .collect()
+        shadowed.chain(unpaired)
     }
 
     /// Globs of the lists that match nothing.
@@ -97,6 +92,13 @@ impl Policy {
             )
         })
     }
+}
+
+/// What is wrong with one rule by itself.
+fn of_rule(rule: &Rule) -> impl Iterator<Item = String> {
+    let warnings = of_numbers(rule).into_iter().chain(of_steps(rule)).chain(of_alarm_globs(rule));
+    let warnings = warnings.chain(of_target_glob(&rule.target, "target"));
+    warnings.map(|warning| format!("{}: {warning}", rule.origin))
 }
 
 /// Fractions where a percentage is meant. Those that are surely wrong are errors already.
