@@ -98,13 +98,6 @@ impl Ladder {
         let floor = floor.and_then(|floor| self.position(floor)).unwrap_or_default();
         self.position(shape).is_some_and(|position| position > floor)
     }
-
-    /// The rung, or that of the floor where it would be below it.
-    pub fn not_below<'a>(&'a self, rung: &'a Rung, floor: Option<&str>) -> &'a Rung {
-        let floor = floor.and_then(|floor| self.rung(floor));
-        let below = |floor: &&Rung| self.is_above(&floor.shape, Some(&rung.shape));
-        floor.filter(below).unwrap_or(rung)
-    }
 }
 
 /// Jaro-Winkler likeness from 0 to 1. Unrelated names of one platform, which share a prefix, stay below it. A missing

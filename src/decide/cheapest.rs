@@ -120,7 +120,7 @@ fn candidates<'l>(context: &Context, size: &Size, ladder: &'l Ladder) -> Candida
     Candidates {
         ladder,
         usable: ladder.rungs.iter().map(is_usable).collect(),
-        bounds: context.instance_bounds().reachable_from(size.instances),
+        bounds: context.instance_bounds(),
         current: Candidate { rung, instances: size.instances },
         min_savings: context.settings().min_savings,
         max_hourly_cost: context.settings().max_hourly_cost,

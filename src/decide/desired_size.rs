@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use crate::ladder::{Ladder, Resource, Rung};
-use crate::platform;
 use crate::size::{Axis, Bounds, Direction, Size};
 
 use super::proposal::{Magnitude, Proposal};
@@ -277,10 +276,7 @@ pub(super) fn unlisted_shape<'a>(context: &mut Context<'a>, shape: &str) -> Resu
     let ladder = ladders.holding(shape);
     let input =
         ladder.as_ref().map_or_else(|| shape.to_owned(), |ladder| format!("on ladder {}", ladder.name));
-    let unlisted = || {
-        let nearest = ladders.nearest(shape, platform::is_flexible(shape)).map(str::to_owned);
-        Hold::UnlistedShape { shape: shape.to_owned(), nearest }
-    };
+    let unlisted = || Hold::unlisted_shape(shape, ladders);
     context.check_result("unlisted_shape", input, ladder.ok_or_else(unlisted))
 }
 

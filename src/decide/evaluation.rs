@@ -117,11 +117,9 @@ impl<'a> Evaluation<'a> {
     /// `None` where the alarm does not report its side.
     pub(super) fn alarm_direction(&self) -> Option<Direction> {
         match self.matched.role {
-            Role::Pair => return Some(Direction::Down),
-            Role::Schedule => return Some(Direction::Up),
-            Role::Rule | Role::ReconcileOnly => {}
+            Role::Pair | Role::Schedule => self.matched.direction(),
+            Role::Rule | Role::ReconcileOnly => self.compared_direction(),
         }
-        self.compared_direction()
     }
 
     /// The direction that the alarm's own comparison requests, whatever rule matches its name.
@@ -131,14 +129,12 @@ impl<'a> Evaluation<'a> {
 
     /// Whether the alarm can lead to more capacity, which then needs the paired alarm.
     pub(crate) fn may_scale_up(&self) -> bool {
-        match self.matched.role {
-            Role::ReconcileOnly | Role::Pair => false,
-            Role::Schedule => true,
-            Role::Rule => match self.matched.direction() {
-                Some(direction) => direction == Direction::Up,
-                None => self.alarm_direction() != Some(Direction::Down),
-            },
-        }
+        !self.has_no_rule() && self.likely_direction() != Some(Direction::Down)
+    }
+
+    /// The direction of the change as far as it is known before the observation: the rule's, or else the alarm's.
+    pub(super) fn likely_direction(&self) -> Option<Direction> {
+        self.matched.direction().or_else(|| self.alarm_direction())
     }
 }
 

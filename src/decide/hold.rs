@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::alarm::Transition;
+use crate::ladder::Ladders;
 use crate::platform::{self, PLATFORMS};
 use crate::size::{Axis, Direction};
 use crate::text::number;
@@ -194,6 +195,12 @@ impl fmt::Display for UnmatchedName {
 }
 
 impl Hold {
+    /// The hold of a shape that none of the ladders has.
+    pub(super) fn unlisted_shape(shape: &str, ladders: &Ladders) -> Self {
+        let nearest = ladders.nearest(shape, platform::is_flexible(shape)).map(str::to_owned);
+        Self::UnlistedShape { shape: shape.to_owned(), nearest }
+    }
+
     /// Whether the deployment needs the change that this hold prevents.
     pub fn leaves_demand_unmet(&self) -> bool {
         matches!(
@@ -369,20 +376,23 @@ impl fmt::Display for Hold {
 
 /// How to make an unknown shape known: no `[[ladder]]` lists the sizes of a flexible one.
 fn how_to_list(shape: &str) -> String {
-    if platform::is_flexible(shape) {
-        let name = shape.split(':').next().unwrap_or_default();
-        format!("add a `[[flex]]` with `shape = \"{name}\"` and its limits")
-    } else {
-        "add a `[[ladder]]` that holds it".to_owned()
+    match flexible_name(shape) {
+        Some(name) => format!("add a `[[flex]]` with `shape = \"{name}\"` and its limits"),
+        None => "add a `[[ladder]]` that holds it".to_owned(),
     }
 }
 
 /// How to give a shape a price.
 pub(super) fn how_to_price(shape: &str) -> String {
-    if platform::is_flexible(shape) {
-        let name = shape.split(':').next().unwrap_or_default();
-        format!("add a `[[flex]]` with `shape = \"{name}\"`, `price_per_ocpu` and `price_per_gib`")
-    } else {
-        "add a `[[ladder]]` that holds it with a `price`".to_owned()
+    match flexible_name(shape) {
+        Some(name) => {
+            format!("add a `[[flex]]` with `shape = \"{name}\"`, `price_per_ocpu` and `price_per_gib`")
+        }
+        None => "add a `[[ladder]]` that holds it with a `price`".to_owned(),
     }
+}
+
+/// The name of a flexible shape, without the size that follows it on a ladder; `None` for every other shape.
+fn flexible_name(shape: &str) -> Option<&str> {
+    shape.split(':').next().filter(|_| platform::is_flexible(shape))
 }

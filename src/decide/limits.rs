@@ -14,7 +14,7 @@ use crate::text::number;
 use super::desired_size::DesiredSize;
 use super::loads::{objection, other_loads};
 use super::metrics::Reading;
-use super::proposal::{Magnitude, Proposal, whole};
+use super::proposal::{Magnitude, Proposal};
 use super::{Context, Hold};
 
 /// Scaling that an operator or the platform has paused stays paused.
@@ -69,8 +69,7 @@ impl Context<'_> {
     /// When the cooldown of a direction ends; `None` where none runs. A change that removed capacity starts no cooldown
     /// for adding it.
     pub(super) fn cooldown_end(&self, direction: Direction) -> Option<Timestamp> {
-        let cooldown = self.settings().cooldown;
-        let cooldown = if direction == Direction::Up { cooldown.up } else { cooldown.down };
+        let cooldown = self.settings().cooldown.before(direction);
         if !cooldown.is_positive() {
             return None;
         }
@@ -120,11 +119,7 @@ pub(super) fn would_flap<'a>(
         own.as_ref().and_then(|load| load.objection(desired)).or_else(|| objection(&others, desired))
     };
     let why = why_not(&desired);
-    let whole = match &own {
-        Some(load) => first_count_below(desired, load.value, load.most()),
-        None => desired,
-    };
-    let Some(desired) = whole.shortened(|desired| why_not(desired).is_none()) else {
+    let Some(desired) = desired.shortened(|desired| why_not(desired).is_none()) else {
         let why = why.unwrap_or_default();
         return context.check_result("would_flap", why.clone(), Err(Hold::WouldFlap { why }));
     };
@@ -167,18 +162,6 @@ impl Load<'_> {
             )
         };
         (after >= most).then(why)
-    }
-}
-
-/// A shorter step in the count, computed rather than searched for: the first one that leaves the load below `most`.
-fn first_count_below(desired: DesiredSize<'_>, value: f64, most: f64) -> DesiredSize<'_> {
-    match desired {
-        DesiredSize::Number { axis, current, desired } => {
-            let least = whole((f64::from(current) * value / most).floor());
-            let one_less = current.saturating_sub(1).max(desired);
-            DesiredSize::Number { axis, current, desired: desired.max(least).min(one_less) }
-        }
-        rung @ DesiredSize::Rung { .. } => rung,
     }
 }
 

@@ -43,8 +43,7 @@ impl Evaluation<'_> {
 
     /// The metrics of every other resource, which a smaller shape must have enough of, too.
     fn loads_to_read(&self) -> Vec<&str> {
-        let direction = self.matched.direction().or(self.alarm_direction());
-        if self.matched.rule.axis != Axis::Shape || direction == Some(Direction::Up) {
+        if self.matched.rule.axis != Axis::Shape || self.likely_direction() == Some(Direction::Up) {
             return Vec::new();
         }
         let target = target::of(self.target.kind()).into_iter();
@@ -126,10 +125,9 @@ impl<'a> Context<'a> {
     /// A value in percent of the capacity that exists; the value itself where the metric has no maximum. `None` where
     /// the maximum depends on a rung that is unknown.
     pub(super) fn percent_of_capacity(&self, reading: &Reading, rung: Option<&Rung>) -> Option<f64> {
-        match self.target?.full(reading.metric, rung) {
-            Some(full) => Some(reading.value / full * 100.0),
-            None if Resource::of(reading.metric).is_none() => Some(reading.value),
-            None => None,
+        match self.target?.metric(reading.metric) {
+            Some(metric) => metric.percent(reading.value, rung),
+            None => Some(reading.value).filter(|_| Resource::of(reading.metric).is_none()),
         }
     }
 }

@@ -42,11 +42,8 @@ pub fn is_news(evaluation: &Evaluation, observed: &Deployment, policy: &Policy) 
         !age.is_negative() && age < interval
     };
     let is_first_fresh = guards::evidence_start(&context).is_some_and(|start| begins(start, changed));
-    let cooldown = evaluation.matched.rule.is.cooldown;
-    let cooldown = match evaluation.matched.direction() {
-        Some(Direction::Down) => cooldown.down,
-        Some(Direction::Up) | None => cooldown.up,
-    };
+    let direction = evaluation.matched.direction().unwrap_or(Direction::Up);
+    let cooldown = evaluation.matched.rule.is.cooldown.before(direction);
     let cooled_down = changed.checked_add(cooldown).ok().filter(|_| cooldown.is_positive());
     is_first_fresh || cooled_down.is_some_and(|end| begins(evaluation.now, end))
 }

@@ -4,7 +4,6 @@
 use crate::alarm::Side;
 use crate::ladder::{Resource, Rung};
 use crate::pair::{Pair, ScaleUpThreshold};
-use crate::platform;
 use crate::platform::metric::{Metric, Range, Sharing};
 use crate::policy::Role;
 use crate::policy::flap::{HALF, MARGIN};
@@ -67,7 +66,7 @@ impl<'a> Context<'a> {
         let recorded = self.recorded_threshold()?;
         let known = self.pair_metric().filter(|known| known.sharing == Sharing::Shared)?;
         metric.filter(|metric| known.name.eq_ignore_ascii_case(metric))?;
-        percent(known, recorded.above, rung)
+        known.percent(recorded.above, rung)
     }
 
     /// Why the pair could never fire for a deployment of this size; `None` where it could.
@@ -84,10 +83,7 @@ impl<'a> Context<'a> {
         }
         let rung = self.observed_rung();
         if metric.full(rung.as_deref()).is_none() && metric.range != Range::Open {
-            let shape = self.observed.size.rung().into_owned();
-            let nearest =
-                self.policy.ladders.nearest(&shape, platform::is_flexible(&shape)).map(str::to_owned);
-            return Some(Hold::UnlistedShape { shape, nearest });
+            return Some(Hold::unlisted_shape(&self.observed.size.rung(), &self.policy.ladders));
         }
         let above = self.scale_up_threshold()?.above;
         let most = self.highest_pair_threshold(metric, size)?;
@@ -107,7 +103,7 @@ impl<'a> Context<'a> {
     fn why_thresholds_cross(&self) -> Option<Hold> {
         let (pair, metric) = (self.rule().pair.as_ref()?, self.pair_metric()?);
         let above = self.fired_threshold()?.above;
-        let share = percent(metric, above, self.observed_rung().as_deref())?;
+        let share = metric.percent(above, self.observed_rung().as_deref())?;
         (share <= pair.below).then(|| {
             let unit = if metric.range == Range::Open { "" } else { " % of the capacity" };
             let [above, share, below] = [above, share, pair.below].map(number);
@@ -131,8 +127,7 @@ impl<'a> Context<'a> {
     /// margin below the scale-up alarm's own threshold. `None` where that is not known.
     fn highest_pair_threshold(&self, metric: &Metric, size: &Size) -> Option<f64> {
         let above = self.scale_up_threshold()?.above;
-        let rung = self.observed_rung();
-        let above = percent(metric, above, rung.as_deref())?;
+        let above = metric.percent(above, self.observed_rung().as_deref())?;
         let growth =
             if metric.sharing == Sharing::Shared { self.growth_of_a_step(metric, size) } else { 1.0 };
         let under = if growth > 1.0 { UNDER } else { 1.0 };
@@ -162,14 +157,6 @@ impl<'a> Context<'a> {
         let (from, to) = (ladder.rung(&shape)?, ladder.down(&shape)?);
         let resource = Resource::of(metric.name).unwrap_or(Resource::Memory);
         Some(resource.ratio(from, to).max(1.0))
-    }
-}
-
-/// A value in percent of the capacity; the value itself where the metric has no end. `None` where the capacity is unknown.
-fn percent(metric: &Metric, value: f64, rung: Option<&Rung>) -> Option<f64> {
-    match metric.range {
-        Range::Open => Some(value),
-        Range::Percent | Range::Vcpus | Range::Gpus => Some(value / metric.full(rung)? * 100.0),
     }
 }
 

@@ -61,8 +61,7 @@ fn with_the_comparison(context: &mut Context, proposal: Proposal) -> Result<Prop
     let why = format!(
         "the alarm fires {side} its threshold, where the rule would {wants}; only a rule with `steps` may do that"
     );
-    context.check("on_target", format!("fires {side} its threshold"), Some(on_target(why)))?;
-    Ok(proposal)
+    context.check_result("on_target", format!("fires {side} its threshold"), Err(on_target(why)))
 }
 
 fn by_scaling_policy(context: &mut Context) -> Result<Proposal, Hold> {
@@ -177,23 +176,19 @@ fn adjusted_by(
     distance: f64,
 ) -> Result<Proposal, Hold> {
     let axis = context.rule().axis;
+    let no_change = |what: &str| {
+        on_target(format!("the step at a distance of {} from the threshold {what}", number(distance)))
+    };
     match (axis, adjustment) {
         (Axis::Instances, _) => {
             let current = context.observed.size.instances;
             let to = steps::adjusted(current, adjustment, min_step);
             let is_exact = matches!(adjustment, Adjustment::Exact(_));
             let magnitude = if is_exact { Magnitude::Exactly(to) } else { Magnitude::StepTo(to) };
-            toward(axis, current, to, magnitude).ok_or_else(|| {
-                on_target(format!(
-                    "the step at a distance of {} from the threshold leaves {current}",
-                    number(distance)
-                ))
-            })
+            let proposal = toward(axis, current, to, magnitude);
+            proposal.ok_or_else(|| no_change(&format!("leaves {current}")))
         }
-        (Axis::Shape | Axis::Bandwidth, Adjustment::Change(0)) => {
-            let distance = number(distance);
-            Err(on_target(format!("the step at a distance of {distance} from the threshold changes nothing")))
-        }
+        (Axis::Shape | Axis::Bandwidth, Adjustment::Change(0)) => Err(no_change("changes nothing")),
         (Axis::Shape | Axis::Bandwidth, Adjustment::Change(by)) => Ok(by_step(context, by)),
         // The policy refuses these on the two axes when it is loaded.
         (Axis::Shape | Axis::Bandwidth, Adjustment::Percent(_) | Adjustment::Exact(_)) => {

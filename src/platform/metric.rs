@@ -64,6 +64,15 @@ impl Metric {
         }
     }
 
+    /// A value in percent of what a rung offers; the value itself where the metric has no end. `None` where only a rung
+    /// that is not known would define it.
+    pub fn percent(&self, value: f64, rung: Option<&Rung>) -> Option<f64> {
+        match self.range {
+            Range::Open => Some(value),
+            Range::Percent | Range::Vcpus | Range::Gpus => Some(value / self.full(rung)? * 100.0),
+        }
+    }
+
     /// By how much its values grow with the rung; `None` where only a rung that is not known would tell.
     pub fn factor(&self, rung: Option<&Rung>) -> Option<u32> {
         self.range.factor(rung)

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{Evidence, Mode, NativeAutoscaling};
 use crate::document::{Fault, Faults, keyed};
 use crate::duration::minutes;
-use crate::size::Bounds;
+use crate::size::{Bounds, Direction};
 use crate::text::number;
 
 /// One to ten instances: the bounds of the guide that the built-in rules follow.
@@ -48,6 +48,16 @@ pub struct Cooldown {
     pub up: SignedDuration,
     /// Before a scale-down.
     pub down: SignedDuration,
+}
+
+impl Cooldown {
+    /// The cooldown before a change in a direction.
+    pub fn before(&self, direction: Direction) -> SignedDuration {
+        match direction {
+            Direction::Up => self.up,
+            Direction::Down => self.down,
+        }
+    }
 }
 
 /// Every setting as it is effective for one alarm on one target.

@@ -107,7 +107,7 @@ impl Candidates<'_> {
 
     /// The largest share of the current capacity that a cheaper candidate offers.
     pub(super) fn largest_cheaper_share(&self, resource: Resource) -> Option<f64> {
-        let current = self.ladder.rungs.get(self.current.rung)?;
+        let current = self.current_rung()?;
         let cost = current.price? * f64::from(self.current.instances);
         let offered = |rung: &Rung, instances: u32| match resource {
             Resource::Cpu => resource.offered(rung) * f64::from(instances),
@@ -126,7 +126,7 @@ impl Candidates<'_> {
 
     /// The rungs to search, with their positions. Accelerators are not measured, so every instance keeps its number.
     fn rungs(&self) -> impl Iterator<Item = (usize, &Rung)> {
-        let current = self.ladder.rungs.get(self.current.rung);
+        let current = self.current_rung();
         let is_candidate = move |(at, rung): &(usize, &Rung)| {
             let is_usable = *at == self.current.rung || self.usable.get(*at) == Some(&true);
             is_usable && rung.price.is_some() && current.is_some_and(|current| rung.gpus == current.gpus)
@@ -139,7 +139,7 @@ impl Candidates<'_> {
     fn counts(&self, at: usize, rung: &Rung) -> Option<Counts> {
         let price = rung.price?;
         let now = self.current.instances;
-        let Bounds { min, max } = self.count_bounds();
+        let Bounds { min, max } = self.bounds.reachable_from(now);
         let most = max.min(self.payable(price));
         let is_current = at == self.current.rung;
         let counts = if is_current {
@@ -153,17 +153,10 @@ impl Candidates<'_> {
         (counts.least <= counts.most).then_some(counts)
     }
 
-    /// The bounds of the count. Where they contradict each other, the count stays as it is.
-    fn count_bounds(&self) -> Bounds {
-        let now = self.current.instances;
-        if self.bounds.min <= self.bounds.max { self.bounds } else { Bounds { min: now, max: now } }
-    }
-
     /// The most instances on the current shape before it changes to one with this price. They are added first, and so
     /// cost the current price for a while.
     fn most_before_change(&self, price: f64) -> u32 {
-        let current = self.ladder.rungs.get(self.current.rung).and_then(|rung| rung.price);
-        let can_add = match current {
+        let can_add = match self.current_price() {
             Some(current) if self.allows_cost_surge => self.payable(current),
             Some(current) if current <= price + COST_NOISE => u32::MAX,
             None if self.allows_cost_surge && self.max_hourly_cost.is_none() => u32::MAX,
@@ -189,8 +182,16 @@ impl Candidates<'_> {
 
     /// What the current size costs; nothing where its price is unknown.
     fn current_cost(&self) -> f64 {
-        let price = self.ladder.rungs.get(self.current.rung).and_then(|rung| rung.price);
-        price.unwrap_or_default() * f64::from(self.current.instances)
+        self.current_price().unwrap_or_default() * f64::from(self.current.instances)
+    }
+
+    fn current_rung(&self) -> Option<&Rung> {
+        self.ladder.rungs.get(self.current.rung)
+    }
+
+    /// US dollars per hour of one instance now.
+    fn current_price(&self) -> Option<f64> {
+        self.current_rung()?.price
     }
 
     /// The fewest instances of a rung that carry the demand, among those that can be paid and reached.
