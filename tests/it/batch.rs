@@ -17,11 +17,9 @@ use stepladder::platform::{Client, Error};
 use stepladder::{report, source};
 
 use crate::support::{
-    Blind, CHURN, HIGH_CPU, HIGH_MEM, Notice, VARIANT, at, batch, built_in, cloud, heading, minute, notice,
-    on, policy, standing,
+    Blind, CHURN, HIGH_CPU, HIGH_MEM, Notice, TICK, VARIANT, at, batch, built_in, cloud, heading, minute,
+    notice, on, policy, standing,
 };
-
-const TICK: &[u8] = br#"{"stepladder": "tick"}"#;
 
 /// Answers a batch as far as it gets without waiting, and returns its reply.
 fn reply(payload: &Value, cloud: &dyn Client) -> Value {

@@ -10,11 +10,10 @@ use stepladder::platform::simulated::{SimulatedCloud, WorldConfiguration, WorldE
 use stepladder::platform::{AlarmDefinition, Call};
 
 use crate::support::{
-    CHURN, CPU_PAIR, HIGH_CPU, HIGH_MEM, LOW_CPU, Notice, TOPIC_ARN, VARIANT, answer, at, built_in, cloud,
-    cloud_with, configured, minute, notice, on, operations, pairs, pass, policy, reason, standing, tell,
+    CHURN, CPU_PAIR, HIGH_CPU, HIGH_MEM, LOW_CPU, Notice, TICK, TOPIC_ARN, VARIANT, answer, at, built_in,
+    cloud, cloud_with, configured, minute, notice, on, operations, pairs, pass, policy, reason, standing,
+    tell,
 };
-
-const TICK: &[u8] = br#"{"stepladder": "tick"}"#;
 
 #[test]
 fn evidence_from_the_future_is_as_good_as_todays() {

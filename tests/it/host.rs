@@ -1,5 +1,6 @@
 //! The result and the log lines of one invocation, which every host shares.
 
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use stepladder::platform::{ActiveAlarm, Observation, ObserveRequest};
 
@@ -119,7 +120,7 @@ fn without_time_nothing_starts() {
 /// A cloud that never answers about one deployment, and records the deadline.
 struct Stuck<'a> {
     cloud: &'a SimulatedCloud,
-    begun: std::sync::Mutex<Option<Instant>>,
+    begun: Mutex<Option<Instant>>,
 }
 
 #[async_trait]
@@ -153,7 +154,7 @@ fn outcomes_before_a_timeout_are_logged() {
     alarms.push(other["alarmMetaData"][0].clone());
 
     let simulated = cloud();
-    let cloud = Stuck { cloud: &simulated, begun: std::sync::Mutex::default() };
+    let cloud = Stuck { cloud: &simulated, begun: Mutex::default() };
     let before = Instant::now();
     let left = Duration::from_millis(100);
     let (ended, log) = ended(event.to_string().as_bytes(), &cloud, &Ok(built_in()), left);
@@ -188,51 +189,13 @@ fn an_invocation_that_panics_is_answered_and_delivered_again() {
     assert!(!why.contains("secret"), "{why}");
 }
 
-/// A store that never answers after its first answer.
-struct Silent(std::sync::atomic::AtomicBool);
-
-#[async_trait]
-impl Client for Silent {
-    async fn observe(&self, _: &ObserveRequest<'_>) -> Result<Observation, Error> {
-        Err(unconfigured())
-    }
-
-    async fn active_alarms(&self, _: Option<&str>, _: Timestamp) -> Result<Vec<ActiveAlarm>, Error> {
-        Err(unconfigured())
-    }
-
-    async fn send(&self, _: &Call) -> Result<String, Error> {
-        Err(unconfigured())
-    }
-
-    async fn policy_text(&self, _: &str) -> Result<String, Error> {
-        if self.0.swap(true, std::sync::atomic::Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-        Ok("mode = \"observe\"".to_owned())
-    }
-}
-
-#[tokio::test]
-async fn a_store_that_does_not_answer_takes_no_more_than_its_time() {
-    let brief = Duration::from_millis(50);
-    let new = || StoredPolicy::new(PolicyParameter::read("ssm:policy").unwrap());
-    let (store, mut stored, mut log) = (Silent(false.into()), new(), TestLog::default());
-    let policy = stored.policy(&store, at(0), AMPLE, &mut log).await.unwrap();
-    assert_eq!(policy.as_ref().as_ref().unwrap().mode, Mode::Observe);
-    let policy = stored.policy(&store, at(3600), brief, &mut log).await.unwrap();
-    assert_eq!((policy.as_ref().as_ref().unwrap().mode, log.0), (Mode::Observe, vec!["untold".to_owned()]));
-    // Without a policy so far, the event is delivered again.
-    let failed = new().policy(&store, at(0), brief, &mut TestLog::default()).await.unwrap_err();
-    assert!(failed.retryable && failed.message.contains("no answer within 50ms"), "{failed:?}");
-}
-
-/// A store that holds one policy.
-struct Store(std::sync::Mutex<Result<&'static str, Error>>);
+/// A store that holds one policy; `None` where it never answers.
+#[derive(Default)]
+struct Store(Mutex<Option<Result<&'static str, Error>>>);
 
 impl Store {
     fn holds(&self, policy: Result<&'static str, Error>) {
-        *self.0.lock().unwrap() = policy;
+        *self.0.lock().unwrap() = Some(policy);
     }
 }
 
@@ -251,8 +214,28 @@ impl Client for Store {
     }
 
     async fn policy_text(&self, _: &str) -> Result<String, Error> {
-        self.0.lock().unwrap().clone().map(str::to_owned)
+        let held = self.0.lock().unwrap().clone();
+        match held {
+            Some(policy) => policy.map(str::to_owned),
+            None => std::future::pending().await,
+        }
     }
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_takes_no_more_than_its_time() {
+    let brief = Duration::from_millis(50);
+    let new = || StoredPolicy::new(PolicyParameter::read("ssm:policy").unwrap());
+    let (store, mut stored, mut log) = (Store::default(), new(), TestLog::default());
+    store.holds(Ok("mode = \"observe\""));
+    let policy = stored.policy(&store, at(0), AMPLE, &mut log).await.unwrap();
+    assert_eq!(policy.as_ref().as_ref().unwrap().mode, Mode::Observe);
+    let store = Store::default();
+    let policy = stored.policy(&store, at(3600), brief, &mut log).await.unwrap();
+    assert_eq!((policy.as_ref().as_ref().unwrap().mode, log.0), (Mode::Observe, vec!["untold".to_owned()]));
+    // Without a policy so far, the event is delivered again.
+    let failed = new().policy(&store, at(0), brief, &mut TestLog::default()).await.unwrap_err();
+    assert!(failed.retryable && failed.message.contains("no answer within 50ms"), "{failed:?}");
 }
 
 /// The time, the store's content, the active mode, and the log.
@@ -260,7 +243,8 @@ type Read = (i64, Result<&'static str, Error>, Mode, &'static [&'static str]);
 
 #[tokio::test]
 async fn a_stored_policy_is_refreshed_and_the_last_valid_one_stays_active() {
-    let store = Store(std::sync::Mutex::new(Err(throttled())));
+    let store = Store::default();
+    store.holds(Err(throttled()));
     let mut stored = StoredPolicy::new(PolicyParameter::read("ssm:policy").unwrap());
     let minute = REFRESH_INTERVAL.as_secs();
 

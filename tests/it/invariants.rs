@@ -10,15 +10,7 @@ use stepladder::ladder::{Ladder, Rung};
 use stepladder::size::{Axis, Bounds, Size};
 
 use crate::golden::case::Case;
-
-const RUNGS: [&str; 6] = [
-    "VM.Standard2.1",
-    "VM.Standard2.2",
-    "VM.Standard2.4",
-    "VM.Standard2.8",
-    "VM.Standard2.16",
-    "VM.Standard2.24",
-];
+use crate::support::OCI_RUNGS;
 
 const MIN: u32 = 1;
 const MAX: u32 = 12;
@@ -76,7 +68,7 @@ impl Start {
             "{}\ninstances = {{ min = {MIN}, max = {MAX} }}\nbandwidth = {{ min = 10, max = 80 }}",
             self.keys
         );
-        let case = Case::new("", &keys).count(self.instances).shape(RUNGS[self.rung]);
+        let case = Case::new("", &keys).count(self.instances).shape(OCI_RUNGS[self.rung]);
         let case = if self.keys.contains("bandwidth") { case.bandwidth(self.mbps) } else { case };
         let metric = metric(self.keys);
         if self.high { case.high(metric, value, 40.0) } else { case.low(metric, value, 60.0) }
@@ -88,13 +80,8 @@ fn starts() -> impl Strategy<Value = Start> {
         select(SCALE_UP_RULES.to_vec()).prop_map(|keys| (keys, true)),
         select(SCALE_DOWN_RULES.to_vec()).prop_map(|keys| (keys, false)),
     ];
-    (keys, MIN..=MAX, 0..RUNGS.len(), 10..=80_u32).prop_map(|((keys, high), instances, rung, mbps)| Start {
-        keys,
-        instances,
-        rung,
-        mbps,
-        high,
-    })
+    (keys, MIN..=MAX, 0..OCI_RUNGS.len(), 10..=80_u32)
+        .prop_map(|((keys, high), instances, rung, mbps)| Start { keys, instances, rung, mbps, high })
 }
 
 fn size_after(decided: &DecisionTrace, before: &Size) -> Size {
@@ -106,7 +93,7 @@ fn size_after(decided: &DecisionTrace, before: &Size) -> Size {
 
 /// How much there is, along every axis.
 fn capacity(size: &Size) -> (u32, usize, u32) {
-    let rung = RUNGS.iter().position(|rung| *rung == size.shape).unwrap();
+    let rung = OCI_RUNGS.iter().position(|rung| *rung == size.shape).unwrap();
     (size.instances, rung, size.bandwidth_mbps.unwrap_or_default())
 }
 
@@ -133,7 +120,7 @@ proptest! {
         };
         prop_assert!((MIN..=MAX).contains(&to.instances), "{to}");
         prop_assert!(to.bandwidth_mbps.is_none_or(|mbps| (10..=80).contains(&mbps)), "{to}");
-        prop_assert!(RUNGS.contains(&to.shape.as_str()), "{to}");
+        prop_assert!(OCI_RUNGS.contains(&to.shape.as_str()), "{to}");
         let changed = [
             (Axis::Instances, from.instances != to.instances),
             (Axis::Shape, from.shape != to.shape),

@@ -8,12 +8,10 @@ use stepladder::decide::Decision;
 use stepladder::outcome::Outcome;
 use stepladder::platform::AlarmDefinition;
 use stepladder::platform::aws::alarm::{CloudwatchAlarm, MetricMath};
-use stepladder::platform::simulated::{SimulatedCloud, SimulatedDeployment, World, WorldAlarm};
+use stepladder::platform::simulated::{SimulatedCloud, WorldAlarm};
 use stepladder::policy::Policy;
 
-use crate::support::{CHURN, TOPIC_ARN, VARIANT, answer, at, policy, reason};
-
-const TICK: &[u8] = br#"{"stepladder": "tick"}"#;
+use crate::support::{CHURN, TICK, TOPIC_ARN, VARIANT, answer, at, cloud_of, on, policy, reason};
 
 /// A CloudWatch alarm that fires at the beginning, and its datapoints of a minute each, from new to old.
 #[derive(Debug, Clone)]
@@ -251,13 +249,9 @@ impl Firing {
 }
 
 fn world(id: &str, instances: u32, shape: &str, metric: &str, reads: Option<f64>) -> SimulatedCloud {
-    let mut found = SimulatedDeployment::new(instances, shape);
-    found.metrics.extend(reads.map(|value| (metric.to_owned(), value)));
-    SimulatedCloud::new(World {
-        clock: at(0),
-        deployments: [(id.to_owned(), found)].into(),
-        ..World::default()
-    })
+    let cloud = cloud_of(id, instances, shape);
+    on(&cloud, id, |found| found.metrics.extend(reads.map(|value| (metric.to_owned(), value))));
+    cloud
 }
 
 /// The count that is decided, or the reason to hold.

@@ -12,8 +12,8 @@ use stepladder::source::{messages, parse};
 use stepladder::target::TargetId;
 
 use crate::support::{
-    CHURN, HIGH_CPU, LOW_CPU, TOPIC_ARN, VARIANT, answer, at, built_in, cloud, cloud_with, heading, minute,
-    notice, on, pass, policy, reason, standing,
+    CHURN, HIGH_CPU, LOW_CPU, TICK, TOPIC_ARN, VARIANT, answer, at, built_in, cloud, cloud_with, heading,
+    minute, notice, on, pass, policy, reason, standing,
 };
 
 const OWN: &str = "111122223333";
@@ -166,7 +166,7 @@ fn an_hour_of_ticks_takes_nothing_for_an_alarm_above_its_threshold() {
     on(&cloud, VARIANT, |found| found.metrics.insert("CPUUtilization".to_owned(), 300.0));
     for minutes in 1..60 {
         pass(&cloud, 1);
-        answer(br#"{"stepladder": "tick"}"#, &cloud, &policy, minute(minutes));
+        answer(TICK, &cloud, &policy, minute(minutes));
         assert_eq!(heading(&cloud, VARIANT).instances, 6);
     }
 }
@@ -390,7 +390,7 @@ fn a_tick_finds_the_target_that_a_description_names() {
     alarm.notified = Some(at(0));
     let tick = |alarm: &WorldAlarm| {
         let cloud = SimulatedCloud::new(World { alarms: vec![alarm.clone()], ..cloud().snapshot() });
-        answer(br#"{"stepladder": "tick"}"#, &cloud, &policy, minute(1)).outcomes
+        answer(TICK, &cloud, &policy, minute(1)).outcomes
     };
     assert_eq!(tick(&alarm).iter().map(reason).collect::<Vec<_>>(), ["resize"]);
     let AlarmDefinition::Aws(definition) = &mut alarm.definition else { panic!("{alarm:?}") };

@@ -11,18 +11,17 @@ use stepladder::platform::aws::alarm::CloudwatchAlarm;
 use stepladder::platform::aws::call::Call as AwsCall;
 use stepladder::platform::metric::Metric;
 use stepladder::platform::oci::call::Call as OciCall;
-use stepladder::platform::simulated::{
-    Delivery, SimulatedCloud, SimulatedDeployment, World, WorldAlarm, WorldConfiguration,
-};
+use stepladder::platform::simulated::{Delivery, SimulatedCloud, WorldAlarm, WorldConfiguration};
 use stepladder::platform::target::{self, Target};
 use stepladder::platform::{self, AlarmDefinition, Call};
 use stepladder::policy::Policy;
 use stepladder::report;
 
-use crate::support::{CHURN, TOPIC_ARN, TOPIC_OCID, VARIANT, answer, at, minute, on, policy, reason, size};
+use crate::support::{
+    CHURN, TICK, TOPIC_ARN, TOPIC_OCID, VARIANT, answer, at, cloud_of, minute, on, policy, reason, size,
+};
 
 const BUSY: &str = "churn-busy";
-const TICK: &[u8] = br#"{"stepladder": "tick"}"#;
 
 /// A policy whose rule answers `churn-busy`, with a pair on a metric.
 fn paired(metric: &str, rule: &str, below: f64) -> Policy {
@@ -30,12 +29,6 @@ fn paired(metric: &str, rule: &str, below: f64) -> Policy {
         "[[rule]]\nalarm = \"*busy\"\naxis = \"instances\"\n{rule}\n\
          pair = {{ alarm = \"quiet\", metric = \"{metric}\", below = {below:?}, window = \"5m\" }}"
     ))
-}
-
-/// A world with one deployment.
-fn cloud(target: &str, instances: u32, shape: &str) -> SimulatedCloud {
-    let deployments = [(target.to_owned(), SimulatedDeployment::new(instances, shape))].into();
-    SimulatedCloud::new(World { clock: at(0), deployments, ..World::default() })
 }
 
 /// The endpoint has a queue.
@@ -184,7 +177,7 @@ fn a_pair_of_a_variant_watches(
     #[case] statistic: &str,
     #[case] missing: &str,
 ) {
-    let cloud = cloud(VARIANT, 2, "ml.m5.xlarge");
+    let cloud = cloud_of(VARIANT, 2, "ml.m5.xlarge");
     let outcome =
         told(&cloud, &paired(metric, "", 5.0), &busy(VARIANT, "DiskUtilization", 90.0, 80.0), at(0));
     let alarm = put(&outcome).expect("a pair");
@@ -196,7 +189,7 @@ fn a_pair_of_a_variant_watches(
 #[test]
 fn a_pair_on_the_queue_watches_the_whole_endpoint_and_is_still_the_variants() {
     let metric = "ApproximateBacklogSizePerInstance";
-    let cloud = cloud(VARIANT, 1, "ml.m5.xlarge");
+    let cloud = cloud_of(VARIANT, 1, "ml.m5.xlarge");
     with_queue(&cloud);
     on(&cloud, VARIANT, |found| found.metrics.insert(metric.to_owned(), 0.0));
     let mut policy = paired(metric, "", 1.0);
@@ -226,7 +219,7 @@ fn a_pair_on_the_queue_watches_the_whole_endpoint_and_is_still_the_variants() {
     "PredictLatency[5m]{id}.groupBy(resourceId).mean() < 5 || PredictLatency[5m]{id}.groupBy(resourceId).absent(3d)"
 )]
 fn a_pair_of_a_model_deployment_watches(#[case] metric: &str, #[case] expected: &str) {
-    let cloud = cloud(CHURN, 2, "VM.Standard2.2");
+    let cloud = cloud_of(CHURN, 2, "VM.Standard2.2");
     let outcome =
         told(&cloud, &paired(metric, "", 5.0), &busy(CHURN, "MemoryUtilization", 90.0, 80.0), at(0));
     let id = format!("{{resourceId = \"{CHURN}\"}}");
@@ -256,7 +249,7 @@ fn a_pair_that_cannot_fire_is_no_pair(
     #[case] metric: &str,
     #[case] expected: &str,
 ) {
-    let cloud = cloud(target, 2, shape);
+    let cloud = cloud_of(target, 2, shape);
     let before = cloud.snapshot().deployments;
     let outcome =
         told(&cloud, &paired(metric, "", 5.0), &busy(target, "MemoryUtilization", 95.0, 80.0), at(0));
@@ -275,7 +268,7 @@ fn a_pair_that_cannot_fire_is_no_pair(
 #[case::overhead("OverheadLatency")]
 fn an_asynchronous_endpoint_does_not_publish_its_requests(#[case] metric: &str) {
     // Their silence would be low for ever.
-    let cloud = cloud(VARIANT, 2, "ml.m5.xlarge");
+    let cloud = cloud_of(VARIANT, 2, "ml.m5.xlarge");
     with_queue(&cloud);
     let outcome =
         told(&cloud, &paired(metric, "", 5.0), &busy(VARIANT, "CPUUtilization", 390.0, 320.0), at(0));
@@ -289,7 +282,7 @@ fn an_asynchronous_endpoint_does_not_publish_its_requests(#[case] metric: &str) 
 #[case::forty_eight_cores("ml.m5.12xlarge", "pair_cannot_fire")]
 #[case::ninety_six_cores("ml.m5.24xlarge", "pair_cannot_fire")]
 fn an_alarm_that_fires_below_its_pair_adds_nothing(#[case] shape: &str, #[case] expected: &str) {
-    let cloud = cloud(VARIANT, 2, shape);
+    let cloud = cloud_of(VARIANT, 2, shape);
     let policy = paired("CPUUtilization", "", 10.0);
     let outcome = told(&cloud, &policy, &busy(VARIANT, "CPUUtilization", 371.0, 320.0), at(0));
     assert_eq!(reason(&outcome), expected, "{}", report::explanation(&outcome));
@@ -302,7 +295,7 @@ fn what_removes_needs_no_pair_that_can_fire() {
         "[[rule]]\nalarm = \"*busy\"\naxis = \"instances\"\nstep = -1\n\
          pair = { alarm = \"quiet\", metric = \"PredictLatency\", below = 5, window = \"5m\" }",
     );
-    let cloud = cloud(VARIANT, 2, "ml.x9.xlarge");
+    let cloud = cloud_of(VARIANT, 2, "ml.x9.xlarge");
     let low = Report {
         above: false,
         value: Some(3.0),
@@ -367,7 +360,7 @@ fn ends(cloud: &SimulatedCloud, target: &str, metric: &Metric) {
 fn what_is_added_is_removed_when_the_load_ends_whatever_the_metric(#[case] rule: &str) {
     for (row, target, shape, topic) in deployments() {
         for metric in row.metrics {
-            let cloud = cloud(target, 1, shape);
+            let cloud = cloud_of(target, 1, shape);
             let is_of_queue = target == VARIANT && metric.dimensions.len() == 1;
             if is_of_queue {
                 with_queue(&cloud);
@@ -392,7 +385,7 @@ fn what_is_added_is_removed_when_the_load_ends_whatever_the_metric(#[case] rule:
 #[case::latency_on_oci(CHURN, "PredictLatency")]
 fn while_requests_come_nothing_is_removed(#[case] target: &str, #[case] metric: &str) {
     let (_, _, shape, topic) = deployments().into_iter().find(|(_, id, ..)| *id == target).unwrap();
-    let cloud = cloud(target, 1, shape);
+    let cloud = cloud_of(target, 1, shape);
     let mut policy = paired(metric, "step = 1", 5.0);
     policy.alarm_action = Some(topic.to_owned());
     told(&cloud, &policy, &busy(target, metric, 130.0, 80.0), at(0));
@@ -403,7 +396,7 @@ fn while_requests_come_nothing_is_removed(#[case] target: &str, #[case] metric: 
 
 /// An endpoint of three instances that has its pair on a metric.
 fn with_pair(metric: &str) -> (SimulatedCloud, Policy) {
-    let cloud = cloud(VARIANT, 2, "ml.m5.xlarge");
+    let cloud = cloud_of(VARIANT, 2, "ml.m5.xlarge");
     let policy = paired(metric, "step = 1", 5.0);
     told(&cloud, &policy, &busy(VARIANT, "DiskUtilization", 95.0, 80.0), at(0));
     cloud.advance(minute(30));
@@ -473,7 +466,7 @@ fn the_pair_fires_below_what_the_alarm_itself_would_undo(
     #[case] value: f64,
     #[case] expected: Option<f64>,
 ) {
-    let cloud = cloud(VARIANT, instances, shape);
+    let cloud = cloud_of(VARIANT, instances, shape);
     let policy = paired("CPUUtilization", "step = 1", 10.0);
     let outcome = told(&cloud, &policy, &busy(VARIANT, "CPUUtilization", value, threshold), at(0));
     let put = put(&outcome);
@@ -504,7 +497,7 @@ fn so_it_does_on_oci(
     #[case] threshold: f64,
     #[case] expected: &str,
 ) {
-    let cloud = cloud(target, 1, "VM.Standard2.2");
+    let cloud = cloud_of(target, 1, "VM.Standard2.2");
     let policy = paired(metric, "step = 1", 10.0);
     let outcome = told(&cloud, &policy, &busy(target, metric, 95.0, threshold), at(0));
     let query = query(&outcome).expect("a pair");
@@ -516,7 +509,7 @@ fn so_it_does_on_oci(
 #[case::undone(120.0, "would_flap")]
 #[case::not_undone(60.0, "resize")]
 fn when_the_pair_fires_it_remembers_the_threshold(#[case] value: f64, #[case] expected: &str) {
-    let cloud = cloud(VARIANT, 1, "ml.m5.4xlarge");
+    let cloud = cloud_of(VARIANT, 1, "ml.m5.4xlarge");
     let policy = paired("CPUUtilization", "step = 1", 10.0);
     told(&cloud, &policy, &busy(VARIANT, "CPUUtilization", 350.0, 200.0), at(0));
     cloud.advance(minute(30));
@@ -539,7 +532,7 @@ fn when_the_pair_fires_it_remembers_the_threshold(#[case] value: f64, #[case] ex
 #[case::negative("above=CPUUtilization:-5", "resize")]
 #[case::none("", "resize")]
 fn a_recorded_threshold_only_ever_holds(#[case] record: &str, #[case] expected: &str) {
-    let cloud = cloud(VARIANT, 1, "ml.m5.4xlarge");
+    let cloud = cloud_of(VARIANT, 1, "ml.m5.4xlarge");
     let policy = paired("CPUUtilization", "step = 1", 10.0);
     told(&cloud, &policy, &busy(VARIANT, "CPUUtilization", 1500.0, 1280.0), at(0));
     cloud.advance(minute(30));
@@ -563,7 +556,7 @@ fn a_recorded_threshold_only_ever_holds(#[case] record: &str, #[case] expected: 
 fn neither_goes_up_and_down_for_ever() {
     // The load of one instance, at any threshold of the operator's alarm.
     for threshold in [20.0, 60.0, 200.0, 800.0, 1280.0] {
-        let cloud = cloud(VARIANT, 1, "ml.m5.4xlarge");
+        let cloud = cloud_of(VARIANT, 1, "ml.m5.4xlarge");
         let mut policy = paired("CPUUtilization", "step = 1", 10.0);
         policy.alarm_action = Some(TOPIC_ARN.to_owned());
         let load = threshold * 1.3;
@@ -599,7 +592,7 @@ fn an_alarm_that_does_not_repeat_is_called_so(
     #[case] repeat: Option<&str>,
     #[case] expected: Option<&str>,
 ) {
-    let cloud = cloud(CHURN, 2, "VM.Standard2.2");
+    let cloud = cloud_of(CHURN, 2, "VM.Standard2.2");
     let policy = paired("CpuUtilization", "step = 1", 5.0);
     let report = busy(CHURN, "CpuUtilization", 95.0, 80.0);
     let WorldAlarm { definition: AlarmDefinition::Oci(alarm), .. } =

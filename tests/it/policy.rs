@@ -19,8 +19,8 @@ use stepladder::report;
 use stepladder::size::{Axis, Direction, Flex};
 
 use crate::support::{
-    CHURN, HIGH_BANDWIDTH, HIGH_CPU, HIGH_MEM, LOW_CPU, LOW_MEM, Notice, TOPIC_ARN, VARIANT, answer, at,
-    batch, built_in, cloud, cloud_with, minute, notice, on, policy, reason, tell,
+    CHURN, HIGH_BANDWIDTH, HIGH_CPU, HIGH_MEM, LOW_CPU, LOW_MEM, Notice, TICK, TOPIC_ARN, VARIANT, answer,
+    at, batch, built_in, cloud, cloud_with, minute, notice, on, policy, reason, tell,
 };
 
 // ---- what is refused ----
@@ -535,8 +535,7 @@ fn the_clock_is_subject_to_neither_list() {
     let cloud = cloud();
     on(&cloud, VARIANT, |found| found.metrics.insert("CPUUtilization".to_owned(), 390.0));
     cloud.advance(minute(30));
-    let tick = br#"{"stepladder": "tick"}"#;
-    let outcomes = answer(tick, &cloud, &policy("topics = []\naccounts = []"), minute(30)).outcomes;
+    let outcomes = answer(TICK, &cloud, &policy("topics = []\naccounts = []"), minute(30)).outcomes;
     assert!(outcomes.iter().any(|outcome| reason(outcome) == "resize"), "{outcomes:?}");
 }
 

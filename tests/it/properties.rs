@@ -14,18 +14,10 @@ use stepladder::size::{Axis, Flex, Size};
 
 use crate::support::{
     BANDWIDTH_PAIR, CHURN, CPU_PAIR, HIGH_BANDWIDTH, HIGH_CPU, HIGH_MEM, LOW_BANDWIDTH, LOW_CPU, LOW_MEM,
-    MEM_PAIR, VARIANT, Watched, answer, cloud_with, heading, notice, on, pairs, pass, policy, size, standing,
-    tell,
+    MEM_PAIR, OCI_RUNGS, VARIANT, Watched, answer, cloud_with, heading, notice, on, pairs, pass, policy,
+    size, standing, tell,
 };
 
-const OCI_RUNGS: &[&str] = &[
-    "VM.Standard2.1",
-    "VM.Standard2.2",
-    "VM.Standard2.4",
-    "VM.Standard2.8",
-    "VM.Standard2.16",
-    "VM.Standard2.24",
-];
 const VARIANT_RUNGS: &[&str] =
     &["ml.m5.large", "ml.m5.xlarge", "ml.m5.2xlarge", "ml.m5.4xlarge", "ml.m5.12xlarge", "ml.m5.24xlarge"];
 
@@ -49,7 +41,7 @@ fn config(seed: u64) -> Config {
 }
 
 fn rungs(id: &str) -> &'static [&'static str] {
-    if id == CHURN { OCI_RUNGS } else { VARIANT_RUNGS }
+    if id == CHURN { &OCI_RUNGS } else { VARIANT_RUNGS }
 }
 
 /// One step of a history.
@@ -120,7 +112,7 @@ impl Start {
 }
 
 fn starts() -> impl Strategy<Value = Start> {
-    let on_oci = select([OCI_RUNGS, FLEXIBLE].concat());
+    let on_oci = select([&OCI_RUNGS, FLEXIBLE].concat());
     let on_oci = (on_oci, NARROWEST..=WIDEST).prop_map(|(rung, mbps)| (CHURN, rung, Some(mbps)));
     let on_sagemaker = select(VARIANT_RUNGS).prop_map(|rung| (VARIANT, rung, None));
     let place = prop_oneof![2 => on_oci, 1 => on_sagemaker];

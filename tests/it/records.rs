@@ -11,8 +11,8 @@ use stepladder::report;
 
 use crate::oracle::record_faults;
 use crate::support::{
-    Blind, CHURN, HIGH_CPU, HIGH_MEM, Interrupted, LOW_CPU, Notice, VARIANT, answer, at, built_in, cloud,
-    cloud_with, notice, on, policy, reason, tell,
+    Blind, CHURN, HIGH_CPU, HIGH_MEM, Interrupted, LOW_CPU, Notice, TICK, VARIANT, answer, at, built_in,
+    cloud, cloud_with, notice, on, policy, reason, tell,
 };
 
 fn is_consistent(outcome: &Outcome) {
@@ -54,7 +54,7 @@ fn a_pair_whose_deployment_is_gone_has_one_reason() {
     policy.alarm_action = Some(crate::support::TOPIC_ARN.to_owned());
     tell(&notice(HIGH_CPU, VARIANT), &cloud, &policy);
     cloud.with(|world| world.deployments.remove(VARIANT));
-    let outcomes = answer(br#"{"stepladder": "tick"}"#, &cloud, &policy, at(60)).outcomes;
+    let outcomes = answer(TICK, &cloud, &policy, at(60)).outcomes;
     assert!(outcomes.iter().any(|outcome| reason(outcome) == "target_gone"), "{outcomes:?}");
     outcomes.iter().for_each(is_consistent);
 }

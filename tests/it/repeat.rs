@@ -8,11 +8,9 @@ use stepladder::policy::Policy;
 use stepladder::report;
 
 use crate::support::{
-    Blind, CHURN, CPU_PAIR, HIGH_CPU, LOW_CPU, TOPIC_ARN, VARIANT, answer, built_in, cloud, cloud_with,
+    Blind, CHURN, CPU_PAIR, HIGH_CPU, LOW_CPU, TICK, TOPIC_ARN, VARIANT, answer, built_in, cloud, cloud_with,
     minute, notice, on, operations, pairs, pass, policy, reason, size, tell,
 };
-
-const TICK: &[u8] = br#"{"stepladder": "tick"}"#;
 
 fn in_service(endpoint: &str) -> Vec<u8> {
     settled(endpoint, "IN_SERVICE", &json!([{ "VariantName": "AllTraffic" }])).to_string().into_bytes()

@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use rstest::rstest;
-use serde_json::json;
 use stepladder::alarm::Transition;
 use stepladder::outcome::Outcome;
 use stepladder::platform::oci::id;
@@ -10,8 +9,8 @@ use stepladder::platform::simulated::SimulatedCloud;
 use stepladder::policy::Policy;
 
 use crate::support::{
-    self, CHURN, CPU_PAIR, HIGH_CPU, LOW_CPU, Notice, VARIANT, answer, at, cloud, cloud_with, heading, on,
-    pairs, policy, reason, size, tell,
+    self, CHURN, CPU_PAIR, HIGH_CPU, LOW_CPU, Notice, TICK, VARIANT, answer, at, cloud, cloud_with, heading,
+    on, pairs, policy, reason, size, tell,
 };
 
 /// The reason for which a low alarm takes nothing while a schedule keeps three instances, or `resize`.
@@ -82,7 +81,7 @@ fn keeping_three(target: &str) -> Policy {
 }
 
 fn tick(cloud: &SimulatedCloud, policy: &Policy, now: Timestamp) -> Vec<Outcome> {
-    answer(json!({ "stepladder": "tick" }).to_string().as_bytes(), cloud, policy, now).outcomes
+    answer(TICK, cloud, policy, now).outcomes
 }
 
 /// With a topic for the pair, as a function has it.

@@ -29,6 +29,16 @@ pub(crate) const CHURN: &str = "ocid1.datasciencemodeldeployment.oc1.iad.example
 /// The SageMaker variant of the small world.
 pub(crate) const VARIANT: &str = "endpoint/churn/variant/AllTraffic";
 
+/// The built-in ladder of [`CHURN`]'s shape.
+pub(crate) const OCI_RUNGS: [&str; 6] = [
+    "VM.Standard2.1",
+    "VM.Standard2.2",
+    "VM.Standard2.4",
+    "VM.Standard2.8",
+    "VM.Standard2.16",
+    "VM.Standard2.24",
+];
+
 /// The topics of the small world's alarms.
 pub(crate) const TOPIC_OCID: &str = "ocid1.onstopic.oc1.iad.exampleuniqueidtopic";
 pub(crate) const TOPIC_ARN: &str = "arn:aws:sns:us-east-1:111122223333:stepladder-alarms";
@@ -49,6 +59,9 @@ const EXISTING: [&str; 4] = [HIGH_CPU, LOW_CPU, HIGH_MEM, LOW_MEM];
 pub(crate) const CPU_PAIR: &str = "model_deployment_low_cpu";
 pub(crate) const MEM_PAIR: &str = "model_deployment_low_mem";
 pub(crate) const BANDWIDTH_PAIR: &str = "model_deployment_low_bandwidth";
+
+/// The payload of the scheduled reconcile.
+pub(crate) const TICK: &[u8] = br#"{"stepladder": "tick"}"#;
 
 /// A policy without rules of its own.
 pub(crate) fn built_in() -> Policy {
@@ -361,6 +374,12 @@ pub(crate) fn cloud_with(id: &str, instances: u32, shape: &str) -> SimulatedClou
         shape.clone_into(&mut found.shape);
     });
     cloud
+}
+
+/// A cloud of one deployment, without any alarm.
+pub(crate) fn cloud_of(id: &str, instances: u32, shape: &str) -> SimulatedCloud {
+    let deployments = [(id.to_owned(), SimulatedDeployment::new(instances, shape))].into();
+    SimulatedCloud::new(World { clock: at(0), deployments, ..World::default() })
 }
 
 /// Reads or changes one deployment, as an operator does at the console.

@@ -12,11 +12,9 @@ use stepladder::policy::Policy;
 use stepladder::report;
 
 use crate::support::{
-    self, HIGH_CPU, HIGH_MEM, Interrupted, LOW_MEM, MEM_PAIR, Side, TOPIC_ARN, VARIANT, answer, cloud_with,
-    minute, on, operations, pairs, policy_arn, reason, scaled_natively, size, standing, tell,
+    self, HIGH_CPU, HIGH_MEM, Interrupted, LOW_MEM, MEM_PAIR, Side, TICK, TOPIC_ARN, VARIANT, answer,
+    cloud_with, minute, on, operations, pairs, policy_arn, reason, scaled_natively, size, standing, tell,
 };
-
-const TICK: &[u8] = br#"{"stepladder": "tick"}"#;
 
 /// The operator's alarm that triggers a scaling policy.
 const BUSY: &str = "busy";

@@ -10,18 +10,9 @@ use stepladder::policy::Policy;
 use super::situation::Random;
 use super::{compare, number};
 use crate::support::{
-    CHURN, CPU_PAIR, HIGH_CPU, HIGH_MEM, LOW_CPU, LOW_MEM, MEM_PAIR, Notice, answer, at, batch, cloud_with,
-    notice, pairs, policy, reason,
+    CHURN, CPU_PAIR, HIGH_CPU, HIGH_MEM, LOW_CPU, LOW_MEM, MEM_PAIR, Notice, OCI_RUNGS, answer, at, batch,
+    cloud_with, notice, pairs, policy, reason,
 };
-
-const RUNGS: [&str; 6] = [
-    "VM.Standard2.1",
-    "VM.Standard2.2",
-    "VM.Standard2.4",
-    "VM.Standard2.8",
-    "VM.Standard2.16",
-    "VM.Standard2.24",
-];
 
 /// How many sequences are tried.
 const SEQUENCES: u64 = 60;
@@ -120,7 +111,7 @@ impl Model {
         } else {
             match told.alarm {
                 HIGH_CPU if instances == MAX => "at_ceiling",
-                HIGH_MEM if rung == RUNGS.len() - 1 => "at_ceiling",
+                HIGH_MEM if rung == OCI_RUNGS.len() - 1 => "at_ceiling",
                 LOW_CPU if instances == 1 => "at_floor",
                 LOW_MEM if rung == 0 => "at_floor",
                 _ => "resize",
@@ -192,7 +183,7 @@ fn sequence(seed: u64, policy: &Policy) -> usize {
         instances: usize::try_from(random.between(1, 4)).unwrap(),
         rung: usize::try_from(random.between(0, 5)).unwrap(),
     };
-    let cloud = cloud_with(CHURN, u32::try_from(place.instances).unwrap(), RUNGS[place.rung]);
+    let cloud = cloud_with(CHURN, u32::try_from(place.instances).unwrap(), OCI_RUNGS[place.rung]);
     let mut model = Model { now: 0, place, next: None, changed: None, pairs: [false, false] };
     let (mut decisions, mut history) = (0, Vec::new());
     for _ in 0..40 {
