@@ -1,4 +1,4 @@
-//! The oracle: what the rules of the README demand of a situation, in tables and by trying what there is.
+//! The oracle: what the rules of `docs/decisions.md` demand of a situation, in tables and by trying what there is.
 
 use stepladder::alarm::{Side, Transition};
 use stepladder::size::Axis;
@@ -28,7 +28,7 @@ pub(super) enum Way {
 /// A guard, and when it holds.
 type Guard = (&'static str, fn(&Situation) -> bool);
 
-/// The guards before anything is proposed, in the order of the README.
+/// The guards before anything is proposed, in the order of `docs/decisions.md`.
 const BEFORE: &[Guard] = &[
     ("not_firing", |s| !matches!(s.fired.transition, Transition::Firing | Transition::Repeat)),
     ("muted", |s| s.fired.is_muted),
@@ -254,7 +254,7 @@ fn limited(s: &Situation, proposal: &Proposal) -> Answer {
 /// Whether a guard holds a change that goes this way, to this size.
 type Holds = fn(&Situation, Way, u32) -> bool;
 
-/// The guards on a change that is left, in the order of the README.
+/// The guards on a change that is left, in the order of `docs/decisions.md`.
 const AFTER: &[(&str, Holds)] = &[
     ("infeasible", |s, _, to| {
         let refused =
