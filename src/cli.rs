@@ -77,7 +77,8 @@ impl PolicyOption {
             config::Error::Policy { origin, errors } => CommandError::invalid_policy(&origin, &errors),
             other @ (config::Error::Unreadable { .. }
             | config::Error::Elsewhere(_)
-            | config::Error::OneAtATime(_)) => CommandError::invalid_input("policy", text::chain(&other)),
+            | config::Error::OneAtATime(_)
+            | config::Error::Mode(_)) => CommandError::invalid_input("policy", text::chain(&other)),
         })
     }
 }

@@ -7,10 +7,12 @@ use thiserror::Error as ThisError;
 
 use crate::environment::variable;
 use crate::platform::{PLATFORMS, PolicyStore};
-use crate::policy::{self, Policy};
+use crate::policy::{self, Mode, Policy};
 
 /// The policy: a path, the TOML itself, or the name of a parameter that holds it, after the prefix of its store.
 pub const POLICY: &str = "STEPLADDER_POLICY";
+/// The most that this host does, whatever the policy allows: `observe` or `act`.
+pub const MODE: &str = "STEPLADDER_MODE";
 /// What paired alarms notify: the id of a topic or a function.
 pub const ALARM_ACTION: &str = "STEPLADDER_ALARM_ACTION";
 /// Whether this host answers one event after the other: `true` or `false`.
@@ -99,6 +101,9 @@ pub enum Error {
     /// The environment does not say whether events are answered one after the other.
     #[error("`{ONE_AT_A_TIME}` is `{0}`: expected `true` or `false`")]
     OneAtATime(String),
+    /// The environment names no mode.
+    #[error("`{MODE}` is `{0}`: expected `observe` or `act`")]
+    Mode(String),
 }
 
 /// The place that the environment names.
@@ -131,7 +136,25 @@ pub fn policy_from_file(path: &Path) -> Result<Policy, Error> {
 fn with_host(mut policy: Policy) -> Result<Policy, Error> {
     policy.alarm_action = variable(ALARM_ACTION);
     policy.one_at_a_time = one_at_a_time(variable(ONE_AT_A_TIME).as_deref())?;
-    Ok(policy)
+    Ok(with_mode(policy, mode(variable(MODE).as_deref())?))
+}
+
+/// The policy in the more careful of its own mode and the host's.
+fn with_mode(policy: Policy, host: Option<Mode>) -> Policy {
+    match host {
+        Some(Mode::Observe) => policy.observing_by(MODE),
+        Some(Mode::Act) | None => policy,
+    }
+}
+
+/// The mode that a variable's value means; `None` where it is not set, and the policy's own counts alone.
+fn mode(value: Option<&str>) -> Result<Option<Mode>, Error> {
+    match value.map(str::trim) {
+        None => Ok(None),
+        Some("observe") => Ok(Some(Mode::Observe)),
+        Some("act") => Ok(Some(Mode::Act)),
+        Some(unknown) => Err(Error::Mode(unknown.to_owned())),
+    }
 }
 
 /// What a variable's value means; `None` where it is not set, and the platform's usual host counts.
@@ -164,6 +187,41 @@ mod tests {
         assert_eq!(read(Some(" false ")), Ok(Some(false)));
         let expected = "`STEPLADDER_ONE_AT_A_TIME` is `no`: expected `true` or `false`";
         assert_eq!(read(Some("no")), Err(expected.to_owned()));
+    }
+
+    #[test]
+    fn the_more_careful_mode_counts() {
+        const TABLE: &str = "mode = \"observe\"\n[[target]]\ntarget = \"*\"\nmode = \"act\"";
+        let target = crate::platform::target_id("endpoint/churn/variant/AllTraffic").unwrap();
+        // The variable, the policy, what that means for the target, and what must be set to `act` first.
+        let rows = [
+            (None, "", Mode::Act, None),
+            (None, "mode = \"act\"", Mode::Act, None),
+            (None, "mode = \"observe\"", Mode::Observe, Some("the policy's `mode`")),
+            (Some("act"), "", Mode::Act, None),
+            (Some("act"), "mode = \"act\"", Mode::Act, None),
+            (Some("act"), "mode = \"observe\"", Mode::Observe, Some("the policy's `mode`")),
+            (Some(" observe "), "", Mode::Observe, Some("`STEPLADDER_MODE`")),
+            (Some("observe"), "mode = \"act\"", Mode::Observe, Some("`STEPLADDER_MODE`")),
+            (
+                Some("observe"),
+                "mode = \"observe\"",
+                Mode::Observe,
+                Some("the policy's `mode` and `STEPLADDER_MODE`"),
+            ),
+            // A table of the policy may act within its own mode, and never within the host's.
+            (None, TABLE, Mode::Act, Some("the policy's `mode`")),
+            (Some("observe"), TABLE, Mode::Observe, Some("the policy's `mode` and `STEPLADDER_MODE`")),
+        ];
+        for (value, text, expected, because) in rows {
+            let policy = with_mode(Policy::parse(text).unwrap(), mode(value).unwrap());
+            let found = (policy.mode_for(Some(&target)), policy.observes_because_of());
+            assert_eq!(found, (expected, because.map(str::to_owned)), "{value:?} {text}");
+        }
+        for unknown in ["Act", "dry-run", "true"] {
+            let error = mode(Some(unknown)).unwrap_err().to_string();
+            assert_eq!(error, format!("`STEPLADDER_MODE` is `{unknown}`: expected `observe` or `act`"));
+        }
     }
 
     #[test]

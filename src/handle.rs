@@ -131,7 +131,7 @@ impl Flow<'_> {
             ),
         };
         let notices = notices(&outcome, self.policy, self.now);
-        Some(outcome.with_notices(notices, self.policy.mode))
+        Some(outcome.with_notices(notices, self.policy.mode_for(target)))
     }
 
     /// The outcome of one alarm about one known target, unless an earlier alarm of the event supersedes it.

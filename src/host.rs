@@ -29,6 +29,19 @@ pub trait Log: Send {
 
     /// Logs a failure that changes no outcome, such as a notice that was not delivered.
     fn warn(&mut self, message: &str);
+
+    /// Logs what an operator should know although nothing is wrong.
+    fn info(&mut self, message: &str);
+}
+
+/// Logs that a policy lets no call be sent, and how to change that. `place` is where this host's settings are.
+pub fn log_mode(policy: &Policy, place: &str, log: &mut dyn Log) {
+    if let Some(settings) = policy.observes_because_of() {
+        log.info(&format!(
+            "stepladder observes: it sends no call, and each decision record shows the calls that it would send; to \
+             act, set {settings} to `act` ({place})"
+        ));
+    }
 }
 
 /// The result of an invocation.

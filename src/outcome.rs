@@ -34,7 +34,7 @@ pub struct Outcome {
     pub result: Ending,
     /// Whether it is reported: a hold is reported when it begins, as far as that can be seen.
     pub is_news: bool,
-    /// The mode in which it was handled; `None` where no rule was found, and the policy's own counts.
+    /// The mode in which it was handled; `None` where nothing was observed, and the policy's counts.
     pub mode: Option<Mode>,
 }
 
@@ -178,10 +178,10 @@ impl Outcome {
         }
     }
 
-    /// The same outcome, with the notices to send about it. `mode` is the policy's own.
+    /// The same outcome, with the notices to send about it. `mode` is the policy's for this target.
     #[must_use]
     pub fn with_notices(mut self, notices: Vec<Call>, mode: Mode) -> Self {
-        let status = match self.mode.unwrap_or(mode) {
+        let status = match *self.mode.get_or_insert(mode) {
             Mode::Observe => Status::DryRun,
             Mode::Act => Status::Due,
         };

@@ -58,8 +58,8 @@ const BUILT_IN: &str = include_str!("policy/built_in.toml");
 pub struct Policy {
     /// Whether calls are sent at all.
     pub mode: Mode,
-    /// Whether the file sets the mode.
-    mode_is_set: bool,
+    /// What sets the mode, in words; empty where it is the default.
+    mode_set_by: Vec<String>,
     /// Which targets may change, and whose alarms count.
     lists: Lists,
     /// The rules of the file, then the built-in ones. The first that matches counts.
@@ -143,6 +143,16 @@ impl Policy {
         file::read(text)
     }
 
+    /// The same policy in mode `observe`, for every target, because a setting of this name requires it.
+    #[must_use]
+    pub fn observing_by(mut self, setting: &str) -> Self {
+        if self.mode == Mode::Act {
+            self.mode_set_by.clear();
+        }
+        self.mode_set_by.push(format!("`{setting}`"));
+        self.observing()
+    }
+
     /// The same policy in mode `observe`, for every target.
     #[must_use]
     pub fn observing(mut self) -> Self {
@@ -151,6 +161,20 @@ impl Policy {
             table.settings.mode = None;
         }
         self
+    }
+
+    /// What must be set to `act` before calls are sent; `None` where the mode sends them.
+    pub fn observes_because_of(&self) -> Option<String> {
+        (self.mode == Mode::Observe).then(|| self.mode_set_by.join(" and "))
+    }
+
+    /// The mode for a target before its tags are read.
+    pub fn mode_for(&self, target: Option<&TargetId>) -> Mode {
+        let of_tables = target.and_then(|target| {
+            let mut tables = self.targets.iter().filter(|table| table.is_for(target));
+            tables.find_map(|table| table.settings.mode)
+        });
+        of_tables.unwrap_or(self.mode)
     }
 
     /// Whether the policy's lists allow any change of a target.

@@ -12,6 +12,7 @@ use crate::decide::{Check, Decision, Hold};
 use crate::deployment::Deployment;
 use crate::outcome::{Answer, CallRecord, Ending, Outcome, Status};
 use crate::platform;
+use crate::policy::Mode;
 use crate::source::{self, Event};
 use crate::target::TargetId;
 use crate::text::{number, plain};
@@ -60,7 +61,7 @@ pub fn record(outcome: &Outcome) -> Value {
         error,
         result,
         is_news: _,
-        mode: _,
+        mode,
     } = outcome;
     let mut record = json!({
         "alarm": {
@@ -77,6 +78,9 @@ pub fn record(outcome: &Outcome) -> Value {
         "calls": calls.iter().map(call_value).collect::<Vec<_>>(),
         "result": result,
     });
+    if *mode == Some(Mode::Observe) {
+        record["mode"] = json!(Mode::Observe.to_string());
+    }
     if !notices.is_empty() {
         record["notices"] = notices.iter().map(call_value).collect();
     }

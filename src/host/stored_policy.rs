@@ -6,11 +6,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error as ThisError;
 
-use super::Log;
 use super::panics::{PANIC_MESSAGE, Panicked, caught};
+use super::{Log, log_mode};
 use crate::config::{self, PolicyParameter};
 use crate::platform::{self, Client};
-use crate::policy::Policy;
+use crate::policy::{Mode, Policy};
 use crate::text;
 
 /// How long a policy is cached. A change becomes active at the next tick or the one after, and one read a minute is far
@@ -31,6 +31,8 @@ pub struct PolicyUnavailable {
 #[derive(Debug)]
 pub struct StoredPolicy {
     parameter: PolicyParameter,
+    /// Where this host's settings are, in words.
+    settings_place: &'static str,
     /// The last valid policy, in the form that [`super::answer`] takes.
     last_valid: Option<Arc<Result<Policy, String>>>,
     /// When the policy was last read, with or without success.
@@ -38,9 +40,9 @@ pub struct StoredPolicy {
 }
 
 impl StoredPolicy {
-    /// The policy in this parameter, not read yet.
-    pub fn new(parameter: PolicyParameter) -> Self {
-        Self { parameter, last_valid: None, last_read: None }
+    /// The policy in this parameter, not read yet. Log lines name the place of this host's settings.
+    pub fn new(parameter: PolicyParameter, settings_place: &'static str) -> Self {
+        Self { parameter, settings_place, last_valid: None, last_read: None }
     }
 
     /// The current policy. If it cannot be read again in the given time or is invalid, the last valid one stays active, and
@@ -57,7 +59,12 @@ impl StoredPolicy {
         }
         self.last_read = Some(now);
         let unavailable = match tokio::time::timeout(within, read(&self.parameter, client)).await {
-            Ok(Ok(policy)) => return Ok(Arc::clone(self.last_valid.insert(Arc::new(Ok(policy))))),
+            Ok(Ok(policy)) => {
+                if !self.observes() {
+                    log_mode(&policy, self.settings_place, log);
+                }
+                return Ok(Arc::clone(self.last_valid.insert(Arc::new(Ok(policy)))));
+            }
             Ok(Err(unavailable)) => unavailable,
             Err(_) => too_late(&self.parameter, within),
         };
@@ -67,6 +74,12 @@ impl StoredPolicy {
         };
         log.warn(&format!("{}; the policy as it was read before goes on counting", unavailable.message));
         Ok(Arc::clone(policy))
+    }
+
+    /// Whether the last valid policy lets no call be sent, which is logged once.
+    fn observes(&self) -> bool {
+        let last_valid = self.last_valid.as_deref().and_then(|policy| policy.as_ref().ok());
+        last_valid.is_some_and(|policy| policy.mode == Mode::Observe)
     }
 }
 

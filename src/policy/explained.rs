@@ -148,9 +148,9 @@ impl Policy {
         )
     }
 
-    /// The origin of the mode where no rule sets it: the policy's own key, where that is written.
+    /// The origin of the mode where no rule sets it: the policy's own key or the host's setting, where one is set.
     fn origin_of_mode(&self, key: &str) -> Option<String> {
-        (key == MODE && self.mode_is_set).then(|| "the policy's `mode`".to_owned())
+        (key == MODE && !self.mode_set_by.is_empty()).then(|| self.mode_set_by.join(" and "))
     }
 
     /// The active schedules for a target.

@@ -133,7 +133,7 @@ impl<'d> Checker<'d> {
         let Some(lists) = lists.filter(|_| self.problems.is_empty()) else { return Ok(None) };
         let mut policy = Policy {
             mode: file.mode.unwrap_or_default(),
-            mode_is_set: file.mode.is_some(),
+            mode_set_by: file.mode.map(|_| "the policy's `mode`".to_owned()).into_iter().collect(),
             lists,
             rules,
             own_rules,

@@ -515,6 +515,25 @@ fn the_environment_names_the_policy_by_path_or_holds_it() {
 }
 
 #[test]
+fn the_environment_sets_the_mode_of_every_policy() {
+    let args = ["handle", HIGH_CPU, "--now", FIVE_SECONDS_LATER, "--format", "json"];
+    let result = |more: &[&str], mode: &str| {
+        let args = [args.as_slice(), more].concat();
+        ran(&args, stepladder(&args).env("STEPLADDER_MODE", mode), b"").outcome()["result"].clone()
+    };
+    let dir = TempDir::new().unwrap();
+    let acting = write(&dir, "acting.toml", "mode = \"act\"\n");
+    assert_eq!(result(&[], "observe"), "dry_run", "the built-in policy");
+    assert_eq!(result(&["--policy", &acting], "observe"), "dry_run", "a file");
+    assert_eq!(result(&["--policy", &acting], "act"), "applied");
+    assert_eq!(result(&[], " "), "applied", "not set");
+
+    let ran = ran(&args, stepladder(&args).env("STEPLADDER_MODE", "acts"), b"");
+    let message = "`STEPLADDER_MODE` is `acts`: expected `observe` or `act`";
+    assert_eq!((ran.code, ran.json()["error"]["message"].as_str()), (2, Some(message)));
+}
+
+#[test]
 fn a_bad_policy_in_the_environment_is_named_by_its_variable() {
     let args = ["handle", HIGH_CPU, "--format", "json"];
     let ran = ran(&args, stepladder(&args).env("STEPLADDER_POLICY", "mode = \"perhaps\""), b"");

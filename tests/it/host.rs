@@ -26,6 +26,10 @@ const AMPLE: Duration = Duration::from_mins(1);
 #[derive(Default)]
 struct TestLog(Vec<String>);
 
+/// What is logged where no call is sent.
+const OBSERVES: &str = "stepladder observes: it sends no call, and each decision record shows the calls that it would \
+    send; to act, set the policy's `mode` to `act` (in the settings)";
+
 impl Log for TestLog {
     fn outcome(&mut self, outcome: &Outcome) {
         self.0.push(report::ending_text(outcome.result).to_owned());
@@ -37,6 +41,11 @@ impl Log for TestLog {
 
     fn warn(&mut self, _: &str) {
         self.0.push("untold".to_owned());
+    }
+
+    fn info(&mut self, message: &str) {
+        assert_eq!(message, OBSERVES);
+        self.0.push("observes".to_owned());
     }
 }
 
@@ -225,14 +234,15 @@ impl Client for Store {
 #[tokio::test]
 async fn a_store_that_does_not_answer_takes_no_more_than_its_time() {
     let brief = Duration::from_millis(50);
-    let new = || StoredPolicy::new(PolicyParameter::read("ssm:policy").unwrap());
+    let new = || StoredPolicy::new(PolicyParameter::read("ssm:policy").unwrap(), "in the settings");
     let (store, mut stored, mut log) = (Store::default(), new(), TestLog::default());
     store.holds(Ok("mode = \"observe\""));
     let policy = stored.policy(&store, at(0), AMPLE, &mut log).await.unwrap();
     assert_eq!(policy.as_ref().as_ref().unwrap().mode, Mode::Observe);
     let store = Store::default();
     let policy = stored.policy(&store, at(3600), brief, &mut log).await.unwrap();
-    assert_eq!((policy.as_ref().as_ref().unwrap().mode, log.0), (Mode::Observe, vec!["untold".to_owned()]));
+    assert_eq!(policy.as_ref().as_ref().unwrap().mode, Mode::Observe);
+    assert_eq!(log.0, ["observes", "untold"]);
     // Without a policy so far, the event is delivered again.
     let failed = new().policy(&store, at(0), brief, &mut TestLog::default()).await.unwrap_err();
     assert!(failed.retryable && failed.message.contains("no answer within 50ms"), "{failed:?}");
@@ -245,7 +255,7 @@ type Read = (i64, Result<&'static str, Error>, Mode, &'static [&'static str]);
 async fn a_stored_policy_is_refreshed_and_the_last_valid_one_stays_active() {
     let store = Store::default();
     store.holds(Err(throttled()));
-    let mut stored = StoredPolicy::new(PolicyParameter::read("ssm:policy").unwrap());
+    let mut stored = StoredPolicy::new(PolicyParameter::read("ssm:policy").unwrap(), "in the settings");
     let minute = REFRESH_INTERVAL.as_secs();
 
     // No policy yet, and the same event may find one later.
@@ -262,9 +272,9 @@ async fn a_stored_policy_is_refreshed_and_the_last_valid_one_stays_active() {
     );
     assert_eq!(log.0, ["policy", "policy"]);
 
-    let rows: [Read; 6] = [
+    let rows: [Read; 8] = [
         // as soon as there is one
-        (0, Ok("mode = \"observe\""), Mode::Observe, &[]),
+        (0, Ok("mode = \"observe\""), Mode::Observe, &["observes"]),
         // not read again so soon
         (minute - 1, Ok("mode = \"act\""), Mode::Observe, &[]),
         (minute, Ok("mode = \"act\""), Mode::Act, &[]),
@@ -273,6 +283,9 @@ async fn a_stored_policy_is_refreshed_and_the_last_valid_one_stays_active() {
         (2 * minute + 1, Err(throttled()), Mode::Act, &[]),
         // an invalid policy does not become active
         (3 * minute, Ok("mode = 1"), Mode::Act, &["untold"]),
+        // that it observes is logged once, and again after it has acted
+        (4 * minute, Ok("mode = \"observe\""), Mode::Observe, &["observes"]),
+        (5 * minute, Ok("mode = \"observe\"\n"), Mode::Observe, &[]),
     ];
     for (time, holds, mode, expected) in rows {
         store.holds(holds);

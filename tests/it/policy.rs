@@ -409,6 +409,25 @@ fn mode() {
     );
 }
 
+#[test]
+fn a_record_shows_that_no_call_is_sent() {
+    let mode = |text: &str, alarm| report::record(&told(text, &notice(alarm, CHURN)))["mode"].clone();
+    let observes = "mode = \"observe\"";
+    let table = format!("{observes}\n[[target]]\ntarget = \"*churn\"\nmode = \"act\"");
+    let rows = [
+        // one that sends its calls has no such field
+        (mode("", HIGH_CPU), Value::Null),
+        (mode(observes, HIGH_CPU), json!("observe")),
+        // also where nothing is observed, because no rule matches
+        (mode(observes, "unknown"), json!("observe")),
+        (mode(&table, HIGH_CPU), Value::Null),
+        (mode(&table, "unknown"), Value::Null),
+    ];
+    for (found, expected) in rows {
+        assert_eq!(found, expected);
+    }
+}
+
 #[rstest]
 #[case::everything("", "resize")]
 #[case::this_one("targets = [\"endpoint/*\", \"*churn\"]", "resize")]

@@ -34,6 +34,9 @@ const OLDEST_DEADLINE_MS: u64 = 24 * 60 * 60 * 1000;
 /// The timeout of an invocation without a deadline: the one in the template.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Where the function's settings are, for log lines.
+const SETTINGS_PLACE: &str = "`STEPLADDER_MODE` is the parameter `Mode` of template.yaml";
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
@@ -69,9 +72,15 @@ enum HostPolicy {
 impl HostPolicy {
     fn from_env() -> Self {
         match config::place() {
-            PolicySource::Parameter(name) => Self::Parameter(Mutex::new(StoredPolicy::new(name))),
+            PolicySource::Parameter(name) => {
+                Self::Parameter(Mutex::new(StoredPolicy::new(name, SETTINGS_PLACE)))
+            }
             PolicySource::BuiltIn | PolicySource::Text(_) | PolicySource::File(_) => {
-                Self::Environment(Arc::new(config::policy_from_env().map_err(|error| text::chain(&error))))
+                let policy = config::policy_from_env().map_err(|error| text::chain(&error));
+                if let Ok(policy) = &policy {
+                    host::log_mode(policy, SETTINGS_PLACE, &mut LambdaLog);
+                }
+                Self::Environment(Arc::new(policy))
             }
         }
     }
@@ -199,6 +208,10 @@ impl Log for LambdaLog {
 
     fn warn(&mut self, message: &str) {
         tracing::error!("{}", text::plain(message));
+    }
+
+    fn info(&mut self, message: &str) {
+        tracing::info!("{}", text::plain(message));
     }
 }
 

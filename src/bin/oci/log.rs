@@ -58,6 +58,10 @@ impl Log for FunctionLog {
     fn warn(&mut self, message: &str) {
         error("notice", message);
     }
+
+    fn info(&mut self, message: &str) {
+        record(&json!({ "info": message }));
+    }
 }
 
 /// Prints one record.

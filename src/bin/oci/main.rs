@@ -15,7 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use stepladder::host::panics::print_only_places;
-use stepladder::{config, environment, platform, text};
+use stepladder::{config, environment, host, platform, text};
 use thiserror::Error as ThisError;
 use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,11 +27,14 @@ mod log;
 mod socket;
 
 use invocation::Function;
-use log::LogFrame;
+use log::{FunctionLog, LogFrame};
 use socket::Socket;
 
 /// The agent's protocol, which it names in `FN_FORMAT`.
 const FORMAT: &str = "http-stream";
+
+/// Where the function's settings are, for log lines.
+const SETTINGS_PLACE: &str = "`STEPLADDER_MODE` is in func.yaml, which `fn deploy` applies; `fn config function` changes it until then";
 
 /// Why the host cannot serve the function.
 #[derive(Debug, ThisError)]
@@ -70,12 +73,12 @@ async fn run() -> Result<(), Error> {
         return Err(Error::Format(format));
     }
     let address = environment::variable("FN_LISTENER").ok_or(Error::NoListener)?;
-    let function = Function {
-        client: platform::oci()?,
-        policy: config::policy_from_env().map_err(|error| text::chain(&error)),
-        frame: LogFrame::from_env(),
-        turn: Mutex::default(),
-    };
+    let policy = config::policy_from_env().map_err(|error| text::chain(&error));
+    if let Ok(policy) = &policy {
+        host::log_mode(policy, SETTINGS_PLACE, &mut FunctionLog);
+    }
+    let function =
+        Function { client: platform::oci()?, policy, frame: LogFrame::from_env(), turn: Mutex::default() };
     function.client.connect().await;
     let socket = Socket::open(&address)?;
     let stop = pin!(async move {

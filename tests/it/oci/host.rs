@@ -56,6 +56,20 @@ fn a_policy_that_cannot_be_used_fails_every_call() {
     );
 }
 
+#[test]
+fn a_function_that_observes_logs_it_once_and_shows_it_in_each_record() {
+    let function = Function::start_with(&[("STEPLADDER_MODE", "observe")]);
+    for _ in 0..2 {
+        let answer = function.call(CLEARED, &[]);
+        assert_eq!(answer.body["outcomes"][0]["mode"], "observe", "{answer:?}");
+    }
+    let logged = function.stdout();
+    assert_eq!(logged.matches("to act, set `STEPLADDER_MODE` to `act`").count(), 1, "{logged}");
+    let acts = Function::start_with(&[("STEPLADDER_MODE", "act")]);
+    assert_eq!(acts.call(CLEARED, &[]).body["outcomes"][0].get("mode"), None);
+    assert!(!acts.stdout().contains("observes"), "{}", acts.stdout());
+}
+
 #[rstest]
 // Long ago.
 #[case("2026-01-01T00:00:00Z", 504)]
