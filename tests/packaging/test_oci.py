@@ -21,9 +21,17 @@ INTERPRETER = 3
 
 
 def yaml(path):
-    """The keys of a YAML file that has no more than one level."""
-    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
-    return dict(re.fullmatch(r"(\w+): (\S+)", line).groups() for line in lines)
+    """The keys of a YAML file that has no more than two levels of texts."""
+    found = within = {}
+    for line in path.read_text().splitlines():
+        if not line or line.lstrip().startswith("#"):
+            continue
+        indent, key, value = re.fullmatch(r"( {2})?(\w+):(?: (\S+))?", line).groups()
+        if value is None:
+            within = found[key] = {}
+        else:
+            (within if indent else found)[key] = value
+    return found
 
 
 def instructions(path):
@@ -66,6 +74,9 @@ class Sources(unittest.TestCase):
         # What OCI Functions allows.
         self.assertIn(int(found["memory"]), (128, 256, 512, 1024, 2048, 3072))
         self.assertTrue(5 <= int(found["timeout"]) <= 300)
+
+    def test_a_first_deployment_observes(self):
+        self.assertEqual(yaml(OCI / "func.yaml")["config"], {"STEPLADDER_MODE": "observe"})
 
     def test_the_user_is_the_one_that_functions_run_as(self):
         name, _, user, group, *_ = (OCI / "passwd").read_text().strip().split(":")

@@ -1,4 +1,4 @@
-"""Checks what cfn-lint and SAM do not look into: the dashboard and the rule for alarm events.
+"""Checks what cfn-lint and SAM do not look into: defaults, the dashboard, permissions and the rule for alarm events.
 
 Run it with the interpreter that has tests/emulators/requirements.txt installed; it exits non-zero
 on failure.
@@ -13,7 +13,8 @@ from cfnlint.decode.cfn_yaml import load
 from localstack.utils.event_matcher import matches_event
 
 ROOT = Path(__file__).parents[2]
-RESOURCES = load(ROOT / "template.yaml")["Resources"]
+TEMPLATE = load(ROOT / "template.yaml")
+RESOURCES = TEMPLATE["Resources"]
 
 
 def text(value, conditions, names=None):
@@ -63,6 +64,16 @@ class Dashboard(unittest.TestCase):
         self.assertEqual(watched, {"Decisions"})
         for name in shown:
             self.assertIn(f'"Name": "{name}"', published)
+
+
+class FirstDeployment(unittest.TestCase):
+    def test_it_observes_and_has_no_policy_of_its_own(self):
+        parameters = TEMPLATE["Parameters"]
+        self.assertEqual(parameters["Mode"]["Default"], "observe")
+        self.assertEqual(parameters["Mode"]["AllowedValues"], ["observe", "act"])
+        self.assertEqual(parameters["Policy"]["Default"], "")
+        variables = RESOURCES["AlarmFunction"]["Properties"]["Environment"]["Variables"]
+        self.assertEqual(variables["STEPLADDER_MODE"], {"Ref": "Mode"})
 
 
 class Permissions(unittest.TestCase):
