@@ -102,3 +102,9 @@ pub fn find(metrics: &'static [Metric], name: &str) -> Option<&'static Metric> {
     let of_name = metrics.iter().find(|metric| metric.name.eq_ignore_ascii_case(name));
     of_name.or_else(|| metrics.iter().find(is_same))
 }
+
+/// Whether a metric is a share of a capacity. One that is not in the table is one by its name.
+pub fn is_utilization(metrics: &'static [Metric], name: &str) -> bool {
+    let is_called_so = || name.to_ascii_lowercase().contains("utilization");
+    find(metrics, name).map_or_else(is_called_so, |metric| metric.range != Range::Open)
+}

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::platform::ApiWord;
 use crate::platform::aws::id;
-use crate::platform::metric::{Metric, Range, Sharing, Silence, find};
+use crate::platform::metric::{Metric, Range, Sharing, Silence, find, is_utilization};
 use crate::target::TargetId;
 
 /// The namespace of the metrics that an endpoint's instances publish.
@@ -131,13 +131,12 @@ pub(crate) enum Usage {
     Other,
 }
 
-/// What decisions use of a metric. One that is not known is a utilization by its name.
+/// What decisions use of a metric.
 pub(crate) fn usage(name: &str) -> Usage {
     match metric(name) {
-        Some(Metric { range: Range::Open, statistic: "Sum", .. }) => Usage::Requests,
-        Some(Metric { range: Range::Open, .. }) => Usage::Level,
-        Some(_) => Usage::Utilization,
-        None if name.to_ascii_lowercase().contains("utilization") => Usage::Utilization,
+        _ if is_utilization(METRICS, name) => Usage::Utilization,
+        Some(Metric { statistic: "Sum", .. }) => Usage::Requests,
+        Some(_) => Usage::Level,
         None => Usage::Other,
     }
 }

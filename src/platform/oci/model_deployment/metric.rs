@@ -6,7 +6,7 @@
 use jiff::SignedDuration;
 
 use super::interval;
-use crate::platform::metric::{Metric, Range, Sharing, Silence, find};
+use crate::platform::metric::{self, Metric, Range, Sharing, Silence, find};
 use crate::platform::target::written;
 use crate::target::TargetId;
 
@@ -63,6 +63,11 @@ pub(in crate::platform::oci) const METRICS: &[Metric] = &[
 /// A metric by its name; `None` for one that is not of this namespace.
 pub fn metric(name: &str) -> Option<&'static Metric> {
     find(METRICS, name)
+}
+
+/// Whether a metric is a share of a capacity.
+pub fn is_utilization(name: &str) -> bool {
+    metric::is_utilization(METRICS, name)
 }
 
 /// A metric's name as its namespace spells it; the name itself if it is not a metric of this namespace.

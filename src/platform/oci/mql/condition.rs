@@ -7,7 +7,7 @@ use super::{interval, low_or_absent, metric, window};
 use crate::alarm::{self, Condition, Coverage, Measurement, Reported, Side, Statistic};
 use crate::ladder::Resource;
 use crate::platform::metric::Metric;
-use crate::platform::oci::model_deployment::metric::metric as known;
+use crate::platform::oci::model_deployment::metric::{is_utilization, metric as known};
 
 /// The side of the threshold on which an alarm fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,10 +196,6 @@ impl<'a> Part<'a> {
 /// Whether the query looks at single instances: by a predicate, or by how it groups.
 fn is_of_one_instance(query: &str) -> bool {
     query.to_ascii_lowercase().contains("instanceid")
-}
-
-fn is_utilization(metric: &str) -> bool {
-    Resource::of(metric).is_some() || metric.to_ascii_lowercase().contains("utilization")
 }
 
 /// The statistic of a metric that counts requests; `None` for any other.
