@@ -107,6 +107,14 @@ fn up(why: &'static str, rung: &str) -> Case {
     Case::new(why, "axis = \"shape\"").shape(rung).high("MemoryUtilization", 90.0, 80.0)
 }
 
+fn by_steps(why: &'static str, steps: &str, value: f64) -> Case {
+    Case::new(why, &format!("axis = \"shape\"\nsteps = [{steps}]")).shape("VM.Standard2.1").high(
+        "MemoryUtilization",
+        value,
+        80.0,
+    )
+}
+
 fn down(why: &'static str, rung: &str) -> Case {
     Case::new(why, "axis = \"shape\"\nstep = -1")
         .shape(rung)
@@ -117,7 +125,7 @@ fn down(why: &'static str, rung: &str) -> Case {
 mod rungs {
     use stepladder::size::Axis;
 
-    use super::{Case, down, pair, rows, up};
+    use super::{Case, by_steps, down, pair, rows, up};
 
     const OWN: &str = "[[ladder]]\nname = \"own\"\nrungs = [{ shape = \"VM.Standard2.1\", vcpus = 2, memory_gib = 15 }, \
                        { shape = \"VM.Standard2.8\", vcpus = 16, memory_gib = 120 }]";
@@ -150,26 +158,23 @@ mod rungs {
         more_rungs_than_there_are = Case::new("more rungs than there are", "axis = \"shape\"\nstep = 9")
             .shape("VM.Standard2.4")
             .gives("VM.Standard2.24"),
-        steps_of_two_rungs = Case::new(
+        steps_of_two_rungs = by_steps(
             "rungs by how far the value is beyond: two",
-            "axis = \"shape\"\nsteps = [{ above = 0, add = 1 }, { above = 10, add = 2 }]"
+            "{ above = 0, add = 1 }, { above = 10, add = 2 }",
+            95.0,
         )
-        .shape("VM.Standard2.1")
-        .high("MemoryUtilization", 95.0, 80.0)
         .gives("VM.Standard2.4"),
-        steps_of_one_rung = Case::new(
+        steps_of_one_rung = by_steps(
             "rungs by how far the value is beyond: one",
-            "axis = \"shape\"\nsteps = [{ above = 0, add = 1 }, { above = 10, add = 2 }]"
+            "{ above = 0, add = 1 }, { above = 10, add = 2 }",
+            85.0,
         )
-        .shape("VM.Standard2.1")
-        .high("MemoryUtilization", 85.0, 80.0)
         .gives("VM.Standard2.2"),
-        steps_of_no_rung = Case::new(
+        steps_of_no_rung = by_steps(
             "rungs by how far the value is beyond: none",
-            "axis = \"shape\"\nsteps = [{ above = 0, add = 0 }, { above = 10, add = 2 }]"
+            "{ above = 0, add = 0 }, { above = 10, add = 2 }",
+            85.0,
         )
-        .shape("VM.Standard2.1")
-        .high("MemoryUtilization", 85.0, 80.0)
         .gives("on_target"),
         pair_stops_at_what_was_deployed = Case::new(
             "the pair stops at what was deployed",

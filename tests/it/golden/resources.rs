@@ -142,8 +142,16 @@ mod cores_and_memory {
 mod down {
     use super::{Case, rows, variant};
 
+    fn low_memory_by(why: &'static str, keys: &str, rung: &str) -> Case {
+        Case::new(why, &format!("axis = \"shape\"\n{keys}")).shape(rung).low("MemoryUtilization", 6.0, 10.0)
+    }
+
     fn low_memory(why: &'static str, rung: &str) -> Case {
-        Case::new(why, "axis = \"shape\"\nstep = -1").shape(rung).low("MemoryUtilization", 6.0, 10.0)
+        low_memory_by(why, "step = -1", rung)
+    }
+
+    fn low_memory_on_aws(why: &'static str, shape: &str) -> Case {
+        variant(why, "axis = \"shape\"\nstep = -1", shape).low("MemoryUtilization", 6.0, 10.0)
     }
 
     fn low_gpu(why: &'static str, shape: &str) -> Case {
@@ -172,40 +180,31 @@ mod down {
         cores_that_stay =
             low_memory("only memory is halved, so no core is missed", "VM.Standard.E4.Flex:1:16")
                 .gives("VM.Standard.E4.Flex:1:8"),
-        own_threshold = Case::new(
+        own_threshold = low_memory_by(
             "a lower threshold of the rule counts for all",
-            "axis = \"shape\"\nstep = -1\nscale_up_threshold = 50"
+            "step = -1\nscale_up_threshold = 50",
+            "VM.Standard2.4"
         )
-        .shape("VM.Standard2.4")
-        .low("MemoryUtilization", 6.0, 10.0)
         .reads("CpuUtilization", 30.0)
         .gives("would_flap"),
-        low_cores = Case::new("cores at 6 and memory at 50", "axis = \"shape\"\nstep = -1")
-            .shape("VM.Standard2.4")
+        low_cores = low_memory("cores at 6 and memory at 50", "VM.Standard2.4")
             .low("CpuUtilization", 6.0, 10.0)
             .reads("MemoryUtilization", 50.0)
             .gives("would_flap"),
-        shorter = Case::new("two rungs do not carry the cores, one does", "axis = \"shape\"\nstep = -2")
-            .shape("VM.Standard2.8")
-            .low("MemoryUtilization", 6.0, 10.0)
+        shorter = low_memory_by("two rungs do not carry the cores, one does", "step = -2", "VM.Standard2.8")
             .reads("CpuUtilization", 30.0)
             .gives("VM.Standard2.4"),
         tracked =
-            Case::new("60 GB at 6 are 6 GB at 60, cores allow one rung", "axis = \"shape\"\ntrack = 60")
-                .shape("VM.Standard2.4")
+            low_memory_by("60 GB at 6 are 6 GB at 60, cores allow one rung", "track = 60", "VM.Standard2.4")
                 .low("MemoryUtilization", 6.0, 30.0)
                 .reads("CpuUtilization", 30.0)
                 .gives("VM.Standard2.2"),
-        on_aws =
-            variant("200 of 800 are 25 % of eight cores", "axis = \"shape\"\nstep = -1", "ml.m5.2xlarge")
-                .low("MemoryUtilization", 6.0, 10.0)
-                .reads("CPUUtilization", 200.0)
-                .gives("ml.m5.xlarge"),
-        on_aws_in_use =
-            variant("600 of 800 are 75 % of eight cores", "axis = \"shape\"\nstep = -1", "ml.m5.2xlarge")
-                .low("MemoryUtilization", 6.0, 10.0)
-                .reads("CPUUtilization", 600.0)
-                .gives("would_flap"),
+        on_aws = low_memory_on_aws("200 of 800 are 25 % of eight cores", "ml.m5.2xlarge")
+            .reads("CPUUtilization", 200.0)
+            .gives("ml.m5.xlarge"),
+        on_aws_in_use = low_memory_on_aws("600 of 800 are 75 % of eight cores", "ml.m5.2xlarge")
+            .reads("CPUUtilization", 600.0)
+            .gives("would_flap"),
         of_a_value_unknown = low_memory("the own value is unknown, the cores' is not", "VM.Standard2.4")
             .untold()
             .told(|alarm| (alarm.measurement.reported.threshold, alarm.measurement.metric) = (None, None))
