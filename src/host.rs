@@ -123,7 +123,7 @@ pub async fn notify(answer: &mut Answer, client: &dyn Client, remaining: Duratio
     for notice in answer.outcomes.iter().flat_map(|outcome| &outcome.notices) {
         if notice.status == Status::Failed {
             let why = notice.answer.as_deref().unwrap_or_default();
-            log.warn(&text::plain(&format!("not told: {}: {why}", notice.call)));
+            log.warn(&text::plain(&format!("not sent: {}: {why}", notice.call)));
         }
     }
 }

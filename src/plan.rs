@@ -90,8 +90,8 @@ fn fires_once_note(alarm: &ObservedAlarm, decision: &Decision) -> Option<String>
     let name = &alarm.name;
     alarm.fires_once.then(|| {
         format!(
-            "the alarm `{name}` does not repeat: it notifies no more while it goes on firing, so {lost} is lost; let it \
-             notify again, for instance every five minutes"
+            "the alarm `{name}` does not repeat: it does not notify again while it fires, so {lost} is lost; set its \
+             repetition, for instance to five minutes"
         )
     })
 }

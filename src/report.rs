@@ -208,7 +208,7 @@ pub fn text(outcome: &Outcome) -> String {
     }
     if let Some(observed) = &outcome.observed {
         let changed = observed.last_change.map_or_else(String::new, |at| format!(", last changed {at}"));
-        line("seen", &format!("{}, {}{changed}", observed.size, observed.status));
+        line("observed", &format!("{}, {}{changed}", observed.size, observed.status));
     }
     line("decision", &decision_text(&outcome.decision));
     line("because", &explanation(outcome));
@@ -234,10 +234,10 @@ pub fn text(outcome: &Outcome) -> String {
 pub fn alarm_sentence(alarm: &Alarm) -> String {
     let verb = match alarm.transition {
         Transition::Firing => "fires",
-        Transition::Repeat => "fires still",
-        Transition::Cleared => "is clear again",
+        Transition::Repeat => "still fires",
+        Transition::Cleared => "has cleared",
         Transition::NoData => "has no data",
-        Transition::Test => "is being tried out",
+        Transition::Test => "is a test",
     };
     let at = alarm.at.map_or_else(String::new, |at| format!(" at {at}"));
     format!("`{}` {verb}{at}", alarm.name)

@@ -34,7 +34,7 @@ impl fmt::Display for ScalingPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Step(step) => write!(f, "{step:+}"),
-            Self::Steps(steps) => write!(f, "by {} steps", steps.steps.len()),
+            Self::Steps(steps) => write!(f, "by {} step adjustments", steps.steps.len()),
             Self::Track(target) => write!(f, "to bring it to {}", number(*target)),
             Self::Cheapest => f.write_str("to the cheapest size"),
         }

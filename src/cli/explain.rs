@@ -29,8 +29,8 @@ use super::{
 /// Explain a payload: which rule answers it, which guards block, and which calls would be sent
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Nothing is sent, on no cloud, so each alarm of a payload sees the deployment as it is now. On the \
-simulated cloud without --world the deployment is imagined: one settled instance. Costs are those of the ladders' \
+    after_help = "Nothing is sent, on no cloud, so each alarm of a payload is evaluated on the deployment as it \
+is now. On the simulated cloud without --world, the deployment has one settled instance. Costs come from the ladders' \
 prices. Exit codes: 0 explained; 1 something would fail; 2 unusable input or policy.
 
 Examples:
@@ -105,8 +105,7 @@ fn text(answer: &Answer, policy: &Policy, now: Timestamp) -> String {
     let mut text = paragraphs.collect::<Vec<_>>().join("\n");
     // Writing to a string cannot fail.
     if let Some(error) = &answer.error {
-        let _ =
-            writeln!(text, "The alarms that fire cannot be asked for: {}.", text::plain(&error.to_string()));
+        let _ = writeln!(text, "The alarms that fire cannot be read: {}.", text::plain(&error.to_string()));
     }
     if answer.outcomes.is_empty() && answer.rejected.is_empty() && answer.error.is_none() {
         text.push_str("No alarm fires that would be answered now, and no pair needs repair.\n");
@@ -140,7 +139,10 @@ fn situation(outcome: &Outcome, policy: &Policy, evaluation: Option<&Evaluation>
     }
     if let Some(observed) = &outcome.observed {
         let changed = observed.last_change.map_or_else(String::new, |at| format!(", last changed {at}"));
-        lines.push(format!("The deployment is seen as {}, `{}`{changed}.", observed.size, observed.status));
+        lines.push(format!(
+            "The deployment is observed as {}, `{}`{changed}.",
+            observed.size, observed.status
+        ));
         lines.extend(measurements(outcome, observed, policy));
         lines.extend(tags_and_settings(observed, policy, evaluation));
     }
@@ -151,7 +153,7 @@ fn situation(outcome: &Outcome, policy: &Policy, evaluation: Option<&Evaluation>
 fn guards(outcome: &Outcome) -> Vec<String> {
     let checks = outcome.checks.iter().map(|check| {
         let word = if check.blocked { "holds" } else { "passes" };
-        format!("  {:<15} {word:<7} {}", check.guard, check.input)
+        format!("  {:<16} {word:<7} {}", check.guard, check.input)
     });
     iter::once("Guards, in order:".to_owned()).chain(checks).collect()
 }
@@ -166,7 +168,7 @@ fn conclusion(outcome: &Outcome, policy: &Policy, evaluation: Option<&Evaluation
     let cost = outcome.observed.as_ref().map(|observed| cost_text(outcome, observed, policy));
     let mode = evaluation.map_or(policy.mode, |evaluation| evaluation.mode(policy));
     let heading = match mode {
-        _ if outcome.calls.is_empty() => "Nothing would be called.".to_owned(),
+        _ if outcome.calls.is_empty() => "No call would be sent.".to_owned(),
         Mode::Act => "These calls would be sent, in this order:".to_owned(),
         Mode::Observe => {
             format!(
@@ -201,7 +203,7 @@ fn measurements(outcome: &Outcome, observed: &Deployment, policy: &Policy) -> Ve
     };
     let share = |metric: &str, value: f64| {
         let full = full(metric).filter(|full| (full - 100.0).abs() > f64::EPSILON)?;
-        Some(format!("{}% of the capacity that there is", (value / full * 1000.0).round() / 10.0))
+        Some(format!("{}% of the capacity", (value / full * 1000.0).round() / 10.0))
     };
     let measurement = &outcome.alarm.measurement;
     let value = measurement.comparison().and_then(|comparison| comparison.value);
@@ -230,7 +232,7 @@ fn tags_and_settings(observed: &Deployment, policy: &Policy, evaluation: Option<
         OPERATORS.contains(&name) || name == tags::RECENT
     };
     let tags = observed.tags.iter().filter(is_shown);
-    let tags = tags.map(|(name, value)| format!("Its tag `{name}` says `{value}`."));
+    let tags = tags.map(|(name, value)| format!("Its tag `{name}` is `{value}`."));
     let settings = evaluation.map(|evaluation| policy.settings_of(&evaluation.matched)).unwrap_or_default();
     let settings = settings.into_iter().filter(Setting::is_set);
     let settings: Vec<String> = settings

@@ -76,7 +76,7 @@ pub(super) fn text(answer: &Answer) -> String {
     let mut text = answer.outcomes.iter().map(report::text).collect::<Vec<_>>().join("\n");
     if let Some(error) = &answer.error {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "not asked for: {}", plain(&error.to_string()));
+        let _ = writeln!(text, "alarms that fire not read: {}", plain(&error.to_string()));
     }
     if answer.outcomes.is_empty() && answer.error.is_none() && answer.rejected.is_empty() {
         text.push_str("  nothing is due\n");

@@ -12,7 +12,7 @@ use stepladder::{report, source, text};
 
 use super::{CommandError, CommandOutput, Format, read_event, whole_seconds};
 
-/// Show what a payload says, and nothing else
+/// Show what a payload contains, and nothing else
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stepladder parse events/oci/high-cpu.firing.json

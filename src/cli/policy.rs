@@ -13,7 +13,7 @@ use super::{CommandError, CommandOutput, Format, PolicyOption};
 
 mod explain;
 
-/// Check a policy, tell what it means for one target, or print its schema
+/// Check a policy, show what it means for one target, or print its schema
 #[derive(Debug, Args)]
 pub(super) struct PolicyCommand {
     #[command(subcommand)]
@@ -35,7 +35,7 @@ Examples:
     Schema,
 }
 
-/// Say whether a policy can be used, and what is wrong with it
+/// Check whether a policy can be used, and report what is wrong with it
 #[derive(Debug, Args)]
 #[command(
     after_help = "What is valid and surely a mistake is reported on standard error: a rule that can never answer, because \

@@ -40,7 +40,7 @@ impl fmt::Display for ProvisionCloud {
 #[command(
     after_help = "It shows what exists, what would be created or changed, and what an administrator has to allow.
 With --apply it does so; a second run finds nothing to do. What it did not make itself it never
-changes or deletes. It looks at the compartments that the table names, and at no others.
+changes or deletes. It reads the compartments that the table names, and no others.
 
 Exit codes: 0 done, or nothing is in the way; 1 something failed or is in the way; 2 unusable policy.
 
@@ -58,9 +58,9 @@ pub(super) struct Provision {
 #[derive(Debug, Args)]
 #[command(
     after_help = "It shows what would be deleted, and with --apply deletes it: only what is marked as stepladder's own.
-A topic that something else in the same compartment listens to or notifies, or that was not created
-by `provision`, stays: what uses it from other compartments is not seen. Deployments keep the size
-that they have.
+A topic stays where something else in the same compartment subscribes to it or notifies it, or where
+`provision` did not create it. Uses from other compartments are not observed. Deployments keep their
+size.
 
 Exit codes: 0 done, or nothing is in the way; 1 something failed; 2 unusable policy.
 
@@ -237,7 +237,7 @@ impl ProvisionOptions {
             None if report.left.is_empty() && report.sent.is_empty() => "Nothing to do.".to_owned(),
             None if report.left.is_empty() => "Done.".to_owned(),
             None if self.apply => {
-                "Not all of it can be seen yet: run it again in a minute to make sure.".to_owned()
+                "Not all of it is visible yet: run it again in a minute to make sure.".to_owned()
             }
             None => "Nothing was sent: run it with `--apply` to do so.".to_owned(),
         };

@@ -44,7 +44,7 @@ impl ShapesOptions {
             let nearest = policy.ladders.nearest(name, platform::is_flexible(name));
             let hint =
                 nearest.map_or_else(String::new, |nearest| format!("; the nearest is `{}`", plain(nearest)));
-            let message = format!("no ladder is called `{}` or holds it{hint}", plain(name));
+            let message = format!("no ladder has the name `{}` or holds that shape{hint}", plain(name));
             return Err(CommandError::invalid_input("no_ladder", message));
         }
         Ok(match self.format {

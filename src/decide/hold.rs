@@ -306,55 +306,57 @@ impl fmt::Display for Hold {
                 "the alarm's data is older than the last change: it begins at {since}, the last change was \
                  completed at {changed}"
             ),
-            Self::Stale { since: None, changed } => {
-                write!(f, "the alarm does not say when it fired, and the deployment was changed at {changed}")
-            }
+            Self::Stale { since: None, changed } => write!(
+                f,
+                "the alarm does not report when it fired, and the deployment was changed at {changed}"
+            ),
             Self::NotResizable { axis, why } => write!(f, "its {axis} cannot be changed: {why}"),
             Self::OwnedElsewhere { axis, who, can_be_suspended } => {
-                let way_out = ": take it out there, or let it be suspended with `native_autoscaling = \"suspend\"` and \
-                               `STEPLADDER_ALARM_ACTION`";
+                let way_out = ": remove it there, or let stepladder suspend it with `native_autoscaling = \"suspend\"` \
+                               and `STEPLADDER_ALARM_ACTION`";
                 let way_out = if *can_be_suspended { way_out } else { "" };
                 write!(f, "its {axis} belongs to {who}{way_out}")
             }
             Self::UnreadableTag { tag, problem } => {
-                write!(f, "the deployment's tag `{tag}` cannot be read, so it is left alone: {problem}")
+                write!(f, "the deployment's tag `{tag}` cannot be read, so nothing is changed: {problem}")
             }
-            Self::NoData { missing } => write!(f, "{missing}: what is not known changes nothing"),
+            Self::NoData { missing } => write!(f, "{missing}, so nothing is changed"),
             Self::OnTarget { why } => write!(f, "it needs no other size: {why}"),
-            Self::Superseded { by } => {
-                write!(
-                    f,
-                    "`{by}` of the same event changes it already, one thing at a time; a repeat brings this back"
-                )
-            }
-            Self::CoolingDown { direction, until, credit: 0 } => {
-                write!(f, "nothing goes {direction} before {until}, after the last change")
-            }
+            Self::Superseded { by } => write!(
+                f,
+                "`{by}` of the same event already changes the deployment, and only one change is made at a time; a repeat \
+                 evaluates this alarm again"
+            ),
+            Self::CoolingDown { direction, until, credit: 0 } => write!(
+                f,
+                "no scaling {direction} before {until}: the cooldown after the last change is not over"
+            ),
             Self::CoolingDown { direction, until, credit } => write!(
                 f,
-                "nothing more goes {direction} before {until}: the {credit} that this asks for were added since the cooldown began"
+                "no more scaling {direction} before {until}: the {credit} that this step adds were added since the cooldown \
+                 began"
             ),
             Self::TooManyChanges { most, until } => {
-                write!(f, "it was changed {most} times within an hour, and may be again at {until}")
+                write!(f, "it was changed {most} times within an hour, and may be changed again at {until}")
             }
-            Self::WouldFlap { why } => write!(f, "what is taken away would be called back: {why}"),
+            Self::WouldFlap { why } => write!(f, "the step down would be undone: {why}"),
             Self::OverBudget { cost: Some(cost), most, .. } => {
                 let most = number(*most);
                 write!(f, "it would cost {cost:.4} USD an hour, and the policy's `max_hourly_cost` is {most}")
             }
             Self::OverBudget { shape, cost: None, most } => write!(
                 f,
-                "shape `{shape}` has no price, so nobody knows whether more of it stays under the policy's \
+                "shape `{shape}` has no price, so its cost cannot be compared with the policy's \
                  `max_hourly_cost` of {}: {}",
                 number(*most),
                 how_to_price(shape)
             ),
             Self::Paused { by } => write!(f, "scaling this way is paused by {by}"),
             Self::Infeasible { shape, until, why } => {
-                write!(f, "`{shape}` could not be had and is not asked for again before {until}: {why}")
+                write!(f, "`{shape}` was not available, and is not requested again before {until}: {why}")
             }
-            Self::AtCeiling { axis, limit } => write!(f, "its {axis} cannot go up: {limit}"),
-            Self::AtFloor { axis, limit } => write!(f, "its {axis} cannot go down: {limit}"),
+            Self::AtCeiling { axis, limit } => write!(f, "its {axis} cannot scale up: {limit}"),
+            Self::AtFloor { axis, limit } => write!(f, "its {axis} cannot scale down: {limit}"),
             Self::UnlistedShape { shape, nearest } => {
                 let near = nearest.as_ref().map(|name| format!(" (the nearest is `{name}`)"));
                 let near = near.unwrap_or_default();
@@ -367,7 +369,7 @@ impl fmt::Display for Hold {
                  alarm, or the rule's `pair.alarm`"
             ),
             Self::NoPairAction => f.write_str(
-                "the paired alarm would notify nobody, so nothing would take the new capacity back: give the \
+                "the paired alarm would notify nobody, so nothing would remove the new capacity: give the \
                  firing alarm an action, or set `STEPLADDER_ALARM_ACTION`",
             ),
         }

@@ -126,7 +126,7 @@ pub(super) fn would_flap<'a>(
     let input = own.as_ref().map(|load| load.input(&desired));
     context.check(
         "would_flap",
-        input.unwrap_or_else(|| "nobody knows what calls for more".to_owned()),
+        input.unwrap_or_else(|| "the alarm that adds is not known".to_owned()),
         None,
     )?;
     Ok(desired)

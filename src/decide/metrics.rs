@@ -112,10 +112,9 @@ impl<'a> Context<'a> {
 
     /// The value of the alarm's own metric, or a hold for want of data.
     pub(super) fn own_reading(&self) -> Result<Reading<'a>, Hold> {
-        let metric = self
-            .evaluation
-            .metric()
-            .ok_or_else(|| Hold::NoData { missing: "the alarm does not tell what it measures".to_owned() })?;
+        let metric = self.evaluation.metric().ok_or_else(|| Hold::NoData {
+            missing: "the alarm does not report what it measures".to_owned(),
+        })?;
         // The metric was read, because the alarm does not report it.
         let silent = || self.silence_is_low().then_some(0.0);
         let value = self.value(metric).or_else(silent).ok_or_else(|| no_value(metric))?;

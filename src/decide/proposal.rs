@@ -111,9 +111,9 @@ pub(super) fn no_data(context: &mut Context, direction: Direction) -> Result<(),
         // Without traffic there is nothing to measure.
         _ if context.silence_is_low() => return Ok(()),
         Coverage::Partial => ("a part of the data", "the alarm fires with less data than it needs"),
-        Coverage::Nothing => ("no data", "the alarm fires because no data came"),
+        Coverage::Nothing => ("no data", "the alarm fires because data is missing"),
     };
-    let hold = Hold::NoData { missing: format!("{missing}, and missing data takes nothing away") };
+    let hold = Hold::NoData { missing: missing.to_owned() };
     context.check("no_data", input, Some(hold))
 }
 
@@ -257,7 +257,7 @@ fn toward_target(context: &Context, metric: &str, times: f64) -> Result<Option<P
                 Ok(Some(Proposal { axis, direction: Direction::Up, magnitude: Magnitude::By(1) }))
             }
             (Some(_), Some(_)) | (None, _) => {
-                let why = format!("`{metric}` does not say what a shape must have more of");
+                let why = format!("`{metric}` measures no resource that a shape has more or less of");
                 Err(Hold::NotResizable { axis, why })
             }
         },

@@ -72,7 +72,7 @@ impl StoredPolicy {
             log.error("policy", &unavailable.message);
             return Err(unavailable);
         };
-        log.warn(&format!("{}; the policy as it was read before goes on counting", unavailable.message));
+        log.warn(&format!("{}; the last valid policy stays active", unavailable.message));
         Ok(Arc::clone(policy))
     }
 

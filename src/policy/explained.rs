@@ -192,7 +192,7 @@ impl Policy {
         shadowed
     }
 
-    /// The rules of the file that add and that nothing takes back: they have no pair, and no rule of the file for the same
+    /// The rules of the file that add what nothing removes: they have no pair, and no rule of the file for the same
     /// targets removes along their axis.
     pub fn unpaired(&self) -> Vec<&Rule> {
         let own = self.rules.get(..self.own_rules).unwrap_or_default();

@@ -104,7 +104,7 @@ impl PairText {
         if (self.step.is_some() || self.steps.is_some())
             && matches!(rule, ScalingPolicy::Track(_) | ScalingPolicy::Cheapest)
         {
-            let message = "`pair.step`: the rule's `track` or `axis = \"cheapest\"` says how far it goes";
+            let message = "`pair.step`: the rule's `track` or `axis = \"cheapest\"` computes the size";
             return Err(Fault::of(if self.step.is_some() { "step" } else { "steps" }, message).into());
         }
         match (self.step, &self.steps) {
@@ -130,7 +130,7 @@ impl PairText {
     fn steps_back(&self, written: &[StepText], axis: Axis) -> Result<StepAdjustments, Faults> {
         let steps = StepAdjustments::checked(written, self.min_step, "pair.")?;
         let problem = if steps.adds() != Some(false) {
-            "expected `remove` in each, a pair takes back"
+            "expected `remove` in each, because a pair removes capacity"
         } else if axis != Axis::Instances && !steps.are_plain() {
             "expected plain numbers in `remove`, because only instances can be counted in percent"
         } else if steps.steps.iter().any(|step| step.above.is_some_and(|above| above >= 0.0)) {

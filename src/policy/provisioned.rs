@@ -70,7 +70,7 @@ fn check_apart(alarm: &ScaleUpAlarm, pair: &Pair) -> Result<(), Fault> {
     let (threshold, below) = (number(threshold), number(*below));
     let problem = format!(
         "`{THRESHOLD} = {threshold}`: the paired alarm `{low}` fires below {below}, so between {threshold} and {below} both would \
-         fire and the size go up and down for ever; expected more than {below}, or a rule whose pair has a lower `below`"
+         fire, and the size would change up and down for ever; expected more than {below}, or a rule whose pair has a lower `below`"
     );
     Err(alarm.fault(THRESHOLD, problem))
 }

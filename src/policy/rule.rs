@@ -262,8 +262,8 @@ impl RuleText {
         is.apply(defaults, &mut origins, &|_| Origin::Defaults);
         is.apply(&settings, &mut origins, &|_| Origin::Rule);
         if is.native_autoscaling == NativeAutoscaling::Suspend && axis == Axis::Shape && self.pair.is_none() {
-            let message = "`native_autoscaling = \"suspend\"` without a `pair`: expected one, because the looks at it \
-                           restore what was suspended";
+            let message = "`native_autoscaling = \"suspend\"` without a `pair`: expected one, because the tick finds the \
+                           deployment by it and restores what was suspended";
             faults.push(Fault::of("native_autoscaling", message));
         }
         // Beside a wrong step the pair is checked all the same.
@@ -314,11 +314,12 @@ impl RuleText {
         let mut keys = keys.into_iter().filter_map(|(key, is_written)| is_written.then_some(key));
         let first = keys.next();
         if let (Some(first), Some(second)) = (first, keys.next()) {
-            let message = format!("`{second}` and `{first}` both say how far it goes: expected one of them");
+            let message =
+                format!("`{second}` and `{first}` both set the size of a step: expected one of them");
             return Err(Fault::of(second, message).into());
         }
         if let (Some(key), AxisText::Cheapest) = (first, axis) {
-            let cheapest = "`axis = \"cheapest\"`, which goes as far as it takes";
+            let cheapest = "`axis = \"cheapest\"`, which computes the size";
             return Err(Fault::of(key, format!("`{key}` does nothing with {cheapest}")).into());
         }
         if let (Some(_), None) = (min_step, steps) {

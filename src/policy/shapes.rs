@@ -105,7 +105,7 @@ fn check_size(written: &str, ladders: &Ladders) -> Result<(), Fault> {
     let flexible = ladders.flex().any(|flex| flex.shape == shape);
     if !flexible && platform::is_flexible(shape) {
         let expected = format!("expected a `[[flex]]` with `shape = \"{shape}\"` and its limits");
-        let problem = format!("`{shape}` is flexible, and a `[[ladder]]` does not say how large it may be");
+        let problem = format!("`{shape}` is flexible, and a `[[ladder]]` does not limit its size");
         return Err(Fault::of("shape", format!("{problem}: {expected}")));
     }
     if !flexible && shape != written {

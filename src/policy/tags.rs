@@ -236,7 +236,7 @@ fn amount(tag: &str, text: &str) -> Result<f64, String> {
 fn mode(text: &str) -> Result<Mode, String> {
     match text {
         "observe" => Ok(Mode::Observe),
-        _ => Err(format!("`{text}`: expected `observe`; only the policy says `act`")),
+        _ => Err(format!("`{text}`: expected `observe`; only the policy can set `act`")),
     }
 }
 

@@ -46,7 +46,7 @@ impl Policy {
         });
         let unpaired = self.unpaired().into_iter().map(|rule| {
             format!(
-                "{} adds and has no `pair`: nothing takes back what it adds; expected a `pair`, or a rule that scales down \
+                "{} adds and has no `pair`: nothing removes what it adds; expected a `pair`, or a rule that scales down \
                  on the same axis",
                 rule.origin
             )
@@ -87,7 +87,7 @@ impl Policy {
             target::all().filter(|row| !is_reached(row)).map(|row| row.at_its_time).collect();
         (!ways.is_empty()).then(|| {
             format!(
-                "nothing brings the count to `min = {min}` at its time, only the next alarm that adds: {}",
+                "nothing brings the count to `min = {min}` at its time, only the next alarm that adds; {}",
                 ways.join("; ")
             )
         })

@@ -221,7 +221,7 @@ fn a_hold_at_the_end_says_what_no_rung_has_more_of() {
         };
         hold.to_string()
     };
-    let own = "its shape cannot go up: `ml.g5.48xlarge` is the last rung of ladder `ml.g5`";
+    let own = "its shape cannot scale up: `ml.g5.48xlarge` is the last rung of ladder `ml.g5`";
     assert_eq!(sentence("ml.g5.48xlarge"), own);
     let case = Case::new("", "axis = \"shape\"").shape("VM.Standard.A1.Flex:80:480").high(
         "CpuUtilization",

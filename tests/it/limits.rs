@@ -207,7 +207,8 @@ mod settings {
         step_of_cheapest = refused(cheapest("step = 1"), "`step` does nothing with `axis = \"cheapest\"`"),
         track_of_cheapest =
             refused(cheapest("track = 60"), "`track` does nothing with `axis = \"cheapest\"`"),
-        step_and_track = refused(rule("step = 1\ntrack = 60"), "`track` and `step` both say how far it goes"),
+        step_and_track =
+            refused(rule("step = 1\ntrack = 60"), "`track` and `step` both set the size of a step"),
         step_1001 = refused(rule("step = 1001"), "expected -1000 to 1000"),
         target_blank = refused(rule("target = \" \""), "`target` is empty"),
         suspend_a_shape_without_a_pair = refused(

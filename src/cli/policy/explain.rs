@@ -43,7 +43,7 @@ pub(super) struct PolicyExplainOptions {
     /// The current time, for schedules and pauses [default: now]
     #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
     at: Option<Timestamp>,
-    /// What a tag of the deployment says; may be given several times
+    /// A tag of the deployment; may be given several times
     #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = parse_tag)]
     tags: Vec<(String, String)>,
     #[command(flatten)]
@@ -140,7 +140,7 @@ impl TargetExplanation<'_> {
         }
         if let Some(unreadable) = unreadable {
             let UnreadableTag { tag, problem } = unreadable;
-            line(format!("its tag `{tag}` cannot be read, so it would be left alone: {problem}"));
+            line(format!("its tag `{tag}` cannot be read, so nothing would be changed: {problem}"));
         }
         text
     }
@@ -174,7 +174,7 @@ fn rule_text(
     let targets = rule.targets();
     let on = if targets == "*" { String::new() } else { format!(" on `{targets}`") };
     let heading = match role {
-        Role::Pair => format!("{} takes back on `{by}`, its pair", rule.origin),
+        Role::Pair => format!("{} scales back on `{by}`, its pair", rule.origin),
         Role::Rule | Role::Schedule | Role::ReconcileOnly => format!("{} answers `{by}`{on}", rule.origin),
     };
     let mut text = plain(&heading) + "\n";

@@ -411,7 +411,7 @@ impl Clients {
         }
         let found = self.configuration(active_name).await?.ok_or_else(|| Error::Refused {
             operation: "aws:DescribeEndpointConfig".to_owned(),
-            message: format!("the configuration `{active_name}` that is in force has been deleted"),
+            message: format!("the active configuration `{active_name}` has been deleted"),
         })?;
         shape_in(&found, variant)
     }

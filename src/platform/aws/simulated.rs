@@ -526,7 +526,7 @@ impl World {
             alarm.actions.retain(|action| action != from && action != to);
             alarm.actions.push(to.to_owned());
         }
-        "calls it".to_owned()
+        "notifies it".to_owned()
     }
 
     /// Creates or replaces an alarm. As in CloudWatch, the whole definition is replaced, and the state is kept.

@@ -39,7 +39,7 @@ pub const TARGET: Target = Target {
     kind: id::VARIANT,
     ids: "endpoint/*/variant/*",
     is_ticked: true,
-    at_its_time: "of an endpoint, name the variant as the schedule's `target`, and the tick brings it there",
+    at_its_time: "for an endpoint, name the variant as the schedule's `target`, so that the tick does",
     settled: &SETTLED,
     gone: &GONE,
     deleted: &["Deleting"],

@@ -32,7 +32,7 @@ pub const TARGET: Target = Target {
     kind: id::MODEL_DEPLOYMENT,
     ids: "ocid1.datasciencemodeldeployment.*",
     is_ticked: false,
-    at_its_time: "of an OCI deployment, list it in `[oci]`, for which `stepladder provision` sets up an alarm that repeats",
+    at_its_time: "for an OCI deployment, list it in `[oci]` and run `stepladder provision`",
     settled: &SETTLED,
     gone: &GONE,
     deleted: &["DELETING", "DELETED"],

@@ -83,7 +83,7 @@ async fn a_resize_is_told_to_a_topic_and_to_webhooks_and_what_is_deaf_changes_no
         line["notices"].as_array().is_some_and(|all| all.len() == 5 && all[0]["status"] == "due")
     };
     assert!(printed.into_iter().any(|line| due(&line)), "{log}");
-    assert_eq!(log.matches("not told: notify").count(), 2, "{log}");
+    assert_eq!(log.matches("not sent: notify").count(), 2, "{log}");
     assert!(log.contains("answered HTTP 302") && log.contains("answer within 2s"), "{log}");
     assert!(!log.contains("secret") && !reply.to_string().contains("secret"), "{log}");
 

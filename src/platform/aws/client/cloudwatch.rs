@@ -169,7 +169,7 @@ pub(super) async fn repoint(
     let found = named(alarms, vec![name.to_owned()]).await?;
     let existing = found.metric_alarms.unwrap_or_default().into_iter().next();
     let Some(existing) = existing else { return Ok("gone already".to_owned()) };
-    let Some(alarm) = repointed(existing, on, from, to) else { return Ok("calls it already".to_owned()) };
+    let Some(alarm) = repointed(existing, on, from, to) else { return Ok("notifies it already".to_owned()) };
     let sent = alarms
         .to_put()
         .await

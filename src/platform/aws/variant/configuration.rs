@@ -260,7 +260,7 @@ pub fn why_fixed(endpoint: &Endpoint, variant: &str) -> Option<String> {
     } else if !listed(document, "ShadowProductionVariants").is_empty() {
         "a shadow variant is being compared with it on this type"
     } else if !has(entry, "InstanceType") {
-        "SageMaker tells no type for it"
+        "SageMaker reports no type for it"
     } else {
         return None;
     };

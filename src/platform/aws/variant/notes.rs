@@ -166,7 +166,7 @@ pub(super) fn tag_changes(
         remove.retain(|expired| *expired != key);
         add.insert(key, value);
         note =
-            Some(format!("`{}` is not asked for again before {}: {}", found.shape, found.until, found.why));
+            Some(format!("`{}` is not requested again before {}: {}", found.shape, found.until, found.why));
     }
     if tags.contains_key(&step_key(variant)) {
         remove.push(step_key(variant));

@@ -193,7 +193,7 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Whether the query looks at single instances: by a predicate, or by how it groups.
+/// Whether the query is about single instances: by a predicate, or by how it groups.
 fn is_of_one_instance(query: &str) -> bool {
     query.to_ascii_lowercase().contains("instanceid")
 }

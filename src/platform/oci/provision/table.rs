@@ -231,7 +231,7 @@ struct AlarmText {
     statistic: AlarmStatistic,
     /// It fires above this (default: 80).
     scale_up_threshold: Option<f64>,
-    /// How far back it looks: whole minutes, as in `5m`, which is the default.
+    /// How far back its data reaches: whole minutes, as in `5m`, which is the default.
     window: Option<String>,
     /// How long it must stay above before it fires: whole minutes up to `1h` (default: `1m`).
     pending: Option<String>,
