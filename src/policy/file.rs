@@ -309,8 +309,9 @@ fn of_defaults(rule: &Rule, fault: &Fault) -> Fault {
         Some(above) => Fault::of(
             "defaults.scale_up_threshold",
             format!(
-                "`scale_up_threshold = {}` is too low for a built-in rule: {}",
+                "`scale_up_threshold = {}` is too {} for a built-in rule: {}",
                 number(above),
+                flap::misfit(above),
                 fault.message()
             ),
         )

@@ -20,6 +20,9 @@ pub const MARGIN: f64 = 0.9;
 /// The key that sets the threshold of the scale-up alarm.
 pub(super) const THRESHOLD: &str = ScaleUpAlarm::THRESHOLD;
 
+/// All of a capacity, in percent.
+const WHOLE: f64 = 100.0;
+
 /// Nearly every step of the built-in ladders, and of flexible shapes, is by half.
 pub const HALF: f64 = 2.0;
 
@@ -35,7 +38,7 @@ pub(super) fn check<'a>(
     key: &'static str,
 ) -> Result<(), Fault> {
     let Some(pair) = &rule.pair else { return Ok(()) };
-    check_fractions(rule, pair, key)?;
+    check_percentages(rule, pair, key)?;
     let Some(above) = high_threshold(rule.is.scale_up_threshold, Some(&pair.metric)) else { return Ok(()) };
     let inequality = Inequality { pair, above, key };
     match rule.scaling_policy {
@@ -61,8 +64,8 @@ pub(super) fn check<'a>(
     }
 }
 
-/// Refuses fractions of a metric that is a percentage.
-fn check_fractions(rule: &Rule, pair: &Pair, threshold: &'static str) -> Result<(), Fault> {
+/// Refuses what is no percentage where the metric is one: fractions, and thresholds above all there is.
+fn check_percentages(rule: &Rule, pair: &Pair, threshold: &'static str) -> Result<(), Fault> {
     if Resource::of(&pair.metric).is_none() {
         return Ok(());
     }
@@ -70,7 +73,16 @@ fn check_fractions(rule: &Rule, pair: &Pair, threshold: &'static str) -> Result<
         ScalingPolicy::Track(target) => Some(target),
         ScalingPolicy::Step(_) | ScalingPolicy::Steps(_) | ScalingPolicy::Cheapest => None,
     };
-    for (key, value) in [("track", track), (threshold, rule.is.scale_up_threshold)] {
+    let above = rule.is.scale_up_threshold;
+    if let Some(above) = above.filter(|above| *above > WHOLE) {
+        let (metric, above) = (&pair.metric, number(above));
+        let problem = format!(
+            "`{threshold} = {above}`: `{metric}` is in percent of the capacity here, whatever the unit of the alarm's own \
+             threshold; expected at most 100"
+        );
+        return Err(Fault::of(threshold, problem));
+    }
+    for (key, value) in [("track", track), (threshold, above)] {
         if let Some((value, meant)) = value.and_then(|value| Some((value, meant_by_fraction(value)?))) {
             let (metric, value, meant) = (&pair.metric, number(value), number(meant));
             let problem = format!("`{key} = {value}`: `{metric}` is a percentage; did you mean `{meant}`?");
@@ -78,6 +90,11 @@ fn check_fractions(rule: &Rule, pair: &Pair, threshold: &'static str) -> Result<
         }
     }
     Ok(())
+}
+
+/// What is wrong with a threshold that a check refuses.
+pub(super) fn misfit(above: f64) -> &'static str {
+    if above > WHOLE { "high" } else { "low" }
 }
 
 /// Target tracking whose target is not under the threshold of the scale-up alarm.

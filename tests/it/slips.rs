@@ -62,6 +62,20 @@ const CHURN: &str = "ocid1.datasciencemodeldeployment.oc1.iad.churn";
     "[[target]]\ntarget = \"*\"\nscale_up_threshold = 0.7".to_owned(),
     "did you mean `70`?"
 )]
+// The alarm's own threshold where a percentage is meant.
+#[case::threshold_of_four_cores(
+    paired("scale_up_threshold = 320", "CPUUtilization", "10"),
+    "`scale_up_threshold = 320`: `CPUUtilization` is in percent of the capacity here"
+)]
+#[case::threshold_above_all(paired("scale_up_threshold = 100.5", "MemoryUtilization", "10"), "at most 100")]
+#[case::threshold_of_cores_by_default(
+    "[defaults]\nscale_up_threshold = 160".to_owned(),
+    "`scale_up_threshold = 160` is too high for a built-in rule"
+)]
+#[case::threshold_of_cores_of_a_target(
+    "[[target]]\ntarget = \"*\"\nscale_up_threshold = 640".to_owned(),
+    "expected at most 100"
+)]
 #[case::track(
     paired("track = 0.6", "CPUUtilization", "10"),
     "`track = 0.6`: `CPUUtilization` is a percentage; did you mean `60`?"
