@@ -82,6 +82,13 @@ impl<'a> Context<'a> {
             return cannot_fire(format!("`{name}` is not published for this deployment: {why}"));
         }
         let rung = self.observed_rung();
+        let is_known = || self.evaluation.metric().is_some_and(|measured| pair.is_on(measured));
+        if let Some(rung) = rung.as_deref().filter(|rung| is_of_accelerators(metric) && rung.gpus == 0)
+            && !is_known()
+        {
+            let shape = &rung.shape;
+            return cannot_fire(format!("`{name}` is not published on `{shape}`, which has no accelerators"));
+        }
         if metric.full(rung.as_deref()).is_none() && metric.range != Range::Open {
             return Some(Hold::unlisted_shape(&self.observed.size.rung(), &self.policy.ladders));
         }
@@ -158,6 +165,11 @@ impl<'a> Context<'a> {
         let resource = Resource::of(metric.name).unwrap_or(Resource::Memory);
         Some(resource.ratio(from, to).max(1.0))
     }
+}
+
+/// Whether only shapes with accelerators publish it.
+fn is_of_accelerators(metric: &Metric) -> bool {
+    matches!(Resource::of(metric.name), Some(Resource::Gpu | Resource::GpuMemory))
 }
 
 /// Rounded down to a hundredth, where that leaves anything of it.

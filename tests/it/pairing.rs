@@ -239,6 +239,12 @@ fn a_pair_of_a_model_deployment_watches(#[case] metric: &str, #[case] expected: 
 // A share of what nobody knows.
 #[case::unknown_cores(VARIANT, "ml.x9.xlarge", "CPUUtilization", "unlisted_shape")]
 #[case::unknown_gpus(VARIANT, "ml.x9.xlarge", "GPUUtilization", "unlisted_shape")]
+// The shape has no accelerators.
+#[case::gpus_of_none(VARIANT, "ml.m5.xlarge", "GPUUtilization", "pair_cannot_fire")]
+#[case::gpu_memory_of_none(VARIANT, "ml.c6i.2xlarge", "GPUMemoryUtilization", "pair_cannot_fire")]
+#[case::gpu_cores_of_none(CHURN, "VM.Standard2.2", "GPUCoreUtilization", "pair_cannot_fire")]
+#[case::gpus(VARIANT, "ml.g5.xlarge", "GPUUtilization", "resize")]
+#[case::gpu_cores(CHURN, "VM.GPU.A10.1", "GPUCoreUtilization", "resize")]
 // A percentage needs no capacity, and neither does a count.
 #[case::memory(VARIANT, "ml.x9.xlarge", "MemoryUtilization", "resize")]
 #[case::requests(VARIANT, "ml.x9.xlarge", "InvocationsPerInstance", "resize")]
