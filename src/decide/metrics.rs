@@ -110,6 +110,13 @@ impl<'a> Context<'a> {
         reported.or(read).or_else(silent).filter(|value| value.is_finite() && *value >= 0.0)
     }
 
+    /// Whether anything was measured of the utilization that the alarm is about. What compares it otherwise than plainly
+    /// may fire without data, as `FILL(m1, 0)` does, or on the other side, as `100 - m1`: only its own value shows that.
+    pub(super) fn is_measured(&self) -> bool {
+        let utilization = self.evaluation.metric().filter(|metric| Resource::of(metric).is_some());
+        self.comparison().is_some() || utilization.is_none_or(|metric| self.value(metric).is_some())
+    }
+
     /// The value of the alarm's own metric, or a hold for want of data.
     pub(super) fn own_reading(&self) -> Result<Reading<'a>, Hold> {
         let metric = self.evaluation.metric().ok_or_else(|| Hold::NoData {

@@ -107,7 +107,10 @@ fn at_scheduled_floor(context: &mut Context) -> Result<(), Hold> {
 pub(super) fn no_data(context: &mut Context, direction: Direction) -> Result<(), Hold> {
     let (input, missing) = match context.evaluation.alarm.measurement.coverage {
         _ if direction == Direction::Up => return Ok(()),
-        Coverage::Full => return Ok(()),
+        Coverage::Full if context.is_measured() => return Ok(()),
+        Coverage::Full => {
+            ("no value", "the alarm compares something else than its metric, which has no value")
+        }
         // Without traffic there is nothing to measure.
         _ if context.silence_is_low() => return Ok(()),
         Coverage::Partial => ("a part of the data", "the alarm fires with less data than it needs"),

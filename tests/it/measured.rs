@@ -309,6 +309,37 @@ fn the_same_alarm_decides_the_same_by_every_road(
     }
 }
 
+// What may fire without data, or on the other side, takes nothing away unless its own metric reads low.
+#[rstest]
+#[case::filled_up("FILL(m1, 0)")]
+#[case::free_capacity("400 - m1")]
+#[case::scaled("m1*1")]
+#[case::conditional("IF(m1 > 0, m1, 0)")]
+#[case::of_all("MIN(METRICS())")]
+fn an_expression_takes_nothing_away_unread(#[case] expression: &'static str) {
+    let firing = Firing { expression: Some(expression), ..Firing::low() };
+    for (reads, expected) in [(None, "no_data"), (Some(380.0), "would_flap"), (Some(40.0), "5")] {
+        for (road, outcome) in firing.by_every_road(&rules("step = -1"), 6, reads) {
+            assert_eq!(decided(&outcome), expected, "{reads:?} by {road}: {outcome:#?}");
+        }
+    }
+}
+
+#[rstest]
+#[case::free_share("100 - CpuUtilization#.grouping().mean() < 15")]
+#[case::turned_around("80 < CpuUtilization#.grouping().mean()")]
+#[case::in_a_range("CpuUtilization#.grouping().mean() in (80, 100)")]
+#[case::fell_lately("CpuUtilization#.grouping().increment() < -20")]
+#[case::none_is_hot("(CpuUtilization#.groupBy(instanceId).mean() > 80).grouping().sum() < 1")]
+#[case::either("CpuUtilization#.grouping().mean() < 10 || MemoryUtilization#.grouping().mean() < 10")]
+fn a_query_takes_nothing_away_unread(#[case] query: &str) {
+    let body = oci("x-idle", query, Some(9.0));
+    for (reads, expected) in [(None, "no_data"), (Some(95.0), "would_flap"), (Some(9.0), "7")] {
+        let outcome = on_oci(&body, "step = -1", 8, reads);
+        assert_eq!(decided(&outcome), expected, "{reads:?}: {outcome:#?}");
+    }
+}
+
 // Three of five datapoints are enough. Two that did not cross count as the threshold itself.
 #[rstest]
 #[case::newest_is_back(vec![290.0, 372.0, 365.0, 301.0, 359.0], 3, "4")]

@@ -104,8 +104,15 @@ fn proposed(s: &Situation) -> Result<Proposal, &'static str> {
         return Ok(proposal.ok().filter(|proposal| proposal.way == Way::Up).unwrap_or(to_floor));
     }
     let proposal = proposal?;
-    // Nothing was measured: that takes nothing away.
-    if s.fired.is_missing && proposal.way == Way::Down { Err("no_data") } else { Ok(proposal) }
+    // Nothing was measured, as far as anybody knows: that takes nothing away.
+    let is_measured = !s.fired.is_missing && (is_plain(s) || value(s).is_some());
+    if proposal.way == Way::Up || is_measured { Ok(proposal) } else { Err("no_data") }
+}
+
+/// Whether the alarm's own comparison shows what was measured. Only a utilization is published all the time.
+fn is_plain(s: &Situation) -> bool {
+    let Fired { side, threshold, metric, .. } = &s.fired;
+    (side.is_some() && threshold.is_some()) || *metric == Metric::Latency
 }
 
 fn by_scaling(s: &Situation) -> Result<Proposal, &'static str> {
