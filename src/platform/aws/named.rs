@@ -63,10 +63,14 @@ impl Naming<'_> {
         let mut seen = BTreeSet::new();
         let mut targets: Vec<TargetId> = all.iter().filter_map(|names| names.target()).collect();
         targets.retain(|target| seen.insert(target.clone()));
-        if targets.is_empty() {
-            return Named { targets: self.described(&all).into_iter().collect(), foreign_account: None };
-        }
-        let naming = all.iter().filter(|names| names.target().is_some());
+        let described = if targets.is_empty() { self.described(&all) } else { None };
+        // A description completes what the dimensions name, so that they are about the target, too.
+        let is_completed = described.is_some();
+        let names_it = |names: &&Names| {
+            names.target().is_some() || is_completed && names.endpoint.or(names.variant).is_some()
+        };
+        targets.extend(described);
+        let naming = all.iter().filter(names_it);
         let foreign = naming.filter_map(|names| names.account).find(|account| *account != self.account);
         Named { targets, foreign_account: foreign.map(str::to_owned) }
     }
@@ -150,6 +154,10 @@ mod tests {
         assert_eq!(of(&[], in_account(OTHER), "").1, foreign);
         // the contributor has the names, and the query belongs to another account
         assert_eq!(of(&[names(None, None, Some(OTHER))], own, "").1, foreign);
+        // the endpoint that the description completes belongs to another account
+        assert_eq!(of(&[names(Some("churn"), None, Some(OTHER))], none, LINE).1, foreign);
+        assert_eq!(of(&[names(None, Some("blue"), Some(OTHER))], none, LINE).1, foreign);
+        assert_eq!(of(&[names(Some("churn"), None, Some(OWN))], none, LINE).1, None);
         // another account's load may scale an endpoint that the description names
         assert_eq!(of(&[names(None, None, Some(OTHER))], none, LINE).1, None);
         // without an account of its own, nobody knows whose metric it is
