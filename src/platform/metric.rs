@@ -1,5 +1,6 @@
 //! One metric of a kind of target: where its platform publishes it, what its values mean, and what its silence means.
 
+use crate::alarm::{Measurement, Statistic};
 use crate::ladder::{Resource, Rung};
 
 /// A metric that a platform publishes for one kind of target. The tables of them are in the platforms' folders.
@@ -52,7 +53,62 @@ pub enum Silence {
     NoTraffic,
 }
 
+/// What decisions use of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usage {
+    /// A share of a capacity: the mean over its instances.
+    Utilization,
+    /// Requests that are published as numbers: their sum.
+    Sum,
+    /// Requests that are published one by one: how many there are.
+    Count,
+    /// A level or a duration, whose sum means nothing.
+    Level,
+    /// A metric that the platform does not publish for this kind of target: anything that its own threshold can be held
+    /// against.
+    Other,
+}
+
+impl Usage {
+    /// What decisions use of a metric of this table. One that is not in it is a utilization by its name.
+    pub fn of(metrics: &'static [Metric], name: &str) -> Self {
+        match find(metrics, name) {
+            Some(metric) => metric.usage(),
+            None if name.to_ascii_lowercase().contains("utilization") => Self::Utilization,
+            None => Self::Other,
+        }
+    }
+
+    /// Whether decisions use this statistic of it.
+    pub fn takes(self, statistic: &Statistic) -> bool {
+        match self {
+            Self::Utilization => *statistic == Statistic::Mean,
+            Self::Sum => *statistic == Statistic::Sum,
+            Self::Count => *statistic == Statistic::Count,
+            Self::Level => !matches!(statistic, Statistic::Sum | Statistic::Count),
+            Self::Other => *statistic != Statistic::Count,
+        }
+    }
+
+    /// The statistic to read a metric by for an alarm: of the alarm's own level or duration the alarm's own, with which its
+    /// threshold compares. `None` for that of the metric.
+    pub fn statistic_of_alarm<'a>(self, metric: &str, alarm: &'a Measurement) -> Option<&'a Statistic> {
+        let is_own = alarm.metric.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(metric));
+        alarm.statistic.as_ref().filter(|_| is_own && matches!(self, Self::Level | Self::Other))
+    }
+}
+
 impl Metric {
+    /// What decisions use of it.
+    pub fn usage(&self) -> Usage {
+        match (self.range, self.statistic) {
+            (Range::Percent | Range::Vcpus | Range::Gpus, _) => Usage::Utilization,
+            (Range::Open, "Sum" | "sum") => Usage::Sum,
+            (Range::Open, "count") => Usage::Count,
+            (Range::Open, _) => Usage::Level,
+        }
+    }
+
     /// Its value when all is used that a rung offers; `None` where it has no such end, or where only a rung that is not
     /// known would define it.
     pub fn full(&self, rung: Option<&Rung>) -> Option<f64> {
@@ -103,8 +159,9 @@ pub fn find(metrics: &'static [Metric], name: &str) -> Option<&'static Metric> {
     of_name.or_else(|| metrics.iter().find(is_same))
 }
 
-/// Whether a metric is a share of a capacity. One that is not in the table is one by its name.
-pub fn is_utilization(metrics: &'static [Metric], name: &str) -> bool {
-    let is_called_so = || name.to_ascii_lowercase().contains("utilization");
-    find(metrics, name).map_or_else(is_called_so, |metric| metric.range != Range::Open)
+/// The mean of some values; `None` where there are none.
+pub fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    // Counted as a float, because a length would need a lossy conversion.
+    let (sum, count) = values.into_iter().fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+    (count > 0.0).then_some(sum / count)
 }

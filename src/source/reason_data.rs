@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::field::{moment, number};
 use super::limits;
 use crate::alarm::{Coverage, Side};
-use crate::platform::aws::state_reason::mean;
+use crate::platform::metric::mean;
 
 /// The content of a state's `reasonData`.
 #[derive(Debug, Default, PartialEq)]

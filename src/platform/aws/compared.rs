@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::variant::metric::{Usage, usage};
+use super::variant::metric::usage;
 use crate::alarm::{Comparison, Condition, Side, Statistic};
 
 /// What an alarm compares, as its payload or its definition spells it.
@@ -79,7 +79,7 @@ impl ComparedMetric<'_> {
     /// Whether its numbers are those of the whole deployment, by a statistic that decisions use.
     fn is_usable(&self) -> bool {
         self.is_of_the_whole()
-            && self.statistic.as_ref().is_none_or(|statistic| is_used(self.name, statistic))
+            && self.statistic.as_ref().is_none_or(|statistic| usage(self.name).takes(statistic))
     }
 
     fn is_of_the_whole(&self) -> bool {
@@ -90,18 +90,6 @@ impl ComparedMetric<'_> {
     /// The number of measurements says nothing about the load.
     fn counts_samples(&self) -> bool {
         self.statistic == Some(Statistic::Count)
-    }
-}
-
-/// Whether decisions use a statistic of a metric: the mean of a utilization, the sum of requests, and of all else
-/// anything that its own threshold can be held against.
-fn is_used(metric: &str, statistic: &Statistic) -> bool {
-    match (usage(metric), statistic) {
-        (_, Statistic::Count) => false,
-        (Usage::Utilization, statistic) => *statistic == Statistic::Mean,
-        (Usage::Requests, statistic) => *statistic == Statistic::Sum,
-        (Usage::Level, statistic) => *statistic != Statistic::Sum,
-        (Usage::Other, Statistic::Mean | Statistic::Sum | Statistic::Other(_)) => true,
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 mod condition;
 mod text;
 
-pub(crate) use condition::{FiringSide, Streams, comparison, measurement, statistic_to_read};
+pub(crate) use condition::{FiringSide, Streams, comparison, measurement};
 
 /// The metric's name: the text before the first `[`.
 pub(crate) fn metric(query: &str) -> Option<&str> {

@@ -126,7 +126,7 @@ fn firing_alarm(_world: &World, request: &ObserveRequest, fired: &FiringAlarm) -
         namespace: NAMESPACE.into(),
         query: format!(
             "{metric}[{minutes}m]{{resourceId = \"{target}\"}}.groupBy(resourceId).{} {} {threshold}",
-            mql::statistic_to_read(metric, &request.alarm.measurement),
+            metric::statistic_to_read(metric, &request.alarm.measurement),
             if *above { ">" } else { "<" }
         ),
         severity: "INFO".into(),

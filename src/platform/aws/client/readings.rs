@@ -11,9 +11,8 @@ use super::errors::service_error;
 use crate::alarm::Statistic;
 use crate::platform::Error;
 use crate::platform::ObserveRequest;
-use crate::platform::aws::variant::metric::{Usage, usage};
 use crate::platform::aws::variant::{PERIOD, dimensions, metric};
-use crate::platform::metric::Metric;
+use crate::platform::metric::{Metric, mean};
 
 /// The window that is read if the alarm has none: that of the alarms in the guide.
 const ASSUMED_WINDOW: SignedDuration = SignedDuration::from_mins(5);
@@ -49,7 +48,7 @@ pub(super) async fn readings(
     let mean_of = |at: usize| {
         let id = format!("m{at}");
         let result = found.metric_data_results().iter().find(|result| result.id() == Some(&id))?;
-        mean(result.values())
+        mean(result.values().iter().copied())
     };
     let read =
         known.iter().enumerate().filter_map(|(at, (name, _))| Some(((*name).to_owned(), mean_of(at)?)));
@@ -68,15 +67,12 @@ fn stat(metric: &Metric, request: &ObserveRequest<'_>) -> MetricStat {
     MetricStat::builder().metric(published).period(PERIOD).stat(statistic(metric, request)).build()
 }
 
-/// The statistic to read a metric by: of the alarm's own level or duration the alarm's own, with which its threshold
-/// compares; of any other that of the metric.
+/// The statistic to read a metric by.
 fn statistic<'a>(metric: &'a Metric, request: &'a ObserveRequest<'_>) -> &'a str {
-    let measurement = &request.alarm.measurement;
-    let is_own = measurement.metric.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(metric.name));
-    match &measurement.statistic {
-        Some(Statistic::Other(own)) if is_own && usage(metric.name) == Usage::Level => own,
-        Some(Statistic::Mean) if is_own && usage(metric.name) == Usage::Level => "Average",
-        _ => metric.statistic,
+    match metric.usage().statistic_of_alarm(metric.name, &request.alarm.measurement) {
+        Some(Statistic::Other(own)) => own,
+        Some(Statistic::Mean) => "Average",
+        Some(Statistic::Sum | Statistic::Count) | None => metric.statistic,
     }
 }
 
@@ -88,12 +84,6 @@ fn window(alarm_window: Option<SignedDuration>, now: Timestamp) -> (Timestamp, T
     let begin = (end - seconds).div_euclid(minute) * minute;
     let at = |second| Timestamp::from_second(second).unwrap_or(now);
     (at(begin), at(end))
-}
-
-fn mean(values: &[f64]) -> Option<f64> {
-    // Counted as a float, because a length would need a lossy conversion.
-    let (sum, count) = values.iter().fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
-    (count > 0.0).then_some(sum / count)
 }
 
 #[cfg(test)]
@@ -122,7 +112,7 @@ mod tests {
 
     #[test]
     fn no_data_is_no_reading() {
-        assert_eq!(mean(&[]), None);
-        assert_eq!(mean(&[1.0, 2.0, 6.0]), Some(3.0));
+        assert_eq!(mean([]), None);
+        assert_eq!(mean([1.0, 2.0, 6.0]), Some(3.0));
     }
 }

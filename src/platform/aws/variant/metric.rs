@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::platform::ApiWord;
 use crate::platform::aws::id;
-use crate::platform::metric::{Metric, Range, Sharing, Silence, find, is_utilization};
+use crate::platform::metric::{Metric, Range, Sharing, Silence, Usage, find};
 use crate::target::TargetId;
 
 /// The namespace of the metrics that an endpoint's instances publish.
@@ -119,24 +119,6 @@ pub fn dimensions(metric: &Metric, target: &TargetId) -> BTreeMap<ApiWord, Strin
 }
 
 /// What decisions use of a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Usage {
-    /// A share of a capacity: the mean over its instances.
-    Utilization,
-    /// Requests: their sum.
-    Requests,
-    /// A level or a duration, whose sum means nothing.
-    Level,
-    /// A metric that SageMaker does not publish for a variant.
-    Other,
-}
-
-/// What decisions use of a metric.
 pub(crate) fn usage(name: &str) -> Usage {
-    match metric(name) {
-        _ if is_utilization(METRICS, name) => Usage::Utilization,
-        Some(Metric { statistic: "Sum", .. }) => Usage::Requests,
-        Some(_) => Usage::Level,
-        None => Usage::Other,
-    }
+    Usage::of(METRICS, name)
 }

@@ -12,8 +12,7 @@ use crate::platform::Error;
 use crate::platform::ObserveRequest;
 use crate::platform::metric::Metric;
 use crate::platform::oci::model_deployment::NAMESPACE;
-use crate::platform::oci::model_deployment::metric::{metric, minutes_added_up, query_by};
-use crate::platform::oci::mql;
+use crate::platform::oci::model_deployment::metric::{metric, minutes_added_up, query_by, statistic_to_read};
 
 /// The distance between windows, as for alarms, so that the latest ended at most a minute ago. Set explicitly, because
 /// the documentation has two different defaults.
@@ -66,9 +65,10 @@ fn details(request: &ObserveRequest, metric: &Metric) -> Value {
     let whole = |time: Timestamp| Timestamp::from_second(time.as_second()).unwrap_or(time);
     let end = whole(request.now);
     let start = end.checked_sub(window.max(LATE)).unwrap_or(end);
+    let statistic = statistic_to_read(metric.name, &request.alarm.measurement);
     json!({
         "namespace": NAMESPACE,
-        "query": query_by(mql::statistic_to_read(metric.name, &request.alarm.measurement), metric, window, request.target),
+        "query": query_by(&statistic, metric, window, request.target),
         "startTime": start.to_string(),
         "endTime": end.to_string(),
         "resolution": RESOLUTION,

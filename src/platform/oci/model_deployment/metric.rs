@@ -6,7 +6,8 @@
 use jiff::SignedDuration;
 
 use super::interval;
-use crate::platform::metric::{self, Metric, Range, Sharing, Silence, find};
+use crate::alarm::{Measurement, Statistic};
+use crate::platform::metric::{Metric, Range, Sharing, Silence, Usage, find};
 use crate::platform::target::written;
 use crate::target::TargetId;
 
@@ -65,9 +66,9 @@ pub fn metric(name: &str) -> Option<&'static Metric> {
     find(METRICS, name)
 }
 
-/// Whether a metric is a share of a capacity.
-pub fn is_utilization(name: &str) -> bool {
-    metric::is_utilization(METRICS, name)
+/// What decisions use of a metric.
+pub fn usage(name: &str) -> Usage {
+    Usage::of(METRICS, name)
 }
 
 /// A metric's name as its namespace spells it; the name itself if it is not a metric of this namespace.
@@ -78,8 +79,18 @@ pub fn spelled(name: &str) -> &str {
 /// How many minutes of a window add up in the value of a query: a sum grows with its window, a mean does not. Policies
 /// count by the minute.
 pub fn minutes_added_up(metric: &Metric, window: SignedDuration) -> f64 {
-    let adds_up = matches!(metric.statistic, "sum" | "count");
+    let adds_up = matches!(metric.usage(), Usage::Sum | Usage::Count);
     if adds_up { window.as_secs_f64() / 60.0 } else { 1.0 }
+}
+
+/// The statistic to read a metric by for an alarm, as MQL spells it.
+pub fn statistic_to_read(name: &str, alarm: &Measurement) -> String {
+    match usage(name).statistic_of_alarm(name, alarm) {
+        Some(Statistic::Other(own)) => own.clone(),
+        Some(Statistic::Mean | Statistic::Sum | Statistic::Count) | None => {
+            [metric(name).map_or("mean", |metric| metric.statistic), "()"].concat()
+        }
+    }
 }
 
 /// The query of a metric over all instances of a deployment.

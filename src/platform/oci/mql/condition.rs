@@ -6,8 +6,8 @@ use super::text::{QueryText, mask};
 use super::{interval, low_or_absent, metric, window};
 use crate::alarm::{self, Condition, Coverage, Measurement, Reported, Side, Statistic};
 use crate::ladder::Resource;
-use crate::platform::metric::Metric;
-use crate::platform::oci::model_deployment::metric::{is_utilization, metric as known};
+use crate::platform::metric::{Metric, Usage};
+use crate::platform::oci::model_deployment::metric::{metric as known, usage};
 
 /// The side of the threshold on which an alarm fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +123,8 @@ impl<'a> Part<'a> {
     /// The part of a joined query that a decision follows, with its own metric and its own side: one that asks for
     /// more, of a utilization, if there is one. Its numbers are no numbers of the whole.
     fn decisive(parts: &[Self]) -> Self {
-        let is_utilization = |part: &&Self| part.metric.is_some_and(is_utilization);
+        let is_utilization =
+            |part: &&Self| part.metric.is_some_and(|metric| usage(metric) == Usage::Utilization);
         let asks_for_more = |part: &Self| part.side() == Some(Side::Above);
         // Where any part is about a utilization, it is one of those, whichever way it points.
         let of_use: Vec<&Self> = parts.iter().filter(is_utilization).collect();
@@ -198,15 +199,6 @@ fn is_of_one_instance(query: &str) -> bool {
     query.to_ascii_lowercase().contains("instanceid")
 }
 
-/// The statistic of a metric that counts requests; `None` for any other.
-fn statistic_of_requests(metric: &str) -> Option<Statistic> {
-    match known(metric)?.statistic {
-        "sum" => Some(Statistic::Sum),
-        "count" => Some(Statistic::Count),
-        _ => None,
-    }
-}
-
 /// One metric's stream: `cpuutilization[5m].grouping().mean()`, in lower case and without predicates.
 struct Stream<'a> {
     interval: &'a str,
@@ -252,44 +244,13 @@ impl<'a> Stream<'a> {
     fn is_plain(&self, metric: &str, statistic: Option<&Statistic>, streams: Streams) -> bool {
         let is_whole =
             self.is_grouped || streams == Streams::OfDeployments || !has_a_stream_per_instance(metric);
-        let is_used = match statistic {
-            None => false,
-            Some(statistic) if is_utilization(metric) => *statistic == Statistic::Mean,
-            Some(statistic) => match statistic_of_requests(metric) {
-                Some(used) => *statistic == used,
-                None => *statistic != Statistic::Count,
-            },
-        };
-        is_whole && is_used
-    }
-}
-
-/// The statistic of a metric that decisions use, as MQL spells it.
-fn used_statistic(metric: &str) -> &'static str {
-    match statistic_of_requests(metric) {
-        Some(Statistic::Sum) => "sum()",
-        Some(Statistic::Count) => "count()",
-        Some(Statistic::Mean | Statistic::Other(_)) | None => "mean()",
-    }
-}
-
-/// The statistic to read a metric by for an alarm: of the alarm's own level or duration the alarm's own, with which its
-/// threshold compares.
-pub(crate) fn statistic_to_read<'a>(metric: &str, alarm: &'a Measurement) -> &'a str {
-    let is_own = alarm.metric.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(metric));
-    match &alarm.statistic {
-        Some(Statistic::Other(own))
-            if is_own && !is_utilization(metric) && statistic_of_requests(metric).is_none() =>
-        {
-            own
-        }
-        _ => used_statistic(metric),
+        is_whole && statistic.is_some_and(|statistic| usage(metric).takes(statistic))
     }
 }
 
 /// Whether each instance has its own stream of a metric: all utilizations but that of the load balancer.
 fn has_a_stream_per_instance(metric: &str) -> bool {
-    is_utilization(metric) && Resource::of(metric) != Some(Resource::Bandwidth)
+    usage(metric) == Usage::Utilization && Resource::of(metric) != Some(Resource::Bandwidth)
 }
 
 /// One function of a stream.
@@ -391,6 +352,8 @@ mod tests {
             ("CpuUtilization[5m].grouping().max() > 80", Condition::Sided(Side::Above)),
             ("GPUCoreUtilization[5m].grouping().percentile(.9) < 80", Condition::Sided(Side::Below)),
             ("PredictRequestCount[5m].grouping().mean() > 5", Condition::Sided(Side::Above)),
+            // a sum of durations, which grows with the requests
+            ("PredictLatency[5m].grouping().sum() > 300", Condition::Sided(Side::Above)),
             // how much was measured
             ("CpuUtilization[5m].grouping().count() > 180", Condition::Sided(Side::Above)),
             ("CpuUtilization[5m].grouping().count() < 3", Condition::Unknown),
