@@ -206,11 +206,7 @@ fn names_instances(entry: &Value) -> bool {
             .as_object()
             .is_some_and(|stream| stream.keys().any(|key| key.eq_ignore_ascii_case("instanceId")))
     };
-    match entry.get("dimensions") {
-        Some(Value::Array(streams)) => streams.iter().any(is_instance),
-        Some(single) => is_instance(single),
-        None => false,
-    }
+    streams(entry).iter().any(is_instance)
 }
 
 /// The latest value of each stream: a list of objects with one key each, or one object with all of them.

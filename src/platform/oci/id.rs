@@ -95,11 +95,7 @@ pub fn topic(id: &str) -> Option<Result<Destination, String>> {
 }
 
 fn is_topic(ocid: &str) -> bool {
-    let parts: Vec<&str> = ocid.split('.').collect();
-    // `ocid1.onstopic.<realm>.<region>.<unique>`: the region may be empty, and there may be more parts before the last.
-    let of_a_topic = parts.get(1) == Some(&"onstopic") && parts.len() >= 5;
-    let plain = ocid.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
-    of_a_topic && plain && parts.last().is_some_and(|unique| !unique.is_empty())
+    has_ocid_form(ocid) && type_of(ocid) == Some("onstopic")
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod condition;
 mod text;
 
 pub(crate) use condition::{FiringSide, Streams, comparison, measurement};
+use text::mask;
 
 /// The metric's name: the text before the first `[`.
 pub(crate) fn metric(query: &str) -> Option<&str> {
@@ -24,7 +25,7 @@ pub(crate) fn metric(query: &str) -> Option<&str> {
 
 /// The longest of the intervals in square brackets, which is how far back the evaluated data reaches.
 pub(crate) fn window(query: &str) -> Option<SignedDuration> {
-    outline(query).split('[').skip(1).filter_map(|rest| interval(rest.split_once(']')?.0.trim())).max()
+    mask(query).split('[').skip(1).filter_map(|rest| interval(rest.split_once(']')?.0.trim())).max()
 }
 
 /// The length of an interval such as `5m`.
@@ -74,26 +75,6 @@ fn quoted_text(text: &str) -> Option<&str> {
     let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''))?;
     let (id, _) = text.get(1..)?.split_once(quote)?;
     (!id.trim().is_empty()).then(|| id.trim())
-}
-
-/// The query without quoted texts and predicates, because these may hold any character.
-fn outline(query: &str) -> String {
-    let (mut quote, mut braces) = (None, 0_usize);
-    let mut outline = String::new();
-    for c in query.chars() {
-        if let Some(open) = quote {
-            quote = (c != open).then_some(open);
-            continue;
-        }
-        match c {
-            '"' | '\'' => quote = Some(c),
-            '{' => braces += 1,
-            '}' => braces = braces.saturating_sub(1),
-            _ if braces == 0 => outline.push(c),
-            _ => {}
-        }
-    }
-    outline
 }
 
 #[cfg(test)]
