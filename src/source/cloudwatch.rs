@@ -68,26 +68,12 @@ fn metric_account(metric: &Value) -> Option<&str> {
     Some(written.as_str().filter(|account| id::is_account(account)).unwrap_or("that cannot be read"))
 }
 
-/// What dimensions or contributor attributes say of a target: a map, or a list of `{name, value}` in either case.
+/// What dimensions or contributor attributes say of a target.
 pub(super) fn names(dimensions: Option<&Value>) -> Names<'_> {
-    let named = |wanted: &str| {
-        let dimensions = dimensions?;
-        let Some(list) = dimensions.as_array() else { return text(dimensions, &[wanted]) };
-        let entry = list.iter().find(|entry| text(entry, &["name", "Name"]) == Some(wanted))?;
-        text(entry, &["value", "Value"])
-    };
+    let named = |wanted: &str| dimensions::of_one(dimensions?).find(|one| one.name == wanted)?.value;
     // A query over several accounts groups by this label.
     let account = named("AWS.AccountId");
     Names { endpoint: named("EndpointName"), variant: named("VariantName"), account }
-}
-
-/// The names of dimensions, in any of their spellings.
-fn dimension_names(dimensions: Option<&Value>) -> Vec<&str> {
-    match dimensions {
-        Some(Value::Object(map)) => map.keys().map(String::as_str).collect(),
-        Some(Value::Array(list)) => list.iter().filter_map(|entry| text(entry, &["name", "Name"])).collect(),
-        _ => Vec::new(),
-    }
 }
 
 /// One entry of an alarm's metrics: a metric, or an expression over others.
@@ -155,7 +141,8 @@ impl<'a> AlarmMetric<'a> {
     }
 
     fn compared(&self, name: &'a str) -> ComparedMetric<'a> {
-        let dimensions = dimension_names(self.dimensions);
+        let dimensions =
+            self.dimensions.into_iter().flat_map(dimensions::of_one).map(|one| one.name).collect();
         ComparedMetric { name, statistic: self.statistic(), period: self.period(), dimensions }
     }
 }

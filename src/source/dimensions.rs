@@ -29,15 +29,29 @@ pub(super) fn all<'a>(written: impl IntoIterator<Item = &'a Value>) -> Vec<Dimen
     all
 }
 
-/// The dimensions of one metric: a map, or a list of `{name, value}` in either case.
-fn one(written: &Value) -> Dimensions {
-    let in_map =
-        written.as_object().into_iter().flatten().map(|(name, value)| (Some(name.as_str()), value.as_str()));
+/// One dimension as it is written.
+pub(super) struct Dimension<'a> {
+    pub(super) name: &'a str,
+    /// `None` where it is no text.
+    pub(super) value: Option<&'a str>,
+}
+
+/// The dimensions of one metric as they are written: a map, or a list of `{name, value}` in either case.
+pub(super) fn of_one(written: &Value) -> impl Iterator<Item = Dimension<'_>> {
+    let in_map = written.as_object().into_iter().flatten();
+    let in_map = in_map.map(|(name, _)| Dimension { name, value: text(written, &[name]) });
     let in_list = written.as_array().into_iter().flatten();
-    let in_list = in_list.map(|entry| (text(entry, &["name", "Name"]), text(entry, &["value", "Value"])));
-    let is_short = |(name, value): &(&str, &str)| name.len() <= LONGEST && value.len() <= LONGEST;
-    let named = in_map.chain(in_list).filter_map(|(name, value)| name.zip(value)).filter(is_short);
-    named.take(MOST_OF_ONE).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    let in_list = in_list.filter_map(|entry| {
+        let name = text(entry, &["name", "Name"])?;
+        Some(Dimension { name, value: text(entry, &["value", "Value"]) })
+    });
+    in_map.chain(in_list)
+}
+
+fn one(written: &Value) -> Dimensions {
+    let named = of_one(written).filter_map(|Dimension { name, value }| Some((name, value?)));
+    let short = named.filter(|(name, value)| name.len() <= LONGEST && value.len() <= LONGEST);
+    short.take(MOST_OF_ONE).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 #[cfg(test)]
