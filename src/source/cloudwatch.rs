@@ -10,7 +10,6 @@ use crate::alarm::{AlarmName, Coverage, Measurement, Reported, Side, Statistic, 
 use crate::platform::aws::compared::{self, Compared, ComparedMetric, Operand};
 use crate::platform::aws::id;
 use crate::platform::aws::named::{Named, Names, Naming};
-use crate::platform::aws::state_reason::StateReason;
 use crate::target::TargetId;
 
 /// The alarm's name.
@@ -219,16 +218,6 @@ fn operand<'a, 'b>(
         // Which of several is compared is not known.
         _ if metrics.len() > 1 => (Operand::Expression(""), None),
         _ => (Operand::Nothing, None),
-    }
-}
-
-/// How much of its data an alarm had, by what its state says.
-pub(super) fn coverage(state: Option<&str>, reason: &StateReason, needed: Option<u32>) -> Option<Coverage> {
-    let is_partial = state.is_some_and(|state| state.eq_ignore_ascii_case("PARTIAL_DATA"));
-    match reason.coverage(needed) {
-        Some(Coverage::Nothing) => Some(Coverage::Nothing),
-        _ if is_partial => Some(Coverage::Partial),
-        found => found,
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::cloudwatch::{
-    About, AlarmMetric, Evaluated, NamedTargets, account, coverage, longest_period, name, transition,
+    About, AlarmMetric, Evaluated, NamedTargets, account, longest_period, name, transition,
 };
 use super::field::{moment, number, seconds, text, whole};
 use super::{Error, Source};
@@ -78,11 +78,11 @@ fn measurement(payload: &Value, metrics: &[AlarmMetric<'_>], at: Option<Timestam
     let evaluated = Evaluated {
         metrics,
         has_band,
-        side: operator.and_then(comparison_side).or(if operator.is_none() { reason.side() } else { None }),
+        side: operator.and_then(comparison_side).or(reason.side()),
         threshold,
         latest: reason.latest(),
         mean: reason.mean(threshold),
-        coverage: coverage(None, &reason, needed).unwrap_or_default(),
+        coverage: reason.coverage(needed).unwrap_or_default(),
         window,
         since: begin(&reason, at.zip(window), period),
     };

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Error;
-use super::cloudwatch::{About, AlarmMetric, Evaluated, NamedTargets, coverage, field, name, transition};
+use super::cloudwatch::{About, AlarmMetric, Evaluated, NamedTargets, field, name, transition};
 use super::field::{malformed, moment, text};
 use super::reason_data::ReasonData;
 use crate::alarm::{Alarm, Measurement};
@@ -70,7 +70,8 @@ fn measurement(state: &Value, metrics: &[AlarmMetric<'_>], at: Option<Timestamp>
         threshold: data.threshold,
         latest: data.latest.or_else(|| reason.latest()),
         mean,
-        coverage: coverage(text(state, &["evaluationState"]), &reason, None)
+        coverage: reason
+            .coverage_in(text(state, &["evaluationState"]), None)
             .unwrap_or_else(|| data.coverage()),
         window: data.window(at),
         since: since.filter(|since| at.is_none_or(|at| *since < at)),

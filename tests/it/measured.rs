@@ -11,7 +11,7 @@ use stepladder::platform::aws::alarm::{CloudwatchAlarm, MetricMath};
 use stepladder::platform::simulated::{SimulatedCloud, WorldAlarm};
 use stepladder::policy::Policy;
 
-use crate::support::{CHURN, TICK, TOPIC_ARN, VARIANT, answer, at, cloud_of, on, policy, reason};
+use crate::support::{CHURN, TICK, TOPIC_ARN, VARIANT, answer, at, built_in, cloud_of, on, policy, reason};
 
 /// A CloudWatch alarm that fires at the beginning, and its datapoints of a minute each, from new to old.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ struct Firing {
     below: bool,
     instance: bool,
     expression: Option<&'static str>,
+    /// The lower and the upper threshold of a band that fires on both sides.
+    band: Option<[f64; 2]>,
 }
 
 impl Firing {
@@ -42,6 +44,7 @@ impl Firing {
             below: false,
             instance: false,
             expression: None,
+            band: None,
         }
     }
 
@@ -51,8 +54,18 @@ impl Firing {
         Self { name: "churn-idle", datapoints, threshold: 80.0, below: true, ..Self::high() }
     }
 
+    /// One that fires outside a band of 100 to 300, below it or above it.
+    fn outside(name: &'static str, datapoints: [f64; 3]) -> Self {
+        let expression = Some("ANOMALY_DETECTION_BAND(m1, 2)");
+        Self { name, datapoints: datapoints.into(), expression, band: Some([100.0, 300.0]), ..Self::high() }
+    }
+
     fn crosses(&self, value: f64) -> bool {
-        if self.below { value < self.threshold } else { value > self.threshold }
+        match self.band {
+            Some([lower, upper]) => value < lower || value > upper,
+            None if self.below => value < self.threshold,
+            None => value > self.threshold,
+        }
     }
 
     fn begins(&self, back: usize) -> Timestamp {
@@ -71,14 +84,22 @@ impl Firing {
         };
         let all = self.datapoints.iter().enumerate().filter(crossing);
         let listed: Vec<String> = all.clone().take(5).map(datapoint).collect();
+        let crossed = match self.band {
+            Some(band) => {
+                let [lower, upper] = band.map(|one| vec![format!("{one:?}"); listed.len()].join(", "));
+                format!(
+                    "less than the lower thresholds [{lower}] or greater than the upper thresholds [{upper}]"
+                )
+            }
+            None if self.below => format!("less than the threshold ({:?})", self.threshold),
+            None => format!("greater than the threshold ({:?})", self.threshold),
+        };
         format!(
-            "Threshold Crossed: {} out of the last {} datapoints [{}] were {} than the threshold ({:?}) (minimum {} \
-             datapoints for OK -> ALARM transition).",
+            "Threshold Crossed: {} out of the last {} datapoints [{}] were {crossed} (minimum {} datapoints for OK -> \
+             ALARM transition).",
             all.count(),
             self.datapoints.len(),
             listed.join(", "),
-            if self.below { "less" } else { "greater" },
-            self.threshold,
             self.needed
         )
     }
@@ -89,7 +110,11 @@ impl Firing {
     }
 
     fn operator(&self) -> &'static str {
-        if self.below { "LessThanThreshold" } else { "GreaterThanThreshold" }
+        match self.band {
+            Some(_) => "LessThanLowerOrGreaterThanUpperThreshold",
+            None if self.below => "LessThanThreshold",
+            None => "GreaterThanThreshold",
+        }
     }
 
     fn metrics(&self, sns: bool) -> Value {
@@ -121,8 +146,12 @@ impl Firing {
             "EvaluationPeriods": self.datapoints.len(),
             "DatapointsToAlarm": self.needed,
             "ComparisonOperator": self.operator(),
-            "Threshold": self.threshold,
         });
+        let (key, threshold) = match self.band {
+            Some(_) => ("ThresholdMetricId", json!("e1")),
+            None => ("Threshold", json!(self.threshold)),
+        };
+        trigger[key] = threshold;
         if self.expression.is_some() {
             trigger["Metrics"] = self.metrics(true);
         } else {
@@ -157,13 +186,19 @@ impl Firing {
     fn block(&self) -> Value {
         let mut recent = self.datapoints.clone();
         recent.reverse();
-        let data = json!({
+        let mut data = json!({
             "queryDate": at(0),
             "startDate": at(0) - self.evaluated(),
             "period": self.period,
             "recentDatapoints": recent,
-            "threshold": self.threshold,
         });
+        match self.band {
+            Some([lower, upper]) => {
+                data["recentLowerThresholds"] = json!(vec![lower; recent.len()]);
+                data["recentUpperThresholds"] = json!(vec![upper; recent.len()]);
+            }
+            None => data["threshold"] = json!(self.threshold),
+        }
         json!({
             "alarmName": self.name,
             "state": {
@@ -221,7 +256,8 @@ impl Firing {
             ..CloudwatchAlarm::default()
         };
         let firing = WorldAlarm::new(self.name, AlarmDefinition::Aws(definition));
-        WorldAlarm { breaching_since: Some(at(-600)), notified: Some(at(0)), ..firing }
+        let reason = Some(self.reason());
+        WorldAlarm { breaching_since: Some(at(-600)), notified: Some(at(0)), reason, ..firing }
     }
 
     /// What is decided by each road, in a world in which the metric reads so.
@@ -267,6 +303,13 @@ fn rules(keys: &str) -> Policy {
     let rule = |alarm: &str| format!("[[rule]]\nalarm = \"*-{alarm}\"\naxis = \"instances\"\n{keys}\n");
     let bounds = "[defaults]\ninstances = { min = 1, max = 60 }\ncooldown = { down = \"0s\" }\n";
     let mut policy = policy(&[bounds, &rule("busy"), &rule("idle")].concat());
+    policy.alarm_action = Some(TOPIC_ARN.to_owned());
+    policy
+}
+
+/// The built-in rules, for ticks, too.
+fn ticked() -> Policy {
+    let mut policy = built_in();
     policy.alarm_action = Some(TOPIC_ARN.to_owned());
     policy
 }
@@ -340,6 +383,48 @@ fn a_query_takes_nothing_away_unread(#[case] query: &str) {
     }
 }
 
+// A band that fires on both sides: the latest datapoint, which is listed first, shows on which side it was left.
+#[rstest]
+#[case::high_and_left_upwards("churn-high-cpu", [340.0; 3], "4")]
+#[case::high_and_left_downwards("churn-high-cpu", [40.0; 3], "on_target")]
+#[case::low_and_left_downwards("churn-low-cpu", [40.0; 3], "2")]
+#[case::low_and_left_upwards("churn-low-cpu", [340.0; 3], "on_target")]
+#[case::fell_through_the_band("churn-high-cpu", [40.0, 340.0, 340.0], "on_target")]
+#[case::rose_through_the_band("churn-high-cpu", [340.0, 40.0, 40.0], "4")]
+fn a_band_was_left_on_the_side_of_the_latest_datapoint(
+    #[case] name: &'static str,
+    #[case] datapoints: [f64; 3],
+    #[case] expected: &str,
+) {
+    let reads = datapoints.first().copied();
+    for (road, outcome) in Firing::outside(name, datapoints).by_every_road(&ticked(), 3, reads) {
+        assert_eq!(decided(&outcome), expected, "by {road}: {outcome:#?}");
+    }
+}
+
+// Nobody knows the side then, so a step goes the way of its rule, as for every alarm of an unknown side.
+#[rstest]
+#[case::set_by_hand("trying it")]
+#[case::no_thresholds("were less than the lower thresholds or greater than the upper thresholds")]
+#[case::fewer_thresholds(
+    "were less than the lower thresholds [100.0] or greater than the upper thresholds [300.0]"
+)]
+#[case::back_inside(
+    "were less than the lower thresholds [30.0, 100.0, 100.0] or greater than the upper thresholds [50.0, 300.0, 300.0]"
+)]
+fn a_band_without_a_side_leaves_the_direction_to_the_rule(#[case] crossed: &str) {
+    let points = ["58", "57", "56"].map(|minute| format!("40.0 (02/03/26 11:{minute}:00)"));
+    let reason =
+        format!("Thresholds Crossed: 3 out of the last 3 datapoints [{}] {crossed}", points.join(", "));
+    for (name, expected) in [("churn-high-cpu", "4"), ("churn-low-cpu", "2")] {
+        let body =
+            in_sns(&Firing::outside(name, [40.0; 3]), |message| message["NewStateReason"] = json!(reason));
+        let cloud = world(VARIANT, 3, "ml.m5.xlarge", "CPUUtilization", Some(40.0));
+        let outcomes = answer(&body, &cloud, &ticked(), at(0)).outcomes;
+        assert_eq!(decided(&outcomes[0]), expected, "{outcomes:#?}");
+    }
+}
+
 // Three of five datapoints are enough. Two that did not cross count as the threshold itself.
 #[rstest]
 #[case::newest_is_back(vec![290.0, 372.0, 365.0, 301.0, 359.0], 3, "4")]
@@ -404,8 +489,13 @@ fn partial_data_takes_nothing_away(
     let firing = Firing::low();
     let cloud = world(VARIANT, 6, "ml.m5.xlarge", "CPUUtilization", reads);
     let body = in_sns(&firing, |message| message["NewStateReason"] = json!(reason));
-    let outcomes = answer(&body, &cloud, &rules(keys), at(0)).outcomes;
-    assert_eq!(decided(&outcomes[0]), "no_data", "{outcomes:#?}");
+    cloud.with(|world| {
+        world.alarms.push(WorldAlarm { reason: Some(reason.to_owned()), ..firing.standing() });
+    });
+    for body in [&body, TICK] {
+        let outcomes = answer(body, &cloud, &rules(keys), at(0)).outcomes;
+        assert_eq!(decided(&outcomes[0]), "no_data", "{outcomes:#?}");
+    }
 }
 
 #[rstest]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::compared::{self, Compared, ComparedMetric, Operand};
 use super::id;
 use super::named::{Named, Names, Naming};
+use super::state_reason::StateReason;
 use super::variant::{self, Marker};
 use crate::alarm::{ASKED_FOR, Alarm, Coverage, Measurement, Reported, Side, Subject, Transition};
 use crate::pair::pair_name;
@@ -77,13 +78,19 @@ impl CloudwatchAlarm {
         period.checked_mul(self.evaluation_periods).filter(SignedDuration::is_positive)
     }
 
-    /// What it measures, by its definition: without a value.
-    pub fn measurement(&self) -> Measurement {
+    /// How many datapoints have to cross the threshold.
+    fn needed(&self) -> Option<u32> {
+        u32::try_from(self.datapoints.unwrap_or(self.evaluation_periods)).ok()
+    }
+
+    /// What it measures, by its definition: without a value. A comparison that fires on both sides has the side of the
+    /// alarm's state, where that is known.
+    pub fn measurement(&self, side_of_state: Option<Side>) -> Measurement {
         let operand = self.operand();
         let is_metric = matches!(operand, Operand::Metric(_));
         let period = SignedDuration::from_secs(i64::from(self.period));
         let threshold = is_metric.then_some(self.threshold);
-        let side = comparison_side(&self.comparison);
+        let side = comparison_side(&self.comparison).or(side_of_state);
         let of_math = self.math.as_ref().and_then(|math| math.metric.clone());
         Measurement {
             metric: if is_metric { Some(self.metric.clone()) } else { of_math },
@@ -141,16 +148,19 @@ pub struct AlarmState {
     pub since: Option<Timestamp>,
     /// Whether its actions are suppressed.
     pub suppressed: bool,
-    /// How much of the data that it needs was there when it entered that state.
-    pub coverage: Coverage,
+    /// Why it entered that state.
+    pub reason: StateReason,
+    /// Its evaluation state, such as `PARTIAL_DATA`; `None` where CloudWatch reports none.
+    pub evaluation: Option<String>,
     /// What it names.
     pub named: Named,
 }
 
 /// A CloudWatch alarm, as if it had notified stepladder now; `None` where CloudWatch does not allow its name.
 pub fn active(definition: &CloudwatchAlarm, state: AlarmState, now: Timestamp) -> Option<ActiveAlarm> {
-    let AlarmState { id, transition, since, suppressed, coverage, named: Named { targets, foreign_account } } =
-        state;
+    let AlarmState { id, transition, since, suppressed, reason, evaluation, named } = state;
+    let Named { targets, foreign_account } = named;
+    let coverage = reason.coverage_in(evaluation.as_deref(), definition.needed()).unwrap_or_default();
     let at = evaluated_at(definition, since, now);
     let dimensions: BTreeMap<String, String> =
         definition.dimensions.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
@@ -161,7 +171,7 @@ pub fn active(definition: &CloudwatchAlarm, state: AlarmState, now: Timestamp) -
         source: ASKED_FOR,
         transition,
         muted: suppressed || !definition.enabled,
-        measurement: Measurement { coverage, ..definition.measurement() },
+        measurement: Measurement { coverage, ..definition.measurement(reason.side()) },
         at,
         evidence: at.into(),
         targets,
@@ -225,7 +235,8 @@ mod tests {
             transition: Transition::Repeat,
             since: Timestamp::from_second(1_000).ok(),
             suppressed: false,
-            coverage: Coverage::Full,
+            reason: StateReason::default(),
+            evaluation: None,
             named: names("v"),
         }
     }

@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use super::alarm::CloudwatchAlarm;
 use super::call::Call;
+use super::state_reason::StateReason;
 use super::variant::configuration::{self, NO_SHAPE, TAG_ORIGINAL};
 use super::variant::{self, Endpoint, Marker, NativeScaling, TARGET, metric, native, notes};
 use super::{alarm, id, state_reason};
-use crate::alarm::{Coverage, Transition};
+use crate::alarm::Transition;
 use crate::deployment::{Deployment, Lifecycle, ObservedAlarm};
 use crate::platform::simulated::{
     AlarmEvent, FiringAlarm, Measured, PendingUpdate, SimulatedDeployment, Simulation, World, WorldAlarm,
@@ -281,7 +282,8 @@ pub(in crate::platform) fn active(
         transition: if alarm.notified.is_some() { Transition::Repeat } else { Transition::Cleared },
         since: alarm.breaching_since,
         suppressed: false,
-        coverage: Coverage::Full,
+        reason: alarm.reason.as_deref().map(StateReason::read).unwrap_or_default(),
+        evaluation: None,
         named: definition.named(),
     };
     let mut active = notifies_action.then(|| alarm::active(definition, state, now))??;

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::alarm::{CloudwatchAlarm, comparison_side};
 use crate::alarm::{Coverage, Side};
+use crate::platform::metric::mean;
 
 /// What the sentence says. Whatever it does not say is empty.
 ///
@@ -40,30 +41,41 @@ struct Datapoint {
 impl StateReason {
     /// Reads a sentence.
     pub fn read(sentence: &str) -> Self {
+        let points = points(sentence);
         Self {
-            points: points(sentence),
+            side: side(sentence, &points),
+            points,
             crossed: number_before(sentence, " out of the last ").or_else(|| count_of_all(sentence)),
             evaluated: number_after(sentence, " out of the last ").or_else(|| count_of_all(sentence)),
             needed: number_after(sentence, "(minimum "),
-            side: side(sentence),
             missing: missing(sentence),
         }
     }
 
-    /// The side of the threshold that it names. Payloads without a comparison have it nowhere else.
+    /// The side of the threshold that it names. Payloads without a comparison have it nowhere else, and neither has a
+    /// band that fires on both sides.
     pub fn side(&self) -> Option<Side> {
         self.side
     }
 
     /// The latest datapoint. CloudWatch lists the newest first, so the first of equals counts.
     pub fn latest(&self) -> Option<f64> {
-        let later = |latest: Datapoint, other| if newer(&other, &latest) { other } else { latest };
-        self.points.iter().copied().reduce(later).map(|point| point.value)
+        latest(&self.points).map(|(_, point)| point.value)
     }
 
     /// When the first of the listed datapoints begins.
     pub fn since(&self) -> Option<Timestamp> {
         self.points.iter().map(|point| point.begins).min()
+    }
+
+    /// The same as [`coverage`](Self::coverage), for an alarm in this evaluation state: `PARTIAL_DATA` is never full.
+    pub fn coverage_in(&self, evaluation_state: Option<&str>, needed: Option<u32>) -> Option<Coverage> {
+        let is_partial = evaluation_state.is_some_and(|state| state.eq_ignore_ascii_case("PARTIAL_DATA"));
+        match self.coverage(needed) {
+            Some(Coverage::Nothing) => Some(Coverage::Nothing),
+            _ if is_partial => Some(Coverage::Partial),
+            found => found,
+        }
     }
 
     /// How much of the data was there that the alarm needs: `needed` of its datapoints at least, where the payload
@@ -92,15 +104,11 @@ impl StateReason {
     }
 }
 
-/// The mean of some values; `None` where there are none.
-pub fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
-    // Counted as a float, because a length would need a lossy conversion.
-    let (sum, count) = values.into_iter().fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
-    (count > 0.0).then_some(sum / count)
-}
-
-fn newer(one: &Datapoint, other: &Datapoint) -> bool {
-    one.begins > other.begins
+/// The latest datapoint, and its place in the list.
+fn latest(points: &[Datapoint]) -> Option<(usize, Datapoint)> {
+    let later = |(_, one): &(usize, Datapoint), (_, other): &(usize, Datapoint)| other.begins > one.begins;
+    let all = points.iter().copied().enumerate();
+    all.reduce(|latest, other| if later(&latest, &other) { other } else { latest })
 }
 
 /// The datapoints in `[12.3 (02/03/26 09:15:00), 11.0 (02/03/26 09:14:00)]`.
@@ -136,10 +144,28 @@ fn last_number(text: &str) -> Option<u32> {
     text.split_whitespace().next_back()?.parse().ok()
 }
 
-fn side(sentence: &str) -> Option<Side> {
+fn side(sentence: &str, points: &[Datapoint]) -> Option<Side> {
     match (sentence.contains("greater than"), sentence.contains("less than")) {
         (true, false) => Some(Side::Above),
         (false, true) => Some(Side::Below),
+        (true, true) => side_of_band(sentence, points),
+        (false, false) => None,
+    }
+}
+
+/// The side of a band on which the latest datapoint is: `less than the lower thresholds [12.0, 11.5] or greater than the
+/// upper thresholds [80.0, 81.5]`, with one threshold for each datapoint. `None` inside it.
+fn side_of_band(sentence: &str, points: &[Datapoint]) -> Option<Side> {
+    let (at, Datapoint { value, .. }) = latest(points)?;
+    let threshold = |of: &str| {
+        let (list, _) = sentence.split_once(of)?.1.split_once(']')?;
+        let thresholds: Vec<f64> = list.split(',').map_while(|one| one.trim().parse().ok()).collect();
+        thresholds.get(at).copied().filter(|_| thresholds.len() == points.len())
+    };
+    let (lower, upper) = (threshold("lower thresholds [")?, threshold("upper thresholds [")?);
+    match (value < lower, value > upper) {
+        (true, false) => Some(Side::Below),
+        (false, true) => Some(Side::Above),
         _ => None,
     }
 }
@@ -235,6 +261,36 @@ mod tests {
         );
         // a value can leave a band on either side
         assert_eq!(side("was less than the lower thresholds or greater than the upper thresholds"), None);
+    }
+
+    #[test]
+    fn a_band_was_left_on_the_side_of_the_latest_datapoint() {
+        let side = |newest: &str, other: &str| {
+            let short = format!(
+                "Thresholds Crossed: 2 out of the last 2 datapoints [{newest} (05/10/26 08:10:00), {other} (05/10/26 \
+                 08:09:00)] were less than the lower thresholds [12.5, 30.0] or greater than the upper thresholds \
+                 [20.5, 40.0] (minimum 2 datapoints for OK -> ALARM transition)."
+            );
+            let long = format!(
+                "Thresholds Crossed: 7 out of the last 9 datapoints were less than the lower thresholds or greater than \
+                 the upper thresholds. Recent datapoints [{newest} (05/10/26 08:10:00), {other} (05/10/26 08:09:00)] \
+                 crossed the lower thresholds [12.5, 30.0] or upper thresholds [20.5, 40.0] (minimum 7 datapoints for \
+                 OK -> ALARM transition)."
+            );
+            let [short, long] = [short, long].map(|sentence| StateReason::read(&sentence).side());
+            assert_eq!(short, long, "{newest} {other}");
+            short
+        };
+        assert_eq!(side("21.0", "41.0"), Some(Side::Above));
+        assert_eq!(side("21.0", "3.0"), Some(Side::Above));
+        assert_eq!(side("-3.5", "29.0"), Some(Side::Below));
+        assert_eq!(side("1.2E-4", "41.0"), Some(Side::Below));
+        // on its edge and inside
+        for inside in ["12.5", "20.5", "15.0"] {
+            assert_eq!(side(inside, "41.0"), None, "{inside}");
+        }
+        // whose thresholds are whose is not known
+        assert_eq!(side("NaN", "41.0"), None);
     }
 
     #[test]

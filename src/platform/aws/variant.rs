@@ -104,7 +104,7 @@ pub fn observed(alarm: &CloudwatchAlarm, ours: bool) -> ObservedAlarm {
         scale_up: Marker::read(&alarm.description).filter(|_| ours).and_then(|marker| marker.scale_up),
         // The tick repeats it.
         repeat: None,
-        measurement: alarm.measurement(),
+        measurement: alarm.measurement(None),
     }
 }
 

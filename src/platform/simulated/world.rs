@@ -168,6 +168,9 @@ pub struct WorldAlarm {
     /// When it last notified that it fires; `None` while it does not fire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notified: Option<Timestamp>,
+    /// Why it is in its state, as its service describes it to a tick; `None` where nobody reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Whether its comparison was made up, because the event that names it reports none. Nobody reads such numbers.
     #[serde(default, rename = "reconstructed", skip_serializing_if = "std::ops::Not::not")]
     pub is_reconstructed: bool,
@@ -345,6 +348,7 @@ impl WorldAlarm {
             revision: 0,
             breaching_since: None,
             notified: None,
+            reason: None,
             is_reconstructed: false,
         }
     }

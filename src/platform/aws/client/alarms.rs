@@ -9,7 +9,7 @@ use aws_sdk_cloudwatch::types::{
 };
 
 use super::timestamp;
-use crate::alarm::{Coverage, Transition};
+use crate::alarm::Transition;
 use crate::deployment::ObservedAlarm;
 use crate::platform::ObserveRequest;
 use crate::platform::aws::alarm::{AlarmState, CloudwatchAlarm, MetricMath};
@@ -59,18 +59,9 @@ pub(super) fn metric_state<'a>(alarm: &'a MetricAlarm) -> AlarmState {
         transition: if failed { Transition::NoData } else { transition(alarm.state_value()) },
         since: alarm.state_transitioned_timestamp().and_then(timestamp),
         suppressed: false,
-        coverage: coverage_of(alarm),
+        reason: alarm.state_reason().map(StateReason::read).unwrap_or_default(),
+        evaluation: alarm.evaluation_state().map(|state| state.as_str().to_owned()),
         named: naming.read(),
-    }
-}
-
-/// How much of its data an alarm had when it entered its state.
-fn coverage_of(alarm: &MetricAlarm) -> Coverage {
-    let reason = alarm.state_reason().map(StateReason::read).unwrap_or_default();
-    let found = reason.coverage(None).unwrap_or_default();
-    match alarm.evaluation_state() {
-        Some(EvaluationState::PartialData) if found.is_full() => Coverage::Partial,
-        _ => found,
     }
 }
 
@@ -81,8 +72,9 @@ pub(super) fn composite_state(alarm: &CompositeAlarm) -> AlarmState {
         transition: transition(alarm.state_value()),
         since: alarm.state_transitioned_timestamp().and_then(timestamp),
         suppressed: alarm.actions_suppressed_by().is_some(),
-        // It has no data of its own.
-        coverage: Coverage::Full,
+        // It has no data of its own: its reason names other alarms.
+        reason: StateReason::default(),
+        evaluation: None,
         named: Naming { description: alarm.alarm_description().unwrap_or_default(), ..Naming::default() }
             .read(),
     }
