@@ -1,4 +1,4 @@
-//! Draws a story: the metric against its thresholds, the size, and the alarms, over one time axis.
+//! Draws a story: the load, the metric against its thresholds, the size, and the alarms, over one time axis.
 
 use std::collections::BTreeSet;
 use std::fs::create_dir_all;
@@ -11,11 +11,11 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::narrator::clock;
-use crate::story::{Alarm, Sample, Script};
+use crate::story::{Alarm, Sample, Script, clock};
 
-const SIZE: (u32, u32) = (1000, 760);
-/// What the lower two panels need; the metric has the rest.
+const SIZE: (u32, u32) = (1000, 860);
+/// The height of each panel but the metric's, which has the rest.
+const LOAD_PANEL: u32 = 130;
 const SIZE_PANEL: u32 = 170;
 const ALARM_PANEL: u32 = 210;
 const MARGIN: u32 = 14;
@@ -28,10 +28,12 @@ const BLUE: RGBColor = RGBColor(31, 97, 176);
 const HIGH: RGBColor = RGBColor(200, 55, 45);
 const LOW: RGBColor = RGBColor(20, 135, 105);
 
-/// Between a line and what is written at it, in seconds.
-const GAP: f64 = 1.5;
+/// Between a line and what is written at it, as a share of the time axis.
+const GAP: f64 = 0.006;
 /// The times between two ticks, in seconds, of which the first is taken that leaves room between them.
-const TICKS: [f64; 3] = [5.0, 10.0, 30.0];
+const TICKS: [f64; 5] = [5.0, 10.0, 30.0, 60.0, 7200.0];
+/// What takes longer has its times in hours and minutes, in seconds.
+const LONG: f64 = 7200.0;
 /// There is room for so many.
 const MOST_TICKS: f64 = 12.0;
 
@@ -50,7 +52,7 @@ impl Ranged for Times {
     }
 
     fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
-        let apart = TICKS.into_iter().find(|tick| self.0 / tick <= MOST_TICKS).unwrap_or(60.0);
+        let apart = TICKS.into_iter().find(|tick| self.0 / tick <= MOST_TICKS).unwrap_or(self.0);
         let ticks = std::iter::successors(Some(0.0), |last| Some(last + apart));
         ticks.take_while(|at| *at <= self.0).collect()
     }
@@ -66,43 +68,64 @@ impl ValueFormatter<f64> for Times {
     }
 }
 
+/// A time of an axis that ends then.
+fn label(at: f64, end: f64) -> String {
+    if end > LONG { clock(at / 60.0) } else { clock(at) }
+}
+
 /// Draws it below `target/`, and returns where.
 pub(crate) fn draw(script: &Script, samples: &[Sample]) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target").join(script.folder);
     create_dir_all(&folder).unwrap();
     let file = folder.join(format!("{}.svg", script.name));
-    {
-        let whole = SVGBackend::new(&file, SIZE).into_drawing_area();
-        whole.fill(&WHITE).unwrap();
-        let (upper, alarms) = whole.split_vertically(SIZE.1 - ALARM_PANEL);
-        let (metric, size) = upper.split_vertically(SIZE.1 - ALARM_PANEL - SIZE_PANEL);
-        draw_metric(&metric, script, samples);
-        draw_size(&size, script, samples);
-        draw_alarms(&alarms, script, samples);
-        whole.present().unwrap();
-    }
+    draw_to(&file, script, samples);
     file
+}
+
+/// Draws it to this file.
+pub(crate) fn draw_to(file: &Path, script: &Script, samples: &[Sample]) {
+    let whole = SVGBackend::new(file, SIZE).into_drawing_area();
+    whole.fill(&WHITE).unwrap();
+    let (upper, alarms) = whole.split_vertically(SIZE.1 - ALARM_PANEL);
+    let (load, lower) = upper.split_vertically(LOAD_PANEL);
+    let (metric, size) = lower.split_vertically(SIZE.1 - LOAD_PANEL - ALARM_PANEL - SIZE_PANEL);
+    draw_load(&load, script, samples);
+    draw_metric(&metric, script, samples);
+    draw_size(&size, script, samples);
+    draw_alarms(&alarms, script, samples);
+    whole.present().unwrap();
+}
+
+fn draw_load(panel: &Panel, script: &Script, samples: &[Sample]) {
+    let most = samples.iter().map(|sample| sample.load).fold(0.0, f64::max) * 1.4;
+    let mut chart = chart(panel, samples, 0.0..most);
+    for (begin, act) in acts(samples) {
+        chart.draw_series([edge(begin, most)]).unwrap();
+        let at = (begin + gap(samples), most);
+        write(&mut chart, at, act.act.to_owned(), INK, (HPos::Left, VPos::Top));
+    }
+    mesh(&mut chart, script.load, &|value| format!("{value:.0}"), 4);
+    let points = stairs(samples, |sample| sample.load);
+    chart.draw_series(AreaSeries::new(points.clone(), 0.0, INK.mix(0.12))).unwrap();
+    chart.draw_series(LineSeries::new(points, INK.stroke_width(2))).unwrap();
 }
 
 fn draw_metric(panel: &Panel, script: &Script, samples: &[Sample]) {
     let most = samples.iter().map(|sample| sample.measured).fold(script.above, f64::max) * 1.2;
     let mut chart = chart(panel, samples, 0.0..most);
-    // On two lines by turns: the first act is short.
-    for ((begin, act), line) in acts(samples).zip([0.0, 1.0].into_iter().cycle()) {
+    for (begin, _) in acts(samples) {
         chart.draw_series([edge(begin, most)]).unwrap();
-        let text = format!("{}: {} {}", act.act, act.load, script.load);
-        write(&mut chart, (begin + GAP, most * (1.0 - 0.06 * line)), text, INK, (HPos::Left, VPos::Top));
     }
     mesh(&mut chart, &format!("{}, %", script.metric), &|value| format!("{value:.0}"), 5);
     let end = end(samples);
     dashed(&mut chart, [(0.0, script.above), (end, script.above)].into(), HIGH);
-    let text = format!("high above {:.0}", script.above);
-    write(&mut chart, (end - GAP, script.above), text, HIGH, (HPos::Right, VPos::Bottom));
+    let text = format!("scale up above {:.0}", script.above);
+    write(&mut chart, (end - gap(samples), script.above), text, HIGH, (HPos::Right, VPos::Bottom));
     for line in threshold(script.pair, samples) {
         let (begin, below) = line[0];
-        let text = format!("paired low below {below:.0}");
+        let text = format!("its pair below {below:.0}");
         dashed(&mut chart, line, LOW);
-        write(&mut chart, (begin + GAP, below), text, LOW, (HPos::Left, VPos::Bottom));
+        write(&mut chart, (begin + gap(samples), below), text, LOW, (HPos::Left, VPos::Bottom));
     }
     let points = stairs(samples, |sample| sample.measured);
     chart.draw_series(LineSeries::new(points, BLUE.stroke_width(2))).unwrap();
@@ -135,7 +158,7 @@ fn draw_alarms(panel: &Panel, script: &Script, samples: &[Sample]) {
     for (begin, _) in acts(samples) {
         chart.draw_series([edge(begin, 2.0)]).unwrap();
     }
-    mesh_with_times(&mut chart);
+    mesh_with_times(&mut chart, end(samples));
     for (row, name, color) in rows {
         let bar =
             |(begin, end), style: ShapeStyle| Rectangle::new([(begin, row + 0.15), (end, row + 0.5)], style);
@@ -143,8 +166,12 @@ fn draw_alarms(panel: &Panel, script: &Script, samples: &[Sample]) {
         let fires = spans(samples, |sample| sample.alarms.get(name).is_some_and(Alarm::fires));
         chart.draw_series(exists.into_iter().map(|span| bar(span, color.mix(0.18).filled()))).unwrap();
         chart.draw_series(fires.into_iter().map(|span| bar(span, color.filled()))).unwrap();
-        write(&mut chart, (GAP, row + 0.58), name.to_owned(), color, (HPos::Left, VPos::Bottom));
+        write(&mut chart, (gap(samples), row + 0.58), name.to_owned(), color, (HPos::Left, VPos::Bottom));
     }
+}
+
+fn gap(samples: &[Sample]) -> f64 {
+    GAP * end(samples)
 }
 
 fn end(samples: &[Sample]) -> f64 {
@@ -172,10 +199,13 @@ fn mesh(chart: &mut Chart, title: &str, label: &dyn Fn(&f64) -> String, labels: 
     mesh.y_desc(title).y_labels(labels).y_label_formatter(&label).draw().unwrap();
 }
 
-fn mesh_with_times(chart: &mut Chart) {
+fn mesh_with_times(chart: &mut Chart, end: f64) {
+    let unit = if end > LONG { "hours:minutes" } else { "minutes:seconds" };
+
+    let label = |at: &f64| label(*at, end);
     let mut mesh = chart.configure_mesh();
     mesh.disable_mesh().axis_style(INK).label_style(font(13)).axis_desc_style(font(14));
-    mesh.x_desc("minutes:seconds").y_desc("alarms (solid: it fires)");
+    mesh.x_desc(unit).x_label_formatter(&label).y_desc("alarms (solid: it fires)");
     mesh.y_labels(0).draw().unwrap();
 }
 

@@ -14,7 +14,10 @@
 mod aws;
 mod axes;
 mod batch;
-#[cfg(any(feature = "aws", feature = "oci"))]
+#[cfg_attr(
+    not(any(feature = "aws", feature = "oci")),
+    expect(dead_code, reason = "the emulators' stages use the rest")
+)]
 mod chart;
 mod cli;
 mod defects;
@@ -39,6 +42,7 @@ mod oracle;
 mod ownership;
 mod pairing;
 mod parse;
+mod picture;
 mod policy;
 mod problems;
 mod properties;
@@ -52,7 +56,10 @@ mod schedules;
 #[cfg(any(feature = "aws", feature = "oci"))]
 mod server;
 mod slips;
-#[cfg(any(feature = "aws", feature = "oci"))]
+#[cfg_attr(
+    not(any(feature = "aws", feature = "oci")),
+    expect(dead_code, reason = "the emulators' stages use the rest")
+)]
 mod story;
 mod support;
 mod tidy;

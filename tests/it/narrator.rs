@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::story::{Sample, Script};
+use crate::story::{Sample, Script, clock};
 
 /// Prints one story. Several stories may print at the same time.
 pub(crate) struct Narrator {
@@ -87,11 +87,6 @@ impl Drop for Narrator {
     fn drop(&mut self) {
         progress(|lines| lines.remove(self.name));
     }
-}
-
-/// Seconds as minutes and seconds.
-pub(crate) fn clock(seconds: f64) -> String {
-    format!("{}:{:02}", (seconds / 60.0).floor(), (seconds % 60.0).floor())
 }
 
 /// The last line of a terminal, shared by all running stories.

@@ -25,7 +25,7 @@ pub(crate) struct Script<'a> {
     pub(crate) load: &'a str,
     /// The metric of a load on a size.
     pub(crate) measured: fn(f64, &Size, &Rung) -> f64,
-    pub(crate) acts: [Act; 3],
+    pub(crate) acts: Vec<Act>,
 }
 
 /// A load that lasts until a sample meets a condition.
@@ -92,4 +92,9 @@ impl Alarm {
     pub(crate) fn fires(&self) -> bool {
         ["ALARM", "FIRING"].contains(&self.state.as_str())
     }
+}
+
+/// Seconds as minutes and seconds.
+pub(crate) fn clock(seconds: f64) -> String {
+    format!("{}:{:02}", (seconds / 60.0).floor(), (seconds % 60.0).floor())
 }

@@ -32,7 +32,7 @@ cooldown  = { down = "0s" }
         load: "busy vCPUs",
         // Of one instance, on average: to 100 × its vCPUs.
         measured: |load, size, rung| 100.0 * (load / f64::from(size.instances)).min(f64::from(rung.vcpus)),
-        acts: [
+        acts: vec![
             Act { name: "quiet", load: 2.0, until: |now| now.is_quiet() },
             // More than one or two instances can bear, and less than 80 % of three.
             Act { name: "rush", load: 9.0, until: |now| now.size.instances == 3 && now.is_quiet() },
@@ -73,7 +73,7 @@ cooldown = { down = "0s" }
         pair: "stepladder/endpoint/churn/variant/AllTraffic/model_deployment_low_mem",
         load: "GiB in use",
         measured: |load, _, rung| (100.0 * load / rung.memory_gib).min(100.0),
-        acts: [
+        acts: vec![
             Act { name: "quiet", load: 4.0, until: |now| now.is_quiet() },
             // More than 80 % of 8 or 16 GiB, and not even half of 32.
             Act {

@@ -35,7 +35,7 @@ pair      = { alarm = "model_deployment_low_cpu", metric = "CpuUtilization", bel
         measured: |load, size, rung| {
             100.0 * (load / (f64::from(size.instances) * f64::from(rung.vcpus))).min(1.0)
         },
-        acts: [
+        acts: vec![
             Act { name: "quiet", load: 2.0, until: |now| now.is_quiet() },
             // More than 80 % of one or two instances, and less than that of three.
             Act { name: "rush", load: 9.0, until: |now| now.size.instances == 3 && now.is_quiet() },
@@ -75,7 +75,7 @@ pair  = { alarm = "model_deployment_low_mem", metric = "MemoryUtilization", belo
         pair: "model_deployment_low_mem",
         load: "GiB in use",
         measured: |load, _, rung| (100.0 * load / rung.memory_gib).min(100.0),
-        acts: [
+        acts: vec![
             Act { name: "quiet", load: 15.0, until: |now| now.is_quiet() },
             // More than 80 % of 30 or 60 GiB, and not even half of 120.
             Act {
