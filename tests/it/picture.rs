@@ -46,7 +46,7 @@ fn load(minute: i64) -> f64 {
     let hour = f64::from(i32::try_from(minute).unwrap()) / 60.0;
     let bump = |middle: f64, half: f64| {
         let distance = ((hour - middle) / half).abs().min(1.0);
-        (1.0 + (std::f64::consts::PI * distance).cos()) / 2.0
+        f64::midpoint(1.0, (std::f64::consts::PI * distance).cos())
     };
     // Thousandths, so that the last bits of a cosine do not show.
     ((1.2 + 7.0 * bump(13.0, 7.0) + 8.0 * bump(19.0, 1.5)) * 1000.0).round() / 1000.0
