@@ -39,7 +39,7 @@ demo-oci: emulators-oci ## Run, print and plot two loads on OCI's emulator, wher
 test: export CARGO_INCREMENTAL := 0
 test: ## Set up what is needed and run everything, emulators included
 	cargo fmt --check
-	$(MAKE) --jobs=2 lint environments isolation deny typos validate
+	$(MAKE) --jobs=2 lint environments isolation deny typos validate crate
 	$(MAKE) --jobs=2 tests size size-oci
 
 .PHONY: environments
@@ -116,6 +116,10 @@ validate: emulators sam ## Check template.yaml, without an account
 	cfn-lint template.yaml
 	AWS_DEFAULT_REGION=us-east-1 $(SAM)/bin/sam validate --lint
 	$(VENV)/bin/python tests/packaging/test_template.py
+
+.PHONY: crate
+crate: ## Check which files `cargo package` takes
+	$(PYTHON) tests/packaging/test_crate.py
 
 # Another architecture needs its Rust target. This machine's target is installed.
 ARCHITECTURE ?= $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
