@@ -112,9 +112,12 @@ typos: emulators ## Check spelling
 	typos
 
 .PHONY: validate
-validate: emulators sam ## Check template.yaml, without an account
-	cfn-lint template.yaml
-	AWS_DEFAULT_REGION=us-east-1 $(SAM)/bin/sam validate --lint
+validate: export AWS_DEFAULT_REGION := us-east-1
+validate: emulators sam ## Check template.yaml and the template of a release, without an account
+	mkdir -p target && $(VENV)/bin/python scripts/release_template.py > target/template-release.yaml
+	cfn-lint template.yaml target/template-release.yaml
+	$(SAM)/bin/sam validate --lint
+	$(SAM)/bin/sam validate --lint --template-file target/template-release.yaml
 	$(VENV)/bin/python tests/packaging/test_template.py
 
 .PHONY: crate

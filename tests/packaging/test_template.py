@@ -6,13 +6,20 @@ on failure.
 
 import json
 import re
+import sys
+import tomllib
 import unittest
 from pathlib import Path
 
-from cfnlint.decode.cfn_yaml import load
+from cfnlint.decode.cfn_yaml import load, loads
 from localstack.utils.event_matcher import matches_event
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+from release_template import release_template  # noqa: E402
+
+VERSION = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
+TEXT = (ROOT / "template.yaml").read_text()
 TEMPLATE = load(ROOT / "template.yaml")
 RESOURCES = TEMPLATE["Resources"]
 
@@ -22,6 +29,8 @@ def text(value, conditions, names=None):
     if isinstance(value, str):
         return re.sub(r"\$\{([^}]+)\}", lambda name: (names or {}).get(name[1], name[1]), value)
     ((function, argument),) = value.items()
+    if function == "Ref":
+        return argument
     if function == "Fn::If":
         condition, yes, no = argument
         return text(yes if condition in conditions else no, conditions)
@@ -30,6 +39,11 @@ def text(value, conditions, names=None):
         return text(argument, conditions, names)
     template, given = argument
     return text(template, conditions, {name: text(of, conditions) for name, of in given.items()})
+
+
+def plainly(template):
+    """A template without the lines where its parts are."""
+    return json.loads(json.dumps(template))
 
 
 def widgets(*conditions):
@@ -74,6 +88,32 @@ class FirstDeployment(unittest.TestCase):
         self.assertEqual(parameters["Policy"]["Default"], "")
         variables = RESOURCES["AlarmFunction"]["Properties"]["Environment"]["Variables"]
         self.assertEqual(variables["STEPLADDER_MODE"], {"Ref": "Mode"})
+
+
+class Releases(unittest.TestCase):
+    def test_the_template_of_a_release_differs_only_in_its_code(self):
+        source, release = (plainly(load(ROOT / "template.yaml")), plainly(loads(release_template(TEXT))))
+        parameters, function = release["Parameters"], release["Resources"]["AlarmFunction"]
+        self.assertNotIn("Default", parameters.pop("CodeBucket"))
+        self.assertEqual(parameters.pop("CodeKey")["Default"], "")
+        del release["Conditions"]["HasCodeKey"]
+        code = function["Properties"].pop("CodeUri")
+        self.assertEqual(code["Bucket"], {"Ref": "CodeBucket"})
+        given, default = [text(code["Key"], conditions) for conditions in (["HasCodeKey"], [])]
+        self.assertEqual((given, default), ("CodeKey", f"stepladder-{VERSION}/stepladder-lambda-Architecture.zip"))
+
+        del source["Metadata"], source["Resources"]["AlarmFunction"]["Metadata"]
+        self.assertEqual(source["Resources"]["AlarmFunction"]["Properties"].pop("CodeUri"), ".")
+        self.assertEqual(release, source)
+
+    def test_the_application_repository_gets_what_it_needs(self):
+        application = TEMPLATE["Metadata"]["AWS::ServerlessRepo::Application"]
+        self.assertEqual(application["SemanticVersion"], VERSION)
+        for key in ("LicenseUrl", "ReadmeUrl"):
+            self.assertTrue((ROOT / application[key]).is_file(), key)
+        for label in application["Labels"]:
+            self.assertRegex(label, r"^[a-zA-Z0-9+\-_:/@]{1,127}$")
+        self.assertLessEqual(len(application["Description"]), 256)
 
 
 class Permissions(unittest.TestCase):
