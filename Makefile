@@ -119,6 +119,7 @@ validate: emulators sam ## Check template.yaml and the template of a release, wi
 	$(SAM)/bin/sam validate --lint
 	$(SAM)/bin/sam validate --lint --template-file target/template-release.yaml
 	$(VENV)/bin/python tests/packaging/test_template.py
+	$(VENV)/bin/python tests/packaging/test_dist.py
 
 .PHONY: crate
 crate: ## Check which files `cargo package` takes
@@ -138,26 +139,30 @@ package: emulators sam ## Build the function for Lambda, for ARCHITECTURE or els
 size: package ## Print the size of the function's package; more than 5 MB is a failure
 	$(VENV)/bin/python tests/packaging/size.py $(BOOTSTRAP)
 
-OCI_TARGET   := $(if $(ARM),aarch64,x86_64)-unknown-linux-musl
-OCI_FUNCTION := target/oci/function
+STATIC_TARGET := $(if $(ARM),aarch64,x86_64)-unknown-linux-musl
+OCI_FUNCTION  := target/oci/function
 
 # Three options make the binary smaller. Packed relocations take a tenth of a megabyte instead of a third. Identical
 # functions are linked once, unless their addresses are compared. A program that aborts on a panic needs no unwind index.
-OCI_LINK := --pack-dyn-relocs=relr --icf=safe --no-eh-frame-hdr
+STATIC_LINK := --pack-dyn-relocs=relr --icf=safe --no-eh-frame-hdr
 
-# zig compiles the C code and Rust's own linker links it, so no other cross toolchain is needed. zig has another name for the
-# target, so the crate's default flags are left out.
+# $(call static,FEATURES,BINARY) builds a program that needs no library. zig compiles the C code and Rust's own linker links
+# it, so no other cross toolchain is needed. zig has another name for the target, so the crate's default flags are left out.
+define static
+! command -v rustup >/dev/null || rustup target add $(STATIC_TARGET)
+env CRATE_CC_NO_DEFAULTS=1 \
+	"CC_$(subst -,_,$(STATIC_TARGET))=python-zig cc" \
+	"AR_$(subst -,_,$(STATIC_TARGET))=python-zig ar" \
+	"CFLAGS_$(subst -,_,$(STATIC_TARGET))=-target $(subst -unknown,,$(STATIC_TARGET)) -O2 -fPIC -ffunction-sections" \
+	cargo rustc --release --locked --features "$(1)" --bin $(2) --target $(STATIC_TARGET) \
+	--config 'target.$(STATIC_TARGET).linker="rust-lld"' -- $(addprefix -Clink-arg=,$(STATIC_LINK))
+endef
+
 .PHONY: package-oci
 package-oci: emulators ## Lay out the OCI function for fn deploy, for ARCHITECTURE or else this machine's
-	! command -v rustup >/dev/null || rustup target add $(OCI_TARGET)
-	env CRATE_CC_NO_DEFAULTS=1 \
-		"CC_$(subst -,_,$(OCI_TARGET))=python-zig cc" \
-		"AR_$(subst -,_,$(OCI_TARGET))=python-zig ar" \
-		"CFLAGS_$(subst -,_,$(OCI_TARGET))=-target $(subst -unknown,,$(OCI_TARGET)) -O2 -fPIC -ffunction-sections" \
-		cargo rustc --release --locked --features oci --bin stepladder-oci --target $(OCI_TARGET) \
-		--config 'target.$(OCI_TARGET).linker="rust-lld"' -- $(addprefix -Clink-arg=,$(OCI_LINK))
+	$(call static,oci,stepladder-oci)
 	rm -rf $(OCI_FUNCTION) && mkdir -p $(OCI_FUNCTION)
-	cp target/$(OCI_TARGET)/release/stepladder-oci $(addprefix src/bin/oci/,func.yaml passwd group) $(OCI_FUNCTION)
+	cp target/$(STATIC_TARGET)/release/stepladder-oci $(addprefix src/bin/oci/,func.yaml passwd group) $(OCI_FUNCTION)
 	cp src/bin/oci/Dockerfile.package $(OCI_FUNCTION)/Dockerfile
 	$(VENV)/bin/python tests/packaging/test_oci.py
 	@echo "to deploy it: cd $(OCI_FUNCTION) && fn deploy --app APPLICATION"
@@ -168,29 +173,45 @@ LARGEST_OCI := 5000000
 # Without the network, the target's standard library may be missing.
 .PHONY: size-oci
 size-oci: ## Print the size of the OCI function's binary; more than 5 MB is a failure
-	@if command -v rustup >/dev/null && ! rustup target add $(OCI_TARGET); then \
-		echo "skipped: Rust's $(OCI_TARGET) cannot be fetched, so there is no binary to weigh"; exit 0; \
+	@if command -v rustup >/dev/null && ! rustup target add $(STATIC_TARGET); then \
+		echo "skipped: Rust's $(STATIC_TARGET) cannot be fetched, so there is no binary to weigh"; exit 0; \
 	fi; \
 	$(MAKE) package-oci || exit 1; \
 	bytes=$$(wc -c < $(OCI_FUNCTION)/stepladder-oci) && echo "binary: $$bytes bytes of $(LARGEST_OCI) allowed" && \
 		test "$$bytes" -le $(LARGEST_OCI) || { echo "it is too large: cargo tree --features oci shows what has come in"; exit 1; }
 
-RELEASE := target/release-binaries
+DIST     := target/dist
+STAGE    := target/dist-stage
+VERSION   = $(shell cargo pkgid | sed 's/.*[\#@]//')
+COMMAND   = stepladder-$(VERSION)-$(STATIC_TARGET)
+LICENSES := LICENSE-APACHE LICENSE-MIT
+PACK      = $(VENV)/bin/python scripts/pack.py
 
-# cargo-lambda links against a C library that is old enough for any machine. It names each program `bootstrap`.
-.PHONY: release-binaries
-release-binaries: emulators package-oci ## Build the command, the zip for Lambda and the OCI function for ARCHITECTURE, with checksums
-	cargo lambda build --release --locked $(if $(ARM),--arm64,--x86-64) --bin stepladder --features aws,oci
-	cargo lambda build --release --locked $(if $(ARM),--arm64,--x86-64) --bin stepladder-lambda --output-format zip
-	mkdir -p $(RELEASE)
-	cp target/lambda/stepladder/bootstrap $(RELEASE)/stepladder-$(ARCHITECTURE)
-	cp target/lambda/stepladder-lambda/bootstrap.zip $(RELEASE)/stepladder-lambda-$(ARCHITECTURE).zip
-	cp $(OCI_FUNCTION)/stepladder-oci $(RELEASE)/stepladder-oci-$(ARCHITECTURE)
-	cd $(RELEASE) && sha256sum stepladder*-$(ARCHITECTURE) stepladder*-$(ARCHITECTURE).zip > $(ARCHITECTURE).sha256
+.PHONY: dist
+dist: emulators tools-dist package-oci ## Build the archives of a release for ARCHITECTURE, below target/dist
+	$(call static,aws oci,stepladder)
+	cargo lambda build --release --locked $(if $(ARM),--arm64,--x86-64) --bin stepladder-lambda
+	rm -rf $(STAGE) && mkdir -p $(DIST) $(addprefix $(STAGE)/,$(COMMAND) lambda stepladder-oci)
+	cp target/$(STATIC_TARGET)/release/stepladder README.md CHANGELOG.md $(LICENSES) $(STAGE)/$(COMMAND)
+	cp target/lambda/stepladder-lambda/bootstrap $(LICENSES) $(STAGE)/lambda
+	cp $(OCI_FUNCTION)/* $(LICENSES) $(STAGE)/stepladder-oci
+	$(PACK) $(DIST)/$(COMMAND).tar.gz $(STAGE)/$(COMMAND)
+	$(PACK) $(DIST)/stepladder-lambda-$(ARCHITECTURE).zip $(STAGE)/lambda
+	$(PACK) $(DIST)/stepladder-oci-$(ARCHITECTURE).tar.gz $(STAGE)/stepladder-oci
+	$(VENV)/bin/python scripts/release_template.py > $(DIST)/template-release.yaml
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) cargo cyclonedx --quiet --features aws,oci --target $(STATIC_TARGET) \
+		--format json --spec-version 1.5 --override-filename $(COMMAND).cdx
+	sed 's|$(CURDIR)|/stepladder|g' $(COMMAND).cdx.json > $(DIST)/$(COMMAND).cdx.json && rm $(COMMAND).cdx.json
+	$(MAKE) checksums
+
+.PHONY: checksums
+checksums: ## Write the checksums of what is in target/dist, and check all of it
+	cd $(DIST) && sha256sum $$(ls | grep -v SHA256SUMS) > SHA256SUMS
+	DIST=$(DIST) $(PYTHON) tests/packaging/test_dist.py
 
 .PHONY: release-draft
-release-draft: ## Draft a release of TAG on GitHub with what release-binaries has built
-	gh release create "$(TAG)" --draft --verify-tag --generate-notes $(RELEASE)/*
+release-draft: checksums ## Draft a release of TAG on GitHub with what is in target/dist
+	gh release create "$(TAG)" --draft --verify-tag --generate-notes $(DIST)/*
 
 STACK      ?= stepladder
 PARAMETERS ?=
@@ -261,6 +282,11 @@ INSTALL := cargo install --quiet --locked --root $(TOOLS) --target-dir $(TOOLS)/
 tools: ## Install the cargo tools that are missing, below target/
 	@cargo nextest --version >/dev/null 2>&1 || $(INSTALL) cargo-nextest
 	@cargo deny --version >/dev/null 2>&1 || $(INSTALL) --debug cargo-deny
+
+# Of the CycloneDX project itself, Apache-2.0. It lists what these features need on this target, and not what tests need.
+.PHONY: tools-dist
+tools-dist:
+	@cargo cyclonedx --version >/dev/null 2>&1 || $(INSTALL) --debug cargo-cyclonedx
 
 .PHONY: tools-fuzz
 tools-fuzz:
