@@ -106,6 +106,11 @@ class Releases(unittest.TestCase):
         self.assertEqual(source["Resources"]["AlarmFunction"]["Properties"].pop("CodeUri"), ".")
         self.assertEqual(release, source)
 
+    def test_the_documents_name_this_release(self):
+        documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+        named = [name for one in documents for name in re.findall(r"stepladder-(\d+\.\d+\.\d+)", one.read_text())]
+        self.assertEqual(set(named), {VERSION})
+
     def test_the_application_repository_gets_what_it_needs(self):
         application = TEMPLATE["Metadata"]["AWS::ServerlessRepo::Application"]
         self.assertEqual(application["SemanticVersion"], VERSION)
