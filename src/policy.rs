@@ -110,7 +110,7 @@ pub enum Evidence {
     Fired,
 }
 
-/// What happens to native autoscaling that is in the way of a change of shape.
+/// What happens to native autoscaling that prevents a change of shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]

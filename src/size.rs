@@ -133,9 +133,9 @@ impl fmt::Display for Direction {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table such as `{ min = 1, max = 10 }`")]
 pub struct Bounds {
-    /// The least.
+    /// The lower bound.
     pub min: u32,
-    /// The most.
+    /// The upper bound.
     pub max: u32,
 }
 

@@ -9,18 +9,18 @@ use crate::size::{Bounds, Flex};
 /// <https://docs.oracle.com/en-us/iaas/data-science/using/supported-shapes.htm>.
 pub const GIB_PER_OCPU: Bounds = Bounds { min: 6, max: 64 };
 
-/// A flexible shape, and how large it may be made.
+/// A flexible shape, and the limits of its size.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FlexShape {
     /// The shape's name as the API spells it.
     pub shape: String,
-    /// How many cores it may have.
+    /// The bounds of its OCPUs.
     pub ocpus: Bounds,
-    /// How much memory it may have, in GB.
+    /// The bounds of its memory, in GB.
     pub memory_gib: Bounds,
-    /// Threads that a core has: 2, but 1 for Arm's.
+    /// Virtual CPUs of each OCPU: 2, or 1 for Arm shapes.
     #[serde(default = "two")]
     pub vcpus_per_ocpu: u32,
     /// US dollars per hour and core.

@@ -30,7 +30,7 @@ pub(super) struct File {
     topics: Option<Vec<String>>,
     /// The accounts whose alarms count (default: every account).
     accounts: Option<Vec<String>>,
-    /// What holds where no rule sets it.
+    /// Settings that apply where no other table sets them.
     #[serde(default)]
     defaults: Defaults,
     /// What the alarms of a name change. The first rule that matches counts, then the built-in ones.
@@ -48,7 +48,7 @@ pub(super) struct File {
     /// Flexible shapes, and how large each may be.
     #[serde(default)]
     flex: Vec<FlexShape>,
-    /// Destinations that learn of a resize.
+    /// Destinations that are notified of resizes and holds.
     #[serde(default)]
     notify: Vec<NotifyText>,
 }

@@ -32,7 +32,7 @@ pub enum Form {
 /// Makes the enum of what a destination can learn of, with the word of each in a policy.
 macro_rules! occasions {
     ($($occasion:ident => $word:literal,)*) => {
-        /// What a destination can learn of: how a resize ended, or why an alarm changes nothing.
+        /// An occasion for a notice: how a resize ended, or why an alarm changes nothing.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
         #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[expect(missing_docs, reason = "the words of the policy and the reasons of holds, which the documentation explains")]
@@ -105,17 +105,17 @@ impl Notify {
     }
 }
 
-/// A destination that learns of resizes and holds.
+/// A destination that is notified of resizes and holds.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct NotifyText {
     /// A topic's id, or a webhook's address that begins with `https://`.
     to: String,
-    /// What a webhook reads.
+    /// The form of the notice (default: `cloudevents`).
     #[serde(default)]
     form: Form,
-    /// What it learns of: `applied` and `failed` resizes (default: both), alarms that are `held`, or holds for single
+    /// What it is notified of: `applied` and `failed` resizes (default: both), every hold (`held`), or holds for single
     /// reasons.
     #[serde(default = "every_occasion")]
     on: Vec<Occasion>,

@@ -65,16 +65,16 @@ pub struct Schedule {
 pub(super) struct ScheduleText {
     /// When it begins: minute, hour, day of the month, month and day of the week, as cron has them.
     cron: String,
-    /// The time zone of that, by its name in the IANA database (default: `UTC`).
+    /// The time zone of `cron`, by its name in the IANA database (default: `UTC`).
     zone: Option<String>,
     /// How long it lasts: whole minutes, as in `10h`.
     #[serde(rename = "for")]
     lasts: String,
     /// A glob on the target (default: every target).
     target: Option<String>,
-    /// The least instances while it lasts.
+    /// The lower bound of the count while it lasts.
     min: Option<u32>,
-    /// The most instances while it lasts.
+    /// The upper bound of the count while it lasts.
     max: Option<u32>,
 }
 

@@ -274,31 +274,31 @@ macro_rules! with_settings {
         #[serde(deny_unknown_fields)]
         $vis struct $name {
             $($(#[$doc])* $key: $type,)*
-            /// The count stays inside these.
+            /// The bounds of the count (default: 1 to 10).
             instances: Option<crate::size::Bounds>,
-            /// The bandwidth of the deployment's load balancer stays inside these, in Mbps.
+            /// The bounds of the load balancer's bandwidth, in Mbps (default: 10 to 8000).
             bandwidth: Option<crate::size::Bounds>,
-            /// Which part of the alarm's data must be newer than the last change: all of it, or the moment it fired.
+            /// Which part of the alarm's data must be newer than the last change (default: `window`).
             evidence: Option<crate::policy::Evidence>,
-            /// What happens to native autoscaling that is in the way of a change of shape.
+            /// What happens to native autoscaling that prevents a change of shape (default: `respect`).
             native_autoscaling: Option<crate::policy::NativeAutoscaling>,
-            /// How long a shape without capacity is not requested again: whole minutes, as in `1h`.
+            /// How long a shape without capacity is not requested again, in whole minutes (default: `1h`).
             capacity_backoff: Option<String>,
             /// How long no other change follows a change, by direction.
             cooldown: Option<crate::policy::settings::CooldownText>,
-            /// The threshold of the scale-up alarm, in percent of the capacity. After a scale-down the load must stay a
-            /// tenth under it.
+            /// The threshold of the scale-up alarm, in percent of the capacity, or in the unit of a metric without a
+            /// maximum (default: 80 percent). After a scale-down the load must stay a tenth below it.
             scale_up_threshold: Option<f64>,
-            /// With `axis = "cheapest"`, the part of cores and memory that stays free: `"20%"`.
+            /// With `axis = "cheapest"`, the part of cores and memory that stays free (default: `"20%"`).
             headroom: Option<crate::policy::settings::Percent>,
-            /// With `axis = "cheapest"`, what another shape must save in an hour to be worth the change, in US dollars.
+            /// With `axis = "cheapest"`, what another shape must save in an hour, in US dollars (default: 0).
             min_savings: Option<f64>,
-            /// With `axis = "cheapest"`, whether a size on the way to a cheaper one may cost more for the minutes between
-            /// two updates, within `max_hourly_cost` (default: false).
+            /// With `axis = "cheapest"`, whether a size between two updates may cost more than both ends (default: false).
+            /// `max_hourly_cost` still limits it.
             allow_cost_surge: Option<bool>,
-            /// What the deployment may cost in an hour, in US dollars of the ladder's prices.
+            /// The most that the deployment may cost in an hour, in US dollars of the ladder's prices (default: no limit).
             max_hourly_cost: Option<f64>,
-            /// How many changes of the deployment one hour may have.
+            /// The most changes of the deployment within an hour, from 1 to 12 (default: no limit).
             max_changes_per_hour: Option<u32>,
         }
 
@@ -327,7 +327,7 @@ macro_rules! with_settings {
 pub(super) use with_settings;
 
 with_settings! {
-    /// What holds where no rule sets it.
+    /// Settings that apply where no other table sets them.
     pub(super) struct Defaults {}
 }
 
@@ -343,9 +343,9 @@ impl Defaults {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table such as `{ up = \"0s\", down = \"5m\" }`")]
 pub(super) struct CooldownText {
-    /// Before a scale-up: `0s`, or whole seconds up to a day.
+    /// Before a scale-up: `0s`, or whole seconds up to a day (default: `0s`).
     up: Option<String>,
-    /// Before a scale-down: `0s`, or whole seconds up to a day.
+    /// Before a scale-down: `0s`, or whole seconds up to a day (default: `5m`).
     down: Option<String>,
 }
 

@@ -15,20 +15,20 @@ use crate::text::number;
 /// <https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-quotas.html>.
 const MOST_STEPS: usize = 20;
 
-/// One step: where it lies, and one of `add`, `remove` and `set`.
+/// One step: its bounds, and one of `add`, `remove` and `set`.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct StepText {
-    /// Where it begins, measured from the threshold in the metric's own unit. Left out: where the step below ends.
+    /// The lower bound, as a distance from the threshold in the metric's own unit (default: where the step below ends).
     above: Option<f64>,
-    /// Where it ends, measured from the threshold in the metric's own unit. Left out: where the step above begins.
+    /// The upper bound, as a distance from the threshold in the metric's own unit (default: where the step above begins).
     below: Option<f64>,
-    /// So many more, or so many percent more: `2`, `"30%"`.
+    /// How many are added, as a number or a percentage: `2`, `"30%"`.
     add: Option<Amount>,
-    /// So many fewer, or so many percent fewer: `1`, `"10%"`.
+    /// How many are removed, as a number or a percentage: `1`, `"10%"`.
     remove: Option<Amount>,
-    /// To so many.
+    /// The count after the step.
     set: Option<u32>,
 }
 

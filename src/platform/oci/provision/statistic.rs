@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error};
 
-/// How the values of a window are made one.
+/// How the values of a window are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[expect(missing_docs, reason = "the query language's own words")]
 pub enum AlarmStatistic {
@@ -83,7 +83,7 @@ impl schemars::JsonSchema for AlarmStatistic {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "description": "How the values of a window are made one; a percentile is written as `p95`.",
+            "description": "How the values of a window are combined; a percentile is written as `p95`.",
             "anyOf": [{ "type": "string", "enum": WORDS }, { "type": "string", "pattern": r"^p[0-9]{1,2}(\.[0-9]+)?$" }]
         })
     }

@@ -166,7 +166,7 @@ impl HighAlarm {
     }
 }
 
-/// How bad it is, in the service's words.
+/// The severity of an alarm, in the service's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
@@ -207,11 +207,11 @@ struct OciText {
     compartment: String,
     /// The OCID of the compartment in which the deployments are (default: `compartment`).
     metric_compartment: Option<String>,
-    /// The OCIDs of the deployments that are to have alarms.
+    /// The OCIDs of the deployments that get alarms.
     deployments: Vec<String>,
-    /// The OCID of the function that the alarms call.
+    /// The OCID of the function that the alarms notify.
     function: String,
-    /// The name of the topic between them (default: `stepladder-alarms`), or the OCID of one that is there.
+    /// The name of the topic between them (default: `stepladder-alarms`), or the OCID of an existing one.
     topic: Option<String>,
     /// The alarms that each deployment gets (default: those of Oracle's guide, on CPU and on memory).
     alarm: Option<Vec<AlarmText>>,
@@ -222,22 +222,22 @@ struct OciText {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AlarmText {
-    /// Its name, which a rule has to answer.
+    /// Its name, which a rule must match.
     name: String,
     /// The metric, as the service spells it.
     metric: String,
-    /// How the values of a window are made one: `max`, `mean`, … or a percentile such as `p95`.
+    /// How the values of a window are combined: `max`, `mean`, … or a percentile such as `p95` (default: `max`).
     #[serde(default)]
     statistic: AlarmStatistic,
-    /// It fires above this (default: 80).
+    /// The value above which it fires (default: 80).
     scale_up_threshold: Option<f64>,
-    /// How far back its data reaches: whole minutes, as in `5m`, which is the default.
+    /// The length of its window, in whole minutes (default: `5m`).
     window: Option<String>,
     /// How long it must stay above before it fires: whole minutes up to `1h` (default: `1m`).
     pending: Option<String>,
     /// How often it notifies again, which brings the next step: whole minutes (default: `5m`).
     repeat: Option<String>,
-    /// How bad it is.
+    /// The severity of the alarm (default: `INFO`).
     #[serde(default)]
     severity: Severity,
 }
