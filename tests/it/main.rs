@@ -22,6 +22,7 @@ mod chart;
 mod cli;
 mod defects;
 mod distrust;
+mod docs;
 mod events;
 mod explained;
 mod fuzzed;

@@ -24,6 +24,7 @@ use stepladder::policy::{Occasion, Policy};
 use stepladder::report;
 use tokio::sync::Barrier;
 
+use crate::docs::documented_reasons;
 use crate::support::{
     self, Blind, CHURN, HIGH_CPU, HIGH_MEM, Interrupted, Notice, VARIANT, at, batch, cloud, cloud_with,
     minute, notice, policy, tell,
@@ -574,13 +575,8 @@ fn a_hold_is_two_lines_in_slack() {
 #[test]
 fn every_reason_of_a_hold_is_a_word_of_on() {
     let words: Vec<&str> = Occasion::ALL.iter().map(|occasion| occasion.word()).collect();
-    let readme = include_str!("../../README.md");
-    let reasons = readme.split("| reason | it holds because |").nth(1).unwrap().split("\n\n").next().unwrap();
-    let reasons = reasons.lines().filter_map(|line| line.split('|').nth(1)).flat_map(|cell| cell.split('`'));
-    let reasons: Vec<&str> = reasons.filter(|word| word.contains('_') || *word == "muted").collect();
-    assert!(reasons.len() > 15, "{reasons:?}");
-    for reason in reasons {
-        assert!(words.contains(&reason), "{reason}");
+    for reason in documented_reasons() {
+        assert!(words.contains(&reason.as_str()), "{reason}");
     }
 }
 

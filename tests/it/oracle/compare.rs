@@ -15,6 +15,7 @@ use super::rules::{self, Answer, Pair};
 use super::situation::{
     Adjustment, Change, Cloud, Evidence, LADDER, Metric, PairAlarm, Recorded, Rule, Scaling, Situation, State,
 };
+use crate::docs::documented_reasons;
 use crate::golden::case::{self, Case};
 use crate::support::at;
 
@@ -53,16 +54,10 @@ fn shape(cloud: Cloud, step: &super::situation::Step) -> &'static str {
     if cloud == Cloud::Oci { step.oci } else { step.aws }
 }
 
-/// The guards in the order of the README's table. Some rows have two.
+/// The guards in the order of `docs/decisions.md`.
 fn documented_order() -> &'static [String] {
     static ORDER: OnceLock<Vec<String>> = OnceLock::new();
-    ORDER.get_or_init(|| {
-        let readme = include_str!("../../../README.md");
-        let table = readme.split_once("| reason | it holds because |").unwrap().1;
-        let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
-        let names = rows.flat_map(|row| row.split('|').nth(1).unwrap().split(','));
-        names.map(|name| name.trim().trim_matches('`').to_owned()).collect()
-    })
+    ORDER.get_or_init(documented_reasons)
 }
 
 /// What is wrong with a record: a hold has one guard that blocks, which is its reason and the last one; no guard comes
