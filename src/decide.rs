@@ -29,7 +29,7 @@ mod steps;
 pub use check::{Check, DecisionTrace};
 pub(crate) use context::Context;
 pub use evaluation::Evaluation;
-pub use hold::{Hold, UnmatchedName};
+pub use hold::{Hold, REASONS, UnmatchedName};
 pub use news::{is_new_event, is_news};
 pub use precheck::{precheck, scales_up};
 pub(crate) use recent_changes::records_changes;

@@ -10,6 +10,37 @@ use crate::platform::{self, PLATFORMS};
 use crate::size::{Axis, Direction};
 use crate::text::number;
 
+/// The stable name of every reason.
+pub const REASONS: [&str; 27] = [
+    "not_firing",
+    "muted",
+    "unknown_target",
+    "not_allowed",
+    "no_rule",
+    "not_observed",
+    "target_gone",
+    "busy",
+    "stale",
+    "not_resizable",
+    "owned_elsewhere",
+    "unreadable_tag",
+    "no_data",
+    "on_target",
+    "superseded",
+    "cooling_down",
+    "too_many_changes",
+    "would_flap",
+    "over_budget",
+    "paused",
+    "infeasible",
+    "at_ceiling",
+    "at_floor",
+    "unlisted_shape",
+    "pair_cannot_fire",
+    "pair_taken",
+    "no_pair_action",
+];
+
 /// Why a deployment stays as it is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Hold {

@@ -20,9 +20,11 @@ use crate::deployment::{Lifecycle, ObservedAlarm};
 use crate::size::Direction;
 
 mod alarms;
+mod given;
 mod world;
 
 pub use alarms::Delivery;
+pub use given::GivenAlarm;
 pub use world::{
     PendingUpdate, SentMessage, SimulatedDeployment, World, WorldAlarm, WorldConfiguration, WorldEndpoint,
     WorldError,

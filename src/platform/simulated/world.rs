@@ -13,6 +13,7 @@ use crate::platform::oci::provision::{ExistingSubscription, ExistingTopic};
 use crate::platform::{AlarmDefinition, ObserveRequest, of};
 use crate::size::{Bounds, Flex, Size};
 use crate::tags::Tags;
+use crate::target::TargetKind;
 
 pub use crate::platform::aws::simulated::{WorldConfiguration, WorldEndpoint};
 
@@ -254,15 +255,10 @@ impl World {
     pub(in crate::platform) fn furnish(&mut self, request: &ObserveRequest) {
         let Some(platform) = of(request.target.kind()) else { return };
         let simulation = &platform.simulation;
-        if self.furnish {
-            let new = || {
-                let load = simulation.load.iter().map(|(metric, value)| ((*metric).to_owned(), *value));
-                SimulatedDeployment {
-                    metrics: load.collect(),
-                    ..SimulatedDeployment::new(1, simulation.shape)
-                }
-            };
-            self.deployments.entry(request.target.to_string()).or_insert_with(new);
+        if self.furnish
+            && let Some(new) = SimulatedDeployment::usual(request.target.kind())
+        {
+            self.deployments.entry(request.target.to_string()).or_insert(new);
         }
         if self.fired(request.alarm).is_none() {
             let definition = (simulation.firing_alarm)(self, request, &FiringAlarm::of(request));
@@ -274,6 +270,14 @@ impl World {
 }
 
 impl SimulatedDeployment {
+    /// The deployment that replaces one that an event names and the world does not contain: one instance, with a load
+    /// that is neither high nor low. `None` for a kind of no platform.
+    pub fn usual(kind: TargetKind) -> Option<Self> {
+        let simulation = &of(kind)?.simulation;
+        let load = simulation.load.iter().map(|(metric, value)| ((*metric).to_owned(), *value));
+        Some(Self { metrics: load.collect(), ..Self::new(1, simulation.shape) })
+    }
+
     /// A settled deployment.
     pub fn new(instances: u32, shape: &str) -> Self {
         Self {
