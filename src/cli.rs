@@ -135,14 +135,19 @@ impl CommandError {
 
     /// A policy with problems, each with its line and a caret.
     fn invalid_policy(file: &str, errors: &policy_file::Errors) -> Self {
+        Self::invalid_file(["policy", "policy"], file, errors)
+    }
+
+    /// A TOML file with problems, each with its line and a caret: the error's kind, and what the file is in words.
+    fn invalid_file([kind, what]: [&'static str; 2], file: &str, errors: &policy_file::Errors) -> Self {
         let style = if io::stderr().is_terminal() { Style::Terminal } else { Style::Plain };
         let value = |Problem { line, column, message, .. }: &Problem| json!({ "file": file, "line": line, "column": column, "message": message });
         let problems = ProblemReport {
             snippets: errors.with_snippets(file, style),
             values: errors.problems().iter().map(value).collect(),
         };
-        let message = format!("policy `{file}` is not valid: {}", errors.in_one_line());
-        Self { problems: Some(problems), ..Self::invalid_input("policy", text::plain(&message)) }
+        let message = format!("{what} `{file}` is not valid: {}", errors.in_one_line());
+        Self { problems: Some(problems), ..Self::invalid_input(kind, text::plain(&message)) }
     }
 }
 

@@ -20,6 +20,9 @@ enum CloudName {
     Oci,
 }
 
+/// The first line of every answer on the simulated cloud, where "done" and "applied" mean no real deployment.
+pub(super) const SIMULATED: &str = "Simulated cloud: nothing real is read or changed.\n\n";
+
 #[derive(Debug, Args)]
 pub(super) struct CloudOption {
     /// Where the deployment is

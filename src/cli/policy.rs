@@ -12,6 +12,7 @@ use stepladder::{config, environment};
 use super::{CommandError, CommandOutput, Format, PolicyOption};
 
 mod explain;
+mod test;
 
 /// Check a policy, show what it means for one target, or print its schema
 #[derive(Debug, Args)]
@@ -24,6 +25,7 @@ pub(super) struct PolicyCommand {
 enum PolicySubcommand {
     Check(CheckOptions),
     Explain(explain::PolicyExplainOptions),
+    Test(test::PolicyTestOptions),
     /// Print the JSON Schema of policy files, by which an editor completes keys and shows what they mean
     #[command(
         after_help = "An editor with a language server for TOML, such as taplo or Even Better TOML, finds it by the \
@@ -61,6 +63,7 @@ impl PolicyCommand {
         match &self.subcommand {
             PolicySubcommand::Check(options) => options.format,
             PolicySubcommand::Explain(options) => options.format,
+            PolicySubcommand::Test(options) => options.format,
             PolicySubcommand::Schema => Format::Text,
         }
     }
@@ -69,6 +72,7 @@ impl PolicyCommand {
         match self.subcommand {
             PolicySubcommand::Check(options) => options.run(),
             PolicySubcommand::Explain(options) => options.run(),
+            PolicySubcommand::Test(options) => options.run(),
             PolicySubcommand::Schema => Ok(CommandOutput::success(SCHEMA.to_owned())),
         }
     }

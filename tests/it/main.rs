@@ -45,6 +45,7 @@ mod pairing;
 mod parse;
 mod picture;
 mod policy;
+mod policy_tests;
 mod problems;
 mod properties;
 mod provision;
