@@ -187,12 +187,25 @@ COMMAND   = stepladder-$(VERSION)-$(STATIC_TARGET)
 LICENSES := LICENSE-APACHE LICENSE-MIT
 PACK      = $(VENV)/bin/python scripts/pack.py
 
+# $(call shell_files,FOLDER) writes completions and man pages, where the command has these verbs. They are the same for every
+# machine, so the command of this one writes them.
+define shell_files
+if cargo run --quiet -- help completions > /dev/null 2>&1; then \
+	mkdir -p $(1)/completions $(1)/man && \
+	for shell in bash fish zsh; do \
+		cargo run --quiet -- completions $$shell > $(1)/completions/stepladder.$$shell || exit 1; \
+	done && \
+	cargo run --quiet -- man $(1)/man; \
+fi
+endef
+
 .PHONY: dist
 dist: emulators tools-dist package-oci ## Build the archives of a release for ARCHITECTURE, below target/dist
 	$(call static,aws oci,stepladder)
 	cargo lambda build --release --locked $(if $(ARM),--arm64,--x86-64) --bin stepladder-lambda
 	rm -rf $(STAGE) && mkdir -p $(DIST) $(addprefix $(STAGE)/,$(COMMAND) lambda stepladder-oci)
 	cp target/$(STATIC_TARGET)/release/stepladder README.md CHANGELOG.md $(LICENSES) $(STAGE)/$(COMMAND)
+	$(call shell_files,$(STAGE)/$(COMMAND))
 	cp target/lambda/stepladder-lambda/bootstrap $(LICENSES) $(STAGE)/lambda
 	cp $(OCI_FUNCTION)/* $(LICENSES) $(STAGE)/stepladder-oci
 	$(PACK) $(DIST)/$(COMMAND).tar.gz $(STAGE)/$(COMMAND)
