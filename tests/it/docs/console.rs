@@ -221,7 +221,7 @@ fn needs_account(command: &str) -> bool {
 fn printed(output: &Output) -> String {
     let text =
         [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat();
-    text.trim_end().lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    text.trim_end().lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
 /// Writes what a command prints in the place of what its page shows.

@@ -2,6 +2,7 @@
 //!
 //! A table is between `<!-- keys: NAME -->` and `<!-- end of keys -->`. `make bless` writes it anew.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use serde_json::{Map, Value};
@@ -27,7 +28,8 @@ fn the_tables_of_keys_follow_from_the_schema() {
     for part in rest.split(BEGIN) {
         let (name, rest) = part.split_once(" -->").expect("a name");
         let (_, after) = rest.split_once(END).expect("the end of a table");
-        text.push_str(&format!("{BEGIN}{name} -->\n\n{}\n{END}{after}", table(&schema, name)));
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{BEGIN}{name} -->\n\n{}\n{END}{after}", table(&schema, name));
         names.push(name);
     }
     if is_blessed() {
@@ -63,7 +65,7 @@ fn table(schema: &Value, name: &str) -> String {
     for (key, value) in keys.iter().filter(|(key, _)| !has_settings || !settings.contains_key(*key)) {
         let must = if required.contains(&key.as_str()) { ", required" } else { "" };
         let meaning = meaning(schema, value);
-        rows.push_str(&format!("| `{key}` | {}{must} | {meaning} |\n", kind(schema, value)));
+        let _ = writeln!(rows, "| `{key}` | {}{must} | {meaning} |", kind(schema, value));
     }
     if has_settings {
         rows.push_str(

@@ -1,5 +1,7 @@
 //! The documents for users: what they show is true, what they link to exists, and how they are written.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "of the events of a document, few matter")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
