@@ -1,4 +1,4 @@
-//! `examples/`: each policy is accepted without a warning, and its page plays all of its payloads.
+//! `examples/`: each policy is accepted without a warning, and its page runs its cases and all of its payloads.
 
 use std::fs;
 
@@ -19,10 +19,12 @@ fn every_example_is_checked_and_replayed() {
         // `console` runs these, and compares what they print.
         let shown = page(&format!("{example}/README.md")).text;
         let check = format!("$ stepladder policy check {example}/policy.toml\n");
+        let test = format!("$ stepladder policy test {example}/policy.test.toml\n");
         let replay = format!(
             "$ stepladder replay {example}/*.event.json --policy {example}/policy.toml --world {example}/world.json\n"
         );
-        assert!(shown.contains(&check) && shown.contains(&replay), "{example}: its page runs it");
+        let runs = [check, test, replay].iter().all(|command| shown.contains(command));
+        assert!(runs, "{example}: its page checks, tests and replays it");
         let (_, name) = example.split_once('/').unwrap();
         assert!(overview.contains(&format!("({name}/README.md)")), "{example} is not in the overview");
     }
