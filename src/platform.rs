@@ -145,6 +145,19 @@ pub struct WrittenTable {
     pub alarms: Vec<ScaleUpAlarm>,
 }
 
+/// An alarm on a utilization that takes another statistic than its mean, so that its value is not the metric's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlarmOffTheMean {
+    /// Its name.
+    pub name: String,
+    /// The target that it measures.
+    pub target: TargetId,
+    /// Its metric.
+    pub metric: String,
+    /// Its statistic, as in a query.
+    pub statistic: String,
+}
+
 /// What `stepladder provision` sets up on one platform.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ProvisionTable {
@@ -158,6 +171,13 @@ impl ProvisionTable {
     pub fn with_alarms(self, kept: &[bool]) -> Self {
         match self {
             Self::Oci(desired) => Self::Oci(desired.with_alarms(kept)),
+        }
+    }
+
+    /// The alarms on a utilization that take another statistic than its mean.
+    pub fn alarms_off_the_mean(&self) -> Vec<AlarmOffTheMean> {
+        match self {
+            Self::Oci(desired) => desired.alarms_off_the_mean(),
         }
     }
 

@@ -78,7 +78,7 @@ impl ActiveSchedule<'_> {
 }
 
 fn lasts(until: Option<Timestamp>) -> String {
-    until.map_or_else(|| "for more than a year".to_owned(), |until| format!("until {until}"))
+    until.map_or_else(|| "for more than a year".to_owned(), |until| format!("until {until:.0}"))
 }
 
 impl Setting {

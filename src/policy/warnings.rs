@@ -35,7 +35,7 @@ impl Policy {
             warnings.map(move |warning| format!("schedule {}: {warning}", i + 1))
         });
         let of_several = self.of_several_rules().chain(self.of_lists());
-        of_several.chain(of_rules).chain(of_tables).chain(of_schedules).collect()
+        of_several.chain(of_rules).chain(of_tables).chain(of_schedules).chain(self.surprises()).collect()
     }
 
     /// Rules that never answer, or that nothing undoes, because of the rules beside them.

@@ -202,6 +202,20 @@ fn a_slip_is_refused(#[case] text: String, #[case] expected: &str) {
     "nothing brings the count to `min = 3`",
     "`stepladder provision`"
 )]
+// A pair that cannot fire.
+#[case::metric_of_another_platform(
+    paired("target = \"endpoint/*\"", "PredictRequestCount", "10"),
+    "rule 1 of the policy: `pair.metric = \"PredictRequestCount\"` is not published for any target",
+    "`endpoint/*`"
+)]
+// An alarm whose numbers the rule cannot use.
+#[case::steps_on_a_maximum(
+    paired("steps = [{ above = 0, add = 1 }]", "CpuUtilization", "10")
+        + &provisioning(CHURN)
+        + "[[oci.alarm]]\nname = \"churn-busy\"\nmetric = \"CpuUtilization\"",
+    "alarm `churn-busy` takes `max()` of `CpuUtilization`",
+    "expected `statistic = \"mean\"`"
+)]
 // As before.
 #[case::shadowed(rule("") + &rule("step = 2"), "rule 2 of the policy never answers", "rule 1 of the policy")]
 fn a_slip_is_warned_of(#[case] text: String, #[case] expected: &str, #[case] right: &str) {
@@ -229,6 +243,17 @@ fn a_slip_is_warned_of(#[case] text: String, #[case] expected: &str, #[case] rig
 #[case::deployments(rule("target = \"ocid1.datasciencemodeldeployment.oc1.iad.*\""))]
 #[case::inside(rule("target = \"*churn*\""))]
 #[case::topics("topics = [\"arn:aws:sns:*:111122223333:prod-*\", \"arn:aws:sns:us-east-1:111122223333:a\"]".to_owned())]
+#[case::metric_of_its_platform(paired("target = \"endpoint/*\"", "InvocationsPerInstance", "10"))]
+#[case::steps_on_the_mean(
+    paired("steps = [{ above = 0, add = 1 }]", "CpuUtilization", "10")
+        + &provisioning(CHURN)
+        + "[[oci.alarm]]\nname = \"churn-busy\"\nmetric = \"CpuUtilization\"\nstatistic = \"mean\""
+)]
+#[case::step_on_a_maximum(
+    paired("step = 1", "CpuUtilization", "10")
+        + &provisioning(CHURN)
+        + "[[oci.alarm]]\nname = \"churn-busy\"\nmetric = \"CpuUtilization\""
+)]
 #[case::dotted(rule("").replace("*-busy", "prod.*"))]
 // A minimum that something reaches, and a maximum, which needs nothing.
 #[case::maximum(schedule("max = 3"))]

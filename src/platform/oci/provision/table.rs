@@ -9,10 +9,10 @@ use super::statistic::AlarmStatistic;
 use crate::alarm::SCHEDULE_ALARM;
 use crate::document::{Document, Fault, Faults, Node, Problems, keyed};
 use crate::duration::{self, LONGEST_REPEAT, minutes};
-use crate::platform::metric::Range;
+use crate::platform::metric::{Range, Usage};
 use crate::platform::oci::id;
 use crate::platform::oci::model_deployment::metric::{self, METRICS};
-use crate::platform::{Destination, ProvisionTable, ScaleUpAlarm, WrittenTable};
+use crate::platform::{AlarmOffTheMean, Destination, ProvisionTable, ScaleUpAlarm, WrittenTable};
 use crate::size::Axis;
 use crate::target::TargetId;
 use crate::text::number;
@@ -70,6 +70,20 @@ impl Desired {
         let mut kept = kept.iter();
         self.alarms.retain(|_| kept.next().copied().unwrap_or(true));
         self
+    }
+
+    /// The alarms on a utilization that take another statistic than its mean.
+    pub fn alarms_off_the_mean(&self) -> Vec<AlarmOffTheMean> {
+        let is_off = |alarm: &&HighAlarm| {
+            alarm.statistic != AlarmStatistic::Mean && metric::usage(&alarm.metric) == Usage::Utilization
+        };
+        let alarms = self.alarms.iter().filter(is_off);
+        let described = alarms.filter_map(|HighAlarm { deployment, name, metric, statistic, .. }| {
+            let target = id::model_deployment(deployment)?;
+            let (name, metric) = (name.clone(), metric.clone());
+            Some(AlarmOffTheMean { name, target, metric, statistic: statistic.to_string() })
+        });
+        described.collect()
     }
 
     /// The deployments, as targets.
