@@ -4,7 +4,7 @@
 //! input.
 
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -25,8 +25,9 @@ mod policy;
 mod provision;
 mod replay;
 mod shapes;
+mod terminal;
 
-/// Turns alarms into the right change of size, and shows how.
+/// Turns cloud alarms into changes of size of model deployments, and explains each decision.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true, max_term_width = 100)]
 struct Cli {
@@ -140,7 +141,7 @@ impl CommandError {
 
     /// A TOML file with problems, each with its line and a caret: the error's kind, and what the file is in words.
     fn invalid_file([kind, what]: [&'static str; 2], file: &str, errors: &policy_file::Errors) -> Self {
-        let style = if io::stderr().is_terminal() { Style::Terminal } else { Style::Plain };
+        let style = if terminal::is_stderr_coloured() { Style::Terminal } else { Style::Plain };
         let value = |Problem { line, column, message, .. }: &Problem| json!({ "file": file, "line": line, "column": column, "message": message });
         let problems = ProblemReport {
             snippets: errors.with_snippets(file, style),
@@ -181,11 +182,11 @@ pub(crate) fn run() -> ExitCode {
         Command::Teardown(teardown) => teardown.run(),
     };
     let output = result.unwrap_or_else(|error| report_error(&error, format));
-    let text = match format {
-        Format::Json => output.text,
-        Format::Text => text::plain_lines(&output.text),
+    let printed = match format {
+        Format::Json => io::stdout().write_all(output.text.as_bytes()).and_then(|()| io::stdout().flush()),
+        Format::Text => terminal::print(&text::plain_lines(&output.text)),
     };
-    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+    match printed {
         Ok(()) => ExitCode::from(output.exit_code),
         // The reader has closed the pipe, as `head` does, and has what it wanted.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
@@ -209,12 +210,11 @@ fn report_error(error: &CommandError, format: Format) -> CommandOutput {
             format!("{:#}\n", json!({ "error": error }))
         }
         Format::Text => {
-            let text = match problems {
-                Some(problems) => problems.snippets.clone(),
-                None => format!("error: {}", text::plain_lines(message)),
-            };
-            // Nobody reads it when standard error is closed.
-            let _ = writeln!(io::stderr(), "{text}");
+            match problems {
+                // Nobody reads it when standard error is closed.
+                Some(problems) => drop(writeln!(io::stderr(), "{}", problems.snippets)),
+                None => terminal::error(&text::plain_lines(message)),
+            }
             String::new()
         }
     };

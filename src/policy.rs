@@ -35,6 +35,7 @@ mod schema;
 mod settings;
 mod shapes;
 mod steps;
+mod surprises;
 pub mod tags;
 mod target;
 mod warnings;

@@ -207,7 +207,7 @@ pub fn text(outcome: &Outcome) -> String {
         line("target", target.as_str());
     }
     if let Some(observed) = &outcome.observed {
-        let changed = observed.last_change.map_or_else(String::new, |at| format!(", last changed {at}"));
+        let changed = observed.last_change.map_or_else(String::new, |at| format!(", last changed {at:.0}"));
         line("observed", &format!("{}, {}{changed}", observed.size, observed.status));
     }
     line("decision", &decision_text(&outcome.decision));
@@ -227,6 +227,9 @@ pub fn text(outcome: &Outcome) -> String {
         line("note", note);
     }
     line("result", ending_text(outcome.result));
+    if let Decision::Hold(hold) = &outcome.decision {
+        line("docs", &hold.docs());
+    }
     text
 }
 
@@ -239,7 +242,7 @@ pub fn alarm_sentence(alarm: &Alarm) -> String {
         Transition::NoData => "has no data",
         Transition::Test => "is a test",
     };
-    let at = alarm.at.map_or_else(String::new, |at| format!(" at {at}"));
+    let at = alarm.at.map_or_else(String::new, |at| format!(" at {at:.0}"));
     format!("`{}` {verb}{at}", alarm.name)
 }
 

@@ -25,10 +25,10 @@ pub(super) const SIMULATED: &str = "Simulated cloud: nothing real is read or cha
 
 #[derive(Debug, Args)]
 pub(super) struct CloudOption {
-    /// Where the deployment is
+    /// The cloud that hosts the deployment
     #[arg(long, value_enum, default_value_t = CloudName::Simulated)]
     cloud: CloudName,
-    /// The simulated cloud's state to start from [default: whatever the event names is there]
+    /// The simulated cloud's state to start from [default: every deployment that the event names, with one instance]
     #[arg(long, value_name = "FILE")]
     world: Option<PathBuf>,
 }
@@ -40,9 +40,12 @@ pub(super) enum CloudClient {
 }
 
 impl CloudClient {
-    /// Whether it is the simulated cloud.
-    pub(super) fn is_simulated(&self) -> bool {
-        matches!(self, Self::Simulated(_))
+    /// What comes before the text of an answer.
+    pub(super) fn heading(&self) -> &'static str {
+        match self {
+            Self::Simulated(_) => SIMULATED,
+            Self::Real(_) => "",
+        }
     }
 
     pub(super) fn as_client(&self) -> &dyn Client {
@@ -60,13 +63,18 @@ impl CloudOption {
                 return self.simulated(now).map(|simulated| CloudClient::Simulated(Box::new(simulated)));
             }
             _ if self.world.is_some() => {
-                let message = "`--world` belongs to the simulated cloud: leave it out with another `--cloud`";
+                let message = "`--world` is the state of the simulated cloud: remove it, or remove `--cloud`";
                 return Err(CommandError::invalid_input("usage", message.to_owned()));
             }
             CloudName::Aws => platform::aws(),
             CloudName::Oci => platform::oci(),
         };
         real.map(CloudClient::Real).map_err(|error| CommandError::invalid_input("cloud", error.to_string()))
+    }
+
+    /// The cloud's name in JSON, the same as in `--cloud`.
+    pub(super) fn name(&self) -> String {
+        self.cloud.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
     fn simulated(&self, now: Timestamp) -> Result<SimulatedCloud, CommandError> {

@@ -26,11 +26,11 @@ use super::{
     whole_seconds,
 };
 
-/// Explain a payload: which rule answers it, which guards block, and which calls would be sent
+/// Explain what a payload would cause: the rule, every check and the calls, without sending any
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Nothing is sent, on no cloud, so each alarm of a payload is evaluated on the deployment as it \
-is now. On the simulated cloud without --world, the deployment has one settled instance. Costs come from the ladders' \
+    after_help = "No call is sent on any cloud, so each alarm of a payload is decided on the deployment as it is now. The \
+simulated cloud without --world has one settled instance of the deployment. Costs are computed with the ladders' \
 prices. Exit codes: 0 explained; 1 something would fail; 2 unusable input or policy.
 
 Examples:
@@ -62,16 +62,16 @@ impl ExplainOptions {
         let client = self.cloud.open(now)?;
         let answer = wait(handle(&body, client.as_client(), &policy.clone().observing(), now))??;
         let text = match self.format {
-            Format::Json => format!("{:#}\n", with_costs(&answer, &policy)),
-            Format::Text if client.is_simulated() => text(&answer, &policy, now) + SIMULATED,
-            Format::Text => text(&answer, &policy, now),
+            Format::Json => {
+                let mut reply = with_costs(&answer, &policy);
+                reply["cloud"] = json!(self.cloud.name());
+                format!("{reply:#}\n")
+            }
+            Format::Text => client.heading().to_owned() + &text(&answer, &policy, now),
         };
         Ok(CommandOutput { text, exit_code: exit_code(&answer) })
     }
 }
-
-/// The last line of what was explained on the simulated cloud.
-const SIMULATED: &str = "\nThe cloud is simulated: no real deployment was read.\n";
 
 /// The usual reply, with the cost of each deployment.
 fn with_costs(answer: &Answer, policy: &Policy) -> Value {
@@ -105,10 +105,10 @@ fn text(answer: &Answer, policy: &Policy, now: Timestamp) -> String {
     let mut text = paragraphs.collect::<Vec<_>>().join("\n");
     // Writing to a string cannot fail.
     if let Some(error) = &answer.error {
-        let _ = writeln!(text, "The alarms that fire cannot be read: {}.", text::plain(&error.to_string()));
+        let _ = writeln!(text, "The active alarms cannot be listed: {}.", text::plain(&error.to_string()));
     }
     if answer.outcomes.is_empty() && answer.rejected.is_empty() && answer.error.is_none() {
-        text.push_str("No alarm fires that would be answered now, and no pair needs repair.\n");
+        text.push_str("No active alarm needs an answer now, and no pair needs repair.\n");
     }
     for error in &answer.rejected {
         let _ = writeln!(text, "\nOne record cannot be read: {}.", text::plain(&error.to_string()));
@@ -131,18 +131,15 @@ fn prose(outcome: &Outcome, policy: &Policy, now: Timestamp) -> String {
 /// What the alarm is about, the rule that applies and the deployment.
 fn situation(outcome: &Outcome, policy: &Policy, evaluation: Option<&Evaluation>) -> Vec<String> {
     let mut lines = vec![match &outcome.target {
-        Some(target) => format!("Its target is `{target}`."),
-        None => "It names no target.".to_owned(),
+        Some(target) => format!("Target: `{target}`."),
+        None => "Target: none, because the alarm names no deployment.".to_owned(),
     }];
     if let Some(rule) = outcome.checks.iter().find(|check| check.guard == "no_rule" && !check.blocked) {
-        lines.push(format!("The rule that answers it: {}.", rule.input));
+        lines.push(format!("Rule: {}.", rule.input));
     }
     if let Some(observed) = &outcome.observed {
-        let changed = observed.last_change.map_or_else(String::new, |at| format!(", last changed {at}"));
-        lines.push(format!(
-            "The deployment is observed as {}, `{}`{changed}.",
-            observed.size, observed.status
-        ));
+        let changed = observed.last_change.map_or_else(String::new, |at| format!(", last changed {at:.0}"));
+        lines.push(format!("Deployment: {}, `{}`{changed}.", observed.size, observed.status));
         lines.extend(measurements(outcome, observed, policy));
         lines.extend(tags_and_settings(observed, policy, evaluation));
     }
@@ -152,18 +149,20 @@ fn situation(outcome: &Outcome, policy: &Policy, evaluation: Option<&Evaluation>
 /// The guards, in the order in which they ran.
 fn guards(outcome: &Outcome) -> Vec<String> {
     let checks = outcome.checks.iter().map(|check| {
-        let word = if check.blocked { "holds" } else { "passes" };
+        let word = if check.blocked { "blocked" } else { "passed" };
         format!("  {:<16} {word:<7} {}", check.guard, check.input)
     });
-    iter::once("Guards, in order:".to_owned()).chain(checks).collect()
+    iter::once("Checks, in order:".to_owned()).chain(checks).collect()
 }
 
 /// The decision, its cost and the calls.
 fn conclusion(outcome: &Outcome, policy: &Policy, evaluation: Option<&Evaluation>) -> Vec<String> {
     let decision = match (&outcome.error, &outcome.decision) {
-        (Some(_), _) => format!("It cannot be observed: {}.", report::explanation(outcome)),
-        (None, Decision::Resize { axis, from, to }) => format!("So its {axis} would go from {from} to {to}."),
-        (None, Decision::Hold(hold)) => format!("So it would stay as it is: {hold}."),
+        (Some(_), _) => format!("The deployment cannot be observed: {}.", report::explanation(outcome)),
+        (None, Decision::Resize { axis, from, to }) => {
+            format!("Decision: change {axis} from {from} to {to}.")
+        }
+        (None, Decision::Hold(hold)) => format!("Decision: hold, because {hold}."),
     };
     let cost = outcome.observed.as_ref().map(|observed| cost_text(outcome, observed, policy));
     let mode = evaluation.map_or(policy.mode, |evaluation| evaluation.mode(policy));
@@ -171,10 +170,7 @@ fn conclusion(outcome: &Outcome, policy: &Policy, evaluation: Option<&Evaluation
         _ if outcome.calls.is_empty() => "No call would be sent.".to_owned(),
         Mode::Act => "These calls would be sent, in this order:".to_owned(),
         Mode::Observe => {
-            format!(
-                "In the mode `{mode}` nothing is sent. In `{}` these calls would be, in this order:",
-                Mode::Act
-            )
+            format!("Mode `{mode}` sends no call. Mode `{}` would send these, in this order:", Mode::Act)
         }
     };
     let calls = outcome.calls.iter().enumerate().map(|(i, CallRecord { call, .. })| {
@@ -184,7 +180,18 @@ fn conclusion(outcome: &Outcome, policy: &Policy, evaluation: Option<&Evaluation
         format!("Afterwards, {} (needs {}): {call}.", call.operation(), permission(call))
     });
     let notes = outcome.notes.iter().map(|note| format!("Note: {note}."));
-    iter::once(decision).chain(cost).chain([heading]).chain(calls).chain(notices).chain(notes).collect()
+    let docs = match &outcome.decision {
+        Decision::Hold(hold) => Some(format!("See {}.", hold.docs())),
+        Decision::Resize { .. } => None,
+    };
+    iter::once(decision)
+        .chain(docs)
+        .chain(cost)
+        .chain([heading])
+        .chain(calls)
+        .chain(notices)
+        .chain(notes)
+        .collect()
 }
 
 /// What the caller must be allowed to do, as words.
@@ -212,8 +219,8 @@ fn measurements(outcome: &Outcome, observed: &Deployment, policy: &Policy) -> Ve
         Some(format!("{metric} at {} is {}.", text::number(value), share(metric, value)?))
     });
     let read = observed.readings.iter().map(|(metric, value)| match share(metric, *value) {
-        Some(share) => format!("{metric} reads {}, which is {share}.", text::number(*value)),
-        None => format!("{metric} reads {}.", text::number(*value)),
+        Some(share) => format!("{metric} was read: {}, which is {share}.", text::number(*value)),
+        None => format!("{metric} was read: {}.", text::number(*value)),
     });
     reported.into_iter().chain(read).collect()
 }
@@ -232,13 +239,14 @@ fn tags_and_settings(observed: &Deployment, policy: &Policy, evaluation: Option<
         OPERATORS.contains(&name) || name == tags::RECENT
     };
     let tags = observed.tags.iter().filter(is_shown);
-    let tags = tags.map(|(name, value)| format!("Its tag `{name}` is `{value}`."));
+    let tags = tags.map(|(name, value)| format!("Tag: `{name} = {value}`."));
     let settings = evaluation.map(|evaluation| policy.settings_of(&evaluation.matched)).unwrap_or_default();
     let settings = settings.into_iter().filter(Setting::is_set);
     let settings: Vec<String> = settings
         .map(|setting| format!("  {:<20} {:<15} {}", setting.key, setting.value, setting.set_by()))
         .collect();
-    let heading = (!settings.is_empty()).then(|| "Active besides the built-in defaults:".to_owned());
+    let heading =
+        (!settings.is_empty()).then(|| "Settings that differ from the built-in defaults:".to_owned());
     tags.chain(heading).chain(settings).collect()
 }
 
@@ -249,15 +257,15 @@ fn cost_text(outcome: &Outcome, observed: &Deployment, policy: &Policy) -> Strin
     match (price(&observed.size), &outcome.decision) {
         (None, Decision::Resize { to, .. }) => match price(to) {
             Some(after) => {
-                format!("It would cost {after}; what it costs now is unknown: {}.", no_price(&observed.size))
+                format!("Cost: {after} afterwards; the cost now is unknown: {}.", no_price(&observed.size))
             }
-            None => format!("What it costs is unknown: {}.", no_price(to)),
+            None => format!("Cost: unknown, because {}.", no_price(to)),
         },
-        (None, Decision::Hold(_)) => format!("What it costs is unknown: {}.", no_price(&observed.size)),
-        (Some(before), Decision::Hold(_)) => format!("It costs {before}."),
+        (None, Decision::Hold(_)) => format!("Cost: unknown, because {}.", no_price(&observed.size)),
+        (Some(before), Decision::Hold(_)) => format!("Cost: {before}."),
         (Some(before), Decision::Resize { to, .. }) => match price(to) {
-            Some(after) => format!("It costs {before} and would cost {after}."),
-            None => format!("It costs {before}; what it would cost is unknown: {}.", no_price(to)),
+            Some(after) => format!("Cost: {before} now, {after} afterwards."),
+            None => format!("Cost: {before} now; the cost afterwards is unknown: {}.", no_price(to)),
         },
     }
 }

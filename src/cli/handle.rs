@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use jiff::Timestamp;
+use serde_json::json;
 use stepladder::handle::handle;
 use stepladder::outcome::{Answer, Ending, Outcome};
 use stepladder::report;
@@ -13,7 +14,7 @@ use stepladder::text::plain;
 use super::cloud::CloudOption;
 use super::{CommandError, CommandOutput, Format, PolicyOption, parse_time, read_event, wait, wall_clock};
 
-/// Answer one alarm payload: parse, observe, decide, plan, apply
+/// Handle one alarm payload: parse, observe, decide, plan, apply
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 applied, held or dry run; 1 something failed; 2 unusable input or policy.
@@ -56,34 +57,30 @@ impl HandleOptions {
         if self.save {
             self.cloud.save(&client)?;
         }
-        Ok(output(&answer, self.format, client.is_simulated()))
+        let text = match self.format {
+            Format::Json => {
+                let mut reply = report::reply(&answer);
+                reply["cloud"] = json!(self.cloud.name());
+                format!("{reply:#}\n")
+            }
+            Format::Text => client.heading().to_owned() + &text(&answer),
+        };
+        Ok(CommandOutput { text, exit_code: exit_code(&answer) })
     }
 }
-
-fn output(answer: &Answer, format: Format, is_simulated: bool) -> CommandOutput {
-    let text = match format {
-        Format::Json => format!("{:#}\n", report::reply(answer)),
-        Format::Text if is_simulated => text(answer) + SIMULATED,
-        Format::Text => text(answer),
-    };
-    CommandOutput { text, exit_code: exit_code(answer) }
-}
-
-/// The last line of what was answered on the simulated cloud, where "done" and "applied" mean no real deployment.
-const SIMULATED: &str = "  cloud     simulated: nothing real was changed\n";
 
 pub(super) fn text(answer: &Answer) -> String {
     let mut text = answer.outcomes.iter().map(report::text).collect::<Vec<_>>().join("\n");
     if let Some(error) = &answer.error {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "alarms that fire not read: {}", plain(&error.to_string()));
+        let _ = writeln!(text, "The active alarms cannot be listed: {}", plain(&error.to_string()));
     }
     if answer.outcomes.is_empty() && answer.error.is_none() && answer.rejected.is_empty() {
-        text.push_str("  nothing is due\n");
+        text.push_str("Nothing to do: no active alarm, and no pair that needs repair.\n");
     }
     for error in &answer.rejected {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "not read: {}", plain(&error.to_string()));
+        let _ = writeln!(text, "One record cannot be read: {}", plain(&error.to_string()));
     }
     text
 }

@@ -12,7 +12,7 @@ use stepladder::{report, source, text};
 
 use super::{CommandError, CommandOutput, Format, read_event, whole_seconds};
 
-/// Show what a payload contains, and nothing else
+/// Show the contents of a payload, without a decision
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stepladder parse events/oci/high-cpu.firing.json
@@ -44,13 +44,13 @@ fn text(event: &Event) -> String {
         let _ = writeln!(text, "{} is settled", text::plain(target.as_str()));
     }
     if event.settled.as_ref().is_some_and(Vec::is_empty) {
-        let _ = writeln!(text, "an endpoint is changing");
+        let _ = writeln!(text, "an endpoint has begun to change");
     }
     if event.tick {
-        let _ = writeln!(text, "a tick");
+        let _ = writeln!(text, "a tick: the scheduled reconcile");
     }
     for error in &event.rejected {
-        let _ = writeln!(text, "not read: {error}");
+        let _ = writeln!(text, "One record cannot be read: {error}");
     }
     text
 }

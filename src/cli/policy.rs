@@ -1,20 +1,19 @@
 //! `stepladder policy`: checks a policy, explains it for one target, and prints its schema.
 
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use stepladder::policy::{Mode, Policy, SCHEMA};
 use stepladder::text::plain;
 use stepladder::{config, environment};
 
-use super::{CommandError, CommandOutput, Format, PolicyOption};
+use super::{CommandError, CommandOutput, Format, PolicyOption, terminal};
 
 mod explain;
 mod test;
 
-/// Check a policy, show what it means for one target, or print its schema
+/// Check a policy, explain it for one target, or print its schema
 #[derive(Debug, Args)]
 pub(super) struct PolicyCommand {
     #[command(subcommand)]
@@ -26,7 +25,7 @@ enum PolicySubcommand {
     Check(CheckOptions),
     Explain(explain::PolicyExplainOptions),
     Test(test::PolicyTestOptions),
-    /// Print the JSON Schema of policy files, by which an editor completes keys and shows what they mean
+    /// Print the JSON Schema of policy files, with which an editor completes and explains keys
     #[command(
         after_help = "An editor with a language server for TOML, such as taplo or Even Better TOML, finds it by the \
 first line of a policy: `#:schema ./policy.schema.json`
@@ -37,25 +36,38 @@ Examples:
     Schema,
 }
 
-/// Check whether a policy can be used, and report what is wrong with it
+/// Check whether a policy is valid, and warn of what works but surprises
 #[derive(Debug, Args)]
 #[command(
-    after_help = "What is valid and surely a mistake is reported on standard error: a rule that can never answer, because \
-earlier rules have the same globs, a glob that matches nothing, a fraction in the place of a percentage, steps written as \
-values, a scheduled minimum that nothing reaches at its time. Exit codes: 0 it can be used; 2 it cannot.
+    after_help = "Warnings go to standard error. They name rules that never apply, rules that add capacity and never \
+remove it, pairs that cannot fire, globs that match nothing, fractions in place of percentages, values in place of \
+distances, alarms whose statistic steps cannot use, and scheduled minimums that nothing reaches in time.
+
+Exit codes: 0 valid; 2 invalid, or a warning with --deny warnings.
 
 Examples:
   stepladder policy check
   stepladder policy check stepladder.toml
+  stepladder policy check stepladder.toml --deny warnings
   stepladder policy check stepladder.toml --format json"
 )]
 struct CheckOptions {
     /// The policy file [default: the one that `STEPLADDER_POLICY` names, else the built-in rules]
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Exit with code 2 where there are warnings
+    #[arg(long, value_enum, value_name = "KIND")]
+    deny: Option<Denied>,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+/// What `--deny` turns into an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Denied {
+    /// Every warning
+    Warnings,
 }
 
 impl PolicyCommand {
@@ -64,7 +76,7 @@ impl PolicyCommand {
             PolicySubcommand::Check(options) => options.format,
             PolicySubcommand::Explain(options) => options.format,
             PolicySubcommand::Test(options) => options.format,
-            PolicySubcommand::Schema => Format::Text,
+            PolicySubcommand::Schema => Format::Json,
         }
     }
 
@@ -86,40 +98,49 @@ impl CheckOptions {
         };
         let policy = PolicyOption { policy: self.file }.load()?;
         let warnings = policy.warnings();
-        Ok(match self.format {
+        let is_denied = self.deny.is_some() && !warnings.is_empty();
+        let text = match self.format {
             Format::Json => {
                 let (_, built_in) = policy.rule_counts();
                 let own: serde_json::Map<_, _> =
                     policy.counts().into_iter().map(|(key, count)| (key.to_owned(), json!(count))).collect();
-                CommandOutput::json(
-                    &json!({ "valid": true, "policy": source, "mode": policy.mode.to_string(), "own": own,
-                                       "built_in_rules": built_in, "warnings": warnings }),
-                )
+                let value = json!({ "valid": true, "policy": source, "mode": policy.mode.to_string(), "own": own,
+                                    "built_in_rules": built_in, "warnings": warnings });
+                format!("{value:#}\n")
             }
             Format::Text => {
-                for warning in warnings {
-                    // A closed standard error leaves no way to report the warning.
-                    let _ = writeln!(io::stderr(), "warning: {}", plain(&warning));
+                for warning in &warnings {
+                    terminal::warning(&plain(warning));
                 }
                 let name = source.map_or_else(
-                    || "the built-in policy".to_owned(),
+                    || "The built-in policy".to_owned(),
                     |source| format!("`{}`", plain(&source)),
                 );
-                CommandOutput::success(format!("{name} can be used: {}\n", summary(&policy)))
+                if is_denied {
+                    let count = warnings.len();
+                    let warnings = if count == 1 { "warning" } else { "warnings" };
+                    terminal::error(&format!(
+                        "{name} has {count} {warnings}, which `--deny warnings` rejects"
+                    ));
+                    String::new()
+                } else {
+                    format!("{name} is valid: {}\n", summary(&policy))
+                }
             }
-        })
+        };
+        Ok(CommandOutput { text, exit_code: if is_denied { 2 } else { 0 } })
     }
 }
 
 fn summary(policy: &Policy) -> String {
     let sends = match policy.mode {
-        Mode::Act => "sends calls",
-        Mode::Observe => "sends nothing (mode `observe`)",
+        Mode::Act => "mode `act`",
+        Mode::Observe => "mode `observe`, which sends no call",
     };
     let (own, built_in) = policy.rule_counts();
     let rules = if own == 1 { "rule" } else { "rules" };
     let other_keys = policy.counts().into_iter().filter(|(key, _)| *key != "rule");
     let counts: Vec<String> = other_keys.map(|(key, count)| format!("{count} `[[{key}]]`")).collect();
-    let besides = if counts.is_empty() { String::new() } else { format!("; besides, {}", counts.join(", ")) };
-    format!("it {sends} and has {own} {rules} of its own before the {built_in} built-in ones{besides}")
+    let others = if counts.is_empty() { String::new() } else { format!(", {}", counts.join(", ")) };
+    format!("{sends}, {own} {rules} before the {built_in} built-in ones{others}")
 }

@@ -1,7 +1,6 @@
 //! `stepladder provision` and `stepladder teardown`: create and delete the topic and alarms of the policy on OCI.
 
-use std::fmt::{self, Write as _};
-use std::io::{self, Write as _};
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -13,8 +12,10 @@ use stepladder::platform::oci::provision::{
 use stepladder::platform::{self, Client};
 use stepladder::{config, text};
 
+use super::cloud::SIMULATED;
 use super::{
-    CommandError, CommandOutput, Format, PolicyOption, simulated_cloud, wait, wall_clock, write_world,
+    CommandError, CommandOutput, Format, PolicyOption, simulated_cloud, terminal, wait, wall_clock,
+    write_world,
 };
 
 /// The cloud to provision.
@@ -26,23 +27,24 @@ enum ProvisionCloud {
     Oci,
 }
 
-impl fmt::Display for ProvisionCloud {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Simulated => "the simulated cloud",
-            Self::Oci => "OCI",
-        })
+impl ProvisionCloud {
+    /// What comes before the text of a report.
+    fn heading(self) -> &'static str {
+        match self {
+            Self::Simulated => SIMULATED,
+            Self::Oci => "Oracle Cloud Infrastructure\n\n",
+        }
     }
 }
 
-/// Set up the alarms, the topic and its subscription that the policy's table `[oci]` names
+/// Create the topic, its subscription and the alarms of the policy's table `[oci]`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "It shows what exists, what would be created or changed, and what an administrator has to allow.
-With --apply it does so; a second run finds nothing to do. What it did not make itself it never
-changes or deletes. It reads the compartments that the table names, and no others.
+    after_help = "Shows what exists, what would be created or changed, and the policy statements that an administrator has to add.
+--apply sends the calls; a second run then finds nothing to do. Resources that stepladder did not create are never
+changed or deleted. Only the compartments in the table are read.
 
-Exit codes: 0 done, or nothing is in the way; 1 something failed or is in the way; 2 unusable policy.
+Exit codes: 0 done, or no conflict; 1 a failure or a conflict; 2 unusable policy.
 
 Examples:
   stepladder provision --policy stepladder.toml --cloud oci
@@ -54,15 +56,14 @@ pub(super) struct Provision {
     pub(super) options: ProvisionOptions,
 }
 
-/// Remove what `provision` has set up, and the paired alarms of its deployments
+/// Delete what `provision` created, and the paired alarms of its deployments
 #[derive(Debug, Args)]
 #[command(
-    after_help = "It shows what would be deleted, and with --apply deletes it: only what is marked as stepladder's own.
-A topic stays where something else in the same compartment subscribes to it or notifies it, or where
-`provision` did not create it. Uses from other compartments are not observed. Deployments keep their
-size.
+    after_help = "Shows what would be deleted; --apply deletes it. Only resources with stepladder's marker are deleted. A topic stays
+if `provision` did not create it, or if another alarm or subscription in its compartment uses it. Other compartments
+are not checked. Deployments keep their size.
 
-Exit codes: 0 done, or nothing is in the way; 1 something failed; 2 unusable policy.
+Exit codes: 0 done, or nothing to do; 1 a failure; 2 unusable policy.
 
 Examples:
   stepladder teardown --policy stepladder.toml --cloud oci
@@ -80,7 +81,7 @@ pub(super) struct ProvisionOptions {
     /// The cloud to use
     #[arg(long, value_enum, default_value_t = ProvisionCloud::Simulated)]
     cloud: ProvisionCloud,
-    /// Send the calls; without it they are only shown
+    /// Send the calls [default: only show them]
     #[arg(long)]
     apply: bool,
     /// The simulated cloud's state to start from [default: an empty cloud]
@@ -138,7 +139,7 @@ impl ProvisionOptions {
     fn run(&self, planner: Planner) -> Result<(Desired, Report), CommandError> {
         let desired = desired(&self.policy.load()?.provision).cloned().ok_or_else(|| {
             let message =
-                "the policy has no table `[oci]`: expected `compartment`, `deployments` and `function` in it";
+                "the policy has no table `[oci]`: add one with `compartment`, `deployments` and `function`";
             CommandError::invalid_input("policy", message.to_owned())
         })?;
         let report = match self.cloud {
@@ -152,7 +153,8 @@ impl ProvisionOptions {
                 report
             }
             ProvisionCloud::Oci if self.world.is_some() => {
-                let message = "`--world` belongs to the simulated cloud: leave it out with `--cloud oci`";
+                let message =
+                    "`--world` is the state of the simulated cloud: remove it, or remove `--cloud oci`";
                 return Err(CommandError::invalid_input("usage", message.to_owned()));
             }
             ProvisionCloud::Oci => {
@@ -167,10 +169,9 @@ impl ProvisionOptions {
     /// Warns that `--apply` without `--world` changes nothing lasting: its output looks like that of a real cloud.
     fn warn_of_discarded_state(&self) {
         if self.apply && self.world.is_none() {
-            let message = "this is the simulated cloud, and nothing of it is kept: `--cloud oci` works on OCI, \
-                        `--world FILE --save` keeps a replay";
-            // A closed standard error leaves no way to report the warning.
-            let _ = writeln!(io::stderr(), "warning: {message}");
+            let message = "the simulated cloud is discarded when the command ends: use `--cloud oci` for OCI, or \
+                        `--world FILE --save` to keep the simulated state";
+            terminal::warning(message);
         }
     }
 
@@ -208,7 +209,7 @@ impl ProvisionOptions {
     }
 
     fn text(&self, desired: &Desired, report: &Report) -> String {
-        let mut text = format!("On {}\n\n", self.cloud);
+        let mut text = self.cloud.heading().to_owned();
         section(&mut text, "Exists already", report.plan.standing.iter().map(|line| vec![line.clone()]));
         let sent = report.sent.iter().map(|sent| {
             let mut lines = step_lines(&sent.step);
@@ -219,9 +220,9 @@ impl ProvisionOptions {
             lines
         });
         section(&mut text, "Sent", sent);
-        let heading = if self.apply { "Left to do" } else { "To do" };
+        let heading = if self.apply { "Not done" } else { "To do" };
         section(&mut text, heading, report.left.iter().map(step_lines));
-        section(&mut text, "In the way", report.plan.conflicts.iter().map(|line| vec![line.clone()]));
+        section(&mut text, "Conflicts", report.plan.conflicts.iter().map(|line| vec![line.clone()]));
         section(&mut text, "Notes", report.plan.notes.iter().map(|line| vec![line.clone()]));
         text.push_str(&self.summary(desired, report));
         text
@@ -230,16 +231,18 @@ impl ProvisionOptions {
     /// The result, in a sentence.
     fn summary(&self, desired: &Desired, report: &Report) -> String {
         let sentence = match &report.error {
-            Some(error) => format!("It failed: {}. Run it again to go on.", error_text(error, desired)),
+            Some(error) => {
+                format!("Failed: {}. Run the command again to continue.", error_text(error, desired))
+            }
             None if !report.plan.conflicts.is_empty() => {
-                "Nothing is sent while something is in the way.".to_owned()
+                "No call is sent while there are conflicts.".to_owned()
             }
             None if report.left.is_empty() && report.sent.is_empty() => "Nothing to do.".to_owned(),
             None if report.left.is_empty() => "Done.".to_owned(),
             None if self.apply => {
-                "Not all of it is visible yet: run it again in a minute to make sure.".to_owned()
+                "Not every change is visible yet: run the command again in a minute to verify.".to_owned()
             }
-            None => "Nothing was sent: run it with `--apply` to do so.".to_owned(),
+            None => "No call was sent: add `--apply` to send them.".to_owned(),
         };
         format!("{}\n", text::plain(&sentence))
     }

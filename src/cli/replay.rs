@@ -14,6 +14,7 @@ use stepladder::report;
 use stepladder::source::{self, Event};
 use stepladder::text::plain;
 
+use super::cloud::SIMULATED;
 use super::handle::{exit_code, text};
 use super::{CommandError, CommandOutput, Format, PolicyOption, read_event, simulated_cloud, wait};
 
@@ -22,8 +23,8 @@ const DELIVERY: SignedDuration = SignedDuration::from_secs(5);
 
 /// Play a series of payloads on the simulated cloud, each at its own time
 #[derive(Debug, Args)]
-#[command(after_help = "Each payload is answered at the time of its alarm. Updates take minutes of the \
-simulated clock, none of yours. Exit codes: 0 all were answered; 1 something failed; 2 unusable input or policy.
+#[command(after_help = "Each payload is handled at the time of its alarm. Updates take minutes of the \
+simulated clock, and no real time. Exit codes: 0 all were handled; 1 something failed; 2 unusable input or policy.
 
 Examples:
   stepladder replay events/oci/high-cpu.firing.json events/oci/high-cpu.firing.json
@@ -35,7 +36,7 @@ pub(super) struct ReplayOptions {
     events: Vec<PathBuf>,
     #[command(flatten)]
     policy: PolicyOption,
-    /// The state to start from [default: whatever an event names is there]
+    /// The state to start from [default: every deployment that an event names, with one instance]
     #[arg(long, value_name = "FILE")]
     world: Option<PathBuf>,
     /// How to print
@@ -61,10 +62,13 @@ impl ReplayOptions {
         let replayed: Vec<Replayed> = self.events.iter().map(replay_file).collect();
         let world = simulated.snapshot();
         let text = match self.format {
-            Format::Text => replayed.iter().map(Replayed::text).collect::<String>() + &final_state(&world),
+            Format::Text => {
+                let answers: String = replayed.iter().map(Replayed::text).collect();
+                SIMULATED.to_owned() + &answers + &final_state(&world)
+            }
             Format::Json => {
                 let events: Vec<Value> = replayed.iter().map(Replayed::value).collect();
-                format!("{:#}\n", json!({ "events": events, "world": world }))
+                format!("{:#}\n", json!({ "cloud": "simulated", "events": events, "world": world }))
             }
         };
         Ok(CommandOutput { text, exit_code: exit_code_of_all(&replayed) })
@@ -76,7 +80,7 @@ impl Replayed {
         let Self { file, clock, result } = self;
         let answer = match result {
             Ok(answer) => text(answer),
-            Err(error) => format!("  not read: {}\n", plain(&error.message)),
+            Err(error) => format!("  This payload cannot be read: {}\n", plain(&error.message)),
         };
         format!("{}  {file}\n{answer}\n", clock.strftime("%H:%M:%S"))
     }
@@ -131,7 +135,10 @@ fn file_name(path: &Path) -> String {
 }
 
 fn final_state(world: &World) -> String {
-    let mut text = "In the end\n".to_owned();
+    let mut text = "Final state\n".to_owned();
+    if world.deployments.is_empty() {
+        text.push_str("  no deployment\n");
+    }
     for (id, deployment) in &world.deployments {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {id}: {}", deployment.heading());

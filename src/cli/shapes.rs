@@ -43,8 +43,8 @@ impl ShapesOptions {
         if let (true, true, Some(name)) = (ladders.is_empty(), flexible.is_empty(), &self.name) {
             let nearest = policy.ladders.nearest(name, platform::is_flexible(name));
             let hint =
-                nearest.map_or_else(String::new, |nearest| format!("; the nearest is `{}`", plain(nearest)));
-            let message = format!("no ladder has the name `{}` or holds that shape{hint}", plain(name));
+                nearest.map_or_else(String::new, |nearest| format!("; did you mean `{}`?", plain(nearest)));
+            let message = format!("no ladder has the name `{}` or lists that shape{hint}", plain(name));
             return Err(CommandError::invalid_input("no_ladder", message));
         }
         Ok(match self.format {

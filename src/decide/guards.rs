@@ -46,8 +46,8 @@ pub(super) fn stale(context: &mut Context) -> Result<(), Hold> {
     };
     let since = evidence_start(context);
     let input = match since {
-        Some(since) => format!("data begins {since}, last change completed {changed}"),
-        None => format!("data begins at an unknown time, last change completed {changed}"),
+        Some(since) => format!("data begins {since:.0}, last change completed {changed:.0}"),
+        None => format!("data begins at an unknown time, last change completed {changed:.0}"),
     };
     let stale = since.is_none_or(|since| since < changed);
     context.check("stale", input, stale.then_some(Hold::Stale { since, changed }))

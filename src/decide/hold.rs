@@ -267,6 +267,11 @@ impl Hold {
         )
     }
 
+    /// Where the documentation explains this reason and what to do.
+    pub fn docs(&self) -> String {
+        format!("docs/decisions.md#{}", self.reason())
+    }
+
     /// The stable name in decision records and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -334,12 +339,12 @@ impl fmt::Display for Hold {
             Self::Busy { status } => write!(f, "the deployment is `{status}`: only a settled one is changed"),
             Self::Stale { since: Some(since), changed } => write!(
                 f,
-                "the alarm's data is older than the last change: it begins at {since}, the last change was \
-                 completed at {changed}"
+                "the alarm's data is older than the last change: it begins at {since:.0}, the last change was \
+                 completed at {changed:.0}"
             ),
             Self::Stale { since: None, changed } => write!(
                 f,
-                "the alarm does not report when it fired, and the deployment was changed at {changed}"
+                "the alarm does not report when it fired, and the deployment was changed at {changed:.0}"
             ),
             Self::NotResizable { axis, why } => write!(f, "its {axis} cannot be changed: {why}"),
             Self::OwnedElsewhere { axis, who, can_be_suspended } => {
@@ -358,17 +363,12 @@ impl fmt::Display for Hold {
                 "`{by}` of the same event already changes the deployment, and only one change is made at a time; a repeat \
                  evaluates this alarm again"
             ),
-            Self::CoolingDown { direction, until, credit: 0 } => write!(
-                f,
-                "no scaling {direction} before {until}: the cooldown after the last change is not over"
-            ),
-            Self::CoolingDown { direction, until, credit } => write!(
-                f,
-                "no more scaling {direction} before {until}: the {credit} that this step adds were added since the cooldown \
-                 began"
-            ),
+            Self::CoolingDown { direction, until, credit } => cooling_down(f, *direction, *until, *credit),
             Self::TooManyChanges { most, until } => {
-                write!(f, "it was changed {most} times within an hour, and may be changed again at {until}")
+                write!(
+                    f,
+                    "it was changed {most} times within an hour, and may be changed again at {until:.0}"
+                )
             }
             Self::WouldFlap { why } => write!(f, "the step down would be undone: {why}"),
             Self::OverBudget { cost: Some(cost), most, .. } => {
@@ -384,7 +384,7 @@ impl fmt::Display for Hold {
             ),
             Self::Paused { by } => write!(f, "scaling this way is paused by {by}"),
             Self::Infeasible { shape, until, why } => {
-                write!(f, "`{shape}` was not available, and is not requested again before {until}: {why}")
+                write!(f, "`{shape}` was not available, and is not requested again before {until:.0}: {why}")
             }
             Self::AtCeiling { axis, limit } => write!(f, "its {axis} cannot scale up: {limit}"),
             Self::AtFloor { axis, limit } => write!(f, "its {axis} cannot scale down: {limit}"),
@@ -405,6 +405,23 @@ impl fmt::Display for Hold {
             ),
         }
     }
+}
+
+fn cooling_down(
+    f: &mut fmt::Formatter<'_>,
+    direction: Direction,
+    until: Timestamp,
+    credit: i32,
+) -> fmt::Result {
+    if credit == 0 {
+        let why = "the cooldown after the last change is not over";
+        return write!(f, "no scaling {direction} before {until:.0}: {why}");
+    }
+    write!(
+        f,
+        "no more scaling {direction} before {until:.0}: the {credit} that this step adds were added since the cooldown \
+         began"
+    )
 }
 
 /// How to make an unknown shape known: no `[[ladder]]` lists the sizes of a flexible one.

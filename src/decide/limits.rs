@@ -40,7 +40,7 @@ pub(super) fn cooling_down(context: &mut Context, direction: Direction) -> Resul
         return context.check("cooling_down", NO_COOLDOWN, None);
     };
     let hold = Hold::CoolingDown { direction, until, credit: 0 };
-    context.check("cooling_down", format!("until {until}"), Some(hold))
+    context.check("cooling_down", format!("until {until:.0}"), Some(hold))
 }
 
 /// A direction rests for its cooldown after the last change. A step out that is larger than what was added since the
@@ -60,7 +60,7 @@ pub(super) fn cooling_down_for(context: &mut Context, proposal: Proposal) -> Res
         }
         Magnitude::StepTo(_) | Magnitude::Exactly(_) | Magnitude::By(_) | Magnitude::Offering(..) => None,
     };
-    let input = format!("until {until}, {credit} added since it began");
+    let input = format!("until {until:.0}, {credit} added since it began");
     let result = difference.ok_or(Hold::CoolingDown { direction, until, credit });
     context.check_result("cooling_down", input, result)
 }

@@ -150,6 +150,9 @@ const SHADOWED: &str = "[[rule]]\nalarm = \"*busy*\"\naxis = \"instances\"\n\n[[
 #[case::well_json("well-json", POLICY, &["--format", "json"])]
 #[case::shadowed("shadowed", SHADOWED, &[])]
 #[case::shadowed_json("shadowed-json", SHADOWED, &["--format", "json"])]
+#[case::denied("denied", SHADOWED, &["--deny", "warnings"])]
+#[case::denied_json("denied-json", SHADOWED, &["--deny", "warnings", "--format", "json"])]
+#[case::denied_without_any("denied-without-any", POLICY, &["--deny", "warnings"])]
 #[case::misspelt("misspelt", "mode = \"act\"\n\n[[rule]]\nalarm = \"a\"\naxis = \"shape\"\ncooldwon = { up = \"1m\" }\n", &[])]
 #[case::misspelt_json("misspelt-json", "[defaults]\ninstanses = { min = 1, max = 2 }\n", &["--format", "json"])]
 #[case::wrong("wrong", "[[rule]]\nalarm = \"a\"\naxis = \"instances\"\nsteps = [\n  { above = 0, below = 5, add = 1 },\n  { above = 9, add = 2 },\n]\n", &[])]
@@ -218,7 +221,7 @@ fn a_ladders_own_names_are_shown_in_one_line() {
 fn without_a_file_the_policy_that_applies_is_checked() {
     let ran = run(&["policy", "check"]);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
-    assert!(ran.out.starts_with("the built-in policy can be used: it sends calls and has 0 rules"), "{ran}");
+    assert!(ran.out.starts_with("The built-in policy is valid: mode `act`, 0 rules"), "{ran}");
 }
 
 #[test]

@@ -64,5 +64,6 @@ mod slips;
 )]
 mod story;
 mod support;
+mod terminal;
 mod tidy;
 mod vertical;

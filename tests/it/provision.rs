@@ -1085,7 +1085,7 @@ fn the_output_names_the_cloud_and_warns_of_a_simulation() {
         let planned = run(&[verb, "--policy", &policy, "--format", "json"]);
         assert_eq!(planned.json()["cloud"], "simulated");
         let text = run(&[verb, "--policy", &policy]);
-        assert!(text.out.starts_with("On the simulated cloud\n"), "{text}");
+        assert!(text.out.starts_with("Simulated cloud: "), "{text}");
         // Without a world file the simulated changes are lost.
         let applied = run(&[verb, "--policy", &policy, "--apply"]);
         assert!(applied.err.starts_with("warning: ") && applied.err.contains("`--cloud oci`"), "{applied}");

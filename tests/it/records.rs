@@ -182,7 +182,8 @@ fn each_line_of_text_is_one_line_whatever_the_cloud_answers() {
     ];
     for outcome in outcomes {
         let text = report::text(&outcome);
-        let labels = ["alarm", "target", "observed", "decision", "because", "calls", "note", "result"];
+        let labels =
+            ["alarm", "target", "observed", "decision", "because", "calls", "note", "result", "docs"];
         for line in text.lines() {
             let label = line.split_whitespace().next().unwrap();
             assert!(labels.contains(&label), "{line:?} in\n{text}");

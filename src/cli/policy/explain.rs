@@ -20,12 +20,11 @@ use stepladder::text::{number, plain};
 
 use super::super::{CommandError, CommandOutput, Format, PolicyOption, parse_time, wall_clock};
 
-/// Show which rules answer the alarms of one target, which settings are active, and where each comes from
+/// Show the rules and settings that are active for one target, and the origin of each
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Nothing is observed: pass the deployment's own tags with --tag, as many as there are. \
-The platform's own bounds, and what it allows, are shown by `stepladder explain`. Exit codes: 0 shown, even where no \
-rule answers; 2 unusable target, tag or policy.
+    after_help = "The deployment is not observed: pass its tags with --tag. `stepladder explain` also shows the platform's \
+own bounds. Exit codes: 0 explained, also where no rule applies; 2 unusable target, tag or policy.
 
 Examples:
   stepladder policy explain endpoint/churn/variant/AllTraffic --policy stepladder.toml
@@ -37,7 +36,7 @@ pub(super) struct PolicyExplainOptions {
     /// The target: a model deployment's OCID, or `endpoint/<name>/variant/<name>`
     #[arg(value_name = "TARGET")]
     target: String,
-    /// Only the rule that an alarm of this name gets [default: every rule that may answer]
+    /// Only the rule for an alarm of this name [default: every rule that may apply]
     #[arg(long, value_name = "NAME")]
     alarm: Option<String>,
     /// The current time, for schedules and pauses [default: now]
@@ -107,7 +106,7 @@ impl TargetExplanation<'_> {
         if rules.is_empty() {
             let alarm =
                 self.alarm.map_or_else(|| "any alarm".to_owned(), |alarm| format!("`{}`", plain(alarm)));
-            parts.push(format!("No rule answers {alarm} on this target.\n"));
+            parts.push(format!("No rule applies to {alarm} on this target.\n"));
         }
         parts.join("\n")
     }
@@ -115,13 +114,13 @@ impl TargetExplanation<'_> {
     /// The part that is the same for every rule.
     fn heading(&self) -> String {
         let Explained { allowed, schedules, pause, unreadable, .. } = self.explained;
-        let mut text = plain(&format!("{} at {}", self.target, self.now)) + "\n";
+        let mut text = plain(&format!("{} at {:.0}", self.target, self.now)) + "\n";
         // Writing to a string cannot fail.
         let mut line = |line: String| {
             let _ = writeln!(text, "  {}", plain(&line));
         };
         if !allowed {
-            line("the policy's `targets` leave it out, so no alarm ever changes it".to_owned());
+            line("the policy's list `targets` does not include it, so no alarm changes it".to_owned());
         }
         for active in schedules {
             let ActiveSchedule { place, schedule, .. } = active;
