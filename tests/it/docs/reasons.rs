@@ -132,16 +132,6 @@ fn every_reason_has_a_section_and_no_section_is_about_another() {
 }
 
 #[test]
-fn the_readme_lists_the_reasons_in_the_same_order() {
-    let readme = page("README.md").text;
-    let (_, table) = readme.split_once("| reason | it holds because |\n").expect("the table of reasons");
-    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
-    let cells = rows.filter_map(|row| row.split('|').nth(1)).flat_map(|cell| cell.split(','));
-    let listed: Vec<&str> = cells.map(|reason| reason.trim().trim_matches('`')).collect();
-    assert_eq!(listed, documented_reasons());
-}
-
-#[test]
 fn every_example_is_what_the_program_writes() {
     let page = page(PAGE);
     let mut text = page.text.clone();
