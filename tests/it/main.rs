@@ -57,6 +57,7 @@ mod rules;
 mod schedules;
 #[cfg(any(feature = "aws", feature = "oci"))]
 mod server;
+mod shapes;
 mod slips;
 #[cfg_attr(
     not(any(feature = "aws", feature = "oci")),
