@@ -18,8 +18,10 @@ use stepladder::policy::{self as policy_file, Policy, Problem, Style};
 use stepladder::{platform, source, text};
 
 mod cloud;
+mod completions;
 mod explain;
 mod handle;
+mod man;
 mod parse;
 mod policy;
 mod provision;
@@ -45,6 +47,8 @@ enum Command {
     Policy(policy::PolicyCommand),
     Provision(provision::Provision),
     Teardown(provision::Teardown),
+    Completions(completions::CompletionsOptions),
+    Man(man::ManOptions),
 }
 
 /// The output format.
@@ -170,6 +174,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Policy(policy) => policy.format(),
         Command::Explain(options) => options.format,
         Command::Replay(options) => options.format,
+        Command::Completions(_) | Command::Man(_) => Format::Text,
     };
     let result = match cli.command {
         Command::Handle(options) => options.run(),
@@ -180,6 +185,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Policy(policy) => policy.run(),
         Command::Provision(provision) => provision.run(),
         Command::Teardown(teardown) => teardown.run(),
+        Command::Completions(options) => options.run(),
+        Command::Man(options) => options.run(),
     };
     let output = result.unwrap_or_else(|error| report_error(&error, format));
     let printed = match format {
@@ -219,6 +226,14 @@ fn report_error(error: &CommandError, format: Format) -> CommandOutput {
         }
     };
     CommandOutput { text, exit_code: *exit_code }
+}
+
+/// Prints a document that a program or an editor reads: byte by byte, on a terminal, too.
+fn print_unchanged(document: &[u8]) -> Result<CommandOutput, CommandError> {
+    let printed = io::stdout().write_all(document).and_then(|()| io::stdout().flush());
+    printed.map(|()| CommandOutput::success(String::new())).map_err(|error| {
+        CommandError::failed("standard_output", format!("standard output cannot be written: {error}"))
+    })
 }
 
 /// Reads an event from a file, or from standard input for `-`. One byte more than the limit is enough to reject a larger

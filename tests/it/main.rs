@@ -41,6 +41,7 @@ mod notice;
 mod oci;
 mod oracle;
 mod ownership;
+mod pages;
 mod pairing;
 mod parse;
 mod picture;
