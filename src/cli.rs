@@ -21,6 +21,7 @@ mod cloud;
 mod completions;
 mod explain;
 mod handle;
+mod init;
 mod man;
 mod parse;
 mod policy;
@@ -45,6 +46,7 @@ enum Command {
     Parse(parse::ParseOptions),
     Shapes(shapes::ShapesOptions),
     Policy(policy::PolicyCommand),
+    Init(init::InitOptions),
     Provision(provision::Provision),
     Teardown(provision::Teardown),
     Completions(completions::CompletionsOptions),
@@ -174,7 +176,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Policy(policy) => policy.format(),
         Command::Explain(options) => options.format,
         Command::Replay(options) => options.format,
-        Command::Completions(_) | Command::Man(_) => Format::Text,
+        Command::Init(_) | Command::Completions(_) | Command::Man(_) => Format::Text,
     };
     let result = match cli.command {
         Command::Handle(options) => options.run(),
@@ -183,6 +185,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Parse(options) => options.run(),
         Command::Shapes(options) => options.run(),
         Command::Policy(policy) => policy.run(),
+        Command::Init(options) => options.run(),
         Command::Provision(provision) => provision.run(),
         Command::Teardown(teardown) => teardown.run(),
         Command::Completions(options) => options.run(),

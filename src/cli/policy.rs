@@ -1,4 +1,4 @@
-//! `stepladder policy`: checks a policy, explains it for one target, and prints its schema.
+//! `stepladder policy`: checks and tests a policy, explains it for one target, and prints its schema.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use super::{CommandError, CommandOutput, Format, PolicyOption, terminal};
 mod explain;
 mod test;
 
-/// Check a policy, explain it for one target, or print its schema
+/// Check or test a policy, explain it for one target, or print its schema
 #[derive(Debug, Args)]
 pub(super) struct PolicyCommand {
     #[command(subcommand)]

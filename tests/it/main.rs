@@ -28,6 +28,7 @@ mod explained;
 mod fuzzed;
 mod golden;
 mod host;
+mod init;
 mod invariants;
 mod keys;
 mod ladders;
