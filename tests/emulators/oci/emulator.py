@@ -32,6 +32,7 @@ from desk import Desk  # noqa: E402
 from evaluation import Evaluation  # noqa: E402
 from monitoring import Monitoring  # noqa: E402
 from notifications import SUBSCRIPTION, TOPIC, Notifications  # noqa: E402
+from permissions import Permissions  # noqa: E402
 from server import hang_up, serve  # noqa: E402
 from service import Service  # noqa: E402
 from signatures import Referee  # noqa: E402
@@ -83,6 +84,7 @@ class Emulator:
             self.world, self.monitoring, self.notifications, minute_seconds
         )
         self.summaries = Summaries(TENANCY, self.evaluation)
+        self.permissions = Permissions(self.datascience, self.monitoring, self.notifications)
 
     def reset(self):
         for part in (
@@ -92,6 +94,7 @@ class Emulator:
             self.monitoring,
             self.notifications,
             self.evaluation,
+            self.permissions,
         ):
             part.reset()
         self.credentials.refused()
@@ -116,6 +119,7 @@ class Emulator:
             ("POST", "/fail"): desk.fail,
             ("POST", "/delay"): desk.slow_down,
             ("POST", "/deny"): desk.deny,
+            ("POST", "/grant"): self.permissions.grant,
             ("GET", "/settings"): lambda: self.world.settings,
             ("POST", "/settings"): self.world.set,
             ("GET", "/state"): self.state,
@@ -143,7 +147,7 @@ class Emulator:
 
         def service(name, base, *parts):
             routes = [one for part in parts for one in part.routes()]
-            made = Service(name, base, routes, self.desk, referee, self.world)
+            made = Service(name, base, routes, self.desk, referee, self.permissions, self.world)
             return serve(made.respond, self.connections)
 
         return {

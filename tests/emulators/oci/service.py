@@ -25,9 +25,9 @@ def route(method, pattern, operation, action):
 class Service:
     """The routes of a service behind everything that a request passes first."""
 
-    def __init__(self, name, base, routes, desk, referee, world):
+    def __init__(self, name, base, routes, desk, referee, permissions, world):
         self.name, self.base, self.routes = name, base, [route(*one) for one in routes]
-        self.desk, self.referee, self.world = desk, referee, world
+        self.desk, self.referee, self.permissions, self.world = desk, referee, permissions, world
 
     def respond(self, request):
         operation, carry_out = self.find(request)
@@ -61,7 +61,7 @@ class Service:
         except Refusal as refusal:
             entry["refused"] = refusal.message
             return refusal.answer()
-        if self.desk.denies(operation):
+        if self.desk.denies(operation) or not self.allows(request, operation, carry_out):
             return not_found().answer()
         fault = self.desk.fault_for(operation)
         if fault is None:
@@ -73,6 +73,10 @@ class Service:
         if fault.close:
             return None
         return Answer(fault.status, fault.body) if fault.status else done
+
+    def allows(self, request, operation, carry_out):
+        with self.world.lock:
+            return self.permissions.allow(operation, request, getattr(carry_out, "keywords", {}))
 
     def carried_out(self, operation, carry_out):
         try:

@@ -8,6 +8,7 @@ mod emulators;
 mod function;
 mod guards;
 mod host;
+mod permissions;
 mod provision;
 mod readings;
 mod refusals;
