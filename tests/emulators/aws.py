@@ -21,6 +21,7 @@ sys.dont_write_bytecode = True
 
 import proxy  # noqa: E402
 from proxy import Answer, Request  # noqa: E402
+from role import Gate  # noqa: E402
 from stopping import stop_event  # noqa: E402
 
 HERE = Path(__file__).parent
@@ -153,19 +154,20 @@ def stop_localstack(process):
 
 def run(update_seconds, stop, say):
     deadline = time.monotonic() + START_SECONDS
-    desk = proxy.Desk()
+    desk, gate = proxy.Desk(), Gate(ACCOUNT)
     with contextlib.ExitStack() as cleanup:
         root = tempfile.mkdtemp(prefix="aws-emulators-")
         cleanup.callback(shutil.rmtree, root, ignore_errors=True)
         # Bound here and inherited, so that no other program can take the port in between.
         listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         cloudwatch = proxy.forward_to(*listener.getsockname())
-        cloudwatch_proxy = proxy.proxy(desk, cloudwatch)
+        cloudwatch_proxy = proxy.proxy(desk, cloudwatch, gate)
         localstack = start_localstack(listener, cloudwatch_proxy.server_port, root)
         cleanup.callback(stop_localstack, localstack)
         listener.close()
 
         moto, steering = moto_backend(update_seconds)
+        roles = {("POST", "/grant"): gate.grant, ("GET", "/refused"): lambda: gate.refused}
 
         def alive():
             return localstack.poll() is None and not stop.is_set()
@@ -174,9 +176,9 @@ def run(update_seconds, stop, say):
         wait_for(cloudwatch, LOCALSTACK_PROBES, alive, deadline)
         say(
             {
-                "sagemaker": proxy.serve(proxy.proxy(desk, moto)),
+                "sagemaker": proxy.serve(proxy.proxy(desk, moto, gate)),
                 "cloudwatch": proxy.serve(cloudwatch_proxy),
-                "control": proxy.serve(proxy.control(desk, steering)),
+                "control": proxy.serve(proxy.control(desk, {**steering, **roles})),
             }
         )
         stop.wait()

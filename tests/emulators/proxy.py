@@ -192,15 +192,15 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-def proxy(desk, backend):
-    """A server on a free loopback port that records and forwards; start it with serve()."""
+def proxy(desk, backend, gate):
+    """A server on a free loopback port that records, refuses and forwards; start it with serve()."""
 
     class ProxyHandler(Handler):
         def forward(self):
             request = Request(self.command, self.path, self.headers, self.body())
             entry = desk.arrive(request)
             time.sleep(desk.delay)
-            answer = desk.fault_for(request) or ask(backend, request)
+            answer = desk.fault_for(request) or refused(gate, request) or ask(backend, request)
             # Logged before it is sent: who has the answer finds the request in the log.
             desk.finish(entry, answer)
             self.answer(answer)
@@ -208,6 +208,14 @@ def proxy(desk, backend):
         do_GET = do_POST = do_PUT = do_DELETE = forward
 
     return Server(("127.0.0.1", 0), ProxyHandler)
+
+
+def refused(gate, request):
+    refusal = gate.refusal(request)
+    if refusal is None:
+        return None
+    status, error = refusal
+    return error_answer(request, status, error)
 
 
 def ask(backend, request):

@@ -18,6 +18,9 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 from release_template import release_template  # noqa: E402
 
+sys.path.insert(0, str(ROOT / "tests" / "emulators"))
+from role import Role  # noqa: E402
+
 VERSION = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
 TEXT = (ROOT / "template.yaml").read_text()
 TEMPLATE = load(ROOT / "template.yaml")
@@ -148,7 +151,7 @@ class Permissions(unittest.TestCase):
         self.assertEqual(text(variable, ["HasPolicyParameter"]), "ssm:PolicyParameter")
 
 
-PLACES = {"AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "111122223333"}
+ACCOUNT = "111122223333"
 TOPIC = "arn:aws:sns:us-east-1:111122223333:alarms"
 PAGER = "arn:aws:sns:us-east-1:111122223333:pager"
 SAGEMAKER = "arn:aws:sagemaker:us-east-1:111122223333"
@@ -161,65 +164,6 @@ SCALING_POLICY = (
 NAMESPACE = "application-autoscaling:service-namespace"
 DIMENSION = "application-autoscaling:scalable-dimension"
 VARIANTS = {NAMESPACE: ["sagemaker"], DIMENSION: ["sagemaker:variant:DesiredInstanceCount"]}
-
-
-def plain(value):
-    """A value of a policy as CloudFormation would write it."""
-    if isinstance(value, dict) and set(value) == {"Ref"}:
-        return {"AlarmTopic": TOPIC}.get(value["Ref"], value["Ref"])
-    if isinstance(value, dict) and set(value) == {"Fn::Sub"}:
-        return text(value["Fn::Sub"], [], PLACES)
-    return value
-
-
-def many(value):
-    return [plain(one) for one in (value if isinstance(value, list) else [value])]
-
-
-def is_like(pattern, found):
-    escaped = re.escape(str(pattern)).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(escaped, found, re.DOTALL) is not None
-
-
-def is_met(operator, expected, found):
-    """One condition on one key, as IAM evaluates it; a key that a request does not have is an empty list."""
-    if operator == "Null":
-        return (expected[0] == "true") == (not found)
-    quantifier, _, comparison = operator.rpartition(":")
-    equals = {"StringEquals": str.__eq__, "StringLike": is_like, "Bool": str.__eq__}[comparison]
-    matches = [any(equals(pattern, one) for pattern in expected) for one in found]
-    if quantifier == "ForAllValues":
-        return all(matches)
-    if quantifier == "ForAnyValue":
-        return any(matches)
-    return bool(matches) and all(matches)
-
-
-def statements(*conditions):
-    (policy,) = RESOURCES["AlarmFunction"]["Properties"]["Policies"]
-    for one in policy["Statement"]:
-        if "Fn::If" in one:
-            condition, one, _ = one["Fn::If"]
-            if condition not in conditions:
-                continue
-        yield one
-
-
-def allows(action, resource, context, *conditions):
-    """Whether any statement allows a request. There are no denying ones."""
-    for one in statements(*conditions):
-        tests = one.get("Condition", {}).items()
-        if (
-            any(is_like(pattern, action) for pattern in many(one["Action"]))
-            and any(is_like(pattern, resource) for pattern in many(one["Resource"]))
-            and all(
-                is_met(operator, many(expected), context.get(key, []))
-                for operator, keys in tests
-                for key, expected in keys.items()
-            )
-        ):
-            return True
-    return False
 
 
 def tag_keys(*keys):
@@ -235,7 +179,7 @@ class NarrowPermissions(unittest.TestCase):
 
     def assert_rows(self, rows, expected):
         for action, resource, context, conditions in rows:
-            found = allows(action, resource, context, *conditions)
+            found = Role(ACCOUNT, conditions, AlarmTopic=TOPIC).allows(action, resource, context)
             self.assertEqual(found, expected, (action, resource, context, conditions))
 
     def test_they_are_enough(self):
@@ -293,7 +237,7 @@ class NarrowPermissions(unittest.TestCase):
         self.assert_rows(rows, False)
 
     def test_the_keys_of_tags_are_those_that_the_code_writes(self):
-        (remember,) = [one for one in statements() if one.get("Sid") == "RememberInTags"]
+        (remember,) = [one for one in Role(ACCOUNT).statements if one.get("Sid") == "RememberInTags"]
         keys = remember["Condition"]["ForAllValues:StringLike"]["aws:TagKeys"]
         variant = ROOT / "src" / "platform" / "aws" / "variant"
         code = "".join((variant / name).read_text() for name in ("notes.rs", "suspended.rs"))

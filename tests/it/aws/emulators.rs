@@ -65,6 +65,37 @@ impl Emulators {
         ]
     }
 
+    /// Gives the function the role of the template, as it is with this environment. Nothing else may be sent from now on.
+    pub(super) fn grant(&self, environment: &[(&str, &str)]) {
+        let set: String = environment.iter().map(|(_, value)| *value).collect();
+        let notified = set.split('"').find(|one| one.starts_with("arn:aws:sns:")).unwrap_or_default();
+        let parameter =
+            set.strip_prefix("ssm:").and_then(|place| place.rsplit(":parameter/").next()).unwrap_or_default();
+        let conditions = [
+            ("Parks", set.contains("native_autoscaling")),
+            ("Notifies", !notified.is_empty()),
+            ("HasPolicyParameter", !parameter.is_empty()),
+        ];
+        let conditions: Vec<&str> = conditions.into_iter().filter(|one| one.1).map(|one| one.0).collect();
+        let role = json!({
+            "conditions": conditions,
+            "AlarmTopic": ALARM_ACTION,
+            "NotifyTopicArn": notified,
+            "PolicyParameter": parameter,
+        });
+        self.control("POST", "/grant", &role);
+    }
+
+    /// What the function sent and its role does not allow.
+    pub(super) fn refused(control: &str) -> Value {
+        server::control(control, "GET", "/refused", &Value::Null)
+    }
+
+    /// The address of the control server.
+    pub(super) fn control_url(&self) -> &str {
+        &self.control
+    }
+
     /// Where CloudWatch is, and SNS and SQS with it.
     pub(super) fn cloudwatch_url(&self) -> &str {
         &self.cloudwatch

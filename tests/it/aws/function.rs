@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::emulators::{Emulators, root, virtual_environment};
 
@@ -19,6 +19,9 @@ const START: Duration = Duration::from_mins(2);
 
 /// What it is called in Cargo.toml, and so by who invokes it.
 const NAME: &str = "stepladder-lambda";
+
+/// What the emulators know its requests by.
+const ACCESS_KEY: &str = "function";
 
 /// Runs a command until standard input ends, however the test may end, and then stops its whole group.
 const UNTIL_INPUT_ENDS: &str = r#""$@" & cat; kill 0"#;
@@ -29,6 +32,8 @@ pub(super) struct Function {
     _running: [Group; 2],
     port: u16,
     scratch: tempfile::TempDir,
+    /// The emulators' control server.
+    control: String,
 }
 
 impl Function {
@@ -39,6 +44,7 @@ impl Function {
 
     /// Starts it so with more in its environment.
     pub(super) fn start_with(emulators: &Emulators, environment: &[(&str, &str)]) -> Self {
+        emulators.grant(environment);
         let port = free_port();
         let scratch = tempfile::tempdir().unwrap();
         let log = File::create(scratch.path().join("watch.log")).unwrap();
@@ -64,10 +70,12 @@ impl Function {
                     ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "4096"),
                 ])
                 .envs(emulators.environment())
+                .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
                 .envs(environment.iter().copied()),
             &log,
         );
-        let function = Self { _running: [function, watch], port, scratch };
+        let function =
+            Self { _running: [function, watch], port, scratch, control: emulators.control_url().to_owned() };
         function.wait_until_it_answers();
         emulators.forget_requests();
         function
@@ -110,6 +118,8 @@ impl Function {
             .arg(file.path())
             .output()
             .unwrap();
+        let refused = Emulators::refused(&self.control);
+        assert_eq!(refused, json!([]), "the template's role is too small");
         if !status.success() {
             return Err(String::from_utf8_lossy(&stderr).into_owned());
         }

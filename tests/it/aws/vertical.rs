@@ -146,6 +146,7 @@ async fn a_copy_differs_in_nothing_but_the_type_and_the_way_back_leaves_nothing(
         account.age();
         // A smaller type must carry its cores, too.
         account.measure("CPUUtilization", 20.0).await;
+        account.measure("MemoryUtilization", 9.0).await;
         let reply = function.invoke(&memory("low"));
         assert_eq!(outcome(&reply)["result"], "applied", "{reply:#}");
         account.settle().await;
