@@ -39,12 +39,20 @@ impl Asked {
             (Self::Normal, "parse") => "events/oci/high-mem.firing.json".to_owned(),
             (Self::Normal, "shapes") => "ml.g5".to_owned(),
             (Self::Normal, "policy check" | "provision" | "teardown") => format!("POLICY {POLICY}"),
+            (Self::Normal, "policy test") => "tests/it/terminal/cases.toml".to_owned(),
+            (Self::Normal, "init") => {
+                "- --platform aws --metric cpu --min 1 --max 2 --target endpoint/* --yes".to_owned()
+            }
             (Self::Normal, "policy explain") => {
                 format!("{VARIANT} --at 2026-03-28T06:30:00Z POLICY {POLICY}")
             }
             (Self::Error, "handle" | "explain" | "replay" | "parse") => "events/rejected/s3.json".to_owned(),
             (Self::Error, "shapes") => "VM.Standrad2".to_owned(),
             (Self::Error, "policy check" | "provision" | "teardown") => format!("POLICY {WRONG}"),
+            (Self::Error, "policy test") => WRONG.to_owned(),
+            (Self::Error, "init") => {
+                "--platform aws --metric bandwidth --min 1 --max 2 --target endpoint/*".to_owned()
+            }
             (Self::Error, "policy explain") => "churn".to_owned(),
             _ => "--bogus".to_owned(),
         };
@@ -87,6 +95,8 @@ fn without_colours(text: &str) -> String {
 #[case::shapes("shapes")]
 #[case::policy_check("policy check")]
 #[case::policy_explain("policy explain")]
+#[case::policy_test("policy test")]
+#[case::init("init")]
 #[case::provision("provision")]
 #[case::teardown("teardown")]
 fn what_is_printed(#[case] verb: &str, #[values(Asked::Help, Asked::Normal, Asked::Error)] asked: Asked) {
@@ -95,8 +105,8 @@ fn what_is_printed(#[case] verb: &str, #[values(Asked::Help, Asked::Normal, Aske
     let narrow = on_terminal(&line, &[]);
     insta::assert_snapshot!(name("narrow"), narrow.replace('\u{1b}', "␛"));
     assert_eq!(on_terminal(&line, &[("NO_COLOR", "1")]), without_colours(&narrow), "NO_COLOR");
-    // A problem of a policy is shown beside its line of the file, which is not wrapped.
-    let is_wrapped = !narrow.contains("-->");
+    // A problem of a policy is shown beside its line of the file, which is not wrapped, and neither is a policy itself.
+    let is_wrapped = !narrow.contains("-->") && !narrow.contains("\n[[rule]]\n");
     for shown in without_colours(&narrow)
         .lines()
         .filter(|shown| is_wrapped && shown.chars().count() > usize::from(WIDTH))
@@ -108,8 +118,12 @@ fn what_is_printed(#[case] verb: &str, #[values(Asked::Help, Asked::Normal, Aske
     insta::assert_snapshot!(name("pipe"), run(&args).to_string());
 }
 
-/// A schema is for programs, and every line of it stays as it is.
-#[test]
-fn the_schema_is_the_same_everywhere() {
-    assert_eq!(on_terminal("policy schema", &[]), run(&["policy", "schema"]).out);
+/// A schema, a script and a page are for programs, and every line of them stays as it is.
+#[rstest]
+#[case::schema("policy schema")]
+#[case::completions("completions fish")]
+#[case::man("man")]
+fn what_programs_read_is_the_same_everywhere(#[case] line: &str) {
+    let piped = run(&line.split(' ').collect::<Vec<_>>()).out;
+    assert_eq!(on_terminal(line, &[]), piped);
 }

@@ -38,7 +38,7 @@ pub(super) struct PolicyTestOptions {
 const HELP: &str = r#"Each case runs the whole flow on a simulated cloud of its own. Paths in a file are relative to it.
 
 A whole file:
-  policy = "stepladder.toml"        # default: the built-in rules
+  policy = "stepladder.toml"   # default: built-in rules
 
   [[case]]
   name = "CPU pressure adds an instance"
@@ -58,14 +58,14 @@ A whole file:
   [[case]]
   name = "a paused deployment stays as it is"
   [case.given]
-  event = "alarm.json"              # the file of a payload, in place of `alarm`
+  event = "alarm.json"         # a payload's file
   now = "2026-03-02T09:20:00Z"
-  deployment = { instances = 2, tags = { "stepladder:pause" = "all" } }
+  deployment = { tags = { "stepladder:pause" = "all" } }
   [case.then]
   reason = "paused"
 
 Keys of `given`:
-  event       the file of a payload
+  event       the file of a payload, in place of `alarm`
   alarm       name, target, metric, value and threshold; also window (default: "5m"),
               fires ("above" or "below"; default: the side of the value),
               transition ("firing", "repeat" or "cleared"; default: "firing")
