@@ -68,7 +68,8 @@ Keys of `given`:
   event       the file of a payload, in place of `alarm`
   alarm       name, target, metric, value and threshold; also window (default: "5m"),
               fires ("above" or "below"; default: the side of the value),
-              transition ("firing", "repeat" or "cleared"; default: "firing")
+              transition ("firing", "repeat" or "cleared"; default: "firing");
+              on AWS it belongs to the account 111122223333
   deployment  each deployment that the event names: instances (default: 1), shape (one of
               flexible size as "VM.Standard.E4.Flex:2:32"), bandwidth_mbps, tags, status,
               last_change, metrics (default: a moderate load; the alarm's value is added)
