@@ -39,8 +39,8 @@ Examples:
 /// Check whether a policy is valid, and warn of what works but surprises
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Warnings go to standard error. They name rules that never apply, rules that add capacity and never \
-remove it, pairs that cannot fire, globs that match nothing, fractions in place of percentages, values in place of \
+    after_help = "Warnings go to standard error. They name rules that never apply or never remove what they add, pairs that \
+cannot fire and globs that match nothing. They also name fractions in place of percentages, values in place of \
 distances, alarms whose statistic steps cannot use, and scheduled minimums that nothing reaches in time.
 
 Exit codes: 0 valid; 2 invalid, or a warning with --deny warnings.

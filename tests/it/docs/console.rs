@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::{Block, Page, is_blessed, none, pages, root};
 
 /// Commands that need an account, the network, or minutes. `tidy` checks that every target of `make` exists.
-const NOT_RUN: [&str; 21] = [
+const NOT_RUN: [&str; 22] = [
     "aws",
     "cargo",
     "cat",
@@ -29,6 +29,7 @@ const NOT_RUN: [&str; 21] = [
     "git",
     "install",
     "make",
+    "man",
     "oci",
     "podman",
     "python3",
@@ -76,7 +77,7 @@ fn every_console_block_runs_and_prints_what_is_shown() {
     let mut ran = 0;
     let mut faults = Vec::new();
     for mut page in pages() {
-        let place = Place::new();
+        let place = Place::of(&page);
         for block in page.blocks() {
             for step in block.steps() {
                 let Some(command) = of_stepladder(&step.command) else {
@@ -238,7 +239,8 @@ fn bless(page: &mut Page, step: &Step, output: &Output) {
 struct Place(TempDir);
 
 impl Place {
-    fn new() -> Self {
+    /// With the files that the page itself shows: `toml,file=NAME` marks one.
+    fn of(page: &Page) -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         for name in COPIED {
             copy(&root().join(name), &place.0.path().join(name));
@@ -247,6 +249,12 @@ impl Place {
             copy(&root().join(like), &place.0.path().join(name));
         }
         fs::write(place.0.path().join(POLICY.0), POLICY.1).unwrap();
+        for block in page.blocks() {
+            for name in block.marks.iter().filter_map(|mark| mark.strip_prefix("file=")) {
+                fs::write(place.0.path().join(name), &block.text).unwrap();
+            }
+        }
+        fs::create_dir_all(place.0.path().join(".local/share/bash-completion/completions")).unwrap();
         place
     }
 
@@ -255,6 +263,7 @@ impl Place {
         let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).current_dir(self.0.path()).env_clear().env("PATH", path);
+        shell.env("HOME", self.0.path());
         shell.output().unwrap()
     }
 }

@@ -1,12 +1,13 @@
 //! How the product writes: sentences that one can read, in the words of its field.
 //!
-//! Checked are the documents, the descriptions of the policy's keys, and the sentences of holds.
+//! Checked are the documents, the descriptions of the policy's keys, the help of the command, and messages.
 
 use pulldown_cmark::{Event, Tag, TagEnd};
 use serde_json::Value;
 use stepladder::policy::SCHEMA;
 
 use super::{Page, none, pages, reasons};
+use crate::cli::run;
 
 /// The words of the longest sentence.
 const LONGEST: usize = 35;
@@ -203,6 +204,46 @@ fn the_sentences_of_holds_are_plain() {
     let sentences: Vec<Sentence> =
         reasons::examples().iter().flat_map(|hold| of_text(hold.reason(), &hold.to_string())).collect();
     none(&faults(&sentences), "prose");
+}
+
+#[test]
+fn the_help_of_every_command_is_plain() {
+    let mut sentences = Vec::new();
+    help(&[], &mut sentences);
+    assert!(sentences.len() > 100, "{}", sentences.len());
+    none(&faults(&sentences), "prose");
+}
+
+/// The help of a command, and of those below it. An option, an example and a paragraph are texts of their own.
+fn help(command: &[&str], found: &mut Vec<Sentence>) {
+    let ran = run(&[command, &["--help"]].concat());
+    let (at, mut paragraph, mut subcommands, mut lists) =
+        (format!("stepladder {} --help", command.join(" ")), String::new(), Vec::new(), false);
+    let mut depth = 0;
+    for line in ran.out.lines() {
+        let indent = line.len() - line.trim_start().len();
+        let begins_option = line.trim_start().starts_with('-') || line.contains("  ") && indent == 2;
+        if line.trim().is_empty() || begins_option || indent < depth {
+            found.extend(of_text(&at, &std::mem::take(&mut paragraph)));
+        }
+        depth = indent;
+        if lists && indent == 2 {
+            subcommands
+                .extend(line.split_whitespace().next().filter(|name| *name != "help").map(str::to_owned));
+        }
+        if indent == 0 {
+            lists = line == "Commands:";
+        }
+        // The name of an option, and what it is for, are two columns.
+        let words =
+            if begins_option { line.trim().split_once("  ").map_or("", |(_, words)| words) } else { line };
+        paragraph.push_str(words.trim());
+        paragraph.push(' ');
+    }
+    found.extend(of_text(&at, &paragraph));
+    for name in &subcommands {
+        help(&[command, &[name.as_str()]].concat(), found);
+    }
 }
 
 #[test]
