@@ -43,7 +43,8 @@ pub(crate) fn root() -> &'static Path {
 
 /// Every page that users read, sorted by its path.
 pub(crate) fn pages() -> Vec<Page> {
-    let mut paths: Vec<PathBuf> = ["CONTRIBUTING.md", "README.md", "SECURITY.md"].map(PathBuf::from).into();
+    let mut paths: Vec<PathBuf> =
+        ["CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"].map(PathBuf::from).into();
     paths.extend(entries("docs").into_iter().filter(|path| is_markdown(path)));
     paths.push(PathBuf::from("examples/README.md"));
     paths.extend(entries("examples").iter().map(|example| example.join("README.md")));
