@@ -187,16 +187,14 @@ COMMAND   = stepladder-$(VERSION)-$(STATIC_TARGET)
 LICENSES := LICENSE-APACHE LICENSE-MIT
 PACK      = $(VENV)/bin/python scripts/pack.py
 
-# $(call shell_files,FOLDER) writes completions and man pages, where the command has these verbs. They are the same for every
-# machine, so the command of this one writes them.
+# $(call shell_files,FOLDER) writes completions and man pages. They are the same for every machine, so the command of this one
+# writes them.
 define shell_files
-if cargo run --quiet -- help completions > /dev/null 2>&1; then \
-	mkdir -p $(1)/completions $(1)/man && \
+mkdir -p $(1)/completions $(1)/man && \
 	for shell in bash fish zsh; do \
 		cargo run --quiet -- completions $$shell > $(1)/completions/stepladder.$$shell || exit 1; \
 	done && \
-	cargo run --quiet -- man $(1)/man; \
-fi
+	cargo run --quiet -- man $(1)/man
 endef
 
 .PHONY: dist

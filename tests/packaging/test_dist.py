@@ -103,6 +103,8 @@ class Archives(unittest.TestCase):
             self.assertEqual(top, path.name.removesuffix(".tar.gz"))
             expected = {"stepladder", "README.md", "CHANGELOG.md", *LICENSES}
             self.assertEqual({name for name in files if "/" not in name}, expected)
+            completions = {f"completions/stepladder.{shell}" for shell in ("bash", "fish", "zsh")}
+            self.assertLessEqual(completions | {"man/stepladder.1"}, set(files))
             self.assertEqual(elf.machine(files["stepladder"]), machine)
             self.assertTrue(elf.is_static(files["stepladder"]))
 
