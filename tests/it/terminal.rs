@@ -54,6 +54,8 @@ impl Asked {
                 "--platform aws --metric bandwidth --min 1 --max 2 --target endpoint/*".to_owned()
             }
             (Self::Error, "policy explain") => "churn".to_owned(),
+            (Self::Error, "completions") => "tcsh".to_owned(),
+            (Self::Error, "man") => "Cargo.toml".to_owned(),
             _ => "--bogus".to_owned(),
         };
         // The policy of a check is its input, and an option of the others.
@@ -100,6 +102,20 @@ fn without_colours(text: &str) -> String {
 #[case::provision("provision")]
 #[case::teardown("teardown")]
 fn what_is_printed(#[case] verb: &str, #[values(Asked::Help, Asked::Normal, Asked::Error)] asked: Asked) {
+    is_printed_everywhere(verb, asked);
+}
+
+/// What they print otherwise is for programs: see below.
+#[rstest]
+#[case::policy("policy")]
+#[case::policy_schema("policy schema")]
+#[case::completions("completions")]
+#[case::man("man")]
+fn what_is_printed_besides_documents(#[case] verb: &str, #[values(Asked::Help, Asked::Error)] asked: Asked) {
+    is_printed_everywhere(verb, asked);
+}
+
+fn is_printed_everywhere(verb: &str, asked: Asked) {
     let line = asked.line(verb);
     let name = |place: &str| format!("terminal-{}-{asked:?}-{place}", verb.replace(' ', "-")).to_lowercase();
     let narrow = on_terminal(&line, &[]);
