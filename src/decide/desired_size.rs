@@ -1,6 +1,7 @@
 //! The size that a proposal leads to, within the bounds of the count and the bandwidth and the ends of the ladder.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::ladder::{Ladder, Resource, Rung};
 use crate::size::{Axis, Bounds, Direction, Size};
@@ -13,7 +14,13 @@ pub(super) enum DesiredSize<'a> {
     /// A number of instances, or of Mbps.
     Number { axis: Axis, current: u32, desired: u32 },
     /// A rung of a ladder, by its position.
-    Rung { ladder: Cow<'a, Ladder>, current: usize, desired: usize },
+    Rung {
+        ladder: Cow<'a, Ladder>,
+        current: usize,
+        desired: usize,
+        /// What a step up must bring more of; `None` where the alarm's metric does not say.
+        measured: Option<Resource>,
+    },
 }
 
 impl DesiredSize<'_> {
@@ -33,7 +40,7 @@ impl DesiredSize<'_> {
 
     /// The current and the desired rung; `None` for a number.
     pub(super) fn rungs(&self) -> Option<(&Rung, &Rung)> {
-        let Self::Rung { ladder, current, desired } = self else { return None };
+        let Self::Rung { ladder, current, desired, .. } = self else { return None };
         ladder.rungs.get(*current).zip(ladder.rungs.get(*desired))
     }
 
@@ -55,17 +62,24 @@ impl DesiredSize<'_> {
         Some(self)
     }
 
-    /// The change to the rung before; `None` where nothing would change.
+    /// The change to the rung before; `None` where nothing would change. A step up leaves out every rung that has no more
+    /// of what is measured than a rung below it: it would cost more and bring nothing.
     fn one_shorter(self) -> Option<Self> {
-        match self {
-            Self::Number { .. } => None,
-            Self::Rung { ladder, current, desired } => {
-                let desired =
-                    if desired > current { desired - 1 } else { desired.saturating_add(1).min(current) };
-                (desired != current).then_some(Self::Rung { ladder, current, desired })
-            }
-        }
+        let Self::Rung { ladder, current, desired, measured } = self else { return None };
+        let desired = if desired > current {
+            (current + 1..desired).rev().find(|at| has_most(&ladder, current..*at, *at, measured))?
+        } else {
+            desired.saturating_add(1).min(current)
+        };
+        (desired != current).then_some(Self::Rung { ladder, current, desired, measured })
     }
+}
+
+/// Whether a rung has more of what is measured than every one of the rungs below it.
+fn has_most(ladder: &Ladder, below: Range<usize>, at: usize, measured: Option<Resource>) -> bool {
+    let (Some(resource), Some(rung)) = (measured, ladder.rungs.get(at)) else { return measured.is_none() };
+    let below = ladder.rungs.get(below).unwrap_or_default();
+    below.iter().all(|than| resource.is_more_on(rung, than))
 }
 
 /// The longest acceptable distance from 1 to this one, by halving; the whole one even if it is 0. `None` where none is.
@@ -184,7 +198,8 @@ fn rung<'a>(context: &mut Context<'a>, proposal: &Proposal) -> Result<DesiredSiz
     };
     let desired = range.desired(proposal);
     end_of_ladder(context, proposal, &range, desired)?;
-    Ok(DesiredSize::Rung { current, desired, ladder })
+    let measured = range.measured;
+    Ok(DesiredSize::Rung { current, desired, measured, ladder })
 }
 
 /// The resource that a step up must bring more of.

@@ -327,6 +327,15 @@ mod costs {
         Case::new(why, &format!("{keys}\nmax_hourly_cost = {most}"))
     }
 
+    /// Two instances of one accelerator each, whose memory is full.
+    fn on_g5(why: &'static str, keys: &str, most: f64) -> Case {
+        within(why, &format!("axis = \"shape\"\n{keys}"), most).variant(2, "ml.g5.2xlarge").high(
+            "GPUMemoryUtilization",
+            97.0,
+            90.0,
+        )
+    }
+
     rows![
         Case,
         three_for_just_enough = within("three of them cost 0.3828", UP, 0.3828).gives("3"),
@@ -340,6 +349,26 @@ mod costs {
         three_rungs_are_cut_to_one =
             within("three rungs are too many, one is not", "axis = \"shape\"\nstep = 3", 0.6)
                 .gives("VM.Standard2.4"),
+        rungs_without_more_accelerator_memory =
+            on_g5("12xlarge costs 14.18, and 4xlarge has no more accelerator memory", "", 12.0)
+                .gives("over_budget"),
+        rungs_without_more_accelerators =
+            on_g5("nor more accelerators", "", 12.0).high("GPUUtilization", 97.0, 90.0).gives("over_budget"),
+        rungs_with_more_memory = on_g5("4xlarge has more memory, and 8xlarge costs 6.12", "step = 4", 5.0)
+            .high("MemoryUtilization", 97.0, 90.0)
+            .gives("ml.g5.4xlarge"),
+        cheapest_of_rungs_with_as_much =
+            on_g5("48xlarge costs 40.72, and 24xlarge has no more than 12xlarge", "step = 2", 30.0)
+                .gives("ml.g5.12xlarge"),
+        tracked_without_more =
+            on_g5("36 GiB are needed, and only 12xlarge has more", "track = 60", 12.0).gives("over_budget"),
+        tracked_with_some_more =
+            on_g5("108 GiB are needed: 12xlarge has most of what can be paid", "track = 20", 30.0)
+                .gives("ml.g5.12xlarge"),
+        unknown_resource =
+            on_g5("a latency does not say what is short: the largest that can be paid", "step = 4", 8.0)
+                .high("ModelLatency", 97.0, 90.0)
+                .gives("ml.g5.8xlarge"),
         may_go_down = within("what costs too much already may go down", DOWN, 0.01)
             .low("CpuUtilization", 4.0, 10.0)
             .gives("1"),

@@ -118,7 +118,7 @@ fn is_plain(s: &Situation) -> bool {
 fn by_scaling(s: &Situation) -> Result<Proposal, &'static str> {
     let now = current(&s.policy, &s.observed);
     match &s.policy.scaling {
-        Scaling::Step(step) => Ok(by(s.policy.axis, now, *step)),
+        Scaling::Step(step) => Ok(by(s, now, *step)),
         Scaling::Steps { adjustments, least } => {
             let (value, threshold) = value(s).zip(s.fired.threshold).ok_or("no_data")?;
             let side = s.fired.side.unwrap_or(if value < threshold { Side::Below } else { Side::Above });
@@ -131,10 +131,14 @@ fn by_scaling(s: &Situation) -> Result<Proposal, &'static str> {
 }
 
 /// A step of so many instances, rungs or doublings.
-fn by(axis: Axis, now: u32, step: i32) -> Proposal {
+fn by(s: &Situation, now: u32, step: i32) -> Proposal {
+    let axis = s.policy.axis;
     let way = if step > 0 { Way::Up } else { Way::Down };
     let size = step.unsigned_abs();
     let to = match (axis, way) {
+        // So many rungs, each with more of what is measured than the one before.
+        (Axis::Shape, Way::Up) => (0..size)
+            .fold(now, |at, _| (at + 1..=TOP).find(|to| offers(s, *to) > offers(s, at)).unwrap_or(at)),
         (Axis::Bandwidth, Way::Up) => now * 2_u32.pow(size),
         (Axis::Bandwidth, Way::Down) => now.div_ceil(2_u32.pow(size)),
         (_, Way::Up) => now + size,
@@ -160,7 +164,7 @@ fn contains(one: &Adjustment, side: Side, distance: f64) -> bool {
 fn adjusted(s: &Situation, one: &Adjustment, least: u32) -> Result<Proposal, &'static str> {
     let now = current(&s.policy, &s.observed);
     let to = match one.change {
-        Change::By(step) if s.policy.axis != Axis::Instances => return Ok(by(s.policy.axis, now, step)),
+        Change::By(step) if s.policy.axis != Axis::Instances => return Ok(by(s, now, step)),
         Change::By(step) => now.saturating_add_signed(step),
         Change::To(to) => to,
         Change::Percent(percent) => percent_of(now, percent, least),
@@ -211,19 +215,26 @@ fn tracked(s: &Situation, target: f64) -> Result<Proposal, &'static str> {
 
 /// The rung that carries so many times the load: up to the first one with enough, down as long as all have enough.
 fn rung_for(s: &Situation, times: f64) -> Proposal {
-    let offers = |at: usize| match s.fired.metric {
-        Metric::Memory => f64::from(LADDER[at].memory),
-        Metric::Cpu | Metric::Bandwidth | Metric::Latency => f64::from(LADDER[at].vcpus),
-    };
-    let now = s.observed.rung;
-    let needed = offers(now) * times;
-    let enough = |at: &usize| offers(*at) >= needed;
+    let now = u32::try_from(s.observed.rung).unwrap();
+    let needed = f64::from(offers(s, now)) * times;
+    let enough = |at: &u32| f64::from(offers(s, *at)) >= needed;
     let (way, to) = if times > 1.0 {
-        (Way::Up, (now + 1..LADDER.len()).find(enough).unwrap_or(LADDER.len() - 1))
+        // Where none has enough, the first of those with most.
+        let most = (now..=TOP).find(|at| offers(s, *at) == offers(s, TOP)).unwrap();
+        (Way::Up, (now + 1..=TOP).find(enough).unwrap_or(most))
     } else {
         (Way::Down, (0..now).rev().take_while(enough).last().unwrap_or(now))
     };
-    Proposal { way, to: u32::try_from(to).unwrap(), is_step: false, is_for_load: true }
+    Proposal { way, to, is_step: false, is_for_load: true }
+}
+
+/// The last rung.
+const TOP: u32 = 4;
+
+/// How much of what is measured a rung has.
+fn offers(s: &Situation, at: u32) -> u32 {
+    let step = &LADDER[usize::try_from(at).unwrap()];
+    if s.fired.metric == Metric::Memory { step.memory } else { step.vcpus }
 }
 
 /// What is left of a proposal: pauses, cooldowns and rates, then bounds, flapping and the budget.
@@ -248,7 +259,7 @@ fn limited(s: &Situation, proposal: &Proposal) -> Answer {
     if way == Way::Up {
         sizes.reverse();
     }
-    let acceptable: fn(&Situation, u32) -> bool = if way == Way::Up { is_in_budget } else { is_steady };
+    let acceptable: fn(&Situation, u32) -> bool = if way == Way::Up { is_worth_its_cost } else { is_steady };
     let Some(to) = sizes.into_iter().find(|to| acceptable(s, *to)) else {
         return Hold(if way == Way::Up { "over_budget" } else { "would_flap" });
     };
@@ -313,20 +324,28 @@ fn after_cooldown(s: &Situation, proposal: &Proposal) -> Option<u32> {
 /// The number within its bounds, or the rung on its ladder.
 fn bounded(s: &Situation, proposal: &Proposal, wanted: u32) -> Result<u32, &'static str> {
     let now = current(&s.policy, &s.observed);
-    let top = u32::try_from(LADDER.len() - 1).unwrap();
     let [min, max] = match s.policy.axis {
         Axis::Instances => count_bounds(s),
         Axis::Bandwidth => s.policy.bandwidth,
-        Axis::Shape => [0, top],
+        Axis::Shape => [0, TOP],
     };
     match proposal.way {
         Way::Up if now >= max => Err("at_ceiling"),
+        // No rung above has more of what is measured.
+        Way::Up if s.policy.axis == Axis::Shape && wanted == now => Err("at_ceiling"),
         Way::Down if now <= min => Err("at_floor"),
         // No rung below carries the load.
         Way::Down if proposal.is_for_load && wanted == now => Err("on_target"),
         Way::Up => Ok(wanted.max(min).min(max)),
         Way::Down => Ok(wanted.max(min)),
     }
+}
+
+/// A size up is in the budget, and a rung has more of what is measured than each rung from the current one up to it.
+fn is_worth_its_cost(s: &Situation, to: u32) -> bool {
+    let now = current(&s.policy, &s.observed);
+    let has_more = s.policy.axis != Axis::Shape || (now..to).all(|at| offers(s, to) > offers(s, at));
+    has_more && is_in_budget(s, to)
 }
 
 /// A size up must not cost more than the policy allows. Bandwidth costs nothing.

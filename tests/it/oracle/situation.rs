@@ -46,7 +46,7 @@ impl Random {
     }
 }
 
-/// One rung of the ladder in all situations. Each has more of everything than the one before it.
+/// One rung of the ladder in all situations. Each has more of something than the one before it, and none has less.
 pub(super) struct Step {
     pub(super) oci: &'static str,
     pub(super) aws: &'static str,
@@ -59,10 +59,11 @@ const fn step(oci: &'static str, aws: &'static str, vcpus: u32, memory: u32, cen
     Step { oci, aws, vcpus, memory, cents }
 }
 
-pub(super) const LADDER: [Step; 4] = [
+pub(super) const LADDER: [Step; 5] = [
     step("VM.Odd.1", "ml.odd.large", 1, 4, 10),
     step("VM.Odd.2", "ml.odd.xlarge", 2, 8, 20),
-    step("VM.Odd.4", "ml.odd.2xlarge", 4, 24, 35),
+    step("VM.Odd.2M", "ml.odd.2xlarge", 2, 16, 25),
+    step("VM.Odd.4", "ml.odd.3xlarge", 4, 16, 35),
     step("VM.Odd.8", "ml.odd.4xlarge", 8, 32, 90),
 ];
 
@@ -310,7 +311,7 @@ fn percent(random: &mut Random, is_high: bool) -> f64 {
 fn observed(random: &mut Random, policy: &Rule, metric: Metric) -> Observed {
     let is_wide = policy.axis == Axis::Bandwidth;
     let cloud = if is_wide || random.is(60) { Cloud::Oci } else { Cloud::Aws };
-    let rung = usize::try_from(random.between(0, 3)).unwrap();
+    let rung = usize::try_from(random.between(0, 4)).unwrap();
     let changed =
         random.maybe(50, |random| random.pick(&[0, 30, 59, 60, 200, 300, 301, 599, 600, 900, 5000]));
     let low = random.between(1, 5);
@@ -349,7 +350,7 @@ fn observed(random: &mut Random, policy: &Rule, metric: Metric) -> Observed {
             PairAlarm::Foreign,
         ]),
         notifies: random.is(85),
-        refused: random.maybe(10, |random| (random.pick(&[1, 2, 3]), random.pick(&[-1, 0, 1, 600]))),
+        refused: random.maybe(10, |random| (random.pick(&[1, 2, 3, 4]), random.pick(&[-1, 0, 1, 600]))),
         has_odd_tag: random.is(2),
     }
 }
