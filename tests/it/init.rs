@@ -3,10 +3,14 @@
 use std::fs;
 
 use rstest::rstest;
-use stepladder::policy::{Mode, Policy};
+use stepladder::platform;
+use stepladder::policy::{ExplainRequest, Mode, Policy, Rule};
+use stepladder::size::{Axis, Direction};
+use stepladder::tags::Tags;
 use tempfile::TempDir;
 
 use crate::cli::{Ran, run, write};
+use crate::support::at;
 
 /// Metrics that a platform publishes.
 const OF_AWS: [&str; 4] = ["cpu", "memory", "requests", "gpu"];
@@ -73,8 +77,9 @@ fn the_alarms_of_the_comments_scale(
     let ran = initialized(&dir, &format!("--platform {platform} --metric {} --yes", words.join(",")));
     assert_eq!(ran.code, 0, "{ran}");
     let case = |(word, metric, value, threshold): &(&str, &str, u32, u32)| {
+        let name = if *word == "memory" { "mem" } else { word };
         format!(
-            "[[case]]\nname = \"{word}\"\n[case.given]\nalarm = {{ name = \"churn-high_{word}\", target = \"{target}\", \
+            "[[case]]\nname = \"{word}\"\n[case.given]\nalarm = {{ name = \"churn-high_{name}\", target = \"{target}\", \
              metric = \"{metric}\", value = {value}, threshold = {threshold} }}\n[case.then]\ndecision = \
              \"resize\"\nresult = \"dry_run\"\n"
         )
@@ -83,6 +88,35 @@ fn the_alarms_of_the_comments_scale(
     let cases = write(&dir, "cases.toml", format!("policy = \"new.toml\"\n{cases}"));
     let ran = run(&["policy", "test", &cases]);
     assert_eq!(ran.code, 0, "{ran}");
+}
+
+/// Its rules answer every alarm that a built-in rule would add capacity for: template.yaml's own, the defaults of
+/// `provision`, and all usual spellings.
+#[rstest]
+#[case::aws("aws", "endpoint/churn/variant/AllTraffic", "cpu,memory")]
+#[case::oci("oci", "ocid1.datasciencemodeldeployment.oc1.iad.example", "cpu,memory,bandwidth")]
+fn no_built_in_rule_answers_in_its_place(
+    #[case] platform: &str,
+    #[case] target: &str,
+    #[case] metrics: &str,
+) {
+    let written = run(&["init", "-", "--platform", platform, "--metric", metrics, "--yes"]);
+    let policy = Policy::parse(&written.out).unwrap();
+    let target = platform::target_id(target).unwrap();
+    let (now, tags) = (at(0), Tags::new());
+    let built_in = Policy::built_in().unwrap();
+    let built_in = built_in.explain(&ExplainRequest { target: &target, now, tags: &tags }, None).rules;
+    let has_axis = |rule: &&Rule| rule.axis != Axis::Bandwidth || metrics.contains("bandwidth");
+    let adds = |rule: &&Rule| rule.scaling_policy.direction() == Some(Direction::Up) && has_axis(rule);
+    let rules: Vec<&Rule> = built_in.iter().map(|rule| &*rule.matched.rule).filter(adds).collect();
+    for rule in rules {
+        for glob in rule.alarms() {
+            let name = glob.replacen('*', "churn-", 1).replace('*', "");
+            let matched = policy.rule_for(&name, &target).unwrap();
+            assert_ne!(matched.rule.origin, "built-in rule", "{name}");
+            assert_eq!(matched.rule.axis, rule.axis, "{name}");
+        }
+    }
 }
 
 #[rstest]

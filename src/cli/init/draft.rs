@@ -47,6 +47,30 @@ impl InitMetric {
         }
     }
 
+    /// The words that the names of its alarms have for it. The first is that of Oracle's guide and of template.yaml.
+    fn alarm_words(self) -> &'static [&'static str] {
+        match self {
+            Self::Cpu => &["cpu"],
+            Self::Memory => &["mem", "memory"],
+            Self::Requests => &["requests"],
+            Self::Gpu => &["gpu"],
+            Self::Bandwidth => &["bandwidth"],
+        }
+    }
+
+    /// The first of those words.
+    fn alarm_word(self) -> &'static str {
+        self.alarm_words().first().copied().unwrap_or_default()
+    }
+
+    /// Globs that match every name which a built-in rule matches: what this rule misses would be answered by that one.
+    fn alarm_globs(self) -> Vec<String> {
+        let word = self.alarm_word();
+        let ends =
+            self.alarm_words().iter().flat_map(|word| [format!("*{word}?high*"), format!("*{word}high*")]);
+        [format!("*high?{word}*"), format!("*high{word}*")].into_iter().chain(ends).collect()
+    }
+
     /// Its name on a platform.
     fn name(self, platform: InitPlatform) -> &'static str {
         match (platform, self) {
@@ -143,8 +167,8 @@ cooldown = {{ up = \"0s\", down = \"5m\" }}
                 "step  = 1\nscale_up_threshold = 3000",
             ),
         };
-        let (word, name, below) = (metric.word(), metric.name(self.platform), below(metric));
-        let alarm = self.alarm(metric);
+        let (word, name, below) = (metric.alarm_word(), metric.name(self.platform), below(metric));
+        let (alarm, globs) = (self.alarm(metric), metric.alarm_globs().join("\", \""));
         let repeat = match self.platform {
             InitPlatform::Aws => "",
             InitPlatform::Oci => ", repeat = \"5m\"",
@@ -154,7 +178,7 @@ cooldown = {{ up = \"0s\", down = \"5m\" }}
 # {what}
 # Create an alarm whose name has `high_{word}` or `high-{word}` in it: {alarm}
 [[rule]]
-alarm = [\"*high_{word}*\", \"*high-{word}*\"]
+alarm = [\"{globs}\"]
 axis  = \"{axis}\"
 {change}
 # stepladder creates this alarm before the first step up. While it fires, the deployment scales down again.
@@ -197,7 +221,7 @@ pair  = {{ alarm = \"low_{word}\", metric = \"{name}\", below = {below}, window 
 "
         .to_owned();
         for metric in &self.metrics {
-            let (word, name) = (metric.word(), metric.name(self.platform));
+            let (word, name) = (metric.alarm_word(), metric.name(self.platform));
             let numbers = match metric {
                 InitMetric::Requests => {
                     "\n# statistic = \"sum\"\n# window = \"1m\"\n# scale_up_threshold = 3000"
