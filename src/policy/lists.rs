@@ -2,6 +2,7 @@
 
 use wildmatch::WildMatch;
 
+use super::globs::may_meet;
 use crate::alarm::Alarm;
 use crate::document::{Fault, Faults};
 use crate::platform::PLATFORMS;
@@ -51,6 +52,11 @@ impl Lists {
     /// Whether the target is listed.
     pub(super) fn hold_target(&self, target: &TargetId) -> bool {
         self.targets.as_ref().is_none_or(|globs| matches_any(globs, target.as_str()))
+    }
+
+    /// Whether a target that a glob matches may be listed.
+    pub(super) fn may_hold(&self, glob: &str) -> bool {
+        self.targets.as_ref().is_none_or(|listed| listed.iter().any(|own| may_meet(&own.to_string(), glob)))
     }
 
     /// The first list that leaves out an alarm about a target, and what is not on it.

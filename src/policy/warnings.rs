@@ -25,14 +25,20 @@ pub(super) fn meant_by_fraction(value: f64) -> Option<f64> {
 impl Policy {
     /// Warnings, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
-        let of_rules = self.rules.iter().take(self.own_rules).flat_map(of_rule);
-        let of_tables = self.targets.iter().enumerate().filter_map(|(i, table)| {
-            of_target_glob(&table.glob, "target").map(|warning| format!("target {}: {warning}", i + 1))
+        let of_rules = self.rules.iter().take(self.own_rules).flat_map(|rule| {
+            let of_target = self.of_target(&rule.target, "it never answers");
+            let warnings = of_rule(rule).into_iter().chain(of_target);
+            warnings.map(|warning| format!("{}: {warning}", rule.origin))
         });
-        let of_schedules = self.schedules.iter().enumerate().flat_map(|(i, schedule)| {
-            let of_target = of_target_glob(schedule.target(), "target");
-            let warnings = of_target.into_iter().chain(self.unreached(schedule));
-            warnings.map(move |warning| format!("schedule {}: {warning}", i + 1))
+        let of_tables = self.targets.iter().enumerate().filter_map(|(i, table)| {
+            let warning = self.of_target(&table.glob, "its settings apply to nothing")?;
+            Some(format!("target {}: {warning}", i + 1))
+        });
+        let of_schedules = self.schedules.iter().enumerate().filter_map(|(i, schedule)| {
+            let bounds = if schedule.min.is_some() { "minimum" } else { "maximum" };
+            let of_target = self.of_target(schedule.target(), &format!("nothing reaches its {bounds}"));
+            let warning = of_target.or_else(|| self.unreached(schedule))?;
+            Some(format!("schedule {}: {warning}", i + 1))
         });
         let of_several = self.of_several_rules().chain(self.of_lists());
         of_several.chain(of_rules).chain(of_tables).chain(of_schedules).chain(self.surprises()).collect()
@@ -52,6 +58,15 @@ impl Policy {
             )
         });
         shadowed.chain(unpaired)
+    }
+
+    /// A table's glob that matches no target, or none that the policy's `targets` include.
+    fn of_target(&self, glob: &WildMatch, so: &str) -> Option<String> {
+        let text = glob.to_string();
+        of_target_glob(glob, "target").or_else(|| {
+            let is_included = self.lists.may_hold(&text);
+            (!is_included).then(|| format!("the policy's `targets` do not include `{text}`, so {so}"))
+        })
     }
 
     /// Globs of the lists that match nothing.
@@ -80,6 +95,7 @@ impl Policy {
                 table.targets().iter().any(|target| target.kind() == row.kind && schedule.is_for(target))
             };
             !may_meet(&glob.to_string(), row.ids)
+                || !self.lists.may_hold(row.ids)
                 || (row.is_ticked && is_exact(glob))
                 || self.provision.iter().any(is_provisioned)
         };
@@ -94,11 +110,9 @@ impl Policy {
     }
 }
 
-/// What is wrong with one rule by itself.
-fn of_rule(rule: &Rule) -> impl Iterator<Item = String> {
-    let warnings = of_numbers(rule).into_iter().chain(of_steps(rule)).chain(of_alarm_globs(rule));
-    let warnings = warnings.chain(of_target_glob(&rule.target, "target"));
-    warnings.map(|warning| format!("{}: {warning}", rule.origin))
+/// What is wrong with one rule by itself, except for its `target`.
+fn of_rule(rule: &Rule) -> Vec<String> {
+    [of_numbers(rule), of_steps(rule), of_alarm_globs(rule)].concat()
 }
 
 /// Fractions where a percentage is meant. Those that are surely wrong are errors already.

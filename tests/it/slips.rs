@@ -202,6 +202,32 @@ fn a_slip_is_refused(#[case] text: String, #[case] expected: &str) {
     "nothing brings the count to `min = 3`",
     "`stepladder provision`"
 )]
+// Tables that `targets` exclude.
+#[case::excluded_schedule(
+    only_churn() + &schedule("min = 3\ntarget = \"endpoint/other/variant/AllTraffic\""),
+    "schedule 1: the policy's `targets` do not include `endpoint/other/variant/AllTraffic`",
+    "so nothing reaches its minimum"
+)]
+#[case::excluded_maximum(
+    only_churn() + &schedule("max = 3\ntarget = \"endpoint/other/*\""),
+    "schedule 1: the policy's `targets` do not include `endpoint/other/*`",
+    "so nothing reaches its maximum"
+)]
+#[case::excluded_settings(
+    only_churn() + "[[target]]\ntarget = \"endpoint/other/*\"\nevidence = \"fired\"",
+    "target 1: the policy's `targets` do not include `endpoint/other/*`",
+    "so its settings apply to nothing"
+)]
+#[case::excluded_rule(
+    only_churn() + &rule("target = \"ocid1.datasciencemodeldeployment.*\""),
+    "rule 1 of the policy: the policy's `targets` do not include `ocid1.datasciencemodeldeployment.*`",
+    "so it never answers"
+)]
+#[case::excluded_by_an_empty_list(
+    "targets = []\n".to_owned() + &rule("target = \"endpoint/*\""),
+    "rule 1 of the policy: the policy's `targets` do not include `endpoint/*`",
+    "so it never answers"
+)]
 // A pair that cannot fire.
 #[case::metric_of_another_platform(
     paired("target = \"endpoint/*\"", "PredictRequestCount", "10"),
@@ -223,6 +249,18 @@ fn a_slip_is_warned_of(#[case] text: String, #[case] expected: &str, #[case] rig
     let is_right = |warning: &String| warning.contains(expected) && warning.contains(right);
     assert_eq!(warnings.iter().filter(|warning| is_right(warning)).count(), 1, "{warnings:#?}");
     assert!(!has_long_number(&warnings.join("\n")), "{warnings:#?}");
+}
+
+/// The one target that a policy's list includes.
+fn only_churn() -> String {
+    "targets = [\"endpoint/churn/*\"]\n".to_owned()
+}
+
+/// A schedule for every target raises no question about a platform that `targets` exclude.
+#[test]
+fn a_minimum_is_not_asked_for_where_nothing_may_change() {
+    let warnings = policy(&(only_churn() + &schedule("min = 3"))).warnings().join("\n");
+    assert!(warnings.contains("name the variant") && !warnings.contains("[oci]"), "{warnings}");
 }
 
 #[rstest]
@@ -258,6 +296,10 @@ fn a_slip_is_warned_of(#[case] text: String, #[case] expected: &str, #[case] rig
 // A minimum that something reaches, and a maximum, which needs nothing.
 #[case::maximum(schedule("max = 3"))]
 #[case::minimum_of_a_variant(schedule("min = 3\ntarget = \"endpoint/churn/variant/AllTraffic\""))]
+#[case::minimum_of_a_listed_variant(only_churn() + &schedule("min = 3\ntarget = \"endpoint/churn/variant/AllTraffic\""))]
+// Tables that `targets` include, wholly or in part.
+#[case::included_settings(only_churn() + "[[target]]\ntarget = \"*/AllTraffic\"\nevidence = \"fired\"")]
+#[case::included_rule(only_churn() + &rule("target = \"endpoint/ch*\""))]
 #[case::minimum_of_a_provisioned_deployment(
     schedule("min = 3\ntarget = \"ocid1.datasciencemodeldeployment.*\"") + &provisioning(CHURN)
 )]
