@@ -178,6 +178,12 @@ impl Policy {
         of_tables.unwrap_or(self.mode)
     }
 
+    /// How many `[[target]]` tables have another mode than the policy.
+    pub fn tables_in_another_mode(&self) -> usize {
+        let is_other = |mode: Mode| mode != self.mode;
+        self.targets.iter().filter(|table| table.settings.mode.is_some_and(is_other)).count()
+    }
+
     /// Whether the policy's lists allow any change of a target.
     pub fn allows(&self, target: &TargetId) -> bool {
         self.lists.hold_target(target)

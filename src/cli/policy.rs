@@ -133,14 +133,25 @@ impl CheckOptions {
 }
 
 fn summary(policy: &Policy) -> String {
-    let sends = match policy.mode {
-        Mode::Act => "mode `act`",
-        Mode::Observe => "mode `observe`, which sends no call",
-    };
+    let sends = sends(policy);
     let (own, built_in) = policy.rule_counts();
     let rules = if own == 1 { "rule" } else { "rules" };
     let other_keys = policy.counts().into_iter().filter(|(key, _)| *key != "rule");
     let counts: Vec<String> = other_keys.map(|(key, count)| format!("{count} `[[{key}]]`")).collect();
     let others = if counts.is_empty() { String::new() } else { format!(", {}", counts.join(", ")) };
     format!("{sends}, {own} {rules} before the {built_in} built-in ones{others}")
+}
+
+/// The policy's mode, and how many tables have the other one: that of a `[[target]]` wins.
+fn sends(policy: &Policy) -> String {
+    let mode = policy.mode;
+    let verb = match (mode, policy.tables_in_another_mode()) {
+        (Mode::Act, 0) => return format!("mode `{mode}`"),
+        (Mode::Observe, 0) => return format!("mode `{mode}`, which sends no call"),
+        (Mode::Act, 1) => "observes",
+        (Mode::Act, _) => "observe",
+        (Mode::Observe, 1) => "acts",
+        (Mode::Observe, _) => "act",
+    };
+    format!("mode `{mode}`, except for {} `[[target]]`, which {verb}", policy.tables_in_another_mode())
 }

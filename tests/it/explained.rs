@@ -163,6 +163,28 @@ fn a_policy_is_checked(#[case] name: &str, #[case] policy: &str, #[case] more: &
     insta::assert_snapshot!(format!("policy-check-{name}"), run(&args).without(&dir).to_string());
 }
 
+/// The mode of a `[[target]]` wins over the policy's, so the check names it.
+#[rstest]
+#[case::act("", "valid: mode `act`, 0 rules")]
+#[case::observe("mode = \"observe\"\n", "valid: mode `observe`, which sends no call, 0 rules")]
+#[case::one_acts(
+    "mode = \"observe\"\n[[target]]\ntarget = \"endpoint/a/*\"\nmode = \"act\"\n",
+    "valid: mode `observe`, except for 1 `[[target]]`, which acts, 0 rules"
+)]
+#[case::two_act(
+    "mode = \"observe\"\n[[target]]\ntarget = \"endpoint/a/*\"\nmode = \"act\"\n[[target]]\ntarget = \"endpoint/b/*\"\nmode = \"act\"\n",
+    "valid: mode `observe`, except for 2 `[[target]]`, which act, 0 rules"
+)]
+#[case::one_observes(
+    "[[target]]\ntarget = \"endpoint/a/*\"\nmode = \"observe\"\n[[target]]\ntarget = \"*\"\nmode = \"act\"\n",
+    "valid: mode `act`, except for 1 `[[target]]`, which observes, 0 rules"
+)]
+fn a_check_names_the_mode_of_every_target(#[case] policy: &str, #[case] expected: &str) {
+    let dir = TempDir::new().unwrap();
+    let ran = run(&["policy", "check", &write(&dir, "policy.toml", policy)]);
+    assert!(ran.out.contains(expected), "{ran}");
+}
+
 /// Nothing that a policy says moves the cursor, rings a bell, or forges another line; the program's own lines stay.
 #[rstest]
 #[case::mode("mode = \"a\\u001b[31mred\\u0007\"\n", "check", r"`a\u{1b}[31mred\u{7}`")]
