@@ -351,7 +351,8 @@ impl fmt::Display for Hold {
                 let way_out = ": remove it there, or let stepladder suspend it with `native_autoscaling = \"suspend\"` \
                                and `STEPLADDER_ALARM_ACTION`";
                 let way_out = if *can_be_suspended { way_out } else { "" };
-                write!(f, "its {axis} belongs to {who}{way_out}")
+                let belongs = if *axis == Axis::Instances { "belong" } else { "belongs" };
+                write!(f, "its {axis} {belongs} to {who}{way_out}")
             }
             Self::UnreadableTag { tag, problem } => {
                 write!(f, "the deployment's tag `{tag}` cannot be read, so nothing is changed: {problem}")
