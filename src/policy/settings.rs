@@ -297,6 +297,7 @@ macro_rules! with_settings {
             /// `max_hourly_cost` still limits it.
             allow_cost_surge: Option<bool>,
             /// The most that the deployment may cost in an hour, in US dollars of the ladder's prices (default: no limit).
+            /// A shape without a price then never grows; `stepladder shapes NAME` shows its price.
             max_hourly_cost: Option<f64>,
             /// The most changes of the deployment within an hour, from 1 to 12 (default: no limit).
             max_changes_per_hour: Option<u32>,
