@@ -1,4 +1,4 @@
-"""Checks what cfn-lint and SAM do not look into: defaults, the dashboard, permissions and the rule for alarm events.
+"""Checks what cfn-lint and SAM do not check: defaults, the dashboard, permissions and the rule for alarm events.
 
 Run it with the interpreter that has tests/emulators/requirements.txt installed; it exits non-zero
 on failure.
@@ -28,7 +28,7 @@ RESOURCES = TEMPLATE["Resources"]
 
 
 def text(value, conditions, names=None):
-    """A text of the template as CloudFormation would write it; names stand for what they mean."""
+    """A text of the template as CloudFormation would write it; names replace references."""
     if isinstance(value, str):
         return re.sub(r"\$\{([^}]+)\}", lambda name: (names or {}).get(name[1], name[1]), value)
     ((function, argument),) = value.items()
@@ -127,8 +127,8 @@ class Releases(unittest.TestCase):
 class Permissions(unittest.TestCase):
     def test_only_the_topic_of_the_parameter_may_be_told(self):
         (policy,) = RESOURCES["AlarmFunction"]["Properties"]["Policies"]
-        told = [one for one in policy["Statement"] if "sns:Publish" in json.dumps(one)]
-        ((condition, statement, otherwise),) = [one["Fn::If"] for one in told]
+        publishes = [one for one in policy["Statement"] if "sns:Publish" in json.dumps(one)]
+        ((condition, statement, otherwise),) = [one["Fn::If"] for one in publishes]
         self.assertEqual(condition, "Notifies")
         self.assertEqual(statement["Action"], "sns:Publish")
         self.assertEqual(statement["Resource"], {"Ref": "NotifyTopicArn"})
@@ -199,14 +199,14 @@ class NarrowPermissions(unittest.TestCase):
             ("sagemaker:DeleteTags", endpoint, ours, []),
             ("cloudwatch:PutMetricAlarm", f"{ALARM}:stepladder/endpoint/churn/x", actions_of(TOPIC), []),
             ("cloudwatch:DeleteAlarms", f"{ALARM}:stepladder/endpoint/churn/x", {}, []),
-            ("cloudwatch:PutMetricAlarm", f"{ALARM}:busy", actions_of(PAGER, SCALING_POLICY), ["Parks"]),
+            ("cloudwatch:PutMetricAlarm", f"{ALARM}:busy", actions_of(PAGER, SCALING_POLICY), ["SuspendsScaling"]),
         ]
         for verb in ("RegisterScalableTarget", "DeregisterScalableTarget", "PutScalingPolicy", "PutScheduledAction"):
-            rows.append((f"application-autoscaling:{verb}", SCALABLE, VARIANTS, ["Parks"]))
+            rows.append((f"application-autoscaling:{verb}", SCALABLE, VARIANTS, ["SuspendsScaling"]))
         self.assert_rows(rows, True)
 
     def test_they_are_too_little_for_forged_state(self):
-        endpoint, everything = f"{SAGEMAKER}:endpoint/churn", ["Parks", "Notifies", "HasConfigurationRole"]
+        endpoint, everything = f"{SAGEMAKER}:endpoint/churn", ["SuspendsScaling", "Notifies", "HasConfigurationRole"]
         tables = VARIANTS | {NAMESPACE: ["dynamodb"]}
         copies = VARIANTS | {DIMENSION: ["sagemaker:inference-component:DesiredCopyCount"]}
         rows = [
@@ -237,7 +237,7 @@ class NarrowPermissions(unittest.TestCase):
         self.assert_rows(rows, False)
 
     def test_the_keys_of_tags_are_those_that_the_code_writes(self):
-        (remember,) = [one for one in Role(ACCOUNT).statements if one.get("Sid") == "RememberInTags"]
+        (remember,) = [one for one in Role(ACCOUNT).statements if one.get("Sid") == "RecordInTags"]
         keys = remember["Condition"]["ForAllValues:StringLike"]["aws:TagKeys"]
         variant = ROOT / "src" / "platform" / "aws" / "variant"
         code = "".join((variant / name).read_text() for name in ("notes.rs", "suspended.rs"))
@@ -269,7 +269,7 @@ class AlarmEvents(unittest.TestCase):
         backlog = {"metricStat": {"metric": {"dimensions": {"EndpointName": "churn"}}}}
         both = {"EndpointName": "churn", "VariantName": "AllTraffic"}
         endpoint = {"metricStat": {"metric": {"dimensions": both}}}
-        # LocalStack's `*` stands for one character or more, none of them a line break.
+        # LocalStack's `*` matches one character or more, none of them a line break.
         line = " stepladder: target=endpoint/churn/variant/AllTraffic"
         rows = [
             # of something else

@@ -42,7 +42,8 @@ impl Emulators {
     fn run(python: &Path) -> Self {
         let script = root().join("tests/emulators/aws.py");
         let server = Server::start(Command::new(python).arg(script).args(["--update-seconds", "1"]));
-        let ready: Value = serde_json::from_str(&server.ready).expect("the emulators say where they listen");
+        let ready: Value =
+            serde_json::from_str(&server.ready).expect("the emulators print where they listen");
         let address = |name: &str| ready[name].as_str().unwrap().to_owned();
         Self {
             sagemaker: address("sagemaker"),
@@ -72,7 +73,7 @@ impl Emulators {
         let parameter =
             set.strip_prefix("ssm:").and_then(|place| place.rsplit(":parameter/").next()).unwrap_or_default();
         let conditions = [
-            ("Parks", set.contains("native_autoscaling")),
+            ("SuspendsScaling", set.contains("native_autoscaling")),
             ("Notifies", !notified.is_empty()),
             ("HasPolicyParameter", !parameter.is_empty()),
         ];
@@ -179,7 +180,7 @@ impl Emulators {
         answer.as_array().unwrap().iter().map(read).collect()
     }
 
-    /// Lets the next `UpdateEndpoint` of an endpoint fail half-way and be taken back.
+    /// Lets the next `UpdateEndpoint` of an endpoint fail half-way and be rolled back.
     pub(super) fn rollback(&self, endpoint: &str) {
         self.control("POST", "/rollback", &json!({ "endpoint": endpoint }));
     }
@@ -223,7 +224,7 @@ impl Emulators {
         texts(&self.control("POST", "/differences", &json!({ "left": left, "right": right })))
     }
 
-    /// Creates the topic that alarms notify, with no one to hear it.
+    /// Creates the topic that alarms notify, without a subscription.
     pub(super) fn create_topic(&self) {
         self.topic(ALARM_ACTION.rsplit(':').next().unwrap());
     }
@@ -233,8 +234,8 @@ impl Emulators {
         self.ask("sns", form, &format!("Action=CreateTopic&Version=2010-03-31&Name={name}"));
     }
 
-    /// Creates a topic and a queue of this name that hears what the topic is told.
-    pub(super) fn create_heard_topic(&self, name: &str) {
+    /// Creates a topic, and a queue of this name that subscribes to it.
+    pub(super) fn create_topic_with_queue(&self, name: &str) {
         self.topic(name);
         self.queue("CreateQueue", &json!({ "QueueName": name }));
         let form = "Content-Type: application/x-www-form-urlencoded";
@@ -245,8 +246,8 @@ impl Emulators {
         self.ask("sns", form, &subscribe);
     }
 
-    /// The next message of such a queue: SNS's envelope around what the topic was told.
-    pub(super) fn heard(&self, name: &str) -> Value {
+    /// The next message of such a queue: SNS's envelope around what was published.
+    pub(super) fn received(&self, name: &str) -> Value {
         let queue = self.queue("GetQueueUrl", &json!({ "QueueName": name }));
         let wanted = json!({ "QueueUrl": queue["QueueUrl"], "WaitTimeSeconds": 10 });
         let received = self.queue("ReceiveMessage", &wanted);
