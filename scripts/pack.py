@@ -1,6 +1,6 @@
 """Packs a folder into an archive that depends on nothing but its files: sorted, one time, one owner.
 
-Usage: python pack.py ARCHIVE FOLDER. The name of the archive says how: `.tar.gz` holds the folder itself, `.zip` what
+Usage: python pack.py ARCHIVE FOLDER. The name of the archive selects the format: `.tar.gz` holds the folder itself, `.zip` what
 is in it, as Lambda expects. The time is SOURCE_DATE_EPOCH, or else that of the last commit.
 """
 

@@ -89,7 +89,7 @@ def p95(values):
 
 
 MEASURES = [
-    Measure("first_event_ms", "start to first event asked for", "ms", most=15),
+    Measure("first_event_ms", "start to first request for an event", "ms", most=15),
     Measure("first_invocation_ms", "first invocation", "ms"),
     Measure("first_response_ms", "start to first response", "ms", times_less=20),
     Measure("warm_ms", "warm invocation, median", "ms"),

@@ -99,7 +99,7 @@ def policies(endpoint, variant):
 def put_pair(name, endpoint, variant, shape):
     cloudwatch.put_metric_alarm(
         AlarmName=name,
-        AlarmDescription=f"Takes back what was added to {endpoint}/{variant}",
+        AlarmDescription=f"Removes the capacity that was added to {endpoint}/{variant}",
         Namespace="/aws/sagemaker/Endpoints",
         MetricName="CPUUtilization",
         Statistic="Average",

@@ -60,7 +60,7 @@ class Runtime:
 
     async def first_asked(self):
         """When the function requested its first event, in nanoseconds of the performance counter."""
-        return unless_failed(await in_time(self.asked.get(), "an event is asked for"))
+        return unless_failed(await in_time(self.asked.get(), "an event is requested"))
 
     async def invoke(self, event):
         """The reply to an event, and the nanoseconds between the two."""

@@ -243,7 +243,7 @@ def arguments():
     if options.rounds < 1 or options.warm < 1:
         parser.error("expected at least one round and one warm invocation")
     if options.latency_ms < LEAST_LATENCY_MS:
-        parser.error(f"expected a latency of at least {LEAST_LATENCY_MS} ms, to tell calls apart")
+        parser.error(f"expected a latency of at least {LEAST_LATENCY_MS} ms, to distinguish calls")
     if not os.access(options.binary, os.X_OK):
         parser.error(f"no program at `{options.binary}`: `make bench-oci` builds it")
     options.binary = options.binary.resolve()

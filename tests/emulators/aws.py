@@ -1,7 +1,7 @@
-"""Starts the AWS that integration tests talk to, says where it is, and stops with its starter.
+"""Starts the AWS that integration tests talk to, prints where it is, and stops with its starter.
 
 Prints one line of JSON with the URLs of the emulated services and of the control server, then
-runs until standard input ends or a signal asks it to stop.
+runs until standard input ends or a signal stops it.
 """
 
 import argparse
@@ -73,7 +73,7 @@ def start_localstack(listener, public_port, root):
         "OVERRIDE_IN_DOCKER": "0",
         "LOCALSTACK_HOST": f"127.0.0.1:{public_port}",
         "SQS_ENDPOINT_STRATEGY": "path",
-        # Nothing is to be asked of, or told to, the outside.
+        # No request may leave the machine.
         "DNS_ADDRESS": "0",
         "SKIP_SSL_CERT_DOWNLOAD": "1",
         "DISABLE_EVENTS": "1",
@@ -136,7 +136,7 @@ def wait_for(backend, probes, alive, deadline):
                 sys.exit(f"{probe.operation} was not answered in {START_SECONDS} s")
             time.sleep(0.1)
     if not alive():
-        sys.exit("an emulator ended, or was told to end, before it was ready")
+        sys.exit("an emulator ended, or was stopped, before it was ready")
 
 
 def answers(backend, probe):
@@ -152,7 +152,7 @@ def stop_localstack(process):
     process.wait()
 
 
-def run(update_seconds, stop, say):
+def run(update_seconds, stop, report):
     deadline = time.monotonic() + START_SECONDS
     desk, gate = proxy.Desk(), Gate(ACCOUNT)
     with contextlib.ExitStack() as cleanup:
@@ -174,7 +174,7 @@ def run(update_seconds, stop, say):
 
         wait_for(moto, MOTO_PROBES, alive, deadline)
         wait_for(cloudwatch, LOCALSTACK_PROBES, alive, deadline)
-        say(
+        report(
             {
                 "sagemaker": proxy.serve(proxy.proxy(desk, moto, gate)),
                 "cloudwatch": proxy.serve(cloudwatch_proxy),
@@ -202,10 +202,10 @@ def main():
     arguments = parser.parse_args()
     out = private_stdout()
 
-    def say(urls):
+    def report(urls):
         print(json.dumps(urls), file=out, flush=True)
 
-    run(arguments.update_seconds, stop_event(), say)
+    run(arguments.update_seconds, stop_event(), report)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import struct
 from validation import service_model
 
 MODELS = ("ModelName", "ModelNameOverride")
-# No variant can have all members: these say which instances it runs on, in three ways.
+# No variant can have all members: these set the instances that it runs on, in three ways.
 BY_TYPE, BY_POOLS, SERVERLESS = "InstanceType", "InstancePools", "ServerlessConfig"
 ONLY_SERVERLESS = {"VariantName", "ModelName", "InitialVariantWeight", SERVERLESS}
 # What the first value of the enum would contradict.

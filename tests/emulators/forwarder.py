@@ -1,8 +1,8 @@
-"""Brings what CloudWatch tells a topic to the function, as Lambda's SQS event source would.
+"""Forwards what CloudWatch publishes to a topic to the function, as Lambda's SQS event source would.
 
 Makes the topic and a queue that subscribes to it, then hands each message to the function in the
 event source's envelope and deletes it when the function has dealt with it. Each line of JSON on
-standard output tells one reply; the first line, without one, says that everything is in place.
+standard output is one reply; the first line, without one, means that everything is in place.
 Ends with standard input.
 """
 
@@ -27,7 +27,7 @@ PAUSE_SECONDS = 1
 
 
 def subscribed_queue(sns, sqs, topic_arn):
-    """The URL and the ARN of a new queue that hears everything the topic is told."""
+    """The URL and the ARN of a new queue that receives everything that is published to the topic."""
     name = topic_arn.rsplit(":", 1)[1]
     if sns.create_topic(Name=name)["TopicArn"] != topic_arn:
         sys.exit(f"`{topic_arn}` is not a topic that can be made here")
@@ -85,10 +85,10 @@ def forward(sqs, queue_url, queue_arn, function_url):
         reply, failed = invoke(function_url, event(message, queue_arn))
         if is_done_with(message, reply, failed):
             sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
-        say({"reply": reply, "failed": failed})
+        report({"reply": reply, "failed": failed})
 
 
-def say(line):
+def report(line):
     print(json.dumps(line), flush=True)
 
 
@@ -108,7 +108,7 @@ def main():
     sns = session.client("sns", endpoint_url=arguments.endpoint_url)
     sqs = session.client("sqs", endpoint_url=arguments.endpoint_url)
     url, arn = subscribed_queue(sns, sqs, arguments.topic_arn)
-    say({"queue": arn})
+    report({"queue": arn})
     while starter.is_alive():
         try:
             forward(sqs, url, arn, arguments.function_url)

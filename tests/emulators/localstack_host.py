@@ -13,7 +13,7 @@ import warnings
 
 
 def leave_with_the_starter(root):
-    """Ends the whole process group, without ceremony, once nobody holds our standard input."""
+    """Ends the whole process group, without ceremony, once no process holds its standard input."""
     sys.stdin.buffer.read()
     shutil.rmtree(root, ignore_errors=True)
     os.killpg(0, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""How an operation of ours takes the place of moto's, and what all of ours share."""
+"""How an operation of these emulators replaces moto's, and what all of them share."""
 
 import base64
 import copy
@@ -35,7 +35,7 @@ def refusal(code, message):
 def page(items, key, request, default, descending=False):
     """One page of the items in the order of their keys, and the token of the next one.
 
-    A key is a list. A token tells the last key sent, so that pages stay right when items come or
+    A key is a list. A token holds the last key sent, so that pages stay right when items come or
     go between them.
     """
     items = sorted(items, key=key, reverse=descending)

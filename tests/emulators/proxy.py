@@ -200,7 +200,7 @@ def proxy(desk, backend, gate):
             request = Request(self.command, self.path, self.headers, self.body())
             entry = desk.arrive(request)
             time.sleep(desk.delay)
-            answer = desk.fault_for(request) or refused(gate, request) or ask(backend, request)
+            answer = desk.fault_for(request) or refused(gate, request) or forwarded(backend, request)
             # Logged before it is sent: who has the answer finds the request in the log.
             desk.finish(entry, answer)
             self.answer(answer)
@@ -218,7 +218,7 @@ def refused(gate, request):
     return error_answer(request, status, error)
 
 
-def ask(backend, request):
+def forwarded(backend, request):
     try:
         return backend(request)
     except Exception as error:

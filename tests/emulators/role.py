@@ -11,7 +11,7 @@ from cfnlint.decode.cfn_yaml import load
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 REGION = "us-east-1"
-# The function signs with it, so that its requests can be told from those of the tests themselves.
+# The function signs with it, which distinguishes its requests from those of the tests.
 ACCESS_KEY = "function"
 
 

@@ -22,7 +22,7 @@ from operations import LOCK, page, refusal
 # quotas: instances of a type for all endpoints together; hidden_seconds: how long UpdateEndpoint
 # does not find a new config.
 SETTINGS = {"update_seconds": 2.0, "quotas": {}, "hidden_seconds": 0.0}
-# What the service says of an update that it took back.
+# What the service reports of an update that it rolled back.
 ROLLED_BACK = "The update failed and was rolled back: the new fleet did not pass its health check."
 
 
@@ -70,7 +70,7 @@ class EndpointConfig:
 
 
 class Endpoint:
-    """An endpoint whose update is finished by whoever looks at it after its time is up."""
+    """An endpoint whose update is finished by the first read after its time is up."""
 
     def __init__(self, backend, request, config):
         self.endpoint_name = request["EndpointName"]
@@ -79,7 +79,7 @@ class Endpoint:
         self.creation_time = self.last_modified_time = utcnow()
         self.endpoint_status = "InService"
         self.failure_reason = self.due = self.pending = self.deployment = None
-        # Whether the next UpdateEndpoint is to be taken back, and whether the one under way is.
+        # Whether the next UpdateEndpoint is to be rolled back, and whether the one in progress is.
         self.spoiled = self.failing = False
         self.adopt(config, sizes(config.variants), request.get("DeploymentConfig"))
 
@@ -128,7 +128,7 @@ class Endpoint:
         return running
 
     def shift(self, seconds):
-        """Makes the last change look that much older, and the endpoint at least as old as that."""
+        """Makes the last change that much older, and the endpoint at least as old as that."""
         self.last_modified_time -= timedelta(seconds=seconds)
         self.creation_time = min(self.creation_time, self.last_modified_time)
 
@@ -359,7 +359,7 @@ def update_endpoint_weights_and_capacities(backend, request):
 
 
 def added(endpoint, changes):
-    """How many instances of each type the changes ask for on top of those that run."""
+    """How many instances of each type the changes need on top of those that run."""
     more, types = Counter(), endpoint.config.types()
     for change in changes:
         now = find_variant(endpoint, change["VariantName"]).get("CurrentInstanceCount", 0)

@@ -197,7 +197,7 @@ def put_scheduled_action(backend, request):
     made = actions.get(key) or new_action(backend, request)
     if "Schedule" not in {**made, **request}:
         raise refusal("ValidationException", "Schedule is required for a new scheduled action")
-    # Unlike the rest, times that are left out are taken away.
+    # Unlike the rest, times that are left out are removed.
     kept = {name: value for name, value in made.items() if name not in ("StartTime", "EndTime")}
     actions[key] = {**kept, **request}
 

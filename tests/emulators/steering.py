@@ -63,7 +63,7 @@ def tag(arn, key, value):
 
 
 def create_with_every_member(name, variant, type, shadows=True, region="us-east-1"):
-    """Creates a config and its models; tells which members of the API it has and which not."""
+    """Creates a config and its models; returns which members of the API it has and which not."""
     request = every_member.request(name, variant, type, has_local_storage(type), shadows)
     message = refusal("sagemaker", "CreateEndpointConfig", request)
     if message:

@@ -1,4 +1,4 @@
-"""When an emulator stops: when its starter closes its standard input, or a signal asks it to."""
+"""When an emulator stops: when its starter closes its standard input, or on a signal."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import threading
 
 
 def stop_event():
-    """Set when standard input ends or a signal asks to stop."""
+    """Set when standard input ends or a signal arrives."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -142,11 +142,11 @@ class WithModel(WithAws):
         return self.sagemaker.describe_endpoint(EndpointName=name)
 
     def settled(self, name):
-        def look():
+        def status():
             found = self.described(name)
             return found if found["EndpointStatus"] == "InService" else None
 
-        return until(look, 5, f"{name} in service")
+        return until(status, 5, f"{name} in service")
 
     def resize(self, name, **change):
         return self.sagemaker.update_endpoint_weights_and_capacities(
@@ -484,7 +484,7 @@ class Vertical(WithModel):
                 created[found["EndpointConfigName"]] = found["CreationTime"]
             return [found["EndpointConfigName"] for found in configs["EndpointConfigs"]]
 
-        # The newest first, where nothing else is said.
+        # The newest first, by default.
         self.assertEqual(listed(), names[::-1])
         self.assertEqual(listed(SortOrder="Ascending"), names)
         self.assertEqual(listed(SortBy="Name"), sorted(names, reverse=True))
@@ -799,7 +799,7 @@ class Scaling(WithModel):
         self.assertEqual(found["Schedule"], "cron(0 1 * * ? *)")
         self.assertEqual(found["Timezone"], "Europe/Vienna")
         self.assertEqual((found["StartTime"], found["ScalableTargetAction"]), (start, capacity))
-        # Times that are left out are taken away, everything else stays.
+        # Times that are left out are removed, everything else stays.
         self.nightly(target, Schedule="rate(1 day)")
         [changed] = self.actions(target)
         self.assertEqual(changed["ScheduledActionARN"], found["ScheduledActionARN"])
@@ -907,7 +907,7 @@ class CloudWatch(WithAws):
         )
 
     def test_put_describe_set_delete(self):
-        # Nobody sends this metric, so nothing but the test sets the state.
+        # Nothing sends this metric, so only the test sets the state.
         self.alarm("plain", "Silence")
         [found] = self.cloudwatch.describe_alarms(AlarmNames=["plain"])["MetricAlarms"]
         self.assertEqual(found["StateValue"], "INSUFFICIENT_DATA")

@@ -1,4 +1,4 @@
-"""Reads what the packaging tests ask about a program: which kind of machine it is for, and whether it needs a library."""
+"""Reads what the packaging tests need about a program: which kind of machine it is for, and whether it needs a library."""
 
 import struct
 

@@ -1,6 +1,6 @@
 """Checks which files `cargo package` takes: what builds and explains the crate, and nothing of this machine or the tests.
 
-Needs nothing but Python >= 3.12 and Cargo; it exits non-zero on failure.
+Needs only Python >= 3.12 and Cargo; it exits non-zero on failure.
 """
 
 import fnmatch

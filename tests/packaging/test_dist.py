@@ -1,6 +1,6 @@
 """Checks what a release consists of: how archives are packed, and what `make dist` has made.
 
-Needs nothing but Python >= 3.12; it exits non-zero on failure. The second part needs DIST, the folder with the archives.
+Needs only Python >= 3.12; it exits non-zero on failure. The second part needs DIST, the folder with the archives.
 """
 
 import hashlib

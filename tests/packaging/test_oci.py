@@ -1,6 +1,6 @@
 """Checks how the OCI function is packed: func.yaml, both images, and the folder to deploy.
 
-Needs nothing but Python >= 3.12; it exits non-zero on failure.
+Needs only Python >= 3.12; it exits non-zero on failure.
 """
 
 import fnmatch

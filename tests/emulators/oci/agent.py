@@ -67,7 +67,7 @@ def eventually(condition, what, seconds=START):
 
 
 class InvokeError(Exception):
-    """What OCI Functions says instead of the function's answer."""
+    """What OCI Functions answers instead of the function."""
 
     def __init__(self, code, message):
         super().__init__(f"{code}: {message}")
@@ -171,11 +171,11 @@ class Agent:
             self.readers.append(reader)
         while self._identity() in (None, before):
             if self.process.poll() is not None:
-                said = f"ended with {self.process.returncode} before it listened"
-                raise InvokeError("FunctionInvokeContainerInitFail", f"{said}: {self.log()}")
+                reason = f"ended with {self.process.returncode} before it listened"
+                raise InvokeError("FunctionInvokeContainerInitFail", f"{reason}: {self.log()}")
             if time.monotonic() > deadline:
-                said = f"no {SOCKET} after {START} s: {self.log()}"
-                raise InvokeError("FunctionInvokeContainerInitTimeout", said)
+                reason = f"no {SOCKET} after {START} s: {self.log()}"
+                raise InvokeError("FunctionInvokeContainerInitTimeout", reason)
             time.sleep(PAUSE)
         self._check_socket()
         self._freeze_later()
@@ -188,7 +188,7 @@ class Agent:
         return found.st_ino, found.st_ctime_ns
 
     def _check_socket(self):
-        """What the agent asks of the socket, at the moment at which it appears."""
+        """What the agent requires of the socket, at the moment at which it appears."""
         try:
             within = not self.socket.is_symlink() or not os.path.dirname(os.readlink(self.socket))
             mode = self.socket.stat().st_mode
@@ -202,24 +202,24 @@ class Agent:
         ]
         for holds, expected in rows:
             if not holds:
-                said = f"expected {expected}, found mode {mode:o}"
-                raise InvokeError("FunctionInvokeContainerInitFail", said)
+                reason = f"expected {expected}, found mode {mode:o}"
+                raise InvokeError("FunctionInvokeContainerInitFail", reason)
 
     def call(self, body=b"", headers=None, seconds=30, deadline=None, chunked=True):
         """Calls the function and returns what it answers; any other answer than the agent knows
-        ends it. A body may be a list of chunks. A deadline that is given is told, but not kept."""
+        ends it. A body may be a list of chunks. A given deadline is sent, but not kept."""
         self._thaw()
         timeout = max(seconds, 0.001)
         ends = deadline or datetime.now(UTC) + timedelta(seconds=seconds)
-        said = {
+        sent = {
             "Content-Type": "application/json",
             **(headers or {}),
             "Fn-Call-Id": uuid.uuid4().hex,
             "Fn-Deadline": ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
-        said.setdefault(FRAME_HEADER, uuid.uuid4().hex)
+        sent.setdefault(FRAME_HEADER, uuid.uuid4().hex)
         try:
-            answer = self._exchange(body, said, timeout, chunked)
+            answer = self._exchange(body, sent, timeout, chunked)
         except TimeoutError:
             self.kill()
             raise InvokeError("FunctionInvokeExecutionTimeout", "no answer in time") from None
@@ -367,8 +367,8 @@ def handler(functions):
             try:
                 answer = functions.invoke(body, passed)
             except InvokeError as error:
-                told = {"code": error.code, "message": error.message}
-                return self.reply(STATUS[error.code], told)
+                fields = {"code": error.code, "message": error.message}
+                return self.reply(STATUS[error.code], fields)
             kept = {k: v for k, v in answer.headers.items() if k.lower() not in HOP_BY_HOP}
             return self.send(200, kept, answer.body)
 

@@ -1,4 +1,4 @@
-"""Asks of a function what Fn asks of every function, with the agent's stand-in.
+"""Checks of a function what Fn requires of every function, with the agent's stand-in.
 
 Usage: contract.py COMMAND..., for a function that
 - answers any body with JSON,
@@ -65,7 +65,7 @@ class Contract(unittest.TestCase):
         rows = [
             # as the agent sends it
             (EVENT, True),
-            # of a length that is told
+            # with a length that is sent
             (EVENT, False),
             # none at all
             (b"", True),
@@ -113,15 +113,15 @@ class Contract(unittest.TestCase):
             self.assertEqual(frames, [f"{FRAME}=first", f"{FRAME}=second"], stream)
 
     def test_without_a_socket_or_in_another_format_it_does_not_start(self):
-        # The variable, its value, and what must be told.
+        # The variable, its value, and what must be reported.
         rows = [("FN_LISTENER", None, "listener"), ("FN_FORMAT", "json", "format")]
-        for name, value, told in rows:
+        for name, value, reported in rows:
             found = environment({}, "/nowhere/lsnr.sock")
             del found[name]
             found |= {name: value} if value else {}
             done = subprocess.run(self.command, env=found, capture_output=True, timeout=START)
             self.assertNotEqual(done.returncode, 0, name)
-            self.assertIn(told, done.stderr.decode().lower(), name)
+            self.assertIn(reported, done.stderr.decode().lower(), name)
 
 
 if __name__ == "__main__":

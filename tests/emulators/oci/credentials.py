@@ -72,7 +72,7 @@ def token(key, seconds):
 
 
 def replace(path, data):
-    """Writes a file such that nobody reads half of it."""
+    """Writes a file such that no process reads half of it."""
     fresh = path.with_suffix(".new")
     fresh.write_bytes(data)
     os.replace(fresh, path)

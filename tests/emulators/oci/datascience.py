@@ -236,7 +236,7 @@ class DataScience:
     # What a test may do behind the API's back.
 
     def put(self, document):
-        """Takes a whole GET body; what it does not say is as for a deployment in service."""
+        """Takes a whole GET body; what it leaves out is as for a deployment in service."""
         document.setdefault("lifecycleState", "ACTIVE")
         document.setdefault("timeCreated", iso(time.time()))
         deployment = Deployment(document)

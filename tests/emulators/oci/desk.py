@@ -87,7 +87,7 @@ class Desk:
         close=False,
         after=False,
     ):
-        """Adds a fault for an operation; times 0 takes back all that it has."""
+        """Adds a fault for an operation; times 0 removes all that it has."""
         if status is None and not close and not hang:
             status = 503
         body = {"code": code or CODES.get(status, "InternalServerError"), "message": message}

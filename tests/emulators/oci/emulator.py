@@ -1,14 +1,14 @@
-"""Starts the OCI that integration tests talk to, says where it is, and stops with its starter.
+"""Starts the OCI that integration tests talk to, prints where it is, and stops with its starter.
 
 Prints one line of JSON with the URLs of the services and of the control server, and with what a
-client needs to sign in, then runs until standard input ends or a signal asks it to stop.
+client needs to sign in, then runs until standard input ends or a signal stops it.
 
 --minute-seconds is how long a minute of Monitoring takes: alarms are evaluated so often, and their
 intervals, pending and repeat durations, the reset of absent streams and the redelivery of messages
 count such minutes. Nothing else is scaled. Messages carry the real time, and a client still reads
 [5m] as five real minutes, so one that wants the whole window to be younger than the last update
 will wait for that long. Tests that run faster than real time therefore use [1m] queries with a
-client that only asks when the alarm fired, or move the last update into the past (POST /age).
+client that only reads when the alarm fired, or move the last update into the past (POST /age).
 With 0, no minute ends by itself, but only on POST /evaluate, which needs no waiting at all.
 """
 
@@ -46,7 +46,7 @@ MINUTE_OF_NO_SECONDS = 1.0
 
 
 def measured(action):
-    """What a test says of a metric: by default one of a model deployment."""
+    """What a test sets for a metric: by default one of a model deployment."""
 
     def act(
         name,

@@ -1,4 +1,4 @@
-"""Evaluates alarms once a minute over the metrics that are known, and says what changed.
+"""Evaluates alarms once a minute over the metrics that are known, and sends what changed.
 
 All durations are counted in evaluations: one evaluation is a minute, however long it takes. What
 arrives between two evaluations belongs to the minute that the second one ends. So a pending
@@ -28,7 +28,7 @@ class Stream:
     breaching: int = 0
     absent: int = 0
     # The minute of the last message, where messages are split by stream.
-    told: int = 0
+    reported: int = 0
 
     def update(self, value, query, pending, reset):
         """Takes the value of a minute; returns what that changes: FIRED, CLEARED, RESET or None."""
@@ -58,7 +58,7 @@ class Watched:
 
     query: str
     streams: dict = field(default_factory=dict)
-    told: int = 0
+    reported: int = 0
 
     @property
     def firing(self):
@@ -90,7 +90,7 @@ class Evaluation:
         self.data.setdefault(name, {}).setdefault(minute, []).append(value)
 
     def run(self, stop):
-        """Evaluates every minute until it is told to stop."""
+        """Evaluates every minute until it is stopped."""
         due = time.monotonic() + self.minute_seconds
         while not stop.wait(max(due - time.monotonic(), 0)):
             due += self.minute_seconds
@@ -177,8 +177,8 @@ class Evaluation:
     def news_of_all(self, alarm, watched, changes, was_firing):
         """At most one message, for all streams: type, identity and streams."""
         firing = watched.firing
-        if firing and (not was_firing or is_repeat_due(alarm, self.minute - watched.told)):
-            watched.told = self.minute
+        if firing and (not was_firing or is_repeat_due(alarm, self.minute - watched.reported)):
+            watched.reported = self.minute
             return [("REPEAT" if was_firing else "OK_TO_FIRING", "", firing)]
         if was_firing and not firing:
             kinds = {change for _, change in changes}
@@ -193,10 +193,10 @@ class Evaluation:
         news = []
         for key, stream in watched.streams.items():
             kind = changed.get(id(stream))
-            if stream.firing and not kind and is_repeat_due(alarm, self.minute - stream.told):
+            if stream.firing and not kind and is_repeat_due(alarm, self.minute - stream.reported):
                 kind = "REPEAT"
             if kind:
-                stream.told = self.minute
+                stream.reported = self.minute
                 news.append((kind, repr(key), [stream]))
         return news
 

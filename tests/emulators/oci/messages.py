@@ -18,7 +18,7 @@ def message(alarm, query, kind, key, streams, uppercase):
     now = time.time()
     firing = kind in ("OK_TO_FIRING", "REPEAT")
     split = alarm["isNotificationsPerMetricDimensionEnabled"]
-    told = {
+    fields = {
         "dedupeKey": key,
         "title": alarm.get("notificationTitle") or alarm["displayName"],
         "body": alarm.get("body"),
@@ -30,9 +30,9 @@ def message(alarm, query, kind, key, streams, uppercase):
         "notificationType": SPLIT if split else GROUPED,
         "version": VERSION,
     }
-    if told["body"] is None:
-        del told["body"]
-    return json.dumps(told, indent=2 if alarm["messageFormat"] == "PRETTY_JSON" else None)
+    if fields["body"] is None:
+        del fields["body"]
+    return json.dumps(fields, indent=2 if alarm["messageFormat"] == "PRETTY_JSON" else None)
 
 
 def entry(alarm, query, firing, streams, uppercase):

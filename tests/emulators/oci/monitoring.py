@@ -166,7 +166,7 @@ class Monitoring:
         return Answer(204)
 
     def found(self, query):
-        """The alarms that the parameters of a list ask for."""
+        """The alarms that the parameters of a list select."""
         compartment = required(query, "compartmentId")
         subtree = query.get("compartmentIdInSubtree", "false").lower() == "true"
         if subtree and compartment != self.tenancy:

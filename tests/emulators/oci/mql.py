@@ -1,7 +1,7 @@
 """A part of the Monitoring Query Language: one metric, its window, streams, statistic and bound.
 
-`Metric[5m]{dim = "v", other =~ "a*|b"}.groupBy(dim).mean() > 80`, where `.grouping()` may stand
-for `.groupBy(…)`; without the bound where metrics are asked for. An alarm may also fire while the
+`Metric[5m]{dim = "v", other =~ "a*|b"}.groupBy(dim).mean() > 80`, where `.grouping()` may replace
+`.groupBy(…)`; without the bound where metrics are requested. An alarm may also fire while the
 same streams are absent: `… < 10 || Metric[5m]{dim = "v"}.groupBy(dim).absent(3d)`. Other joined
 queries and absent(), first(), last(), rate() and increment() are refused.
 """
@@ -91,7 +91,7 @@ def percentile(part):
 
 
 def parse(text, bounded=True):
-    """The query of an alarm, or else of metrics; or a ValueError that says what is wrong."""
+    """The query of an alarm, or else of metrics; or a ValueError that reports what is wrong."""
     joined = ABSENT.fullmatch(text) if bounded else None
     if joined:
         query = parse(joined["low"])

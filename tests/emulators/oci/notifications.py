@@ -2,7 +2,7 @@
 
 A function acknowledges a message by a 2xx. Without one the message comes again at once, then after
 1, 2, 4, 8, 16, 32, 32… minutes, until two hours are over; the setting redelivery_minute_seconds
-says how long such a minute takes.
+sets how long such a minute takes.
 """
 
 import copy

@@ -71,7 +71,7 @@ class Permissions:
         self.reset()
 
     def reset(self):
-        # Until something is granted, nobody is asked.
+        # Until something is granted, nothing is checked.
         self.statements = None
 
     def grant(self, statements):

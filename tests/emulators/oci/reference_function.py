@@ -1,4 +1,4 @@
-"""A function written with Oracle's own kit, fails and is late when told: what it does, ours may do.
+"""A function written with Oracle's own kit, fails and is late on request: what it does, stepladder may do.
 
 Usage, with the environment of a function: reference_function.py
 """

@@ -32,7 +32,7 @@ DEADLINE_SECONDS = 10
 
 
 class Emulator:
-    """One running emulator; its minutes end on request unless it is told otherwise."""
+    """One running emulator; its minutes end on request by default."""
 
     def __init__(self, update_seconds=0.3, minute_seconds=0):
         times = ["--update-seconds", str(update_seconds), "--minute-seconds", str(minute_seconds)]

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 
 class Refusal(Exception):
-    """An answer of OCI that says no."""
+    """An error that OCI answers."""
 
     def __init__(self, status, code, message):
         super().__init__(message)

@@ -42,7 +42,7 @@ class Service:
         return answer
 
     def find(self, request):
-        """The operation that is asked for, and what carries it out."""
+        """The operation that is requested, and what carries it out."""
         if request.path.startswith(self.base + "/"):
             path = request.path.removeprefix(self.base)
             for method, pattern, operation, action in self.routes:

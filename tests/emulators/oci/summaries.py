@@ -15,7 +15,7 @@ from monitoring import invalid
 from server import Answer, Refusal
 from world import iso, required
 
-# How far back a range begins where nothing is said.
+# How far back a range begins by default.
 HOURS = 3
 MINUTE = 60
 
@@ -41,7 +41,7 @@ class Summaries:
             for key, (dimensions, points) in here.items():
                 point = {"timestamp": iso(end), "value": query.statistic(points)}
                 found.setdefault(key, (dimensions, []))[1].append(point)
-        told = {
+        fields = {
             "namespace": details["namespace"],
             "resourceGroup": None,
             "compartmentId": request.query["compartmentId"],
@@ -52,13 +52,13 @@ class Summaries:
         return Answer(
             200,
             [
-                {**told, "dimensions": dimensions, "aggregatedDatapoints": points}
+                {**fields, "dimensions": dimensions, "aggregatedDatapoints": points}
                 for dimensions, points in found.values()
             ],
         )
 
     def compartment(self, query):
-        """The compartment that is asked about, or None for all of them."""
+        """The requested compartment, or None for all of them."""
         compartment = required(query, "compartmentId")
         if query.get("compartmentIdInSubtree", "false").lower() != "true":
             return compartment
@@ -73,11 +73,11 @@ def understood(details):
         query = mql.parse(details["query"], bounded=False)
     except ValueError as error:
         raise invalid(str(error)) from None
-    told = details.get("resolution") or "1m"
-    match = re.fullmatch(r"(\d+)([mhd])", told)
+    written = details.get("resolution") or "1m"
+    match = re.fullmatch(r"(\d+)([mhd])", written)
     resolution = int(match[1]) * mql.MINUTES[match[2]] if match else 0
     if not 1 <= resolution <= query.minutes:
-        raise invalid(f"expected a resolution of 1m to the query's interval, found `{told}`")
+        raise invalid(f"expected a resolution of 1m to the query's interval, found `{written}`")
     return query, resolution
 
 
@@ -86,11 +86,11 @@ def time_range(details):
     now = time.time()
 
     def seconds(name, otherwise):
-        told = details.get(name)
+        text = details.get(name)
         try:
-            return datetime.fromisoformat(told).timestamp() if told else otherwise
+            return datetime.fromisoformat(text).timestamp() if text else otherwise
         except ValueError:
-            raise invalid(f"`{name}` is no time: `{told}`") from None
+            raise invalid(f"`{name}` is no time: `{text}`") from None
 
     end = seconds("endTime", now)
     start = seconds("startTime", now - HOURS * 3600)

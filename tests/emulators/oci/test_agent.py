@@ -1,4 +1,4 @@
-"""Checks the agent's stand-in itself: what it lets pass, what it does not, and what it says then.
+"""Checks the agent's stand-in itself: what it accepts, what it refuses, and what it reports then.
 
 Run it with the interpreter that has requirements.txt installed; it exits non-zero on failure.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from agent import Agent, InvokeError
 
 HERE = Path(__file__).parent
-# A function that keeps the contract but for the lines that a row puts in place of these.
+# A function that keeps the contract except for the lines that a row puts in place of these.
 FUNCTION = """
 import http.server, os, socket, socketserver
 
@@ -71,12 +71,12 @@ class Refusals(unittest.TestCase):
             # none at all
             ({"os.symlink(TARGET, awaited)": "raise SystemExit(3)"}, "ended with 3"),
         ]
-        for changes, told in rows:
+        for changes, reported in rows:
             with self.subTest(changes):
                 with self.assertRaises(InvokeError) as caught:
                     self.function(**changes).start()
                 self.assertEqual(caught.exception.code, "FunctionInvokeContainerInitFail")
-                self.assertIn(told, caught.exception.message)
+                self.assertIn(reported, caught.exception.message)
 
     def test_any_other_status_ends_the_function(self):
         agent = self.function(STATUS="404")

@@ -308,7 +308,7 @@ class DataScience(Checks):
         self.update(self.body(count=3))
         self.finish()
         self.settings(quotas={"VM.Standard2.1": 0})
-        # Whoever shrinks needs no quota.
+        # A smaller size needs no quota.
         self.update(self.body(count=1))
 
     def test_tags_are_replaced_as_a_whole(self):

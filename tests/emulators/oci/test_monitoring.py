@@ -539,7 +539,7 @@ class Summaries(Measured):
         self.gauge(60, "i1")
         self.assertEqual(self.values(), [60, 60, 45])
         self.assertEqual(self.values(minutes=2), [60, 45])
-        # Nothing was counted twice by being asked for.
+        # Nothing was counted twice by a request.
         self.evaluate()
         self.assertEqual(self.values(), [60, 60, 45, 45])
         streams = self.summarize(f"{CPU}.max()", minutes=1)

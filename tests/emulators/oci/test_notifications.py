@@ -13,7 +13,7 @@ from rig import DEPLOYMENT, NAMESPACE, QUERY, Checks
 
 
 class Function:
-    """A function that answers with the statuses it was told, then with 200."""
+    """A function that answers with the given statuses, then with 200."""
 
     def __init__(self, *statuses):
         self.calls, left, lock = [], list(statuses), threading.Lock()

@@ -1,4 +1,4 @@
-"""Checks that granted statements allow the function what they say, and nothing else."""
+"""Checks that granted statements allow the function what they list, and nothing else."""
 
 import urllib.error
 

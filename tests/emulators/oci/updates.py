@@ -81,7 +81,7 @@ def replaced(before, sent, omitted):
             base = {} if omitted == "reset" else base
         after[part] = {**copy.deepcopy(base), **sent[part]}
     expect_whole(kind, after, sent)
-    # It says how to update, and is no part of what is updated.
+    # It sets how to update, and is no part of what is updated.
     after.pop("updateType", None)
     return after
 

@@ -25,7 +25,7 @@ DEFAULTS = {
     "tags_visible": "at_once",
     # Whether an inactive deployment takes updates, any number of groups at once.
     "inactive_updates": False,
-    # Whether the state of a deployment is looked at before the etag.
+    # Whether the state of a deployment is checked before the etag.
     "state_before_etag": False,
     # Instances that may be had, by shape; 0 is a shape out of quota.
     "quotas": {},
@@ -66,7 +66,7 @@ def ocid(kind):
 
 class World:
     def __init__(self, **overrides):
-        # Whoever reads or changes anything below the services holds it.
+        # A thread that reads or changes anything below the services holds it.
         self.lock = threading.RLock()
         self.overrides = overrides
         self.reset()
@@ -83,7 +83,7 @@ class World:
         self.settings.update(settings)
 
     def page(self, request, items):
-        """The page of the items that a request asks for."""
+        """The page of the items that a request selects."""
         query, size = request.query, self.settings["page_size"]
         if "limit" in query:
             size = min(size, limit(query["limit"]))
@@ -104,7 +104,7 @@ def limit(text):
 
 
 def place(token, gaps):
-    """Where a page begins, and whether an empty one stands before it."""
+    """Where a page begins, and whether an empty one comes before it."""
     if token is None:
         return 0, gaps
     kind, _, at = token.partition("-")
