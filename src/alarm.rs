@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::target::TargetId;
 
 /// The source of alarms that no payload brought, in decision records: they were read as they are now.
-pub const ASKED_FOR: &str = "tick";
+pub const TICK_SOURCE: &str = "tick";
 
-/// The name of the alarm that asks for the floor of a deployment's schedule, and for nothing else.
+/// The name of the alarm that requests the floor of a deployment's schedule, and for nothing else.
 pub const SCHEDULE_ALARM: &str = "stepladder_schedule";
 
 /// One alarm's notice about one or more deployments.
@@ -30,8 +30,7 @@ pub struct Alarm {
     pub source: &'static str,
     /// The change of the alarm's state.
     pub transition: Transition,
-    /// Whether its actions are muted or suppressed: then only services that listen to changes of state hear of
-    /// it at all.
+    /// Whether its actions are muted or suppressed. Then it reaches only services that receive changes of state.
     pub muted: bool,
     /// The targets that it names, each once.
     pub targets: Vec<TargetId>,
@@ -41,12 +40,12 @@ pub struct Alarm {
     pub subject: Subject,
     /// What was measured.
     pub measurement: Measurement,
-    /// When the alarm changed state or repeated, for records; `None` when the payload does not say.
+    /// When the alarm changed state or repeated, for records; `None` when the payload does not report it.
     pub at: Option<Timestamp>,
     /// When the data ends that it was evaluated on. Decides whether the evidence is newer than the last change.
     pub evidence: EvidenceTime,
-    /// The topic that it came through: empty when its envelope does not say which, `None` when it came through
-    /// none that is known of.
+    /// The topic that it came through: empty when its envelope does not name it, `None` when it came through no known
+    /// topic.
     pub topic: Option<String>,
     /// The account that it belongs to: empty when the payload has none, `None` where alarms name no account.
     pub account: Option<String>,
@@ -108,7 +107,7 @@ pub enum EvidenceTime {
     At(Timestamp),
     /// When the payload was received: its source repeats an alarm that still fires without a new time.
     OnReceipt,
-    /// Nobody can say. Such evidence is never newer than a change.
+    /// It is unknown. Such evidence is never newer than a change.
     Unknown,
 }
 
@@ -183,9 +182,9 @@ pub struct Measurement {
     pub condition: Condition,
     /// How much of the data that it needs was there.
     pub coverage: Coverage,
-    /// How each datapoint was computed; `None` where the payload does not say.
+    /// How each datapoint was computed; `None` where the payload does not report it.
     pub statistic: Option<Statistic>,
-    /// The length of a datapoint; `None` where the payload does not say.
+    /// The length of a datapoint; `None` where the payload does not report it.
     pub period: Option<SignedDuration>,
     /// The time span of the data that the alarm was evaluated on: the interval of its query, or its period times its
     /// evaluation periods.
@@ -273,7 +272,7 @@ impl Measurement {
         self
     }
 
-    /// On which side the alarm fires; `None` where it does not say, or fires on both.
+    /// On which side the alarm fires; `None` where that is unknown, or it fires on both.
     pub fn side(&self) -> Option<Side> {
         match self.condition {
             Condition::Plain(Comparison { side, .. }) | Condition::Sided(side) => Some(side),

@@ -98,7 +98,7 @@ pub enum Error {
         store = .0.store.name, platform = .0.store.platform
     )]
     Elsewhere(PolicyParameter),
-    /// The environment does not say whether events are answered one after the other.
+    /// The environment variable that sets whether events are answered one after the other has another value.
     #[error("`{ONE_AT_A_TIME}` is `{0}`: expected `true` or `false`")]
     OneAtATime(String),
     /// The environment names no mode.
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_says_whether_it_answers_one_event_after_the_other() {
+    fn a_host_sets_whether_it_answers_one_event_after_the_other() {
         let read = |value| one_at_a_time(value).map_err(|error| error.to_string());
         assert_eq!(read(None), Ok(None));
         assert_eq!(read(Some("true")), Ok(Some(true)));

@@ -38,8 +38,8 @@ pub struct Deployment {
     /// Its tags that stepladder knows: settings of its operator, and the record of recent changes. See
     /// [`crate::tags`].
     pub tags: Tags,
-    /// What its metrics read over the alarm's window, by the names that the question asked for. One that is not here has
-    /// no data.
+    /// What its metrics read over the alarm's window, by the names that the evaluation requested. One that is not here
+    /// has no data.
     pub readings: BTreeMap<String, f64>,
     /// The metrics of its kind that are not published for this very one, as their platform spells them, with the
     /// reason.
@@ -49,7 +49,7 @@ pub struct Deployment {
     /// The shape that its operator gave it, where that is known: what is above it was added here. Elsewhere
     /// the ladder's lowest counts as such.
     pub floor: Option<String>,
-    /// The alarm that called, as its own service describes it; `None` when it could not be found.
+    /// The alarm that notified stepladder, as its own service describes it; `None` when it could not be found.
     pub alarm: Option<ObservedAlarm>,
     /// The alarm found where the paired alarm of the matching rule belongs.
     pub pair: Option<ObservedAlarm>,
@@ -60,7 +60,7 @@ pub struct Deployment {
 /// Whether a deployment may be changed now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifecycle {
-    /// At rest: the platform accepts an update.
+    /// Settled: the platform accepts an update.
     Settled,
     /// A change is in progress, or the platform accepts no update for another reason that will pass.
     Busy,
@@ -82,9 +82,9 @@ pub struct Owner {
 pub struct SuspendedScaling {
     /// Along which axis.
     pub axis: Axis,
-    /// Whether nothing may go up.
+    /// Whether scaling up and out is paused.
     pub up: bool,
-    /// Whether nothing may go down.
+    /// Whether scaling down and in is paused.
     pub down: bool,
     /// The place that pauses it.
     pub by: String,
@@ -95,7 +95,7 @@ pub struct SuspendedScaling {
 pub struct Infeasible {
     /// The shape.
     pub shape: String,
-    /// Until when it is not asked for again.
+    /// Until when it is not requested again.
     pub until: Timestamp,
     /// What happened.
     pub why: String,
@@ -108,8 +108,7 @@ pub struct ObservedAlarm {
     pub id: String,
     /// Its etag, where the service has one.
     pub etag: Option<String>,
-    /// Whether it carries the marker of the paired alarm that was looked for. What is not ours is never
-    /// rewritten or deleted.
+    /// Whether it carries the marker of the paired alarm that was read. What is not ours is never rewritten or deleted.
     pub ours: bool,
     /// Its name.
     pub name: String,
@@ -117,7 +116,7 @@ pub struct ObservedAlarm {
     pub notifies: Vec<String>,
     /// Whether it notifies once and never again while it fires, although its service can repeat.
     pub fires_once: bool,
-    /// The threshold of the scale-up alarm, where it is a pair of ours that records one.
+    /// The threshold of the scale-up alarm, where it is stepladder's pair and records one.
     pub scale_up: Option<ScaleUpThreshold>,
     /// How often it notifies again while it fires; `None` where it does not, or where that is unknown.
     pub repeat: Option<SignedDuration>,

@@ -75,7 +75,7 @@ struct Flow<'a> {
 impl Flow<'_> {
     /// The active alarms that a tick, or a deployment that has settled, makes due.
     async fn due_alarms(&self, event: &Event) -> Result<Vec<ActiveAlarm>, platform::Error> {
-        if !event.asks_for_repeats() {
+        if !event.requests_repeats() {
             return Ok(Vec::new());
         }
         let action = self.policy.alarm_action.as_deref();
@@ -99,14 +99,14 @@ impl Flow<'_> {
         failed
     }
 
-    /// Whether nothing but its own name can tell what an alarm is for.
+    /// Whether only its own name can identify what an alarm is for.
     fn needs_name(&self, alarm: &Alarm) -> bool {
-        let may_look = alarm.is_titled && alarm.transition.is_firing() && !alarm.id.is_empty();
+        let may_read = alarm.is_titled && alarm.transition.is_firing() && !alarm.id.is_empty();
         let is_unmatched = |target: &TargetId| {
             self.policy.leaves_out(alarm, target).is_none()
                 && self.policy.rule_for(&alarm.name, target).is_none()
         };
-        may_look && !alarm.muted && alarm.targets.iter().any(is_unmatched)
+        may_read && !alarm.muted && alarm.targets.iter().any(is_unmatched)
     }
 
     /// Whether all targets of an alarm are on a platform that this process has a client for.
@@ -154,8 +154,8 @@ impl Flow<'_> {
         }
     }
 
-    /// Responds to a firing alarm. A lost race is observed and decided once more, because whoever won it may have made
-    /// the change already.
+    /// Responds to a firing alarm. A lost race is observed and decided once more, because the winner may have made the
+    /// change already.
     async fn respond(&self, alarm: &Alarm, target: &TargetId) -> Outcome {
         let evaluation = match precheck(alarm, target, self.policy, self.now) {
             Ok(evaluation) => evaluation,

@@ -35,8 +35,8 @@
 //! | [`outcome`] | what became of an alarm |
 //! | [`apply`](mod@apply) | sends a plan, stops at the first failure |
 //! | [`report`] | records, sentences, measures |
-//! | [`notice`] | what is reported of an outcome, and to whom |
-//! | [`reconcile`] | the alarms that a tick or a settled deployment asks for |
+//! | [`notice`] | which destinations are notified of an outcome |
+//! | [`reconcile`] | the alarms that a tick or a settled deployment requests |
 //! | [`handle`](mod@handle) | the flow |
 //! | [`batch`] | a queue's batch, message by message |
 //! | [`host`] | what every host does with a payload |

@@ -1,7 +1,7 @@
 //! Builds the notices of an outcome: with a policy it becomes the messages to send.
 //!
-//! A resize is worth a notice, whether it was sent or failed. A hold is worth one where a destination asks for it, and once:
-//! [`crate::decide::is_news`] says when.
+//! A resize is worth a notice, whether it was sent or failed. A hold is worth one where a destination requests it, and
+//! once: [`crate::decide::is_news`] decides when.
 
 use std::fmt::Write as _;
 
@@ -23,7 +23,7 @@ const LONGEST_SUBJECT: usize = 99;
 /// Half of a SHA-256 digest is long enough that two ids never collide by chance.
 const ID_BYTES: usize = 16;
 
-/// The notices of an outcome: one for each destination that learns of it.
+/// The notices of an outcome: one for each destination that receives it.
 pub fn notices(outcome: &Outcome, policy: &Policy, now: Timestamp) -> Vec<Call> {
     let Some(notice) = Notice::of(outcome) else { return Vec::new() };
     let subscribed = policy.notify.iter().filter(|notify| notice.is_for(notify));
@@ -50,7 +50,7 @@ impl<'a> Notice<'a> {
             Decision::Resize { axis, from, to } => {
                 Occurrence::Resize { occasion: occasion(outcome.result)?, axis: *axis, from, to }
             }
-            // The alarm that asks for a schedule's floor mostly finds it reached.
+            // The alarm that requests a schedule's floor mostly finds it reached.
             Decision::Hold(Hold::OnTarget { .. }) if outcome.alarm.name.as_str() == SCHEDULE_ALARM => {
                 return None;
             }

@@ -129,7 +129,7 @@ impl Outcome {
         would || self.resized()
     }
 
-    /// Whether a resize was decided and something failed, or nobody knows what would have been decided.
+    /// Whether a resize was decided and something failed, or what would have been decided is unknown.
     pub fn failed_to_resize(&self) -> bool {
         let may_resize = matches!(self.decision, Decision::Resize { .. } | Decision::Hold(Hold::NotObserved));
         self.result == Ending::Failed && may_resize

@@ -66,7 +66,7 @@ enum PairAction {
 }
 
 /// Turns a decision into calls: first the pair, then the change or what earlier changes left to do, last the deletion
-/// of alarms that have no use any more.
+/// of alarms that are no longer needed.
 pub fn plan(evaluation: &Evaluation, observed: &Observation, trace: DecisionTrace, policy: &Policy) -> Plan {
     let context = Context::new(evaluation, observed, policy);
     let once = observed.alarm.as_ref().and_then(|alarm| fires_once_note(alarm, &trace.decision));
@@ -84,7 +84,7 @@ pub fn plan(evaluation: &Evaluation, observed: &Observation, trace: DecisionTrac
 fn fires_once_note(alarm: &ObservedAlarm, decision: &Decision) -> Option<String> {
     let lost = match decision {
         Decision::Resize { .. } => "a further step",
-        Decision::Hold(hold) if hold.passes() => "what it asks for",
+        Decision::Hold(hold) if hold.passes() => "what it requests",
         Decision::Hold(_) => return None,
     };
     let name = &alarm.name;
@@ -195,7 +195,7 @@ impl PlanContext<'_> {
     /// wrote exists or the owner is only suspended.
     fn is_ours_to_scale(&self) -> bool {
         let (rule, observed) = (self.context.rule(), self.observed);
-        // A rule that looks for the cheapest size is judged by the count alone.
+        // A rule with `cheapest` is judged by the count alone.
         let is_cheapest = rule.scaling_policy == ScalingPolicy::Cheapest;
         let axis = if is_cheapest { Axis::Instances } else { rule.axis };
         let can_change = observed.lifecycle != Lifecycle::Gone && !observed.fixed.contains_key(&axis);
@@ -271,11 +271,11 @@ impl PlanContext<'_> {
         Some(call)
     }
 
-    /// The note on a pair that fires below less than the policy says.
+    /// The note on a pair whose threshold is lower than the policy's.
     fn lowered_note(&self, pair: &Pair, lowered: &Pair) -> String {
         let above = self.context.scale_up_threshold().map_or(0.0, |threshold| threshold.above);
         format!(
-            "the paired alarm `{}` fires below {} instead of {}: the alarm that adds fires above {above}, and would undo \
+            "the paired alarm `{}` fires below {} instead of {}: the scale-up alarm fires above {above}, and would undo \
              the step down",
             pair.alarm, lowered.below, pair.below
         )
@@ -295,7 +295,7 @@ impl PlanContext<'_> {
         (self.target.resize)(request, &mut plan.calls, &mut plan.notes);
         let rule = context.rule();
         if change.direction == Direction::Up && rule.pair.is_none() {
-            plan.notes.push(format!("{} has no `pair`: nothing of ours takes this back", rule.origin));
+            plan.notes.push(format!("{} has no `pair`, so stepladder never undoes this change", rule.origin));
         }
     }
 

@@ -75,7 +75,7 @@ pub struct Platform {
     /// Under which name the paired alarm of a target exists, whose short name in the policy is this.
     pub pair_name: fn(&TargetId, &str) -> String,
     /// Whether its usual host answers one event after the other, so that no other may be about to need a pair. A host
-    /// that knows better says so in the policy.
+    /// that knows better sets it in the policy.
     pub one_at_a_time: bool,
     /// How it is simulated.
     pub(crate) simulation: Simulation,
@@ -122,7 +122,7 @@ pub struct PolicyStore {
 pub(crate) struct ProvisionRow {
     /// Its key at the top of the file.
     pub(crate) key: &'static str,
-    /// Reads and checks the table by itself; `None` where it cannot be read, which the problems tell.
+    /// Reads and checks the table by itself; `None` where it cannot be read, which the problems report.
     pub(crate) read: fn(&Document<'_>, &Node<'_>, &mut Problems<'_>) -> Option<Result<WrittenTable, Faults>>,
     /// Its JSON Schema.
     #[cfg(test)]
@@ -196,7 +196,7 @@ impl ProvisionTable {
         }
     }
 
-    /// Adds the destinations that learn of a resize: what sends to them needs a permission.
+    /// Adds the destinations that are notified of a resize: what sends to them needs a permission.
     #[must_use]
     pub fn with_destinations<'a>(self, destinations: impl Iterator<Item = &'a Destination>) -> Self {
         match self {
@@ -462,7 +462,7 @@ pub struct ActiveAlarm {
     pub alarm: Alarm,
     /// Since when it is in its state.
     pub since: Option<Timestamp>,
-    /// The alarm itself when it is a paired alarm of ours.
+    /// The alarm itself when it is one of stepladder's paired alarms.
     pub pair: Option<ObservedAlarm>,
 }
 
@@ -474,7 +474,7 @@ impl From<Alarm> for ActiveAlarm {
 }
 
 impl ActiveAlarm {
-    /// Whether it is a paired alarm of ours that does not fire. Only unfinished changes are completed for it.
+    /// Whether it is one of stepladder's paired alarms and does not fire. Only unfinished changes are completed for it.
     pub fn is_quiet_pair(&self) -> bool {
         self.pair.is_some() && !self.alarm.transition.is_firing()
     }
@@ -513,7 +513,8 @@ pub trait Client: Send + Sync {
     /// Changes nothing. [`Error::NotFound`] when there is no such deployment.
     async fn observe(&self, request: &ObserveRequest<'_>) -> Result<Observation, Error>;
 
-    /// The alarms that call this function, whatever their state: those that notify `action`. One round trip per hundred.
+    /// The alarms that notify this function, whatever their state: those with the action `action`. One round trip per
+    /// hundred.
     async fn active_alarms(&self, action: Option<&str>, now: Timestamp) -> Result<Vec<ActiveAlarm>, Error>;
 
     /// The own name of an alarm whose message has a title in its place; `None` where its service does not know the alarm.
@@ -566,7 +567,7 @@ fn crypto() -> rustls::crypto::CryptoProvider {
     rustls::crypto::aws_lc_rs::default_provider()
 }
 
-/// AWS, with the environment's region and credentials. Connects when it is first asked something.
+/// AWS, with the environment's region and credentials. Connects for the first request.
 #[cfg(feature = "aws")]
 pub fn aws() -> Result<Box<dyn Client>, NotCompiled> {
     Ok(Box::new(aws::client::AwsClient::default()))
@@ -578,8 +579,8 @@ pub fn aws() -> Result<Box<dyn Client>, NotCompiled> {
     Err(NotCompiled("aws"))
 }
 
-/// OCI, as the function's resource principal or with the API key of `~/.oci/config`. Connects when it is first
-/// asked something.
+/// OCI, as the function's resource principal or with the API key of `~/.oci/config`. Connects for the first
+/// request.
 #[cfg(feature = "oci")]
 pub fn oci() -> Result<Box<dyn Client>, NotCompiled> {
     Ok(Box::new(oci::client::OciClient::default()))

@@ -75,13 +75,13 @@ pub struct Policy {
     schedules: Vec<Schedule>,
     /// Every active shape table.
     pub ladders: Ladders,
-    /// The destinations that learn of a resize.
+    /// The destinations that are notified of a resize.
     pub notify: Vec<Notify>,
     /// What paired alarms notify, where that is fixed for the whole function. Otherwise they notify what the firing alarm
     /// does.
     pub alarm_action: Option<String>,
-    /// Whether the host answers one event after the other, where it tells. Then no other event can need a pair that
-    /// serves nothing any more.
+    /// Whether the host answers one event after the other, where that is known. Then no other event can need a pair
+    /// that is no longer needed here.
     pub one_at_a_time: Option<bool>,
     /// What `stepladder provision` sets up, by platform. The function itself does not use it.
     pub provision: Vec<ProvisionTable>,
@@ -244,8 +244,8 @@ impl Policy {
         globs.iter().filter(|glob| !is_covered(glob)).take(most).map(ToString::to_string).collect()
     }
 
-    /// Whether a rule for a target needs the record of recent changes. A `[[target]]` table is effective for every rule,
-    /// and so for the one that asks.
+    /// Whether a rule for a target needs the record of recent changes. A `[[target]]` table is effective for every
+    /// rule, and so for this one, too.
     pub(crate) fn records_changes(&self, target: &TargetId) -> bool {
         self.rules.iter().any(|rule| rule.records_changes() && rule.is_for(target))
     }

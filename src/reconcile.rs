@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::{
-    ASKED_FOR, Alarm, AlarmName, EvidenceTime, Measurement, SCHEDULE_ALARM, Subject, Transition,
+    Alarm, AlarmName, EvidenceTime, Measurement, SCHEDULE_ALARM, Subject, TICK_SOURCE, Transition,
 };
 use crate::platform::ActiveAlarm;
 use crate::policy::Policy;
@@ -34,7 +34,7 @@ pub fn due(event: &Event, active: Vec<ActiveAlarm>, now: Timestamp) -> Vec<Activ
     portion(firing, MOST_FIRING, minute).chain(portion(pairs, MOST_QUIET, minute)).collect()
 }
 
-/// The alarms by which a tick asks for the floors of active schedules, as many as there may be of firing alarms.
+/// The alarms by which a tick requests the floors of active schedules, as many as there may be of firing alarms.
 pub fn scheduled(event: &Event, policy: &Policy, now: Timestamp) -> Vec<ActiveAlarm> {
     let Some(name) = AlarmName::new(SCHEDULE_ALARM).filter(|_| event.tick) else { return Vec::new() };
     let targets: Vec<TargetId> = policy.scheduled_targets(now).into_iter().collect();
@@ -43,7 +43,7 @@ pub fn scheduled(event: &Event, policy: &Policy, now: Timestamp) -> Vec<ActiveAl
         id: String::new(),
         name: name.clone(),
         is_titled: false,
-        source: ASKED_FOR,
+        source: TICK_SOURCE,
         transition: Transition::Repeat,
         muted: false,
         targets: vec![target],
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_firing_come_first_and_pairs_at_rest_last() {
+    fn the_longest_firing_come_first_and_quiet_pairs_last() {
         let all = vec![active_alarm(1, true), active_alarm(2, false), active_alarm(3, true)];
         let names: Vec<String> =
             due(&tick(), all, minute(0)).into_iter().map(|one| one.alarm.name.to_string()).collect();
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_at_rest_concerns_its_own_variants_only() {
+    fn a_settled_endpoint_concerns_its_own_variants_only() {
         let all = vec![active_alarm(1, true), active_alarm(12, true), active_alarm(1, false)];
         let event = Event { settled: Some(vec![target_id("endpoint/e1")]), ..Event::default() };
         assert_eq!(due(&event, all.clone(), minute(0)).len(), 2);
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn other_peoples_alarms_at_rest_are_nobodys_business() {
+    fn quiet_alarms_of_others_are_left_out() {
         let quiet = ActiveAlarm { pair: None, ..active_alarm(1, false) };
         assert!(due(&tick(), vec![quiet], minute(0)).is_empty());
     }

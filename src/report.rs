@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::alarm::{ASKED_FOR, Alarm, Transition};
+use crate::alarm::{Alarm, TICK_SOURCE, Transition};
 use crate::decide::{Check, Decision, Hold};
 use crate::deployment::Deployment;
 use crate::outcome::{Answer, CallRecord, Ending, Outcome, Status};
@@ -284,8 +284,8 @@ pub struct OutcomeMetrics {
 
 /// The metrics of an outcome. An alarm that a tick found sent no notification, so it has no delay to measure.
 pub fn metrics(outcome: &Outcome, now: Timestamp) -> OutcomeMetrics {
-    let notified = outcome.resized() && outcome.alarm.source != ASKED_FOR;
-    // A clock that is ahead of ours reports an alarm of the future: no time has passed since.
+    let notified = outcome.resized() && outcome.alarm.source != TICK_SOURCE;
+    // A clock that is ahead of this one reports an alarm of the future: no time has passed since.
     let seconds = |at: Timestamp| now.duration_since(at).as_secs_f64().max(0.0);
     let reason = match (&outcome.error, &outcome.decision) {
         (Some(error), _) => error.kind(),

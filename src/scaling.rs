@@ -8,7 +8,7 @@ use crate::text::number;
 /// How far a rule goes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ScalingPolicy {
-    /// So many instances, rungs or doublings; negative goes down.
+    /// So many instances, rungs or doublings; negative to scale down.
     Step(i32),
     /// By how far the metric is beyond the alarm's threshold.
     Steps(StepAdjustments),
@@ -73,7 +73,7 @@ pub enum Adjustment {
 }
 
 impl StepAdjustments {
-    /// Whether every step adds or changes nothing (`Some(true)`), takes away or changes nothing (`Some(false)`), or
+    /// Whether every step adds or changes nothing (`Some(true)`), removes or changes nothing (`Some(false)`), or
     /// neither is known before the measurement.
     pub fn adds(&self) -> Option<bool> {
         let signs = || self.steps.iter().map(|step| step.adjustment.sign());

@@ -140,8 +140,8 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// The bounds that satisfy both. Where the two do not overlap, the floor lies above the ceiling: then
-    /// nothing may go up and nothing may go down.
+    /// The bounds that satisfy both. Where the two do not overlap, the floor is above the ceiling: then no number may
+    /// be raised or lowered.
     #[must_use]
     pub fn intersect(self, other: Option<Self>) -> Self {
         let Some(other) = other else { return self };
@@ -149,7 +149,7 @@ impl Bounds {
     }
 
     /// The bounds that a search from a current number may use. Bounds that contradict each other leave one number: the
-    /// ceiling, and where there is more than that the current number, because nothing may go down.
+    /// ceiling, and where there is more than that the current number, because no number may be lowered.
     ///
     /// ```
     /// use stepladder::size::Bounds;

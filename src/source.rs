@@ -55,13 +55,13 @@ pub struct Event {
     pub settled: Option<Vec<TargetId>>,
     /// Whether this is a tick, the scheduled reconcile: every firing alarm is read and evaluated.
     pub tick: bool,
-    /// Records of the payload that could not be read. The others are answered all the same.
+    /// Records of the payload that could not be read. The others are answered anyway.
     pub rejected: Vec<Error>,
 }
 
 impl Event {
     /// Whether the alarms that are firing now are read and evaluated as repeats.
-    pub fn asks_for_repeats(&self) -> bool {
+    pub fn requests_repeats(&self) -> bool {
         self.tick || self.settled.as_ref().is_some_and(|settled| !settled.is_empty())
     }
 }
@@ -94,7 +94,7 @@ pub const SOURCES: &[Source] = &[
     failed_invocation::SOURCE,
     // The batch that a failed invocation was about.
     records::FAILED,
-    // Before the direct action: only an event has a `detail-type` that tells the two apart.
+    // Before the direct action: only an event has a `detail-type` that distinguishes the two.
     cloudwatch_event::SOURCE,
     cloudwatch_action::SOURCE,
     cloudwatch_detail::SOURCE,
@@ -138,7 +138,7 @@ pub const LONGEST_METRIC: usize = 255;
 /// The longest id of an alarm in bytes: an ARN of CloudWatch with a name of 255 characters of four bytes. OCIDs are shorter.
 pub const LONGEST_ALARM_ID: usize = 1200;
 
-/// Leaves out what no service writes so long. It would be copied into every record of the payload, and be asked for.
+/// Leaves out what no service writes so long. It would be copied into every record of the payload, and into requests.
 fn drop_endless(alarm: &mut Alarm) {
     let Alarm { id, measurement, unknown_targets, topic, account, .. } = alarm;
     measurement.metric.take_if(|metric| metric.len() > LONGEST_METRIC);

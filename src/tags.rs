@@ -13,12 +13,12 @@ use crate::size::{Axis, Direction};
 /// Names and values, as a resource is tagged with them.
 pub type Tags = BTreeMap<String, String>;
 
-/// How every name of ours begins.
+/// How every tag of stepladder begins.
 pub const PREFIX: &str = "stepladder:";
 /// The record of recent changes, in one line. Written by stepladder itself.
 pub const RECENT: &str = "stepladder:recent";
 
-/// Whether a tag is one of ours, in upper or lower case: some platforms ignore case in tags, and others do not.
+/// Whether a tag is one of stepladder's, in upper or lower case: some platforms ignore case in tags, and others do not.
 pub fn is_ours(key: &str) -> bool {
     key.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }
@@ -50,7 +50,7 @@ pub fn after_misspelt_prefix(key: &str) -> Option<&str> {
     key.match_indices(is_separator).find_map(split).or_else(without_separator).filter(|rest| !rest.is_empty())
 }
 
-/// Whether a tag that is nearly called like one of ours is about a part of the resource, or about the whole.
+/// Whether a tag whose name is nearly one of stepladder's is about a part of the resource, or about the whole.
 fn is_slip_of(key: &str, part: Option<&str>) -> bool {
     after_misspelt_prefix(key).is_some_and(|rest| {
         let of = rest.split_once('/').map(|(_, of)| of);

@@ -93,10 +93,10 @@ impl InitPlatform {
     }
 }
 
-/// The fewest instances where nothing else is said.
+/// The fewest instances where no option sets them.
 const MIN: u32 = 1;
 
-/// The most instances where nothing else is said: enough to see scaling, and no great bill.
+/// The most instances where no option sets them: enough to see scaling, and no great bill.
 const MAX: u32 = 4;
 
 impl InitOptions {
@@ -126,7 +126,7 @@ impl InitOptions {
         Ok(CommandOutput::success(next_steps(&file_name(&self.file), &draft)))
     }
 
-    /// Prints the defaults that stand in for what nobody was asked for.
+    /// Prints the defaults of the options that were neither set nor asked for.
     fn report_defaults(&self) {
         let platform = self.platform.unwrap_or(InitPlatform::Aws);
         let metrics = InitMetric::USUAL.map(InitMetric::word).join(",");

@@ -166,7 +166,7 @@ impl ProvisionOptions {
         Ok((desired, report))
     }
 
-    /// Warns that `--apply` without `--world` changes nothing lasting: its output looks like that of a real cloud.
+    /// Warns that `--apply` without `--world` changes nothing lasting. Its output looks like that of a real cloud.
     fn warn_of_discarded_state(&self) {
         if self.apply && self.world.is_none() {
             let message = "the simulated cloud is discarded when the command ends: use `--cloud oci` for OCI, or \
@@ -199,7 +199,7 @@ impl ProvisionOptions {
         let left = report.left.iter().map(|step| step_value(step, status, None));
         json!({
             "cloud": self.cloud.to_possible_value().map(|cloud| cloud.get_name().to_owned()),
-            "standing": report.plan.standing,
+            "standing": report.plan.existing,
             "steps": sent.chain(left).collect::<Vec<_>>(),
             "conflicts": report.plan.conflicts,
             "notes": report.plan.notes,
@@ -210,7 +210,7 @@ impl ProvisionOptions {
 
     fn text(&self, desired: &Desired, report: &Report) -> String {
         let mut text = self.cloud.heading().to_owned();
-        section(&mut text, "Exists already", report.plan.standing.iter().map(|line| vec![line.clone()]));
+        section(&mut text, "Exists already", report.plan.existing.iter().map(|line| vec![line.clone()]));
         let sent = report.sent.iter().map(|sent| {
             let mut lines = step_lines(&sent.step);
             lines.push(match &sent.answer {

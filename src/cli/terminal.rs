@@ -10,7 +10,7 @@ use textwrap::{Options, WordSeparator, WordSplitter, wrap};
 /// A line on a narrower terminal is still this wide, so that a text beside its label is readable.
 const NARROWEST: usize = 40;
 
-/// A line on a wider terminal is not wider, because nobody reads longer lines well. The same as for `--help`.
+/// A line on a wider terminal is not wider, because longer lines are hard to read. The same as for `--help`.
 const WIDEST: usize = 120;
 
 /// What is coloured where it is a column of its own.

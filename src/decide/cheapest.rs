@@ -21,7 +21,7 @@ mod search;
 
 pub use search::{Candidate, Candidates, Demand, next_axis, next_candidate};
 
-/// Runs the guards of a rule that looks for the cheapest size, in this order.
+/// Runs the guards of a rule with `cheapest`, in this order.
 pub(super) fn size_change(context: &mut Context) -> Result<SizeChange, Hold> {
     guards::not_resizable(context, Axis::Instances)?;
     guards::owned_elsewhere(context, Axis::Instances)?;
@@ -206,10 +206,10 @@ fn on_target(context: &mut Context, candidates: &Candidates, desired: Candidate)
     let why = match context.alarm_direction() {
         _ if desired == candidates.current => Some("no other size carries as much of the load for less"),
         Some(Direction::Up) if is_against_alarm(context, candidates, desired) => {
-            Some("the alarm asks for more, and what it measures is carried by less")
+            Some("the alarm requests more, but a smaller size carries the load")
         }
         Some(Direction::Down) if then.cost > now.cost + COST_NOISE => {
-            Some("the alarm asks for less, and nothing cheaper carries the load")
+            Some("the alarm requests less, but no cheaper size carries the load")
         }
         Some(Direction::Up | Direction::Down) | None => None,
     };
@@ -245,8 +245,8 @@ fn direction(candidates: &Candidates, desired: Candidate, axis: Axis) -> Directi
     if is_more { Direction::Up } else { Direction::Down }
 }
 
-/// The pair of a rule that looks for the cheapest size. Its alarm fires as soon as a cheaper size would carry the load,
-/// but never while the scale-up alarm may fire. `None` where the policy's own threshold is higher.
+/// The pair of a rule with `cheapest`. Its alarm fires as soon as a cheaper size would carry the load, but never while
+/// the scale-up alarm may fire. `None` where the policy's own threshold is higher.
 pub(crate) fn pair(context: &Context, size: &Size) -> Option<Pair> {
     let pair = context.rule().pair.as_ref()?;
     let resource = Resource::of(&pair.metric)?;

@@ -50,7 +50,7 @@ impl DecisionTrace {
     }
 
     /// The hold of an alarm whose deployment another alarm of the same event already changes. A reason that the alarm
-    /// itself gives comes first: an alarm that nobody would answer is not waiting for another one.
+    /// itself gives comes first: an alarm that would not be answered anyway is not waiting for another one.
     pub fn superseded(alarm: &Alarm, target: &TargetId, policy: &Policy, by: &str) -> Self {
         let mut checks = Checks::default();
         let Err(hold) = precheck::run(&mut checks, alarm, target, policy)
@@ -77,8 +77,8 @@ impl DecisionTrace {
     }
 }
 
-/// Adds a check to a list in which each guard has one. A guard that is asked again keeps its place. Where it blocks, it
-/// ends the list there: what came after it was asked for a change that is not made.
+/// Adds a check to a list in which each guard has one. A guard that runs again keeps its place. Where it blocks, it
+/// ends the list there: the checks after it were for a change that is not made.
 fn record(checks: &mut Vec<Check>, check: Check) {
     match checks.iter().position(|earlier| earlier.guard == check.guard) {
         Some(place) if check.blocked => {

@@ -140,7 +140,7 @@ struct NumberWithin {
 }
 
 /// The wanted number within its bounds. A number outside its bounds never moves further out, nor against the alarm's
-/// direction. A number below its floor that goes up goes to the floor at least.
+/// direction. A number below its floor that is raised is raised to the floor at least.
 fn number<'a>(
     context: &mut Context<'a>,
     proposal: &Proposal,
@@ -174,7 +174,7 @@ struct RungRange<'l> {
     lowest: usize,
     /// The ladder's last rung.
     last: usize,
-    /// What a step up must bring more of; `None` where the alarm's metric does not say.
+    /// What a step up must bring more of; `None` where the alarm's metric measures none.
     measured: Option<Resource>,
 }
 

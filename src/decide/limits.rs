@@ -34,7 +34,7 @@ pub(super) fn paused(context: &mut Context, axis: Axis, direction: Direction) ->
 /// The check input where no cooldown runs.
 const NO_COOLDOWN: &str = "the last change is long enough ago";
 
-/// A direction rests for its cooldown after the last change.
+/// A direction holds for its cooldown after the last change.
 pub(super) fn cooling_down(context: &mut Context, direction: Direction) -> Result<(), Hold> {
     let Some(until) = context.cooldown_end(direction) else {
         return context.check("cooling_down", NO_COOLDOWN, None);
@@ -43,7 +43,7 @@ pub(super) fn cooling_down(context: &mut Context, direction: Direction) -> Resul
     context.check("cooling_down", format!("until {until:.0}"), Some(hold))
 }
 
-/// A direction rests for its cooldown after the last change. A step out that is larger than what was added since the
+/// A direction holds for its cooldown after the last change. A step out that is larger than what was added since the
 /// cooldown began adds the difference, as step scaling of Application Auto Scaling does.
 pub(super) fn cooling_down_for(context: &mut Context, proposal: Proposal) -> Result<Proposal, Hold> {
     let direction = proposal.direction;
@@ -126,7 +126,7 @@ pub(super) fn would_flap<'a>(
     let input = own.as_ref().map(|load| load.input(&desired));
     context.check(
         "would_flap",
-        input.unwrap_or_else(|| "the alarm that adds is not known".to_owned()),
+        input.unwrap_or_else(|| "the scale-up alarm is not known".to_owned()),
         None,
     )?;
     Ok(desired)
@@ -153,7 +153,7 @@ impl Load<'_> {
         let (after, most) = (self.after(desired), self.most());
         let why = || {
             format!(
-                "{} at {} would be {}, and the alarm that adds fires above {}, less a tenth {}",
+                "{} at {} would be {}, and the scale-up alarm fires above {}, less a tenth {}",
                 metric.unwrap_or("the load"),
                 number(*value),
                 number(after),

@@ -117,7 +117,7 @@ impl<'a> Context<'a> {
         self.comparison().is_some() || utilization.is_none_or(|metric| self.value(metric).is_some())
     }
 
-    /// The value of the alarm's own metric, or a hold for want of data.
+    /// The value of the alarm's own metric, or a hold without data.
     pub(super) fn own_reading(&self) -> Result<Reading<'a>, Hold> {
         let metric = self.evaluation.metric().ok_or_else(|| Hold::NoData {
             missing: "the alarm does not report what it measures".to_owned(),

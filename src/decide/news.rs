@@ -6,7 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::alarm::{ASKED_FOR, Alarm, Transition};
+use crate::alarm::{Alarm, TICK_SOURCE, Transition};
 use crate::deployment::Deployment;
 use crate::policy::Policy;
 use crate::size::Direction;
@@ -24,7 +24,7 @@ const LATENESS: SignedDuration = SignedDuration::from_secs(30);
 
 /// Whether an alarm has just changed its state.
 pub fn is_new_event(alarm: &Alarm) -> bool {
-    alarm.transition != Transition::Repeat && alarm.source != ASKED_FOR
+    alarm.transition != Transition::Repeat && alarm.source != TICK_SOURCE
 }
 
 /// Whether a hold of this evaluation begins now.
@@ -50,8 +50,8 @@ pub fn is_news(evaluation: &Evaluation, observed: &Deployment, policy: &Policy) 
 
 /// How long after one event of an alarm that fires the next one comes, at most.
 fn repeats_every(evaluation: &Evaluation, observed: &Deployment) -> SignedDuration {
-    let is_asked_for = evaluation.alarm.source == ASKED_FOR;
+    let is_of_tick = evaluation.alarm.source == TICK_SOURCE;
     let reported = observed.alarm.as_ref().and_then(|alarm| alarm.repeat);
-    let interval = if is_asked_for { TICK } else { reported.unwrap_or(USUAL_REPEAT) };
+    let interval = if is_of_tick { TICK } else { reported.unwrap_or(USUAL_REPEAT) };
     interval.saturating_add(LATENESS)
 }

@@ -51,11 +51,11 @@ impl<'a> Context<'a> {
         let pair = self.rule().pair.as_ref()?;
         let measured = measurement.metric.as_deref().filter(|measured| pair.is_on(measured))?;
         let comparison = self.comparison()?;
-        let asks_for_more = evaluation.matched.role == Role::Rule && comparison.side == Side::Above;
-        ScaleUpThreshold::new(measured, Some(comparison.threshold).filter(|_| asks_for_more)?)
+        let requests_more = evaluation.matched.role == Role::Rule && comparison.side == Side::Above;
+        ScaleUpThreshold::new(measured, Some(comparison.threshold).filter(|_| requests_more)?)
     }
 
-    /// The threshold that the pair of ours records, if it is still on the metric of the policy's pair.
+    /// The threshold that stepladder's pair records, if it is still on the metric of the policy's pair.
     pub(super) fn recorded_threshold(&self) -> Option<&'a ScaleUpThreshold> {
         let pair = self.rule().pair.as_ref()?;
         self.written_pair()?.scale_up.as_ref().filter(|recorded| pair.is_on(&recorded.metric))
@@ -97,7 +97,7 @@ impl<'a> Context<'a> {
         let least = if metric.range == Range::Open { 0.0 } else { LEAST_PERCENT };
         (most <= least).then(|| Hold::PairCannotFire {
             why: format!(
-                "the alarm that adds fires above {} already, so the paired alarm would have to fire below {} % of \
+                "the scale-up alarm fires above {} already, so the paired alarm would have to fire below {} % of \
                  the capacity; expected a higher threshold of that alarm",
                 number(above),
                 number(most)
@@ -115,15 +115,15 @@ impl<'a> Context<'a> {
             let unit = if metric.range == Range::Open { "" } else { " % of the capacity" };
             let [above, share, below] = [above, share, pair.below].map(number);
             let why = format!(
-                "the alarm that adds fires above {above}, which is {share}{unit}, and the paired alarm below \
+                "the scale-up alarm fires above {above}, which is {share}{unit}, and the paired alarm below \
                  {below}{unit}: expected a higher threshold of that alarm, or a lower `pair.below`"
             );
             Hold::PairCannotFire { why }
         })
     }
 
-    /// The pair for a deployment of this size: below what the policy says where the scale-up alarm, by its own threshold,
-    /// would undo the step down.
+    /// The pair for a deployment of this size: its threshold is lower than the policy's where the scale-up alarm, by
+    /// its own threshold, would undo the step down.
     pub(crate) fn pair_within_threshold(&self, pair: &Pair, size: &Size) -> Option<Pair> {
         let metric = self.pair_metric()?;
         let most = floor(self.highest_pair_threshold(metric, size)?);

@@ -50,12 +50,12 @@ pub(super) fn propose(context: &mut Context) -> Result<Proposal, Hold> {
     Ok(proposal)
 }
 
-/// A proposal that says itself nothing of the threshold never goes against the alarm's own comparison (`on_target`): a
-/// rule knows an alarm by its name alone, and the name may be wrong.
+/// A proposal that does not depend on the threshold never goes against the alarm's own comparison (`on_target`): a rule
+/// knows an alarm by its name alone, and the name may be wrong.
 fn with_the_comparison(context: &mut Context, proposal: Proposal) -> Result<Proposal, Hold> {
     let (side, wants) = match context.compared_direction() {
-        Some(Direction::Up) if proposal.direction == Direction::Down => ("above", "take away"),
-        Some(Direction::Down) if proposal.direction == Direction::Up => ("below", "add"),
+        Some(Direction::Up) if proposal.direction == Direction::Down => ("above", "remove capacity"),
+        Some(Direction::Down) if proposal.direction == Direction::Up => ("below", "add capacity"),
         Some(Direction::Up | Direction::Down) | None => return Ok(proposal),
     };
     let why = format!(
@@ -90,7 +90,7 @@ fn at_least(context: &mut Context, to_floor: Proposal) -> Result<Proposal, Hold>
     Ok(proposal)
 }
 
-/// The alarm that asks for the floor of a schedule asks for no more than that.
+/// The alarm of a schedule requests the schedule's floor, and no more.
 fn at_scheduled_floor(context: &mut Context) -> Result<(), Hold> {
     if context.evaluation.matched.role != Role::Schedule {
         return Ok(());
@@ -103,7 +103,7 @@ fn at_scheduled_floor(context: &mut Context) -> Result<(), Hold> {
     context.check("on_target", format!("{current} of at least {floor}"), Some(hold))
 }
 
-/// An alarm that fires for want of data, or with less of it than it needs, never removes capacity.
+/// An alarm that fires because data is missing, or with less data than it needs, never removes capacity.
 pub(super) fn no_data(context: &mut Context, direction: Direction) -> Result<(), Hold> {
     let (input, missing) = match context.evaluation.alarm.measurement.coverage {
         _ if direction == Direction::Up => return Ok(()),
@@ -147,7 +147,7 @@ fn by_step_adjustment(context: &mut Context, steps: &StepAdjustments) -> Result<
     context.check_result("on_target", format!("{:+} from the threshold", number(distance)), proposal)
 }
 
-/// The value, the threshold and the side of the alarm, or a hold for want of one of them.
+/// The value, the threshold and the side of the alarm, or a hold where one of them is missing.
 fn breach(context: &mut Context) -> Result<Breach, Hold> {
     let breach = read_breach(context);
     let input = match &breach {
@@ -217,12 +217,12 @@ fn by_target_tracking(context: &mut Context, target: f64) -> Result<Proposal, Ho
             None => "neither more nor less",
         };
         let (value, target) = (number(value), number(target));
-        on_target(format!("{metric} is at {value} of {target}, and the alarm asks for {wanted}"))
+        on_target(format!("{metric} is at {value} of {target}, and the alarm requests {wanted}"))
     });
     context.check_result("on_target", format!("{} of {}", number(value), number(target)), proposal)
 }
 
-/// The value of the alarm's metric in percent of the capacity that exists, or a hold for want of it.
+/// The value of the alarm's metric in percent of the capacity that exists, or a hold where it is missing.
 fn utilization<'a>(context: &mut Context<'a>) -> Result<Reading<'a>, Hold> {
     let reading = context.own_reading().and_then(|reading| {
         let rung = context.observed_rung();

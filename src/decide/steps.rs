@@ -51,7 +51,7 @@ mod tests {
             // 0.5 is 1, and so is -0.5
             (5, 10, 1, 6),
             (5, -10, 1, 4),
-            // 25 % of 4 is 1, and at least 2 it shall be
+            // 25 % of 4 is 1, and the least is 2
             (4, 25, 2, 6),
             (4, -25, 2, 2),
             // nothing stays nothing, whatever the least is

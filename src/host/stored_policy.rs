@@ -86,7 +86,7 @@ impl StoredPolicy {
 /// Reads and parses the policy in a parameter.
 pub async fn read(parameter: &PolicyParameter, client: &dyn Client) -> Result<Policy, PolicyUnavailable> {
     let text = client.policy_text(&parameter.name).await.map_err(|error| read_error(parameter, &error))?;
-    // Not even a defect of the reader may take away the last valid policy.
+    // Not even a defect of the reader may discard the last valid policy.
     let parsed = caught(async { config::policy_from_parameter(parameter, &text) }).await;
     let message = match parsed {
         Ok(Ok(policy)) => return Ok(policy),

@@ -46,8 +46,8 @@ impl Resource {
         UTILIZATIONS.iter().map(|(name, _)| *name)
     }
 
-    /// How much of it a rung offers. A load balancer does not depend on the rung. Where a ladder does not say how much
-    /// memory its accelerators have, their number stands for it.
+    /// How much of it a rung offers. A load balancer does not depend on the rung. Where a ladder does not list how much
+    /// memory its accelerators have, their number is used instead.
     pub fn offered(self, rung: &Rung) -> f64 {
         let gpus = f64::from(rung.gpus.max(1));
         match self {
@@ -65,7 +65,7 @@ impl Resource {
     }
 
     /// Whether one rung has more of it than another that is below it. As many accelerators of another model count as
-    /// more: that the model is the stronger one is what the order of the ladder says.
+    /// more: by the order of the ladder, the model is the stronger one.
     pub fn is_more_on(self, rung: &Rung, than: &Rung) -> bool {
         let has_another_model = || {
             let models = rung.accelerator.as_ref().zip(than.accelerator.as_ref());

@@ -31,7 +31,7 @@ pub enum Error {
         /// The service's own words.
         message: String,
     },
-    /// There is no such thing, or the caller may not see it: some services do not tell which.
+    /// There is no such thing, or the caller may not see it: some services do not distinguish the two.
     #[error("{operation} found nothing, or may not see it: {message}")]
     Hidden {
         /// The API operation.
@@ -65,7 +65,7 @@ pub enum Error {
         /// The service's own words.
         message: String,
     },
-    /// A quota does not allow it. Asking again soon is of no use.
+    /// A quota does not allow it. An early retry would fail, too.
     #[error("{operation} exceeds a quota: {message}")]
     OverQuota {
         /// The API operation.
@@ -73,12 +73,12 @@ pub enum Error {
         /// The service's own words.
         message: String,
     },
-    /// There is nobody to ask: a region or credentials are missing.
+    /// No request can be sent: a region or credentials are missing.
     #[error("{operation} could not be sent: {message}")]
     Unconfigured {
         /// The API operation.
         operation: String,
-        /// What the client says.
+        /// The client's own words.
         message: String,
     },
     /// The service will not have it for any other reason.

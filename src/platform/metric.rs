@@ -129,7 +129,7 @@ impl Metric {
         }
     }
 
-    /// By how much its values grow with the rung; `None` where only a rung that is not known would tell.
+    /// By how much its values grow with the rung; `None` where that depends on a rung that is not known.
     pub fn factor(&self, rung: Option<&Rung>) -> Option<u32> {
         self.range.factor(rung)
     }

@@ -71,10 +71,10 @@ pub struct Target {
 pub enum PairSupport {
     /// Its service has an API for alarms: stepladder writes and deletes it.
     Written {
-        /// The call that makes the paired alarm what the policy says, over the one that exists or new; none when it
-        /// is so already, or could never fire.
+        /// The call that creates or updates the paired alarm as the policy defines it; none when it is so already, or
+        /// could never fire.
         ensure: fn(PairRequest) -> Option<Call>,
-        /// The call that deletes a paired alarm: that of the observed deployment, or one that serves nothing.
+        /// The call that deletes a paired alarm: that of the observed deployment, or one that is no longer needed.
         delete: fn(&ObservedAlarm, Option<&Observation>) -> Call,
     },
     /// It is a rule in files that no API writes: the operator who provisions it checks that it exists and notifies stepladder.
@@ -143,7 +143,7 @@ pub(super) fn no_follow_up(_: &SettledDeployment) -> FollowUp {
 
 /// All that a paired alarm and its calls depend on.
 pub struct PairRequest<'a> {
-    /// What the policy says about it.
+    /// Its definition in the policy.
     pub pair: &'a Pair,
     /// The deployment as it was observed.
     pub observed: &'a Observation,
@@ -167,7 +167,8 @@ impl PairSupport {
         }
     }
 
-    /// The call that makes the paired alarm what the policy says; `None` where it is so already, or is only verified.
+    /// The call that creates or updates the paired alarm as the policy defines it; `None` where it is so already, or is
+    /// only verified.
     pub fn ensure(&self, request: PairRequest) -> Option<Call> {
         match self {
             Self::Written { ensure, .. } => ensure(request),

@@ -104,7 +104,7 @@ struct Checker<'d> {
 }
 
 impl<'d> Checker<'d> {
-    /// The policy; `None` where the problems say why there is none.
+    /// The policy; `None` where problems prevent it.
     fn policy(&mut self, file: File) -> Result<Option<Policy>, Errors> {
         let defaults = self.defaults(&file.defaults);
         let built_in = built_in_ladders()?;

@@ -101,7 +101,7 @@ pub(super) fn misfit(above: f64) -> &'static str {
 fn never_reached(target: f64, above: f64, key: &str) -> Fault {
     let target = number(target);
     let problem = format!(
-        "`track = {target}` is not under {}, above which the alarm that adds fires: nothing would be added before \
+        "`track = {target}` is not under {}, above which the scale-up alarm fires: nothing would be added before \
          {target}; expected less, or a higher `{key}`",
         number(above)
     );
@@ -138,7 +138,7 @@ impl Inequality<'_> {
         Err(Fault::of(
             "pair.below",
             format!(
-                "`pair.below = {below}` must flap: {below} on {from} would be {after} on {to}, and the alarm that adds \
+                "`pair.below = {below}` must flap: {below} on {from} would be {after} on {to}, and the scale-up alarm \
                  fires above {above}, less a tenth {most}; expected `pair.below` under {less}, or a higher `{key}`"
             ),
         ))

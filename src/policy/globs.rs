@@ -32,7 +32,7 @@ pub(super) fn may_meet(one: &str, other: &str) -> bool {
             let [without_both, without_letter] = *shorter else { continue };
             let without_known = next.last() == Some(&true);
             next.push(if letter == '*' || *known == '*' {
-                // It stands for as much of the other as there is, or for nothing.
+                // It matches any part of the other, or nothing.
                 without_letter || without_known
             } else {
                 without_both && (letter == *known || letter == '?' || *known == '?')

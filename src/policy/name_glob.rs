@@ -11,13 +11,13 @@ use super::globs::is_exact;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct NameGlob {
     glob: WildMatch,
-    /// Whether its text must stand in the name as whole words: nobody chose the name for a built-in rule, so
+    /// Whether its text must be in the name as whole words: no operator chose the name for a built-in rule, so
     /// `tensorflow-cpu` must not be a `low-cpu`.
     whole_words: bool,
 }
 
 impl NameGlob {
-    /// A glob as an operator writes it: it matches anywhere that it says.
+    /// A glob as an operator writes it: it matches wherever its text allows.
     pub(super) fn new(glob: &str) -> Self {
         Self { glob: WildMatch::new_case_insensitive(glob), whole_words: false }
     }
@@ -49,7 +49,7 @@ impl fmt::Display for NameGlob {
     }
 }
 
-/// Whether the text of a glob stands in a name as whole words: a word begins before it, and one ends after it.
+/// Whether the text of a glob is in a name as whole words: a word begins before it, and one ends after it.
 fn has_words(name: &str, glob: &str) -> bool {
     let edges = word_edges(name);
     let name = name.to_ascii_lowercase();
@@ -81,7 +81,7 @@ fn word_edges(name: &str) -> BTreeSet<usize> {
     edges
 }
 
-/// What words are told apart by.
+/// What separates words.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Letter,
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_of_a_glob_stands_in_the_name_as_whole_words() {
+    fn the_text_of_a_glob_is_in_the_name_as_whole_words() {
         let low = NameGlob::of_whole_words("*low-cpu*");
         for name in
             ["low-cpu", "churn-LOW-CPU", "churn low-cpu (prod)", "a.low-cpu/2", "x1low-cpu2", "é-low-cpu"]

@@ -23,7 +23,7 @@ pub(super) fn check(at: usize, rules: &[Rule]) -> Result<(), Fault> {
         Some((rule.alarm.iter().find(|glob| is_name_of(glob, pair))?, other.name()))
     });
     let Some((glob, name)) = matched else { return Ok(()) };
-    let consequence = "it would take capacity away under load; expected another name for one of them";
+    let consequence = "it would remove capacity under load; expected another name for one of them";
     Err(Fault::of("alarm", format!("`alarm = \"{glob}\"` is also the `pair.alarm` of {name}: {consequence}")))
 }
 

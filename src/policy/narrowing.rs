@@ -1,7 +1,7 @@
 //! A deployment's own tags narrow the policy's settings, and never widen them.
 //!
-//! Whoever may tag a deployment need not be trusted with the policy. So bounds are intersected; of ceilings and rates the
-//! smaller counts, and of cooldowns the longer.
+//! Somebody who may tag a deployment need not be trusted with the policy. So bounds are intersected; of ceilings and
+//! rates the smaller counts, and of cooldowns the longer.
 
 use super::rule::{MatchedRule, Rule};
 use super::settings::{EffectiveSettings, Origin, Origins, Settings};
@@ -28,8 +28,8 @@ impl Rule {
 impl EffectiveSettings {
     /// The settings, narrowed by those of tags. Settings that no tag can set stay.
     ///
-    /// Bounds that do not overlap leave a floor above the ceiling: then the count may go up to the ceiling, and down it
-    /// goes not at all.
+    /// Bounds that do not overlap leave a floor above the ceiling: then the count may rise to the ceiling, and is never
+    /// lowered.
     pub(super) fn narrowed(&self, tags: &Settings) -> Self {
         let of_tags = Bounds { min: tags.min.unwrap_or(0), max: tags.max.unwrap_or(u32::MAX) };
         let mut narrower = *self;

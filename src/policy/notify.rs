@@ -1,4 +1,4 @@
-//! `[[notify]]`: the destinations that learn of resizes and holds, checked.
+//! `[[notify]]`: the destinations that are notified of resizes and holds, checked.
 
 use serde::Deserialize;
 
@@ -6,7 +6,7 @@ use crate::address::{self, Address};
 use crate::document::{Fault, Faults, keyed};
 use crate::platform::{Destination, PLATFORMS};
 
-/// One destination, and which outcomes it learns of.
+/// One destination, and which outcomes it is notified of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notify {
     /// Where to.
@@ -29,7 +29,7 @@ pub enum Form {
     Slack,
 }
 
-/// Makes the enum of what a destination can learn of, with the word of each in a policy.
+/// Makes the enum of what a destination can be notified of, with the word of each in a policy.
 macro_rules! occasions {
     ($($occasion:ident => $word:literal,)*) => {
         /// An occasion for a notice: how a resize ended, or why an alarm changes nothing.
@@ -87,18 +87,18 @@ occasions! {
     PairCannotFire => "pair_cannot_fire",
 }
 
-/// The reasons that `held` leaves out: an alarm that asks for nothing, and one that another of its event answers.
-const NOT_WORTH_TELLING: [Occasion; 2] = [Occasion::NotFiring, Occasion::Superseded];
+/// The reasons that `held` leaves out: an alarm that requests nothing, and one that another of its event supersedes.
+const NOT_NOTIFIED: [Occasion; 2] = [Occasion::NotFiring, Occasion::Superseded];
 
 impl Notify {
-    /// Whether it learns of a resize that ended so.
+    /// Whether it is notified of a resize that ended so.
     pub fn learns_of(&self, occasion: Occasion) -> bool {
         self.on.contains(&occasion)
     }
 
-    /// Whether it learns of a hold for this reason.
+    /// Whether it is notified of a hold for this reason.
     pub fn learns_of_hold(&self, reason: &str) -> bool {
-        let in_general = !NOT_WORTH_TELLING.iter().any(|occasion| occasion.word() == reason);
+        let in_general = !NOT_NOTIFIED.iter().any(|occasion| occasion.word() == reason);
         self.on
             .iter()
             .any(|occasion| occasion.word() == reason || (in_general && *occasion == Occasion::Held))

@@ -119,7 +119,7 @@ impl PairText {
             }
             (None, None) => Ok(match rule {
                 ScalingPolicy::Step(step) => ScalingPolicy::Step(-step.abs()),
-                // The size of a scale-up does not tell the size of a scale-down.
+                // The size of a scale-down does not follow from that of a scale-up.
                 ScalingPolicy::Steps(_) => ScalingPolicy::Step(-1),
                 ScalingPolicy::Track(target) => ScalingPolicy::Track(*target),
                 ScalingPolicy::Cheapest => ScalingPolicy::Cheapest,

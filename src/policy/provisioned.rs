@@ -39,17 +39,17 @@ fn check(alarm: &ScaleUpAlarm, policy: &Policy) -> Result<(), Fault> {
     let ScaleUpAlarm { name, target, .. } = alarm;
     let wrong_name = |problem: String| Err(alarm.fault("name", problem));
     if !policy.allows(target) {
-        return wrong_name(format!("`{name}` would call for nothing: `targets` leaves out `{target}`"));
+        return wrong_name(format!("`{name}` would change nothing: `targets` leaves out `{target}`"));
     }
     let Some(matched) = policy.rule_for(name, target) else {
         return wrong_name(format!(
-            "`{name}` would call for nothing: no rule answers an alarm of this name on `{target}`; \
+            "`{name}` would change nothing: no rule answers an alarm of this name on `{target}`; \
              expected a rule with such a glob in `alarm`, or another `name`"
         ));
     };
     if matched.direction() == Some(Direction::Down) {
         return wrong_name(format!(
-            "`{name}` would fire under load and take capacity away: {matched}; expected a rule that adds"
+            "`{name}` would fire under load and remove capacity: {matched}; expected a rule that adds"
         ));
     }
     match &matched.rule.pair {

@@ -50,7 +50,7 @@ pub enum Role {
     Rule,
     /// The alarm is the rule's pair: it scales down.
     Pair,
-    /// The alarm asks for the floor of a schedule.
+    /// The alarm requests the floor of a schedule.
     Schedule,
     /// No rule matches the alarm: an unfinished change is completed, and nothing else changes.
     ReconcileOnly,
@@ -74,7 +74,7 @@ impl MatchedRule<'_> {
         pair.map_or(&self.rule.scaling_policy, |pair| &pair.scaling_policy)
     }
 
-    /// The direction of the change; `None` where only a measurement tells it.
+    /// The direction of the change; `None` where it depends on a measurement.
     pub fn direction(&self) -> Option<Direction> {
         match self.role {
             Role::Rule => self.rule.scaling_policy.direction(),
@@ -116,7 +116,7 @@ impl Rule {
             axis: Axis::Shape,
             scaling_policy: ScalingPolicy::Step(1),
             pair: None,
-            // Native autoscaling that another policy suspended is resumed all the same.
+            // Native autoscaling that another policy suspended is resumed anyway.
             is: EffectiveSettings {
                 native_autoscaling: NativeAutoscaling::Suspend,
                 ..EffectiveSettings::default()
@@ -266,7 +266,7 @@ impl RuleText {
                            deployment by it and restores what was suspended";
             faults.push(Fault::of("native_autoscaling", message));
         }
-        // Beside a wrong step the pair is checked all the same.
+        // The pair is checked even if the step is wrong.
         let beside = scaling_policy.clone().unwrap_or(ScalingPolicy::Step(1));
         let pair = self.pair.map(|pair| pair.checked(&beside, axis)).transpose();
         let pair = faults.note_all(pair.map_err(|faults| faults.map(|fault| fault.within("pair")))).flatten();

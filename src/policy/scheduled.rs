@@ -14,8 +14,8 @@ use crate::size::{Axis, Direction};
 use crate::target::TargetId;
 
 impl Policy {
-    /// The targets that the policy names, and whose count an active schedule raises. Of a glob nobody knows what it
-    /// matches before an alarm names it.
+    /// The targets that the policy names, and whose count an active schedule raises. What a glob matches is unknown
+    /// before an alarm names it.
     pub fn scheduled_targets(&self, now: Timestamp) -> BTreeSet<TargetId> {
         let raises = |target: &TargetId| {
             self.schedules.iter().any(|schedule| schedule.min.is_some() && schedule.is_active(target, now))
@@ -30,8 +30,8 @@ impl Policy {
         named.chain(provisioned).filter(|target| self.allows(target) && raises(target)).collect()
     }
 
-    /// The rule for the alarm that asks for a schedule's floor: the first rule that adds instances to the target, with its
-    /// settings and its pair, and without a step of its own.
+    /// The rule for the alarm that requests a schedule's floor: the first rule that adds instances to the target, with
+    /// its settings and its pair, and without a step of its own.
     pub(super) fn schedule_rule(&self, target: &TargetId) -> Option<MatchedRule<'_>> {
         let adds_instances = |rule: &&Rule| {
             let is_up = rule.scaling_policy.direction() != Some(Direction::Down);

@@ -20,7 +20,7 @@ mod tests {
     use super::SCHEMA;
     use crate::platform;
 
-    /// As the types say, in the words of the file.
+    /// Generated from the types, in the words of the file.
     fn generated() -> Value {
         let mut schema = schemars::schema_for!(File);
         in_the_files_words(&mut schema);
@@ -97,17 +97,14 @@ mod tests {
         let generated = format!("{:#}\n", generated());
         #[expect(
             clippy::disallowed_methods,
-            reason = "`make bless` says so to every test that accepts something"
+            reason = "`make bless` sets it for every test that accepts something"
         )]
-        let blessed = std::env::var("INSTA_UPDATE").is_ok_and(|asked| asked == "always");
+        let blessed = std::env::var("INSTA_UPDATE").is_ok_and(|value| value == "always");
         if blessed {
             fs::write(root().join("policy.schema.json"), &generated).unwrap();
             return;
         }
-        assert!(
-            generated == SCHEMA,
-            "`policy.schema.json` is not what the types say: `make bless` writes it"
-        );
+        assert!(generated == SCHEMA, "`policy.schema.json` does not match the types: `make bless` writes it");
     }
 
     #[test]
@@ -116,7 +113,7 @@ mod tests {
         each_table(&schema, &mut |name, table| {
             assert_eq!(table["additionalProperties"], false, "{name}");
             for (key, value) in table["properties"].as_object().unwrap() {
-                assert!(value["description"].is_string(), "{name}: `{key}` says nothing of itself");
+                assert!(value["description"].is_string(), "{name}: `{key}` has no description");
             }
         });
         assert_eq!(schema["$defs"]["rule"]["required"], json!(["alarm", "axis"]));
@@ -136,13 +133,13 @@ mod tests {
         }
     }
 
-    fn each_table(schema: &Value, asked: &mut dyn FnMut(&str, &Value)) {
+    fn each_table(schema: &Value, visit: &mut dyn FnMut(&str, &Value)) {
         let definitions = schema["$defs"].as_object().unwrap();
-        asked("the file", schema);
+        visit("the file", schema);
         definitions
             .iter()
             .filter(|(_, known)| known["type"] == "object")
-            .for_each(|(name, known)| asked(name, known));
+            .for_each(|(name, known)| visit(name, known));
     }
 
     #[test]
@@ -198,7 +195,7 @@ mod tests {
             }
             "number" => value.is_number(),
             "boolean" => value.is_boolean(),
-            other => panic!("the schema has a type `{other}` that is not looked at here"),
+            other => panic!("the schema has a type `{other}` that is not checked here"),
         };
         let word = schema["enum"].as_array().is_none_or(|words| words.contains(value))
             && schema.get("const").is_none_or(|word| word == value);

@@ -29,7 +29,7 @@ const DEFAULT_CAPACITY_BACKOFF: SignedDuration = SignedDuration::from_hours(1);
 /// <https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html>.
 const DEFAULT_COOLDOWN: Cooldown = Cooldown { up: SignedDuration::ZERO, down: SignedDuration::from_mins(5) };
 
-/// One fifth stays free, as a scale-up alarm at 80 % asks for.
+/// One fifth stays free, as with a scale-up alarm at 80 %.
 const DEFAULT_HEADROOM: f64 = 0.2;
 
 /// A month without an attempt is a shape that does not exist: another ladder leaves it out.

@@ -44,15 +44,15 @@ pub(super) fn check_ladder(ladder: &Ladder) -> Result<(), Faults> {
     faults.into_result()
 }
 
-/// What is said of accelerators must be comparable: of all rungs of a ladder that have some, or of none.
+/// The descriptions of accelerators must be comparable: all rungs of a ladder that have some give one, or none does.
 fn check_accelerators(rung: &Rung, has_gpu_memory: bool) -> Result<(), Fault> {
     let Rung { shape, gpus, accelerator, gpu_memory_gib, .. } = rung;
     if gpu_memory_gib.is_some_and(|gib| !gib.is_finite() || gib <= 0.0) {
         let problem = format!("shape `{shape}` has a `gpu_memory_gib` that is not above 0");
         return Err(Fault::of("gpu_memory_gib", problem));
     }
-    let said = [("accelerator", accelerator.is_some()), ("gpu_memory_gib", gpu_memory_gib.is_some())];
-    if let Some((key, _)) = said.into_iter().find(|(_, is_set)| *is_set && *gpus == 0) {
+    let given = [("accelerator", accelerator.is_some()), ("gpu_memory_gib", gpu_memory_gib.is_some())];
+    if let Some((key, _)) = given.into_iter().find(|(_, is_set)| *is_set && *gpus == 0) {
         let problem = format!("shape `{shape}` has `{key}` and no accelerator: expected `gpus`, too");
         return Err(Fault::of(key, problem));
     }

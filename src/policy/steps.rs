@@ -218,14 +218,14 @@ fn check_row(steps: &[StepAdjustment]) -> Result<(), String> {
     let (first, last) = (steps.first().and_then(|step| step.above), steps.last().and_then(|step| step.below));
     if let Some(begin) = first.filter(|begin| *begin < 0.0) {
         return Err(format!(
-            "begin at {}, below the threshold, and nothing is said of what lies further below: expected a step \
+            "begin at {}, below the threshold, and no step covers what lies further below: expected a step \
              without `above`; both are distances from the threshold",
             number(begin)
         ));
     }
     if let Some(end) = last.filter(|end| *end > 0.0) {
         return Err(format!(
-            "end at {}, above the threshold, and nothing is said of what lies further above: expected a step \
+            "end at {}, above the threshold, and no step covers what lies further above: expected a step \
              without `below`; both are distances from the threshold",
             number(end)
         ));

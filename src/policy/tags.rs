@@ -232,7 +232,7 @@ fn amount(tag: &str, text: &str) -> Result<f64, String> {
     above_nothing(tag, number)
 }
 
-/// A tag only narrows: who may tag a deployment must not be able to enable calls that the policy disables.
+/// A tag only narrows: somebody who may tag a deployment must not be able to enable calls that the policy disables.
 fn mode(text: &str) -> Result<Mode, String> {
     match text {
         "observe" => Ok(Mode::Observe),
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nearly_called_like_a_tag_of_ours_is_a_slip() {
+    fn a_name_close_to_a_tag_of_stepladder_is_a_slip() {
         let rows = [
             // in other letters: to one cloud the same key, to the other another
             ("stepladder:PAUSE", Some(PAUSE)),

@@ -17,7 +17,7 @@ const LARGEST_FRACTION: f64 = 1.0;
 /// What only a regular expression has, and no name of an alarm.
 const OF_REGULAR_EXPRESSIONS: [&str; 6] = ["^", "$", "|", "\\", ".+", "(?"];
 
-/// The percentage that a fraction stands for; `None` for a number that is none.
+/// The percentage that a fraction means; `None` for a number that is no fraction.
 pub(super) fn meant_by_fraction(value: f64) -> Option<f64> {
     (value > 0.0 && value <= LARGEST_FRACTION).then_some(value * 100.0)
 }
@@ -103,7 +103,7 @@ impl Policy {
             target::all().filter(|row| !is_reached(row)).map(|row| row.at_its_time).collect();
         (!ways.is_empty()).then(|| {
             format!(
-                "nothing brings the count to `min = {min}` at its time, only the next alarm that adds; {}",
+                "nothing brings the count to `min = {min}` at its time, only the next scale-up alarm; {}",
                 ways.join("; ")
             )
         })
@@ -166,9 +166,7 @@ fn of_alarm_globs(rule: &Rule) -> Vec<String> {
     };
     let alarms = rule.alarms();
     let warning = |glob: &String| {
-        format!(
-            "`alarm = \"{glob}\"` is a glob, not a regular expression: only `*` and `?` stand for anything else"
-        )
+        format!("`alarm = \"{glob}\"` is a glob, not a regular expression: only `*` and `?` are special")
     };
     alarms.iter().filter(is_regular).map(warning).collect()
 }

@@ -37,7 +37,7 @@ pub(super) fn account(
     }
 }
 
-/// The transition that the name of a state stands for.
+/// The transition that the name of a state means.
 pub(super) fn transition(
     shape: &'static str,
     object: &Value,
@@ -67,7 +67,7 @@ fn metric_account(metric: &Value) -> Option<&str> {
     Some(written.as_str().filter(|account| id::is_account(account)).unwrap_or("that cannot be read"))
 }
 
-/// What dimensions or contributor attributes say of a target.
+/// How dimensions or contributor attributes name a target.
 pub(super) fn names(dimensions: Option<&Value>) -> Names<'_> {
     let named = |wanted: &str| dimensions::of_one(dimensions?).find(|one| one.name == wanted)?.value;
     // A query over several accounts groups by this label.
@@ -109,7 +109,7 @@ impl<'a> AlarmMetric<'a> {
         list.as_array().into_iter().flatten().map(Self::entry).collect()
     }
 
-    /// What it says of a target.
+    /// How it names a target.
     fn names(&self) -> Names<'a> {
         let names = names(self.dimensions);
         Names { account: self.account.or(names.account), ..names }
@@ -158,7 +158,7 @@ fn trigger_statistic(trigger: &Value) -> Option<&str> {
 pub(super) struct Evaluated<'a> {
     /// Its metrics.
     pub(super) metrics: &'a [AlarmMetric<'a>],
-    /// Whether its threshold is a band, as far as the payload says so besides its metrics.
+    /// Whether its threshold is a band, as far as the payload reports it besides its metrics.
     pub(super) has_band: bool,
     /// On which side it fires.
     pub(super) side: Option<Side>,
@@ -235,7 +235,7 @@ pub(super) fn longest_period(metrics: &[AlarmMetric<'_>]) -> Option<f64> {
     metrics.iter().filter_map(|metric| metric.period).max_by(f64::total_cmp)
 }
 
-/// Every part of a payload that says what its alarm is about.
+/// Every part of a payload that names what its alarm is about.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct About<'a> {
     /// The account of the alarm; empty where the payload has none.

@@ -17,7 +17,7 @@ const CHANGES: [&str; 2] = ["CloudWatch Alarm State Change", "CloudWatch Alarm C
 
 fn claims(payload: &Value) -> bool {
     let is_change = text(payload, &["detail-type"]).is_some_and(|name| CHANGES.contains(&name));
-    // A direct action that looks like an event has no detail; its own row reads it.
+    // A direct action with the fields of an event has no detail; its own row reads it.
     let has_detail = payload.get("detail").is_some() || payload.get("alarmData").is_none();
     is_change && has_detail && text(payload, &["source"]) == Some("aws.cloudwatch")
 }

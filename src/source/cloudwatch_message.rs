@@ -64,7 +64,7 @@ fn metrics(trigger: Option<&Value>) -> Vec<AlarmMetric<'_>> {
 
 fn measurement(payload: &Value, metrics: &[AlarmMetric<'_>], at: Option<Timestamp>) -> Measurement {
     let of_trigger = |name: &str| payload.get("Trigger")?.get(name);
-    // The band of anomaly detection moves, so its threshold is not a number, whatever the other fields say.
+    // The band of anomaly detection moves, so its threshold is not a number, whatever the other fields contain.
     let has_band = of_trigger("ThresholdMetricId").is_some_and(Value::is_string);
     let threshold = if has_band { None } else { of_trigger("Threshold").and_then(number) };
     let reason = text(payload, &["NewStateReason"]).map(StateReason::read).unwrap_or_default();

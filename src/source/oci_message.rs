@@ -193,7 +193,7 @@ fn measurement(entry: &Value, shared_values: Option<&Value>) -> Measurement {
     };
     let streams = if names_instances(entry) { Streams::OfInstances } else { Streams::OfDeployments };
     let defined = mql::measurement(query, streams).with_value(only);
-    // Without a threshold, no stream is known to be the worst. Without a query, nobody knows what the value is not.
+    // Without a threshold, no stream is known to be the worst. Without a query, it is unknown what the value is not.
     let worst = mql::comparison(query).and_then(|comparison| comparison.worst(values.iter().copied()));
     let shown = worst.or(only.filter(|_| query.is_empty()));
     Measurement { reported: Reported { value: shown, ..defined.reported }, ..defined }

@@ -70,7 +70,7 @@ impl ReasonData {
         mean(self.recent.iter().map(beyond)).or(self.latest)
     }
 
-    /// How much was measured, as far as the data says.
+    /// How much was measured, as far as the data reports it.
     pub(super) fn coverage(&self) -> Coverage {
         if self.has_gaps { Coverage::Partial } else { Coverage::Full }
     }

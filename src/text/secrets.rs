@@ -8,7 +8,7 @@ use super::plain;
 /// How many characters of a service's text are kept. Genuine messages have a few hundred.
 const LONGEST: usize = 1000;
 
-/// What stands in the place of a credential.
+/// What replaces a credential.
 const MASK: &str = "***";
 
 /// The names after which a credential follows, in lower case.

@@ -16,7 +16,7 @@ use stepladder::size::{Axis, Flex, Size};
 use crate::support::{
     BANDWIDTH_PAIR, CHURN, CPU_PAIR, HIGH_BANDWIDTH, HIGH_CPU, HIGH_MEM, LOW_BANDWIDTH, LOW_CPU, LOW_MEM,
     MEM_PAIR, VARIANT, at, built_in, cloud, cloud_with, heading, minute, notice, on, operations, pairs, pass,
-    policy, reason, size, tell,
+    policy, reason, send, size,
 };
 
 /// The rung that the outcome changes to, or the reason of the hold.
@@ -106,7 +106,7 @@ fn a_metric_names_the_resource_that_a_larger_shape_must_have(
 #[case::at_the_bottom("VM.Standard.E4.Flex:1:6", LOW_MEM, Err("at_floor"))]
 // 64 GB for a core is the most.
 #[case::sixty_four_gb_for_each("VM.Standard.E4.Flex:1:64", HIGH_MEM, Ok("VM.Standard.E4.Flex:2:128"))]
-// An odd number goes down to the larger half.
+// An odd number is halved to the larger half.
 #[case::odd("VM.Standard.E4.Flex:3:48", LOW_MEM, Ok("VM.Standard.E4.Flex:2:24"))]
 // The last step up is as large as the shape may be.
 #[case::to_the_limit("VM.Standard.E4.Flex:48:768", HIGH_MEM, Ok("VM.Standard.E4.Flex:64:1024"))]
@@ -126,7 +126,7 @@ fn a_flexible_shape_doubles_and_halves(
     #[case] expected: Result<&str, &str>,
 ) {
     let cloud = on_rung(from);
-    let outcome = tell(&notice(alarm, CHURN), &cloud, &built_in());
+    let outcome = send(&notice(alarm, CHURN), &cloud, &built_in());
     assert_eq!(rung_of(&outcome), expected.map(str::to_owned));
     the_last_guard_held(&outcome);
     assert_eq!(heading(&cloud, CHURN), Size::new(2, "").on_rung(expected.unwrap_or(from)));
@@ -139,7 +139,7 @@ fn a_flexible_shape_doubles_and_halves(
 #[case("VM.Standard.A3.Flex:2:32", "VM.Standard.A1.Flex")]
 #[case("VM.Optimized4.Flex:2:32", "VM.Optimized3.Flex")]
 fn an_unknown_flexible_shape_is_reported_with_the_nearest(#[case] rung: &str, #[case] nearest: &str) {
-    let outcome = tell(&notice(HIGH_MEM, CHURN), &on_rung(rung), &built_in());
+    let outcome = send(&notice(HIGH_MEM, CHURN), &on_rung(rung), &built_in());
     let Decision::Hold(Hold::UnlistedShape { shape, nearest: found }) = &outcome.decision else {
         panic!("{:?}", outcome.decision)
     };
@@ -183,7 +183,7 @@ fn a_policy_has_its_own_flexible_shapes(
     #[case] expected: Result<&str, &str>,
 ) {
     let cloud = on_rung(from);
-    let outcome = tell(&notice(alarm, CHURN), &cloud, &policy(text));
+    let outcome = send(&notice(alarm, CHURN), &cloud, &policy(text));
     assert_eq!(rung_of(&outcome), expected.map(str::to_owned));
     assert_eq!(heading(&cloud, CHURN).rung(), expected.unwrap_or(from));
 }
@@ -202,7 +202,7 @@ fn an_update_contains_the_size_of_a_flexible_shape(
 ) {
     // Only the way up from the flexible rung leaves the ladder of the policy.
     let text = OWN_LADDER.replace("E4.Flex:3:96", "E4.Flex:4:64");
-    let outcome = tell(&notice(alarm, CHURN), &on_rung(from), &policy(&text));
+    let outcome = send(&notice(alarm, CHURN), &on_rung(from), &policy(&text));
     let details = &update(&outcome).0["modelConfigurationDetails"];
     assert_eq!(details["instanceConfiguration"]["instanceShapeName"], shape);
     let flex = &details["instanceConfiguration"]["modelDeploymentInstanceShapeConfigDetails"];
@@ -213,15 +213,15 @@ fn an_update_contains_the_size_of_a_flexible_shape(
 #[test]
 fn a_flexible_shape_has_its_pair_until_it_is_as_small_as_it_may_be() {
     let cloud = on_rung("VM.Standard.E4.Flex:1:6");
-    let up = tell(&notice(HIGH_MEM, CHURN), &cloud, &built_in());
+    let up = send(&notice(HIGH_MEM, CHURN), &cloud, &built_in());
     assert_eq!(operations(&up), ["oci:CreateAlarm", "oci:UpdateModelDeployment"]);
     assert_eq!(pair_query(&cloud, MEM_PAIR), format!("MemoryUtilization[5m]{}", low_of(CHURN)));
     pass(&cloud, 60);
     assert_eq!(size(&cloud, CHURN).rung(), "VM.Standard.E4.Flex:2:12");
-    let down = tell(&notice(LOW_MEM, CHURN).at(minute(60)), &cloud, &built_in());
+    let down = send(&notice(LOW_MEM, CHURN).at(minute(60)), &cloud, &built_in());
     assert_eq!(operations(&down), ["oci:UpdateModelDeployment"], "the pair goes when the floor is seen");
     pass(&cloud, 60);
-    let last = tell(&notice(LOW_MEM, CHURN).at(minute(120)), &cloud, &built_in());
+    let last = send(&notice(LOW_MEM, CHURN).at(minute(120)), &cloud, &built_in());
     assert_eq!((reason(&last), operations(&last)), ("at_floor", vec!["oci:DeleteAlarm"]));
     assert_eq!(pairs(&cloud.snapshot(), CHURN, MEM_PAIR), []);
 }
@@ -233,7 +233,7 @@ fn low_of(id: &str) -> String {
 
 fn pair_query(cloud: &SimulatedCloud, pair: &str) -> String {
     let definition = pairs(&cloud.snapshot(), CHURN, pair)[0].definition.clone();
-    let AlarmDefinition::Oci(alarm) = definition else { panic!("{definition:?} stands on OCI") };
+    let AlarmDefinition::Oci(alarm) = definition else { panic!("{definition:?} is on OCI") };
     alarm.query
 }
 
@@ -244,7 +244,7 @@ fn pair_query(cloud: &SimulatedCloud, pair: &str) -> String {
 #[case::up(10, HIGH_BANDWIDTH, "", Ok(20))]
 #[case::up_again(20, HIGH_BANDWIDTH, "", Ok(40))]
 #[case::down(40, LOW_BANDWIDTH, "", Ok(20))]
-// An odd number goes down to the larger half.
+// An odd number is halved to the larger half.
 #[case::odd(25, LOW_BANDWIDTH, "", Ok(13))]
 // What a load balancer may have bounds both.
 #[case::to_the_most(5000, HIGH_BANDWIDTH, "", Ok(8000))]
@@ -256,7 +256,7 @@ fn pair_query(cloud: &SimulatedCloud, pair: &str) -> String {
 #[case::at_default_top(100, HIGH_BANDWIDTH, DEFAULTS, Err("at_ceiling"))]
 #[case::default_bottom(30, LOW_BANDWIDTH, DEFAULTS, Ok(20))]
 #[case::at_default_bottom(20, LOW_BANDWIDTH, DEFAULTS, Err("at_floor"))]
-// Outside of them: a high alarm never takes, a low one never adds.
+// Outside of them: a scale-up alarm never removes, a scale-down alarm never adds.
 #[case::above_up(400, HIGH_BANDWIDTH, DEFAULTS, Err("at_ceiling"))]
 #[case::above_down(400, LOW_BANDWIDTH, DEFAULTS, Ok(200))]
 #[case::below_down(10, LOW_BANDWIDTH, DEFAULTS, Err("at_floor"))]
@@ -268,7 +268,7 @@ fn pair_query(cloud: &SimulatedCloud, pair: &str) -> String {
 #[case::two_doublings(10, HIGH_BANDWIDTH, TWICE, Ok(40))]
 // So many doublings that no number holds them.
 #[case::far(10, HIGH_BANDWIDTH, FAR, Ok(8000))]
-// 4.2 % of 8000 are 72 % of 467: with less, the high alarm would fire again.
+// 4.2 % of 8000 are 72 % of 467: with less, the scale-up alarm would fire again.
 #[case::far_down(8000, LOW_BANDWIDTH, FAR, Ok(467))]
 fn the_bandwidth_doubles_and_halves_inside_its_bounds(
     #[case] from: u32,
@@ -277,7 +277,7 @@ fn the_bandwidth_doubles_and_halves_inside_its_bounds(
     #[case] expected: Result<u32, &str>,
 ) {
     let cloud = with_bandwidth(from);
-    let outcome = tell(&notice(alarm, CHURN), &cloud, &policy(text));
+    let outcome = send(&notice(alarm, CHURN), &cloud, &policy(text));
     assert_eq!(bandwidth_of(&outcome), expected);
     the_last_guard_held(&outcome);
     let to = expected.unwrap_or(from);
@@ -303,14 +303,14 @@ const FAR: &str = "[[rule]]\nalarm = \"*high_bandwidth\"\naxis = \"bandwidth\"\n
 fn bandwidth_has_its_pair_until_it_is_back_at_the_floor() {
     let cloud = cloud();
     // The service's default for a load balancer is ten.
-    let up = tell(&notice(HIGH_BANDWIDTH, CHURN), &cloud, &built_in());
+    let up = send(&notice(HIGH_BANDWIDTH, CHURN), &cloud, &built_in());
     assert_eq!(operations(&up), ["oci:CreateAlarm", "oci:UpdateModelDeployment"]);
     assert_eq!(pair_query(&cloud, BANDWIDTH_PAIR), format!("PredictBandwidth[5m]{}", low_of(CHURN)));
     pass(&cloud, 60);
-    let down = tell(&notice(LOW_BANDWIDTH, CHURN).at(minute(60)), &cloud, &built_in());
+    let down = send(&notice(LOW_BANDWIDTH, CHURN).at(minute(60)), &cloud, &built_in());
     assert_eq!((bandwidth_of(&down), operations(&down)), (Ok(10), vec!["oci:UpdateModelDeployment"]));
     pass(&cloud, 60);
-    let last = tell(&notice(LOW_BANDWIDTH, CHURN).at(minute(120)), &cloud, &built_in());
+    let last = send(&notice(LOW_BANDWIDTH, CHURN).at(minute(120)), &cloud, &built_in());
     assert_eq!((reason(&last), operations(&last)), ("at_floor", vec!["oci:DeleteAlarm"]));
 }
 
@@ -319,7 +319,7 @@ fn the_three_pairs_of_a_deployment_coexist() {
     let cloud = cloud();
     for (hour, alarm) in [HIGH_CPU, HIGH_MEM, HIGH_BANDWIDTH].into_iter().enumerate() {
         let now = minute(60 * i64::try_from(hour).unwrap());
-        assert_eq!(tell(&notice(alarm, CHURN).at(now), &cloud, &built_in()).result, Ending::Applied);
+        assert_eq!(send(&notice(alarm, CHURN).at(now), &cloud, &built_in()).result, Ending::Applied);
         pass(&cloud, 60);
     }
     let grown = Size { bandwidth_mbps: Some(20), ..Size::new(2, "VM.Standard2.2") };
@@ -332,7 +332,7 @@ fn the_three_pairs_of_a_deployment_coexist() {
 #[test]
 fn a_variant_has_no_bandwidth() {
     for alarm in [HIGH_BANDWIDTH, LOW_BANDWIDTH] {
-        let outcome = tell(&notice(alarm, VARIANT), &cloud(), &built_in());
+        let outcome = send(&notice(alarm, VARIANT), &cloud(), &built_in());
         assert_eq!((reason(&outcome), outcome.calls.len()), ("not_resizable", 0));
         let because = report::explanation(&outcome);
         assert!(because.contains("its bandwidth cannot be changed"), "{because}");
@@ -443,7 +443,7 @@ fn a_deployment_is_resized_where_that_is_possible(
     #[case] expected: &str,
 ) {
     let cloud = described(&configuration);
-    let outcome = tell(&notice(alarm, CHURN), &cloud, &built_in());
+    let outcome = send(&notice(alarm, CHURN), &cloud, &built_in());
     assert_eq!(reason(&outcome), expected, "{}", report::explanation(&outcome));
     the_last_guard_held(&outcome);
     assert_eq!(outcome.calls.is_empty(), expected != "resize", "{:?}", operations(&outcome));
@@ -456,7 +456,7 @@ fn no_pair_is_created_for_a_deployment_with_another_scaler() {
     // Their change has just been completed, so the first hold is `stale`.
     on(&cloud, CHURN, |found| found.last_change = Some(at(0)));
     for (at, expected) in [(at(0), "stale"), (minute(5), "owned_elsewhere")] {
-        let outcome = tell(&notice(HIGH_CPU, CHURN).at(at), &cloud, &built_in());
+        let outcome = send(&notice(HIGH_CPU, CHURN).at(at), &cloud, &built_in());
         assert_eq!((reason(&outcome), operations(&outcome)), (expected, vec![]));
     }
 }
@@ -472,7 +472,7 @@ fn an_owner_and_a_reason_are_reported_in_the_services_terms() {
     ];
     for (configuration, alarm, part) in rows {
         let because =
-            report::explanation(&tell(&notice(alarm, CHURN), &described(&configuration), &built_in()));
+            report::explanation(&send(&notice(alarm, CHURN), &described(&configuration), &built_in()));
         assert!(because.contains(part), "{because}");
         // OCI has no native autoscaling to suspend, so the message must not suggest it.
         assert!(!because.contains("park"), "{because}");
@@ -496,7 +496,7 @@ fn one_leaf_of_what_was_read_is_changed(
         ("modelConfigurationDetails", model(settings()))
     };
     let cloud = described(&configuration);
-    let outcome = tell(&notice(alarm, CHURN), &cloud, &built_in());
+    let outcome = send(&notice(alarm, CHURN), &cloud, &built_in());
     let mut wanted = configuration[name].clone();
     *wanted.pointer_mut(path).unwrap() = expected.clone();
     assert_eq!(update(&outcome).0[name], wanted);
@@ -531,7 +531,7 @@ fn a_record_contains_every_known_part_of_a_size(
     #[case] from: Value,
     #[case] to: Value,
 ) {
-    let record = report::record(&tell(&notice(alarm, CHURN), &on_rung(rung), &built_in()));
+    let record = report::record(&send(&notice(alarm, CHURN), &on_rung(rung), &built_in()));
     assert_eq!((&record["decision"]["from"], &record["decision"]["to"]), (&from, &to));
     let mut observed = from;
     observed["status"] = json!("ACTIVE");
@@ -542,7 +542,7 @@ fn a_record_contains_every_known_part_of_a_size(
 #[test]
 fn a_variants_sizes_have_two_members() {
     for alarm in [HIGH_CPU, HIGH_MEM] {
-        let record = report::record(&tell(&notice(alarm, VARIANT), &cloud(), &built_in()));
+        let record = report::record(&send(&notice(alarm, VARIANT), &cloud(), &built_in()));
         for size in [&record["decision"]["from"], &record["decision"]["to"]] {
             let keys: Vec<&String> = size.as_object().unwrap().keys().collect();
             assert_eq!(keys, ["instances", "shape"]);
@@ -573,10 +573,10 @@ fn an_orphan_pair_is_deleted(
     #[case] left: usize,
 ) {
     let cloud = cloud();
-    tell(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
+    send(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
     doubled(&cloud);
     pass(&cloud, minutes);
-    let outcome = tell(&notice(alarm, CHURN).at(minute(minutes)), &cloud, &built_in());
+    let outcome = send(&notice(alarm, CHURN).at(minute(minutes)), &cloud, &built_in());
     assert_eq!((operations(&outcome), outcome.result != Ending::Failed), (calls.to_vec(), true));
     assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR).len(), left);
 }
@@ -584,11 +584,11 @@ fn an_orphan_pair_is_deleted(
 #[test]
 fn at_the_floor_all_of_them_go() {
     let cloud = cloud();
-    tell(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
+    send(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
     doubled(&cloud);
     pass(&cloud, 60);
     on(&cloud, CHURN, |found| found.instances = 1);
-    let outcome = tell(&notice(LOW_CPU, CHURN).at(minute(60)), &cloud, &built_in());
+    let outcome = send(&notice(LOW_CPU, CHURN).at(minute(60)), &cloud, &built_in());
     assert_eq!(operations(&outcome), ["oci:DeleteAlarm", "oci:DeleteAlarm"]);
     assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR), []);
 }
@@ -605,7 +605,7 @@ fn an_update_is_stamped_and_keeps_other_tags(#[case] alarm: &str, #[case] shape:
     let tags = [("owner", "risk"), ("stepladder:changed", "2026-01-01T00:00:00Z")];
     let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned()));
     on(&cloud, CHURN, |found| found.tags = tags.into());
-    let outcome = tell(&notice(alarm, CHURN).at(minute(7)), &cloud, &built_in());
+    let outcome = send(&notice(alarm, CHURN).at(minute(7)), &cloud, &built_in());
     let stamp = format!("{}{shape}", minute(7));
     let expected = [("owner", "risk".to_owned()), ("stepladder:changed", stamp)];
     let expected = expected.map(|(key, value)| (key.to_owned(), value));
@@ -616,7 +616,7 @@ fn an_update_is_stamped_and_keeps_other_tags(#[case] alarm: &str, #[case] shape:
 #[test]
 fn a_pair_keeps_the_tags_that_somebody_has_added() {
     let cloud = cloud();
-    tell(&notice(HIGH_BANDWIDTH, CHURN), &cloud, &built_in());
+    send(&notice(HIGH_BANDWIDTH, CHURN), &cloud, &built_in());
     cloud.with(|world| {
         let pair = world.alarms.iter_mut().find(|alarm| alarm.is_ours()).unwrap();
         let AlarmDefinition::Oci(alarm) = &mut pair.definition else { panic!("{pair:?}") };
@@ -625,7 +625,7 @@ fn a_pair_keeps_the_tags_that_somebody_has_added() {
         pair.revision += 1;
     });
     pass(&cloud, 60);
-    let outcome = tell(&notice(HIGH_BANDWIDTH, CHURN).at(minute(60)), &cloud, &built_in());
+    let outcome = send(&notice(HIGH_BANDWIDTH, CHURN).at(minute(60)), &cloud, &built_in());
     assert_eq!(operations(&outcome), ["oci:UpdateAlarm", "oci:UpdateModelDeployment"]);
     let AlarmDefinition::Oci(alarm) = &pairs(&cloud.snapshot(), CHURN, BANDWIDTH_PAIR)[0].definition else {
         panic!("no alarm of OCI")
@@ -643,7 +643,7 @@ fn a_pair_keeps_the_tags_that_somebody_has_added() {
 fn bandwidth_follows_only_what_fires(#[case] transition: Transition) {
     let cloud = with_bandwidth(40);
     for alarm in [HIGH_BANDWIDTH, LOW_BANDWIDTH] {
-        let outcome = tell(&notice(alarm, CHURN).with_transition(transition), &cloud, &built_in());
+        let outcome = send(&notice(alarm, CHURN).with_transition(transition), &cloud, &built_in());
         assert_eq!(reason(&outcome), "not_firing");
     }
     assert_eq!(heading(&cloud, CHURN).bandwidth_mbps, Some(40));
@@ -658,7 +658,7 @@ fn one_axis_after_the_other(#[case] first: &str, #[case] second: &str) {
     let cloud = on_rung("VM.Standard.E4.Flex:2:32");
     let reasons = [(first, 0), (second, 1), (second, 6), (second, 10)].map(|(alarm, at)| {
         cloud.advance(minute(at));
-        let outcome = tell(&notice(alarm, CHURN).at(minute(at)), &cloud, &built_in());
+        let outcome = send(&notice(alarm, CHURN).at(minute(at)), &cloud, &built_in());
         reason(&outcome)
     });
     assert_eq!(reasons, ["resize", "busy", "stale", "resize"]);
@@ -674,12 +674,16 @@ fn a_flexible_size_is_read_from_whatever_the_service_writes() {
         (json!({"ocpus": 1.5, "memoryInGBs": 32}), None),
         (json!({"ocpus": 2}), None),
     ];
-    for (told, expected) in rows {
+    for (written, expected) in rows {
         let mut settings = settings();
-        settings["instanceConfiguration"]["modelDeploymentInstanceShapeConfigDetails"] = told.clone();
-        let outcome = tell(&notice(HIGH_MEM, CHURN), &described(&model(settings)), &built_in());
-        assert_eq!(outcome.observed.as_ref().unwrap().size.flex, expected, "{told}");
-        assert_eq!(reason(&outcome), if expected.is_some() { "resize" } else { "not_resizable" }, "{told}");
+        settings["instanceConfiguration"]["modelDeploymentInstanceShapeConfigDetails"] = written.clone();
+        let outcome = send(&notice(HIGH_MEM, CHURN), &described(&model(settings)), &built_in());
+        assert_eq!(outcome.observed.as_ref().unwrap().size.flex, expected, "{written}");
+        assert_eq!(
+            reason(&outcome),
+            if expected.is_some() { "resize" } else { "not_resizable" },
+            "{written}"
+        );
     }
 }
 
@@ -692,7 +696,7 @@ fn a_flexible_size_is_read_from_whatever_the_service_writes() {
 fn a_size_beyond_the_quota_is_not_tried_again_for_an_hour(#[case] from: &str, #[case] beyond: &str) {
     let cloud = on_rung(from);
     cloud.with(|world| world.unavailable = vec![beyond.to_owned()]);
-    let at = |minutes| tell(&notice(HIGH_MEM, CHURN).at(minute(minutes)), &cloud, &built_in());
+    let at = |minutes| send(&notice(HIGH_MEM, CHURN).at(minute(minutes)), &cloud, &built_in());
     let refused = at(0);
     assert_eq!(
         refused.error.as_ref().map(stepladder::platform::Error::kind),
@@ -703,7 +707,7 @@ fn a_size_beyond_the_quota_is_not_tried_again_for_an_hour(#[case] from: &str, #[
     assert_eq!(rung_of(&held), Err("infeasible"), "{held:?}");
     assert_eq!(refused.observed.unwrap().size.rung(), from);
     // Pressure of another kind is answered all the same, and what is remembered stays.
-    tell(&notice(HIGH_CPU, CHURN).at(minute(20)), &cloud, &built_in());
+    send(&notice(HIGH_CPU, CHURN).at(minute(20)), &cloud, &built_in());
     pass(&cloud, 10);
     assert_eq!(rung_of(&at(40)), Err("infeasible"));
     cloud.with(|world| world.unavailable.clear());

@@ -17,8 +17,8 @@ use stepladder::platform::{Client, Error};
 use stepladder::{report, source};
 
 use crate::support::{
-    Blind, CHURN, HIGH_CPU, HIGH_MEM, Notice, TICK, VARIANT, at, batch, built_in, cloud, heading, minute,
-    notice, on, policy, standing,
+    Blind, CHURN, HIGH_CPU, HIGH_MEM, Notice, TICK, VARIANT, at, batch, built_in, cloud, existing, heading,
+    minute, notice, on, policy,
 };
 
 /// Answers a batch as far as it gets without waiting, and returns its reply.
@@ -29,11 +29,11 @@ fn reply(payload: &Value, cloud: &dyn Client) -> Value {
         let policy = built_in();
         let mut log = |outcome: &stepladder::outcome::Outcome| logged.push(report::record(outcome));
         let work = pin!(batch.answer(cloud, &policy, at(0), &mut log));
-        // Only a call that never ends waits here: dropping it stands for the timeout.
+        // Only a call that never ends waits here: dropping it is the timeout.
         let _ = work.poll(&mut Context::from_waker(Waker::noop()));
     }
     let reply = batch.reply();
-    assert_eq!(reply["outcomes"], json!(logged), "what was told is in the reply, and nothing else");
+    assert_eq!(reply["outcomes"], json!(logged), "what was logged is in the reply, and nothing else");
     reply
 }
 
@@ -169,13 +169,13 @@ fn messages_answered_before_a_timeout_are_not_retried() {
 #[rstest]
 // The active alarms could not be read, and the next delivery may read them.
 #[case::tick(TICK, Err(throttled()), &["asks"])]
-#[case::at_rest(AT_REST, Err(throttled()), &["asks"])]
+#[case::settled(SETTLED, Err(throttled()), &["asks"])]
 // Another delivery would be denied too.
 #[case::denied(TICK, Err(denied()), &[])]
 // The active alarms were read, and one of them could not be answered.
 #[case::repeat(TICK, Ok(()), &["asks"])]
 // It does not concern that alarm.
-#[case::elsewhere(AT_REST, Ok(()), &[])]
+#[case::elsewhere(SETTLED, Ok(()), &[])]
 fn a_queued_reconcile_that_fails_is_delivered_again(
     #[case] event: &[u8],
     #[case] asked: Result<(), Error>,
@@ -185,7 +185,7 @@ fn a_queued_reconcile_that_fails_is_delivered_again(
     let target = "endpoint/throttled/variant/AllTraffic";
     cloud.with(|world| {
         world.deployments.insert(target.to_owned(), world.deployments[VARIANT].clone());
-        world.alarms.push(standing("throttled-high-cpu", target, Some(5)));
+        world.alarms.push(existing("throttled-high-cpu", target, Some(5)));
     });
     on(&cloud, target, |found| found.metrics.insert("CPUUtilization".to_owned(), 390.0));
     cloud.advance(minute(30));
@@ -194,7 +194,7 @@ fn a_queued_reconcile_that_fails_is_delivered_again(
     assert_eq!(again(&reply), expected, "{reply:#}");
 }
 
-const AT_REST: &[u8] = br#"{
+const SETTLED: &[u8] = br#"{
     "detail-type": "SageMaker Endpoint State Change", "source": "aws.sagemaker",
     "detail": { "EndpointName": "churn", "EndpointStatus": "IN_SERVICE" }
 }"#;
@@ -276,7 +276,7 @@ fn a_message_without_an_id_is_rejected(#[case] id: Value) {
 #[case::oci(notice(HIGH_CPU, CHURN).message())]
 #[case::nothing(json!({ "Records": [] }))]
 #[case::no_list(json!({ "Records": "aws:sqs" }))]
-// No service hands over both at once: nobody would read the list of failures of one of the two.
+// No service sends both at once: the list of failures of one of the two would not be read.
 #[case::mixed(json!({ "Records": [{ "eventSource": "aws:sqs" }, { "EventSource": "aws:sns" }] }))]
 fn everything_else_is_no_batch(#[case] payload: Value) {
     assert!(Batch::read(payload.to_string().as_bytes()).is_none());

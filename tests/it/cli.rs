@@ -389,7 +389,7 @@ fn a_saved_world_remembers_the_first_delivery() {
     assert_eq!((late.code, &late.outcome()["result"]), (0, &json!("held")), "{late}");
     assert_eq!(late.outcome()["decision"], json!({ "kind": "hold", "reason": "stale" }), "{late}");
     assert_eq!(late.outcome()["observed"]["instances"], 2, "{late}");
-    assert_eq!(late.outcome()["calls"], json!([]), "the pair stands already");
+    assert_eq!(late.outcome()["calls"], json!([]), "the pair exists already");
 
     let saved: Value = serde_json::from_slice(&fs::read(&world).unwrap()).unwrap();
     assert_eq!(saved["deployments"][CHURN]["instances"], 2, "{saved}");
@@ -572,7 +572,7 @@ fn the_guides_own_messages_scale_up(#[case] file: &str, #[case] decision: Value,
 }
 
 /// Where things lie that are not part of the repository.
-#[expect(clippy::disallowed_methods, reason = "a test may be told where its samples are")]
+#[expect(clippy::disallowed_methods, reason = "a variable names where the samples of a test are")]
 fn shared() -> PathBuf {
     std::env::var_os("STEPLADDER_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from)
 }

@@ -11,8 +11,8 @@ use stepladder::platform::{AlarmDefinition, Call};
 
 use crate::support::{
     CHURN, CPU_PAIR, HIGH_CPU, HIGH_MEM, LOW_CPU, Notice, TICK, TOPIC_ARN, VARIANT, answer, at, built_in,
-    cloud, cloud_with, configured, minute, notice, on, operations, pairs, pass, policy, reason, standing,
-    tell,
+    cloud, cloud_with, configured, existing, minute, notice, on, operations, pairs, pass, policy, reason,
+    send,
 };
 
 #[test]
@@ -67,15 +67,15 @@ fn a_muted_alarm_is_left_alone() {
         silent.pointer_mut(place).unwrap()[field] = value;
         let outcome = answered(&silent);
         assert_eq!(reason(&outcome), "muted", "{field}");
-        assert!(outcome.observed.is_none(), "nothing is even looked at");
+        assert!(outcome.observed.is_none(), "nothing is even read");
     }
 }
 
 #[test]
 fn nothing_under_our_own_prefix_ever_adds() {
-    // A pair with the name of an earlier policy, on an endpoint whose name matches a high alarm.
+    // A pair with the name of an earlier policy, on an endpoint whose name matches a scale-up alarm.
     let target = "endpoint/high-cpu-model/variant/x";
-    let outcome = tell(
+    let outcome = send(
         &Notice::new("stepladder/endpoint/high-cpu-model/variant/x/low_a", target),
         &SimulatedCloud::default(),
         &built_in(),
@@ -88,7 +88,7 @@ fn what_is_broken_or_going_gets_no_pair() {
     for (id, status) in [(CHURN, "DELETING"), (CHURN, "FAILED"), (VARIANT, "Deleting"), (VARIANT, "Failed")] {
         let cloud = cloud_with(id, 3, if id == CHURN { "VM.Standard2.1" } else { "ml.m5.xlarge" });
         on(&cloud, id, |found| found.status = Some(status.to_owned()));
-        let outcome = tell(&notice(HIGH_CPU, id), &cloud, &built_in());
+        let outcome = send(&notice(HIGH_CPU, id), &cloud, &built_in());
         assert_eq!((reason(&outcome), operations(&outcome)), ("busy", vec![]), "{status}");
     }
 }
@@ -102,7 +102,7 @@ fn a_pair_that_was_switched_off_is_switched_on_again() {
     ];
     for edit in edits {
         let cloud = cloud();
-        tell(&notice(HIGH_CPU, VARIANT), &cloud, &built_in());
+        send(&notice(HIGH_CPU, VARIANT), &cloud, &built_in());
         pass(&cloud, 60);
         let wanted = pairs(&cloud.snapshot(), VARIANT, CPU_PAIR);
         cloud.with(|world| {
@@ -112,7 +112,7 @@ fn a_pair_that_was_switched_off_is_switched_on_again() {
                 }
             }
         });
-        let outcome = tell(&notice(LOW_CPU, VARIANT).at(at(0)), &cloud, &built_in());
+        let outcome = send(&notice(LOW_CPU, VARIANT).at(at(0)), &cloud, &built_in());
         assert_eq!(operations(&outcome), ["aws:PutMetricAlarm"]);
         let repaired = pairs(&cloud.snapshot(), VARIANT, CPU_PAIR);
         assert_eq!(repaired[0].definition, wanted[0].definition);
@@ -130,7 +130,7 @@ fn the_pair_never_triggers_an_auto_scaling_policy() {
             }
         }
     });
-    let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud, &built_in());
+    let outcome = send(&notice(HIGH_CPU, VARIANT), &cloud, &built_in());
     let Call::Aws(AwsCall::PutMetricAlarm(pair)) = &outcome.calls[0].call else { panic!("{outcome:?}") };
     assert_eq!(pair.actions, [TOPIC_ARN]);
 }
@@ -138,9 +138,9 @@ fn the_pair_never_triggers_an_auto_scaling_policy() {
 #[test]
 fn a_scale_up_without_a_pair_is_noted() {
     let without_pair = policy("[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"");
-    let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud(), &without_pair);
+    let outcome = send(&notice(HIGH_CPU, CHURN), &cloud(), &without_pair);
     assert_eq!(operations(&outcome), ["oci:UpdateModelDeployment"]);
-    assert_eq!(outcome.notes, ["rule 1 of the policy has no `pair`: nothing of ours takes this back"]);
+    assert_eq!(outcome.notes, ["rule 1 of the policy has no `pair`, so stepladder never undoes this change"]);
 }
 
 // ---- tags that somebody else wrote ----
@@ -177,7 +177,7 @@ fn operations_after(tags: Vec<(String, String)>, text: &str) -> Vec<&'static str
         let (configuration, tags) = ("churn".to_owned(), tags.into_iter().collect());
         let endpoint = WorldEndpoint { configuration, tags, ..WorldEndpoint::default() };
         world.endpoints.insert("churn".to_owned(), endpoint);
-        let mut unrelated = standing(UNRELATED, VARIANT, Some(5));
+        let mut unrelated = existing(UNRELATED, VARIANT, Some(5));
         if let AlarmDefinition::Aws(alarm) = &mut unrelated.definition {
             alarm.dimensions = [("QueueName".into(), "orders".to_owned())].into();
             alarm.actions = vec![PAGER.to_owned()];
@@ -232,7 +232,7 @@ fn precreated(change: impl FnOnce(&mut WorldConfiguration)) -> (SimulatedCloud, 
     let cloud = cloud_with(VARIANT, 2, "ml.m5.large");
     configured(&cloud, &json!({}));
     let trial = SimulatedCloud::new(cloud.snapshot());
-    tell(&notice(HIGH_MEM, VARIANT), &trial, &built_in());
+    send(&notice(HIGH_MEM, VARIANT), &trial, &built_in());
     let mut all = trial.snapshot().configurations.into_iter();
     let (name, mut forged) = all.find(|(name, _)| name.starts_with("stepladder-")).unwrap();
     change(&mut forged);
@@ -259,7 +259,7 @@ fn a_configuration_under_a_foreseen_name_is_not_used(#[case] change: fn(&mut Wor
     let (cloud, foreseen) = precreated(change);
     let before =
         cloud.snapshot().configurations["churn"].document["ProductionVariants"][0]["ModelName"].clone();
-    let outcome = tell(&notice(HIGH_MEM, VARIANT), &cloud, &built_in());
+    let outcome = send(&notice(HIGH_MEM, VARIANT), &cloud, &built_in());
     assert_eq!(reason(&outcome), "resize");
     let (name, active) = next_configuration(&cloud);
     assert_ne!(name, foreseen);
@@ -272,6 +272,6 @@ fn a_configuration_under_a_foreseen_name_is_not_used(#[case] change: fn(&mut Wor
 #[test]
 fn the_copy_of_an_interrupted_change_is_used() {
     let (cloud, foreseen) = precreated(|_| {});
-    tell(&notice(HIGH_MEM, VARIANT), &cloud, &built_in());
+    send(&notice(HIGH_MEM, VARIANT), &cloud, &built_in());
     assert_eq!(next_configuration(&cloud).0, foreseen);
 }

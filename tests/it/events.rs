@@ -29,7 +29,7 @@ fn every_payload_is_read_and_answered() {
 }
 
 #[test]
-fn everything_below_events_is_an_alarm_unless_its_directory_says_otherwise() {
+fn everything_below_events_is_an_alarm_except_in_some_directories() {
     let (rejected, alarms): (Vec<_>, Vec<_>) =
         payloads().into_iter().partition(|p| directory(p) == "rejected");
     assert!(alarms.len() >= 12, "only {} payloads", alarms.len());
@@ -38,7 +38,7 @@ fn everything_below_events_is_an_alarm_unless_its_directory_says_otherwise() {
             parse(&fs::read(&path).unwrap()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let measurement = event.tick || event.settled.is_some();
         let right = if directory(&path) == "signals" { measurement } else { !event.alarms.is_empty() };
-        assert!(right, "{} holds something else than its directory says", path.display());
+        assert!(right, "{} does not belong into its directory", path.display());
     }
     assert!(!rejected.is_empty(), "nothing shows what is no alarm");
     for path in rejected {
@@ -104,12 +104,12 @@ fn read(alarm: &Alarm) -> String {
     } = alarm;
     assert!(
         *evidence == EvidenceTime::from(*at) || *evidence == EvidenceTime::OnReceipt,
-        "the data ends at the time that the payload tells, or when it is received: {evidence:?}"
+        "the data ends at the time in the payload, or when it is received: {evidence:?}"
     );
     let mut text = format!("{name}\n");
     let mut line =
         |label: &str, value: &dyn std::fmt::Display| writeln!(text, "  {label:<10} {value}").unwrap();
-    line("says", &format!("{transition}, by {source}, at {}", shown(at.as_ref())));
+    line("reports", &format!("{transition}, by {source}, at {}", shown(at.as_ref())));
     line("id", id);
     if *muted {
         line("muted", muted);

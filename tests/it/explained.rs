@@ -1,5 +1,5 @@
-//! `stepladder policy` and `stepladder explain`: what is in force and by whom, what speaks against a change, and what it
-//! costs.
+//! `stepladder policy` and `stepladder explain`: what is effective and where it is set, what blocks a change, and what
+//! it costs.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use crate::cli::{Ran, run, write};
 const VARIANT: &str = "endpoint/churn/variant/AllTraffic";
 const CHURN: &str = "ocid1.datasciencemodeldeployment.oc1.iad.exampleuniqueidchurn";
 
-/// Something of each kind that has a say.
+/// One of each kind of setting.
 const POLICY: &str = r#"#:schema ./policy.schema.json
 targets = ["endpoint/churn/*", "ocid1.*"]
 
@@ -46,7 +46,7 @@ for  = "10h"
 min  = 4
 "#;
 
-fn told(dir: &TempDir, line: &str) -> Ran {
+fn explained(dir: &TempDir, line: &str) -> Ran {
     let policy = write(dir, "policy.toml", POLICY);
     let args: Vec<&str> =
         ["policy", "explain", "--policy", &policy].into_iter().chain(line.split(' ')).collect();
@@ -56,7 +56,7 @@ fn told(dir: &TempDir, line: &str) -> Ran {
 /// A line in which a blank separates the arguments.
 fn shown(line: &str) -> String {
     let dir = TempDir::new().unwrap();
-    told(&dir, line).without(&dir).to_string()
+    explained(&dir, line).without(&dir).to_string()
 }
 
 /// On the day on which clocks go forward, half an hour after the schedule has begun.
@@ -80,7 +80,7 @@ fn shown(line: &str) -> String {
 #[case::no_target("no-target", "churn")]
 #[case::no_target_json("no-target-json", "endpoint/churn --format json")]
 #[case::no_tag("no-tag", &format!("{VARIANT} --tag min=3"))]
-fn what_is_in_force_is_told(#[case] name: &str, #[case] line: &str) {
+fn effective_settings_are_shown(#[case] name: &str, #[case] line: &str) {
     insta::assert_snapshot!(format!("policy-explain-{name}"), shown(line));
 }
 
@@ -90,13 +90,13 @@ fn what_is_in_force_is_told(#[case] name: &str, #[case] line: &str) {
 #[case::summer("2026-03-29T06:30:00Z", "4", "`[[schedule]]` 1, until 2026-03-29T16:00:00Z")]
 fn a_schedule_keeps_to_the_clock_on_the_wall(#[case] at: &str, #[case] min: &str, #[case] by: &str) {
     let dir = TempDir::new().unwrap();
-    let told = told(&dir, &format!("{VARIANT} --alarm churn-busy --format json --at {at}")).json();
-    let setting = &told["rules"][0]["settings"][0];
+    let explained = explained(&dir, &format!("{VARIANT} --alarm churn-busy --format json --at {at}")).json();
+    let setting = &explained["rules"][0]["settings"][0];
     assert_eq!(
         (&setting["key"], &setting["value"], &setting["by"]),
         (&json!("instances.min"), &json!(min), &json!(by))
     );
-    assert_eq!(told["schedules"].as_array().unwrap().len(), usize::from(min == "4"));
+    assert_eq!(explained["schedules"].as_array().unwrap().len(), usize::from(min == "4"));
 }
 
 #[rstest]
@@ -113,7 +113,7 @@ fn a_schedule_keeps_to_the_clock_on_the_wall(#[case] at: &str, #[case] min: &str
     "scaling is paused by the tag `stepladder:pause/AllTraffic = up`"
 )]
 #[case::unreadable("", "stepladder:min/AllTraffic=x", "its tag `stepladder:min/AllTraffic` cannot be read")]
-// what is said as it is written, though its hundredth is no number of two
+// shown as it is written, though its hundredth is no binary fraction
 #[case::headroom("[defaults]\nheadroom = \"29%\"\n", "stepladder:max=9", "headroom             29%  ")]
 #[case::seven("[defaults]\nheadroom = \"7%\"\n", "stepladder:max=9", "headroom             7%  ")]
 #[case::fraction("[defaults]\nheadroom = \"12.5%\"\n", "stepladder:max=9", "headroom             12.5%  ")]
@@ -128,14 +128,14 @@ fn a_schedule_keeps_to_the_clock_on_the_wall(#[case] at: &str, #[case] min: &str
     "stepladder:max=9",
     "instances.min        4                            `[[schedule]]` 1, for more than a year"
 )]
-// who says nothing has said nothing of the mode either
+// a policy that sets nothing does not set the mode either
 #[case::nobody("", "stepladder:max=9", "mode                 act                          built-in default")]
 #[case::somebody(
     "mode = \"act\"\n",
     "stepladder:max=9",
     "mode                 act                          the policy's `mode`"
 )]
-fn what_is_told_is_so(#[case] policy: &str, #[case] tag: &str, #[case] line: &str) {
+fn what_is_shown_is_so(#[case] policy: &str, #[case] tag: &str, #[case] line: &str) {
     let dir = TempDir::new().unwrap();
     let policy = write(&dir, "policy.toml", policy);
     let at = ["--at", "2026-03-28T06:30:00Z", "--alarm", "model_deployment_high_cpu", "--tag", tag];
@@ -185,7 +185,7 @@ fn a_check_names_the_mode_of_every_target(#[case] policy: &str, #[case] expected
     assert!(ran.out.contains(expected), "{ran}");
 }
 
-/// Nothing that a policy says moves the cursor, rings a bell, or forges another line; the program's own lines stay.
+/// No text of a policy moves the cursor, rings a bell, or forges another line; the program's own lines stay.
 #[rstest]
 #[case::mode("mode = \"a\\u001b[31mred\\u0007\"\n", "check", r"`a\u{1b}[31mred\u{7}`")]
 #[case::pair(&paired("").replace("\"x\"", "\"a/\\u001b\""), "check", r#"`pair.alarm = "a/\u{1b}"`"#)]
@@ -196,13 +196,13 @@ fn a_check_names_the_mode_of_every_target(#[case] policy: &str, #[case] expected
     "explain endpoint/churn/variant/a",
     r"rule 1 of the policy answers `a\u{1b}]0;x\u{7}\nb`"
 )]
-fn what_a_policy_says_is_shown_in_one_line(#[case] policy: &str, #[case] verb: &str, #[case] told: &str) {
+fn text_of_a_policy_is_shown_in_one_line(#[case] policy: &str, #[case] verb: &str, #[case] expected: &str) {
     let dir = TempDir::new().unwrap();
     let policy = write(&dir, "policy.toml", policy);
     let mut args: Vec<&str> = ["policy"].into_iter().chain(verb.split(' ')).collect();
     args.extend(if verb == "check" { vec![policy.as_str()] } else { vec!["--policy", &policy] });
     let ran = run(&args);
-    assert!(ran.out.contains(told) || ran.err.contains(told), "{ran}");
+    assert!(ran.out.contains(expected) || ran.err.contains(expected), "{ran}");
     assert!(ran.err.lines().filter(|line| line.starts_with("error")).count() <= 1, "{ran}");
     let printed = ran.out.chars().chain(ran.err.chars());
     assert_eq!(printed.into_iter().find(|c| c.is_control() && *c != '\n'), None, "{ran}");
@@ -264,7 +264,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// The guide's high alarm on a deployment of two.
+    /// The guide's scale-up alarm on a deployment of two.
     fn of_oci() -> Self {
         Self { event: event("oci/high-cpu.firing.json"), target: CHURN, deployment: two(), policy: "" }
     }
@@ -291,7 +291,7 @@ fn two() -> Value {
     json!({ "instances": 2, "shape": "VM.Standard2.2", "last_change": "2026-02-27T16:20:41Z" })
 }
 
-/// A low alarm whose threshold is so high that the smaller deployment would be loaded.
+/// A scale-down alarm whose threshold is so high that the smaller deployment would be loaded.
 fn lull() -> Value {
     let mut event = event("oci/low-cpu.repeat.json");
     let alarm = &mut event["alarmMetaData"][0];
@@ -341,12 +341,12 @@ fn with(key: &str, value: Value) -> Value {
     policy: "[[ladder]]\nname = \"own\"\nrungs = [{ shape = \"VM.Own.1\", vcpus = 2, memory_gib = 8 }]\n",
     ..Scene::of_oci()
 })]
-fn the_whole_chain_is_told(#[case] name: &str, #[case] scene: Scene) {
+fn the_whole_chain_is_shown(#[case] name: &str, #[case] scene: Scene) {
     insta::assert_snapshot!(format!("explain-{name}"), scene.explained(&[]).to_string());
 }
 
 #[test]
-fn programs_are_told_the_cost_besides() {
+fn programs_get_the_cost_too() {
     let reply = Scene::of_oci().explained(&["--format", "json"]).json();
     let outcome = &reply["outcomes"][0];
     assert_eq!((&outcome["result"], &outcome["decision"]["kind"]), (&json!("dry_run"), &json!("resize")));
@@ -359,7 +359,7 @@ fn programs_are_told_the_cost_besides() {
     assert_eq!(held["outcomes"][0]["cost"], json!({ "before": null, "after": null }));
 }
 
-/// A rule along an axis, and what else it says, in lines.
+/// A rule along an axis, with further keys in lines.
 fn rule(axis: &str, more: &str) -> String {
     format!("[[rule]]\nalarm = \"a\"\naxis = \"{axis}\"\n{more}\n")
 }
@@ -414,7 +414,7 @@ fn schedule(more: &str) -> String {
 #[case::no_table("oci = 1".to_owned(), "line 1, column 7: `oci`: expected a table, found `1`")]
 #[case::in_a_list("accounts = [1]".to_owned(), "line 1, column 13: `accounts`: expected a string, found `1`")]
 #[case::no_list(rule("instances", "steps = 2"), "line 4, column 9: `steps`: expected a list, found `2`")]
-// the key is told whatever else is, and a word in other letters is known
+// the key is always named, and a word in other letters is known
 #[case::word("mode = \"observed\"".to_owned(), "line 1, column 8: `mode`: unknown variant `observed`, expected `act` or `observe`; did you mean `observe`?")]
 #[case::capitals("mode = \"ACT\"".to_owned(), "line 1, column 8: `mode`: unknown variant `ACT`, expected `act` or `observe`; did you mean `act`?")]
 #[case::listed_word(
@@ -445,7 +445,7 @@ fn schedule(more: &str) -> String {
     paired("step = 4294967295"),
     "line 4, column 84: rule 1 of the policy: `pair.step = 4294967295`: expected 1 to 1000"
 )]
-// nothing is said by saying nothing
+// no value is written as no key
 #[case::null(
     rule("instances", "steps = [{ above = 0, below = null, add = 1 }]"),
     "line 4, column 31: `below`: there is no `null` in TOML: expected a value, or the key left out"
@@ -453,7 +453,7 @@ fn schedule(more: &str) -> String {
 #[case::none("[defaults]\nscale_up_threshold = None".to_owned(), "line 2, column 22: `scale_up_threshold`: there is no `null` in TOML: expected a value, or the key left out")]
 // a word that only begins like it
 #[case::notable("[defaults]\nscale_up_threshold = notable".to_owned(), "line 2, column 22: `scale_up_threshold`: expected a number, or words in quotation marks")]
-// a key that nobody knows is not repeated
+// an unknown key is not repeated
 #[case::odd_key("[defaults]\n\"my key\" = nope".to_owned(), "line 2, column 12: expected a number, or words in quotation marks")]
 // the largest number that a whole one can be, and still too large
 #[case::largest("[defaults]\nmax_changes_per_hour = 4294967295".to_owned(), "line 2, column 24: defaults: `max_changes_per_hour = 4294967295`: expected 1 to 12")]
@@ -578,7 +578,7 @@ fn schedule(more: &str) -> String {
 #[case::target_flaps(
     "[[target]]\ntarget = \"*fraud*\"\nscale_up_threshold = 80\n\n[[target]]\ntarget = \"*\"\nscale_up_threshold = 15".to_owned(),
     "line 7, column 22: target 2: `scale_up_threshold = 15` does not go with a built-in rule: `pair.below = 10` must flap: 10 on 2 instances would be \
-     20 on 1 instance, and the alarm that adds fires above 15, less a tenth 13.5; expected `pair.below` under 6.75, or a \
+     20 on 1 instance, and the scale-up alarm fires above 15, less a tenth 13.5; expected `pair.below` under 6.75, or a \
      higher `scale_up_threshold`"
 )]
 #[case::target_flaps_by_its_floor(
@@ -587,7 +587,7 @@ fn schedule(more: &str) -> String {
         "instances = { min = 3, max = 9 }\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 50, window = \"5m\" }"
     )),
     "line 9, column 13: target 1: `instances` does not go with rule 1 of the policy: `pair.below = 50` must flap: 50 on 2 instances would \
-     be 100 on 1 instance, and the alarm that adds fires above 80, less a tenth 72; expected `pair.below` under 36, or a \
+     be 100 on 1 instance, and the scale-up alarm fires above 80, less a tenth 72; expected `pair.below` under 36, or a \
      higher `scale_up_threshold`"
 )]
 // steps that nothing takes, or that cannot be counted
@@ -618,7 +618,7 @@ fn schedule(more: &str) -> String {
 #[case::defaults_flap(
     "[defaults]\nscale_up_threshold = 15".to_owned(),
     "line 2, column 22: defaults: `scale_up_threshold = 15` is too low for a built-in rule: `pair.below = 10` must flap: 10 on 2 instances would be 20 \
-     on 1 instance, and the alarm that adds fires above 15, less a tenth 13.5; expected `pair.below` under 6.75, or a higher \
+     on 1 instance, and the scale-up alarm fires above 15, less a tenth 13.5; expected `pair.below` under 6.75, or a higher \
      `scale_up_threshold`"
 )]
 // times
@@ -643,8 +643,8 @@ fn schedule(more: &str) -> String {
     format!("[[target]]\ntarget = \"*\"\ninstances = {{ min = 1, max = 3 }}\n{}", schedule("cron = \"0 8 * * *\"\nmin = 5")),
     "line 7, column 7: schedule 1: `min = 5` leaves nothing between 5 and 3, with the bounds of target 1: expected both `min` and `max`"
 )]
-fn what_is_wrong_is_told(#[case] policy: String, #[case] told: &str) {
-    assert_eq!(Policy::parse(&policy).unwrap_err().to_string(), told, "{policy}");
+fn what_is_wrong_is_reported(#[case] policy: String, #[case] expected: &str) {
+    assert_eq!(Policy::parse(&policy).unwrap_err().to_string(), expected, "{policy}");
 }
 
 #[rstest]
@@ -658,7 +658,7 @@ fn what_is_wrong_is_told(#[case] policy: String, #[case] told: &str) {
     rule("instances", "target = \"endpoint/a/*\"\ninstances = { min = 1, max = 3 }"),
     schedule("cron = \"0 8 * * *\"\ntarget = \"endpoint/b/*\"\nmin = 5")
 ))]
-// the built-in rules are nobody's to change
+// the built-in rules cannot be changed
 #[case::steep_ladder(
     "[[ladder]]\nname = \"x\"\nrungs = [{ shape = \"a\", vcpus = 1, memory_gib = 1 }, { shape = \"b\", vcpus = 16, memory_gib = 16 }]"
         .to_owned()

@@ -1,5 +1,5 @@
-//! What the fuzz targets check, on inputs of properties: samples that are cut, joined and changed, and letters of any length
-//! beside the signs that a reader looks for.
+//! What the fuzz targets check, on inputs of properties: samples that are cut, joined and changed, and letters of any
+//! length beside the signs that matter to a reader.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -15,7 +15,7 @@ const PAYLOADS: [&[u8]; 4] = [
     include_bytes!("../../events/oci/two-alarms.repeat.json"),
     include_bytes!("../../events/cloudwatch/sns.high-cpu.firing.json"),
     include_bytes!("../../events/cloudwatch/sqs.event.json"),
-    include_bytes!("../../events/signals/endpoint-at-rest.json"),
+    include_bytes!("../../events/signals/endpoint-settled.json"),
 ];
 
 const POLICIES: [&[u8]; 3] = [
@@ -40,7 +40,7 @@ const WORLDS: [&[u8]; 2] = [
         {"target": 1, "policies": ["x", null], "scheduled": [[]]}}}"#,
 ];
 
-/// What readers look for, and what they must not trip over.
+/// What readers search for, and what they must not trip over.
 fn any_piece() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         prop::sample::select(vec![

@@ -40,7 +40,7 @@ impl Log for TestLog {
     }
 
     fn warn(&mut self, _: &str) {
-        self.0.push("untold".to_owned());
+        self.0.push("warned".to_owned());
     }
 
     fn info(&mut self, message: &str) {
@@ -168,7 +168,7 @@ fn outcomes_before_a_timeout_are_logged() {
     let left = Duration::from_millis(100);
     let (ended, log) = ended(event.to_string().as_bytes(), &cloud, &Ok(built_in()), left);
     assert_eq!((ended, log), (InvocationResult::TimedOut, vec!["applied".to_owned()]));
-    let deadline = cloud.begun.lock().unwrap().expect("the cloud is told the deadline");
+    let deadline = cloud.begun.lock().unwrap().expect("the cloud gets the deadline");
     assert!(deadline >= before + left);
 }
 
@@ -242,7 +242,7 @@ async fn a_store_that_does_not_answer_takes_no_more_than_its_time() {
     let store = Store::default();
     let policy = stored.policy(&store, at(3600), brief, &mut log).await.unwrap();
     assert_eq!(policy.as_ref().as_ref().unwrap().mode, Mode::Observe);
-    assert_eq!(log.0, ["observes", "untold"]);
+    assert_eq!(log.0, ["observes", "warned"]);
     // Without a policy so far, the event is delivered again.
     let failed = new().policy(&store, at(0), brief, &mut TestLog::default()).await.unwrap_err();
     assert!(failed.retryable && failed.message.contains("no answer within 50ms"), "{failed:?}");
@@ -279,10 +279,10 @@ async fn a_stored_policy_is_refreshed_and_the_last_valid_one_stays_active() {
         (minute - 1, Ok("mode = \"act\""), Mode::Observe, &[]),
         (minute, Ok("mode = \"act\""), Mode::Act, &[]),
         // a failure is logged once, and the store is not read again so soon
-        (2 * minute, Err(throttled()), Mode::Act, &["untold"]),
+        (2 * minute, Err(throttled()), Mode::Act, &["warned"]),
         (2 * minute + 1, Err(throttled()), Mode::Act, &[]),
         // an invalid policy does not become active
-        (3 * minute, Ok("mode = 1"), Mode::Act, &["untold"]),
+        (3 * minute, Ok("mode = 1"), Mode::Act, &["warned"]),
         // that it observes is logged once, and again after it has acted
         (4 * minute, Ok("mode = \"observe\""), Mode::Observe, &["observes"]),
         (5 * minute, Ok("mode = \"observe\"\n"), Mode::Observe, &[]),

@@ -1,4 +1,4 @@
-//! `stepladder init`: every policy that it writes is valid, raises no warning, and says what its options asked for.
+//! `stepladder init`: every policy that it writes is valid, raises no warning, and contains what its options set.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ fn initialized(dir: &TempDir, more: &str) -> Ran {
     run(&args.collect::<Vec<_>>())
 }
 
-/// Every list of metrics, as a list of bits says.
+/// Every list of metrics, one for each number in bits.
 fn subsets(metrics: &[&str]) -> Vec<String> {
     let chosen = |bits: usize| {
         let kept = metrics.iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1);
@@ -63,7 +63,7 @@ fn every_combination_is_valid_and_raises_no_warning(#[case] platform: &str, #[ca
     }
 }
 
-/// The names of alarms that the comments ask for are those that the rules match: each metric once through the whole flow.
+/// The names of alarms in the comments are those that the rules match: each metric once through the whole flow.
 #[rstest]
 #[case::aws("aws", "endpoint/churn/variant/AllTraffic", &[("cpu", "CPUUtilization", 350, 320), ("requests", "InvocationsPerInstance", 900, 700), ("gpu", "GPUUtilization", 90, 80), ("memory", "MemoryUtilization", 90, 80)])]
 #[case::oci("oci", "ocid1.datasciencemodeldeployment.oc1.iad.example", &[("cpu", "CpuUtilization", 90, 80), ("requests", "PredictRequestCount", 18000, 15000), ("gpu", "GPUCoreUtilization", 90, 80), ("memory", "MemoryUtilization", 90, 80), ("bandwidth", "PredictBandwidth", 90, 80)])]

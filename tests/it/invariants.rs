@@ -129,7 +129,7 @@ proptest! {
         for (other, changed) in changed {
             prop_assert_eq!(changed, other == axis, "{} {} → {}", axis, from, to);
         }
-        prop_assert!(start.high != shrinks(&from, &to), "a high alarm adds, a low one takes away: {from} → {to}");
+        prop_assert!(start.high != shrinks(&from, &to), "a scale-up alarm adds, a scale-down alarm removes: {from} → {to}");
     }
 
     #[test]
@@ -151,9 +151,9 @@ proptest! {
             // The data is older than the last change.
             1 => case.changed(60),
             // The metric has gone missing.
-            2 => case.told(|alarm| alarm.transition = Transition::NoData),
+            2 => case.with_alarm(|alarm| alarm.transition = Transition::NoData),
             // The payload contains neither the value nor the threshold.
-            _ => case.untold().covered(Coverage::Nothing),
+            _ => case.without_value().covered(Coverage::Nothing),
         };
         let decided = case.decided();
         prop_assert!(resize(&decided).is_none_or(|(_, from, to)| !shrinks(from, to)), "{:?}", decided.decision);

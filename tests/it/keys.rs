@@ -57,15 +57,15 @@ impl Probe {
         cloud
     }
 
-    /// Everything that is seen of it: the reply, the alarms that stand, what was told, and the tags.
+    /// Everything that is seen of it: the reply, the alarms that exist, what was sent, and the tags.
     fn outputs(&self, text: &str, prepared: fn(&SimulatedCloud)) -> String {
         let mut policy = policy(text);
         policy.alarm_action = Some(TOPIC_ARN.to_owned());
         let cloud = self.world();
         prepared(&cloud);
         let now: Timestamp = self.now.parse().unwrap();
-        let told = notice(self.alarm, self.target).value(self.value).at(now);
-        let reply = report::reply(&answer(&told.body(), &cloud, &policy, now));
+        let sent = notice(self.alarm, self.target).value(self.value).at(now);
+        let reply = report::reply(&answer(&sent.body(), &cloud, &policy, now));
         let world = cloud.snapshot();
         json!({ "reply": reply, "world": serde_json::from_str::<Value>(&world.to_json().unwrap()).unwrap() })
             .to_string()
@@ -80,7 +80,7 @@ struct Row {
 }
 
 enum Seen {
-    Told(Probe, fn(&SimulatedCloud)),
+    Sent(Probe, fn(&SimulatedCloud)),
     /// What `stepladder provision` sets up.
     Provisioned,
     /// What `stepladder shapes` lists.
@@ -94,7 +94,7 @@ impl Row {
 
     fn outputs(&self) -> [String; 2] {
         self.texts.each_ref().map(|text| match &self.seen {
-            Seen::Told(probe, prepared) => probe.outputs(text, *prepared),
+            Seen::Sent(probe, prepared) => probe.outputs(text, *prepared),
             Seen::Provisioned => provisioned(text),
             Seen::Listed(shape) => format!("{:?}", policy(text).ladders.holding(shape)),
         })
@@ -121,7 +121,7 @@ impl Termination for Row {
     }
 }
 
-/// The rows of a key that may be said in three places: in all of them it counts.
+/// The rows of a key that may be set in three places: in all of them it counts.
 struct Everywhere([Row; 3]);
 
 impl Termination for Everywhere {
@@ -132,8 +132,8 @@ impl Termination for Everywhere {
 
 fn nothing(_: &SimulatedCloud) {}
 
-fn told(path: &str, texts: [&str; 2], probe: Probe) -> Row {
-    Row::new(path, texts, Seen::Told(probe, nothing))
+fn row_of(path: &str, texts: [&str; 2], probe: Probe) -> Row {
+    Row::new(path, texts, Seen::Sent(probe, nothing))
 }
 
 fn provisioned(text: &str) -> String {
@@ -195,7 +195,7 @@ mod settings {
         Everywhere(["defaults", "rule", "target"].map(|place| Row {
             path: format!("{place}.{key}"),
             texts: values.map(|value| in_place(place, value)),
-            seen: Seen::Told(probe, prepared),
+            seen: Seen::Sent(probe, prepared),
         }))
     }
 
@@ -294,7 +294,7 @@ mod settings {
             HIGH,
             nothing,
         ),
-        // Beside the keys with two parts: that one part alone may be said.
+        // Beside the keys with two parts: that one part alone may be set.
         cooldown_up_where_none_was_said = setting(
             "cooldown.up",
             ["scale_up_threshold = 80", "cooldown = { up = \"10m\", down = \"5m\" }"],
@@ -313,7 +313,7 @@ mod settings {
 }
 
 mod rules {
-    use super::{HIGH, LOW, Probe, Row, Seen, nothing, rows, told};
+    use super::{HIGH, LOW, Probe, Row, Seen, nothing, row_of, rows};
 
     const TAKES_BACK: Probe = Probe { alarm: "quiet", value: 4.2, ..HIGH };
 
@@ -322,7 +322,7 @@ mod rules {
     }
 
     fn row(path: &str, keys: [&str; 2], probe: Probe) -> Row {
-        Row { path: path.to_owned(), texts: keys.map(rule), seen: Seen::Told(probe, nothing) }
+        Row { path: path.to_owned(), texts: keys.map(rule), seen: Seen::Sent(probe, nothing) }
     }
 
     fn pair(more: &str) -> String {
@@ -335,18 +335,18 @@ mod rules {
         Row {
             path: path.to_owned(),
             texts: more.map(|more| rule(&pair(more))),
-            seen: Seen::Told(probe, nothing),
+            seen: Seen::Sent(probe, nothing),
         }
     }
 
     rows![
         Row,
-        alarm = told(
+        alarm = row_of(
             "rule.alarm",
             ["[[rule]]\nalarm = \"*\"\naxis = \"shape\"", "[[rule]]\nalarm = \"x\"\naxis = \"shape\""],
             HIGH,
         ),
-        target = told(
+        target = row_of(
             "rule.target",
             [
                 "[[rule]]\nalarm = \"*\"\ntarget = \"*\"\naxis = \"shape\"",
@@ -354,7 +354,7 @@ mod rules {
             ],
             HIGH,
         ),
-        axis = told(
+        axis = row_of(
             "rule.axis",
             ["[[rule]]\nalarm = \"*\"\naxis = \"instances\"", "[[rule]]\nalarm = \"*\"\naxis = \"shape\""],
             HIGH,
@@ -422,25 +422,25 @@ mod rules {
             TAKES_BACK,
         ),
         pair_alarm =
-            told("rule.pair.alarm", [&rule(&pair("")), &rule(&pair("").replace("quiet", "calm"))], HIGH),
-        pair_metric = told(
+            row_of("rule.pair.alarm", [&rule(&pair("")), &rule(&pair("").replace("quiet", "calm"))], HIGH),
+        pair_metric = row_of(
             "rule.pair.metric",
             [&rule(&pair("")), &rule(&pair("").replace("CpuUtilization", "MemoryUtilization"))],
             HIGH,
         ),
-        pair_below = told(
+        pair_below = row_of(
             "rule.pair.below",
             [&rule(&pair("")), &rule(&pair("").replace("below = 10", "below = 11"))],
             HIGH,
         ),
         pair_window =
-            told("rule.pair.window", [&rule(&pair("")), &rule(&pair("").replace("5m", "6m"))], HIGH),
+            row_of("rule.pair.window", [&rule(&pair("")), &rule(&pair("").replace("5m", "6m"))], HIGH),
         pair_repeat = paired("rule.pair.repeat", [", repeat = \"5m\"", ", repeat = \"6m\""], HIGH),
     ];
 }
 
 mod the_rest {
-    use super::{HIGH, ON_AWS, Row, Seen, nothing, rows, told};
+    use super::{HIGH, ON_AWS, Row, Seen, nothing, row_of, rows};
 
     const HOOK: &str = "to = \"https://example.org/hook\"";
     const MINIMUM: &str = "min = 6";
@@ -451,7 +451,7 @@ mod the_rest {
         Row {
             path: path.to_owned(),
             texts: keys.map(|keys| format!("[[schedule]]\n{keys}")),
-            seen: Seen::Told(HIGH, nothing),
+            seen: Seen::Sent(HIGH, nothing),
         }
     }
 
@@ -475,12 +475,12 @@ mod the_rest {
 
     rows![
         Row,
-        mode = told("mode", ["mode = \"act\"", "mode = \"observe\""], HIGH),
-        targets = told("targets", ["targets = [\"*\"]", "targets = [\"x\"]"], HIGH),
-        topics = told("topics", ["topics = [\"*\"]", "topics = [\"x\"]"], ON_AWS),
+        mode = row_of("mode", ["mode = \"act\"", "mode = \"observe\""], HIGH),
+        targets = row_of("targets", ["targets = [\"*\"]", "targets = [\"x\"]"], HIGH),
+        topics = row_of("topics", ["topics = [\"*\"]", "topics = [\"x\"]"], ON_AWS),
         accounts =
-            told("accounts", ["accounts = [\"111122223333\"]", "accounts = [\"999999999999\"]"], ON_AWS),
-        target_target = told(
+            row_of("accounts", ["accounts = [\"111122223333\"]", "accounts = [\"999999999999\"]"], ON_AWS),
+        target_target = row_of(
             "target.target",
             [
                 "[[target]]\ntarget = \"*\"\nmode = \"observe\"",
@@ -488,7 +488,7 @@ mod the_rest {
             ],
             HIGH,
         ),
-        target_mode = told(
+        target_mode = row_of(
             "target.mode",
             ["[[target]]\ntarget = \"*\"\nmode = \"act\"", "[[target]]\ntarget = \"*\"\nmode = \"observe\""],
             HIGH,
@@ -529,11 +529,12 @@ mod the_rest {
             "schedule.max",
             ["cron = \"0 12 * * *\"\nfor = \"1h\"\nmax = 4", "cron = \"0 12 * * *\"\nfor = \"1h\"\nmax = 9"],
         ),
-        notify_to = told("notify.to", [&notify(HOOK), &notify("to = \"https://example.com/hook\"")], HIGH),
+        notify_to = row_of("notify.to", [&notify(HOOK), &notify("to = \"https://example.com/hook\"")], HIGH),
         notify_form =
-            told("notify.form", [&notify(HOOK), &notify(&format!("{HOOK}\nform = \"slack\""))], HIGH),
-        notify_on = told("notify.on", [&notify(HOOK), &notify(&format!("{HOOK}\non = [\"failed\"]"))], HIGH),
-        // A ladder's name is told by whatever speaks of it.
+            row_of("notify.form", [&notify(HOOK), &notify(&format!("{HOOK}\nform = \"slack\""))], HIGH),
+        notify_on =
+            row_of("notify.on", [&notify(HOOK), &notify(&format!("{HOOK}\non = [\"failed\"]"))], HIGH),
+        // A ladder's name appears wherever the ladder is named.
         ladder_name = Row::new(
             "ladder.name",
             [&ladder(NEXT), &ladder(NEXT).replace("mine", "other")],
@@ -614,7 +615,7 @@ fn every_key_of_the_schema_has_a_row() {
     let schema: Value = serde_json::from_str(include_str!("../../policy.schema.json")).unwrap();
     let mut known = BTreeSet::new();
     leaves(&schema, &schema, "", &mut known);
-    // A pair takes back: what it may not say is refused, and a test of the policy says so.
+    // A pair scales down: keys that it may not have are refused, and a test of the policy checks that.
     known.retain(|key| !["rule.pair.steps.add", "rule.pair.steps.set"].contains(&key.as_str()));
     assert!(known.len() > 90, "{known:?}");
     let untried: Vec<&String> = known.difference(&tried).collect();

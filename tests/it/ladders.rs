@@ -1,4 +1,4 @@
-//! The built-in ladders: which shapes they know, and what is said of those that they do not.
+//! The built-in ladders: which shapes they know, and what is reported of those that they do not.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,7 +15,7 @@ use stepladder::report;
 use stepladder::size::Flex;
 
 use crate::golden::case::Case;
-use crate::support::{CHURN, HIGH_CPU, HIGH_MEM, built_in, cloud_with, notice, on, policy, tell};
+use crate::support::{CHURN, HIGH_CPU, HIGH_MEM, built_in, cloud_with, notice, on, policy, send};
 
 /// Prints the types that an endpoint can have, one a line.
 const HOSTING_TYPES: &str = "
@@ -109,7 +109,7 @@ fn a_suggestion_is_of_the_same_kind(#[case] shape: &str, #[case] begins: Option<
         let size = found.size().on_rung(shape);
         (found.shape, found.flex) = (size.shape, size.flex);
     });
-    let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud, &built_in());
+    let outcome = send(&notice(HIGH_MEM, CHURN), &cloud, &built_in());
     let Decision::Hold(Hold::UnlistedShape { nearest, .. }) = &outcome.decision else {
         panic!("{:?}", outcome.decision)
     };
@@ -128,7 +128,7 @@ fn sentence(shape: &str, alarm: &str, text: &str) -> String {
         found.metrics =
             ["CpuUtilization", "MemoryUtilization"].map(|metric| (metric.to_owned(), 50.0)).into();
     });
-    report::explanation(&tell(&notice(alarm, CHURN), &cloud, &policy(text)))
+    report::explanation(&send(&notice(alarm, CHURN), &cloud, &policy(text)))
 }
 
 #[rstest]
@@ -187,7 +187,7 @@ fn a_fixed_shape_is_sent_to_a_ladder(
     #[case] text: &str,
     #[case] expected: &str,
 ) {
-    let outcome = tell(&notice(alarm, CHURN), &cloud_with(CHURN, 1, shape), &policy(text));
+    let outcome = send(&notice(alarm, CHURN), &cloud_with(CHURN, 1, shape), &policy(text));
     let sentence = report::explanation(&outcome);
     assert!(sentence.contains(expected) && !sentence.contains("[[flex]]"), "{sentence}");
 }
@@ -213,7 +213,7 @@ fn a_ladder_of_a_flexible_shape_is_taken_beside_its_flex() {
 }
 
 #[test]
-fn a_hold_at_the_end_says_what_no_rung_has_more_of() {
+fn a_hold_at_the_end_names_what_no_rung_has_more_of() {
     let sentence = |shape: &str| {
         let case = Case::new("", "axis = \"shape\"").variant(1, shape);
         let Decision::Hold(hold) = case.high("GPUMemoryUtilization", 97.0, 90.0).decided().decision else {
@@ -268,7 +268,7 @@ fn full(rung: &Rung, resource: Resource) -> f64 {
 proptest! {
     /// Whatever the metric and the way of deciding: more of what is measured, and of nothing less.
     #[test]
-    fn a_step_up_brings_what_was_asked_for(
+    fn a_step_up_brings_what_was_requested(
         (shape, metric, resource) in measured(),
         keys in prop::sample::select(vec!["step = 1", "step = 2", "step = 5", "track = 60", "track = 10"]),
         value in 80.0..100.0_f64,
@@ -384,7 +384,7 @@ fn a_step_down_reads_the_load_of_every_resource() {
         read("axis = \"shape\"\ntrack = 60", "MemoryUtilization"),
         ["CpuUtilization", "GPUCoreUtilization"]
     );
-    // A step up, and a change of the count, ask nothing.
+    // A step up, and a change of the count, need no such check.
     assert_eq!(read("axis = \"shape\"\nstep = 1", "MemoryUtilization"), Vec::<String>::new());
     assert_eq!(read("axis = \"instances\"\nstep = -1", "MemoryUtilization"), Vec::<String>::new());
     let on_aws = Case::new("", down).variant(1, "ml.m5.large").low("MemoryUtilization", 5.0, 10.0);

@@ -1,5 +1,5 @@
-//! What a policy may say, to the last number that is taken and the first that is refused, and what follows from it before
-//! any alarm fires.
+//! What a policy may set, to the last number that is accepted and the first that is refused, and what follows from it
+//! before any alarm fires.
 
 use std::collections::BTreeSet;
 use std::process::{ExitCode, Termination};
@@ -144,13 +144,13 @@ mod steps {
     Some(Direction::Down)
 )]
 #[case::removing_and_adding("steps = [{ below = 0, remove = 1 }, { above = 0, add = 1 }]", None)]
-// to how many says nothing without how many there are
+// a count to reach has no direction without the current count
 #[case::setting("steps = [{ above = 0, set = 5 }]", None)]
 #[case::adding_and_setting("steps = [{ above = 0, add = 1 }, { above = 5, set = 9 }]", None)]
 #[case::step_up("step = 2", Some(Direction::Up))]
 #[case::step_down("step = -2", Some(Direction::Down))]
 #[case::tracking("track = 60", None)]
-fn steps_tell_their_direction_where_that_is_sure(#[case] keys: &str, #[case] expected: Option<Direction>) {
+fn steps_have_a_direction_where_that_is_sure(#[case] keys: &str, #[case] expected: Option<Direction>) {
     let policy = Policy::parse(&rule(keys)).unwrap();
     let matched = policy.rule_for("a", &aws::id::variant("churn", "AllTraffic").unwrap()).unwrap();
     assert_eq!(matched.direction(), expected);
@@ -231,7 +231,7 @@ mod settings {
         savings_of_none = taken(cheapest("min_savings = 0")),
         step_1000 = taken(rule("step = 1000")),
         step_minus_1000 = taken(rule("step = -1000")),
-        // nothing is parked for the count alone
+        // nothing is suspended for the count alone
         suspend_a_count = taken(rule("native_autoscaling = \"suspend\"")),
     ];
 }
@@ -342,7 +342,7 @@ mod targets_beside_rules {
         other_targets = taken(with("endpoint/b/*") + &rule_for("endpoint/a/*", 15)),
         low_enough = taken(with("*") + &rule_for("endpoint/a/*", 13)),
         other_targets_than_many = taken(from_five("endpoint/b-*") + &from_one("endpoint/a/*")),
-        // never in force: the first table has the last word, and the first rule
+        // never effective: the first table has the last word, and the first rule
         first_table_has_the_last_word = taken(
             from_five("endpoint/b-*")
                 + &from_one("endpoint/b-*").replace("min = 1", "min = 5")
@@ -439,7 +439,7 @@ instances",
                 + &schedule("for = \"1h\"\nmin = 1"),
             "14 on 2 instances would be 28 on 1 instance"
         ),
-        // of one count alone nothing is taken away, but of more
+        // nothing is removed from a single possible count, but from more
         must_flap_with_more_than_one_count = refused(
             calm_below(59, "min = 2, max = 2") + &schedule("for = \"1h\"\nmax = 10"),
             "59 on 3 instances would be 88.5 on 2 instances"
@@ -598,7 +598,7 @@ fn a_rule_touches_what_it_may_change(#[case] axis: &str, #[case] expected: [bool
 }
 
 #[test]
-fn what_was_parked_under_another_policy_is_looked_for_all_the_same() {
+fn what_was_suspended_under_another_policy_is_read_all_the_same() {
     let policy = Policy::built_in().unwrap();
     let rule = policy.reconcile_only().rule.into_owned();
     assert_eq!(

@@ -7,7 +7,7 @@
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::disallowed_methods,
-    reason = "a test that cannot be set up has failed, and tells so"
+    reason = "a test that cannot be set up has failed, and reports it"
 )]
 
 #[cfg(feature = "aws")]

@@ -1,4 +1,4 @@
-//! What is used of an alarm: its numbers only where they are the metric's own, and the same by every road.
+//! What is used of an alarm: its numbers only where they are the metric's own, and the same from every source.
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -233,7 +233,7 @@ impl Firing {
     }
 
     /// The alarm as its service describes it.
-    fn standing(&self) -> WorldAlarm {
+    fn existing(&self) -> WorldAlarm {
         let dimensions = self.dimensions().into_iter();
         let math = self.expression.map(|expression| MetricMath {
             expression: expression.to_owned(),
@@ -260,8 +260,8 @@ impl Firing {
         WorldAlarm { breaching_since: Some(at(-600)), notified: Some(at(0)), reason, ..firing }
     }
 
-    /// What is decided by each road, in a world in which the metric reads so.
-    fn by_every_road(
+    /// What is decided from each source, in a world in which the metric has this value.
+    fn from_every_source(
         &self,
         policy: &Policy,
         instances: u32,
@@ -275,12 +275,12 @@ impl Firing {
         ];
         let decided = |body: &[u8]| {
             let cloud = world(VARIANT, instances, "ml.m5.xlarge", self.metric, reads);
-            cloud.with(|world| world.alarms.push(self.standing()));
+            cloud.with(|world| world.alarms.push(self.existing()));
             let mut outcomes = answer(body, &cloud, policy, at(0)).outcomes;
             assert_eq!(outcomes.len(), 1, "{outcomes:#?}");
             outcomes.remove(0)
         };
-        bodies.into_iter().map(|(road, body)| (road, decided(&body))).collect()
+        bodies.into_iter().map(|(source, body)| (source, decided(&body))).collect()
     }
 }
 
@@ -324,7 +324,7 @@ const STEPS: &str =
 #[case::tracked_down(Firing::low(), TRACK, 6, 40.0, "1")]
 #[case::stepped_up(Firing::high(), STEPS, 3, 352.0, "4")]
 #[case::stepped_down(Firing::low(), STEPS, 3, 40.0, "2")]
-// The sum over three instances says nothing about the mean, which reads 320.
+// The sum over three instances is not the mean, which reads 320.
 #[case::sum(Firing { statistic: "Sum", threshold: 900.0, datapoints: vec![960.0; 3], ..Firing::high() }, TRACK, 3, 320.0, "4")]
 #[case::sum_by_steps(Firing { statistic: "Sum", threshold: 900.0, datapoints: vec![960.0; 3], ..Firing::high() }, STEPS, 3, 320.0, "no_data")]
 #[case::percentile(Firing { statistic: "p90", ..Firing::high() }, TRACK, 3, 240.0, "on_target")]
@@ -340,19 +340,19 @@ const STEPS: &str =
     "track = 1000", 3, 1200.0, "4")]
 #[case::requests_by_steps(Firing { metric: "InvocationsPerInstance", statistic: "Sum", period: 300, datapoints: vec![6000.0], needed: 1, threshold: 5000.0, ..Firing::high() },
     "steps = [{ above = 0, below = 300, add = 1 }, { above = 300, add = 9 }]", 3, 1200.0, "4")]
-fn the_same_alarm_decides_the_same_by_every_road(
+fn the_same_alarm_decides_the_same_from_every_source(
     #[case] firing: Firing,
     #[case] keys: &str,
     #[case] instances: u32,
     #[case] reads: f64,
     #[case] expected: &str,
 ) {
-    for (road, outcome) in firing.by_every_road(&rules(keys), instances, Some(reads)) {
-        assert_eq!(decided(&outcome), expected, "by {road}: {outcome:#?}");
+    for (source, outcome) in firing.from_every_source(&rules(keys), instances, Some(reads)) {
+        assert_eq!(decided(&outcome), expected, "from {source}: {outcome:#?}");
     }
 }
 
-// What may fire without data, or on the other side, takes nothing away unless its own metric reads low.
+// What may fire without data, or on the other side, removes nothing unless its own metric reads low.
 #[rstest]
 #[case::filled_up("FILL(m1, 0)")]
 #[case::free_capacity("400 - m1")]
@@ -362,8 +362,8 @@ fn the_same_alarm_decides_the_same_by_every_road(
 fn an_expression_takes_nothing_away_unread(#[case] expression: &'static str) {
     let firing = Firing { expression: Some(expression), ..Firing::low() };
     for (reads, expected) in [(None, "no_data"), (Some(380.0), "would_flap"), (Some(40.0), "5")] {
-        for (road, outcome) in firing.by_every_road(&rules("step = -1"), 6, reads) {
-            assert_eq!(decided(&outcome), expected, "{reads:?} by {road}: {outcome:#?}");
+        for (source, outcome) in firing.from_every_source(&rules("step = -1"), 6, reads) {
+            assert_eq!(decided(&outcome), expected, "{reads:?} from {source}: {outcome:#?}");
         }
     }
 }
@@ -397,8 +397,8 @@ fn a_band_was_left_on_the_side_of_the_latest_datapoint(
     #[case] expected: &str,
 ) {
     let reads = datapoints.first().copied();
-    for (road, outcome) in Firing::outside(name, datapoints).by_every_road(&ticked(), 3, reads) {
-        assert_eq!(decided(&outcome), expected, "by {road}: {outcome:#?}");
+    for (source, outcome) in Firing::outside(name, datapoints).from_every_source(&ticked(), 3, reads) {
+        assert_eq!(decided(&outcome), expected, "from {source}: {outcome:#?}");
     }
 }
 
@@ -438,8 +438,8 @@ fn every_payload_has_the_same_value(
 ) {
     let firing = Firing { datapoints, needed, ..Firing::high() };
     let policy = rules(STEPS);
-    for (road, outcome) in firing.by_every_road(&policy, 3, None).into_iter().take(3) {
-        assert_eq!(decided(&outcome), expected, "by {road}: {outcome:#?}");
+    for (source, outcome) in firing.from_every_source(&policy, 3, None).into_iter().take(3) {
+        assert_eq!(decided(&outcome), expected, "from {source}: {outcome:#?}");
     }
 }
 
@@ -453,7 +453,7 @@ fn the_threshold_is_read_where_the_payload_has_none(
     #[case] expected: &str,
 ) {
     let cloud = world(VARIANT, 3, "ml.m5.xlarge", "CPUUtilization", Some(reads));
-    cloud.with(|world| world.alarms.push(firing.standing()));
+    cloud.with(|world| world.alarms.push(firing.existing()));
     let mut action = firing.action();
     let state = action["alarmData"]["state"].as_object_mut().unwrap();
     state.remove("reasonData");
@@ -471,9 +471,9 @@ fn in_sns(firing: &Firing, change: impl FnOnce(&mut Value)) -> Vec<u8> {
     payload.to_string().into_bytes()
 }
 
-// Whatever the rule: data that is missing takes nothing away.
+// Whatever the rule: missing data removes nothing.
 #[rstest]
-fn partial_data_takes_nothing_away(
+fn partial_data_removes_nothing(
     #[values("step = -1", TRACK, STEPS)] keys: &str,
     #[values(
         "Threshold Crossed: 1 datapoint was received for 3 periods and 2 missing datapoints were treated as [Breaching].",
@@ -490,7 +490,7 @@ fn partial_data_takes_nothing_away(
     let cloud = world(VARIANT, 6, "ml.m5.xlarge", "CPUUtilization", reads);
     let body = in_sns(&firing, |message| message["NewStateReason"] = json!(reason));
     cloud.with(|world| {
-        world.alarms.push(WorldAlarm { reason: Some(reason.to_owned()), ..firing.standing() });
+        world.alarms.push(WorldAlarm { reason: Some(reason.to_owned()), ..firing.existing() });
     });
     for body in [&body, TICK] {
         let outcomes = answer(body, &cloud, &rules(keys), at(0)).outcomes;
@@ -540,7 +540,7 @@ fn the_evidence_begins_with_the_first_datapoint(#[case] changed: i64, #[case] ex
     }
 }
 
-/// The message of an OCI alarm with a query, in which `#` stands for what follows a metric's name.
+/// The message of an OCI alarm with a query, in which `#` is replaced by what follows a metric's name.
 fn oci(name: &str, query: &str, value: Option<f64>) -> Vec<u8> {
     let query = query.replace('#', &format!("[5m]{{resourceId = \"{CHURN}\"}}"));
     json!({
@@ -701,19 +701,19 @@ proptest! {
         instances in 1..12_u32,
         keys in prop::sample::select(vec![TRACK, STEPS]),
     ) {
-        let told = |(value, threshold): &(f64, f64)| {
+        let handled = |(value, threshold): &(f64, f64)| {
             let [lower, upper] = [value.min(*threshold), value.max(*threshold) + 1.0];
             let [value, threshold] = if firing.below { [lower, upper] } else { [upper, lower] };
             let firing = Firing { datapoints: vec![value; 3], threshold, ..firing.clone() };
-            firing.by_every_road(&rules(keys), instances, reads)
+            firing.from_every_source(&rules(keys), instances, reads)
         };
         let decisions: Vec<String> =
-            numbers.iter().flat_map(told).map(|(_, outcome)| decided(&outcome)).collect();
+            numbers.iter().flat_map(handled).map(|(_, outcome)| decided(&outcome)).collect();
         prop_assert!(decisions.windows(2).all(|two| two[0] == two[1]), "{decisions:?}");
     }
 
     #[test]
-    fn a_plain_alarm_decides_the_same_by_every_road(
+    fn a_plain_alarm_decides_the_same_from_every_source(
         value in 0.0..400.0_f64,
         threshold in 1.0..399.0_f64,
         instances in 1..12_u32,
@@ -725,7 +725,7 @@ proptest! {
         let firing = Firing { name, below, threshold, datapoints: vec![value; periods], needed: periods, ..Firing::high() };
         prop_assume!(firing.crosses(value));
         let decisions: Vec<String> = firing
-            .by_every_road(&rules(keys), instances, Some(value))
+            .from_every_source(&rules(keys), instances, Some(value))
             .into_iter()
             .map(|(_, outcome)| decided(&outcome))
             .collect();
@@ -740,7 +740,7 @@ proptest! {
     ) {
         prop_assume!(!firing.below && firing.expression.is_none_or(|expression| ["m1/4", "FILL(m1, 0)"].contains(&expression)));
         let firing = Firing { datapoints: vec![9000.0; 3], threshold: 8000.0, ..firing };
-        for (_, outcome) in firing.by_every_road(&rules(TRACK), instances, reads) {
+        for (_, outcome) in firing.from_every_source(&rules(TRACK), instances, reads) {
             let shrinks = matches!(&outcome.decision, Decision::Resize { to, .. } if to.instances < instances);
             prop_assert!(!shrinks, "{outcome:#?}");
         }

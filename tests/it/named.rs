@@ -1,4 +1,4 @@
-//! What an alarm is about: its name, its target, whose metric it measures, and the road by which it comes.
+//! What an alarm is about: its name, its target, whose metric it measures, and the source that it comes from.
 
 use proptest::prelude::*;
 use rstest::rstest;
@@ -12,8 +12,8 @@ use stepladder::source::{messages, parse};
 use stepladder::target::TargetId;
 
 use crate::support::{
-    CHURN, HIGH_CPU, LOW_CPU, TICK, TOPIC_ARN, VARIANT, answer, at, built_in, cloud, cloud_with, heading,
-    minute, notice, on, pass, policy, reason, standing,
+    CHURN, HIGH_CPU, LOW_CPU, TICK, TOPIC_ARN, VARIANT, answer, at, built_in, cloud, cloud_with, existing,
+    heading, minute, notice, on, pass, policy, reason,
 };
 
 const OWN: &str = "111122223333";
@@ -158,7 +158,7 @@ fn an_hour_of_ticks_takes_nothing_for_an_alarm_above_its_threshold() {
     let mut policy = built_in();
     policy.alarm_action = Some(TOPIC_ARN.to_owned());
     // the support's own alarms all fire above
-    let alarm = standing("churn-low_cpu", VARIANT, Some(3));
+    let alarm = existing("churn-low_cpu", VARIANT, Some(3));
     let cloud = SimulatedCloud::new(World {
         alarms: vec![alarm],
         ..cloud_with(VARIANT, 6, "ml.m5.xlarge").snapshot()
@@ -292,7 +292,7 @@ fn a_metric_of_another_account_is_refused(#[case] payload: Value, #[case] foreig
 }
 
 #[test]
-fn a_listed_account_does_not_make_its_endpoints_ours() {
+fn a_listed_account_does_not_make_its_endpoints_local() {
     let listed = policy(&format!("accounts = [\"{OWN}\", \"{OTHER}\"]"));
     let outcome = of_three(&measuring(&json!([metric(&json!(OTHER))])), &listed);
     assert_eq!(reason(&outcome), "not_allowed");
@@ -383,7 +383,7 @@ fn an_oci_alarm_may_describe_its_target_in_its_body(
 fn a_tick_finds_the_target_that_a_description_names() {
     let mut policy = built_in();
     policy.alarm_action = Some(TOPIC_ARN.to_owned());
-    let mut alarm = standing("churn-backlog-high_cpu", VARIANT, Some(1));
+    let mut alarm = existing("churn-backlog-high_cpu", VARIANT, Some(1));
     let AlarmDefinition::Aws(definition) = &mut alarm.definition else { panic!("{alarm:?}") };
     definition.dimensions.remove("VariantName");
     LINE.clone_into(&mut definition.description);
@@ -398,7 +398,7 @@ fn a_tick_finds_the_target_that_a_description_names() {
     assert!(tick(&alarm).is_empty(), "an alarm without a target was reported when it notified");
 }
 
-// ---- every road ----
+// ---- every source ----
 
 fn sns_record(message: &Value) -> Value {
     json!({ "EventSource": "aws:sns", "Sns": { "TopicArn": TOPIC_ARN, "Message": message.to_string() } })
@@ -429,8 +429,8 @@ fn envelope(message: &Value) -> Value {
     json!({ "Type": "Notification", "TopicArn": TOPIC_ARN, "Message": message.to_string() })
 }
 
-/// The same message by every road.
-fn roads(message: &Value) -> Vec<(&'static str, Value)> {
+/// The same message from every source.
+fn sources(message: &Value) -> Vec<(&'static str, Value)> {
     let delivered = in_records(&sns_record(message));
     let record = failed(&delivered, "RetriesExhausted");
     vec![
@@ -470,7 +470,7 @@ fn roads(message: &Value) -> Vec<(&'static str, Value)> {
 }
 
 #[test]
-fn the_same_alarm_by_every_road_decides_the_same() {
+fn the_same_alarm_by_every_source_decides_the_same() {
     let oci: Value = serde_json::from_slice(&notice(HIGH_CPU, CHURN).body()).unwrap();
     let messages = [
         notice(HIGH_CPU, VARIANT).message(),
@@ -493,24 +493,24 @@ fn the_same_alarm_by_every_road_decides_the_same() {
         };
         let expected = decided(&message);
         assert_eq!(expected.len(), 1);
-        for (road, payload) in roads(&message) {
-            assert_eq!(decided(&payload), expected, "{road}");
+        for (source, payload) in sources(&message) {
+            assert_eq!(decided(&payload), expected, "{source}");
         }
     }
 }
 
 #[test]
-fn a_tick_and_a_settled_endpoint_are_read_by_the_same_roads() {
+fn a_tick_and_a_settled_endpoint_are_read_from_the_same_sources() {
     let settled = json!({ "EndpointName": "churn", "EndpointArn": "arn", "EndpointStatus": "IN_SERVICE" });
-    for (road, payload) in roads(&settled) {
+    for (source, payload) in sources(&settled) {
         assert_eq!(
             parse(payload.to_string().as_bytes()).unwrap().settled.map(|all| all.len()),
             Some(1),
-            "{road}"
+            "{source}"
         );
     }
-    for (road, payload) in roads(&json!({ "stepladder": "tick" })) {
-        assert!(parse(payload.to_string().as_bytes()).unwrap().tick, "{road}");
+    for (source, payload) in sources(&json!({ "stepladder": "tick" })) {
+        assert!(parse(payload.to_string().as_bytes()).unwrap().tick, "{source}");
     }
 }
 
@@ -573,7 +573,7 @@ fn an_alarm_with_a_title_is_found_by_its_id(
     let payload = titled(title);
     let id = payload["alarmMetaData"][0]["id"].as_str().unwrap();
     let named = name.map(|name| {
-        let alarm = standing(name, CHURN, Some(5));
+        let alarm = existing(name, CHURN, Some(5));
         WorldAlarm::new(id, alarm.definition)
     });
     let cloud = SimulatedCloud::new(World { alarms: named.into_iter().collect(), ..cloud().snapshot() });

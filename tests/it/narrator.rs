@@ -27,7 +27,7 @@ impl Narrator {
         self.begun.elapsed().as_secs_f64()
     }
 
-    pub(crate) fn say(&self, text: &str) {
+    pub(crate) fn print(&self, text: &str) {
         let clock = clock(self.at());
         clear_progress();
         for (i, line) in text.lines().enumerate() {
@@ -41,20 +41,20 @@ impl Narrator {
         let Sample { load, measured, size, .. } = now;
         let metric = format!("{} at {measured:.0}", script.metric);
         if before.is_none_or(|before| before.size != *size) {
-            self.say(&format!("runs {size}, {metric}"));
+            self.print(&format!("runs {size}, {metric}"));
         }
         let none = BTreeMap::new();
         let old = before.map_or(&none, |before| &before.alarms);
         for (name, alarm) in &now.alarms {
             if old.get(name).is_none_or(|old| old.state != alarm.state) {
-                self.say(&format!("{} `{name}`", alarm.state));
+                self.print(&format!("{} `{name}`", alarm.state));
             }
         }
         for name in old.keys().filter(|name| !now.alarms.contains_key(*name)) {
-            self.say(&format!("deleted `{name}`"));
+            self.print(&format!("deleted `{name}`"));
         }
-        if !now.at_rest && before.is_some_and(|before| before.at_rest) {
-            self.say("is being changed");
+        if !now.settled && before.is_some_and(|before| before.settled) {
+            self.print("is being changed");
         }
         self.progress(&format!("{load} {}, {metric}, {size}", script.load));
     }
@@ -74,7 +74,7 @@ impl Narrator {
         let decided = decision["reason"].as_str().map_or("resize".to_owned(), |why| format!("hold, {why}"));
         let mut lines = vec![format!("{by}: {decided}"), format!("  because {}", text(&outcome["because"]))];
         lines.extend(sent.iter().map(|call| format!("  sent: {call}")));
-        self.say(&lines.join("\n"));
+        self.print(&lines.join("\n"));
     }
 
     fn progress(&self, line: &str) {

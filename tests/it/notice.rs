@@ -27,7 +27,7 @@ use tokio::sync::Barrier;
 use crate::docs::documented_reasons;
 use crate::support::{
     self, Blind, CHURN, HIGH_CPU, HIGH_MEM, Interrupted, Notice, VARIANT, at, batch, cloud, cloud_with,
-    minute, notice, policy, tell,
+    minute, notice, policy, send,
 };
 
 const ONS: &str = "ocid1.onstopic.oc1.iad.exampleuniqueidpeople";
@@ -102,8 +102,8 @@ fn only_a_resize_sends_a_notice(
     let cloud = cloud();
     let policy = policy(&notify_table(ONS, ""));
     let outcome = match error {
-        Some(error) => tell(&notice, &Interrupted::by(error, &cloud), &policy),
-        None => tell(&notice, &cloud, &policy),
+        Some(error) => send(&notice, &Interrupted::by(error, &cloud), &policy),
+        None => send(&notice, &cloud, &policy),
     };
     let types: Vec<Value> = sent_messages(&cloud).into_iter().map(|(_, body)| body["type"].clone()).collect();
     let expected: Vec<Value> =
@@ -114,7 +114,7 @@ fn only_a_resize_sends_a_notice(
 #[test]
 fn a_failed_observation_sends_no_notice() {
     // This cloud panics on any call.
-    let outcome = tell(&high(), &Blind(throttling()), &policy(&notify_table(ONS, "")));
+    let outcome = send(&high(), &Blind(throttling()), &policy(&notify_table(ONS, "")));
     assert_eq!((outcome.result, outcome.notices.len()), (Ending::Failed, 0));
 }
 
@@ -127,15 +127,15 @@ fn a_failed_observation_sends_no_notice() {
 fn occasions(#[case] key: &str, #[case] of_success: usize, #[case] of_failure: usize) {
     let policy = policy(&notify_table(ONS, key));
     let (good, bad) = (cloud(), cloud());
-    tell(&high(), &good, &policy);
-    tell(&high(), &Interrupted::by(refusal(), &bad), &policy);
+    send(&high(), &good, &policy);
+    send(&high(), &Interrupted::by(refusal(), &bad), &policy);
     assert_eq!((sent_messages(&good).len(), sent_messages(&bad).len()), (of_success, of_failure));
 }
 
 #[test]
 fn every_destination_is_notified_in_its_own_format() {
     let cloud = cloud();
-    let outcome = tell(&high(), &cloud, &notify_all());
+    let outcome = send(&high(), &cloud, &notify_all());
     let operations: Vec<&str> = outcome.notices.iter().map(|notice| notice.call.operation()).collect();
     assert_eq!(operations, ["oci:PublishMessage", "aws:Publish", "web:Post", "web:Post"]);
     assert!(outcome.notices.iter().all(|notice| notice.status == Status::Done), "{outcome:?}");
@@ -154,7 +154,7 @@ fn every_destination_is_notified_in_its_own_format() {
 
 // ---- in which words ----
 
-/// What the specification of `CloudEvents` 1.0 and its JSON schema ask of an event.
+/// What the specification of `CloudEvents` 1.0 and its JSON schema require of an event.
 fn check_envelope(event: &Value) {
     let members = event.as_object().unwrap();
     for name in members.keys() {
@@ -184,7 +184,7 @@ fn check_envelope(event: &Value) {
 #[case::sagemaker(VARIANT, "/stepladder/cloudwatch-sns")]
 fn the_envelope_is_a_cloud_event(#[case] target: &str, #[case] source: &str) {
     let cloud = cloud();
-    let mut outcome = tell(&notice(HIGH_CPU, target), &cloud, &policy(&notify_table(ONS, "")));
+    let mut outcome = send(&notice(HIGH_CPU, target), &cloud, &policy(&notify_table(ONS, "")));
     let event = envelope(&cloud);
     check_envelope(&event);
     assert_eq!((&event["subject"], &event["source"]), (&json!(target), &json!(source)));
@@ -194,7 +194,7 @@ fn the_envelope_is_a_cloud_event(#[case] target: &str, #[case] source: &str) {
 }
 
 fn id_of(notice: &Notice, cloud: &SimulatedCloud) -> String {
-    tell(notice, cloud, &policy(&notify_table(ONS, "")));
+    send(notice, cloud, &policy(&notify_table(ONS, "")));
     envelope(cloud)["id"].as_str().unwrap().to_owned()
 }
 
@@ -203,7 +203,7 @@ fn the_same_end_of_the_same_event_has_the_same_id() {
     assert_eq!(id_of(&high(), &cloud()), id_of(&high(), &cloud()));
     let grown = cloud_with(CHURN, 2, "VM.Standard2.1");
     let refused = cloud();
-    tell(&high(), &Interrupted::by(refusal(), &refused), &policy(&notify_table(ONS, "")));
+    send(&high(), &Interrupted::by(refusal(), &refused), &policy(&notify_table(ONS, "")));
     let others = [
         // the alarm of another time
         id_of(&high().at(minute(1)), &cloud()),
@@ -221,7 +221,7 @@ fn the_same_end_of_the_same_event_has_the_same_id() {
 
 #[test]
 fn a_subject_fits_into_an_e_mail() {
-    let outcome = tell(&high(), &cloud(), &notify_all());
+    let outcome = send(&high(), &cloud(), &notify_all());
     for notice in &outcome.notices {
         if let Call::Oci(OciCall::PublishMessage { title: subject, .. })
         | Call::Aws(AwsCall::Publish { subject, .. }) = &notice.call
@@ -236,8 +236,8 @@ fn slack_text(notice: &Notice, error: Option<Error>) -> String {
     let cloud = cloud();
     let policy = policy(&notify_table(SLACK, "form = \"slack\""));
     match error {
-        Some(error) => tell(notice, &Interrupted::by(error, &cloud), &policy),
-        None => tell(notice, &cloud, &policy),
+        Some(error) => send(notice, &Interrupted::by(error, &cloud), &policy),
+        None => send(notice, &cloud, &policy),
     };
     let body = envelope(&cloud);
     assert_eq!(body.as_object().unwrap().len(), 1, "Slack takes `text`: {body}");
@@ -313,7 +313,7 @@ fn answered(body: &[u8], cloud: &dyn Client, policy: &Policy) -> Answer {
 }
 
 #[rstest]
-// It fails for good.
+// It fails permanently.
 #[case::refused(Some(refusal()), "was refused: no")]
 // It fails in a way that would make an update retryable.
 #[case::throttled(Some(throttling()), "was throttled: slower")]
@@ -331,7 +331,7 @@ fn a_destination_that_fails_changes_nothing(#[case] error: Option<Error>, #[case
     let found = answered(&high().body(), &failing, &policy);
     let statuses: Vec<Status> = found.outcomes[0].notices.iter().map(|notice| notice.status).collect();
     assert_eq!(statuses, [Status::Done, Status::Failed, Status::Done, Status::Done]);
-    assert_eq!(sent_messages(&failed).len(), 3, "the others are told all the same");
+    assert_eq!(sent_messages(&failed).len(), 3, "the others are notified all the same");
     assert_eq!(report::retry_reason(&found), None);
     assert!(report::text(&found.outcomes[0]).contains(why), "{}", report::text(&found.outcomes[0]));
     let record = report::record(&found.outcomes[0]);
@@ -366,7 +366,7 @@ fn whether_a_failed_resize_is_delivered_again_is_its_own_affair() {
 fn observe_mode_sends_no_notice_and_shows_it() {
     let cloud = cloud();
     let before = cloud.snapshot();
-    let outcome = tell(&high(), &cloud, &policy(&format!("mode = \"observe\"\n{}", notify_table(SNS, ""))));
+    let outcome = send(&high(), &cloud, &policy(&format!("mode = \"observe\"\n{}", notify_table(SNS, ""))));
     assert_eq!(cloud.snapshot(), before);
     assert_eq!(outcome.result, Ending::DryRun);
     let shown = &report::record(&outcome)["notices"];
@@ -464,9 +464,9 @@ fn types(cloud: &SimulatedCloud) -> Vec<String> {
 #[case::among_others("on = [\"applied\", \"over_budget\", \"at_ceiling\"]", 1)]
 #[case::both("on = [\"held\", \"at_ceiling\"]", 1)]
 #[case::another_reason("on = [\"over_budget\", \"paused\"]", 0)]
-fn a_hold_is_reported_to_whoever_asks_for_it(#[case] key: &str, #[case] expected: usize) {
+fn a_hold_is_reported_to_destinations_that_request_it(#[case] key: &str, #[case] expected: usize) {
     let cloud = at_its_ceiling(60);
-    tell(&high(), &cloud, &policy(&notify_table(ONS, key)));
+    send(&high(), &cloud, &policy(&notify_table(ONS, key)));
     assert_eq!(types(&cloud), vec!["stepladder.hold.at_ceiling"; expected]);
 }
 
@@ -474,13 +474,13 @@ fn a_hold_is_reported_to_whoever_asks_for_it(#[case] key: &str, #[case] expected
 fn a_hold_is_reported_when_its_alarm_fires_and_not_with_every_repeat() {
     let cloud = at_its_ceiling(60);
     let policy = policy(&notify_table(ONS, "on = [\"held\"]"));
-    tell(&high(), &cloud, &policy);
+    send(&high(), &cloud, &policy);
     for minutes in [5, 10, 15, 600] {
-        let outcome = tell(&repeat(minutes), &cloud, &policy);
+        let outcome = send(&repeat(minutes), &cloud, &policy);
         assert_eq!((support::reason(&outcome), outcome.notices.len()), ("at_ceiling", 0), "{minutes}");
     }
     // It fires anew: another notice, which a receiver does not take for a duplicate.
-    tell(&high().at(minute(700)), &cloud, &policy);
+    send(&high().at(minute(700)), &cloud, &policy);
     let ids: Vec<Value> = sent_messages(&cloud).into_iter().map(|(_, body)| body["id"].clone()).collect();
     assert!(ids.len() == 2 && ids[0] != ids[1], "{ids:?}");
 }
@@ -490,14 +490,14 @@ fn a_hold_that_begins_while_its_alarm_goes_on_firing_is_reported_once() {
     // The last change was completed at the beginning, and the alarm repeats every five minutes.
     let cloud = at_its_ceiling(0);
     let policy = policy(&notify_table(ONS, "on = [\"at_ceiling\"]"));
-    let told: Vec<(&str, usize)> = [2, 7, 12, 17, 22]
+    let notified: Vec<(&str, usize)> = [2, 7, 12, 17, 22]
         .map(|minutes| {
-            let outcome = tell(&repeat(minutes), &cloud, &policy);
+            let outcome = send(&repeat(minutes), &cloud, &policy);
             (support::reason(&outcome), outcome.notices.len())
         })
         .into();
     let quiet = ("at_ceiling", 0);
-    assert_eq!(told, [("stale", 0), ("at_ceiling", 1), quiet, quiet, quiet]);
+    assert_eq!(notified, [("stale", 0), ("at_ceiling", 1), quiet, quiet, quiet]);
     assert_eq!(types(&cloud), ["stepladder.hold.at_ceiling"]);
 }
 
@@ -506,14 +506,14 @@ fn a_hold_that_a_cooldown_hides_is_reported_after_it() {
     let cloud = at_its_ceiling(0);
     let text = format!("{}[defaults]\ncooldown = {{ up = \"20m\" }}\n", notify_table(ONS, "on = [\"held\"]"));
     let policy = policy(&text);
-    let told: Vec<(&str, usize)> = [7, 12, 17, 22, 27]
+    let notified: Vec<(&str, usize)> = [7, 12, 17, 22, 27]
         .map(|minutes| {
-            let outcome = tell(&repeat(minutes), &cloud, &policy);
+            let outcome = send(&repeat(minutes), &cloud, &policy);
             (support::reason(&outcome), outcome.notices.len())
         })
         .into();
     let cooling = |notices| ("cooling_down", notices);
-    assert_eq!(told, [cooling(1), cooling(0), cooling(0), ("at_ceiling", 1), ("at_ceiling", 0)]);
+    assert_eq!(notified, [cooling(1), cooling(0), cooling(0), ("at_ceiling", 1), ("at_ceiling", 0)]);
 }
 
 #[rstest]
@@ -529,13 +529,13 @@ fn other_holds_are_reported_as_well(#[case] notice: Notice, #[case] expected: &s
         "{}[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\ntrack = 60\n",
         notify_table(ONS, "on = [\"held\"]")
     );
-    tell(&notice, &cloud, &policy(&text));
+    send(&notice, &cloud, &policy(&text));
     assert_eq!(types(&cloud), [format!("stepladder.hold.{expected}")]);
     check_envelope(&envelope(&cloud));
 }
 
 #[rstest]
-// A cleared alarm asks for nothing, so `held` leaves it out.
+// A cleared alarm requests nothing, so `held` leaves it out.
 #[case::cleared("held", Transition::Cleared, 0)]
 #[case::cleared_by_its_reason("not_firing", Transition::Cleared, 1)]
 #[case::missing("held", Transition::NoData, 0)]
@@ -545,7 +545,7 @@ fn an_alarm_that_does_not_fire_is_no_hold_that_matters(
     #[case] expected: usize,
 ) {
     let cloud = cloud();
-    tell(
+    send(
         &high().with_transition(transition),
         &cloud,
         &policy(&notify_table(ONS, &format!("on = [\"{on}\"]"))),
@@ -557,7 +557,7 @@ fn an_alarm_that_does_not_fire_is_no_hold_that_matters(
 fn nothing_is_sent_of_a_hold_where_the_policy_only_observes() {
     let cloud = at_its_ceiling(60);
     let text = format!("mode = \"observe\"\n{}", notify_table(ONS, "on = [\"at_ceiling\"]"));
-    let outcome = tell(&high(), &cloud, &policy(&text));
+    let outcome = send(&high(), &cloud, &policy(&text));
     assert_eq!(outcome.notices.iter().map(|notice| notice.status).collect::<Vec<_>>(), [Status::DryRun]);
     assert!(sent_messages(&cloud).is_empty());
 }
@@ -566,7 +566,7 @@ fn nothing_is_sent_of_a_hold_where_the_policy_only_observes() {
 fn a_hold_is_two_lines_in_slack() {
     let cloud = at_its_ceiling(60);
     let on = "form = \"slack\"\non = [\"held\"]";
-    tell(&high(), &cloud, &policy(&notify_table(SLACK, on)));
+    send(&high(), &cloud, &policy(&notify_table(SLACK, on)));
     let text = envelope(&cloud)["text"].as_str().unwrap().to_owned();
     let first = format!("*stepladder held (at_ceiling)* `{CHURN}`: 10 × VM.Standard2.1\n");
     assert!(text.starts_with(&first) && text.lines().count() == 2, "{text}");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use stepladder::platform::simulated::SimulatedCloud;
 
 use crate::support::{
-    HIGH_CPU, HIGH_MEM, LOW_CPU, VARIANT, built_in, cloud_with, configured, notice, policy, reason, tell,
+    HIGH_CPU, HIGH_MEM, LOW_CPU, VARIANT, built_in, cloud_with, configured, notice, policy, reason, send,
 };
 
 fn with(members: &Value) -> SimulatedCloud {
@@ -47,7 +47,7 @@ fn what_somebody_else_determines_is_held(
     #[case] expected: &str,
 ) {
     let cloud = with(&members);
-    let outcome = tell(&notice(alarm, VARIANT), &cloud, &built_in());
+    let outcome = send(&notice(alarm, VARIANT), &cloud, &built_in());
     assert_eq!(reason(&outcome), expected, "{:?}", outcome.decision);
     let resizes = outcome.calls.iter().any(|sent| sent.call.resizes());
     assert_eq!(resizes, expected == "resize");
@@ -62,22 +62,22 @@ fn a_shadow_variant_keeps_the_type(#[case] alarm: &str, #[case] expected: &str) 
         let known = world.configurations.get_mut("churn").unwrap();
         known.document["ShadowProductionVariants"] = json!([{ "VariantName": "shadow" }]);
     });
-    assert_eq!(reason(&tell(&notice(alarm, VARIANT), &cloud, &built_in())), expected);
+    assert_eq!(reason(&send(&notice(alarm, VARIANT), &cloud, &built_in())), expected);
 }
 
 #[rstest]
 #[case::serverless(serverless())]
 #[case::managed(managed())]
 #[case::pools(pools())]
-fn the_cheapest_size_is_not_looked_for_there(#[case] members: Value) {
+fn the_cheapest_size_is_not_searched_there(#[case] members: Value) {
     let policy = policy("[[rule]]\nalarm = \"*\"\naxis = \"cheapest\"");
-    assert_eq!(reason(&tell(&notice(HIGH_CPU, VARIANT), &with(&members), &policy)), "not_resizable");
+    assert_eq!(reason(&send(&notice(HIGH_CPU, VARIANT), &with(&members), &policy)), "not_resizable");
 }
 
 #[test]
 fn a_size_is_shown_as_the_service_reports_it() {
     let observed = |members: &Value| {
-        let outcome = tell(&notice(HIGH_CPU, VARIANT), &with(members), &built_in());
+        let outcome = send(&notice(HIGH_CPU, VARIANT), &with(members), &built_in());
         outcome.observed.unwrap().size.to_string()
     };
     assert_eq!(observed(&serverless()), "0 × none");

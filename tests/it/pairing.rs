@@ -135,7 +135,7 @@ fn busy<'a>(target: &'a str, metric: &'a str, value: f64, threshold: f64) -> Rep
     Report { name: BUSY, target, metric, value: Some(value), threshold, above: true }
 }
 
-fn told(cloud: &SimulatedCloud, policy: &Policy, report: &Report, at: Timestamp) -> Outcome {
+fn reported(cloud: &SimulatedCloud, policy: &Policy, report: &Report, at: Timestamp) -> Outcome {
     let mut answer = answer(&report.body(at), cloud, policy, at);
     assert_eq!(answer.outcomes.len(), 1, "one alarm, one target");
     answer.outcomes.remove(0)
@@ -179,7 +179,7 @@ fn a_pair_of_a_variant_watches(
 ) {
     let cloud = cloud_of(VARIANT, 2, "ml.m5.xlarge");
     let outcome =
-        told(&cloud, &paired(metric, "", 5.0), &busy(VARIANT, "DiskUtilization", 90.0, 80.0), at(0));
+        reported(&cloud, &paired(metric, "", 5.0), &busy(VARIANT, "DiskUtilization", 90.0, 80.0), at(0));
     let alarm = put(&outcome).expect("a pair");
     assert_eq!((alarm.namespace.as_ref(), alarm.statistic.as_ref()), (namespace, statistic));
     assert_eq!(alarm.missing_data, missing);
@@ -194,7 +194,7 @@ fn a_pair_on_the_queue_watches_the_whole_endpoint_and_is_still_the_variants() {
     on(&cloud, VARIANT, |found| found.metrics.insert(metric.to_owned(), 0.0));
     let mut policy = paired(metric, "", 1.0);
     policy.alarm_action = Some(TOPIC_ARN.to_owned());
-    let outcome = told(&cloud, &policy, &busy(VARIANT, "CPUUtilization", 380.0, 320.0), at(0));
+    let outcome = reported(&cloud, &policy, &busy(VARIANT, "CPUUtilization", 380.0, 320.0), at(0));
     let alarm = put(&outcome).expect("a pair");
     assert_eq!((alarm.namespace.as_ref(), alarm.missing_data.as_ref()), ("AWS/SageMaker", "notBreaching"));
     assert_eq!(alarm.dimensions.keys().collect::<Vec<_>>(), ["EndpointName"]);
@@ -221,7 +221,7 @@ fn a_pair_on_the_queue_watches_the_whole_endpoint_and_is_still_the_variants() {
 fn a_pair_of_a_model_deployment_watches(#[case] metric: &str, #[case] expected: &str) {
     let cloud = cloud_of(CHURN, 2, "VM.Standard2.2");
     let outcome =
-        told(&cloud, &paired(metric, "", 5.0), &busy(CHURN, "MemoryUtilization", 90.0, 80.0), at(0));
+        reported(&cloud, &paired(metric, "", 5.0), &busy(CHURN, "MemoryUtilization", 90.0, 80.0), at(0));
     let id = format!("{{resourceId = \"{CHURN}\"}}");
     assert_eq!(query(&outcome), Some(expected.replace("{id}", &id)));
 }
@@ -236,7 +236,7 @@ fn a_pair_of_a_model_deployment_watches(#[case] metric: &str, #[case] expected: 
 // The endpoint has no queue.
 #[case::queue(VARIANT, "ml.m5.xlarge", "ApproximateBacklogSizePerInstance", "pair_cannot_fire")]
 #[case::age_of_the_queue(VARIANT, "ml.m5.xlarge", "ApproximateAgeOfOldestRequest", "pair_cannot_fire")]
-// A share of what nobody knows.
+// A share of an unknown capacity.
 #[case::unknown_cores(VARIANT, "ml.x9.xlarge", "CPUUtilization", "unlisted_shape")]
 #[case::unknown_gpus(VARIANT, "ml.x9.xlarge", "GPUUtilization", "unlisted_shape")]
 // The shape has no accelerators.
@@ -258,13 +258,13 @@ fn a_pair_that_cannot_fire_is_no_pair(
     let cloud = cloud_of(target, 2, shape);
     let before = cloud.snapshot().deployments;
     let outcome =
-        told(&cloud, &paired(metric, "", 5.0), &busy(target, "MemoryUtilization", 95.0, 80.0), at(0));
+        reported(&cloud, &paired(metric, "", 5.0), &busy(target, "MemoryUtilization", 95.0, 80.0), at(0));
     assert_eq!(reason(&outcome), expected, "{}", report::explanation(&outcome));
     assert_eq!(cloud.snapshot().deployments == before, expected != "resize");
     assert_eq!(outcome.calls.is_empty(), expected != "resize");
     if expected != "resize" {
-        let told = format!("{} {}", report::explanation(&outcome), outcome.notes.join(" "));
-        assert!(told.contains(if expected == "unlisted_shape" { shape } else { metric }), "{told}");
+        let text = format!("{} {}", report::explanation(&outcome), outcome.notes.join(" "));
+        assert!(text.contains(if expected == "unlisted_shape" { shape } else { metric }), "{text}");
     }
 }
 
@@ -277,7 +277,7 @@ fn an_asynchronous_endpoint_does_not_publish_its_requests(#[case] metric: &str) 
     let cloud = cloud_of(VARIANT, 2, "ml.m5.xlarge");
     with_queue(&cloud);
     let outcome =
-        told(&cloud, &paired(metric, "", 5.0), &busy(VARIANT, "CPUUtilization", 390.0, 320.0), at(0));
+        reported(&cloud, &paired(metric, "", 5.0), &busy(VARIANT, "CPUUtilization", 390.0, 320.0), at(0));
     assert_eq!(reason(&outcome), "pair_cannot_fire");
 }
 
@@ -290,7 +290,7 @@ fn an_asynchronous_endpoint_does_not_publish_its_requests(#[case] metric: &str) 
 fn an_alarm_that_fires_below_its_pair_adds_nothing(#[case] shape: &str, #[case] expected: &str) {
     let cloud = cloud_of(VARIANT, 2, shape);
     let policy = paired("CPUUtilization", "", 10.0);
-    let outcome = told(&cloud, &policy, &busy(VARIANT, "CPUUtilization", 371.0, 320.0), at(0));
+    let outcome = reported(&cloud, &policy, &busy(VARIANT, "CPUUtilization", 371.0, 320.0), at(0));
     assert_eq!(reason(&outcome), expected, "{}", report::explanation(&outcome));
     assert_eq!(report::explanation(&outcome).contains("`pair.below`"), expected != "resize");
 }
@@ -308,7 +308,7 @@ fn what_removes_needs_no_pair_that_can_fire() {
         threshold: 5.0,
         ..busy(VARIANT, "DiskUtilization", 0.0, 0.0)
     };
-    let outcome = told(&cloud, &policy, &low, at(0));
+    let outcome = reported(&cloud, &policy, &low, at(0));
     assert_eq!(reason(&outcome), "resize");
     assert!(put(&outcome).is_none());
 }
@@ -374,7 +374,7 @@ fn what_is_added_is_removed_when_the_load_ends_whatever_the_metric(#[case] rule:
             let mut policy = paired(metric.name, rule, 5.0);
             policy.alarm_action = Some(topic.to_owned());
             let full = metric.full(policy.ladders.rung(shape).as_deref()).unwrap_or(100.0);
-            told(&cloud, &policy, &busy(target, metric.name, 1.3 * full, 0.8 * full), at(0));
+            reported(&cloud, &policy, &busy(target, metric.name, 1.3 * full, 0.8 * full), at(0));
             let added = cloud.snapshot().deployments[target].heading().instances;
             assert!(added > 1, "{target} {} {rule}: nothing is added", metric.name);
             ends(&cloud, target, metric);
@@ -394,7 +394,7 @@ fn while_requests_come_nothing_is_removed(#[case] target: &str, #[case] metric: 
     let cloud = cloud_of(target, 1, shape);
     let mut policy = paired(metric, "step = 1", 5.0);
     policy.alarm_action = Some(topic.to_owned());
-    told(&cloud, &policy, &busy(target, metric, 130.0, 80.0), at(0));
+    reported(&cloud, &policy, &busy(target, metric, 130.0, 80.0), at(0));
     on(&cloud, target, |found| found.metrics.insert(metric.to_owned(), 40.0));
     live(&cloud, &policy, 1..120);
     assert_eq!(size(&cloud, target).instances, 2);
@@ -404,7 +404,7 @@ fn while_requests_come_nothing_is_removed(#[case] target: &str, #[case] metric: 
 fn with_pair(metric: &str) -> (SimulatedCloud, Policy) {
     let cloud = cloud_of(VARIANT, 2, "ml.m5.xlarge");
     let policy = paired(metric, "step = 1", 5.0);
-    told(&cloud, &policy, &busy(VARIANT, "DiskUtilization", 95.0, 80.0), at(0));
+    reported(&cloud, &policy, &busy(VARIANT, "DiskUtilization", 95.0, 80.0), at(0));
     cloud.advance(minute(30));
     assert_eq!(size(&cloud, VARIANT).instances, 3);
     (cloud, policy)
@@ -423,14 +423,14 @@ fn with_pair(metric: &str) -> (SimulatedCloud, Policy) {
 #[case::pair_on_memory("MemoryUtilization", "stepladder/endpoint/churn/variant/AllTraffic/quiet", "no_data")]
 // An alarm of somebody else that has the pair's short name.
 #[case::not_ours("InvocationsPerInstance", "quiet", "no_data")]
-fn silence_is_low_only_for_a_pair_of_ours_on_requests(
+fn silence_is_low_only_for_stepladders_pair_on_requests(
     #[case] metric: &str,
     #[case] name: &str,
     #[case] expected: &str,
 ) {
     let (cloud, policy) = with_pair(metric);
     let silent = Report { name, target: VARIANT, metric, value: None, threshold: 5.0, above: false };
-    let outcome = told(&cloud, &policy, &silent, minute(60));
+    let outcome = reported(&cloud, &policy, &silent, minute(60));
     assert_eq!(reason(&outcome), expected, "{}", report::explanation(&outcome));
 }
 
@@ -447,7 +447,7 @@ fn a_pair_that_was_written_for_another_metric_does_not_fire_on_silence() {
         threshold: 20.0,
         above: false,
     };
-    assert_eq!(reason(&told(&cloud, &policy, &silent, minute(60))), "no_data");
+    assert_eq!(reason(&reported(&cloud, &policy, &silent, minute(60))), "no_data");
 }
 
 // ---- the scale-up alarm's own threshold ----
@@ -474,14 +474,14 @@ fn the_pair_fires_below_what_the_alarm_itself_would_undo(
 ) {
     let cloud = cloud_of(VARIANT, instances, shape);
     let policy = paired("CPUUtilization", "step = 1", 10.0);
-    let outcome = told(&cloud, &policy, &busy(VARIANT, "CPUUtilization", value, threshold), at(0));
+    let outcome = reported(&cloud, &policy, &busy(VARIANT, "CPUUtilization", value, threshold), at(0));
     let put = put(&outcome);
     let written = put.as_ref().map(|alarm| (alarm.threshold * 100.0).round() / 100.0);
     assert_eq!(written, expected, "{}", report::explanation(&outcome));
     assert_eq!(reason(&outcome), if expected.is_some() { "resize" } else { "pair_cannot_fire" });
-    let tells = outcome.notes.iter().any(|note| note.contains("fires below"));
+    let is_noted = outcome.notes.iter().any(|note| note.contains("fires below"));
     assert_eq!(
-        tells,
+        is_noted,
         expected.is_some_and(|below| below < 10.0 / 100.0 * full(shape)),
         "{:?}",
         outcome.notes
@@ -505,7 +505,7 @@ fn so_it_does_on_oci(
 ) {
     let cloud = cloud_of(target, 1, "VM.Standard2.2");
     let policy = paired(metric, "step = 1", 10.0);
-    let outcome = told(&cloud, &policy, &busy(target, metric, 95.0, threshold), at(0));
+    let outcome = reported(&cloud, &policy, &busy(target, metric, 95.0, threshold), at(0));
     let query = query(&outcome).expect("a pair");
     assert!(query.contains(&format!("mean() {expected}")), "{query}");
 }
@@ -517,7 +517,7 @@ fn so_it_does_on_oci(
 fn when_the_pair_fires_it_remembers_the_threshold(#[case] value: f64, #[case] expected: &str) {
     let cloud = cloud_of(VARIANT, 1, "ml.m5.4xlarge");
     let policy = paired("CPUUtilization", "step = 1", 10.0);
-    told(&cloud, &policy, &busy(VARIANT, "CPUUtilization", 350.0, 200.0), at(0));
+    reported(&cloud, &policy, &busy(VARIANT, "CPUUtilization", 350.0, 200.0), at(0));
     cloud.advance(minute(30));
     let low = Report {
         name: "stepladder/endpoint/churn/variant/AllTraffic/quiet",
@@ -526,7 +526,7 @@ fn when_the_pair_fires_it_remembers_the_threshold(#[case] value: f64, #[case] ex
         above: false,
         ..busy(VARIANT, "CPUUtilization", 0.0, 0.0)
     };
-    let outcome = told(&cloud, &policy, &low, minute(60));
+    let outcome = reported(&cloud, &policy, &low, minute(60));
     assert_eq!(reason(&outcome), expected, "{}", report::explanation(&outcome));
 }
 
@@ -540,7 +540,7 @@ fn when_the_pair_fires_it_remembers_the_threshold(#[case] value: f64, #[case] ex
 fn a_recorded_threshold_only_ever_holds(#[case] record: &str, #[case] expected: &str) {
     let cloud = cloud_of(VARIANT, 1, "ml.m5.4xlarge");
     let policy = paired("CPUUtilization", "step = 1", 10.0);
-    told(&cloud, &policy, &busy(VARIANT, "CPUUtilization", 1500.0, 1280.0), at(0));
+    reported(&cloud, &policy, &busy(VARIANT, "CPUUtilization", 1500.0, 1280.0), at(0));
     cloud.advance(minute(30));
     cloud.with(|world| {
         for WorldAlarm { definition, .. } in &mut world.alarms {
@@ -555,11 +555,11 @@ fn a_recorded_threshold_only_ever_holds(#[case] record: &str, #[case] expected: 
         above: false,
         ..busy(VARIANT, "CPUUtilization", 0.0, 0.0)
     };
-    assert_eq!(reason(&told(&cloud, &policy, &low, minute(60))), expected);
+    assert_eq!(reason(&reported(&cloud, &policy, &low, minute(60))), expected);
 }
 
 #[test]
-fn neither_goes_up_and_down_for_ever() {
+fn neither_scales_up_and_down_for_ever() {
     // The load of one instance, at any threshold of the operator's alarm.
     for threshold in [20.0, 60.0, 200.0, 800.0, 1280.0] {
         let cloud = cloud_of(VARIANT, 1, "ml.m5.4xlarge");
@@ -575,7 +575,7 @@ fn neither_goes_up_and_down_for_ever() {
             let each = load / f64::from(instances);
             on(&cloud, VARIANT, |found| found.metrics.insert("CPUUtilization".to_owned(), each));
             if each > threshold {
-                told(&cloud, &policy, &busy(VARIANT, "CPUUtilization", each, threshold), now);
+                reported(&cloud, &policy, &busy(VARIANT, "CPUUtilization", each, threshold), now);
             }
             for Delivery { body, .. } in cloud.advance(now) {
                 answer(&body, &cloud, &policy, now);
@@ -589,7 +589,7 @@ fn neither_goes_up_and_down_for_ever() {
 // ---- alarms that do not repeat ----
 
 #[rstest]
-#[case::busy_once(Some("UPDATING"), None, Some("what it asks for is lost"))]
+#[case::busy_once(Some("UPDATING"), None, Some("what it requests is lost"))]
 #[case::busy_and_repeating(Some("UPDATING"), Some("PT5M"), None)]
 #[case::applied_once(None, None, Some("a further step is lost"))]
 #[case::applied_and_repeating(None, Some("PT5M"), None)]
@@ -602,7 +602,7 @@ fn an_alarm_that_does_not_repeat_is_called_so(
     let policy = paired("CpuUtilization", "step = 1", 5.0);
     let report = busy(CHURN, "CpuUtilization", 95.0, 80.0);
     let WorldAlarm { definition: AlarmDefinition::Oci(alarm), .. } =
-        crate::support::standing(BUSY, CHURN, Some(1))
+        crate::support::existing(BUSY, CHURN, Some(1))
     else {
         panic!("an alarm of Monitoring")
     };
@@ -611,7 +611,7 @@ fn an_alarm_that_does_not_repeat_is_called_so(
     let id = format!("ocid1.alarm.oc1.iad.{BUSY}");
     cloud.with(|world| world.alarms.push(WorldAlarm::new(&id, AlarmDefinition::Oci(definition))));
     on(&cloud, CHURN, |found| found.status = status.map(str::to_owned));
-    let outcome = told(&cloud, &policy, &report, at(0));
+    let outcome = reported(&cloud, &policy, &report, at(0));
     let note = outcome.notes.iter().find(|note| note.contains("does not repeat"));
     assert_eq!(note.is_some(), expected.is_some(), "{:?}", outcome.notes);
     assert!(note.is_none_or(|note| note.contains(expected.unwrap_or_default())), "{note:?}");

@@ -80,7 +80,7 @@ fn summary(alarm: &Alarm) -> String {
 fn pieces(alarm: &Alarm) -> Value {
     let measurement = &alarm.measurement;
     json!({
-        "told": summary(alarm), "id": alarm.id, "name": alarm.name, "source": alarm.source,
+        "summary": summary(alarm), "id": alarm.id, "name": alarm.name, "source": alarm.source,
         "transition": alarm.transition, "targets": ids(alarm), "kinds": kinds(alarm),
         "at": alarm.at.map(|at| at.to_string()), "metric": measurement.metric, "value": measurement.reported.value,
         "threshold": measurement.reported.threshold, "window": measurement.window.map(|window| window.as_secs()),
@@ -203,7 +203,7 @@ fn kinds(alarm: &Alarm) -> Vec<String> {
 #[case("cloudwatch/sqs.sns-envelope", HIGH)]
 #[case("cloudwatch/sqs.raw", HIGH)]
 #[case("cloudwatch/sqs.event", EVENT)]
-fn every_sample_contains_what_its_name_says(#[case] file: &str, #[case] expected: &str) {
+fn every_sample_contains_what_its_name_promises(#[case] file: &str, #[case] expected: &str) {
     let event = parse(&bytes(&format!("{file}.json"))).unwrap();
     assert_eq!(event.alarms.iter().map(summary).collect::<Vec<_>>().join("\n"), expected);
     assert_eq!(event.rejected, []);
@@ -276,34 +276,34 @@ fn shows(payload: &Value, expected: &Value) {
 #[rstest]
 #[case::composite_without_trigger(json!({"-/Trigger": 0}), json!({"targets": [], "metric": null, "window": null}))]
 #[case::null_trigger(json!({"/Trigger": null}), json!({"targets": [], "metric": null, "window": null}))]
-#[case::missing_description(json!({"-/AlarmDescription": 0}), json!({"told": HIGH}))]
-#[case::missing_arn(json!({"-/AlarmArn": 0}), json!({"told": HIGH, "id": "", "account": "111122223333"}))]
-#[case::account_in_the_arn_only(json!({"-/AWSAccountId": 0}), json!({"told": HIGH, "account": "111122223333"}))]
-#[case::account_of_no_use(json!({"/AWSAccountId": 111_122_223_333_u64}), json!({"told": HIGH, "account": "111122223333"}))]
+#[case::missing_description(json!({"-/AlarmDescription": 0}), json!({"summary": HIGH}))]
+#[case::missing_arn(json!({"-/AlarmArn": 0}), json!({"summary": HIGH, "id": "", "account": "111122223333"}))]
+#[case::account_in_the_arn_only(json!({"-/AWSAccountId": 0}), json!({"summary": HIGH, "account": "111122223333"}))]
+#[case::account_that_is_no_text(json!({"/AWSAccountId": 111_122_223_333_u64}), json!({"summary": HIGH, "account": "111122223333"}))]
 #[case::no_account(json!({"-/AWSAccountId": 0, "/AlarmArn": "arn:aws:cloudwatch:us-east-1:root:alarm:x"}), json!({"account": ""}))]
-#[case::lower_case_state(json!({"/NewStateValue": "alarm"}), json!({"told": HIGH}))]
-#[case::same_state_as_before(json!({"/OldStateValue": "ALARM"}), json!({"told": HIGH}))]
-#[case::no_state_before(json!({"-/OldStateValue": 0}), json!({"told": HIGH}))]
-#[case::odd_treatment(json!({"/Trigger/TreatMissingData": "- TreatMissingData:                    missing"}), json!({"told": HIGH}))]
-#[case::dimensions_as_map(json!({"/Trigger/Dimensions": {"EndpointName": "churn", "VariantName": "AllTraffic"}}), json!({"told": HIGH}))]
+#[case::lower_case_state(json!({"/NewStateValue": "alarm"}), json!({"summary": HIGH}))]
+#[case::same_state_as_before(json!({"/OldStateValue": "ALARM"}), json!({"summary": HIGH}))]
+#[case::no_state_before(json!({"-/OldStateValue": 0}), json!({"summary": HIGH}))]
+#[case::odd_treatment(json!({"/Trigger/TreatMissingData": "- TreatMissingData:                    missing"}), json!({"summary": HIGH}))]
+#[case::dimensions_as_map(json!({"/Trigger/Dimensions": {"EndpointName": "churn", "VariantName": "AllTraffic"}}), json!({"summary": HIGH}))]
 #[case::dimensions_in_pascal_case(json!({"/Trigger/Dimensions": [{"Name": "EndpointName", "Value": "churn"},
-    {"Name": "VariantName", "Value": "AllTraffic"}]}), json!({"told": HIGH}))]
+    {"Name": "VariantName", "Value": "AllTraffic"}]}), json!({"summary": HIGH}))]
 #[case::other_dimensions(json!({"/Trigger/Dimensions": [{"name": "AutoScalingGroupName", "value": "w"}]}), json!({"targets": []}))]
 #[case::no_variant(json!({"/Trigger/Dimensions": [{"name": "EndpointName", "value": "churn"}]}), json!({"targets": []}))]
 #[case::endpoint_that_climbs(json!({"/Trigger/Dimensions/1/value": "../churn"}), json!({"targets": []}))]
-#[case::numbers_as_text(json!({"/Trigger/Threshold": "160.0", "/Trigger/Period": "60"}), json!({"told": HIGH}))]
+#[case::numbers_as_text(json!({"/Trigger/Threshold": "160.0", "/Trigger/Period": "60"}), json!({"summary": HIGH}))]
 #[case::a_period_of_a_day(json!({"/Trigger/Period": 86_400}), json!({"window": 259_200}))]
 #[case::absurd_period(json!({"/Trigger/Period": 1e300}), json!({"window": null}))]
-#[case::percentile(json!({"/Trigger/StatisticType": "ExtendedStatistic", "/Trigger/ExtendedStatistic": "p99"}), json!({"told": HIGH}))]
-#[case::time_with_colon(json!({"/StateChangeTime": "2026-03-02T09:18:41.377+00:00"}), json!({"told": HIGH}))]
-#[case::time_with_spaces(json!({"/StateChangeTime": "2026-03-02T09: 18: 41.377 +0000"}), json!({"told": HIGH}))]
+#[case::percentile(json!({"/Trigger/StatisticType": "ExtendedStatistic", "/Trigger/ExtendedStatistic": "p99"}), json!({"summary": HIGH}))]
+#[case::time_with_colon(json!({"/StateChangeTime": "2026-03-02T09:18:41.377+00:00"}), json!({"summary": HIGH}))]
+#[case::time_with_spaces(json!({"/StateChangeTime": "2026-03-02T09: 18: 41.377 +0000"}), json!({"summary": HIGH}))]
 #[case::unreadable_time(json!({"/StateChangeTime": "yesterday"}), json!({"at": null}))]
 #[case::time_of_another_type(json!({"/StateChangeTime": [1]}), json!({"at": null}))]
 #[case::reason_without_datapoints(json!({"/NewStateReason": "testing"}), json!({"value": null, "threshold": 160.0}))]
 #[case::threshold_of_a_band(json!({"/Trigger/ThresholdMetricId": "ad1"}), json!({"threshold": null}))]
 #[case::contributor(json!({"/AlarmContributorAttributes": {"EndpointName": "fraud", "VariantName": "blue"}}), json!({"targets": ["endpoint/fraud/variant/blue"]}))]
 #[case::contributor_of_one_name(json!({"/AlarmContributorAttributes": {"VariantName": "blue"}}), json!({"targets": ["endpoint/churn/variant/blue"]}))]
-#[case::unrelated_contributor(json!({"/AlarmContributorAttributes": {"host": "a"}}), json!({"told": HIGH}))]
+#[case::unrelated_contributor(json!({"/AlarmContributorAttributes": {"host": "a"}}), json!({"summary": HIGH}))]
 fn a_cloudwatch_message_may_be_irregular(#[case] changes: Value, #[case] expected: Value) {
     let message = changed(message("cloudwatch/sns.high-cpu.firing.json"), &changes);
     for wrapped in [in_records(std::slice::from_ref(&message)), in_queue(&message), message] {

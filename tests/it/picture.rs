@@ -11,7 +11,7 @@ use stepladder::size::Axis;
 
 use crate::chart;
 use crate::story::{Alarm, Sample, Script};
-use crate::support::{CHURN, CPU_PAIR, answer, at, on, policy, standing};
+use crate::support::{CHURN, CPU_PAIR, answer, at, existing, on, policy};
 
 const HIGH: &str = "model_deployment_high_cpu";
 const DAY: i64 = 24 * 60;
@@ -65,7 +65,7 @@ fn cloud(script: &Script) -> SimulatedCloud {
     let world = World {
         clock: at(0),
         deployments: [(CHURN.to_owned(), SimulatedDeployment::new(1, script.shape))].into(),
-        alarms: vec![standing(HIGH, CHURN, Some(5))],
+        alarms: vec![existing(HIGH, CHURN, Some(5))],
         ..World::default()
     };
     SimulatedCloud::new(world)
@@ -91,7 +91,7 @@ fn sample(script: &Script, policy: &Policy, cloud: &SimulatedCloud, minute: i64)
         size: world.deployments[CHURN].size(),
         alarms: world.alarms.iter().map(|alarm| named(alarm, now)).collect(),
         leftovers: Vec::new(),
-        at_rest: world.deployments[CHURN].change.is_none(),
+        settled: world.deployments[CHURN].change.is_none(),
     }
 }
 
@@ -117,7 +117,7 @@ fn the_picture_is_what_the_program_draws() {
     chart::draw_to(&drawn, &script, &samples);
     let drawn = fs::read_to_string(drawn).unwrap();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/closed-loop.svg");
-    if std::env::var("INSTA_UPDATE").is_ok_and(|asked| asked == "always") {
+    if std::env::var("INSTA_UPDATE").is_ok_and(|value| value == "always") {
         fs::write(&file, &drawn).unwrap();
     }
     assert!(fs::read_to_string(&file).unwrap() == drawn, "`make bless` draws docs/closed-loop.svg again");

@@ -1,4 +1,4 @@
-//! The policy file: what is refused and how it is told, what each key changes, and which rule answers whom.
+//! The policy file: what is refused and how it is reported, what each key changes, and which rule answers which alarm.
 
 use std::process::Command;
 use stepladder::platform::aws::call::Call as AwsCall;
@@ -20,7 +20,7 @@ use stepladder::size::{Axis, Direction, Flex};
 
 use crate::support::{
     CHURN, HIGH_BANDWIDTH, HIGH_CPU, HIGH_MEM, LOW_CPU, LOW_MEM, Notice, TICK, TOPIC_ARN, VARIANT, answer,
-    at, batch, built_in, cloud, cloud_with, minute, notice, on, policy, reason, tell,
+    at, batch, built_in, cloud, cloud_with, minute, notice, on, policy, reason, send,
 };
 
 // ---- what is refused ----
@@ -62,7 +62,7 @@ use crate::support::{
 #[case::mode("mode = \"observed\"", &["line 1", "`observed`", "did you mean `observe`?"])]
 #[case::axis("[[rule]]\nalarm = \"a\"\naxis = \"instanses\"", &["line 3", "`instanses`", "did you mean `instances`?"])]
 #[case::fresh("[defaults]\nevidence = \"windows\"", &["line 2", "`windows`", "did you mean `window`?"])]
-// A value of another type: the key is told, not only the type.
+// A value of another type: the key is named, not only the type.
 #[case::alarm_type("[[rule]]\naxis = \"shape\"\nalarm = 3", &["line 3", "`alarm`"])]
 #[case::step_type("[[rule]]\nalarm = \"a\"\naxis = \"shape\"\nstep = \"x\"", &["line 4", "`step`"])]
 #[case::targets_type("targets = \"*\"", &["line 1", "`targets`"])]
@@ -85,7 +85,7 @@ use crate::support::{
 #[case::no_max("[defaults]\ninstances = { min = 1 }", &["line 2", "missing field `max`"])]
 // No TOML at all.
 #[case::no_toml("mode = \"act\"\nnot toml", &["line 2"])]
-fn what_cannot_be_read_is_told_with_its_line(#[case] text: &str, #[case] parts: &[&str]) {
+fn what_cannot_be_read_is_reported_with_its_line(#[case] text: &str, #[case] parts: &[&str]) {
     refused_with(text, parts);
 }
 
@@ -128,7 +128,7 @@ fn pair_with(key: &str, value: &str) -> String {
 #[case::bandwidth_the_wrong_way("bandwidth = { min = 40, max = 20 }", &["`bandwidth.min = 40`", "`bandwidth.max = 20`"])]
 #[case::step_of_nothing("step = 0", &["`step = 0`", "but not 0"])]
 #[case::step_too_far("step = -2147483648", &["`step = -2147483648`", "expected -1000 to 1000"])]
-fn a_rule_that_makes_no_sense_is_told_with_its_number(#[case] key: &str, #[case] parts: &[&str]) {
+fn a_rule_that_makes_no_sense_is_reported_with_its_number(#[case] key: &str, #[case] parts: &[&str]) {
     refused_with(&rule_with(key), &[&["rule 2 of the policy"], parts].concat());
 }
 
@@ -153,7 +153,7 @@ fn a_rule_that_makes_no_sense_is_told_with_its_number(#[case] key: &str, #[case]
 #[case::more_than_a_day("window", "\"25h\"", "24h")]
 #[case::no_duration("window", "\"soon\"", "no duration")]
 #[case::rare("repeat", "\"721h\"", "720h")]
-fn a_pair_that_makes_no_sense_is_told_with_its_key(
+fn a_pair_that_makes_no_sense_is_reported_with_its_key(
     #[case] key: &str,
     #[case] value: &str,
     #[case] part: &str,
@@ -184,7 +184,7 @@ fn a_rule_for_no_alarm_is_refused(#[case] alarm: &str) {
 }
 
 #[test]
-fn bounds_that_make_no_sense_are_told_where_they_stand() {
+fn bounds_that_make_no_sense_are_reported_where_they_are() {
     refused_with("[defaults]\ninstances = { min = 0, max = 3 }", &["`instances.min = 0`", "defaults"]);
     refused_with(
         "[defaults]\nbandwidth = { min = 9, max = 30 }",
@@ -218,7 +218,7 @@ fn flex_with(key: &str, value: &str) -> String {
 #[case::no_threads("vcpus_per_ocpu", "0", "`vcpus_per_ocpu = 0`")]
 #[case::price_of_a_core("price_per_ocpu", "-0.1", "price")]
 #[case::price_of_memory("price_per_gib", "nan", "price")]
-fn a_flexible_shape_that_makes_no_sense_is_told_with_its_name(
+fn a_flexible_shape_that_makes_no_sense_is_reported_with_its_name(
     #[case] key: &str,
     #[case] value: &str,
     #[case] part: &str,
@@ -235,7 +235,7 @@ fn a_flexible_shape_that_makes_no_sense_is_told_with_its_name(
 #[case::empty("accounts = [\"\"]", &["`` is not an account"])]
 // Twelve digits, but none that an account is written in.
 #[case::other_digits("accounts = [\"١١١١٢٢٢٢٣٣٣٣\"]", &["is not an account"])]
-fn a_list_that_makes_no_sense_is_told_with_its_key(#[case] text: &str, #[case] parts: &[&str]) {
+fn a_list_that_makes_no_sense_is_reported_with_its_key(#[case] text: &str, #[case] parts: &[&str]) {
     refused_with(text, parts);
 }
 
@@ -285,7 +285,10 @@ fn a_destination_is_accepted(#[case] to: &str) {
 #[case::region("arn:aws:sns::111122223333:people", &["expected the ARN of a standard SNS topic"])]
 #[case::no_name("arn:aws:sns:us-east-1:111122223333:", &["expected the ARN of a standard SNS topic"])]
 #[case::fifo("arn:aws:sns:us-east-1:111122223333:people.fifo", &["expected the ARN of a standard SNS topic"])]
-fn a_destination_that_makes_no_sense_is_told_without_its_secret(#[case] to: &str, #[case] parts: &[&str]) {
+fn a_destination_that_makes_no_sense_is_reported_without_its_secret(
+    #[case] to: &str,
+    #[case] parts: &[&str],
+) {
     let text = notifying(to);
     refused_with(&text, parts);
     assert!(!Policy::parse(&text).unwrap_err().to_string().contains("SECRET"));
@@ -302,12 +305,12 @@ fn a_destination_that_makes_no_sense_is_told_without_its_secret(#[case] to: &str
     "[[notify]]\nto = \"https://a.org\"\n[[notify]]\nto = \"ocid1.onstopic.oc1.iad.a\"\nform = \"slack\"",
     &["notify 2", "`form = \"slack\"`", "`to` is a topic"]
 )]
-// Addresses at wrong places: what the reader of TOML says of them has their hosts alone.
+// Addresses at wrong places: what the reader of TOML reports of them has their hosts alone.
 #[case::no_table("notify = \"https://hooks.slack.com/SECRET\"", &["line 1", "`notify`", "https://hooks.slack.com/…"])]
 #[case::list("notify = [\"https://me:SECRET@hooks.slack.com/SECRET\"]", &["line 1", "https://hooks.slack.com/…"])]
 #[case::as_form("[[notify]]\nto = \"https://a.org\"\nform = \"https://b.org/SECRET\"", &["line 3", "https://b.org/…"])]
 #[case::as_key("[[notify]]\n\"https://a.org/SECRET\" = 1", &["line 2", "https://a.org/…"])]
-fn an_entry_that_makes_no_sense_is_told(#[case] text: &str, #[case] parts: &[&str]) {
+fn an_entry_that_makes_no_sense_is_reported(#[case] text: &str, #[case] parts: &[&str]) {
     refused_with(text, parts);
     assert!(!Policy::parse(text).unwrap_err().to_string().contains("SECRET"));
 }
@@ -360,7 +363,7 @@ fn a_rule_that_adds_by_the_name_of_a_paired_alarm_is_refused(
 #[case::glob(&[answering("\"*\"", Some("load"), "")])]
 #[case::letter(&[answering("\"loa?\"", Some("load"), "")])]
 #[case::another_rules_glob(&[answering("\"busy\"", Some("load"), ""), answering("\"load*\"", None, "step = 2")])]
-// One's own answer to a low alarm.
+// One's own answer to a scale-down alarm.
 #[case::takes_back(&[answering("\"busy\"", Some("load"), ""), answering("\"load\"", None, "step = -1")])]
 #[case::takes_back_itself(&[answering("\"load\"", Some("load"), "step = -1")])]
 // What may go either way is answered as it is measured, where its rule comes first.
@@ -382,15 +385,15 @@ fn the_name_of_a_paired_alarm_may_be_answered_otherwise(#[case] rules: &[String]
 #[case::no_memory("[{ shape = \"a\", vcpus = 1, memory_gib = 0 }]", "`memory_gib`")]
 #[case::odd_memory("[{ shape = \"a\", vcpus = 1, memory_gib = nan }]", "`memory_gib`")]
 #[case::odd_price("[{ shape = \"a\", vcpus = 1, memory_gib = 1, price = -1 }]", "`price`")]
-fn a_ladder_that_makes_no_sense_is_told_with_its_name(#[case] rungs: &str, #[case] part: &str) {
+fn a_ladder_that_makes_no_sense_is_reported_with_its_name(#[case] rungs: &str, #[case] part: &str) {
     refused_with(&format!("[[ladder]]\nname = \"mine\"\nrungs = {rungs}"), &["ladder `mine`", part]);
 }
 
 // ---- every key has an effect ----
 
 /// What a notice about the OCI deployment leads to.
-fn told(text: &str, notice: &Notice) -> Outcome {
-    tell(notice, &cloud(), &policy(text))
+fn outcome_with(text: &str, notice: &Notice) -> Outcome {
+    send(notice, &cloud(), &policy(text))
 }
 
 fn instances_after(outcome: &Outcome) -> u32 {
@@ -402,7 +405,7 @@ fn instances_after(outcome: &Outcome) -> u32 {
 
 #[test]
 fn mode() {
-    let result = |text| report::record(&told(text, &notice(HIGH_CPU, CHURN)))["result"].clone();
+    let result = |text| report::record(&outcome_with(text, &notice(HIGH_CPU, CHURN)))["result"].clone();
     assert_eq!(
         [result(""), result("mode = \"act\""), result("mode = \"observe\"")],
         ["applied", "applied", "dry_run"]
@@ -411,7 +414,7 @@ fn mode() {
 
 #[test]
 fn a_record_shows_that_no_call_is_sent() {
-    let mode = |text: &str, alarm| report::record(&told(text, &notice(alarm, CHURN)))["mode"].clone();
+    let mode = |text: &str, alarm| report::record(&outcome_with(text, &notice(alarm, CHURN)))["mode"].clone();
     let observes = "mode = \"observe\"";
     let table = format!("{observes}\n[[target]]\ntarget = \"*churn\"\nmode = \"act\"");
     let rows = [
@@ -434,7 +437,7 @@ fn a_record_shows_that_no_call_is_sent() {
 #[case::others("targets = [\"endpoint/*\"]", "not_allowed")]
 #[case::none("targets = []", "not_allowed")]
 fn targets(#[case] text: &str, #[case] expected: &str) {
-    assert_eq!(reason(&told(text, &notice(HIGH_CPU, CHURN))), expected);
+    assert_eq!(reason(&outcome_with(text, &notice(HIGH_CPU, CHURN))), expected);
 }
 
 /// The ways on which one alarm message may arrive.
@@ -442,7 +445,7 @@ fn targets(#[case] text: &str, #[case] expected: &str) {
 enum Arrival {
     /// In an SNS record, through this topic.
     Sns(&'static str),
-    /// In an SNS record that does not say through which.
+    /// In an SNS record that does not name its topic.
     SnsOfNoTopic,
     /// In an SNS envelope, as an SQS body or an HTTP delivery.
     Envelope(&'static str),
@@ -491,7 +494,7 @@ const OTHERS: &str = "arn:aws:sns:us-east-1:111122223333:others";
 #[case::queued_other("topics = [\"*:stepladder-*\"]", Arrival::Queued(OTHERS), "not_allowed")]
 #[case::envelope("topics = [\"*:stepladder-*\"]", Arrival::Envelope(TOPIC_ARN), "resize")]
 #[case::envelope_other("topics = [\"*:stepladder-*\"]", Arrival::Envelope(OTHERS), "not_allowed")]
-// It came through a topic and does not say which.
+// It came through a topic and does not name it.
 #[case::unnamed("topics = [\"arn:*\"]", Arrival::SnsOfNoTopic, "not_allowed")]
 // What came through no topic that is known of is not subject to the list.
 #[case::raw("topics = []", Arrival::Raw, "resize")]
@@ -525,7 +528,7 @@ fn an_alarm_of_no_account_is_of_none_that_is_listed() {
     let (reason, because) = outcome_of(&message, "accounts = [\"111122223333\"]");
     assert_eq!(reason, "not_allowed");
     assert_eq!(because, "the policy's `accounts` do not include an alarm that names none");
-    // OCI's alarms tell no account and are not subject to the list.
+    // OCI's alarms name no account and are not subject to the list.
     let oci = notice(HIGH_CPU, CHURN).message();
     assert_eq!(outcome_of(&oci, "accounts = []").0, "resize");
 }
@@ -540,17 +543,17 @@ fn an_alarm_of_no_account_is_of_none_that_is_listed() {
     "the policy's `topics` do not include `arn:aws:sns:us-east-1:111122223333:stepladder-alarms`"
 )]
 #[case::accounts("accounts = []", "the policy's `accounts` do not include `111122223333`")]
-fn what_is_not_allowed_is_told_with_its_list(#[case] text: &str, #[case] expected: &str) {
-    let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud(), &policy(text));
+fn what_is_not_allowed_is_reported_with_its_list(#[case] text: &str, #[case] expected: &str) {
+    let outcome = send(&notice(HIGH_CPU, VARIANT), &cloud(), &policy(text));
     assert_eq!(report::explanation(&outcome), expected);
-    assert!(outcome.observed.is_none(), "nothing is even looked at");
+    assert!(outcome.observed.is_none(), "nothing is even read");
     let last = outcome.checks.last().unwrap();
     assert!(last.blocked && expected.contains(last.input.clone().as_str()), "{last:?}");
 }
 
 #[test]
 fn the_clock_is_subject_to_neither_list() {
-    // It asks for the alarms of the function's own account.
+    // It reads the alarms of the function's own account.
     let cloud = cloud();
     on(&cloud, VARIANT, |found| found.metrics.insert("CPUUtilization".to_owned(), 390.0));
     cloud.advance(minute(30));
@@ -567,14 +570,14 @@ fn the_clock_is_subject_to_neither_list() {
     "at_ceiling"
 )]
 fn defaults_instances(#[case] text: &str, #[case] expected: &str) {
-    assert_eq!(reason(&told(text, &notice(HIGH_CPU, CHURN))), expected);
+    assert_eq!(reason(&outcome_with(text, &notice(HIGH_CPU, CHURN))), expected);
 }
 
 /// A change was completed at the beginning, and the alarm fired a minute after it.
 fn a_minute_after_a_change(text: &str) -> &'static str {
     let cloud = cloud();
     on(&cloud, CHURN, |found| found.last_change = Some(at(0)));
-    reason(&tell(&notice(HIGH_CPU, CHURN).at(at(60)), &cloud, &policy(text)))
+    reason(&send(&notice(HIGH_CPU, CHURN).at(at(60)), &cloud, &policy(text)))
 }
 
 #[test]
@@ -605,7 +608,7 @@ fn rule_fresh() {
 #[case::others("[\"queue_*\"]", "no_rule")]
 fn rule_alarm(#[case] alarm: &str, #[case] expected: &str) {
     let text = format!("[[rule]]\nalarm = {alarm}\naxis = \"instances\"");
-    assert_eq!(reason(&told(&text, &Notice::new("Disk_Full", CHURN))), expected);
+    assert_eq!(reason(&outcome_with(&text, &Notice::new("Disk_Full", CHURN))), expected);
 }
 
 #[rstest]
@@ -613,7 +616,7 @@ fn rule_alarm(#[case] alarm: &str, #[case] expected: &str) {
 #[case::others("endpoint/*", "no_rule")]
 fn rule_target(#[case] target: &str, #[case] expected: &str) {
     let text = format!("[[rule]]\nalarm = \"disk_full\"\ntarget = \"{target}\"\naxis = \"instances\"");
-    assert_eq!(reason(&told(&text, &Notice::new("disk_full", CHURN))), expected);
+    assert_eq!(reason(&outcome_with(&text, &Notice::new("disk_full", CHURN))), expected);
 }
 
 #[rstest]
@@ -622,7 +625,7 @@ fn rule_target(#[case] target: &str, #[case] expected: &str) {
 #[case("bandwidth", Axis::Bandwidth, 1, "VM.Standard2.1")]
 fn rule_axis(#[case] key: &str, #[case] axis: Axis, #[case] instances: u32, #[case] shape: &str) {
     let text = format!("[[rule]]\nalarm = \"*high_cpu\"\naxis = \"{key}\"");
-    let outcome = told(&text, &notice(HIGH_CPU, CHURN));
+    let outcome = outcome_with(&text, &notice(HIGH_CPU, CHURN));
     let Decision::Resize { axis: along, to, .. } = &outcome.decision else {
         panic!("{:?}", outcome.decision)
     };
@@ -636,7 +639,7 @@ fn rule_axis(#[case] key: &str, #[case] axis: Axis, #[case] instances: u32, #[ca
 fn rule_step(#[case] key: &str, #[case] alarm: &str, #[case] expected: u32) {
     let policy = policy(&format!("[[rule]]\nalarm = \"*_cpu\"\naxis = \"instances\"\n{key}"));
     let notice = notice(alarm, CHURN).value(20.0);
-    let outcome = tell(&notice, &cloud_with(CHURN, 4, "VM.Standard2.1"), &policy);
+    let outcome = send(&notice, &cloud_with(CHURN, 4, "VM.Standard2.1"), &policy);
     assert_eq!(instances_after(&outcome), expected);
 }
 
@@ -652,7 +655,7 @@ fn a_step_of_several_rungs(#[case] from: &str, #[case] alarm: &str, #[case] expe
                 [[rule]]\nalarm = \"*low_mem\"\naxis = \"shape\"\nstep = -2";
     let cloud = cloud_with(CHURN, 1, from);
     on(&cloud, CHURN, |found| found.metrics.insert("CpuUtilization".to_owned(), 11.0));
-    let outcome = tell(&notice(alarm, CHURN), &cloud, &policy(text));
+    let outcome = send(&notice(alarm, CHURN), &cloud, &policy(text));
     let to = match &outcome.decision {
         Decision::Resize { to, .. } => Some(to.shape.as_str()),
         Decision::Hold(_) => None,
@@ -668,7 +671,7 @@ fn rule_instances(#[case] key: &str, #[case] expected: &str) {
     let text = format!(
         "[defaults]\ninstances = {{ min = 1, max = 5 }}\n[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\n{key}"
     );
-    assert_eq!(reason(&told(&text, &notice(HIGH_CPU, CHURN))), expected);
+    assert_eq!(reason(&outcome_with(&text, &notice(HIGH_CPU, CHURN))), expected);
 }
 
 #[rstest]
@@ -685,7 +688,7 @@ fn defaults_bandwidth_and_rule_bandwidth(
     let text = format!("{defaults}\n[[rule]]\nalarm = \"*high_bandwidth\"\naxis = \"bandwidth\"\n{own}");
     let cloud = cloud();
     on(&cloud, CHURN, |found| found.bandwidth_mbps = Some(20));
-    let outcome = tell(&notice(HIGH_BANDWIDTH, CHURN), &cloud, &policy(&text));
+    let outcome = send(&notice(HIGH_BANDWIDTH, CHURN), &cloud, &policy(&text));
     let found = match &outcome.decision {
         Decision::Resize { to, .. } => Ok(to.bandwidth_mbps.unwrap()),
         Decision::Hold(hold) => Err(hold.reason()),
@@ -696,7 +699,7 @@ fn defaults_bandwidth_and_rule_bandwidth(
 /// The pair that is written on the way up, with one key of its own.
 fn oci_pair(key: &str, value: &str) -> OciAlarm {
     let text = pair_with(key, value).replace("\"b\"", "\"*high_cpu\"");
-    let outcome = told(&text, &notice(HIGH_CPU, CHURN));
+    let outcome = outcome_with(&text, &notice(HIGH_CPU, CHURN));
     let Call::Oci(OciCall::CreateAlarm { alarm, .. }) = &outcome.calls[0].call else {
         panic!("no alarm is created first")
     };
@@ -705,7 +708,7 @@ fn oci_pair(key: &str, value: &str) -> OciAlarm {
 
 fn variants_pair(key: &str, value: &str) -> CloudwatchAlarm {
     let text = pair_with(key, value).replace("\"b\"", "\"*high_cpu\"");
-    let outcome = told(&text, &notice(HIGH_CPU, VARIANT));
+    let outcome = outcome_with(&text, &notice(HIGH_CPU, VARIANT));
     let Call::Aws(AwsCall::PutMetricAlarm(alarm)) = &outcome.calls[0].call else {
         panic!("no alarm is put first")
     };
@@ -758,7 +761,7 @@ fn pair_repeat() {
     // Without it, as often as the window is long.
     let text = "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\n\
                 pair = { alarm = \"low\", metric = \"PredictLatency\", below = 1, window = \"7m\" }";
-    let outcome = told(text, &notice(HIGH_CPU, CHURN));
+    let outcome = outcome_with(text, &notice(HIGH_CPU, CHURN));
     let Call::Oci(OciCall::CreateAlarm { alarm, .. }) = &outcome.calls[0].call else {
         panic!("no alarm is created first")
     };
@@ -785,7 +788,7 @@ fn ladder_with(key: &str, value: &str) -> String {
 #[test]
 fn ladder_name() {
     let policy = policy(&ladder_with("name", "\"yours\""));
-    let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud_with(CHURN, 1, "mine.2"), &policy);
+    let outcome = send(&notice(HIGH_MEM, CHURN), &cloud_with(CHURN, 1, "mine.2"), &policy);
     assert!(
         report::explanation(&outcome).contains("last rung of ladder `yours`"),
         "{}",
@@ -796,7 +799,7 @@ fn ladder_name() {
 #[test]
 fn ladder_rungs_shape() {
     let up_from = |shape: &str, text: &str| {
-        let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud_with(CHURN, 1, shape), &policy(text));
+        let outcome = send(&notice(HIGH_MEM, CHURN), &cloud_with(CHURN, 1, shape), &policy(text));
         report::record(&outcome)["decision"].clone()
     };
     assert_eq!(up_from("mine.1", "")["reason"], "unlisted_shape");
@@ -814,7 +817,7 @@ fn ladder_rungs_shape() {
 fn flex(#[case] key: &str, #[case] value: &str, #[case] expected: Result<&str, &str>) {
     let cloud = cloud_with(CHURN, 1, "mine.Flex");
     on(&cloud, CHURN, |found| found.flex = Some(Flex { ocpus: 2, memory_gib: 16 }));
-    let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud, &policy(&flex_with(key, value)));
+    let outcome = send(&notice(HIGH_MEM, CHURN), &cloud, &policy(&flex_with(key, value)));
     let found = match &outcome.decision {
         Decision::Resize { to, .. } => Ok(to.rung().into_owned()),
         Decision::Hold(hold) => Err(hold.reason()),
@@ -826,11 +829,16 @@ fn flex(#[case] key: &str, #[case] value: &str, #[case] expected: Result<&str, &
 #[case("vcpus_per_ocpu", "4", "vcpus", json!(8))]
 #[case("price_per_ocpu", "2", "price", json!(8.0))]
 #[case("price_per_gib", "2", "price", json!(33.0))]
-fn flex_of_its_rungs(#[case] key: &str, #[case] value: &str, #[case] told: &str, #[case] expected: Value) {
+fn flex_of_its_rungs(
+    #[case] key: &str,
+    #[case] value: &str,
+    #[case] resource: &str,
+    #[case] expected: Value,
+) {
     let rung = |text: &str| policy(text).ladders.rung("mine.Flex:2:16").unwrap().into_owned();
-    let told_of = |rung: &Rung| if told == "vcpus" { json!(rung.vcpus) } else { json!(rung.price) };
-    assert_eq!(told_of(&rung(&flex_with(key, value))), expected);
-    assert_ne!(told_of(&rung(&flex_with("", ""))), expected);
+    let offered = |rung: &Rung| if resource == "vcpus" { json!(rung.vcpus) } else { json!(rung.price) };
+    assert_eq!(offered(&rung(&flex_with(key, value))), expected);
+    assert_ne!(offered(&rung(&flex_with("", ""))), expected);
 }
 
 /// The threshold of a variant's pair on the first rung of the ladder.
@@ -839,7 +847,7 @@ fn threshold(metric: &str, ladder: &str) -> f64 {
         "{ladder}{}",
         pair_with("metric", &format!("\"{metric}\"")).replace("\"b\"", "\"*high_cpu\"")
     );
-    let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud_with(VARIANT, 1, "mine.1"), &policy(&text));
+    let outcome = send(&notice(HIGH_CPU, VARIANT), &cloud_with(VARIANT, 1, "mine.1"), &policy(&text));
     let Call::Aws(AwsCall::PutMetricAlarm(alarm)) = &outcome.calls[0].call else {
         panic!("no alarm is put first")
     };
@@ -889,14 +897,18 @@ fn shapes(text: &str) -> Value {
 fn the_first_match_wins() {
     let text = "[[rule]]\nalarm = \"*cpu\"\naxis = \"instances\"\nstep = 2\n\
                 [[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\nstep = 3";
-    assert_eq!(instances_after(&told(text, &notice(HIGH_CPU, CHURN))), 3);
+    assert_eq!(instances_after(&outcome_with(text, &notice(HIGH_CPU, CHURN))), 3);
 }
 
 #[test]
 fn a_rule_of_the_policy_goes_before_the_built_in_ones() {
     let text = "[[rule]]\nalarm = \"*high_cpu\"\ntarget = \"endpoint/*\"\naxis = \"instances\"\nstep = 4";
-    assert_eq!(instances_after(&told(text, &notice(HIGH_CPU, VARIANT))), 5);
-    assert_eq!(instances_after(&told(text, &notice(HIGH_CPU, CHURN))), 2, "another target: the built-in one");
+    assert_eq!(instances_after(&outcome_with(text, &notice(HIGH_CPU, VARIANT))), 5);
+    assert_eq!(
+        instances_after(&outcome_with(text, &notice(HIGH_CPU, CHURN))),
+        2,
+        "another target: the built-in one"
+    );
     let (own, built_in) = policy(text).rule_counts();
     assert_eq!((own, policy("").rule_counts()), (1, (0, built_in)));
 }
@@ -913,7 +925,7 @@ const DOWN: Direction = Direction::Down;
 // As suffixes.
 #[case("churn-model_deployment_high_cpu", Axis::Instances, UP)]
 #[case("churn-model_deployment_low_mem", Axis::Shape, DOWN)]
-// Even when the rest of the name says something else: a suffix goes before a word in between.
+// Even when the rest of the name contradicts it: a suffix goes before a word in between.
 #[case("low_mem_model_deployment_high_cpu", Axis::Instances, UP)]
 #[case("high_cpu_model_deployment_low_mem", Axis::Shape, DOWN)]
 // The usual spellings.
@@ -966,7 +978,7 @@ fn other_names_have_no_rule(#[case] alarm: &str) {
 
 #[rstest]
 #[case::built_in("")]
-// A pair whose own name says nothing about high or low.
+// A pair whose own name has neither high nor low.
 #[case::calm(
     "[[rule]]\nalarm = \"*high?cpu*\"\naxis = \"instances\"\n\
      pair = { alarm = \"calm\", metric = \"CpuUtilization\", below = 10, window = \"5m\" }"
@@ -976,24 +988,24 @@ fn the_pair_of_an_endpoint_called_high_cpu_model_is_a_low_alarm(#[case] text: &s
     let target = aws::id::variant("high-cpu-model", "AllTraffic").unwrap();
     let policy = policy(text);
     let cloud = SimulatedCloud::new(stepladder::platform::simulated::World::default());
-    // It goes up, and what is written on the way comes back as an alarm about the same endpoint.
-    let up = tell(&Notice::new("high_cpu", id), &cloud, &policy);
+    // It scales up, and the pair that it writes sends an alarm about the same endpoint later.
+    let up = send(&Notice::new("high_cpu", id), &cloud, &policy);
     let Call::Aws(AwsCall::PutMetricAlarm(pair)) = &up.calls[0].call else { panic!("no alarm is put first") };
     let matched = policy.rule_for(&pair.name, &target).unwrap();
     assert_eq!((matched.rule.axis, matched.direction()), (Axis::Instances, Some(DOWN)));
     crate::support::pass(&cloud, 60);
-    let down = tell(&Notice::new(&pair.name, id).value(4.2).at(at(3600)), &cloud, &policy);
+    let down = send(&Notice::new(&pair.name, id).value(4.2).at(at(3600)), &cloud, &policy);
     assert_eq!(instances_after(&down), 1);
 }
 
 #[test]
-fn a_pair_takes_back_as_much_as_its_rule_adds() {
+fn a_pair_removes_as_much_as_its_rule_adds() {
     let text = "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\nstep = 3\n\
                 pair = { alarm = \"calm\", metric = \"CpuUtilization\", below = 10, window = \"5m\" }";
     let policy = policy(text);
     for (id, alarm) in [(CHURN, "calm".to_owned()), (VARIANT, format!("stepladder/{VARIANT}/calm"))] {
         let shape = if id == CHURN { "VM.Standard2.1" } else { "ml.m5.xlarge" };
-        let outcome = tell(&Notice::new(&alarm, id).value(4.2), &cloud_with(id, 8, shape), &policy);
+        let outcome = send(&Notice::new(&alarm, id).value(4.2), &cloud_with(id, 8, shape), &policy);
         assert_eq!(instances_after(&outcome), 5, "{id}");
     }
 }
@@ -1009,13 +1021,13 @@ fn a_rules_own_pair_never_adds(#[case] id: &str, #[case] alarm: &str) {
     );
     let cloud = cloud();
     on(&cloud, id, |found| found.instances = 3);
-    let outcome = tell(&Notice::new(alarm, id).value(4.2), &cloud, &policy);
+    let outcome = send(&Notice::new(alarm, id).value(4.2), &cloud, &policy);
     assert_eq!(instances_after(&outcome), 2);
 }
 
 #[test]
-fn somebody_elses_low_alarm_goes_down_too() {
-    let outcome = tell(&notice(LOW_CPU, CHURN), &cloud_with(CHURN, 3, "VM.Standard2.1"), &built_in());
+fn somebody_elses_scale_down_alarm_scales_down_too() {
+    let outcome = send(&notice(LOW_CPU, CHURN), &cloud_with(CHURN, 3, "VM.Standard2.1"), &built_in());
     assert_eq!(instances_after(&outcome), 2);
 }
 
@@ -1050,7 +1062,7 @@ fn a_rung_of_a_flexible_shape_with_its_size_is_one_like_others() {
 #[rstest]
 // Above what calls for more, nothing would be tracked.
 #[case::track("[[rule]]\nalarm = \"a\"\naxis = \"instances\"\ntrack = 80\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 10, window = \"5m\" }", &["line 4", "`track = 80` is not under 80"])]
-// What a target has for itself counts as much as what a rule says.
+// What a target has for itself counts as much as what a rule sets.
 #[case::target("[[target]]\ntarget = \"*\"\nscale_up_threshold = 20", &["line 3", "target 1", "built-in rule", "`pair.below = 10` must flap", "20 on 1 instance", "18"])]
 // On 3 instances and more it would be less.
 #[case::floor("[[rule]]\nalarm = \"a\"\naxis = \"instances\"\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 54, window = \"5m\" }\ninstances = { min = 3, max = 9 }", &["`pair.below = 54` must flap", "54 on 4 instances would be 72 on 3 instances", "under 54"])]
@@ -1066,7 +1078,7 @@ fn a_policy_that_must_flap_is_refused_with_the_numbers(#[case] text: &str, #[cas
 #[case::under(
     "axis = \"instances\"\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 35.9, window = \"5m\" }"
 )]
-// Of one count alone nothing is taken away.
+// Nothing is removed from a single possible count.
 #[case::one_count(
     "axis = \"instances\"\ninstances = { min = 2, max = 2 }\npair = { alarm = \"x\", metric = \"CpuUtilization\", below = 70, window = \"5m\" }"
 )]
@@ -1086,7 +1098,7 @@ fn a_policy_that_need_not_flap_is_accepted(#[case] keys: &str) {
 }
 
 #[test]
-fn of_several_targets_and_schedules_it_is_told_which_has_the_last_word() {
+fn of_several_targets_and_schedules_the_last_word_is_shown() {
     let policy = policy(
         "[[target]]\ntarget = \"endpoint/b/*\"\nmode = \"observe\"\n\
          [[target]]\ntarget = \"endpoint/a/*\"\nmode = \"observe\"\n\

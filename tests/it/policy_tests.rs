@@ -94,7 +94,7 @@ fn a_case_that_holds_passes(#[case] given: &str, #[case] then: &str) {
 }
 
 #[rstest]
-// A low alarm by the side of its value, and the world's unit of a sum, which is by the minute.
+// A scale-down alarm by the side of its value, and the world's unit of a sum, which is by the minute.
 #[case::low("name = \"x-low-cpu\", metric = \"CpuUtilization\", value = 4, threshold = 10", "instances = 1")]
 #[case::repeats(
     "name = \"x-high-mem\", metric = \"MemoryUtilization\", value = 91, threshold = 80, transition = \"repeat\"",
@@ -178,7 +178,7 @@ fn a_case_that_fails_shows_what_was_decided(#[case] name: &str, #[case] more: &[
     "broken-policy",
     "policy = \"broken.toml\"\n[[case]]\nname = \"a\"\ngiven.event = \"sns.json\"\nthen.reason = \"stale\"\n"
 )]
-fn a_file_that_is_not_usable_says_where(#[case] name: &str, #[case] cases: &str) {
+fn a_file_that_is_not_usable_is_reported_with_its_place(#[case] name: &str, #[case] cases: &str) {
     let ran = tested(cases, &[]);
     assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran}");
     insta::assert_snapshot!(format!("policy-test-{name}"), ran.to_string());

@@ -138,7 +138,7 @@ fn a_caret_is_under_the_place(#[case] name: &str, #[case] text: &str) {
 #[case::incomplete("[[rule]]\nalarm = \"a\"\naxis = \"instances\"\nsteps = 2\nmin_step = 3", &[(4, 9)])]
 // An element that could not be read leaves the numbers of the others as they are.
 #[case::numbers("[[rule]]\n[[rule]]\nalarm = \"a\"\naxis = \"instances\"\nstep = 0", &[(1, 1), (5, 8)])]
-fn every_place_is_told(#[case] text: &str, #[case] expected: &[(usize, usize)]) {
+fn every_place_is_reported(#[case] text: &str, #[case] expected: &[(usize, usize)]) {
     assert_eq!(places(text), expected, "{}", shown(text));
 }
 

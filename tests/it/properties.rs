@@ -14,8 +14,8 @@ use stepladder::size::{Axis, Flex, Size};
 
 use crate::support::{
     BANDWIDTH_PAIR, CHURN, CPU_PAIR, HIGH_BANDWIDTH, HIGH_CPU, HIGH_MEM, LOW_BANDWIDTH, LOW_CPU, LOW_MEM,
-    MEM_PAIR, OCI_RUNGS, VARIANT, Watched, answer, cloud_with, heading, notice, on, pairs, pass, policy,
-    size, standing, tell,
+    MEM_PAIR, OCI_RUNGS, VARIANT, Watched, answer, cloud_with, existing, heading, notice, on, pairs, pass,
+    policy, send, size,
 };
 
 const VARIANT_RUNGS: &[&str] =
@@ -87,7 +87,7 @@ impl Start {
         let cloud = cloud_with(self.id, self.instances, &shape);
         on(&cloud, self.id, |found| (found.flex, found.bandwidth_mbps) = (flex, self.bandwidth));
         for alarm in [HIGH_BANDWIDTH, LOW_BANDWIDTH] {
-            let alarm = standing(notice(alarm, self.id).name(), self.id, Some(5));
+            let alarm = existing(notice(alarm, self.id).name(), self.id, Some(5));
             cloud.with(|world| world.alarms.push(alarm));
         }
         cloud
@@ -206,10 +206,7 @@ fn at_any_moment(world: &World, id: &str, lowest: &mut Lowest) -> Result<(), Tes
         let added_from = floor.max(*lowest);
         let existing = pairs(world, id, pair_of(*axis)).len();
         prop_assert!(existing <= 1, "{existing} pairs of {axis}");
-        prop_assert!(
-            now.max(then) <= added_from || existing == 1,
-            "{axis} was added and nothing takes it back"
-        );
+        prop_assert!(now.max(then) <= added_from || existing == 1, "{axis} was added and nothing removes it");
     }
     Ok(())
 }
@@ -287,7 +284,7 @@ impl<'a> History<'a> {
     fn notify(&mut self, step: &Step) -> Result<bool, TestCaseError> {
         let Some((notice, axis)) = notice_of(step, &self.cloud, self.start.id) else { return Ok(false) };
         let watched = Watched::new(&self.cloud);
-        let outcome = tell(&notice, &watched, &self.policy);
+        let outcome = send(&notice, &watched, &self.policy);
         for (before, after) in watched.steps() {
             by_one_call(&before, &after, self.start.id)?;
             at_any_moment(&after, self.start.id, &mut self.lowest)?;
@@ -385,10 +382,10 @@ proptest! {
             }
             let Some((notice, _)) = notice_of(step, &cloud, start.id) else { continue };
             let before = cloud.snapshot();
-            let shown = tell(&notice, &cloud, &dry);
+            let shown = send(&notice, &cloud, &dry);
             prop_assert_eq!(cloud.snapshot(), before);
             // And what it shows is what happens next.
-            let sent = tell(&notice, &cloud, &real);
+            let sent = send(&notice, &cloud, &real);
             let calls = |outcome: &Outcome| outcome.calls.iter().map(|sent| sent.call.clone()).collect::<Vec<_>>();
             prop_assert_eq!(calls(&shown), calls(&sent));
         }
@@ -406,9 +403,9 @@ proptest! {
                 pass(&quiet, *minutes);
             }
             let Some((notice, _)) = notice_of(step, &notified, start.id) else { continue };
-            let outcome = tell(&notice, &notified, &notifying);
+            let outcome = send(&notice, &notified, &notifying);
             resized += usize::from(outcome.resized());
-            prop_assert_eq!(outcome.decision, tell(&notice, &quiet, &policy).decision);
+            prop_assert_eq!(outcome.decision, send(&notice, &quiet, &policy).decision);
         }
         let messages = notified.with(|world| std::mem::take(&mut world.messages));
         prop_assert_eq!(messages.len(), resized);
@@ -424,10 +421,10 @@ proptest! {
             }
             let Some((notice, _)) = notice_of(step, &cloud, start.id) else { continue };
             let before = heading(&cloud, start.id);
-            tell(&notice, &cloud, &policy);
+            send(&notice, &cloud, &policy);
             let once = heading(&cloud, start.id);
             pass(&cloud, later);
-            tell(&notice, &cloud, &policy);
+            send(&notice, &cloud, &policy);
             let twice = heading(&cloud, start.id);
             prop_assert!(before == once || once == twice, "{} → {} → {}", before, once, twice);
         }
@@ -454,7 +451,7 @@ proptest! {
         cloud.with(|world| {
             world.update_seconds = update_seconds;
             world.alarms.retain(|alarm| !alarm.id.starts_with("variant-"));
-            world.alarms.push(standing(HIGH_BANDWIDTH, CHURN, Some(5)));
+            world.alarms.push(existing(HIGH_BANDWIDTH, CHURN, Some(5)));
         });
         let policy = policy("[defaults]\ninstances = { min = 1, max = 4 }");
         load(&cloud, &metrics, 95.0);

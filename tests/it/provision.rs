@@ -100,7 +100,7 @@ fn sent(report: &Report) -> Vec<&'static str> {
 
 fn alarms(cloud: &SimulatedCloud) -> Vec<OciAlarm> {
     let definition = |known: WorldAlarm| {
-        let AlarmDefinition::Oci(alarm) = known.definition else { panic!("{known:?} stands on OCI") };
+        let AlarmDefinition::Oci(alarm) = known.definition else { panic!("{known:?} is on OCI") };
         alarm
     };
     cloud.snapshot().alarms.into_iter().map(definition).collect()
@@ -178,7 +178,7 @@ fn subscription(topic: &str, protocol: &str, endpoint: &str) -> ExistingSubscrip
 // A percentage is never above 100, and always above nothing.
 #[case::percent(&one_alarm("scale_up_threshold = 100"), &["`scale_up_threshold = 100`", "percentage"])]
 #[case::nothing_at_all(&one_alarm("scale_up_threshold = 0\nstatistic = \"mean\""), &["`scale_up_threshold = 0`", "between 0 and 100"])]
-// What is high and low at once goes up and down for ever; the built-in pair fires below 10.
+// A value that is high and low at once scales up and down for ever; the built-in pair fires below 10.
 #[case::flaps(&one_alarm("scale_up_threshold = 8"), &["`scale_up_threshold = 8`", "`model_deployment_low_cpu` fires below 10", "8 and 10"])]
 // A scale-down must not trigger the next scale-up: 10 on two instances are 20 on one.
 #[case::flaps_after_a_step(
@@ -199,7 +199,7 @@ fn subscription(topic: &str, protocol: &str, endpoint: &str) -> ExistingSubscrip
     &one_alarm(&format!("scale_up_threshold = 40\n{STEEP}")),
     &["`scale_up_threshold = 40` is too low for rule 1 of the policy", "10 on `l` would be 40 on `s`"]
 )]
-// On as few as a table or a schedule brings about.
+// On as few as a table or a schedule allows.
 #[case::flaps_by_a_table(
     &one_alarm(&format!("scale_up_threshold = 20\n{FROM_FIVE}\n[[target]]\ntarget = \"{CHURN}\"\ninstances = {{ min = 1, max = 9 }}")),
     &["`scale_up_threshold = 20` is too low for rule 1 of the policy", "10 on 2 instances would be 20 on 1 instance"]
@@ -225,14 +225,14 @@ fn subscription(topic: &str, protocol: &str, endpoint: &str) -> ExistingSubscrip
     &["alarm 2 of `oci`", "another alarm is called `model_deployment_high_cpu`"]
 )]
 // An alarm that no rule answers would have no effect.
-#[case::no_rule(&one_alarm("").replace(HIGH_CPU, "busy"), &["alarm 1 of `oci`", "`busy` would call for nothing: no rule"])]
-#[case::left_out(&format!("targets = [\"other*\"]\n{}", table("", "")), &["would call for nothing: `targets` leaves out"])]
+#[case::no_rule(&one_alarm("").replace(HIGH_CPU, "busy"), &["alarm 1 of `oci`", "`busy` would change nothing: no rule"])]
+#[case::left_out(&format!("targets = [\"other*\"]\n{}", table("", "")), &["would change nothing: `targets` leaves out"])]
 #[case::a_rule_elsewhere(
     &one_alarm(&format!("[[rule]]\nalarm = \"busy\"\ntarget = \"{RANKING}\"\naxis = \"shape\"")).replace(HIGH_CPU, "busy"),
-    &["`busy` would call for nothing"]
+    &["`busy` would change nothing"]
 )]
 // Its rule must not scale down.
-#[case::downwards(&one_alarm("").replace(HIGH_CPU, "model_deployment_low_cpu"), &["take capacity away", "expected a rule that adds"])]
+#[case::downwards(&one_alarm("").replace(HIGH_CPU, "model_deployment_low_cpu"), &["remove capacity", "expected a rule that adds"])]
 fn an_invalid_table_is_reported(#[case] text: &str, #[case] parts: &[&str]) {
     let message =
         Policy::parse(text).map_or_else(|error| error.to_string(), |policy| format!("accepted: {policy:?}"));
@@ -347,10 +347,10 @@ fn every_key_of_the_table_has_its_effect() {
         all.iter().all(|alarm| homes(alarm) == (COMPARTMENT.to_owned(), METRICS_HOME.to_owned())),
         "{all:?}"
     );
-    let told: BTreeSet<_> =
+    let kinds: BTreeSet<_> =
         all.iter().map(|alarm| (alarm.name.as_str(), alarm.tags["stepladder:target"].as_str())).collect();
     let expected = [(HIGH_CPU, CHURN), (HIGH_CPU, RANKING), (HIGH_MEM, CHURN), (HIGH_MEM, RANKING)];
-    assert_eq!(told, expected.into(), "one per deployment and kind");
+    assert_eq!(kinds, expected.into(), "one per deployment and kind");
 }
 
 #[test]
@@ -365,7 +365,7 @@ fn an_alarm_on_bandwidth_is_created_if_the_policy_enables_it() {
     };
     let expected = [("model_deployment_high_bandwidth".to_owned(), CHURN.to_owned())];
     assert_eq!(on_bandwidth(&rule("*high_bandwidth", "bandwidth")), expected);
-    assert_eq!(on_bandwidth(""), [], "the built-in rules ask for none");
+    assert_eq!(on_bandwidth(""), [], "the built-in rules need none");
     assert_eq!(on_bandwidth(&rule("*", "instances")), [], "a rule for everything is none about bandwidth");
 }
 
@@ -390,7 +390,7 @@ fn everything_is_created_once() {
 
     let before = cloud.snapshot();
     let second = apply_at(&small(), plan, &cloud, minute(1));
-    assert_eq!((sent(&second), second.nothing_left(), second.plan.standing.len()), (vec![], true, 4));
+    assert_eq!((sent(&second), second.nothing_left(), second.plan.existing.len()), (vec![], true, 4));
     assert_eq!(cloud.snapshot(), before);
 }
 
@@ -656,7 +656,7 @@ fn a_subscription_that_somebody_made_will_do() {
 // ---- taking down ----
 
 #[test]
-fn a_teardown_deletes_all_that_is_ours_and_a_second_run_finds_nothing() {
+fn a_teardown_deletes_all_that_was_provisioned_and_a_second_run_finds_nothing() {
     let cloud = provisioned();
     let report = apply(&small(), removal, &cloud);
     let all = ["oci:DeleteAlarm", "oci:DeleteAlarm", "oci:DeleteSubscription", "oci:DeleteTopic"];
@@ -667,7 +667,7 @@ fn a_teardown_deletes_all_that_is_ours_and_a_second_run_finds_nothing() {
     assert_eq!((sent(&again), again.nothing_left()), (vec![], true));
 }
 
-/// The low alarm that the function has written for a deployment, which notifies a topic.
+/// The scale-down alarm that the function has written for a deployment, which notifies a topic.
 fn pair(name: &str, target: &str, topic: &str) -> OciAlarm {
     OciAlarm {
         name: name.to_owned(),
@@ -696,8 +696,7 @@ fn a_pair_is_deleted_with_a_note_about_the_size_and_another_deployments_stays() 
     assert_eq!(sent(&apply(&small(), plan, &cloud)), [] as [&str; 0]);
 
     let report = apply(&small(), removal, &cloud);
-    let note =
-        format!("`{low}` would have taken back what was added to `{CHURN}`: it keeps the size that it has");
+    let note = format!("without `{low}`, nothing removes what was added to `{CHURN}`: it keeps its size");
     assert_eq!(report.plan.notes, [note]);
     assert_eq!(alarms(&cloud), [pair(low, RANKING, given)]);
 }
@@ -939,7 +938,7 @@ fn a_verb_that_holds_more_is_granted_only_for_what_the_function_sends() {
             .filter(|operation| operation.permissions.contains(&need) && need.starts_with("manage "))
             .map(|operation| {
                 let known = REQUESTED.iter().find(|(name, _)| *name == operation.name);
-                known.unwrap_or_else(|| panic!("`{}` asks for no permission", operation.name)).1
+                known.unwrap_or_else(|| panic!("`{}` needs no permission", operation.name)).1
             })
             .collect();
         assert_eq!(requested(statement), needed, "{statement}");
@@ -1023,8 +1022,8 @@ fn a_topic_that_may_be_anywhere_is_named_in_its_statement() {
             all.filter_map(|statement| statement.split_once(" to ").map(|(_, rest)| rest.to_owned()))
                 .collect()
         };
-        let told: [Vec<String>; 2] = [of(access.function), of(access.operator)];
-        told
+        let statements: [Vec<String>; 2] = [of(access.function), of(access.operator)];
+        statements
     };
     let other = TOPIC.replace("exampleuniqueidtopic", "people");
     let notify = format!("[[notify]]\nto = \"{other}\"\n[[notify]]\nto = \"https://example.com/hook\"");
@@ -1112,7 +1111,7 @@ fn what_cannot_be_used_ends_with_2() {
     let none = write(&dir, "none.toml", "");
     let good = write(&dir, "good.toml", table("", ""));
     let bad = write(&dir, "bad.toml", one_alarm("").replace(HIGH_CPU, "busy"));
-    let mut told = String::new();
+    let mut text = String::new();
     for args in [
         ["provision", "--policy", &none].as_slice(),
         &["teardown", "--policy", &none, "--format", "json"],
@@ -1122,7 +1121,7 @@ fn what_cannot_be_used_ends_with_2() {
     ] {
         let ran = run(args).without(&dir);
         assert_eq!(ran.code, 2, "{ran}");
-        writeln!(told, "{ran}\n").unwrap();
+        writeln!(text, "{ran}\n").unwrap();
     }
-    insta::assert_snapshot!("provision-unusable", told);
+    insta::assert_snapshot!("provision-unusable", text);
 }

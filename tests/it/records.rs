@@ -12,7 +12,7 @@ use stepladder::report;
 use crate::oracle::record_faults;
 use crate::support::{
     Blind, CHURN, HIGH_CPU, HIGH_MEM, Interrupted, LOW_CPU, Notice, TICK, VARIANT, answer, at, built_in,
-    cloud, cloud_with, notice, on, policy, reason, tell,
+    cloud, cloud_with, notice, on, policy, reason, send,
 };
 
 fn is_consistent(outcome: &Outcome) {
@@ -33,7 +33,7 @@ fn a_refused_update_holds_as_busy_and_as_nothing_else() {
     let cloud = cloud();
     // The pair is written; the update itself is refused.
     let refusing = Interrupted::at(1, in_progress(), &cloud);
-    let outcome = tell(&notice(HIGH_CPU, CHURN), &refusing, &built_in());
+    let outcome = send(&notice(HIGH_CPU, CHURN), &refusing, &built_in());
     assert_eq!(reason(&outcome), "busy");
     is_consistent(&outcome);
 }
@@ -41,8 +41,8 @@ fn a_refused_update_holds_as_busy_and_as_nothing_else() {
 #[rstest]
 #[case::not_observed(throttled(), "not_observed")]
 #[case::not_found(Error::NotFound { operation: "any".to_owned(), message: "gone".to_owned() }, "not_observed")]
-fn what_cannot_be_observed_says_so_last(#[case] error: Error, #[case] expected: &str) {
-    let outcome = tell(&notice(HIGH_CPU, CHURN), &Blind(error), &built_in());
+fn what_cannot_be_observed_is_reported_last(#[case] error: Error, #[case] expected: &str) {
+    let outcome = send(&notice(HIGH_CPU, CHURN), &Blind(error), &built_in());
     assert_eq!(reason(&outcome), expected);
     is_consistent(&outcome);
 }
@@ -52,7 +52,7 @@ fn a_pair_whose_deployment_is_gone_has_one_reason() {
     let cloud = cloud_with(VARIANT, 1, "ml.m5.xlarge");
     let mut policy = built_in();
     policy.alarm_action = Some(crate::support::TOPIC_ARN.to_owned());
-    tell(&notice(HIGH_CPU, VARIANT), &cloud, &policy);
+    send(&notice(HIGH_CPU, VARIANT), &cloud, &policy);
     cloud.with(|world| world.deployments.remove(VARIANT));
     let outcomes = answer(TICK, &cloud, &policy, at(60)).outcomes;
     assert!(outcomes.iter().any(|outcome| reason(outcome) == "target_gone"), "{outcomes:?}");
@@ -63,12 +63,12 @@ const TRACKED_SHAPE: &str = "[[rule]]\nalarm = \"*\"\naxis = \"shape\"\ntrack = 
 const TRACKED_DOWN: &str = "[[rule]]\nalarm = \"*\"\naxis = \"instances\"\ntrack = 60";
 
 #[rstest]
-// a metric that says nothing of a shape
+// a metric that does not depend on a shape
 #[case::no_resource(TRACKED_SHAPE, HIGH_CPU, "PredictLatency", 95.0, "not_resizable")]
 // a rung that does not carry the load
 #[case::no_rung(TRACKED_SHAPE, LOW_CPU, "CpuUtilization", 50.0, "on_target")]
 #[case::on_target(TRACKED_DOWN, LOW_CPU, "CpuUtilization", 59.0, "on_target")]
-fn a_guard_that_is_asked_again_is_on_record_once(
+fn a_guard_that_runs_again_is_on_record_once(
     #[case] text: &str,
     #[case] alarm: &str,
     #[case] metric: &str,
@@ -163,7 +163,7 @@ fn nothing_is_removed_beside_a_scale_up_that_could_not_be_judged() {
 #[case::at_once(0, 0.0)]
 #[case::from_the_future(-30, 0.0)]
 fn no_time_in_a_metric_is_negative(#[case] seconds: i64, #[case] expected: f64) {
-    let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud(), &built_in());
+    let outcome = send(&notice(HIGH_CPU, CHURN), &cloud(), &built_in());
     let now = at(0) + SignedDuration::from_secs(seconds);
     assert_eq!(report::metrics(&outcome, now).alarm_to_call_seconds, Some(expected));
 }
@@ -177,8 +177,8 @@ fn each_line_of_text_is_one_line_whatever_the_cloud_answers() {
         message: "no\n  result    applied\u{2028}x".to_owned(),
     };
     let outcomes = [
-        tell(&notice(HIGH_CPU, CHURN), &cloud, &built_in()),
-        tell(&notice(HIGH_CPU, CHURN), &Blind(forged), &built_in()),
+        send(&notice(HIGH_CPU, CHURN), &cloud, &built_in()),
+        send(&notice(HIGH_CPU, CHURN), &Blind(forged), &built_in()),
     ];
     for outcome in outcomes {
         let text = report::text(&outcome);

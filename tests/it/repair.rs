@@ -9,7 +9,7 @@ use stepladder::size::{Flex, Size};
 use crate::support::{
     self, BANDWIDTH_PAIR, CHURN, CPU_PAIR, HIGH_BANDWIDTH, HIGH_CPU, HIGH_MEM, Interrupted, LOW_BANDWIDTH,
     LOW_CPU, LOW_MEM, MEM_PAIR, Side, VARIANT, built_in, heading, minute, notice, operations, pairs, pass,
-    size, tell,
+    send, size,
 };
 
 /// A model deployment on a flexible shape, as small as it may be.
@@ -65,7 +65,7 @@ fn edit(world: &mut World) {
 }
 
 fn answer_alarm(alarm: &str, id: &str, hour: i64, cloud: &SimulatedCloud) -> stepladder::outcome::Outcome {
-    tell(&notice(alarm, id).at(minute(hour * 60)), cloud, &built_in())
+    send(&notice(alarm, id).at(minute(hour * 60)), cloud, &built_in())
 }
 
 fn pair_for(alarm: &str) -> &'static str {
@@ -99,7 +99,7 @@ fn above_floor(cloud: &SimulatedCloud, id: &str, alarm: &str) -> bool {
 fn nothing_is_stranded(cloud: &SimulatedCloud, id: &str, alarm: &str, story: &str) {
     let existing = pairs(&cloud.snapshot(), id, pair_for(alarm)).len();
     assert!(existing <= 1, "{story}: {existing} pairs");
-    assert!(existing == 1 || !above_floor(cloud, id, alarm), "{story}: nothing takes the capacity back");
+    assert!(existing == 1 || !above_floor(cloud, id, alarm), "{story}: nothing removes the capacity");
 }
 
 /// Checks the state after an event was answered and its change is done.
@@ -107,11 +107,11 @@ fn state_is_consistent(cloud: &SimulatedCloud, id: &str, alarm: &str, story: &st
     nothing_is_stranded(cloud, id, alarm, story);
     for pair in pairs(&cloud.snapshot(), id, pair_for(alarm)) {
         if let AlarmDefinition::Oci(found) = &pair.definition {
-            assert!(found.query.ends_with("< 10"), "{story}: the pair is not as the policy says");
+            assert!(found.query.ends_with("< 10"), "{story}: the pair is not as the policy defines it");
         }
         if let AlarmDefinition::Aws(found) = &pair.definition {
             let off = (found.threshold - 40.0).abs();
-            assert!(off <= f64::EPSILON, "{story}: the pair is not as the policy says");
+            assert!(off <= f64::EPSILON, "{story}: the pair is not as the policy defines it");
         }
     }
 }
@@ -125,7 +125,7 @@ fn crashes(past: Past, id: &str, alarm: &str, then: impl Fn(&SimulatedCloud, &st
             let cloud = after(past, id);
             let story = format!("{alarm} crashes {side:?} call {calls}");
             let now = notice(alarm, id).at(minute(CRASH * 60));
-            let cut = tell(&now, &Interrupted::after(calls, side, &cloud), &built_in());
+            let cut = send(&now, &Interrupted::after(calls, side, &cloud), &built_in());
             assert!(cut.result == Ending::Failed && cut.is_retryable(), "{story}");
             nothing_is_stranded(&cloud, id, alarm, &story);
             then(&cloud, &story);
@@ -202,7 +202,7 @@ fn the_next_event_repairs_a_crash(
     });
 }
 
-/// In every case, low alarms scale it down to the floor, and the last one deletes the pair.
+/// In every case, scale-down alarms scale it down to the floor, and the last one deletes the pair.
 fn scales_down_to_the_floor(cloud: &SimulatedCloud, id: &str, low: &str, story: &str) {
     for hour in LAST + 1..LAST + 6 {
         cloud.advance(minute(hour * 60));
@@ -246,12 +246,12 @@ fn definitions(world: &World) -> Vec<&AlarmDefinition> {
 #[test]
 fn a_crash_between_pair_and_capacity_leaves_a_pair_that_removes_itself() {
     let cloud = cloud();
-    let cut = tell(&notice(HIGH_CPU, CHURN), &Interrupted::after(1, Side::Before, &cloud), &built_in());
+    let cut = send(&notice(HIGH_CPU, CHURN), &Interrupted::after(1, Side::Before, &cloud), &built_in());
     assert_eq!(cut.result, Ending::Failed);
     assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR).len(), 1);
     // The load is gone before the next notice: the pair itself fires, under its own name.
     let low = crate::support::Notice::new(CPU_PAIR, CHURN).at(minute(30));
-    let outcome = tell(&low, &cloud, &built_in());
+    let outcome = send(&low, &cloud, &built_in());
     assert_eq!(operations(&outcome), ["oci:DeleteAlarm"]);
     assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR), []);
 }

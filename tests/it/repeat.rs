@@ -9,7 +9,7 @@ use stepladder::report;
 
 use crate::support::{
     Blind, CHURN, CPU_PAIR, HIGH_CPU, LOW_CPU, TICK, TOPIC_ARN, VARIANT, answer, built_in, cloud, cloud_with,
-    minute, notice, on, operations, pairs, pass, policy, reason, size, tell,
+    minute, notice, on, operations, pairs, pass, policy, reason, send, size,
 };
 
 fn in_service(endpoint: &str) -> Vec<u8> {
@@ -68,7 +68,7 @@ fn a_low_alarm_that_came_too_early_is_not_lost() {
     let policy = with_topic(built_in());
     let cloud = cloud();
     cloud.with(|world| world.update_seconds = 20 * 60);
-    tell(&notice(HIGH_CPU, VARIANT), &cloud, &policy);
+    send(&notice(HIGH_CPU, VARIANT), &cloud, &policy);
     load(&cloud, 1.0);
     let outcomes = live(&cloud, &policy, 1..15);
     assert!(outcomes.iter().any(|outcome| reason(outcome) == "busy"));
@@ -81,9 +81,9 @@ fn a_low_alarm_that_came_too_early_is_not_lost() {
 fn a_settled_endpoint_at_its_floor_loses_its_pair_at_once() {
     let policy = with_topic(built_in());
     let cloud = cloud();
-    tell(&notice(HIGH_CPU, VARIANT), &cloud, &policy);
+    send(&notice(HIGH_CPU, VARIANT), &cloud, &policy);
     pass(&cloud, 60);
-    tell(&notice(LOW_CPU, VARIANT).at(minute(60)), &cloud, &policy);
+    send(&notice(LOW_CPU, VARIANT).at(minute(60)), &cloud, &policy);
     pass(&cloud, 60);
     let outcomes = answer(&in_service("churn"), &cloud, &policy, minute(120)).outcomes;
     assert_eq!(outcomes.iter().flat_map(operations).collect::<Vec<_>>(), ["aws:DeleteAlarms"]);
@@ -98,7 +98,7 @@ fn a_settled_endpoint_at_its_floor_loses_its_pair_at_once() {
 fn what_does_not_concern_a_target_leaves_it_alone(#[case] event: Vec<u8>) {
     let policy = with_topic(built_in());
     let cloud = cloud();
-    tell(&notice(HIGH_CPU, VARIANT), &cloud, &policy);
+    send(&notice(HIGH_CPU, VARIANT), &cloud, &policy);
     on(&cloud, VARIANT, |found| found.change = None);
     let before = cloud.snapshot();
     assert!(answer(&event, &cloud, &policy, minute(60)).outcomes.is_empty());
@@ -109,7 +109,7 @@ fn what_does_not_concern_a_target_leaves_it_alone(#[case] event: Vec<u8>) {
 fn a_pair_whose_endpoint_is_gone_goes_too() {
     let policy = with_topic(built_in());
     let cloud = cloud();
-    tell(&notice(HIGH_CPU, VARIANT), &cloud, &policy);
+    send(&notice(HIGH_CPU, VARIANT), &cloud, &policy);
     cloud.with(|world| world.deployments.remove(VARIANT));
     let outcomes = answer(TICK, &cloud, &policy, minute(60)).outcomes;
     assert_eq!(outcomes.iter().map(reason).collect::<Vec<_>>(), ["target_gone"]);

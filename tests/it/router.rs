@@ -8,7 +8,7 @@ use stepladder::platform::simulated::SimulatedCloud;
 use stepladder::platform::{Client, Error, Router, web};
 
 use crate::support::{
-    self, Blind, CHURN, HIGH_CPU, VARIANT, at, built_in, heading, notice, reason, standing, tell,
+    self, Blind, CHURN, HIGH_CPU, VARIANT, at, built_in, existing, heading, notice, reason, send,
 };
 
 /// Two platforms, each in a world of its own.
@@ -32,29 +32,29 @@ fn denied() -> Error {
 #[test]
 fn each_target_is_observed_and_changed_by_its_own_platform() {
     let Two { oci, aws, router } = two();
-    let outcome = tell(&notice(HIGH_CPU, CHURN), &router, &built_in());
+    let outcome = send(&notice(HIGH_CPU, CHURN), &router, &built_in());
     assert_eq!((outcome.result, reason(&outcome)), (Ending::Applied, "resize"));
     assert_eq!([heading(&oci, CHURN).instances, heading(&aws, CHURN).instances], [2, 1]);
-    let outcome = tell(&notice(HIGH_CPU, VARIANT), &router, &built_in());
+    let outcome = send(&notice(HIGH_CPU, VARIANT), &router, &built_in());
     assert_eq!((outcome.result, reason(&outcome)), (Ending::Applied, "resize"));
     assert_eq!([heading(&oci, VARIANT).instances, heading(&aws, VARIANT).instances], [1, 2]);
 }
 
 #[test]
-fn a_target_whose_platform_has_no_client_says_which_one_is_missing() {
+fn a_target_whose_platform_has_no_client_names_the_missing_one() {
     let router = Router::default().with("oci", Arc::new(support::cloud()));
-    let outcome = tell(&notice(HIGH_CPU, VARIANT), &router, &built_in());
+    let outcome = send(&notice(HIGH_CPU, VARIANT), &router, &built_in());
     assert_eq!(outcome.result, Ending::Failed);
     let record = serde_json::to_string(&stepladder::report::record(&outcome)).unwrap();
     assert!(record.contains("this process has no client for `aws`"), "{record}");
 }
 
 #[tokio::test]
-async fn the_active_alarms_of_all_platforms_are_told_together() {
+async fn the_active_alarms_of_all_platforms_are_listed_together() {
     let Two { oci, aws, router } = two();
     let now = at(0);
     for cloud in [&oci, &aws] {
-        cloud.with(|world| world.alarms.push(standing("another-high_cpu", VARIANT, Some(5))));
+        cloud.with(|world| world.alarms.push(existing("another-high_cpu", VARIANT, Some(5))));
     }
     let [of_oci, of_aws] =
         [oci.active_alarms(None, now).await.unwrap(), aws.active_alarms(None, now).await.unwrap()];
@@ -64,12 +64,12 @@ async fn the_active_alarms_of_all_platforms_are_told_together() {
 }
 
 #[tokio::test]
-async fn a_platform_that_cannot_be_asked_does_not_hide_the_alarms_of_another() {
+async fn a_platform_that_cannot_be_read_does_not_hide_the_alarms_of_another() {
     let aws = Arc::new(support::cloud());
     let alarms = aws.active_alarms(None, at(0)).await.unwrap();
     let router = Router::default().with("oci", Arc::new(Blind(denied()))).with("aws", aws);
     assert_eq!(router.active_alarms(None, at(0)).await, Ok(alarms));
-    // Where nothing is told at all, the error is.
+    // Where nothing else is reported, the error is.
     let router = Router::default().with("oci", Arc::new(Blind(denied())));
     assert_eq!(router.active_alarms(None, at(0)).await, Err(denied()));
 }

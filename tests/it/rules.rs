@@ -26,9 +26,8 @@ use stepladder::size::{Axis, Bounds, Direction, Size};
 
 use crate::support::{
     Blind, CHURN, CPU_PAIR, HIGH_CPU, HIGH_MEM, Interrupted, LOW_CPU, LOW_MEM, MEM_PAIR, Notice, Racing,
-    Side, TOPIC_ARN, TOPIC_OCID, VARIANT, answer, at, built_in, cloud, cloud_with, configured, heading,
-    minute, notice, on, operations, pairs, pass, policy, reason, scaled_natively, size, standing, tell,
-    world,
+    Side, TOPIC_ARN, TOPIC_OCID, VARIANT, answer, at, built_in, cloud, cloud_with, configured, existing,
+    heading, minute, notice, on, operations, pairs, pass, policy, reason, scaled_natively, send, size, world,
 };
 
 fn size_of(instances: u32, shape: &str) -> Size {
@@ -40,7 +39,7 @@ fn held(outcome: &Outcome, reason: &str) -> bool {
 }
 
 fn error(make: fn(String, String) -> Error) -> Error {
-    make("any".to_owned(), "as the service says".to_owned())
+    make("any".to_owned(), "as the service reports".to_owned())
 }
 
 fn throttled() -> Error {
@@ -76,9 +75,9 @@ fn only_a_breach_that_holds_now_acts(
     #[case] expected: &str,
 ) {
     let notice = notice(HIGH_CPU, target).with_transition(transition);
-    assert_eq!(reason(&tell(&notice, &cloud(), &built_in())), expected);
+    assert_eq!(reason(&send(&notice, &cloud(), &built_in())), expected);
     // A transition that does not act is answered without an observation.
-    let blind = tell(&notice, &Blind(unavailable()), &built_in());
+    let blind = send(&notice, &Blind(unavailable()), &built_in());
     assert_eq!(reason(&blind), if expected == "resize" { "not_observed" } else { expected });
     assert!(blind.calls.is_empty());
 }
@@ -118,11 +117,11 @@ fn only_a_settled_deployment_is_changed(
 ) {
     let cloud = cloud();
     if changing {
-        tell(&notice(HIGH_CPU, id), &cloud, &built_in());
+        send(&notice(HIGH_CPU, id), &cloud, &built_in());
     }
     on(&cloud, id, |found| found.status = status.map(str::to_owned));
     let before = heading(&cloud, id);
-    let outcome = tell(&notice(HIGH_CPU, id).at(minute(1)), &cloud, &built_in());
+    let outcome = send(&notice(HIGH_CPU, id).at(minute(1)), &cloud, &built_in());
     assert_eq!(reason(&outcome), expected);
     assert_eq!(heading(&cloud, id) == before, expected == "busy");
 }
@@ -131,7 +130,7 @@ fn only_a_settled_deployment_is_changed(
 fn a_busy_hold_reports_the_platforms_status() {
     let cloud = cloud();
     on(&cloud, VARIANT, |found| found.status = Some("SystemUpdating".to_owned()));
-    let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud, &built_in());
+    let outcome = send(&notice(HIGH_CPU, VARIANT), &cloud, &built_in());
     assert_eq!(outcome.decision, Decision::Hold(Hold::Busy { status: "SystemUpdating".to_owned() }));
     assert!(report::explanation(&outcome).contains("`SystemUpdating`"));
 }
@@ -180,9 +179,9 @@ fn evidence_is_newer_than_the_last_change(
     let notice = notice(HIGH_CPU, id).window(reported);
     let notice = fired.map_or_else(|| notice.clone().without_time(), |fired| notice.clone().at(at(fired)));
     let cloud = SimulatedCloud::new(World { alarms: Vec::new(), ..world() });
-    cloud.with(|world| world.alarms.push(standing(notice.name(), id, observed)));
+    cloud.with(|world| world.alarms.push(existing(notice.name(), id, observed)));
     on(&cloud, id, |found| found.last_change = Some(at(CHANGED)));
-    assert_eq!(reason(&tell(&notice, &cloud, &policy)), expected);
+    assert_eq!(reason(&send(&notice, &cloud, &policy)), expected);
 }
 
 #[rstest]
@@ -190,7 +189,7 @@ fn evidence_is_newer_than_the_last_change(
 #[case::fired("fired")]
 fn without_a_change_on_record_nothing_is_stale(#[case] evidence: &str) {
     let policy = policy(&format!("[defaults]\nevidence = \"{evidence}\""));
-    let outcome = tell(&notice(HIGH_CPU, CHURN).without_time(), &cloud(), &policy);
+    let outcome = send(&notice(HIGH_CPU, CHURN).without_time(), &cloud(), &policy);
     assert_eq!(reason(&outcome), "resize");
 }
 
@@ -222,7 +221,7 @@ fn begun_by_another(world: &mut World) {
 fn a_lost_race_is_decided_again_on_what_is_there_now() {
     let cloud = cloud();
     let late = notice(HIGH_CPU, CHURN).at(minute(5));
-    let outcome = tell(&late, &Racing::new(1, done_by_another, &cloud), &built_in());
+    let outcome = send(&late, &Racing::new(1, done_by_another, &cloud), &built_in());
     let expected = Decision::Resize {
         axis: Axis::Instances,
         from: size_of(4, "VM.Standard2.1"),
@@ -235,7 +234,7 @@ fn a_lost_race_is_decided_again_on_what_is_there_now() {
 #[test]
 fn the_winner_of_a_race_may_have_made_the_same_change() {
     let cloud = cloud();
-    let outcome = tell(&notice(HIGH_CPU, CHURN), &Racing::new(1, done_by_another, &cloud), &built_in());
+    let outcome = send(&notice(HIGH_CPU, CHURN), &Racing::new(1, done_by_another, &cloud), &built_in());
     assert!(held(&outcome, "stale"), "{outcome:?}");
     assert_eq!(heading(&cloud, CHURN).instances, 4);
 }
@@ -243,12 +242,12 @@ fn the_winner_of_a_race_may_have_made_the_same_change() {
 #[test]
 fn a_race_lost_twice_fails_and_may_be_delivered_again() {
     let cloud = cloud();
-    let outcome = tell(&notice(HIGH_CPU, CHURN), &Racing::new(2, touched_by_another, &cloud), &built_in());
+    let outcome = send(&notice(HIGH_CPU, CHURN), &Racing::new(2, touched_by_another, &cloud), &built_in());
     assert_eq!(outcome.result, Ending::Failed);
     assert_eq!(outcome.error.as_ref().map(Error::kind), Some("lost_race"));
     assert!(outcome.is_retryable());
     assert_eq!(heading(&cloud, CHURN).instances, 1);
-    assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR).len(), 1, "the pair that was written first stands");
+    assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR).len(), 1, "the pair that was written first stays");
 }
 
 #[rstest]
@@ -256,7 +255,7 @@ fn a_race_lost_twice_fails_and_may_be_delivered_again() {
 #[case::sagemaker(VARIANT)]
 fn a_refusal_during_another_change_is_busy(#[case] id: &str) {
     let cloud = cloud();
-    let outcome = tell(&notice(HIGH_CPU, id), &Racing::new(1, begun_by_another, &cloud), &built_in());
+    let outcome = send(&notice(HIGH_CPU, id), &Racing::new(1, begun_by_another, &cloud), &built_in());
     assert!(held(&outcome, "busy"), "{outcome:?}");
     assert!(!outcome.is_retryable());
     assert_eq!(
@@ -274,11 +273,11 @@ fn pair_removed(world: &mut World) {
 #[test]
 fn a_pair_that_vanished_before_its_rewrite_is_a_lost_race() {
     let cloud = cloud_with(CHURN, 3, "VM.Standard2.1");
-    tell(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
+    send(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
     pass(&cloud, 60);
     edit_pairs(&cloud);
     let outcome =
-        tell(&notice(HIGH_CPU, CHURN).at(minute(60)), &Racing::new(1, pair_removed, &cloud), &built_in());
+        send(&notice(HIGH_CPU, CHURN).at(minute(60)), &Racing::new(1, pair_removed, &cloud), &built_in());
     assert_eq!(outcome.result, Ending::Applied, "{outcome:?}");
     assert_eq!(heading(&cloud, CHURN).instances, 5);
     assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR).len(), 1);
@@ -294,14 +293,14 @@ fn a_pair_that_was_edited_before_its_deletion_is_a_lost_race() {
     let cloud = with_a_pair(CHURN, HIGH_CPU);
     floor(&cloud, CHURN);
     let low = notice(LOW_CPU, CHURN).at(minute(120));
-    let outcome = tell(&low, &Racing::new(1, pair_touched, &cloud), &built_in());
+    let outcome = send(&low, &Racing::new(1, pair_touched, &cloud), &built_in());
     assert!(held(&outcome, "at_floor"), "{outcome:?}");
     assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR), []);
 }
 
 #[test]
 fn a_size_is_sent_in_absolute_numbers() {
-    let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud(), &built_in());
+    let outcome = send(&notice(HIGH_CPU, CHURN), &cloud(), &built_in());
     let Call::Oci(OciCall::UpdateModelDeployment { if_match, configuration, .. }) = &outcome.calls[1].call
     else {
         panic!("no update")
@@ -335,10 +334,10 @@ const NONE: Option<(u32, u32)> = None;
 #[case::disjoint_up((1, 4), Some((6, 9)), 6, HIGH_CPU, Err("at_ceiling"))]
 #[case::disjoint_ceiling((1, 4), Some((6, 9)), 9, HIGH_CPU, Err("at_ceiling"))]
 #[case::disjoint_floor((1, 4), Some((6, 9)), 6, LOW_CPU, Err("at_floor"))]
-// Above the ceiling already: a high alarm must not shrink it, a low one may.
+// Above the ceiling already: a scale-up alarm must not shrink it, a scale-down alarm may.
 #[case::above_up((1, 4), NONE, 7, HIGH_CPU, Err("at_ceiling"))]
 #[case::above_down((1, 4), NONE, 7, LOW_CPU, Ok(6))]
-// Below the floor already: a low alarm must not grow it, a high one brings it there.
+// Below the floor already: a scale-down alarm must not grow it, a scale-up alarm brings it there.
 #[case::below_down((3, 6), NONE, 1, LOW_CPU, Err("at_floor"))]
 #[case::below_up((3, 6), NONE, 1, HIGH_CPU, Ok(3))]
 fn the_count_stays_inside_the_bounds(
@@ -356,7 +355,7 @@ fn the_count_stays_inside_the_bounds(
         found.instances = instances;
         found.bounds = platform.map(|(min, max)| Bounds { min, max });
     });
-    let outcome = tell(&notice(alarm, id), &cloud, &policy);
+    let outcome = send(&notice(alarm, id), &cloud, &policy);
     assert_eq!(resized_to(&outcome), expected);
     assert_eq!(heading(&cloud, id).instances, expected.unwrap_or(instances));
 }
@@ -380,7 +379,7 @@ fn a_long_step_stops_at_the_bounds(#[case] from: u32, #[case] alarm: &str, #[cas
     let text = "[defaults]\ninstances = { min = 3, max = 10 }\n\
                 [[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\nstep = 4\n\
                 [[rule]]\nalarm = \"*low_cpu\"\naxis = \"instances\"\nstep = -4";
-    let outcome = tell(&notice(alarm, CHURN), &cloud_with(CHURN, from, "VM.Standard2.1"), &policy(text));
+    let outcome = send(&notice(alarm, CHURN), &cloud_with(CHURN, from, "VM.Standard2.1"), &policy(text));
     assert_eq!(resized_to(&outcome), Ok(to));
 }
 
@@ -404,7 +403,7 @@ fn the_shape_moves_along_its_ladder(
     #[case] expected: Result<&'static str, &'static str>,
 ) {
     let cloud = cloud_with(CHURN, 2, shape);
-    let outcome = tell(&notice(alarm, CHURN), &cloud, &built_in());
+    let outcome = send(&notice(alarm, CHURN), &cloud, &built_in());
     let got = match &outcome.decision {
         Decision::Resize { axis, to, .. } => Ok((*axis, to.clone())),
         Decision::Hold(hold) => Err(hold.reason()),
@@ -420,7 +419,7 @@ fn the_shape_moves_along_its_ladder(
 #[case("ml.g5.metal", "ml.g5")]
 #[case("ml.m5n.xlarge", "ml.m5")]
 fn an_unlisted_shape_is_reported_with_the_nearest_ladder(#[case] shape: &str, #[case] nearest: &str) {
-    let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud_with(CHURN, 1, shape), &built_in());
+    let outcome = send(&notice(HIGH_MEM, CHURN), &cloud_with(CHURN, 1, shape), &built_in());
     let because = report::explanation(&outcome);
     assert!(
         because.contains(&format!("`{shape}`")) && because.contains(&format!("`{nearest}`")),
@@ -472,11 +471,11 @@ rungs = [{ shape = "VM.Standard2.1", vcpus = 2, memory_gib = 15 }, { shape = "VM
 
 #[test]
 fn a_ladder_of_the_policy_comes_before_the_built_in_ones() {
-    let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud(), &policy(OWN_LADDER));
+    let outcome = send(&notice(HIGH_MEM, CHURN), &cloud(), &policy(OWN_LADDER));
     let Decision::Resize { to, .. } = &outcome.decision else { panic!("{:?}", outcome.decision) };
     assert_eq!(to.shape, "VM.Standard2.8");
     // What it does not hold is still found on the built-in one.
-    let other = tell(&notice(HIGH_MEM, CHURN), &cloud_with(CHURN, 1, "VM.Standard2.2"), &policy(OWN_LADDER));
+    let other = send(&notice(HIGH_MEM, CHURN), &cloud_with(CHURN, 1, "VM.Standard2.2"), &policy(OWN_LADDER));
     let Decision::Resize { to, .. } = &other.decision else { panic!("{:?}", other.decision) };
     assert_eq!(to.shape, "VM.Standard2.4");
 }
@@ -486,7 +485,7 @@ fn a_ladder_of_the_policy_comes_before_the_built_in_ones() {
 /// A deployment that went up once, by this alarm, and has settled. An hour has passed.
 fn with_a_pair(id: &str, alarm: &str) -> SimulatedCloud {
     let cloud = cloud();
-    let outcome = tell(&notice(alarm, id), &cloud, &built_in());
+    let outcome = send(&notice(alarm, id), &cloud, &built_in());
     assert_eq!(outcome.result, Ending::Applied);
     pass(&cloud, 60);
     cloud
@@ -518,7 +517,7 @@ fn edit_pairs(cloud: &SimulatedCloud) {
 #[case::mem(CHURN, HIGH_MEM, ["oci:CreateAlarm", "oci:UpdateModelDeployment"])]
 #[case::sagemaker(VARIANT, HIGH_CPU, ["aws:PutMetricAlarm", "aws:UpdateEndpointWeightsAndCapacities"])]
 fn the_pair_is_written_before_the_capacity(#[case] id: &str, #[case] alarm: &str, #[case] calls: [&str; 2]) {
-    let outcome = tell(&notice(alarm, id), &cloud(), &built_in());
+    let outcome = send(&notice(alarm, id), &cloud(), &built_in());
     assert_eq!(operations(&outcome), calls);
     assert_eq!(outcome.result, Ending::Applied);
 }
@@ -531,7 +530,7 @@ fn the_pair_is_written_before_the_capacity(#[case] id: &str, #[case] alarm: &str
 fn the_pair_is_not_written_twice(#[case] id: &str, #[case] alarm: &str, #[case] calls: &[&str]) {
     let cloud = with_a_pair(id, alarm);
     let before = cloud.snapshot().alarms;
-    let outcome = tell(&notice(alarm, id).at(minute(60)), &cloud, &built_in());
+    let outcome = send(&notice(alarm, id).at(minute(60)), &cloud, &built_in());
     assert_eq!(operations(&outcome), calls);
     assert_eq!(cloud.snapshot().alarms, before);
 }
@@ -551,7 +550,7 @@ fn an_edited_pair_is_written_anew(
     let pair = if up == HIGH_CPU { CPU_PAIR } else { MEM_PAIR };
     let before = pairs(&cloud.snapshot(), id, pair);
     edit_pairs(&cloud);
-    let outcome = tell(&notice(next, id).at(minute(60)), &cloud, &built_in());
+    let outcome = send(&notice(next, id).at(minute(60)), &cloud, &built_in());
     assert_eq!(operations(&outcome), calls);
     let after = pairs(&cloud.snapshot(), id, pair);
     let definitions = |alarms: &[stepladder::platform::simulated::WorldAlarm]| {
@@ -586,27 +585,27 @@ fn a_hold_above_the_floor_brings_a_lost_pair_back(
         HoldCase::Busy => on(&cloud, id, |found| found.status = Some("Updating".to_owned())),
         HoldCase::AtCeiling => policy = self::policy("[defaults]\ninstances = { min = 1, max = 2 }"),
     }
-    let mut outcome = tell(&late, &cloud, &policy);
+    let mut outcome = send(&late, &cloud, &policy);
     assert!(held(&outcome, expected), "{outcome:?}");
     if id == CHURN && kept == HoldCase::Busy {
         // The change in progress may have created a pair: only a settled deployment proves that there is none.
         assert_eq!(operations(&outcome), [""; 0]);
         on(&cloud, id, |found| found.status = None);
         late = late.at(minute(1));
-        outcome = tell(&late, &cloud, &policy);
+        outcome = send(&late, &cloud, &policy);
     }
     assert_eq!(outcome.calls.len(), 1);
     assert_eq!(pairs(&cloud.snapshot(), id, CPU_PAIR).len(), 1);
     assert_eq!(heading(&cloud, id).instances, 2);
-    assert_eq!(operations(&tell(&late, &cloud, &policy)), [""; 0], "it stands as it should");
+    assert_eq!(operations(&send(&late, &cloud, &policy)), [""; 0], "it is as it should be");
 }
 
 #[test]
 fn a_deployment_that_scales_up_from_the_floor_has_its_pair() {
     let cloud = cloud();
-    tell(&notice(HIGH_CPU, VARIANT), &cloud, &built_in());
+    send(&notice(HIGH_CPU, VARIANT), &cloud, &built_in());
     cloud.with(pair_removed);
-    let outcome = tell(&notice(HIGH_CPU, VARIANT).at(minute(1)), &cloud, &built_in());
+    let outcome = send(&notice(HIGH_CPU, VARIANT).at(minute(1)), &cloud, &built_in());
     assert!(held(&outcome, "busy"), "{outcome:?}");
     assert_eq!(operations(&outcome), ["aws:PutMetricAlarm"]);
 }
@@ -614,9 +613,9 @@ fn a_deployment_that_scales_up_from_the_floor_has_its_pair() {
 #[test]
 fn a_deployment_that_scales_down_keeps_its_pair_until_it_has_settled() {
     let cloud = with_a_pair(VARIANT, HIGH_CPU);
-    tell(&notice(LOW_CPU, VARIANT).at(minute(60)), &cloud, &built_in());
+    send(&notice(LOW_CPU, VARIANT).at(minute(60)), &cloud, &built_in());
     cloud.with(pair_removed);
-    let outcome = tell(&notice(LOW_CPU, VARIANT).at(minute(61)), &cloud, &built_in());
+    let outcome = send(&notice(LOW_CPU, VARIANT).at(minute(61)), &cloud, &built_in());
     assert!(held(&outcome, "busy"), "{outcome:?}");
     assert_eq!(operations(&outcome), ["aws:PutMetricAlarm"]);
 }
@@ -635,20 +634,20 @@ fn the_pair_is_deleted_once_the_deployment_has_settled_at_the_floor(
     let cloud = with_a_pair(id, up);
     let left = |cloud: &SimulatedCloud| pairs(&cloud.snapshot(), id, pair).len();
     // Going down to the floor is no reason yet: the update may still fail.
-    let last = tell(&notice(down, id).at(minute(60)), &cloud, &built_in());
+    let last = send(&notice(down, id).at(minute(60)), &cloud, &built_in());
     assert_eq!((last.result, last.calls.len(), left(&cloud)), (Ending::Applied, 1, 1));
     // Neither is being on the way.
-    let moving = tell(&notice(down, id).at(minute(61)), &cloud, &built_in());
+    let moving = send(&notice(down, id).at(minute(61)), &cloud, &built_in());
     assert!(held(&moving, "busy"), "{moving:?}");
     assert_eq!(left(&cloud), 1);
     pass(&cloud, 60);
-    let outcome = tell(&notice(down, id).at(minute(120)), &cloud, &built_in());
+    let outcome = send(&notice(down, id).at(minute(120)), &cloud, &built_in());
     assert!(held(&outcome, "at_floor"), "{outcome:?}");
     assert_eq!((operations(&outcome), left(&cloud)), (vec![call], 0));
 }
 
-/// Where deliveries may be answered at the same time, a high alarm may be about to need the pair: it goes only when it
-/// calls itself.
+/// Where deliveries may be answered at the same time, a scale-up alarm may be about to need the pair: it is deleted
+/// only when it calls itself.
 #[rstest]
 #[case::one_at_a_time(VARIANT, Some(true), true)]
 #[case::several_at_once(VARIANT, Some(false), false)]
@@ -664,11 +663,11 @@ fn another_alarm_deletes_the_pair_only_where_events_come_one_at_a_time(
     floor(&cloud, id);
     let mut policy = policy("[defaults]\ninstances = { min = 1, max = 1 }");
     policy.one_at_a_time = one_at_a_time;
-    let outcome = tell(&notice(HIGH_CPU, id).at(minute(60)), &cloud, &policy);
+    let outcome = send(&notice(HIGH_CPU, id).at(minute(60)), &cloud, &policy);
     assert!(held(&outcome, "at_ceiling"), "{outcome:?}");
     assert_eq!(pairs(&cloud.snapshot(), id, CPU_PAIR).is_empty(), deletes, "{outcome:?}");
     // Its own call deletes it anywhere.
-    tell(&notice(LOW_CPU, id).at(minute(61)), &cloud, &policy);
+    send(&notice(LOW_CPU, id).at(minute(61)), &cloud, &policy);
     assert_eq!(pairs(&cloud.snapshot(), id, CPU_PAIR).len(), 0);
 }
 
@@ -678,7 +677,7 @@ fn an_update_that_fell_back_to_the_floor_keeps_the_pair_while_it_lasts() {
     let cloud = with_a_pair(CHURN, HIGH_CPU);
     floor(&cloud, CHURN);
     on(&cloud, CHURN, |found| found.status = Some("FAILED".to_owned()));
-    let outcome = tell(&notice(LOW_CPU, CHURN).at(minute(60)), &cloud, &built_in());
+    let outcome = send(&notice(LOW_CPU, CHURN).at(minute(60)), &cloud, &built_in());
     assert!(held(&outcome, "busy"), "{outcome:?}");
     assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR).len(), 1);
 }
@@ -687,7 +686,7 @@ fn an_update_that_fell_back_to_the_floor_keeps_the_pair_while_it_lasts() {
 fn with_a_foreign_pair(id: &str, instances: u32) -> SimulatedCloud {
     let cloud = cloud();
     let name = built_in_pair_name(id);
-    cloud.with(|world| world.alarms.push(standing(&name, id, Some(5))));
+    cloud.with(|world| world.alarms.push(existing(&name, id, Some(5))));
     on(&cloud, id, |found| found.instances = instances);
     cloud
 }
@@ -697,10 +696,10 @@ fn built_in_pair_name(id: &str) -> String {
 }
 
 #[test]
-fn an_alarm_that_is_not_ours_keeps_a_variant_from_going_up() {
+fn an_alarm_of_somebody_else_keeps_a_variant_from_scaling_up() {
     let cloud = with_a_foreign_pair(VARIANT, 1);
     let before = cloud.snapshot();
-    let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud, &built_in());
+    let outcome = send(&notice(HIGH_CPU, VARIANT), &cloud, &built_in());
     assert!(held(&outcome, "pair_taken"), "{outcome:?}");
     assert!(report::explanation(&outcome).contains(&built_in_pair_name(VARIANT)));
     assert_eq!(cloud.snapshot(), before);
@@ -709,32 +708,32 @@ fn an_alarm_that_is_not_ours_keeps_a_variant_from_going_up() {
 #[rstest]
 // A scale-down adds no capacity, so it needs no pair.
 #[case::going_down(3, LOW_CPU, "resize")]
-// At the floor, a pair of ours would be deleted.
+// At the floor, stepladder's own pair would be deleted.
 #[case::at_the_floor(1, LOW_CPU, "at_floor")]
-// Above the floor, a pair of ours would be overwritten.
+// Above the floor, stepladder's own pair would be overwritten.
 #[case::at_the_ceiling(10, HIGH_CPU, "at_ceiling")]
-fn an_alarm_that_is_not_ours_is_left_alone(
+fn an_alarm_of_somebody_else_is_left_alone(
     #[case] instances: u32,
     #[case] alarm: &str,
     #[case] expected: &str,
 ) {
     let cloud = with_a_foreign_pair(VARIANT, instances);
     let before = cloud.snapshot().alarms;
-    let outcome = tell(&notice(alarm, VARIANT), &cloud, &built_in());
+    let outcome = send(&notice(alarm, VARIANT), &cloud, &built_in());
     assert_eq!(reason(&outcome), expected);
     assert_eq!(cloud.snapshot().alarms, before);
 }
 
 #[test]
 fn on_oci_an_alarm_of_the_same_name_is_nobodys_business() {
-    // Display names are not unique, so tags identify an alarm of ours.
+    // Display names are not unique, so tags identify stepladder's own alarms.
     let cloud = with_a_foreign_pair(CHURN, 1);
     let foreign = cloud.snapshot().alarms.pop();
-    let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
+    let outcome = send(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
     assert_eq!(operations(&outcome), ["oci:CreateAlarm", "oci:UpdateModelDeployment"]);
     assert!(cloud.snapshot().alarms.contains(&foreign.unwrap()));
     floor(&cloud, CHURN);
-    let down = tell(&notice(LOW_CPU, CHURN), &cloud, &built_in());
+    let down = send(&notice(LOW_CPU, CHURN), &cloud, &built_in());
     assert_eq!(operations(&down), ["oci:DeleteAlarm"]);
     assert_eq!(cloud.snapshot().alarms.iter().filter(|alarm| alarm.definition.name() == CPU_PAIR).count(), 1);
 }
@@ -745,7 +744,7 @@ fn another_deployments_pair_is_nobodys_business() {
     let other = format!("{CHURN}2");
     cloud
         .with(|world| world.deployments.insert(other.clone(), SimulatedDeployment::new(1, "VM.Standard2.1")));
-    tell(&Notice::new(HIGH_CPU, &other).at(minute(60)), &cloud, &built_in());
+    send(&Notice::new(HIGH_CPU, &other).at(minute(60)), &cloud, &built_in());
     let world = cloud.snapshot();
     assert_eq!((pairs(&world, CHURN, CPU_PAIR).len(), pairs(&world, &other, CPU_PAIR).len()), (1, 1));
 }
@@ -774,7 +773,7 @@ fn the_low_threshold_is_a_share_of_what_there_is(
         "[[rule]]\nalarm = \"*high_mem\"\naxis = \"instances\"\n\
          pair = {{ alarm = \"low\", metric = \"{written}\", below = 10, window = \"7m\" }}"
     ));
-    let outcome = tell(&notice(HIGH_MEM, VARIANT), &cloud_with(VARIANT, 1, shape), &policy);
+    let outcome = send(&notice(HIGH_MEM, VARIANT), &cloud_with(VARIANT, 1, shape), &policy);
     let Call::Aws(AwsCall::PutMetricAlarm(alarm)) = &outcome.calls[0].call else {
         panic!("no alarm is put first")
     };
@@ -787,7 +786,7 @@ fn the_low_threshold_is_a_share_of_what_there_is(
 fn the_threshold_follows_the_shape() {
     let cloud = with_a_pair(VARIANT, HIGH_CPU);
     on(&cloud, VARIANT, |found| "ml.m5.2xlarge".clone_into(&mut found.shape));
-    let outcome = tell(&notice(HIGH_CPU, VARIANT).at(minute(60)), &cloud, &built_in());
+    let outcome = send(&notice(HIGH_CPU, VARIANT).at(minute(60)), &cloud, &built_in());
     let Call::Aws(AwsCall::PutMetricAlarm(alarm)) = &outcome.calls[0].call else {
         panic!("no alarm is put first")
     };
@@ -796,14 +795,14 @@ fn the_threshold_follows_the_shape() {
 
 #[test]
 fn the_pair_on_oci_is_grouped_over_instances_and_like_the_alarm_that_fired() {
-    let outcome = tell(&notice(HIGH_MEM, CHURN), &cloud(), &built_in());
+    let outcome = send(&notice(HIGH_MEM, CHURN), &cloud(), &built_in());
     let Call::Oci(OciCall::CreateAlarm { alarm, .. }) = &outcome.calls[0].call else {
         panic!("no alarm is created first")
     };
     let expected = OciAlarm {
         name: MEM_PAIR.to_owned(),
         query: format!("MemoryUtilization[5m]{{resourceId = \"{CHURN}\"}}.groupBy(resourceId).mean() < 10"),
-        body: Some(format!("Takes back what stepladder added to {CHURN}.")),
+        body: Some(format!("Removes the capacity that stepladder added to {CHURN}.")),
         tags: [
             ("stepladder:target", CHURN),
             ("stepladder:pair", MEM_PAIR),
@@ -817,14 +816,14 @@ fn the_pair_on_oci_is_grouped_over_instances_and_like_the_alarm_that_fired() {
 }
 
 fn existing_oci_alarm(name: &str) -> OciAlarm {
-    let definition = standing(name, CHURN, Some(5)).definition;
-    let AlarmDefinition::Oci(alarm) = definition else { panic!("{definition:?} stands on OCI") };
+    let definition = existing(name, CHURN, Some(5)).definition;
+    let AlarmDefinition::Oci(alarm) = definition else { panic!("{definition:?} is on OCI") };
     alarm
 }
 
 /// The tokens that the paired alarm would be created with: the first, and the next where that one is blocked.
 fn tokens(cloud: &SimulatedCloud, minutes: i64) -> [RetryToken; 2] {
-    let plan = tell(&notice(HIGH_CPU, CHURN).at(minute(minutes)), cloud, &policy("mode = \"observe\""));
+    let plan = send(&notice(HIGH_CPU, CHURN).at(minute(minutes)), cloud, &policy("mode = \"observe\""));
     let Call::Oci(OciCall::CreateAlarm { retry_token, next_token, .. }) = &plan.calls[0].call else {
         panic!("no alarm is created")
     };
@@ -839,7 +838,7 @@ fn two_deliveries_create_one_alarm_and_a_later_one_creates_another() {
     assert_eq!(first[0], tokens(&cloud, 5)[0], "another event about the same deployment as it is");
     // Up, down, and the pair is gone. A token whose alarm was deleted is refused for a day.
     for (alarm, minutes) in [(HIGH_CPU, 0), (LOW_CPU, 60), (LOW_CPU, 120)] {
-        tell(&notice(alarm, CHURN).at(minute(minutes)), &cloud, &built_in());
+        send(&notice(alarm, CHURN).at(minute(minutes)), &cloud, &built_in());
         pass(&cloud, 60);
     }
     assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR), []);
@@ -852,11 +851,11 @@ fn a_deleted_pair_can_be_created_again() {
     // changed at all, and a token whose alarm was deleted is refused for a day.
     let cloud = cloud();
     let first = tokens(&cloud, 0);
-    tell(&notice(HIGH_CPU, CHURN), &Interrupted::after(1, Side::Before, &cloud), &built_in());
-    tell(&notice(LOW_CPU, CHURN).at(minute(30)), &cloud, &built_in());
+    send(&notice(HIGH_CPU, CHURN), &Interrupted::after(1, Side::Before, &cloud), &built_in());
+    send(&notice(LOW_CPU, CHURN).at(minute(30)), &cloud, &built_in());
     assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR), []);
     assert_eq!(first[0], tokens(&cloud, 60)[0]);
-    let again = tell(&notice(HIGH_CPU, CHURN).at(minute(60)), &cloud, &built_in());
+    let again = send(&notice(HIGH_CPU, CHURN).at(minute(60)), &cloud, &built_in());
     assert_eq!(again.result, Ending::Applied, "{again:?}");
     assert_eq!(pairs(&cloud.snapshot(), CHURN, CPU_PAIR).len(), 1);
 }
@@ -878,17 +877,17 @@ fn mute(cloud: &SimulatedCloud) {
 #[rstest]
 #[case::oci(CHURN)]
 #[case::sagemaker(VARIANT)]
-fn a_pair_that_would_notify_nobody_keeps_it_from_going_up(#[case] id: &str) {
+fn a_pair_without_an_action_keeps_it_from_scaling_up(#[case] id: &str) {
     let cloud = cloud();
     mute(&cloud);
     let before = cloud.snapshot();
     // The payload names an action, but only the service's own answer is trusted.
-    let outcome = tell(&notice(HIGH_CPU, id), &cloud, &built_in());
+    let outcome = send(&notice(HIGH_CPU, id), &cloud, &built_in());
     assert!(held(&outcome, "no_pair_action"), "{outcome:?}");
     assert_eq!(cloud.snapshot(), before);
     // Going down needs no pair.
     on(&cloud, id, |found| found.instances = 3);
-    assert_eq!(resized_to(&tell(&notice(LOW_CPU, id), &cloud, &built_in())), Ok(2));
+    assert_eq!(resized_to(&send(&notice(LOW_CPU, id), &cloud, &built_in())), Ok(2));
 }
 
 #[rstest]
@@ -901,7 +900,7 @@ fn a_pair_that_would_notify_nobody_keeps_it_from_going_up(#[case] id: &str) {
 fn the_pair_notifies(#[case] configured: Option<&str>, #[case] expected: &str) {
     let mut policy = built_in();
     policy.alarm_action = configured.map(str::to_owned);
-    let outcome = tell(&notice(HIGH_CPU, VARIANT), &cloud(), &policy);
+    let outcome = send(&notice(HIGH_CPU, VARIANT), &cloud(), &policy);
     let Call::Aws(AwsCall::PutMetricAlarm(alarm)) = &outcome.calls[0].call else {
         panic!("no alarm is put first")
     };
@@ -913,7 +912,7 @@ fn a_rule_without_a_pair_scales_up_alone() {
     let cloud = cloud();
     mute(&cloud);
     let policy = policy("[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"");
-    let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud, &policy);
+    let outcome = send(&notice(HIGH_CPU, CHURN), &cloud, &policy);
     assert_eq!(operations(&outcome), ["oci:UpdateModelDeployment"]);
 }
 
@@ -926,12 +925,12 @@ fn a_rule_without_a_pair_scales_up_alone() {
 fn a_dry_run_shows_the_calls_and_sends_none(#[case] id: &str, #[case] alarm: &str) {
     let cloud = cloud();
     let before = cloud.snapshot();
-    let dry = tell(&notice(alarm, id), &cloud, &policy("mode = \"observe\""));
+    let dry = send(&notice(alarm, id), &cloud, &policy("mode = \"observe\""));
     assert_eq!(cloud.snapshot(), before);
     assert_eq!(dry.result, Ending::DryRun);
     assert!(dry.calls.iter().all(|sent| sent.status == Status::DryRun && sent.answer.is_none()));
     // The same path: what it shows is what would be sent.
-    let real = tell(&notice(alarm, id), &cloud, &built_in());
+    let real = send(&notice(alarm, id), &cloud, &built_in());
     let calls = |outcome: &Outcome| outcome.calls.iter().map(|sent| sent.call.clone()).collect::<Vec<_>>();
     assert_eq!((calls(&dry), &dry.decision, &dry.checks), (calls(&real), &real.decision, &real.checks));
     assert_eq!(report::record(&dry)["calls"][1]["status"], "dry_run");
@@ -942,7 +941,7 @@ fn a_dry_run_repairs_nothing() {
     let cloud = with_a_pair(CHURN, HIGH_CPU);
     edit_pairs(&cloud);
     let before = cloud.snapshot();
-    let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud, &policy("mode = \"observe\""));
+    let outcome = send(&notice(HIGH_CPU, CHURN), &cloud, &policy("mode = \"observe\""));
     assert_eq!((reason(&outcome), outcome.result), ("stale", Ending::DryRun));
     assert_eq!(operations(&outcome), ["oci:UpdateAlarm"]);
     assert_eq!(cloud.snapshot(), before);
@@ -950,7 +949,7 @@ fn a_dry_run_repairs_nothing() {
 
 #[test]
 fn a_dry_run_with_nothing_to_send_is_held() {
-    let outcome = tell(&notice(LOW_CPU, CHURN), &cloud(), &policy("mode = \"observe\""));
+    let outcome = send(&notice(LOW_CPU, CHURN), &cloud(), &policy("mode = \"observe\""));
     assert!(held(&outcome, "at_floor"), "{outcome:?}");
 }
 
@@ -1024,13 +1023,13 @@ fn guards_of_a_scale_up(outcome: &Outcome) -> Vec<Value> {
         "no_pair_action",
     ];
     let inputs = outcome.checks.iter().map(|check| check.input.clone());
-    let told = names.iter().zip(inputs);
-    told.map(|(guard, input)| json!({"guard": guard, "held": false, "saw": input})).collect()
+    let checks = names.iter().zip(inputs);
+    checks.map(|(guard, input)| json!({"guard": guard, "held": false, "saw": input})).collect()
 }
 
 #[test]
 fn a_hold_has_every_field_too() {
-    let outcome = tell(&notice(HIGH_CPU, CHURN).with_transition(Transition::Cleared), &cloud(), &built_in());
+    let outcome = send(&notice(HIGH_CPU, CHURN).with_transition(Transition::Cleared), &cloud(), &built_in());
     let expected = json!({
         "alarm": {
             "name": HIGH_CPU,
@@ -1052,7 +1051,7 @@ fn a_hold_has_every_field_too() {
 #[test]
 fn a_failure_has_every_field_and_its_error() {
     let cloud = cloud();
-    let outcome = tell(&notice(HIGH_CPU, VARIANT), &Interrupted::by(denied(), &cloud), &built_in());
+    let outcome = send(&notice(HIGH_CPU, VARIANT), &Interrupted::by(denied(), &cloud), &built_in());
     let record = report::record(&outcome);
     assert_eq!(record["result"], "failed");
     let statuses: Vec<_> = outcome.calls.iter().map(|sent| sent.status).collect();
@@ -1071,7 +1070,7 @@ fn a_failure_has_every_field_and_its_error() {
 
 #[test]
 fn every_guard_up_to_the_one_that_holds_is_on_record() {
-    let outcome = tell(&notice(LOW_CPU, CHURN), &cloud(), &built_in());
+    let outcome = send(&notice(LOW_CPU, CHURN), &cloud(), &built_in());
     let asked: Vec<_> = outcome.checks.iter().map(|check| check.guard).collect();
     let in_order = [
         "not_firing",
@@ -1124,7 +1123,7 @@ const THREE: &str = "[defaults]\ninstances = { min = 1, max = 3 }";
 const DEAR: &str = "[defaults]\nmax_hourly_cost = 0.7";
 
 #[rstest]
-// The low alarm came first, and waits: a scale-up takes precedence.
+// The scale-down alarm came first, and waits: a scale-up takes precedence.
 #[case::less_and_more("", &[LOW_CPU, HIGH_CPU], &[(HIGH_CPU, "resize"), (LOW_CPU, "superseded")])]
 // Both scale up: one change at a time, in the order of arrival.
 #[case::two_kinds("", &[HIGH_MEM, HIGH_CPU], &[(HIGH_MEM, "resize"), (HIGH_CPU, "superseded")])]
@@ -1169,14 +1168,14 @@ fn more_wins_over_less(#[case] text: &str, #[case] alarms: &[&str], #[case] expe
 #[test]
 fn a_tag_may_only_have_it_watched() {
     let cloud = tagged(&[("stepladder:mode", "observe")]);
-    let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
+    let outcome = send(&notice(HIGH_CPU, CHURN), &cloud, &built_in());
     assert_eq!((reason(&outcome), outcome.result), ("resize", Ending::DryRun));
     assert_eq!(heading(&cloud, CHURN).instances, 1);
     // What a target has for itself may let it loose, but not on a dry run.
     let text = "mode = \"observe\"\n[[target]]\ntarget = \"*churn\"\nmode = \"act\"";
-    assert_eq!(tell(&notice(HIGH_CPU, CHURN), &self::cloud(), &policy(text)).result, Ending::Applied);
+    assert_eq!(send(&notice(HIGH_CPU, CHURN), &self::cloud(), &policy(text)).result, Ending::Applied);
     assert_eq!(
-        tell(&notice(HIGH_CPU, CHURN), &self::cloud(), &policy(text).observing()).result,
+        send(&notice(HIGH_CPU, CHURN), &self::cloud(), &policy(text).observing()).result,
         Ending::DryRun
     );
 }
@@ -1190,14 +1189,14 @@ fn what_is_paused_is_left_alone_with_its_pair(#[case] pause: &str, #[case] alarm
     on(&cloud, CHURN, |found| found.instances = 3);
     let before = cloud.snapshot();
     // There is capacity without a pair. Without the pause, the pair would be repaired.
-    let outcome = tell(&notice(alarm, CHURN), &cloud, &built_in());
+    let outcome = send(&notice(alarm, CHURN), &cloud, &built_in());
     assert!(outcome.calls.is_empty(), "{:?}", outcome.calls);
     assert_eq!(cloud.snapshot(), before);
 }
 
 #[test]
 fn the_same_story_has_the_same_record() {
-    let record = || report::record(&tell(&notice(HIGH_MEM, CHURN), &cloud(), &built_in())).to_string();
+    let record = || report::record(&send(&notice(HIGH_MEM, CHURN), &cloud(), &built_in())).to_string();
     assert_eq!(record(), record());
 }
 
@@ -1212,14 +1211,14 @@ fn the_same_story_has_the_same_record() {
 #[case::not_found(error(|operation, message| Error::NotFound { operation, message }), "not_found", false)]
 fn what_may_succeed_later_is_delivered_again(#[case] error: Error, #[case] kind: &str, #[case] again: bool) {
     // On the observation.
-    let blind = tell(&notice(HIGH_CPU, CHURN), &Blind(error.clone()), &built_in());
+    let blind = send(&notice(HIGH_CPU, CHURN), &Blind(error.clone()), &built_in());
     assert_eq!((reason(&blind), blind.result, blind.is_retryable()), ("not_observed", Ending::Failed, again));
     assert_eq!(blind.error.as_ref().map(Error::kind), Some(kind));
     assert_eq!(report::record(&blind)["error"]["retryable"], json!(again));
     // On a call.
     let cloud = cloud();
     let before = cloud.snapshot();
-    let stopped = tell(&notice(HIGH_CPU, CHURN), &Interrupted::by(error, &cloud), &built_in());
+    let stopped = send(&notice(HIGH_CPU, CHURN), &Interrupted::by(error, &cloud), &built_in());
     assert_eq!((reason(&stopped), stopped.result, stopped.is_retryable()), ("resize", Ending::Failed, again));
     assert_eq!(cloud.snapshot(), before, "nothing is sent after a failure");
 }
@@ -1227,7 +1226,7 @@ fn what_may_succeed_later_is_delivered_again(#[case] error: Error, #[case] kind:
 #[test]
 fn an_unknown_deployment_is_a_permanent_failure() {
     let ghost = Notice::new(HIGH_CPU, "ocid1.datasciencemodeldeployment.oc1.iad.ghost");
-    let outcome = tell(&ghost, &cloud(), &built_in());
+    let outcome = send(&ghost, &cloud(), &built_in());
     assert_eq!(
         (reason(&outcome), outcome.result, outcome.is_retryable()),
         ("not_observed", Ending::Failed, false)
@@ -1267,7 +1266,7 @@ fn an_unknown_target_is_a_permanent_failure(
 fn a_failure_after_the_pair_is_reported() {
     let cloud = cloud();
     let interrupted = Interrupted::after(1, Side::Before, &cloud);
-    let outcome = tell(&notice(HIGH_CPU, CHURN), &interrupted, &built_in());
+    let outcome = send(&notice(HIGH_CPU, CHURN), &interrupted, &built_in());
     assert_eq!(
         outcome.calls.iter().map(|sent| sent.status).collect::<Vec<_>>(),
         [Status::Done, Status::Failed]
@@ -1375,7 +1374,7 @@ fn stories() -> Vec<Story> {
             "stepladder:recent",
             &format!("{}i+1 {}s-1", at(-3599).as_second(), at(-60).as_second()),
         )])),
-        // 4.2 % of two are 8.4 % of one, and the high alarm fires above 9.
+        // 4.2 % of two are 8.4 % of one, and the scale-up alarm fires above 9.
         Story::new("would_flap")
             .policy("[[rule]]\nalarm = \"*low_cpu\"\naxis = \"instances\"\nstep = -1\nscale_up_threshold = 9")
             .notice(notice(LOW_CPU, CHURN))
@@ -1385,7 +1384,7 @@ fn stories() -> Vec<Story> {
         // The account may not have the next rung, which was found out a minute ago.
         Story::new("infeasible").notice(notice(HIGH_MEM, VARIANT)).cloud(changed_world(|cloud| {
             cloud.with(|world| world.unavailable.push("ml.m5.2xlarge".to_owned()));
-            let outcome = tell(&notice(HIGH_MEM, VARIANT).at(at(-60)), cloud, &built_in());
+            let outcome = send(&notice(HIGH_MEM, VARIANT).at(at(-60)), cloud, &built_in());
             assert_eq!(outcome.error.as_ref().map(Error::kind), Some("over_quota"));
         })),
         // Ten instances are the most.
@@ -1459,7 +1458,7 @@ fn every_reason_to_hold_has_a_story() {
     let every: BTreeSet<&str> = every.map(|hold| hold.reason()).collect();
     let mut reasons = BTreeSet::new();
     for Story { reason, policy, cloud, notice } in stories() {
-        let outcome = tell(&notice, &*cloud, &policy);
+        let outcome = send(&notice, &*cloud, &policy);
         assert_eq!(self::reason(&outcome), reason);
         assert!(outcome.calls.iter().all(|sent| !sent.call.resizes()), "{reason} resizes");
         assert_eq!(report::record(&outcome)["decision"], json!({"kind": "hold", "reason": reason}));
@@ -1528,12 +1527,12 @@ fn a_plan_carried_out_has_nothing_left_to_write() {
          config=churn-config-3 shape=ml.m5.large above=CPUUtilization:160"
     ));
     let second = planned(&variant_as_observed(Some((**pair).clone())));
-    assert_eq!(second, first[1..], "the pair stands, only the size is set");
+    assert_eq!(second, first[1..], "the pair exists, only the size is set");
 }
 
 #[test]
 fn the_pair_on_oci_notifies_the_topic_of_the_alarm_that_fired() {
-    let outcome = tell(&notice(HIGH_CPU, CHURN), &cloud(), &built_in());
+    let outcome = send(&notice(HIGH_CPU, CHURN), &cloud(), &built_in());
     let Call::Oci(OciCall::CreateAlarm { alarm, .. }) = &outcome.calls[0].call else {
         panic!("no alarm is created first")
     };
@@ -1544,7 +1543,7 @@ fn the_pair_on_oci_notifies_the_topic_of_the_alarm_that_fired() {
 fn changes_are_recorded_if_a_rule_needs_them() {
     let recorded = |text: &str| {
         let cloud = cloud();
-        tell(&notice(HIGH_CPU, CHURN), &cloud, &policy(text));
+        send(&notice(HIGH_CPU, CHURN), &cloud, &policy(text));
         on(&cloud, CHURN, |found| found.tags.get("stepladder:recent").cloned())
     };
     let line = Some(format!("{}i+1", at(0).as_second()));
@@ -1584,7 +1583,7 @@ fn the_record_holds_the_direction_and_the_distance(
     let text = format!(
         "[[rule]]\nalarm = \"{rule}\"\n{keys}\ncooldown = {{ up = \"10m\", down = \"0s\" }}\nevidence = \"fired\""
     );
-    tell(&notice(alarm, CHURN).value(if alarm == LOW_CPU { 5.0 } else { 91.0 }), &cloud, &policy(&text));
+    send(&notice(alarm, CHURN).value(if alarm == LOW_CPU { 5.0 } else { 91.0 }), &cloud, &policy(&text));
     let line = on(&cloud, CHURN, |found| found.tags.get("stepladder:recent").cloned());
     let last = line.as_deref().and_then(|line| line.rsplit(' ').next()).unwrap_or_default().to_owned();
     assert_eq!(last, format!("{}{expected}", at(0).as_second()), "{line:?}");
@@ -1594,6 +1593,6 @@ fn the_record_holds_the_direction_and_the_distance(
 fn a_pair_scales_down_although_a_rule_for_every_name_precedes_it() {
     let cloud = cloud_with(CHURN, 3, "VM.Standard2.1");
     let every = policy(&ruled("*", "step = 1"));
-    tell(&notice(CPU_PAIR, CHURN), &cloud, &every);
+    send(&notice(CPU_PAIR, CHURN), &cloud, &every);
     assert_eq!(heading(&cloud, CHURN).instances, 2);
 }

@@ -10,15 +10,15 @@ use stepladder::policy::Policy;
 
 use crate::support::{
     self, CHURN, CPU_PAIR, HIGH_CPU, LOW_CPU, Notice, TICK, VARIANT, answer, at, cloud, cloud_with, heading,
-    on, pairs, policy, reason, size, tell,
+    on, pairs, policy, reason, send, size,
 };
 
-/// The reason for which a low alarm takes nothing while a schedule keeps three instances, or `resize`.
+/// The reason for which a scale-down alarm removes nothing while a schedule keeps three instances, or `resize`.
 fn low_alarm_at(now: &str, cron: &str, zone: &str, lasts: &str) -> &'static str {
     let text = format!("[[schedule]]\ncron = \"{cron}\"\nzone = \"{zone}\"\nfor = \"{lasts}\"\nmin = 3\n");
     let now: Timestamp = now.parse().unwrap();
     let cloud = cloud_with(CHURN, 3, "VM.Standard2.1");
-    reason(&tell(&Notice::new(LOW_CPU, CHURN).at(now), &cloud, &policy(&text)))
+    reason(&send(&Notice::new(LOW_CPU, CHURN).at(now), &cloud, &policy(&text)))
 }
 
 #[rstest]
@@ -121,7 +121,7 @@ fn a_scheduled_minimum_passes_every_guard(#[case] tag: &str, #[case] value: &str
 }
 
 #[test]
-fn a_tick_asks_nothing_of_what_the_policy_leaves_out() {
+fn a_tick_reads_nothing_of_what_the_policy_leaves_out() {
     let cloud = cloud();
     let glob = keeping_three("*churn");
     assert!(tick(&cloud, &glob, at(0)).is_empty(), "a glob names no deployment");
@@ -139,7 +139,7 @@ fn a_tick_asks_nothing_of_what_the_policy_leaves_out() {
 
 /// The message of the alarm that `stepladder provision` sets up where there is no tick.
 fn message(cloud: &SimulatedCloud, policy: &Policy, transition: Transition, now: Timestamp) -> Outcome {
-    tell(
+    send(
         &Notice::new("stepladder_schedule", CHURN).with_transition(transition).at(now).value(12.0),
         cloud,
         policy,
@@ -154,9 +154,9 @@ fn the_alarm_that_repeats_brings_it_there_as_well() {
     assert_eq!(heading(&cloud, CHURN).instances, 3);
     support::pass(&cloud, 20);
     assert_eq!(reason(&message(&cloud, &policy, Transition::Repeat, at(1500))), "on_target");
-    // A cleared one asks for nothing.
+    // A cleared one requests nothing.
     assert_eq!(reason(&message(&cloud, &policy, Transition::Cleared, at(1600))), "not_firing");
-    // After the hour it takes nothing: that is what the pair is for.
+    // After the hour it removes nothing: that is what the pair is for.
     assert_eq!(reason(&message(&cloud, &policy, Transition::Repeat, at(7200))), "on_target");
     assert_eq!(size(&cloud, CHURN).instances, 3);
 }
@@ -166,7 +166,7 @@ fn no_rule_of_ones_own_answers_the_alarm_of_schedules() {
     let text = "[[rule]]\nalarm = \"*\"\naxis = \"instances\"\nstep = 5\n";
     let (cloud, policy) = (cloud(), policy(text));
     assert_eq!(reason(&message(&cloud, &policy, Transition::Firing, at(0))), "on_target");
-    assert_eq!(reason(&tell(&Notice::new(HIGH_CPU, CHURN), &cloud, &policy)), "resize");
+    assert_eq!(reason(&send(&Notice::new(HIGH_CPU, CHURN), &cloud, &policy)), "resize");
     assert!(
         id::model_deployment(CHURN)
             .is_some_and(|target| policy.rule_for("stepladder_schedule", &target).is_some())

@@ -305,12 +305,12 @@ fn a_minimum_is_not_asked_for_where_nothing_may_change() {
 )]
 fn what_is_right_is_not_warned_of(#[case] text: String) {
     let mut warnings = policy(&text).warnings();
-    // The rules here are short, and nothing takes back what they add.
+    // The rules here are short, and nothing removes what they add.
     warnings.retain(|warning| !warning.contains("has no `pair`"));
     assert!(warnings.is_empty(), "{warnings:#?}");
 }
 
-/// A digit, a dot and seven digits: a number that nobody has rounded.
+/// A digit, a dot and seven digits: a number that is not rounded.
 fn has_long_number(text: &str) -> bool {
     let bytes = text.as_bytes();
     let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
@@ -319,7 +319,7 @@ fn has_long_number(text: &str) -> bool {
 }
 
 #[test]
-fn no_text_that_a_person_reads_has_a_number_that_nobody_rounded() {
+fn no_text_that_a_person_reads_has_an_unrounded_number() {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/snapshots");
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();

@@ -16,10 +16,10 @@ pub(crate) struct Script<'a> {
     /// The shape to begin with, once.
     pub(crate) shape: &'a str,
     pub(crate) metric: &'a str,
-    /// The operator's own high alarm: its name and its threshold.
+    /// The operator's own scale-up alarm: its name and its threshold.
     pub(crate) alarm: &'a str,
     pub(crate) above: f64,
-    /// The low alarm that stepladder is expected to make.
+    /// The scale-down alarm that stepladder is expected to make.
     pub(crate) pair: &'a str,
     /// The unit of the load.
     pub(crate) load: &'a str,
@@ -47,7 +47,7 @@ pub(crate) struct Sample {
     /// Other resources that a change has created, by name.
     pub(crate) leftovers: Vec<String>,
     /// Nothing is being changed.
-    pub(crate) at_rest: bool,
+    pub(crate) settled: bool,
 }
 
 /// An alarm at one moment.

@@ -257,7 +257,7 @@ pub(crate) fn batch(messages: &[(&str, &[u8])]) -> Value {
     json!({ "Records": messages.iter().map(record).collect::<Vec<_>>() })
 }
 
-/// Whether an alarm of the tests fires below its threshold: a low alarm, or a pair of another name.
+/// Whether an alarm of the tests fires below its threshold: a scale-down alarm, or a pair of another name.
 fn is_low(alarm: &str) -> bool {
     ["low_", "calm", "small"].into_iter().any(|word| alarm.contains(word))
 }
@@ -282,7 +282,7 @@ fn query(alarm: &str, target: &str, window: Option<i64>) -> String {
 }
 
 /// An existing alarm of the operator. Without a window, the service does not report one either.
-pub(crate) fn standing(name: &str, target: &str, window: Option<i64>) -> WorldAlarm {
+pub(crate) fn existing(name: &str, target: &str, window: Option<i64>) -> WorldAlarm {
     if target.starts_with("endpoint/") {
         cloudwatch_alarm(name, target, window)
     } else {
@@ -336,7 +336,7 @@ fn cloudwatch_alarm(name: &str, target: &str, window: Option<i64>) -> WorldAlarm
 /// in use, and as little as any smaller shape can carry.
 pub(crate) fn world() -> World {
     let deployments = [(CHURN, "VM.Standard2.1", 20.0), (VARIANT, "ml.m5.xlarge", 60.0)];
-    let alarms = |id| EXISTING.map(|name| standing(&suffixed(name, id), id, Some(5)));
+    let alarms = |id| EXISTING.map(|name| existing(&suffixed(name, id), id, Some(5)));
     World {
         clock: at(0),
         furnish: false,
@@ -464,7 +464,7 @@ pub(crate) fn answer(body: &[u8], cloud: &dyn Client, policy: &Policy, now: Time
 }
 
 /// Answers a notice about one deployment, at the notice's own time.
-pub(crate) fn tell(notice: &Notice, cloud: &dyn Client, policy: &Policy) -> Outcome {
+pub(crate) fn send(notice: &Notice, cloud: &dyn Client, policy: &Policy) -> Outcome {
     let now = notice.at.unwrap_or(at(0));
     let mut answer = answer(&notice.body(), cloud, policy, now);
     assert_eq!(answer.outcomes.len(), 1, "one alarm, one target");

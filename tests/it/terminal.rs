@@ -17,7 +17,7 @@ const POLICY: &str = "tests/it/terminal/policy.toml";
 const WRONG: &str = "tests/it/terminal/wrong.toml";
 const VARIANT: &str = "endpoint/churn/variant/AllTraffic";
 
-/// What a subcommand is asked for.
+/// The kinds of output of a subcommand.
 #[derive(Debug, Clone, Copy)]
 enum Asked {
     Help,

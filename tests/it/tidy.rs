@@ -356,7 +356,7 @@ fn without_comments(path: &str) -> String {
     kept
 }
 
-/// The words of platforms that files name, but for those of one.
+/// The words of platforms in files, except those of one.
 fn platforms_named(files: impl IntoIterator<Item = String>, own: &str) -> Vec<String> {
     let others: Vec<&str> = PLATFORM_WORDS
         .iter()
@@ -403,7 +403,7 @@ fn sources_and_targets_never_meet() {
 }
 
 #[test]
-fn features_are_asked_for_in_one_place() {
+fn features_are_requested_in_one_place() {
     let asks = |file: &String| {
         file.starts_with("src/bin/") || file == "src/platform.rs" || file.ends_with("/client.rs")
     };
@@ -434,10 +434,10 @@ fn every_row_is_in_its_table(#[case] table: &str, #[case] folder: &str, #[case] 
 }
 
 #[test]
-fn every_file_says_its_job() {
+fn every_file_names_its_job() {
     let files = rust_files("src").into_iter().chain(rust_files("tests"));
     let silent: Vec<_> = files.filter(|file| !read(file).starts_with("//! ")).collect();
-    none(&silent, "the first line says what the file is for");
+    none(&silent, "the first line names the file's job");
 }
 
 #[test]
@@ -467,8 +467,8 @@ fn every_call_has_a_permission(#[case] file: &str, #[case] known: &[Operation]) 
     for operation in known {
         // A long arm has its text in braces.
         let texts = read(file).replace("=> {", "=>").split_whitespace().collect::<Vec<_>>().join(" ");
-        let told = texts.matches(&format!("=> \"{}\"", operation.name)).count();
-        assert_eq!(told, 1, "`{}` is no call's operation", operation.name);
+        let count = texts.matches(&format!("=> \"{}\"", operation.name)).count();
+        assert_eq!(count, 1, "`{}` is no call's operation", operation.name);
         assert!(!operation.permission().is_empty(), "`{}` needs no permission", operation.name);
     }
 }
@@ -518,7 +518,7 @@ fn actions(policies: &[&str]) -> Vec<String> {
         let entry = line.trim().trim_start_matches("- ");
         let unclear =
             ["NotAction", "Effect: Deny", "AWS", "arn:aws"].iter().any(|start| entry.starts_with(start));
-        assert!(!unclear, "the policies grant more than their actions say: `{entry}`");
+        assert!(!unclear, "the policies grant more than their actions: `{entry}`");
         if let Some(inline) = entry.strip_prefix("Action:") {
             found.extend(inline.split([',', '[', ']']).map(str::to_owned));
             found.extend(

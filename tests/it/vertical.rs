@@ -13,7 +13,7 @@ use stepladder::report;
 
 use crate::support::{
     self, HIGH_CPU, HIGH_MEM, Interrupted, LOW_MEM, MEM_PAIR, Side, TICK, TOPIC_ARN, VARIANT, answer,
-    cloud_with, minute, on, operations, pairs, policy_arn, reason, scaled_natively, size, standing, tell,
+    cloud_with, existing, minute, on, operations, pairs, policy_arn, reason, scaled_natively, send, size,
 };
 
 /// The operator's alarm that triggers a scaling policy.
@@ -39,7 +39,7 @@ fn low_and_registered() -> SimulatedCloud {
     let cloud = low();
     scaled_natively(&cloud, &json!({ "DynamicScalingInSuspended": true }), 2);
     cloud.with(|world| {
-        let mut busy = standing(BUSY, VARIANT, Some(5));
+        let mut busy = existing(BUSY, VARIANT, Some(5));
         if let AlarmDefinition::Aws(alarm) = &mut busy.definition {
             alarm.actions = vec![policy_arn(0)];
         }
@@ -49,7 +49,7 @@ fn low_and_registered() -> SimulatedCloud {
 }
 
 fn answer_alarm(alarm: &str, at: i64, cloud: &dyn stepladder::platform::Client, policy: &Policy) -> Outcome {
-    tell(&support::Notice::new(alarm, VARIANT).at(minute(at)), cloud, policy)
+    send(&support::Notice::new(alarm, VARIANT).at(minute(at)), cloud, policy)
 }
 
 fn tick(at: i64, cloud: &SimulatedCloud, policy: &Policy) -> Vec<Outcome> {
@@ -131,7 +131,7 @@ fn a_lasting_load_scales_up_and_no_load_scales_down_without_further_alarms() {
         });
     };
     cloud.with(|world| {
-        let mut high = standing("high-memory", VARIANT, Some(5));
+        let mut high = existing("high-memory", VARIANT, Some(5));
         if let AlarmDefinition::Aws(alarm) = &mut high.definition {
             (alarm.metric, alarm.threshold) = ("MemoryUtilization".to_owned(), 80.0);
         }
@@ -166,7 +166,7 @@ fn the_pair_of_the_other_axis_is_written_anew_for_another_type() {
     let (cloud, policy) = (low(), policy(""));
     let threshold = |cloud: &SimulatedCloud| {
         let definition = pairs(&cloud.snapshot(), VARIANT, support::CPU_PAIR)[0].definition.clone();
-        let AlarmDefinition::Aws(alarm) = definition else { panic!("{definition:?} stands on AWS") };
+        let AlarmDefinition::Aws(alarm) = definition else { panic!("{definition:?} is on AWS") };
         alarm.threshold
     };
     answer_alarm(HIGH_CPU, 0, &cloud, &policy);
@@ -187,7 +187,7 @@ fn variants_of_one_endpoint_climb_each_on_its_own() {
     });
     let answer_alarm = |alarm: &str, id: &str, at: i64| {
         cloud.advance(minute(at));
-        let outcome = tell(&support::Notice::new(alarm, id).at(minute(at)), &cloud, &policy);
+        let outcome = send(&support::Notice::new(alarm, id).at(minute(at)), &cloud, &policy);
         assert_eq!(outcome.result, Ending::Applied, "{outcome:?}");
         cloud.advance(minute(at + 20));
         (size(&cloud, VARIANT).shape, size(&cloud, other).shape)
@@ -498,7 +498,7 @@ fn a_foreign_configuration_with_our_prefix_is_never_deleted() {
 // ---- the platform's own autoscaling ----
 
 #[test]
-fn a_registered_variant_keeps_its_type_unless_it_may_be_parked() {
+fn a_registered_variant_keeps_its_type_unless_it_may_be_suspended() {
     let cloud = low_and_registered();
     let outcome = answer_alarm(HIGH_MEM, 0, &cloud, &policy(""));
     assert_eq!(reason(&outcome), "owned_elsewhere");
@@ -715,7 +715,7 @@ fn replay(ground: Ground, past: &[Event]) -> (SimulatedCloud, i64) {
     Event::Alarm(LOW_MEM)
 )]
 #[case::down_to_the_original(&[Event::Alarm(HIGH_MEM), Event::Tick, Event::Tick], Event::Alarm(LOW_MEM))]
-// The second half of a change: notes, copies, parked targets, the pair.
+// The second half of a change: notes, copies, suspended targets, the pair.
 #[case::finish_up(&[Event::Alarm(HIGH_MEM)], Event::Tick)]
 #[case::finish_up_further(&[Event::Alarm(HIGH_MEM), Event::Tick], Event::Tick)]
 #[case::finish_down(&[Event::Alarm(HIGH_MEM), Event::Tick, Event::Tick, Event::Alarm(LOW_MEM)], Event::Tick)]
@@ -736,7 +736,7 @@ fn the_next_events_put_a_crash_right(
         happen(event, at, &cloud, &Interrupted::after(call, side, &cloud), &policy);
         let world = cloud.snapshot();
         let above = world.deployments[VARIANT].heading().shape != "ml.m5.large";
-        assert!(!above || pairs(&world, VARIANT, MEM_PAIR).len() == 1, "{story}: nothing takes it back");
+        assert!(!above || pairs(&world, VARIANT, MEM_PAIR).len() == 1, "{story}: nothing removes it");
         let mut at = at + 30;
         if load_stays {
             tick(at, &cloud, &policy);

@@ -28,7 +28,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// The timeout of a call without a deadline: the default of OCI Functions.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The time for a body, whatever the deadline says. A call that is late already still gets its answer, and OCI Functions
+/// The time for a body, whatever the deadline is. A call that is late already still gets its answer, and OCI Functions
 /// allows no call more than five minutes.
 const SHORTEST_READ: Duration = Duration::from_millis(100);
 /// See [`SHORTEST_READ`].

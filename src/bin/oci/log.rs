@@ -11,7 +11,7 @@ use stepladder::host::Log;
 use stepladder::outcome::Outcome;
 use stepladder::{environment, report};
 
-/// The frame line before the lines of each call, if the agent asks for one: the log groups lines by it.
+/// The frame line before the lines of each call, if the agent requests one: the log groups lines by it.
 #[derive(Debug)]
 pub(crate) struct LogFrame(Option<FrameSettings>);
 
@@ -22,7 +22,7 @@ struct FrameSettings {
 }
 
 impl LogFrame {
-    /// The frame that the agent asks for in the environment.
+    /// The frame that the agent requests in the environment.
     pub(crate) fn from_env() -> Self {
         let name = environment::variable("FN_LOGFRAME_NAME");
         let header = environment::variable("FN_LOGFRAME_HDR");

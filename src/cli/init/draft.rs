@@ -1,4 +1,4 @@
-//! The text of a new policy: its keys, and comments that say what each of them does.
+//! The text of a new policy: its keys, and comments that explain each of them.
 
 use std::fmt::Write as _;
 
@@ -24,7 +24,7 @@ pub(super) enum InitMetric {
 }
 
 impl InitMetric {
-    /// What a new policy has where nothing else is said.
+    /// What a new policy has by default.
     pub(super) const USUAL: [Self; 2] = [Self::Cpu, Self::Memory];
 
     /// Every metric that a platform publishes.
@@ -86,7 +86,7 @@ impl InitMetric {
     }
 }
 
-/// What a new policy says.
+/// What a new policy contains.
 pub(super) struct Draft {
     pub(super) platform: InitPlatform,
     pub(super) metrics: Vec<InitMetric>,
@@ -240,7 +240,7 @@ pair  = {{ alarm = \"low_{word}\", metric = \"{name}\", below = {below}, window 
     }
 }
 
-/// What its pair fires below. Twice as much load must stay under the threshold of the alarm that adds.
+/// What its pair fires below. Twice as much load must stay under the threshold of the scale-up alarm.
 fn below(metric: InitMetric) -> u32 {
     match metric {
         InitMetric::Requests => 300,

@@ -1,4 +1,4 @@
-//! The filters of `stepladder shapes`: which shapes offer what is asked for.
+//! The filters of `stepladder shapes`: which shapes offer what is wanted.
 
 use std::str::FromStr;
 

@@ -11,7 +11,7 @@ use super::id;
 use super::named::{Named, Names, Naming};
 use super::state_reason::StateReason;
 use super::variant::{self, Marker};
-use crate::alarm::{ASKED_FOR, Alarm, Coverage, Measurement, Reported, Side, Subject, Transition};
+use crate::alarm::{Alarm, Coverage, Measurement, Reported, Side, Subject, TICK_SOURCE, Transition};
 use crate::pair::pair_name;
 use crate::platform::{ActiveAlarm, ApiWord};
 use crate::target::TargetId;
@@ -25,7 +25,7 @@ pub const BREACHING: &str = "breaching";
 pub struct CloudwatchAlarm {
     /// Unique per region.
     pub name: String,
-    /// Text for operators. The last line is the marker of an alarm of ours.
+    /// Text for operators. The last line is the marker of stepladder's own alarms.
     pub description: String,
     /// The metric's namespace.
     pub namespace: ApiWord,
@@ -168,7 +168,7 @@ pub fn active(definition: &CloudwatchAlarm, state: AlarmState, now: Timestamp) -
     let alarm = Alarm {
         id,
         name: id::alarm_name(&definition.name)?,
-        source: ASKED_FOR,
+        source: TICK_SOURCE,
         transition,
         muted: suppressed || !definition.enabled,
         measurement: Measurement { coverage, ..definition.measurement(reason.side()) },

@@ -37,7 +37,7 @@ pub enum Call {
         /// What it changes, for an operator.
         change: String,
     },
-    /// Deletes an endpoint configuration of ours. If it does not exist, that is success.
+    /// Deletes one of stepladder's endpoint configurations. If it does not exist, that is success.
     DeleteEndpointConfig {
         /// Its name.
         name: String,
@@ -201,15 +201,15 @@ impl fmt::Display for Call {
                 write!(f, "activate `{configuration}`: {change}")
             }
             Self::DeleteEndpointConfig { name } | Self::DeleteAlarms { name } => write!(f, "delete `{name}`"),
-            Self::AddTags { tags, .. } => write!(f, "remember {}", list(tags.keys())),
-            Self::DeleteTags { keys, .. } => write!(f, "forget {}", list(keys.iter())),
+            Self::AddTags { tags, .. } => write!(f, "set {}", tag_names(tags.keys())),
+            Self::DeleteTags { keys, .. } => write!(f, "remove {}", tag_names(keys.iter())),
             Self::DeregisterScalableTarget { target } => write!(f, "suspend the scaling of `{target}`"),
-            Self::RegisterScalableTarget { body } => write!(f, "put `{}` back", named(body, "ResourceId")),
-            Self::PutScalingPolicy { body } => write!(f, "put `{}` back", named(body, "PolicyName")),
+            Self::RegisterScalableTarget { body } => write!(f, "restore `{}`", named(body, "ResourceId")),
+            Self::PutScalingPolicy { body } => write!(f, "restore `{}`", named(body, "PolicyName")),
             Self::PutScheduledAction { body } => {
-                write!(f, "put `{}` back", named(body, "ScheduledActionName"))
+                write!(f, "restore `{}`", named(body, "ScheduledActionName"))
             }
-            Self::RepointAlarm { name, to, .. } => write!(f, "let `{name}` call `{to}`"),
+            Self::RepointAlarm { name, to, .. } => write!(f, "point `{name}` to `{to}`"),
             Self::PutMetricAlarm(alarm) => write!(f, "put {alarm}"),
             Self::Publish { topic, .. } => write!(f, "notify `{topic}`"),
         }
@@ -220,6 +220,8 @@ fn named<'a>(body: &'a Value, field: &str) -> &'a str {
     body.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn list<'a>(names: impl Iterator<Item = &'a String>) -> String {
-    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+fn tag_names<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    let noun = if names.len() == 1 { "tag" } else { "tags" };
+    format!("{noun} {}", names.join(", "))
 }

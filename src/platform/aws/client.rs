@@ -1,11 +1,11 @@
 //! AWS: SageMaker endpoint variants, their scalable targets and CloudWatch alarms.
 //!
 //! The SDK's clients are created for the first request and kept. An observation takes one round trip if the endpoint's
-//! configuration and ARN are cached or guessed correctly, two otherwise. A cold function cannot avoid the second one for
-//! a configuration with another name and without a pair. Only `DescribeEndpoint` returns the active configuration's name,
-//! and only `DescribeEndpointConfig` the type, by that name. The record, the ladder, the budget and the pair's threshold
-//! need the type. The threshold of the alarm that fired does not replace it: which percentage it stands for is a guess.
-//! A tag of ours could, but anybody who may tag can write it, and the first change would find none.
+//! configuration and ARN are cached or guessed correctly, two otherwise. A cold function cannot avoid the second one
+//! for a configuration with another name and without a pair. Only `DescribeEndpoint` returns the active configuration's
+//! name, and only `DescribeEndpointConfig` the type, by that name. The record, the ladder, the budget and the pair's
+//! threshold need the type. The threshold of the alarm that fired does not replace it: which percentage it means is a
+//! guess. A tag of stepladder could, but anybody who may tag can write it, and the first change would find none.
 
 #![cfg(feature = "aws")]
 
@@ -204,7 +204,7 @@ impl Client for AwsClient {
             return Err(Error::Refused {
                 operation: "aws:DescribeAlarms".to_owned(),
                 message:
-                    "`STEPLADDER_ALARM_ACTION` is not set: expected the ARN that alarms call this function by"
+                    "`STEPLADDER_ALARM_ACTION` is not set: expected the ARN that alarms notify to reach this function"
                         .to_owned(),
             });
         };

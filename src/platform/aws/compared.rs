@@ -1,4 +1,4 @@
-//! What a CloudWatch alarm compares, by whatever road it is known: of which alarms decisions may use the numbers.
+//! What a CloudWatch alarm compares, whatever its source: of which alarms decisions may use the numbers.
 
 use jiff::SignedDuration;
 
@@ -8,7 +8,7 @@ use crate::alarm::{Comparison, Condition, Side, Statistic};
 /// What an alarm compares, as its payload or its definition spells it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Compared<'a> {
-    /// What stands on the left.
+    /// What is left of the comparison operator.
     pub(crate) operand: Operand<'a>,
     /// On which side it fires.
     pub(crate) side: Option<Side>,
@@ -87,7 +87,7 @@ impl ComparedMetric<'_> {
         !PARTS.into_iter().any(has)
     }
 
-    /// The number of measurements says nothing about the load.
+    /// The number of measurements is no measure of the load.
     fn counts_samples(&self) -> bool {
         self.statistic == Some(Statistic::Count)
     }
@@ -120,7 +120,7 @@ pub(crate) fn is_band(expression: &str) -> bool {
 }
 
 /// Whether an expression is one metric filled up or scaled, so that it grows with it: `m1`, `FILL(m1, 0)`, `m1 / 4`,
-/// `m1 * 100`. Of any other, such as `100 - m1`, nobody knows which way it points.
+/// `m1 * 100`. Of any other, such as `100 - m1`, it is unknown in which direction it points.
 fn grows_with_its_metric(expression: &str) -> bool {
     let lower = expression.trim().to_ascii_lowercase();
     let inner = lower.strip_prefix("fill(").and_then(|rest| rest.split_once(','));

@@ -79,7 +79,7 @@ const LONGEST_TOPIC: usize = 256;
 ///
 /// # Errors
 ///
-/// The ARN is not that of a standard SNS topic; the text says what was expected.
+/// The ARN is not that of a standard SNS topic; the text names what was expected.
 pub fn topic(id: &str) -> Option<Result<Destination, String>> {
     id.starts_with("arn:").then(|| {
         let expected = "expected the ARN of a standard SNS topic, `arn:aws:sns:<region>:<account>:<name>`";

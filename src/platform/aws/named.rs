@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::id;
 use crate::target::{TargetId, described_ids};
 
-/// What the dimensions of one metric, or the attributes of one contributor, say of a target.
+/// How the dimensions of one metric, or the attributes of one contributor, name a target.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Names<'a> {
     /// `EndpointName`.
@@ -37,9 +37,9 @@ impl Names<'_> {
 pub struct Naming<'a> {
     /// The account of the alarm itself; empty where it is unknown.
     pub account: &'a str,
-    /// What each of its metrics says.
+    /// What each of its metrics names.
     pub metrics: &'a [Names<'a>],
-    /// What the contributor says that it is about.
+    /// What the contributor names.
     pub contributor: Names<'a>,
     /// Its description.
     pub description: &'a str,
@@ -80,7 +80,7 @@ impl Naming<'_> {
     fn described(&self, all: &[Names]) -> Option<TargetId> {
         let target = described_ids(self.description).next().and_then(id::read)?;
         let (endpoint, variant) = id::endpoint_and_variant(&target)?;
-        let agrees = |told: Vec<&str>, name: &str| told.is_empty() || told.contains(&name);
+        let agrees = |named: Vec<&str>, name: &str| named.is_empty() || named.contains(&name);
         let agrees_with_all = agrees(all.iter().filter_map(|names| names.endpoint).collect(), endpoint)
             && agrees(all.iter().filter_map(|names| names.variant).collect(), variant);
         agrees_with_all.then_some(target)
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_account_of_a_metric_is_told_where_it_is_not_the_alarms() {
+    fn the_account_of_a_metric_is_reported_where_it_is_not_the_alarms() {
         let none = Names::default();
         let in_account = |account| names(Some("churn"), Some("blue"), Some(account));
         let own = names(Some("churn"), Some("blue"), None);
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(of(&[names(Some("churn"), None, Some(OWN))], none, LINE).1, None);
         // another account's load may scale an endpoint that the description names
         assert_eq!(of(&[names(None, None, Some(OTHER))], none, LINE).1, None);
-        // without an account of its own, nobody knows whose metric it is
+        // without an account of its own, the owner of the metric is unknown
         let unknown = Naming { metrics: &[in_account(OWN)], ..Naming::default() }.read();
         assert_eq!(unknown.foreign_account, Some(OWN.to_owned()));
     }

@@ -480,7 +480,7 @@ impl World {
                 alarm.actions.retain(|action| !of_policy(action));
             }
         }
-        "taken out, with its policies and actions".to_owned()
+        "deregistered, with its policies and actions".to_owned()
     }
 
     fn register(&mut self, body: &Value) -> String {

@@ -1,4 +1,4 @@
-//! The sentence in which CloudWatch says why an alarm has its state.
+//! The sentence in which CloudWatch explains why an alarm has its state.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -8,7 +8,7 @@ use super::alarm::{CloudwatchAlarm, comparison_side};
 use crate::alarm::{Coverage, Side};
 use crate::platform::metric::mean;
 
-/// What the sentence says. Whatever it does not say is empty.
+/// What the sentence reports. Whatever it does not report is empty.
 ///
 /// ```text
 /// Threshold Crossed: 3 out of the last 5 datapoints [372.0 (05/10/26 08:10:00), …] were greater than the threshold
@@ -26,7 +26,7 @@ pub struct StateReason {
     needed: Option<u32>,
     /// The side of the threshold that it names.
     side: Option<Side>,
-    /// How much was measured, where it says that data is missing.
+    /// How much was measured, where it reports that data is missing.
     missing: Option<Coverage>,
 }
 
@@ -79,7 +79,7 @@ impl StateReason {
     }
 
     /// How much of the data was there that the alarm needs: `needed` of its datapoints at least, where the payload
-    /// reports how many. `None` where the sentence does not say.
+    /// reports how many. `None` where the sentence does not report it.
     pub fn coverage(&self, needed: Option<u32>) -> Option<Coverage> {
         let of_count = |crossed| {
             if Some(crossed) < self.needed.max(needed) { Coverage::Partial } else { Coverage::Full }
@@ -331,7 +331,7 @@ mod tests {
         for (sentence, expected) in rows {
             assert_eq!(StateReason::read(sentence).coverage(None), Some(expected), "{sentence}");
         }
-        // the alarm needs more than the sentence says
+        // the alarm needs more than the sentence reports
         let one = StateReason::read(&format!("1 out of the last 1 datapoints {low}."));
         assert_eq!(one.coverage(Some(1)), Some(Coverage::Full));
         assert_eq!(one.coverage(Some(3)), Some(Coverage::Partial));

@@ -181,14 +181,14 @@ fn change_type(
     calls.push(Call::UpdateEndpoint { endpoint, configuration, change: summary }.into());
 }
 
-/// The error where a configuration with another content has a copy's name. Whoever knows what a copy will be can have
-/// created it. The next observation knows that the name is taken.
+/// The error where a configuration with another content has a copy's name. Somebody who can foresee the copy's content
+/// may have created it. The next observation knows that the name is taken.
 pub fn name_taken(name: &str) -> Error {
     let message = format!("a configuration `{name}` with another content exists already, and is not used");
     Error::LostRace { operation: "aws:CreateEndpointConfig".to_owned(), message }
 }
 
-/// A note for operators: only alarms of ours get new thresholds for another type.
+/// A note for operators: only stepladder's own alarms get new thresholds for another type.
 fn threshold_note(from: &Size, to: &Size, ladders: &Ladders) -> Option<String> {
     let shape = &to.shape;
     let (from, to) = (ladders.rung(&from.rung())?, ladders.rung(&to.rung())?);
@@ -286,7 +286,7 @@ fn pair(request: PairRequest) -> Option<CloudwatchAlarm> {
     Some(CloudwatchAlarm {
         name: pair.name_for(target),
         description: [
-            "Takes back what stepladder added to ",
+            "Removes the capacity that stepladder added to ",
             target.as_str(),
             ": ",
             metric.name,
@@ -316,10 +316,10 @@ fn pair(request: PairRequest) -> Option<CloudwatchAlarm> {
     })
 }
 
-/// What the pair makes of periods without data. A utilization that is missing never scales down, and counts as one that
-/// is not low: left `missing`, CloudWatch fires on one datapoint that is low and missing ones behind it. Requests that are missing
-/// were not made. Not by `FILL(metric, 0)`, which takes data that is a minute late for zero: CloudWatch treats data as
-/// missing only where a longer time than the window has too little of it.
+/// How the pair treats periods without data. A utilization that is missing never scales down, and counts as one that is
+/// not low: left `missing`, CloudWatch fires on one datapoint that is low and missing ones behind it. Requests that are
+/// missing were not made. Not by `FILL(metric, 0)`, which takes data that is a minute late for zero: CloudWatch treats
+/// data as missing only where a longer time than the window has too little of it.
 pub(super) fn missing_data(metric: &Metric) -> &'static str {
     if metric.stops_with_traffic() { BREACHING } else { "notBreaching" }
 }

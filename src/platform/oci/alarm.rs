@@ -11,7 +11,7 @@ use crate::platform::ApiWord;
 /// The definition of an alarm: all that `CreateAlarm` and `UpdateAlarm` set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OciAlarm {
-    /// `displayName`. Not unique: its tags identify an alarm of ours.
+    /// `displayName`. Not unique: its tags identify stepladder's own alarms.
     pub name: String,
     /// `compartmentId`: the compartment of the alarm.
     pub compartment: String,

@@ -70,12 +70,12 @@ pub enum Call {
         name: String,
         /// Its compartment's OCID.
         compartment: String,
-        /// `freeformTags`: carry the marker that makes it ours.
+        /// `freeformTags`: carry the marker that makes it stepladder's.
         tags: BTreeMap<String, String>,
         /// Equal for all attempts of one run, so that only one of them creates the topic.
         retry_token: RetryToken,
     },
-    /// Deletes a topic of ours. If it does not exist, that is success.
+    /// Deletes a topic that stepladder created. If it does not exist, that is success.
     DeleteTopic {
         /// Its OCID.
         id: String,
@@ -92,12 +92,12 @@ pub enum Call {
         compartment: String,
         /// The function's OCID.
         function: String,
-        /// `freeformTags`: carry the marker that makes it ours.
+        /// `freeformTags`: carry the marker that makes it stepladder's.
         tags: BTreeMap<String, String>,
         /// Equal for all attempts of one run, so that only one of them creates the subscription.
         retry_token: RetryToken,
     },
-    /// Deletes a subscription of ours. If it does not exist, that is success.
+    /// Deletes a subscription that stepladder created. If it does not exist, that is success.
     DeleteSubscription {
         /// Its OCID.
         id: String,
@@ -212,8 +212,8 @@ impl fmt::Display for Call {
             Self::DeleteAlarm { name, .. } => write!(f, "delete `{name}`"),
             Self::CreateTopic { name, .. } => write!(f, "create topic `{name}`"),
             Self::DeleteTopic { name, .. } => write!(f, "delete topic `{name}`"),
-            Self::CreateSubscription { function, .. } => write!(f, "let the topic call `{function}`"),
-            Self::DeleteSubscription { function, .. } => write!(f, "let the topic call `{function}` no more"),
+            Self::CreateSubscription { function, .. } => write!(f, "subscribe `{function}` to the topic"),
+            Self::DeleteSubscription { function, .. } => write!(f, "unsubscribe `{function}` from the topic"),
             Self::PublishMessage { topic, .. } => write!(f, "notify `{topic}`"),
         }
     }

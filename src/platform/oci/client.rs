@@ -336,7 +336,7 @@ fn observation(request: &ObserveRequest, found: ObservedDeployment) -> Observati
         pairs.iter().map(|pair| observed(&pair.id, pair.etag.clone(), &pair.alarm, true));
     let deployment = Deployment {
         target: request.target.clone(),
-        last_change: notes::last_change(&tags, finished).max(notes::asked_at(&stamp)),
+        last_change: notes::last_change(&tags, finished).max(notes::requested_at(&stamp)),
         infeasible: notes::infeasible(&tags, &size, finished, request.capacity_backoff),
         heading: size.clone(),
         size,

@@ -86,7 +86,7 @@ pub fn alarm_name(title: &str) -> Option<AlarmName> {
 ///
 /// # Errors
 ///
-/// The OCID is not that of a topic; the text says what was expected.
+/// The OCID is not that of a topic; the text names what was expected.
 pub fn topic(id: &str) -> Option<Result<Destination, String>> {
     id.starts_with("ocid1.").then(|| {
         let expected = "expected a topic's OCID, `ocid1.onstopic.…`";

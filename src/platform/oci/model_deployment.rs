@@ -95,7 +95,7 @@ pub fn observed(id: &str, etag: Option<String>, alarm: &OciAlarm, ours: bool) ->
     }
 }
 
-/// The prefix of every freeform tag of ours.
+/// The prefix of every freeform tag that stepladder writes.
 pub const TAG_PREFIX: &str = tags::PREFIX;
 /// The freeform tags that mark an alarm as ours, with its target and its pair.
 pub const TAG_TARGET: &str = "stepladder:target";
@@ -137,7 +137,7 @@ fn after_rejection(rejected: &RejectedUpdate) -> Vec<platform::Call> {
     let (Some(Facts { tags, .. }), Some(infeasible)) = (Facts::of(observed), infeasible) else {
         return Vec::new();
     };
-    // A missing permission or a conflict says nothing about the shape.
+    // A missing permission or a conflict is no evidence about the shape.
     if NOT_THE_SHAPE.iter().any(|status| infeasible.why.starts_with(status)) {
         return Vec::new();
     }
@@ -205,7 +205,7 @@ fn pair_alarm(request: PairRequest) -> Option<OciAlarm> {
         // The query's interval already delays the alarm, so the pending duration is Monitoring's minimum.
         pending: Some("PT1M".into()),
         enabled: true,
-        body: Some(["Takes back what stepladder added to ", target.as_str(), "."].concat()),
+        body: Some(["Removes the capacity that stepladder added to ", target.as_str(), "."].concat()),
         tags,
     })
 }
@@ -224,8 +224,9 @@ pub fn marker(target: &TargetId, pair: &str) -> [(String, String); 2] {
     [(TAG_TARGET, target.as_str()), (TAG_PAIR, pair)].map(|(key, value)| (key.to_owned(), value.to_owned()))
 }
 
-/// Whether an alarm is the paired alarm of a target: its tags decide, never its name. Whoever may tag an alarm could mark
-/// any as ours, to have it overwritten or deleted, so it must also be about model deployments, as every pair is.
+/// Whether an alarm is the paired alarm of a target: its tags decide, never its name. Anybody who may tag an alarm
+/// could mark any alarm as stepladder's, to have it overwritten or deleted. So it must also be about model deployments,
+/// as every pair is.
 pub fn is_ours(alarm: &OciAlarm, target: &TargetId, pair: &str) -> bool {
     alarm.namespace.as_ref() == NAMESPACE
         && marker(target, pair).iter().all(|(key, value)| alarm.tags.get(key) == Some(value))

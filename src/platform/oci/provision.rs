@@ -62,7 +62,7 @@ pub struct Sent {
 }
 
 impl Report {
-    /// Whether all that is wanted exists, or all that is ours is gone.
+    /// Whether all that is wanted exists, or all that stepladder provisioned is gone.
     pub fn nothing_left(&self) -> bool {
         self.left.is_empty() && self.plan.conflicts.is_empty() && self.error.is_none()
     }
@@ -91,7 +91,7 @@ fn whatever_it_finds(call: &Call) -> Call {
     call
 }
 
-/// A refusal that is nobody's failure: a topic's name is unique in the tenancy, and only one compartment is read.
+/// A refusal that is no failure: a topic's name is unique in the tenancy, and only one compartment is read.
 fn in_the_way(call: &Call, error: &Error) -> Option<String> {
     let (Call::CreateTopic { name, .. }, Error::Refused { message, .. }) = (call, error) else {
         return None;

@@ -169,7 +169,7 @@ pub struct WorldAlarm {
     /// When it last notified that it fires; `None` while it does not fire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notified: Option<Timestamp>,
-    /// Why it is in its state, as its service describes it to a tick; `None` where nobody reads it.
+    /// Why it is in its state, as its service describes it to a tick; `None` where no tick reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Whether its comparison was made up, because the event that names it reports none. Nobody reads such numbers.

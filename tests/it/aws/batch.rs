@@ -56,7 +56,7 @@ async fn one_of_three_messages_is_delivered_again() {
     // `null` has shown that the function answers; it was rejected, too.
     assert!(log.lines().any(|line| is_counted(line) && line.contains("all is well")), "{log}");
 
-    // The message by itself, once the service is well again: there is no such endpoint, for good.
+    // The message by itself, once the service is well again: there will never be such an endpoint.
     let reply = function.invoke(batch(&messages[..1]).to_string().as_bytes());
     assert_eq!(reply["batchItemFailures"], json!([]), "{reply:#}");
     assert_eq!(reply["outcomes"][0]["error"]["kind"], "not_found");
@@ -85,18 +85,18 @@ fn invoked(payload: &Value, time: Duration, policy: &str) -> (String, Value) {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let (send, told) = mpsc::channel();
+    let (send, report) = mpsc::channel();
     let payload = payload.to_string();
     std::thread::spawn(move || {
         let _ = send.send(serve_one(&runtime, &payload, time));
     });
-    let told = told.recv_timeout(ANSWER);
+    let report = report.recv_timeout(ANSWER);
     function.kill().unwrap();
     function.wait().unwrap();
-    told.expect("the function answers")
+    report.expect("the function answers")
 }
 
-/// Lambda's runtime interface: hands out one event, and returns the path and the body of what is told about it.
+/// Lambda's runtime interface: hands out one event, and returns the path and the body of the answer to it.
 fn serve_one(runtime: &TcpListener, payload: &str, time: Duration) -> (String, Value) {
     loop {
         let (mut stream, _) = runtime.accept().unwrap();
@@ -128,8 +128,8 @@ pub(super) fn read_request(stream: &TcpStream) -> (String, Vec<u8>) {
         if line.is_empty() {
             break;
         }
-        if let Some(told) = line.strip_prefix("content-length:") {
-            length = told.trim().parse().unwrap();
+        if let Some(digits) = line.strip_prefix("content-length:") {
+            length = digits.trim().parse().unwrap();
         }
         chunked |= line == "transfer-encoding: chunked";
     }
@@ -152,7 +152,7 @@ pub(super) fn read_request(stream: &TcpStream) -> (String, Vec<u8>) {
 }
 
 fn three_messages() -> Value {
-    // Held without a look, and so answered at once.
+    // Held without an observation, and so answered at once.
     let cleared = String::from_utf8(sample("sns.high-cpu.firing.json")).unwrap();
     let cleared = cleared
         .replace("NewStateValue\\\":\\\"ALARM", "NewStateValue\\\":\\\"INSUFFICIENT_DATA")

@@ -1,7 +1,7 @@
 //! The closed loop with nothing stubbed between the parts: metric, alarm, topic, queue, function, endpoint,
 //! and the metric again. A load rises and falls; the size follows it up and all the way back.
 //!
-//! It runs in real time. `make demo-aws` tells it as it happens.
+//! It runs in real time. `make demo-aws` prints it as it happens.
 
 use stepladder::size::Axis;
 

@@ -20,7 +20,7 @@ pub(super) struct Forwarder {
 }
 
 impl Forwarder {
-    /// Starts it, and waits until the topic is heard.
+    /// Starts it, and waits until it is subscribed to the topic.
     pub(super) fn start(emulators: &Emulators, function: &Function) -> Self {
         let mut child = Command::new(virtual_environment().join("bin/python"))
             .arg(root().join("tests/emulators/forwarder.py"))

@@ -57,8 +57,8 @@ impl Function {
         // A function that finds no runtime API ends.
         let deadline = Instant::now() + START;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let told = std::fs::read_to_string(scratch.path().join("watch.log")).unwrap_or_default();
-            assert!(Instant::now() < deadline, "`cargo lambda watch` does not serve:\n{told}");
+            let log = std::fs::read_to_string(scratch.path().join("watch.log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "`cargo lambda watch` does not serve:\n{log}");
             std::thread::sleep(Duration::from_millis(20));
         }
         let function = Group::start(
@@ -81,7 +81,7 @@ impl Function {
         function
     }
 
-    /// Something that is no alarm is answered without a look at any cloud; without a usable policy nothing is.
+    /// Something that is no alarm is answered without a call to any cloud; without a usable policy nothing is.
     fn wait_until_it_answers(&self) {
         let deadline = Instant::now() + START;
         while self.send(b"null").is_err_and(|error| !error.contains("Permanent")) {
@@ -159,7 +159,7 @@ fn cargo_lambda_path() -> PathBuf {
     virtual_environment().join("bin/cargo-lambda")
 }
 
-/// With what a shell has that can start cargo, which `cargo lambda` asks where the package is; with no account.
+/// With what a shell has that can start cargo, which `cargo lambda` calls to find the package; with no account.
 fn in_a_clean_shell(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     let path = std::env::var("PATH").unwrap_or_default();

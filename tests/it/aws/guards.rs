@@ -1,4 +1,4 @@
-//! What an endpoint's tags and its metrics say on AWS: pauses, settings, cooldowns, and loads that no alarm tells.
+//! An endpoint's tags and metrics on AWS: pauses, settings, cooldowns, and loads that no alarm reports.
 
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ impl Account {
             .unwrap();
     }
 
-    /// An alarm that fires and does not tell its value, as a tick finds it.
+    /// An alarm that fires and does not report its value, as a tick finds it.
     async fn let_high_cpu_fire(&self) {
         put_high_alarm(self, HIGH, ALARM_ACTION).await;
         set(self, HIGH, StateValue::Alarm).await;
@@ -137,7 +137,7 @@ fn hours_from_now(hours: i64) -> Timestamp {
 }
 
 #[tokio::test]
-async fn what_an_alarm_does_not_tell_is_read_in_the_same_look() {
+async fn what_an_alarm_does_not_report_is_read_in_the_same_observation() {
     let Some(account) = Account::with_endpoint("churn").await else { return };
     account.with_instances(4).await;
     account.let_high_cpu_fire().await;
@@ -156,7 +156,7 @@ async fn what_an_alarm_does_not_tell_is_read_in_the_same_look() {
     account.emulators.forget_requests();
     let reply = function.invoke(&tick());
     assert_eq!(outcome(&reply)["decision"]["to"]["instances"], 6, "{reply:#}");
-    // The alarms that fire, the look, the change.
+    // The alarms that fire, the observation, the change.
     assert_eq!(sequential(&account.emulators.requests()), 3);
     assert_eq!(account.settle().await, 6);
 }
@@ -252,13 +252,13 @@ async fn tags_are_found_by_another_arn_and_a_denied_read_of_them_is_no_leave() {
     let function = Function::start(&account.emulators);
     let high = sample("sns.high-cpu.firing.json");
 
-    // A pause may stand in tags that nobody may read.
+    // A pause may be in tags that the function may not read.
     account.emulators.fail("ListTags", 400, 1, "AccessDeniedException");
     let reply = function.invoke(&high);
     assert_eq!(outcome(&reply)["error"]["hint"], "allow `sagemaker:ListTags`", "{reply:#}");
     assert_eq!(account.sent(), Vec::<String>::new());
 
-    // An alarm of another account, which watches this one's metrics: the endpoint tells its own ARN.
+    // An alarm of another account, which watches this one's metrics: the endpoint reports its own ARN.
     account.tag("stepladder:pause", "all").await;
     let foreign = String::from_utf8(high.clone()).unwrap().replace("000000000000", "111122223333");
     account.emulators.slow_down();

@@ -13,7 +13,7 @@ pub(super) const ENDPOINT: &str = "churn";
 pub(super) const VARIANT: &str = "AllTraffic";
 pub(super) const PAIR: &str = "stepladder/endpoint/churn/variant/AllTraffic/model_deployment_low_cpu";
 
-/// Longer ago than any alarm of these tests looks back.
+/// Longer ago than the window of any alarm of these tests.
 const AN_HOUR: u32 = 3600;
 
 pub(super) struct Account {
@@ -163,7 +163,7 @@ async fn up_once_with_a_pair_then_down_to_the_floor_and_the_pair_is_gone() {
     assert_eq!(outcome(&function.invoke(&high))["decision"]["reason"], "stale");
     assert_eq!(account.settle().await, 2);
 
-    // Exactly one low alarm, and it is marked as ours.
+    // Exactly one scale-down alarm, and it has stepladder's mark.
     let alarms = account.alarms().await;
     assert_eq!(alarms.len(), 1, "{alarms:?}");
     assert_eq!(alarms[0].alarm_name(), Some(PAIR));
@@ -172,7 +172,7 @@ async fn up_once_with_a_pair_then_down_to_the_floor_and_the_pair_is_gone() {
     let marker = "stepladder: pair=model_deployment_low_cpu target=endpoint/churn/variant/AllTraffic";
     assert!(alarms[0].alarm_description().unwrap().lines().last().unwrap().starts_with(marker));
 
-    // Down by the low alarm.
+    // Down by the scale-down alarm.
     account.age();
     account.emulators.forget_requests();
     let low = sample("sns.low-cpu.firing.json");

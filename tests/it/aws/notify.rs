@@ -1,4 +1,4 @@
-//! Being told of a resize by the real function: through SNS to a queue, and at webhooks.
+//! The notices of a resize from the real function: through SNS to a queue, and at webhooks.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -21,7 +21,7 @@ const AT_HAND: Duration = Duration::from_mins(1);
 fn serve(answer: &'static str) -> (String, Receiver<(String, Value)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let (send, heard) = mpsc::channel();
+    let (send, received) = mpsc::channel();
     std::thread::spawn(move || {
         while let Ok((mut stream, _)) = listener.accept() {
             let (request, body) = read_request(&stream);
@@ -31,13 +31,13 @@ fn serve(answer: &'static str) -> (String, Receiver<(String, Value)>) {
             }
         }
     });
-    (address, heard)
+    (address, received)
 }
 
 #[tokio::test]
-async fn a_resize_is_told_to_a_topic_and_to_webhooks_and_what_is_deaf_changes_nothing() {
+async fn a_resize_is_sent_to_a_topic_and_to_webhooks_and_a_silent_one_changes_nothing() {
     let Some(account) = Account::with_endpoint("churn").await else { return };
-    account.emulators.create_heard_topic(PEOPLE);
+    account.emulators.create_topic_with_queue(PEOPLE);
     let (hook, at_hook) = serve("200 OK");
     let (slack, at_slack) = serve("200 OK");
     // Nobody is where it points to.
@@ -54,10 +54,10 @@ async fn a_resize_is_told_to_a_topic_and_to_webhooks_and_what_is_deaf_changes_no
     );
     let function = Function::start_with(&account.emulators, &[("STEPLADDER_POLICY", &policy)]);
     let reply = function.invoke(&sample("sns.high-cpu.firing.json"));
-    let told = outcome(&reply);
-    assert_eq!(told["result"], "applied", "{reply:#}");
+    let logged = outcome(&reply);
+    assert_eq!(logged["result"], "applied", "{reply:#}");
     let statuses: Vec<&Value> =
-        told["notices"].as_array().unwrap().iter().map(|one| &one["status"]).collect();
+        logged["notices"].as_array().unwrap().iter().map(|one| &one["status"]).collect();
     assert_eq!(statuses, ["done", "done", "done", "failed", "failed"], "{reply:#}");
     assert_eq!(account.settle().await, 2);
 
@@ -65,18 +65,18 @@ async fn a_resize_is_told_to_a_topic_and_to_webhooks_and_what_is_deaf_changes_no
     assert_eq!(request, "POST /secret?key=1 HTTP/1.1");
     assert_eq!(event["type"], "stepladder.resize.applied");
     assert_eq!(event["subject"], "endpoint/churn/variant/AllTraffic");
-    let mut record = told.clone();
+    let mut record = logged.clone();
     record.as_object_mut().unwrap().remove("notices");
     assert_eq!(event["data"], record);
-    let envelope = account.emulators.heard(PEOPLE);
+    let envelope = account.emulators.received(PEOPLE);
     assert_eq!(envelope["Subject"], "stepladder resized endpoint/churn/variant/AllTraffic");
     let message: Value = serde_json::from_str(envelope["Message"].as_str().unwrap()).unwrap();
-    assert_eq!(message, event, "everybody is told the same");
+    assert_eq!(message, event, "every destination gets the same");
     let (_, text) = at_slack.recv_timeout(AT_HAND).unwrap();
     assert!(text["text"].as_str().unwrap().starts_with("*stepladder resized* `endpoint/churn"), "{text}");
     assert!(at_moved.recv_timeout(AT_HAND).is_ok());
 
-    // The record was printed before anybody was told; what failed then is told by itself.
+    // The record was printed before any notice was sent; what failed then is printed by itself.
     let log = function.log();
     let printed = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let due = |line: &Value| {

@@ -40,7 +40,7 @@ async fn the_function_answers_by_the_parameters_policy_and_reads_it_once_a_minut
 }
 
 #[tokio::test]
-async fn without_a_usable_parameter_the_function_says_which_and_why() {
+async fn without_a_usable_parameter_the_function_reports_which_and_why() {
     let Some(account) = Account::with_endpoint("churn").await else { return };
     let function = Function::start_with(&account.emulators, &[("STEPLADDER_POLICY", KEPT)]);
     let failing = |parts: &[&str]| {
@@ -58,10 +58,10 @@ async fn without_a_usable_parameter_the_function_says_which_and_why() {
     account.emulators.fail("GetParameter", 400, 9, "ThrottlingException");
     failing(&["Retryable", KEPT, "throttled"]);
     account.emulators.fail("GetParameter", 400, 0, "ThrottlingException");
-    // It is of no use.
+    // It is invalid.
     put(&account.emulators, "mode = \"act\"\n\ninstances = 3\n").await;
     failing(&["Permanent", KEPT, "line 3, column 1: "]);
-    // It is mended, and the next event is answered.
+    // It is repaired, and the next event is answered.
     put(&account.emulators, "mode = \"act\"").await;
     assert_eq!(outcome(&function.invoke(&high()))["result"], "applied");
 }

@@ -1,4 +1,4 @@
-//! What goes wrong on AWS: what is retried, what is answered, and what an operator is told.
+//! What goes wrong on AWS: what is retried, what is answered, and what an operator is notified of.
 
 use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace};
 use serde_json::Value;
@@ -12,12 +12,12 @@ fn only(reply: &Value) -> &Value {
 }
 
 #[tokio::test]
-async fn faults_are_told_apart() {
+async fn faults_are_distinguished() {
     let Some(account) = Account::with_endpoint("churn").await else { return };
     let function = Function::start(&account.emulators);
     let high = sample("sns.high-cpu.firing.json");
 
-    // A service that fails once is asked again within the invocation.
+    // A request to a service that fails once is retried within the invocation.
     account.emulators.fail("DescribeEndpoint", 503, 1, "ServiceUnavailable");
     // A denied call is answered with the permission that is missing, and not retried.
     account.emulators.fail("PutMetricAlarm", 403, 1, "AccessDenied");
@@ -42,7 +42,7 @@ async fn faults_are_told_apart() {
     assert!(error.contains("Retryable") && error.contains("throttled"), "{error}");
     account.emulators.fail("DescribeAlarms", 400, 0, "ThrottlingException");
 
-    // A tick is never retried: the next one asks for the same.
+    // A tick is never retried: the next one does the same.
     account.emulators.fail("DescribeAlarms", 503, 9, "ServiceUnavailable");
     let tick = std::fs::read(root().join("events/signals/tick.json")).unwrap();
     assert_eq!(function.invoke(&tick)["error"]["kind"], "tick");
@@ -87,7 +87,7 @@ async fn quotas_bounds_and_strangers() {
     let reply = function.invoke(text.as_bytes());
     assert_eq!(only(&reply)["decision"]["reason"], "owned_elsewhere", "{reply:#}");
 
-    // An endpoint that is not there is told, not retried.
+    // An endpoint that does not exist is reported, not retried.
     let text = String::from_utf8(high).unwrap().replace("\\\"churn\\\"", "\\\"nobody\\\"");
     let reply = function.invoke(text.as_bytes());
     assert_eq!(only(&reply)["error"]["kind"], "not_found", "{reply:#}");
@@ -154,7 +154,7 @@ async fn an_alarm_of_another_region_speaks_of_another_endpoint() {
 }
 
 #[test]
-fn without_a_region_or_credentials_it_says_what_to_set() {
+fn without_a_region_or_credentials_it_reports_what_to_set() {
     for environment in [vec![], vec![("AWS_REGION", "us-east-1"), ("AWS_EC2_METADATA_DISABLED", "true")]] {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_stepladder"))
             .args(["handle", "--cloud", "aws", "--format", "json"])

@@ -19,12 +19,13 @@ fn measurement(name: &str) -> Vec<u8> {
 
 /// The reason of each hold, or how it ended.
 fn reasons(reply: &Value) -> Vec<&str> {
-    let told = |outcome: &'_ Value| outcome["decision"]["reason"].is_string();
-    let field = |outcome| if told(outcome) { &outcome["decision"]["reason"] } else { &outcome["result"] };
+    let has_reason = |outcome: &'_ Value| outcome["decision"]["reason"].is_string();
+    let field =
+        |outcome| if has_reason(outcome) { &outcome["decision"]["reason"] } else { &outcome["result"] };
     reply["outcomes"].as_array().unwrap().iter().map(|outcome| field(outcome).as_str().unwrap()).collect()
 }
 
-/// A high alarm that calls somebody.
+/// A scale-up alarm that notifies somebody.
 pub(super) async fn put_high_alarm(account: &Account, name: &str, action: &str) {
     let dimension = |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
     account
@@ -52,7 +53,7 @@ pub(super) async fn set(account: &Account, alarm: &str, state: StateValue) {
         .set_alarm_state()
         .alarm_name(alarm)
         .state_value(state)
-        .state_reason("told by the test")
+        .state_reason("set by the test")
         .send()
         .await
         .unwrap();
@@ -65,7 +66,8 @@ async fn what_fires_on_is_answered_again_until_nothing_is_left() {
     account.emulators.slow_down();
     let tick = measurement("tick.json");
 
-    // Nothing fires: one call, and nothing to tell. An alarm whose action only begins like ours is not ours.
+    // Nothing fires: one call, and nothing to report. An alarm whose action only begins like the function's is not its
+    // own.
     put_high_alarm(&account, HIGH, ALARM_ACTION).await;
     put_high_alarm(&account, "other-high-cpu", &format!("{ALARM_ACTION}-of-others")).await;
     set(&account, "other-high-cpu", StateValue::Alarm).await;
@@ -82,7 +84,7 @@ async fn what_fires_on_is_answered_again_until_nothing_is_left() {
     assert_eq!(reasons(&function.invoke(&tick)), ["applied"]);
     assert_eq!(account.settle().await, 3);
 
-    // The load has gone: the low alarm calls once, and is answered until the floor.
+    // The load has gone: the scale-down alarm notifies once, and is answered until the floor.
     set(&account, HIGH, StateValue::Ok).await;
     set(&account, PAIR, StateValue::Alarm).await;
     for left in [2, 1] {
@@ -92,7 +94,7 @@ async fn what_fires_on_is_answered_again_until_nothing_is_left() {
     }
 
     // At rest at the floor: the pair has served.
-    assert_eq!(reasons(&function.invoke(&measurement("endpoint-at-rest.json"))), ["stale"]);
+    assert_eq!(reasons(&function.invoke(&measurement("endpoint-settled.json"))), ["stale"]);
     let names: Vec<_> = account.alarms().await.into_iter().filter_map(|alarm| alarm.alarm_name).collect();
     assert_eq!(names, [HIGH, "other-high-cpu"]);
 }
@@ -108,7 +110,7 @@ async fn a_pair_whose_endpoint_is_deleted_goes_with_it() {
     set(&account, HIGH, StateValue::Ok).await;
     account.sagemaker.delete_endpoint().endpoint_name(ENDPOINT).send().await.unwrap();
     assert_eq!(reasons(&function.invoke(&measurement("tick.json"))), ["target_gone"]);
-    assert_eq!(account.alarms().await.len(), 1, "the high alarm is not ours");
+    assert_eq!(account.alarms().await.len(), 1, "the scale-up alarm is the operator's");
 }
 
 // ---- a thousand alarms at once ----
@@ -159,7 +161,7 @@ async fn put_firing_alarm(client: &aws_sdk_cloudwatch::Client, number: usize) {
         .await
         .unwrap();
     let fire = client.set_alarm_state().alarm_name(name).state_value(StateValue::Alarm);
-    fire.state_reason("told by the test").send().await.unwrap();
+    fire.state_reason("set by the test").send().await.unwrap();
 }
 
 /// The names of the alarms that a tick has answered.
@@ -206,7 +208,7 @@ async fn a_thousand_alarms_are_answered_a_few_at_a_time_inside_the_limits() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let next = answered(&function.invoke(&tick));
-    // The pairs that the first twenty have got now stand, too, and rest.
+    // The pairs of the first twenty exist now, too, and do not fire.
     assert_eq!(next.iter().filter(|name| name.starts_with("crowd-")).count(), 20, "{next:?}");
     assert!(next.is_disjoint(&first), "{next:?}");
 }

@@ -1,4 +1,4 @@
-//! Plays a load on the whole loop in real time, tells what happens as it happens, and draws it at the end.
+//! Plays a load on the whole loop in real time, prints what happens as it happens, and draws it at the end.
 
 use std::time::{Duration, Instant};
 
@@ -22,34 +22,34 @@ use crate::story::{Act, Alarm, Sample, Script};
 const VARIANT: &str = "AllTraffic";
 const NAMESPACE: &str = "/aws/sagemaker/Endpoints";
 
-/// The account is looked at so often.
-const LOOK: Duration = Duration::from_secs(1);
-/// Every so many looks the metric is published, and the clock ticks. An endpoint publishes once a minute, and
-/// the template's schedule ticks as often: the story is in a hurry.
+/// The account is observed so often.
+const EVERY: Duration = Duration::from_secs(1);
+/// Every so many observations the metric is published, and a tick is sent. An endpoint publishes once a minute, and the
+/// template's schedule ticks as often: the story is in a hurry.
 const BEAT: u64 = 5;
 /// What an act waits for must be seen so often in a row.
 const SURE: usize = 5;
-/// The longest that an act may take: a low alarm looks at two whole minutes after a change before it is
-/// believed, and again for the next step.
+/// The longest that an act may take: a scale-down alarm needs two whole minutes after a change, and again for the next
+/// step.
 const PATIENCE: Duration = Duration::from_mins(5);
 
 /// How a reply of the function came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
-    /// The alarm itself called, through the topic and the queue.
+    /// The alarm itself notified the function, through the topic and the queue.
     Called,
-    /// A tick asked for what fires.
+    /// A tick read the alarms that fire.
     Tick,
-    /// The endpoint came to rest.
-    AtRest,
+    /// The endpoint has settled.
+    Settled,
 }
 
 impl How {
     fn by(self) -> &'static str {
         match self {
-            Self::Called => "the alarm calls",
+            Self::Called => "the alarm notifies",
             Self::Tick => "a tick",
-            Self::AtRest => "the endpoint is at rest",
+            Self::Settled => "the endpoint has settled",
         }
     }
 }
@@ -58,7 +58,7 @@ impl How {
 pub(super) struct Ending {
     /// The sizes along the axis, one after the other.
     pub(super) sizes: Vec<String>,
-    /// The alarms that called the function by themselves, in the order in which they first did.
+    /// The alarms that notified the function by themselves, in the order in which they first did.
     pub(super) called: Vec<String>,
     /// What each resize answered.
     pub(super) resizes: Vec<How>,
@@ -105,9 +105,9 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     async fn play(&mut self, act: &Act) {
-        self.narrator.say(&format!("── {}: {} {}", act.name, act.load, self.script.load));
+        self.narrator.print(&format!("── {}: {} {}", act.name, act.load, self.script.load));
         let deadline = Instant::now() + PATIENCE;
-        let mut clock = tokio::time::interval(LOOK);
+        let mut clock = tokio::time::interval(EVERY);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut beat, mut sure) = (0, 0);
         while sure < SURE {
@@ -118,19 +118,19 @@ impl Stage<'_> {
         }
     }
 
-    /// A look, and what is due at that moment. Whether the act's end is seen.
+    /// An observation, and what is due at that moment. Whether the act's end is seen.
     async fn beat(&mut self, beat: u64, act: &Act) -> bool {
-        let sample = self.look(act).await;
+        let sample = self.observe(act).await;
         if beat.is_multiple_of(BEAT) {
             self.publish(sample.measured).await;
         }
         self.narrator.changes(self.script, self.samples.last(), &sample);
         for reply in self.forwarder.replies() {
-            self.hear(How::Called, &reply);
+            self.record(How::Called, &reply);
         }
-        let was_changing = self.samples.last().is_some_and(|last| !last.at_rest);
-        if was_changing && sample.at_rest {
-            self.measurement(How::AtRest, "endpoint-at-rest.json");
+        let was_changing = self.samples.last().is_some_and(|last| !last.settled);
+        if was_changing && sample.settled {
+            self.measurement(How::Settled, "endpoint-settled.json");
         } else if beat % BEAT == BEAT / 2 {
             self.measurement(How::Tick, "tick.json");
         }
@@ -139,7 +139,7 @@ impl Stage<'_> {
         done
     }
 
-    /// The high alarm, as an operator would make it.
+    /// The scale-up alarm, as an operator would make it.
     async fn put_high_alarm(&self) {
         let Script { metric, alarm, above, .. } = self.script;
         self.account
@@ -174,7 +174,7 @@ impl Stage<'_> {
         put.send().await.unwrap();
     }
 
-    async fn look(&self, act: &Act) -> Sample {
+    async fn observe(&self, act: &Act) -> Sample {
         let sagemaker = &self.account.sagemaker;
         let endpoint = sagemaker.describe_endpoint().endpoint_name(ENDPOINT).send().await.unwrap();
         let name = endpoint.endpoint_config_name().unwrap();
@@ -202,7 +202,7 @@ impl Stage<'_> {
                 .filter(|name| name != ENDPOINT)
                 .collect(),
             alarms: self.account.alarms().await.into_iter().map(named).collect(),
-            at_rest: endpoint.endpoint_status() == Some(&EndpointStatus::InService),
+            settled: endpoint.endpoint_status() == Some(&EndpointStatus::InService),
         }
     }
 
@@ -210,11 +210,11 @@ impl Stage<'_> {
     fn measurement(&mut self, how: How, name: &str) {
         let payload = std::fs::read(root().join("events/signals").join(name)).unwrap();
         let reply = self.function.invoke(&payload);
-        self.hear(how, &reply);
+        self.record(how, &reply);
     }
 
-    /// Keeps what a reply tells.
-    fn hear(&mut self, how: How, reply: &Value) {
+    /// Keeps what a reply reports.
+    fn record(&mut self, how: How, reply: &Value) {
         assert!(reply["error"].is_null() && reply["rejected"].is_null(), "{reply:#}");
         for outcome in reply["outcomes"].as_array().unwrap() {
             assert_ne!(outcome["result"], "failed", "{outcome:#}");
@@ -231,7 +231,7 @@ impl Stage<'_> {
 
     fn end(self) -> Ending {
         let file = chart::draw(self.script, &self.samples);
-        self.narrator.say(&format!("drawn in {}", file.strip_prefix(root()).unwrap().display()));
+        self.narrator.print(&format!("drawn in {}", file.strip_prefix(root()).unwrap().display()));
         let sizes = self.script.levels(&self.samples);
         let last = self.samples.into_iter().next_back().unwrap();
         Ending {

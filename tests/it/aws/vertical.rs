@@ -1,5 +1,5 @@
-//! Another type on AWS: a copy that differs in nothing else, what is remembered, what is parked, and nothing
-//! left behind.
+//! Another type on AWS: a copy that differs in nothing else, what is recorded, what is suspended, and nothing left
+//! behind.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ fn memory(direction: &str) -> Vec<u8> {
     if direction != "low" {
         return text.into_bytes();
     }
-    // What is to be taken back is hardly used.
+    // What is to be removed is hardly used.
     let low = text.replace("greater than or equal to", "less than").replace("91.2", "9.1");
     low.replace("90.8", "9.0").replace("88.75", "8.75").into_bytes()
 }
@@ -92,7 +92,7 @@ impl Account {
         found.tags().iter().filter_map(pair).collect()
     }
 
-    /// Waits for the change under way; `settle` of the other stories tells the count of the first variant.
+    /// Waits for the change under way; `settle` of the other stories returns the count of the first variant.
     async fn rest(&self) {
         self.settle().await;
         self.age();
@@ -117,7 +117,7 @@ async fn a_copy_differs_in_nothing_but_the_type_and_the_way_back_leaves_nothing(
     let steps = ["aws:PutMetricAlarm", "aws:CreateEndpointConfig", "aws:AddTags", "aws:UpdateEndpoint"];
     assert_eq!(calls(outcome(&reply)), steps, "{reply:#}");
     assert_eq!(outcome(&reply)["result"], "applied", "{reply:#}");
-    // One look, its second half, and four calls that depend on each other.
+    // One observation, its second half, and four calls that depend on each other.
     assert!(account.round_trips() <= 6, "{} round trips", account.round_trips());
     account.rest().await;
 
@@ -134,7 +134,7 @@ async fn a_copy_differs_in_nothing_but_the_type_and_the_way_back_leaves_nothing(
     expected.insert(format!("stepladder:deployed/{VARIANT}"), "ml.m5.large".to_owned());
     assert_eq!(tags, expected);
 
-    // Another step: both the original and the copy in force stay until it is completed.
+    // Another step: both the original and the active copy stay until it is completed.
     assert_eq!(outcome(&function.invoke(&memory("high")))["result"], "applied");
     account.settle().await;
     assert_eq!(account.shape().await, "ml.m5.2xlarge");
@@ -203,11 +203,11 @@ async fn a_rollback_and_a_quota_are_remembered() {
     assert_eq!(outcome(&function.invoke(&memory("high")))["result"], "applied");
     account.settle().await;
     // Long enough ago for the alarm's window, and still after the step was begun.
-    let told = function.invoke(&std::fs::read(root().join("events/signals/endpoint-at-rest.json")).unwrap());
-    let operations: Vec<&str> = told["outcomes"].as_array().unwrap().iter().flat_map(calls).collect();
+    let reply = function.invoke(&std::fs::read(root().join("events/signals/endpoint-settled.json")).unwrap());
+    let operations: Vec<&str> = reply["outcomes"].as_array().unwrap().iter().flat_map(calls).collect();
     assert!(
         operations.contains(&"aws:AddTags") && operations.contains(&"aws:DeleteEndpointConfig"),
-        "{told:#}"
+        "{reply:#}"
     );
     account.age();
     let held = function.invoke(&memory("high"));
@@ -291,7 +291,7 @@ async fn a_forged_record_of_suspended_scaling_is_not_restored() {
 }
 
 #[tokio::test]
-async fn what_is_parked_for_a_change_of_type_is_put_back() {
+async fn suspended_scaling_is_restored_after_a_change_of_type() {
     let Some(account) = Account::with_every_member().await else { return };
     let native = account.emulators.scaling();
     let target = format!("endpoint/{ENDPOINT}/variant/{VARIANT}");
@@ -346,7 +346,7 @@ async fn what_is_parked_for_a_change_of_type_is_put_back() {
     let now = &policies.scaling_policies()[0];
     assert_eq!(now.policy_name(), "busy");
     assert!(now.step_scaling_policy_configuration().unwrap().step_adjustments().len() == 1);
-    assert_ne!(now.policy_arn(), put.policy_arn(), "put back, it is another policy");
+    assert_ne!(now.policy_arn(), put.policy_arn(), "restored, it is another policy");
     let alarms = account.alarms().await;
     let busy = alarms.iter().find(|alarm| alarm.alarm_name() == Some("busy")).unwrap();
     assert_eq!(busy.alarm_actions(), [now.policy_arn()]);

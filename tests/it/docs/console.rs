@@ -165,7 +165,7 @@ fn session(block: &Block) -> Vec<Step> {
     steps
 }
 
-/// The command line, where it is one of stepladder: `cargo run --` is another way to say so.
+/// The command line, where it is one of stepladder: `cargo run --` is another way to call it.
 fn of_stepladder(command: &str) -> Option<String> {
     let is_its_own = |command: &str| command.starts_with("stepladder ") || command == "stepladder";
     let command = match command.split_once(" -- ") {
@@ -236,7 +236,7 @@ fn bless(page: &mut Page, step: &Step, output: &Output) {
     }
 }
 
-/// A directory that looks like the top of the repository, with the program on its path.
+/// A directory with the layout of the top of the repository, with the program on its path.
 struct Place(TempDir);
 
 impl Place {
@@ -282,7 +282,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn commands_and_what_they_print_are_told_apart() {
+fn commands_and_what_they_print_are_distinguished() {
     let text = "$ stepladder a \\\n    --b\nout\n$ make c\n".to_owned();
     let block = Block { at: String::new(), language: "console".to_owned(), marks: Vec::new(), text };
     let steps = block.steps();

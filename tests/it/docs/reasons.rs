@@ -56,14 +56,14 @@ fn example(reason: &str) -> Hold {
             missing: text("`MemoryUtilization` has no value, neither in the alarm nor in its service"),
         },
         "on_target" => {
-            Hold::OnTarget { why: text("CPUUtilization is at 58 of 60, and the alarm asks for more") }
+            Hold::OnTarget { why: text("CPUUtilization is at 58 of 60, and the alarm requests more") }
         }
         "superseded" => Hold::Superseded { by: text("ranking-high-cpu") },
         "cooling_down" => Hold::CoolingDown { direction: Direction::Down, until, credit: 0 },
         "too_many_changes" => Hold::TooManyChanges { most: 6, until },
         "would_flap" => Hold::WouldFlap {
             why: text(
-                "CPUUtilization at 55 would be 82.5, and the alarm that adds fires above 80, less a tenth 72",
+                "CPUUtilization at 55 would be 82.5, and the scale-up alarm fires above 80, less a tenth 72",
             ),
         },
         "over_budget" => Hold::OverBudget { shape: text("ml.m5.xlarge"), cost: Some(1.38), most: 1.2 },

@@ -31,12 +31,12 @@ mod counts {
         up_beyond_the_ceiling =
             count("beyond the ceiling nothing is added", 12, (1, 10), 1).gives("at_ceiling"),
         down_beyond_the_ceiling =
-            count("beyond the ceiling a low alarm takes as much as it says, and no more", 12, (1, 10), -1)
+            count("beyond the ceiling a scale-down alarm removes its own step, and no more", 12, (1, 10), -1)
                 .gives("11"),
         up_under_the_floor =
-            count("under the floor a high alarm brings it there at once", 1, (4, 10), 1).gives("4"),
+            count("under the floor a scale-up alarm brings it there at once", 1, (4, 10), 1).gives("4"),
         down_under_the_floor =
-            count("under the floor a low alarm takes nothing", 2, (4, 10), -1).gives("at_floor"),
+            count("under the floor a scale-down alarm removes nothing", 2, (4, 10), -1).gives("at_floor"),
         lower_ceiling_of_the_platform =
             count("the platform's ceiling is lower", 4, (1, 10), 1).platform(1, 4).gives("at_ceiling"),
         higher_floor_of_the_platform =
@@ -45,10 +45,10 @@ mod counts {
             count("the policy's ceiling is lower than the platform's", 3, (1, 3), 1)
                 .platform(1, 9)
                 .gives("at_ceiling"),
-        no_common_count_up = count("no count lies within both: nothing goes up", 6, (1, 4), 1)
+        no_common_count_up = count("no count lies within both: it is not raised", 6, (1, 4), 1)
             .platform(6, 9)
             .gives("at_ceiling"),
-        no_common_count_down = count("no count lies within both: nothing goes down", 6, (1, 4), -1)
+        no_common_count_down = count("no count lies within both: it is not lowered", 6, (1, 4), -1)
             .platform(6, 9)
             .gives("at_floor"),
         fixed_count =
@@ -60,7 +60,7 @@ mod counts {
             .owned(Axis::Shape)
             .gives("3"),
         pair_takes_back = Case::new(
-            "the pair takes back what the rule adds",
+            "the pair removes what the rule adds",
             &format!("axis = \"instances\"\nstep = 3\n{}", pair("CpuUtilization", "")),
         )
         .count(8)
@@ -68,7 +68,7 @@ mod counts {
         .pair_calls()
         .gives("5"),
         pair_takes_its_own_step = Case::new(
-            "or as much as the pair itself says",
+            "or as much as the pair itself sets",
             &format!("axis = \"instances\"\nstep = 3\n{}", pair("CpuUtilization", ", step = 1")),
         )
         .count(8)
@@ -187,7 +187,7 @@ mod rungs {
         .pair_calls()
         .gives("ml.m5.xlarge"),
         pair_at_what_was_deployed = Case::new(
-            "at what was deployed the pair takes nothing",
+            "at what was deployed the pair removes nothing",
             &format!("axis = \"shape\"\n{}", pair("MemoryUtilization", ""))
         )
         .variant(1, "ml.m5.xlarge")
@@ -196,7 +196,7 @@ mod rungs {
         .pair_calls()
         .gives("at_floor"),
         own_low_alarm_goes_below =
-            Case::new("somebody's own low alarm goes below that", "axis = \"shape\"\nstep = -1")
+            Case::new("somebody's own scale-down alarm goes below that", "axis = \"shape\"\nstep = -1")
                 .variant(1, "ml.m5.xlarge")
                 .observed(|observed| observed.floor = Some("ml.m5.xlarge".to_owned()))
                 .low("MemoryUtilization", 1.0, 10.0)
@@ -230,7 +230,8 @@ mod bandwidths {
         last_halving_is_cut_off = down("the last halving is cut off", -1, 15).gives("10 Mbps"),
         least = down("the least", -1, 10).gives("at_floor"),
         deployment_without_bandwidth =
-            Case::new("a deployment that tells no bandwidth", "axis = \"bandwidth\"").gives("not_resizable"),
+            Case::new("a deployment that reports no bandwidth", "axis = \"bandwidth\"")
+                .gives("not_resizable"),
         variant_without_bandwidth = Case::new("a variant has none", "axis = \"bandwidth\"")
             .variant(1, "ml.m5.large")
             .gives("not_resizable"),

@@ -36,7 +36,7 @@ macro_rules! rows {
 }
 pub(crate) use rows;
 
-/// The alarm that calls in these rows, and the pair of their rules.
+/// The alarm that fires in these rows, and the pair of their rules.
 pub(crate) const BUSY: &str = "busy";
 pub(crate) const QUIET: &str = "quiet";
 
@@ -56,7 +56,7 @@ pub(crate) fn compares(value: f64, threshold: f64, side: Side) -> Condition {
     Condition::Plain(Comparison { threshold, side, value: Some(value) })
 }
 
-/// A rule for the alarm that calls.
+/// A rule for the alarm that fires.
 pub(crate) fn rule(keys: &str) -> String {
     format!("[[rule]]\nalarm = \"{BUSY}\"\n{keys}")
 }
@@ -217,8 +217,8 @@ impl Case {
         self
     }
 
-    /// The alarm as it is told otherwise.
-    pub(crate) fn told(mut self, change: impl FnOnce(&mut Alarm)) -> Self {
+    /// The alarm, changed.
+    pub(crate) fn with_alarm(mut self, change: impl FnOnce(&mut Alarm)) -> Self {
         change(&mut self.alarm);
         self
     }
@@ -229,9 +229,9 @@ impl Case {
         self
     }
 
-    /// The alarm does not tell its value.
-    pub(crate) fn untold(self) -> Self {
-        self.told(|alarm| alarm.measurement = alarm.measurement.clone().with_value(None))
+    /// The alarm does not report its value.
+    pub(crate) fn without_value(self) -> Self {
+        self.with_alarm(|alarm| alarm.measurement = alarm.measurement.clone().with_value(None))
     }
 
     /// The alarm compares something else than the plain metric, so its value is read.
@@ -243,12 +243,12 @@ impl Case {
         self
     }
 
-    /// The alarm does not tell its side, and so nothing that it compares.
+    /// The alarm does not report its side, and so nothing that it compares.
     pub(crate) fn sideless(self) -> Self {
         self.otherwise(Condition::Unknown)
     }
 
-    /// The alarm is defined to compare this, whatever it tells.
+    /// The alarm is defined to compare this, whatever it reports.
     pub(crate) fn defined(mut self, metric: &str, threshold: f64, side: Side) -> Self {
         self.observed.deployment.alarm = Some(ObservedAlarm {
             id: String::new(),
@@ -270,7 +270,7 @@ impl Case {
 
     /// So much of the data was there.
     pub(crate) fn covered(self, coverage: Coverage) -> Self {
-        self.told(|alarm| alarm.measurement.coverage = coverage)
+        self.with_alarm(|alarm| alarm.measurement.coverage = coverage)
     }
 
     /// The rule's pair calls.
@@ -287,7 +287,7 @@ impl Case {
         self
     }
 
-    /// The look finds that a metric reads so.
+    /// The observation reads this value of a metric.
     pub(crate) fn reads(mut self, metric: &str, value: f64) -> Self {
         self.observed.deployment.readings.insert(metric.to_owned(), value);
         self
@@ -381,7 +381,7 @@ impl Case {
         evaluation.metrics_to_read().into_iter().map(str::to_owned).collect()
     }
 
-    /// What is decided where the alarm's pair is only looked after.
+    /// What is decided where the alarm's pair is only reconciled.
     pub(crate) fn looked_after(&self) -> DecisionTrace {
         let policy = read(&self.policy);
         let evaluation = Evaluation::for_repair(&self.alarm, &self.observed.target, &policy, self.now);
@@ -390,14 +390,18 @@ impl Case {
     }
 }
 
-/// A test that returns its row passes where what is decided is what the row says, and is decided again.
+/// A test that returns its row passes where the row's decision is made, and made again.
 impl Termination for Case {
     fn report(self) -> ExitCode {
         let decided = self.decided();
         assert_eq!(decided, self.decided(), "{}", self.why);
-        let told = shown(&decided.decision);
-        let is_right = told == self.expected;
-        assert!(is_right, "{}: expected {}, decided {told}; {:?}", self.why, self.expected, decided.decision);
+        let found = shown(&decided.decision);
+        let is_right = found == self.expected;
+        assert!(
+            is_right,
+            "{}: expected {}, decided {found}; {:?}",
+            self.why, self.expected, decided.decision
+        );
         assert_eq!(record_faults(&decided.decision, &decided.checks), Vec::<String>::new(), "{}", self.why);
         ExitCode::SUCCESS
     }

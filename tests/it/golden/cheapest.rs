@@ -1,7 +1,7 @@
 //! The cheapest count and shape that carry the load, and the step that leads there.
 //!
 //! Of the rungs here `a` has 2 vCPUs and 4 GiB for 0.10, `b` 4 and 8 for 0.18, `c` 8 and 16 for 0.40, `d` 16 and 64 for
-//! 0.70. A tenth under a high alarm at 80 leaves 72 % to be used.
+//! 0.70. A tenth under a scale-up alarm at 80 leaves 72 % to be used.
 
 use super::case::{Case, rows};
 
@@ -11,7 +11,8 @@ pub(super) const LADDER: &str = "[[ladder]]\nname = \"t\"\nrungs = [\n\
     { shape = \"c\", vcpus = 8, memory_gib = 16, price = 0.40 },\n\
     { shape = \"d\", vcpus = 16, memory_gib = 64, price = 0.70 },\n]";
 
-/// So many of a rung; its cores are at `cpu` percent, as the alarm tells, and its memory at `memory`, as the look does.
+/// So many of a rung; its cores are at `cpu` percent, as the alarm reports, and its memory at `memory`, as it is
+/// observed.
 fn high(why: &'static str, (count, rung): (u32, &str), cpu: f64, memory: f64, keys: &str) -> Case {
     place(why, (count, rung), memory, keys).high("CpuUtilization", cpu, 80.0)
 }
@@ -170,16 +171,17 @@ mod holds {
             .observed(|observed| observed.readings.clear())
             .high("CpuUtilization", 90.0, 80.0)
             .gives("no_data"),
-        no_cores_read = base("no cores to be read").untold().gives("no_data"),
-        both_by_the_look = base("both by the look").untold().reads("CpuUtilization", 90.0).gives("3"),
-        alarm_on_something_else = base("an alarm on something else: both by the look")
+        no_cores_read = base("no cores to be read").without_value().gives("no_data"),
+        both_by_the_look = base("both are observed").without_value().reads("CpuUtilization", 90.0).gives("3"),
+        alarm_on_something_else = base("an alarm on something else: both are observed")
             .high("PredictLatency", 9.0, 5.0)
             .reads("CpuUtilization", 90.0)
             .gives("3"),
         carried_by_less =
-            high("a high alarm on what is carried by less", (4, "a"), 10.0, 20.0, "").gives("on_target"),
+            high("a scale-up alarm on what is carried by less", (4, "a"), 10.0, 20.0, "").gives("on_target"),
         nothing_cheaper_carries_it =
-            low("a low alarm on what nothing cheaper carries", (2, "a"), 90.0, 50.0, "").gives("on_target"),
+            low("a scale-down alarm on what nothing cheaper carries", (2, "a"), 90.0, 50.0, "")
+                .gives("on_target"),
         unpriced_shape = base("a shape that no ladder has a price for").shape("x").gives("unlisted_shape"),
         no_prices = base("no prices at all").shape("VM.Standard3.Flex:1:16").gives("not_resizable"),
         fixed_shape = base("the shape cannot be changed: the count alone").fixed(Axis::Shape).gives("3"),
@@ -336,7 +338,7 @@ mod settings {
         )
         .gives("b"),
         higher_high_alarm = high(
-            "a higher high alarm leaves more to be used: 4.5 vCPUs",
+            "a higher scale-up alarm leaves more to be used: 4.5 vCPUs",
             (2, "a"),
             90.0,
             50.0,
@@ -344,7 +346,7 @@ mod settings {
         )
         .gives("3"),
         nothing_kept_free = high(
-            "nothing kept free and a high alarm at 100: 4 vCPUs, and what costs less is not more",
+            "nothing kept free and a scale-up alarm at 100: 4 vCPUs, and what costs less is not more",
             (2, "b"),
             90.0,
             50.0,
@@ -368,8 +370,8 @@ mod settings {
     ];
 }
 
-/// The number of accelerators stays: nothing tells how much of them is needed. `g1` has one for 1.0, `g2` one and twice the
-/// cores for 1.5, `h4` four for 5.0, `h5` four and fewer cores for 4.0.
+/// The number of accelerators stays: no metric shows how much of them is needed. `g1` has one for 1.0, `g2` one and
+/// twice the cores for 1.5, `h4` four for 5.0, `h5` four and fewer cores for 4.0.
 mod accelerators {
     use super::{Case, rows};
 
@@ -394,14 +396,14 @@ mod accelerators {
             .low("CpuUtilization", 5.0, 60.0)
             .gives("on_target"),
         none_with_four_is_asked_for =
-            case("more memory than one with one has: none with four is asked for", (1, "g1"))
+            case("more memory than one with one has: none with four is considered", (1, "g1"))
                 .reads("MemoryUtilization", 200.0)
                 .high("CpuUtilization", 50.0, 40.0)
                 .gives("g2"),
     ];
 }
 
-/// In which direction a step goes is told by what it costs; that direction may be paused.
+/// The direction of a step follows from its cost; that direction may be paused.
 mod directions {
     use super::{Case, high, low, rows};
 
@@ -419,16 +421,16 @@ mod directions {
 
     rows![
         Case,
-        dearer_is_paused_with_up = larger("a dearer shape goes up").tag("pause", "up").gives("paused"),
+        dearer_is_paused_with_up = larger("a dearer shape scales up").tag("pause", "up").gives("paused"),
         dearer_is_not_paused_with_down =
-            larger("a dearer shape is not paused with what goes down").tag("pause", "down").gives("b"),
+            larger("a dearer shape is not paused where scaling down is").tag("pause", "down").gives("b"),
         cheaper_is_paused_with_down =
-            smaller("a cheaper shape goes down").tag("pause", "down").gives("paused"),
+            smaller("a cheaper shape scales down").tag("pause", "down").gives("paused"),
         cheaper_is_not_paused_with_up =
-            smaller("a cheaper shape is not paused with what goes up").tag("pause", "up").gives("a"),
+            smaller("a cheaper shape is not paused where scaling up is").tag("pause", "up").gives("a"),
         fewer_are_paused_with_down = fewer("fewer instances go down").tag("pause", "down").gives("paused"),
         fewer_are_not_paused_with_up =
-            fewer("fewer instances are not paused with what goes up").tag("pause", "up").gives("1"),
+            fewer("fewer instances are not paused where scaling up is").tag("pause", "up").gives("1"),
     ];
 }
 
@@ -460,7 +462,7 @@ mod ties {
     rows![
         Case,
         noise_of_adding =
-            cheapest("5 vCPUs: 3 x cost what one y does but for the noise of adding, and x is nearer")
+            cheapest("5 vCPUs: 3 x cost what one y does except for the noise of adding, and x is nearer")
                 .policy(&ladder(NEAR))
                 .count(1)
                 .shape("z")
@@ -468,7 +470,7 @@ mod ties {
                 .low("CpuUtilization", 45.0, 60.0)
                 .gives("3"),
         same_cost_is_no_more =
-            cheapest("a low alarm, and too little memory: one y costs what 2 x do, which is no more")
+            cheapest("a scale-down alarm, and too little memory: one y costs what 2 x do, which is no more")
                 .policy(&ladder(SAME))
                 .shape("x")
                 .reads("MemoryUtilization", 95.0)

@@ -32,11 +32,11 @@ mod aws_vectors {
             .observed(|observed| observed.lifecycle = stepladder::deployment::Lifecycle::Busy)
             .gives("busy"),
         one_of_two_added_at_21 =
-            vector("t=21: 65 asks for two, and one of them was added a second ago", 65.0, 2)
+            vector("t=21: 65 requests two, and one of them was added a second ago", 65.0, 2)
                 .changed(1)
                 .remembers(&[(21, "i+1")])
                 .gives("3"),
-        both_added_at_31 = vector("t=31: 65 asks for two, and both were added", 65.0, 3)
+        both_added_at_31 = vector("t=31: 65 requests two, and both were added", 65.0, 3)
             .changed(1)
             .remembers(&[(31, "i+1"), (10, "i+2")])
             .gives("cooling_down"),
@@ -78,11 +78,11 @@ shape_was_changed_last = plain("a shape was changed last, no count: nothing is c
             .changed(60)
             .remembers(&[(120, "s+1")])
             .gives("cooling_down"),
-taken_away_last = plain("what was taken away last keeps nothing from being added", &format!("{UP}\nstep = 3"))
+removed_last = plain("a removal does not delay the next step out", &format!("{UP}\nstep = 3"))
             .changed(60)
             .remembers(&[(120, "i-1")])
             .gives("7"),
-tracked_metric_waits = plain("a metric that is tracked tells the whole need: it waits", &format!("{UP}\ntrack = 60"))
+tracked_metric_waits = plain("a metric that is tracked shows the whole need: it waits", &format!("{UP}\ntrack = 60"))
             .changed(60)
             .remembers(&[(120, "i+1")])
             .gives("cooling_down"),
@@ -116,9 +116,9 @@ mod directions {
 
     rows![
         Case,
-        up_waits_for_nothing = plain("up waits for nothing where nobody says so", "").changed(1).gives("5"),
+        up_waits_for_nothing = plain("up waits for nothing by default", "").changed(1).gives("5"),
         down_waits_for_five_minutes =
-            down("down waits for five minutes where nobody says so", "").changed(299).gives("cooling_down"),
+            down("down waits for five minutes by default", "").changed(299).gives("cooling_down"),
         down_waits_no_longer = down("and not a second longer", "").changed(300).gives("3"),
         down_waits_after_up = down("down waits after a step up", "cooldown = { down = \"15m\" }")
             .changed(600)
@@ -144,7 +144,7 @@ mod directions {
                 .changed(60)
                 .gives("5"),
         pair_waits_as_down = plain(
-            "the pair's alarm goes down, and waits as such",
+            "the pair's alarm scales down, and waits as such",
             &format!("cooldown = {{ down = \"15m\" }}\n{}", pair("CpuUtilization", "")),
         )
         .low("CpuUtilization", 4.0, 10.0)
@@ -180,11 +180,11 @@ mod records {
             .remembers(&[(661 + 3600, "i+3")])
             .gives("cooling_down"),
         asked_for_after_the_last_change =
-            plain("asked for after the last change was completed, it has come to nothing", KEYS)
+            plain("requested after the last change was completed, it had no effect", KEYS)
                 .changed(660)
                 .remembers(&[(659, "i+3")])
                 .gives("cooling_down"),
-        completed_in_the_same_second = plain("completed in the second in which it was asked for", KEYS)
+        completed_in_the_same_second = plain("completed in the second in which it was requested", KEYS)
             .changed(660)
             .remembers(&[(660, "i+3")])
             .gives("5"),

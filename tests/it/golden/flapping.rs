@@ -1,11 +1,11 @@
-//! What is taken away must not be called back.
+//! Removed capacity must not be added again at once.
 //!
 //! The four tables are those of <https://learn.microsoft.com/azure/azure-monitor/autoscale/autoscale-flapping>. Azure asks
 //! for the estimate to be under the threshold; here it must be a tenth under it.
 
 use super::case::{Case, rows};
 
-/// One less when a metric without an end is low, with the threshold of the alarm that adds.
+/// One less when a metric without an end is low, with the threshold of the scale-up alarm.
 fn threads(why: &'static str, now: u32, each: f64, low: f64) -> Case {
     let keys = "axis = \"instances\"\nstep = -1\nscale_up_threshold = 600";
     Case::new(why, keys).count(now).low("ThreadCount", each, low)
@@ -52,7 +52,7 @@ mod azures_first_table {
         t1_would_flap =
             cpu("Azure 1, T1: 28 % on two would be 56 % on one", 2, 28.0, 30.0, 50.0, -1).gives("would_flap"),
         t2_out_again = cpu_up("Azure 1, T2: what would follow", 1, 56.0, 50.0)
-            .told(|alarm| alarm.evidence = stepladder::alarm::EvidenceTime::Unknown)
+            .with_alarm(|alarm| alarm.evidence = stepladder::alarm::EvidenceTime::Unknown)
             .gives("2"),
         t3_would_flap_again =
             cpu("Azure 1, T3: and go on for ever", 2, 28.0, 30.0, 50.0, -1).changed(3600).gives("would_flap"),
@@ -81,7 +81,7 @@ mod azures_third_table {
     rows![
         Case,
         t0_out = threads_up("Azure 3, T0: the same load, a better threshold").gives("3"),
-        // No low alarm fires at T1, and none at T3: there is nothing to decide.
+        // No scale-down alarm fires at T1 or at T3: there is nothing to decide.
         t2_azure_takes_it = threads(
             "Azure 3, T2: 394 on three are 591 on two: Azure takes it, a tenth under 600 is 540",
             3,
@@ -191,24 +191,24 @@ mod units {
 
     rows![
         Case,
-        untold_under_30 = Case::new(
-            "an alarm that tells no value is at least under its threshold: 30 % on two may be 60 % on one",
+        unreported_under_30 = Case::new(
+            "an alarm that reports no value is at least under its threshold: 30 % on two may be 60 % on one",
             "axis = \"instances\"\nstep = -1",
         )
         .low("CpuUtilization", 0.0, 30.0)
-        .untold()
+        .without_value()
         .gives("1"),
-        untold_under_40 =
+        unreported_under_40 =
             Case::new("under 40 % on two may be 80 % on one", "axis = \"instances\"\nstep = -1")
                 .low("CpuUtilization", 0.0, 40.0)
-                .untold()
+                .without_value()
                 .gives("would_flap"),
         of_two_deployments = Case::new(
             "of two deployments it is the threshold that is sure, not the value",
             "axis = \"instances\"\nstep = -1",
         )
         .low("CpuUtilization", 1.0, 40.0)
-        .told(|alarm| alarm.targets.push(crate::golden::case::other_deployment()))
+        .with_alarm(|alarm| alarm.targets.push(crate::golden::case::other_deployment()))
         .gives("would_flap"),
         variant_at_120 =
             Case::new("SageMaker's 120 of four vCPUs are 30 %", "axis = \"instances\"\nstep = -1")
@@ -221,7 +221,7 @@ mod units {
                 .low("CPUUtilization", 160.0, 170.0)
                 .gives("would_flap"),
         metric_without_an_end = Case::new(
-            "a metric without an end, and nobody says what calls for more",
+            "a metric without an upper end, and no known threshold to scale up",
             "axis = \"instances\"\nstep = -1",
         )
         .low("ThreadCount", 590.0, 600.0)

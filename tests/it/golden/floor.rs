@@ -29,29 +29,28 @@ mod by_number {
     rows![
         Case,
         step_of_one = none("a step of one from none: the floor", "step = 1").gives("2"),
-        step_of_five = none("a step of five from none: as far as it says", "step = 5").gives("5"),
+        step_of_five = none("a step of five from none: the whole step", "step = 5").gives("5"),
         half_of_none = none("half of none is none: the floor all the same", STEPS).gives("2"),
         four_of_none =
             none("four, because it is far beyond", STEPS).high("CpuUtilization", 95.0, 70.0).gives("4"),
         set_under_the_floor =
             none("a step to one, which is under the floor", "steps = [{ above = 0, set = 1 }]").gives("2"),
         no_step_holds_it = none("no step holds the distance", "steps = [{ above = 50, add = 1 }]").gives("2"),
-        steps_without_a_value = none("steps, and nothing was measured", STEPS).untold().gives("2"),
+        steps_without_a_value = none("steps, and nothing was measured", STEPS).without_value().gives("2"),
         track = none("so much of none is none: the floor all the same", "track = 60").gives("2"),
         track_on_target =
             none("less than the target, and the alarm fires all the same", "track = 95").gives("2"),
-        track_without_a_value = none("nothing to track", "track = 60").untold().gives("2"),
+        track_without_a_value = none("nothing to track", "track = 60").without_value().gives("2"),
         track_of_one = none("one of two, as busy as four would be: more than the floor", "track = 20")
             .count(1)
             .gives("5"),
-        track_without_a_side = none("an alarm that does not tell its side asks for nothing", "track = 60")
+        track_without_a_side = none("an alarm that does not report its side requests nothing", "track = 60")
             .sideless()
             .gives("on_target"),
-        missing_data = none("data is missing, and the alarm asks for more", "track = 60")
+        missing_data = none("data is missing, and the alarm requests more", "track = 60")
             .covered(Coverage::Nothing)
             .gives("2"),
-        low_alarm =
-            none("an alarm that asks for less brings nothing", "track = 60").below().gives("on_target"),
+        low_alarm = none("an alarm that requests less adds nothing", "track = 60").below().gives("on_target"),
         step_down =
             none("a step down from none", "step = -1").low("CpuUtilization", 1.0, 10.0).gives("at_floor"),
     ];
@@ -65,11 +64,12 @@ mod by_cost {
         none_of_b = cheapest("none, whatever its metrics read: the floor of what it is", 0)
             .reads("MemoryUtilization", 0.0)
             .gives("2"),
-        none_and_nothing_measured = cheapest("none, and nothing is measured", 0).untold().gives("2"),
-        one_and_nothing_measured = cheapest("one of two, and nothing is measured", 1).untold().gives("2"),
+        none_and_nothing_measured = cheapest("none, and nothing is measured", 0).without_value().gives("2"),
+        one_and_nothing_measured =
+            cheapest("one of two, and nothing is measured", 1).without_value().gives("2"),
         one_on_no_ladder = cheapest("none of a shape that no ladder has", 0).shape("x").gives("2"),
-        low_alarm = cheapest("an alarm that asks for less brings nothing there either", 0)
-            .untold()
+        low_alarm = cheapest("an alarm that requests less adds nothing there either", 0)
+            .without_value()
             .below()
             .gives("no_data"),
     ];

@@ -27,55 +27,56 @@ mod evidence {
 
     rows![
         Case,
-        cleared =
-            up("it has cleared").told(|alarm| alarm.transition = Transition::Cleared).gives("not_firing"),
+        cleared = up("it has cleared")
+            .with_alarm(|alarm| alarm.transition = Transition::Cleared)
+            .gives("not_firing"),
         repeat = up("a repeat counts as much as the first time")
-            .told(|alarm| alarm.transition = Transition::Repeat)
+            .with_alarm(|alarm| alarm.transition = Transition::Repeat)
             .gives("3"),
         no_data = up("no data is no reason")
-            .told(|alarm| alarm.transition = Transition::NoData)
+            .with_alarm(|alarm| alarm.transition = Transition::NoData)
             .gives("not_firing"),
-        muted = up("its actions are muted").told(|alarm| alarm.muted = true).gives("muted"),
+        muted = up("its actions are muted").with_alarm(|alarm| alarm.muted = true).gives("muted"),
         busy =
             up("it is being changed").observed(|observed| observed.lifecycle = Lifecycle::Busy).gives("busy"),
         gone = up("it is gone").observed(|observed| observed.lifecycle = Lifecycle::Gone).gives("busy"),
         window_begins_with_the_change = up("the window begins with the change").changed(300).gives("3"),
         window_begins_before_the_change =
             up("the window begins a second before it").changed(299).gives("stale"),
-        fired_untold = up("it does not say when it fired")
-            .told(|alarm| alarm.evidence = EvidenceTime::Unknown)
+        fired_unreported = up("it does not report when it fired")
+            .with_alarm(|alarm| alarm.evidence = EvidenceTime::Unknown)
             .changed(9999)
             .gives("stale"),
         received_without_a_time = up("it repeats without a new time, and its data ends now")
-            .told(|alarm| alarm.evidence = EvidenceTime::OnReceipt)
+            .with_alarm(|alarm| alarm.evidence = EvidenceTime::OnReceipt)
             .changed(300)
             .gives("3"),
         received_too_soon_after_a_change =
             up("it repeats without a new time, and its data begins before the change")
-                .told(|alarm| alarm.evidence = EvidenceTime::OnReceipt)
+                .with_alarm(|alarm| alarm.evidence = EvidenceTime::OnReceipt)
                 .changed(299)
                 .gives("stale"),
-        fired_untold_without_a_change = up("without a change on record it need not")
-            .told(|alarm| alarm.evidence = EvidenceTime::Unknown)
+        fired_unreported_without_a_change = up("without a change on record it need not")
+            .with_alarm(|alarm| alarm.evidence = EvidenceTime::Unknown)
             .gives("3"),
-        missing_data_takes_nothing = down("missing data that counts as a breach takes nothing")
+        missing_data_removes_nothing = down("missing data that counts as a breach removes nothing")
             .covered(Coverage::Nothing)
             .gives("no_data"),
         missing_data_may_add =
             up("missing data that counts as a breach may add").covered(Coverage::Nothing).gives("3"),
         partial_data_takes_nothing =
-            down("one datapoint of three takes nothing").covered(Coverage::Partial).gives("no_data"),
+            down("one datapoint of three removes nothing").covered(Coverage::Partial).gives("no_data"),
         partial_data_may_add = up("one datapoint of three may add").covered(Coverage::Partial).gives("3"),
         datapoints_before_the_change = up("the first datapoint is older than the change, by its own moment")
-            .told(|alarm| alarm.measurement.since = Some(at(-420)))
+            .with_alarm(|alarm| alarm.measurement.since = Some(at(-420)))
             .changed(400)
             .gives("stale"),
         datapoints_after_the_change = up("the first datapoint is newer than the change")
-            .told(|alarm| alarm.measurement.since = Some(at(-420)))
+            .with_alarm(|alarm| alarm.measurement.since = Some(at(-420)))
             .changed(420)
             .gives("3"),
         datapoints_of_the_future = up("a datapoint of the future hides no window")
-            .told(|alarm| alarm.measurement.since = Some(at(9999)))
+            .with_alarm(|alarm| alarm.measurement.since = Some(at(9999)))
             .changed(299)
             .gives("stale"),
     ];
@@ -155,11 +156,11 @@ mod tags {
             .policy("[[target]]\ntarget = \"*\"\ninstances = { min = 2, max = 9 }\n")
             .tag("min", "1")
             .gives("at_floor"),
-        evidence_when_fired = up("evidence of which only the end is newer is as stale as the policy says")
+        evidence_when_fired = up("evidence of which only the end is newer is as stale as the policy defines")
             .changed(1)
             .tag("evidence", "fired")
             .gives("stale"),
-        evidence_of_the_window = up("the whole window, where the policy asks for its end")
+        evidence_of_the_window = up("the whole window, where the policy requires its end")
             .policy("[[target]]\ntarget = \"*\"\nevidence = \"fired\"\n")
             .changed(1)
             .tag("evidence", "window")
@@ -173,7 +174,7 @@ mod tags {
             .policy("[[target]]\ntarget = \"*\"\nmax_hourly_cost = 0.3\n")
             .tag("max-hourly-cost", "1000000000")
             .gives("over_budget"),
-        more_changes_per_hour = up("more often than the policy says")
+        more_changes_per_hour = up("more often than the policy allows")
             .policy("[[target]]\ntarget = \"*\"\nmax_changes_per_hour = 1\n")
             .tag("max-changes-per-hour", "12")
             .remembers(&[(60, "i+1")])
@@ -184,12 +185,12 @@ mod tags {
             .tag("cooldown-down", "10m")
             .gives("cooling_down"),
         spend_ceiling = up("a spend ceiling of its own").tag("max-hourly-cost", "0.3").gives("over_budget"),
-        changes_per_hour = up("as often as it says")
+        changes_per_hour = up("as often as it allows")
             .tag("max-changes-per-hour", "1")
             .remembers(&[(60, "i+1")])
             .gives("too_many_changes"),
         nearly_one_of_ours =
-            up("a tag nearly called like one of ours").tag("maxx", "2").gives("unreadable_tag"),
+            up("a tag whose name is nearly one of stepladder's").tag("maxx", "2").gives("unreadable_tag"),
         no_number = up("a number that is none").tag("max", "two").gives("unreadable_tag"),
         floor_above_ceiling =
             up("a floor above the ceiling").tag("min", "5").tag("max", "3").gives("unreadable_tag"),
@@ -215,13 +216,13 @@ mod targets {
         another_target = up("another target's is nothing to this one")
             .policy(&own("*fraud", "instances = { min = 1, max = 2 }"))
             .gives("3"),
-        first_counts = up("the first that says something counts")
+        first_counts = up("the first that sets it counts")
             .policy(
                 &(own("*churn", "instances = { min = 1, max = 9 }")
                     + &own("*", "instances = { min = 1, max = 2 }")),
             )
             .gives("3"),
-        second_fills_in = up("what the first leaves open the second may say")
+        second_fills_in = up("what the first leaves open the second may set")
             .policy(
                 &(own("*churn", "scale_up_threshold = 70") + &own("*", "instances = { min = 1, max = 2 }")),
             )
@@ -236,7 +237,7 @@ mod targets {
                 rule("axis = \"instances\"\ninstances = { min = 1, max = 5 }")
             ))
             .gives("3"),
-        defaults_where_the_rule_is_silent = up("the defaults, where the rule says nothing")
+        defaults_where_the_rule_is_silent = up("the defaults, where the rule sets nothing")
             .only(&format!("[defaults]\ninstances = {{ min = 1, max = 2 }}\n{}", rule(UP)))
             .gives("at_ceiling"),
     ];

@@ -38,7 +38,7 @@ fn every_row_has_a_reason_of_its_own_and_there_are_many() {
     let planned = pairs::all().iter().map(|row| row().case.why).collect::<Vec<_>>();
     for reasons in [decided, planned] {
         let unique: BTreeSet<_> = reasons.iter().collect();
-        assert_eq!(unique.len(), reasons.len(), "two rows say the same");
+        assert_eq!(unique.len(), reasons.len(), "two rows have the same reason");
     }
 }
 
@@ -49,21 +49,21 @@ fn tracking() -> Case {
 #[rstest]
 #[case::rounded_to_four_places(
     Case::new("", "axis = \"instances\"\nstep = -1").count(3).low("CpuUtilization", 60.123_456, 70.0),
-    "CpuUtilization at 60.1235 would be 90.1852, and the alarm that adds fires above 80, less a tenth 72"
+    "CpuUtilization at 60.1235 would be 90.1852, and the scale-up alarm fires above 80, less a tenth 72"
 )]
-#[case::asks_for_more(
+#[case::requests_more(
     tracking().high("CpuUtilization", 20.0, 10.0),
-    "CpuUtilization is at 20 of 60, and the alarm asks for more"
+    "CpuUtilization is at 20 of 60, and the alarm requests more"
 )]
-#[case::asks_for_less(
+#[case::requests_less(
     tracking().low("CpuUtilization", 90.0, 95.0),
-    "CpuUtilization is at 90 of 60, and the alarm asks for less"
+    "CpuUtilization is at 90 of 60, and the alarm requests less"
 )]
-#[case::asks_for_neither(
+#[case::requests_neither(
     tracking().high("CpuUtilization", 60.0, 50.0).sideless(),
-    "CpuUtilization is at 60 of 60, and the alarm asks for neither more nor less"
+    "CpuUtilization is at 60 of 60, and the alarm requests neither more nor less"
 )]
-fn a_hold_tells_its_numbers(#[case] case: Case, #[case] expected: &str) {
+fn a_hold_shows_its_numbers(#[case] case: Case, #[case] expected: &str) {
     let Decision::Hold(hold) = case.decided().decision else { panic!("it is resized") };
     assert!(hold.to_string().contains(expected), "{hold}");
 }
@@ -94,7 +94,7 @@ fn shape() -> Case {
 #[case::target(tracking(), "on_target", "91.4 of 60")]
 #[case::ladder(shape(), "unlisted_shape", "on ladder VM.Standard2")]
 #[case::rung(shape(), "at_ceiling", "rung 2 of 6")]
-fn a_guard_tells_what_it_saw(#[case] case: Case, #[case] guard: &str, #[case] expected: &str) {
+fn a_guard_reports_its_input(#[case] case: Case, #[case] guard: &str, #[case] expected: &str) {
     let checks = case.decided().checks;
     let input = checks.iter().find(|check| check.guard == guard).map(|check| check.input.clone());
     assert_eq!(input.as_deref(), Some(expected), "{guard}");
@@ -103,12 +103,12 @@ fn a_guard_tells_what_it_saw(#[case] case: Case, #[case] guard: &str, #[case] ex
 #[rstest]
 #[case::firing(Transition::Firing, false, "no_rule")]
 #[case::cleared(Transition::Cleared, true, "not_firing")]
-fn what_no_rule_knows_is_looked_after_and_never_resized(
+fn what_no_rule_knows_is_reconciled_and_never_resized(
     #[case] transition: Transition,
     #[case] held: bool,
     #[case] expected: &str,
 ) {
-    let case = Case::new("", "axis = \"instances\"").told(|alarm| {
+    let case = Case::new("", "axis = \"instances\"").with_alarm(|alarm| {
         alarm.name = AlarmName::new("forgotten").unwrap();
         alarm.transition = transition;
     });
@@ -123,18 +123,18 @@ fn plain_cheapest() -> Case {
 }
 
 #[rstest]
-// of cores and memory the one that the alarm does not tell
+// of cores and memory the one that the alarm does not report
 #[case::memory_beside_cores(plain_cheapest(), &["MemoryUtilization"])]
 #[case::cores_beside_memory(plain_cheapest().high("MemoryUtilization", 90.0, 80.0), &["CpuUtilization"])]
 #[case::both_beside_latency(
     plain_cheapest().high("PredictLatency", 9.0, 5.0),
     &["CpuUtilization", "MemoryUtilization"]
 )]
-#[case::both_where_untold(plain_cheapest().untold(), &["CpuUtilization", "MemoryUtilization"])]
+#[case::both_where_unreported(plain_cheapest().without_value(), &["CpuUtilization", "MemoryUtilization"])]
 #[case::nothing_to_track(tracking(), &[])]
-#[case::tracked_and_untold(tracking().untold(), &["CpuUtilization"])]
-// a plain step asks for no number
-#[case::plain_step(Case::new("", "axis = \"instances\"").untold(), &[])]
-fn what_the_alarm_does_not_tell_is_read(#[case] case: Case, #[case] expected: &[&str]) {
+#[case::tracked_and_unreported(tracking().without_value(), &["CpuUtilization"])]
+// a plain step needs no number
+#[case::plain_step(Case::new("", "axis = \"instances\"").without_value(), &[])]
+fn what_the_alarm_does_not_report_is_read(#[case] case: Case, #[case] expected: &[&str]) {
     assert_eq!(case.readings(), expected);
 }

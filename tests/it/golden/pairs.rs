@@ -1,7 +1,7 @@
 //! What becomes of the paired alarm, row by row: whether it is written, at which threshold, and when it goes.
 //!
-//! The ladder is that of [`super::cheapest`]: `a` has 2 vCPUs and 4 GiB for 0.10, `b` 4 and 8 for 0.18, `c` 8 and 16 for
-//! 0.40, `d` 16 and 64 for 0.70. Of what there is 72 % may be used, where nothing else is said.
+//! The ladder is that of [`super::cheapest`]: `a` has 2 vCPUs and 4 GiB for 0.10, `b` 4 and 8 for 0.18, `c` 8 and 16
+//! for 0.40, `d` 16 and 64 for 0.70. By default, 72 % of the capacity may be used.
 
 use std::process::{ExitCode, Termination};
 use stepladder::platform::aws::call::Call as AwsCall;
@@ -15,11 +15,11 @@ use stepladder::platform::{AlarmDefinition, Call, aws, oci};
 
 use super::case::{Case, pair, rows};
 use super::cheapest::{LADDER, SURGE};
-use crate::support::{CHURN, at, standing};
+use crate::support::{CHURN, at, existing};
 
 /// An alarm of Monitoring as it is observed.
 fn alarm(ours: bool) -> ObservedAlarm {
-    let AlarmDefinition::Oci(definition) = standing("quiet", CHURN, Some(5)).definition else {
+    let AlarmDefinition::Oci(definition) = existing("quiet", CHURN, Some(5)).definition else {
         panic!("not on OCI")
     };
     let observed =
@@ -32,8 +32,8 @@ fn paired(why: &'static str, keys: &str) -> Case {
     Case::new(why, keys).observed(|observed| observed.alarm = Some(alarm(false)))
 }
 
-/// So many of a rung, busy enough for a high alarm that holds: nothing is changed, and the pair is that of this size.
-fn resting(why: &'static str, (count, rung): (u32, &str), keys: &str) -> Case {
+/// So many of a rung, busy enough for a scale-up alarm that holds: nothing is changed, and the pair is that of this size.
+fn settled(why: &'static str, (count, rung): (u32, &str), keys: &str) -> Case {
     cheapest(why, (count, rung), &pair("CpuUtilization", ""), keys)
 }
 
@@ -55,7 +55,7 @@ fn rested(case: Case, count: u32, rung: &str) -> Case {
         .observed(|observed| observed.last_change = Some(at(60)))
 }
 
-/// The pair of a deployment at rest stands, and calls.
+/// The pair of a settled deployment exists, and fires.
 fn pair_calls(case: Case) -> Case {
     case.pair_calls().observed(|observed| observed.pair = Some(alarm(true)))
 }
@@ -72,15 +72,15 @@ impl Case {
     }
 }
 
-/// A test that returns its row passes where what is planned is what the row says.
+/// A test that returns its row passes where the plan is the row's.
 impl Termination for Planned {
     fn report(self) -> ExitCode {
         let Self { case, expected } = self;
         let plan = case.planned();
-        let told = told(&plan.calls);
+        let planned = summary(&plan.calls);
         assert!(
-            told == expected,
-            "{}: expected `{expected}`, found `{told}`; {:?}",
+            planned == expected,
+            "{}: expected `{expected}`, found `{planned}`; {:?}",
             case.why,
             plan.trace.decision
         );
@@ -93,7 +93,7 @@ pub(super) fn all() -> Vec<fn() -> Planned> {
 }
 
 /// The calls about the pair in a word or two each.
-fn told(calls: &[Call]) -> String {
+fn summary(calls: &[Call]) -> String {
     let threshold = |alarm: &OciAlarm| {
         // A metric of requests is low when it is absent, too.
         let low = alarm.query.split(" || ").next().unwrap_or_default();
@@ -114,32 +114,32 @@ fn told(calls: &[Call]) -> String {
 }
 
 mod thresholds {
-    use super::{Planned, resting, rows};
+    use super::{Planned, rows, settled};
 
     rows![
         Planned,
         four_b_or_one_d =
-            resting("0.80: 7 a for 0.70 have 14 vCPUs, 4 b or one d have 16 of 16", (2, "c"), "")
+            settled("0.80: 7 a for 0.70 have 14 vCPUs, 4 b or one d have 16 of 16", (2, "c"), "")
                 .plans("creates < 72"),
-        savings_of_0_11 = resting(
+        savings_of_0_11 = settled(
             "another shape must save 0.11: 6 a or 3 b have 12, one c has 8",
             (2, "c"),
             "min_savings = 0.11",
         )
         .plans("creates < 54"),
         savings_of_0_09 =
-            resting("another shape must save 0.09: one d for 0.70 does", (2, "c"), "min_savings = 0.09")
+            settled("another shape must save 0.09: one d for 0.70 does", (2, "c"), "min_savings = 0.09")
                 .plans("creates < 72"),
-        two_a_or_one_b = resting("0.30: 2 a or one b have 4 of 6", (3, "a"), "").plans("creates < 48"),
-        cut_off = resting("cut off: 6 a or 3 b have 12 of 14, which is 61.71", (7, "a"), "")
+        two_a_or_one_b = settled("0.30: 2 a or one b have 4 of 6", (3, "a"), "").plans("creates < 48"),
+        cut_off = settled("cut off: 6 a or 3 b have 12 of 14, which is 61.71", (7, "a"), "")
             .plans("creates < 61.7"),
-        no_more_than_five = resting(
+        no_more_than_five = settled(
             "no more than five: 5 c have 40 of 48, and 11 b would have 44",
             (3, "d"),
             "instances = { min = 1, max = 5 }",
         )
         .plans("creates < 60"),
-        no_fewer_than_four = resting(
+        no_fewer_than_four = settled(
             "no fewer than four: 4 b have 16 of 20, and 2 c are too few",
             (5, "b"),
             "instances = { min = 4, max = 5 }",
@@ -152,19 +152,19 @@ mod thresholds {
 mod choices {
     use stepladder::size::Axis;
 
-    use super::{Planned, cheapest, direct, pair, resting, rows};
+    use super::{Planned, cheapest, direct, pair, rows, settled};
 
     rows![
         Planned,
-        refused_shapes = resting("what could not be had is no place to go: 7 a have 14", (2, "c"), "")
+        refused_shapes = settled("what could not be had is no place to go: 7 a have 14", (2, "c"), "")
             .refused("b", 60)
             .refused("d", 60)
             .plans("creates < 63"),
-        refused_until_now = resting("what could not be had until now may be had again", (2, "c"), "")
+        refused_until_now = settled("what could not be had until now may be had again", (2, "c"), "")
             .refused("b", 0)
             .refused("d", 0)
             .plans("creates < 72"),
-        fixed_shape = resting("the shape cannot be changed: one c has half", (2, "c"), "")
+        fixed_shape = settled("the shape cannot be changed: one c has half", (2, "c"), "")
             .fixed(Axis::Shape)
             .plans("creates < 36"),
         no_size_in_between_that_costs_more =
@@ -174,11 +174,11 @@ mod choices {
             .refused("a", 60)
             .plans("creates < 36"),
         headroom_of_40 =
-            resting("less of it may be used: 60 %", (2, "c"), "headroom = \"40%\"").plans("creates < 60"),
-        lower_high_alarm =
-            resting("a lower high alarm: 54 %", (2, "c"), "scale_up_threshold = 60").plans("creates < 54"),
+            settled("less of it may be used: 60 %", (2, "c"), "headroom = \"40%\"").plans("creates < 60"),
+        lower_high_alarm = settled("a lower scale-up alarm: 54 %", (2, "c"), "scale_up_threshold = 60")
+            .plans("creates < 54"),
         nothing_cheaper_to_be_had =
-            resting("nothing cheaper can be had: the policy's own threshold", (1, "d"), "")
+            settled("nothing cheaper can be had: the policy's own threshold", (1, "d"), "")
                 .refused("a", 60)
                 .refused("b", 60)
                 .refused("c", 60)
@@ -206,7 +206,7 @@ mod choices {
         )
         .plans("creates < 36"),
         one_d_has_more_memory = cheapest(
-            "one d has more memory than each of two c: never while the high alarm may call",
+            "one d has more memory than each of two c: never while the scale-up alarm may fire",
             (2, "c"),
             &pair("MemoryUtilization", ""),
             "",
@@ -215,8 +215,8 @@ mod choices {
         no_utilization =
             cheapest("no utilization: the policy's own threshold", (2, "c"), &pair("PredictLatency", ""), "")
                 .plans("creates < 10"),
-        on_no_ladder = resting("on no ladder: it cannot be told what to take back", (2, "x"), "").plans(""),
-        after_a_step = resting("after a step it is that of the size to be: of 3 a for 0.30", (2, "a"), "")
+        on_no_ladder = settled("on no ladder: what to remove is unknown", (2, "x"), "").plans(""),
+        after_a_step = settled("after a step it is that of the size to be: of 3 a for 0.30", (2, "a"), "")
             .observed(|observed| observed.last_change = None)
             .plans("creates < 48"),
     ];
@@ -226,7 +226,7 @@ mod floors {
     use stepladder::deployment::Lifecycle;
     use stepladder::size::Axis;
 
-    use super::{Case, Planned, alarm, pair_calls, resting, rows};
+    use super::{Case, Planned, alarm, pair_calls, rows, settled};
 
     fn calm(case: Case) -> Case {
         case.low("CpuUtilization", 5.0, 10.0)
@@ -236,46 +236,46 @@ mod floors {
 
     rows![
         Planned,
-        cheapest_there_is = pair_calls(calm(resting("the cheapest there is: nothing is left", (1, "a"), "")))
+        cheapest_there_is = pair_calls(calm(settled("the cheapest there is: nothing is left", (1, "a"), "")))
             .plans("deletes"),
-        fewest_of_the_cheapest = pair_calls(calm(resting(
+        fewest_of_the_cheapest = pair_calls(calm(settled(
             "the fewest that there may be, of the cheapest",
             (2, "a"),
             "instances = { min = 2, max = 9 }",
         )))
         .plans("deletes"),
         cheaper_shape_was_refused = pair_calls(
-            calm(resting("a cheaper shape is left, but could not be had", (1, "b"), "")).refused("a", 60),
+            calm(settled("a cheaper shape is left, but could not be had", (1, "b"), "")).refused("a", 60),
         )
         .plans("rewrites < 10"),
         cheaper_shape_and_fixed = pair_calls(
-            calm(resting("a cheaper shape is left, but the shape cannot be changed", (1, "b"), ""))
+            calm(settled("a cheaper shape is left, but the shape cannot be changed", (1, "b"), ""))
                 .fixed(Axis::Shape),
         )
         .plans("deletes"),
         more_than_the_fewest = pair_calls(
-            calm(resting("more than the fewest, of a shape that cannot be changed", (3, "b"), ""))
+            calm(settled("more than the fewest, of a shape that cannot be changed", (3, "b"), ""))
                 .fixed(Axis::Shape),
         )
         .plans("rewrites < 10"),
-        not_at_rest = pair_calls(calm(resting("at the floor, but not at rest", (1, "a"), "")))
+        not_settled = pair_calls(calm(settled("at the floor, but not settled", (1, "a"), "")))
             .observed(|observed| observed.lifecycle = Lifecycle::Busy)
             .plans(""),
-        high_alarm_calls = calm(resting(
-            "at the floor, and it is the high alarm that calls: others may be about to need the pair",
+        high_alarm_calls = calm(settled(
+            "at the floor, and it is the scale-up alarm that fires: others may be about to need the pair",
             (1, "a"),
             "",
         ))
         .high("CpuUtilization", 5.0, 1.0)
         .observed(|observed| observed.pair = Some(alarm(true)))
         .plans(""),
-        low_alarm_calls = calm(resting("at the floor, and the alarm that calls asks for less", (1, "a"), ""))
+        low_alarm_calls = calm(settled("at the floor, and the alarm that fires requests less", (1, "a"), ""))
             .observed(|observed| observed.pair = Some(alarm(true)))
             .plans("deletes"),
     ];
 }
 
-/// A floor that a schedule brings passes with it, and what it has brought about is taken back then.
+/// A floor that a schedule sets ends with it, and what it has added is removed then.
 mod passing_floors {
     use super::{Case, Planned, cheapest, pair, pair_calls, paired, rows};
 
@@ -284,7 +284,7 @@ mod passing_floors {
     const NIGHT: &str = "[[schedule]]\ncron = \"0 1 * * *\"\nfor = \"2h\"\nmin = 1\n";
     const FOUR: &str = "instances = { min = 4, max = 9 }";
 
-    fn resting(why: &'static str, keys: &str, count: u32) -> Case {
+    fn settled(why: &'static str, keys: &str, count: u32) -> Case {
         let keys = format!("axis = \"instances\"\n{keys}\n{}", pair("CpuUtilization", ""));
         pair_calls(paired(why, &keys)).count(count)
     }
@@ -292,17 +292,17 @@ mod passing_floors {
     rows![
         Planned,
         four_until_one =
-            resting("four, which is the floor until one", "", 4).policy(NOON).plans("rewrites < 10"),
-        one_until_one = resting("one, under the floor until one, and there it goes afterwards", "", 1)
+            settled("four, which is the floor until one", "", 4).policy(NOON).plans("rewrites < 10"),
+        one_until_one = settled("one, under the floor until one, and there it goes afterwards", "", 1)
             .policy(NOON)
             .plans("deletes"),
         four_but_at_night =
-            resting("four, which is the floor but at night", FOUR, 4).policy(NIGHT).plans("rewrites < 10"),
-        four_at_all_hours = resting("four, which is the floor at all hours", FOUR, 4).plans("deletes"),
+            settled("four, which is the floor but at night", FOUR, 4).policy(NIGHT).plans("rewrites < 10"),
+        four_at_all_hours = settled("four, which is the floor at all hours", FOUR, 4).plans("deletes"),
         four_by_tag =
-            resting("four, which its own tag says", "", 4).policy(NIGHT).tag("min", "4").plans("deletes"),
+            settled("four, which its own tag sets", "", 4).policy(NIGHT).tag("min", "4").plans("deletes"),
         four_by_the_platform =
-            resting("four, which the platform says", "", 4).policy(NIGHT).platform(4, 9).plans("deletes"),
+            settled("four, which the platform sets", "", 4).policy(NIGHT).platform(4, 9).plans("deletes"),
         cheaper_after_one = pair_calls(cheapest(
             "four a: 2 b have as many cores for less, and may be had after one",
             (4, "a"),
@@ -323,17 +323,17 @@ fn high_alarm() -> ObservedAlarm {
     aws::variant::observed(&CloudwatchAlarm { actions, ..CloudwatchAlarm::default() }, false)
 }
 
-/// What somebody else changes, or nobody can.
+/// What somebody else changes, or what cannot be changed.
 mod owned {
     use stepladder::size::Axis;
 
-    use super::{Case, Planned, alarm, high_alarm, pair, resting, rows};
+    use super::{Case, Planned, alarm, high_alarm, pair, rows, settled};
 
     const CHEAPEST: &str = "axis = \"cheapest\"\nallow_cost_surge = true";
-    const PARKED: &str = "axis = \"cheapest\"\nallow_cost_surge = true\nnative_autoscaling = \"suspend\"";
+    const SUSPENDED: &str = "axis = \"cheapest\"\nallow_cost_surge = true\nnative_autoscaling = \"suspend\"";
 
     fn size(why: &'static str) -> Case {
-        resting(why, (2, "c"), "")
+        settled(why, (2, "c"), "")
     }
 
     fn variant(why: &'static str, keys: &str) -> Case {
@@ -363,7 +363,7 @@ mod owned {
                 .owned(Axis::Instances)
                 .plans(""),
         on_sagemaker_with_an_owner_to_park =
-            variant("a variant whose owner may be parked, and must be put back", PARKED)
+            variant("a variant whose owner may be suspended, and must be restored", SUSPENDED)
                 .owned(Axis::Instances)
                 .plans("puts < 216"),
     ];
@@ -388,28 +388,28 @@ mod counts {
         step_up = paired("a step up", &steps("")).plans("creates < 10"),
         one_is_the_floor =
             pair_calls(paired("one instance is the floor", &steps("")).count(1)).plans("deletes"),
-        one_is_the_floor_not_at_rest =
-            pair_calls(paired("one instance is the floor, but not at rest", &steps("")).count(1))
+        one_is_the_floor_not_settled =
+            pair_calls(paired("one instance is the floor, but not settled", &steps("")).count(1))
                 .observed(|observed| observed.lifecycle = Lifecycle::Busy)
                 .plans(""),
-        high_alarm_holds_at_the_floor = one("a high alarm that holds at the floor", &steps(""))
+        high_alarm_holds_at_the_floor = one("a scale-up alarm that holds at the floor", &steps(""))
             .observed(|observed| observed.last_change = Some(at(60)))
             .plans(""),
-        either_direction_asks_for_more =
-            one("a rule that may go either way, and an alarm that asks for more", &steps("track = 70"))
+        either_direction_requests_more =
+            one("a rule in either direction, and an alarm that requests more", &steps("track = 70"))
                 .high("CpuUtilization", 91.0, 80.0)
                 .observed(|observed| observed.last_change = Some(at(60)))
                 .plans(""),
-        either_direction_asks_for_less =
-            one("a rule that may go either way, and an alarm that asks for less", &steps("track = 70"))
+        either_direction_requests_less =
+            one("a rule in either direction, and an alarm that requests less", &steps("track = 70"))
                 .low("CpuUtilization", 60.0, 65.0,)
                 .plans("deletes"),
-        either_direction_untold =
-            one("a rule that may go either way, and an alarm that does not tell", &steps("track = 70"))
+        either_direction_unreported =
+            one("a rule in either direction, and an alarm without a side", &steps("track = 70"))
                 .low("CpuUtilization", 69.0, 65.0)
                 .sideless()
                 .plans(""),
-        rule_takes_away = one("a rule that takes away, whatever the alarm asks for", &steps("step = -1"))
+        rule_removes = one("a rule that removes, whatever the alarm requests", &steps("step = -1"))
             .high("CpuUtilization", 91.0, 80.0,)
             .plans("deletes"),
     ];

@@ -52,7 +52,7 @@ mod accelerators {
         .high("GPUMemoryUtilization", 97.0, 90.0)
         .gives("ml.g5.48xlarge"),
         more_steps_than_there_are =
-            variant("three steps, and two of use", "axis = \"shape\"\nstep = 3", "ml.g5.xlarge")
+            variant("three steps, and two count", "axis = \"shape\"\nstep = 3", "ml.g5.xlarge")
                 .high("GPUMemoryUtilization", 97.0, 90.0)
                 .gives("ml.g5.48xlarge"),
         tracked = variant("22.4 GiB at 97 are 36 at 60", "axis = \"shape\"\ntrack = 60", "ml.g5.xlarge")
@@ -81,7 +81,7 @@ mod accelerators {
             hot("load on one accelerator: to four of them", "ml.g6.2xlarge").gives("ml.g6.12xlarge"),
         load_of_four = hot("load on four: to eight", "ml.g6.24xlarge").gives("ml.g6.48xlarge"),
         load_of_all = hot("load on all there are", "ml.g6.48xlarge").gives("at_ceiling"),
-        load_of_another_model = hot("as many of another model are more, says the order", "ml.g5.2xlarge")
+        load_of_another_model = hot("as many of another model are more, by the order", "ml.g5.2xlarge")
             .policy(ONE_MODEL_AFTER_ANOTHER)
             .gives("ml.g6.2xlarge"),
         memory_of_another_model =
@@ -131,9 +131,12 @@ mod cores_and_memory {
         memory_with_cores_at_their_end =
             up("which helps with memory", "VM.Standard.A1.Flex:80:480", "MemoryUtilization")
                 .gives("VM.Standard.A1.Flex:80:512"),
-        latency =
-            up("a latency says nothing of what is short: the next rung", "VM.Standard2.1", "PredictLatency")
-                .gives("VM.Standard2.2"),
+        latency = up(
+            "a latency does not show which resource is short: the next rung",
+            "VM.Standard2.1",
+            "PredictLatency"
+        )
+        .gives("VM.Standard2.2"),
         bandwidth =
             up("no shape has more bandwidth", "VM.Standard2.1", "PredictBandwidth").gives("at_ceiling"),
     ];
@@ -206,8 +209,10 @@ mod down {
             .reads("CPUUtilization", 600.0)
             .gives("would_flap"),
         of_a_value_unknown = low_memory("the own value is unknown, the cores' is not", "VM.Standard2.4")
-            .untold()
-            .told(|alarm| (alarm.measurement.reported.threshold, alarm.measurement.metric) = (None, None))
+            .without_value()
+            .with_alarm(
+                |alarm| (alarm.measurement.reported.threshold, alarm.measurement.metric) = (None, None)
+            )
             .reads("MemoryUtilization", 6.0)
             .reads("CpuUtilization", 75.0)
             .gives("would_flap"),

@@ -21,7 +21,7 @@ pub(super) fn all() -> Vec<fn() -> Case> {
 }
 
 fn with(why: &'static str, steps: &str, side: Side, (value, threshold): (f64, f64), now: u32) -> Case {
-    // Thresholds of these rows are apart from what steps take away: nothing flaps.
+    // Thresholds of these rows are apart from what steps remove: nothing flaps.
     let keys = format!(
         "axis = \"instances\"\nscale_up_threshold = 1000\ninstances = {{ min = 1, max = 100 }}\n{steps}"
     );
@@ -64,7 +64,7 @@ mod walk_through {
             with("55 is in the first step, which adds nothing", OUT, Side::Above, (55.0, 50.0), 10)
                 .gives("on_target"),
         first_step_down_takes_nothing =
-            with("45 is in the first step down, which takes nothing", IN, Side::Below, (45.0, 50.0), 10)
+            with("45 is in the first step down, which removes nothing", IN, Side::Below, (45.0, 50.0), 10)
                 .gives("on_target"),
     ];
 }
@@ -142,8 +142,8 @@ mod edges {
         seed_at_50 =
             with("the seed's policy: 50 is the beginning of the last", WHOLE, Side::Above, (50.0, 0.0), 4)
                 .gives("5"),
-        side_untold_and_above = with(
-            "an alarm that does not tell its side tells no threshold of the metric, above",
+        side_unreported_and_above = with(
+            "an alarm that does not report its side has no known threshold of the metric, above",
             ONES,
             Side::Above,
             (60.0, 50.0),
@@ -152,7 +152,7 @@ mod edges {
         .sideless()
         .gives("no_data"),
         definition_tells_the_threshold = with(
-            "an alarm that does not tell what it compares: its definition does",
+            "an alarm that does not report what it compares: its definition does",
             ONES,
             Side::Above,
             (60.0, 50.0),
@@ -167,11 +167,11 @@ mod edges {
                 .defined("MemoryUtilization", 50.0, Side::Above)
                 .gives("no_data"),
         report_goes_before_the_definition =
-            with("what the alarm tells goes before its definition", ONES, Side::Above, (51.0, 50.0), 4)
+            with("what the alarm reports goes before its definition", ONES, Side::Above, (51.0, 50.0), 4)
                 .defined("CpuUtilization", 40.0, Side::Above)
                 .gives("5"),
-        side_untold_and_under = with(
-            "an alarm that does not tell its side tells no threshold of the metric, under",
+        side_unreported_and_under = with(
+            "an alarm that does not report its side has no known threshold of the metric, under",
             DOWNS,
             Side::Below,
             (40.0, 50.0),
@@ -183,29 +183,35 @@ mod edges {
             with("without a threshold nobody knows how far beyond it is", ONES, Side::Above, (60.0, 50.0), 4)
                 .otherwise(Condition::Sided(Side::Above))
                 .gives("no_data"),
-        no_value =
-            with("without a value neither", ONES, Side::Above, (60.0, 50.0), 4).untold().gives("no_data"),
-        value_by_the_look =
-            with("the look may tell the value that the alarm does not", ONES, Side::Above, (60.0, 50.0), 4)
-                .untold()
-                .reads("CpuUtilization", 60.0)
-                .gives("6"),
+        no_value = with("without a value neither", ONES, Side::Above, (60.0, 50.0), 4)
+            .without_value()
+            .gives("no_data"),
+        value_by_the_look = with(
+            "the value that the alarm does not report may be observed",
+            ONES,
+            Side::Above,
+            (60.0, 50.0),
+            4
+        )
+        .without_value()
+        .reads("CpuUtilization", 60.0)
+        .gives("6"),
         value_of_the_alarm_goes_first =
-            with("what the alarm tells goes before what the look finds", ONES, Side::Above, (51.0, 50.0), 4)
+            with("what the alarm reports goes before what is observed", ONES, Side::Above, (51.0, 50.0), 4)
                 .reads("CpuUtilization", 90.0)
                 .gives("5"),
         worst_of_two_deployments = with(
-            "of two deployments the alarm tells the worst value, which may not be this one's",
+            "of two deployments the alarm reports the worst value, which may not be this one's",
             ONES,
             Side::Above,
             (60.0, 50.0),
             4,
         )
-        .told(|alarm| alarm.targets.push(crate::golden::case::other_deployment()))
+        .with_alarm(|alarm| alarm.targets.push(crate::golden::case::other_deployment()))
         .gives("no_data"),
         of_two_deployments_the_look_tells =
-            with("of two deployments the look tells this one's", ONES, Side::Above, (99.0, 50.0), 4)
-                .told(|alarm| alarm.targets.push(crate::golden::case::other_deployment()))
+            with("of two deployments this one's value is observed", ONES, Side::Above, (99.0, 50.0), 4)
+                .with_alarm(|alarm| alarm.targets.push(crate::golden::case::other_deployment()))
                 .reads("CpuUtilization", 52.0)
                 .gives("5"),
         not_a_number = with("a value that is no number is none", ONES, Side::Above, (f64::NAN, 50.0), 4)
@@ -269,15 +275,15 @@ mod adjustments {
         exactly_five_from_two =
             up("exactly five, from two", "steps = [{ above = 0, set = 5 }]", 2).gives("5"),
         exactly_five_from_eight = up(
-            "exactly five, from eight: a step may go down on a high alarm",
+            "exactly five, from eight: a step may scale down on a scale-up alarm",
             "steps = [{ above = 0, set = 5 }]",
             8,
         )
         .gives("5"),
         exactly_five_from_five =
             up("exactly five, and there are five", "steps = [{ above = 0, set = 5 }]", 5).gives("on_target"),
-        at_the_threshold_side_untold = up(
-            "at the threshold, of an alarm whose definition tells its side",
+        at_the_threshold_side_unreported = up(
+            "at the threshold, of an alarm whose definition has its side",
             "steps = [{ above = 0, add = 1 }]",
             2,
         )

@@ -43,35 +43,35 @@ mod counts {
         noise_of_a_sum = count("3 at 60.0000001 are the noise of a sum", 3, 60.000_000_1).gives("on_target"),
         three_at_41 = count("3 at 41 take 2.05, and that is 3", 3, 41.0).gives("on_target"),
         high_alarm_never_takes =
-            count("a high alarm never takes away, whatever the value says", 6, 20.0).gives("on_target"),
+            count("a scale-up alarm never removes, whatever the value is", 6, 20.0).gives("on_target"),
         at_the_ceiling = count("at the ceiling", 20, 90.0).gives("at_ceiling"),
         beyond_all_counting = count("beyond all counting", 19, 1e300).gives("20"),
         negative_value = count("a negative value is none", 3, -1.0).gives("no_data"),
-        no_value = count("no value", 3, 90.0).untold().gives("no_data"),
-        value_by_the_look = count("no value in the alarm, one by the look", 3, 0.0)
-            .untold()
+        no_value = count("no value", 3, 90.0).without_value().gives("no_data"),
+        observed_value = count("no value in the alarm, an observed one", 3, 0.0)
+            .without_value()
             .reads("CpuUtilization", 100.0)
             .gives("5"),
-        look_spells_it_otherwise = count("the look spells the metric its own way", 3, 0.0)
-            .untold()
+        observed_in_another_spelling = count("the observed metric has another spelling", 3, 0.0)
+            .without_value()
             .reads("cpuutilization", 100.0)
             .gives("5"),
-        alarm_on_two_deployments = count("an alarm on two deployments tells nobody's value", 3, 90.0)
-            .told(|alarm| alarm.targets.push(crate::golden::case::other_deployment()))
+        alarm_on_two_deployments = count("an alarm on two deployments reports the value of neither", 3, 90.0)
+            .with_alarm(|alarm| alarm.targets.push(crate::golden::case::other_deployment()))
             .gives("no_data"),
-        metric_untold = count("an alarm that does not tell what it measures", 3, 90.0)
-            .told(|alarm| alarm.measurement.metric = None)
+        metric_unreported = count("an alarm that does not report what it measures", 3, 90.0)
+            .with_alarm(|alarm| alarm.measurement.metric = None)
             .gives("no_data"),
         six_at_20 = less("6 at 20 are 2 at 60", 6, 20.0).gives("2"),
         six_at_21 = less("6 at 21 are more than 2 at 60: three", 6, 21.0).gives("3"),
         nine_at_0 = less("9 at 0 take none: the floor", 9, 0.0).gives("1"),
         low_alarm_never_adds =
-            less("a low alarm never adds, whatever the value says", 3, 90.0).gives("on_target"),
+            less("a scale-down alarm never adds, whatever the value is", 3, 90.0).gives("on_target"),
         missing_data = less("no data came, and that counts as a breach: nothing is taken", 6, 20.0)
             .covered(Coverage::Nothing)
             .gives("no_data"),
-        side_untold_and_down =
-            less("a side that is not told: the value decides, down", 6, 20.0).sideless().gives("2"),
+        side_unreported_and_down =
+            less("a side that is not reported: the value decides, down", 6, 20.0).sideless().gives("2"),
         partial_data_takes_nothing = less("one datapoint of three: nothing is tracked down", 6, 20.0)
             .covered(Coverage::Partial)
             .gives("no_data"),
@@ -79,17 +79,17 @@ mod counts {
             count("one datapoint of three: as many more as what was measured takes", 2, 90.0)
                 .covered(Coverage::Partial)
                 .gives("3"),
-        one_instance_above = count("one hot instance, and the mean asks for more", 2, 90.0)
+        one_instance_above = count("one hot instance, and the mean requests more", 2, 90.0)
             .otherwise(Condition::Sided(Side::Above))
             .gives("3"),
         one_instance_above_and_the_rest_idle =
-            count("one hot instance, and the mean asks for less: not against the alarm", 6, 20.0)
+            count("one hot instance, and the mean requests less: not against the alarm", 6, 20.0)
                 .otherwise(Condition::Sided(Side::Above))
                 .gives("on_target"),
-        side_untold_and_up =
-            count("a side that is not told: the value decides, up", 2, 120.0).sideless().gives("4"),
+        side_unreported_and_up =
+            count("a side that is not reported: the value decides, up", 2, 120.0).sideless().gives("4"),
         pair_takes_back = Case::new(
-            "the pair takes back as far as the target",
+            "the pair scales down as far as the target",
             &format!("axis = \"instances\"\ntrack = 60\n{}", pair("CpuUtilization", "")),
         )
         .count(6)
@@ -113,19 +113,19 @@ mod metrics {
 
     fn paired(why: &'static str) -> Case {
         Case::new(why, &format!("axis = \"instances\"\ntrack = 60\n{}", pair("CpuUtilization", "")))
-            .told(|alarm| alarm.measurement.metric = None)
+            .with_alarm(|alarm| alarm.measurement.metric = None)
     }
 
     rows![
         Case,
         alarm_does_not_tell_its_metric =
-            paired("an alarm that does not tell what it measures: not what the pair does")
+            paired("an alarm that does not report what it measures: not what the pair does")
                 .reads("CpuUtilization", 90.0)
                 .gives("no_data"),
         pair_does_not_tell_its_metric =
-            paired("a pair that does not tell what it measures: what the policy says")
+            paired("a pair that does not report what it measures: what the policy sets")
                 .count(4)
-                .told(|alarm| alarm.measurement.condition = compares(9.0, 10.0, Side::Below))
+                .with_alarm(|alarm| alarm.measurement.condition = compares(9.0, 10.0, Side::Below))
                 .pair_calls()
                 .gives("1"),
     ];
@@ -199,7 +199,7 @@ mod shapes {
         where_it_should_be =
             shape("where it should be", "VM.Standard2.2", "MemoryUtilization", 60.0).gives("on_target"),
         requests_say_nothing = shape(
-            "a metric of requests says nothing of shapes",
+            "a metric of requests is no evidence about shapes",
             "VM.Standard2.2",
             "PredictRequestCount",
             90.0

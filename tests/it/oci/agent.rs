@@ -33,7 +33,7 @@ impl Agent {
                 .args(["--", env!("CARGO_BIN_EXE_stepladder-oci")])
                 .stderr(Stdio::null()),
         );
-        let url = server.ready.trim_end().strip_prefix("ready ").expect("the agent says where it listens");
+        let url = server.ready.trim_end().strip_prefix("ready ").expect("the agent prints where it listens");
         Self { url: url.to_owned(), _server: server, _environment: environment }
     }
 

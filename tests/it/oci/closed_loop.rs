@@ -1,7 +1,7 @@
 //! The closed loop with nothing stubbed between the parts: metric, alarm, topic, function, deployment, and the
 //! metric again. A load rises and falls; the size follows it up and all the way back.
 //!
-//! Minutes take a second here. `make demo-oci` tells it as it happens.
+//! Minutes take a second here. `make demo-oci` prints it as it happens.
 
 use stepladder::size::Axis;
 
@@ -13,8 +13,8 @@ fn horizontal() {
     let script = Script {
         name: "horizontal",
         folder: "demo-oci",
-        // To the function minutes are real ones, so it asks when an alarm fired, not for its data, and does not wait
-        // after a change.
+        // To the function minutes are real ones, so it reads when an alarm fired, not its data, and does not wait after
+        // a change.
         policy: r#"
 [[rule]]
 alarm     = "*model_deployment_high_cpu"

@@ -123,7 +123,7 @@ impl Tenancy {
 }
 
 /// The bytes of a sample that this alarm has sent just now.
-fn says(name: &str, alarm: &str) -> Vec<u8> {
+fn payload(name: &str, alarm: &str) -> Vec<u8> {
     sample(name, alarm).to_string().into_bytes()
 }
 
@@ -134,14 +134,14 @@ fn endings(records: &[Value]) -> (usize, BTreeSet<&str>) {
     (applied, reasons.collect())
 }
 
-/// Nothing failed, so nothing asks to be delivered again.
+/// Nothing failed, so no delivery is retried.
 fn all_are_answered(records: &[Value]) {
     let failed: Vec<&Value> =
         records.iter().filter(|record| record["result"] != "applied" && record["result"] != "held").collect();
     assert!(failed.is_empty(), "{} of {} failed, as {:#}", failed.len(), records.len(), failed[0]);
 }
 
-/// Exactly one change was accepted and asked for, and all the others know why not.
+/// Exactly one change was requested and accepted, and all the others report why not.
 fn one_has_changed_it(tenancy: &Tenancy, records: &[Value]) {
     all_are_answered(records);
     let (applied, reasons) = endings(records);
@@ -153,7 +153,7 @@ fn one_has_changed_it(tenancy: &Tenancy, records: &[Value]) {
 #[test]
 fn copies_of_one_message_add_one_instance() {
     let Some(tenancy) = Tenancy::at_the_floor() else { return };
-    let firing = says(FIRING, &tenancy.high);
+    let firing = payload(FIRING, &tenancy.high);
     let records = tenancy.storm(vec![firing.clone(); DELIVERIES]);
     one_has_changed_it(&tenancy, &records);
     one_pair_was_made(&tenancy, CPU_PAIR);
@@ -169,7 +169,7 @@ fn copies_of_one_message_add_one_instance() {
 #[test]
 fn processes_that_know_nothing_of_each_other_add_one_instance() {
     let Some(tenancy) = Tenancy::at_the_floor() else { return };
-    let firing = says(FIRING, &tenancy.high);
+    let firing = payload(FIRING, &tenancy.high);
     let records = tenancy.storm_of_processes(&firing, DELIVERIES);
     assert_eq!(records.len(), DELIVERIES);
     one_has_changed_it(&tenancy, &records);
@@ -184,8 +184,8 @@ fn processes_that_know_nothing_of_each_other_add_one_instance() {
 #[test]
 fn a_breach_and_its_repetition_add_one_instance() {
     let Some(tenancy) = Tenancy::at_the_floor() else { return };
-    let firing = says(FIRING, &tenancy.high);
-    let repeat = says("high-cpu.repeat.json", &tenancy.high);
+    let firing = payload(FIRING, &tenancy.high);
+    let repeat = payload("high-cpu.repeat.json", &tenancy.high);
     let both: Vec<Vec<u8>> = [firing, repeat].into_iter().cycle().take(MIXED).collect();
     let records = tenancy.storm(both.clone());
     one_has_changed_it(&tenancy, &records);
@@ -202,7 +202,7 @@ fn two_kinds_of_pressure_change_one_dimension_after_the_other() {
     alarm["displayName"] = json!("model_deployment_high_mem");
     alarm["query"] = json!(alarm["query"].as_str().unwrap().replace("Cpu", "Memory"));
     let high_mem = tenancy.emulator.put_alarm(&alarm);
-    let both = || [says(FIRING, &tenancy.high), says("high-mem.firing.json", &high_mem)];
+    let both = || [payload(FIRING, &tenancy.high), payload("high-mem.firing.json", &high_mem)];
     let first: Vec<Vec<u8>> = both().into_iter().cycle().take(MIXED).collect();
     let records = tenancy.storm(first.clone());
     one_has_changed_it(&tenancy, &records);
@@ -210,7 +210,7 @@ fn two_kinds_of_pressure_change_one_dimension_after_the_other() {
     let (more, larger) = ((2, SMALLEST.to_owned()), (1, NEXT.to_owned()));
     let (won, lost) = if tenancy.size() == more { (CPU_PAIR, MEM_PAIR) } else { (MEM_PAIR, CPU_PAIR) };
     assert!([more, larger].contains(&tenancy.size()), "{:?}", tenancy.size());
-    // Both have data from before that. Whoever lost may have written its pair, which serves nothing yet.
+    // Both have data from before that. The loser may have written its pair, which is not needed yet.
     let late = tenancy.storm(first[..LATE].to_vec());
     assert_eq!(endings(&late), (0, ["stale"].into()));
     assert_eq!(tenancy.pairs_called(won).len(), 1);
@@ -229,12 +229,12 @@ fn two_kinds_of_pressure_change_one_dimension_after_the_other() {
 #[test]
 fn copies_of_a_low_alarm_take_one_step_down_and_the_pair_at_the_floor() {
     let Some(tenancy) = Tenancy::at_the_floor() else { return };
-    let firing = says(FIRING, &tenancy.high);
+    let firing = payload(FIRING, &tenancy.high);
     assert_eq!(endings(&tenancy.storm(vec![firing])).0, 1);
     tenancy.finish_long_ago();
     tenancy.emulator.forget_requests();
     let pair = tenancy.pairs_called(CPU_PAIR).remove(0);
-    let low = says("low-cpu.repeat.json", &pair);
+    let low = payload("low-cpu.repeat.json", &pair);
     let records = tenancy.storm(vec![low.clone(); DELIVERIES]);
     one_has_changed_it(&tenancy, &records);
     // Nobody has seen it at its floor yet.
@@ -251,29 +251,29 @@ fn copies_of_a_low_alarm_take_one_step_down_and_the_pair_at_the_floor() {
 }
 
 #[rstest]
-// The update says itself when it was asked for.
+// The update itself records when it was requested.
 #[case::stamped(true)]
-// The service takes no stamp with it: only its work request tells.
+// The service takes no stamp with it: only its work request has the time.
 #[case::not_stamped(false)]
 fn an_update_that_is_done_in_the_midst_of_it_is_not_taken_again(#[case] stamped: bool) {
     let Some(tenancy) = Tenancy::at_the_floor() else { return };
     tenancy.emulator.set(&json!({ "update_seconds": 0.5, "tags_with_size": stamped }));
-    let records = tenancy.storm(vec![says(FIRING, &tenancy.high); MIXED]);
+    let records = tenancy.storm(vec![payload(FIRING, &tenancy.high); MIXED]);
     one_has_changed_it(&tenancy, &records);
     assert!(endings(&records).1.contains("stale"), "it was done before the last of them came");
     assert_eq!(tenancy.size(), (2, SMALLEST.to_owned()));
-    // Who read the alarms before the change and the deployment after it may have made another pair; the next look
-    // deletes it.
-    all_are_answered(&tenancy.storm(vec![says(FIRING, &tenancy.high)]));
+    // A process that read the alarms before the change and the deployment after it may have created another pair. The
+    // next observation deletes it.
+    all_are_answered(&tenancy.storm(vec![payload(FIRING, &tenancy.high)]));
     assert_eq!(tenancy.pairs_called(CPU_PAIR).len(), 1);
 }
 
 #[test]
-fn a_look_in_two_halves_with_the_end_of_a_change_between_them_changes_nothing() {
+fn an_observation_in_two_halves_with_the_end_of_a_change_between_them_changes_nothing() {
     let Some(tenancy) = Tenancy::at_the_floor() else { return };
-    // Nothing but the work request tells of the change, and that is read before it is completed.
+    // Only the work request shows the change, and that is read before it is completed.
     tenancy.emulator.set(&json!({ "tags_with_size": false }));
-    let firing = says(FIRING, &tenancy.high);
+    let firing = payload(FIRING, &tenancy.high);
     one_has_changed_it(&tenancy, &tenancy.storm(vec![firing.clone()]));
     tenancy.emulator.forget_requests();
     tenancy.emulator.fail(&json!({ "operation": "GetModelDeployment", "hang": 3, "times": 1 }));
@@ -289,17 +289,17 @@ fn a_look_in_two_halves_with_the_end_of_a_change_between_them_changes_nothing() 
 }
 
 #[test]
-fn who_finds_both_tokens_spent_looks_again() {
+fn after_both_tokens_are_spent_it_observes_again() {
     let Some(tenancy) = Tenancy::at_the_floor() else { return };
     // Others have made the pair with either token, and deleted it as one too many.
     let spent =
         json!({ "operation": "CreateAlarm", "status": 409, "code": "InvalidatedRetryToken", "times": 2 });
     tenancy.emulator.fail(&spent);
-    one_has_changed_it(&tenancy, &tenancy.storm(vec![says(FIRING, &tenancy.high)]));
+    one_has_changed_it(&tenancy, &tenancy.storm(vec![payload(FIRING, &tenancy.high)]));
     one_pair_was_made(&tenancy, CPU_PAIR);
 }
 
-/// However many have asked for it: they had one token, and it was made once.
+/// However many requested it: they had one token, and it was created once.
 fn one_pair_was_made(tenancy: &Tenancy, name: &str) {
     assert_eq!(tenancy.pairs_called(name).len(), 1);
     let asked: Vec<Request> = tenancy
@@ -317,13 +317,13 @@ fn what_is_throttled_is_delivered_again_and_changes_nothing_more() {
     let Some(tenancy) = Tenancy::at_the_floor() else { return };
     // What Monitoring allows a whole tenancy.
     tenancy.emulator.set(&json!({ "alarm_calls_per_second": 10 }));
-    let firing = says(FIRING, &tenancy.high);
+    let firing = payload(FIRING, &tenancy.high);
     let records = tenancy.storm(vec![firing.clone(); 2 * PROCESSES]);
     let again: Vec<&Value> = records.iter().filter(|record| record["result"] == "failed").collect();
-    let told = |record: &&&Value| {
+    let is_throttled = |record: &&&Value| {
         record["error"]["kind"] == "throttled" && record["error"]["retryable"] == json!(true)
     };
-    assert_eq!(again.iter().filter(told).count(), again.len(), "{again:#?}");
+    assert_eq!(again.iter().filter(is_throttled).count(), again.len(), "{again:#?}");
     assert!(tenancy.accepted("UpdateModelDeployment").len() <= 1);
     // The others of the tenancy are done; Notifications delivers again what has failed, and one more.
     tenancy.emulator.set(&json!({ "alarm_calls_per_second": null }));

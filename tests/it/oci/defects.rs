@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use super::emulators::{DEPLOYMENT, Request};
 use super::tenancy::{Tenancy, operators_alarm, outcome, sample};
 
-/// The sample of a high alarm, the name of its pair, and the size to which it leads.
+/// The sample of a scale-up alarm, the name of its pair, and the size to which it leads.
 type Pressure = (&'static str, &'static str, (u64, &'static str));
 
 const CPU: Pressure = ("high-cpu.firing.json", "model_deployment_low_cpu", (2, "VM.Standard2.2"));
 const MEMORY: Pressure = ("high-mem.firing.json", "model_deployment_low_mem", (1, "VM.Standard2.4"));
 
-/// Puts a low alarm of that name which is about another deployment.
+/// Puts a scale-down alarm of that name which is about another deployment.
 fn put_another(tenancy: &Tenancy, name: &str) {
     let mut alarm = operators_alarm(&tenancy.emulator);
     let query = alarm["query"].as_str().unwrap().replace(DEPLOYMENT, "another").replace("> 80", "< 10");
@@ -21,14 +21,14 @@ fn put_another(tenancy: &Tenancy, name: &str) {
     tenancy.emulator.put_alarm(&alarm);
 }
 
-/// The alarms of a name, each with whether it is ours.
+/// The alarms of a name, each with whether it is stepladder's.
 fn called(tenancy: &Tenancy, name: &str) -> Vec<bool> {
     let alarms = tenancy.emulator.alarms();
     let named = alarms.iter().filter(|alarm| alarm["displayName"] == name);
     named.map(|alarm| alarm["freeformTags"]["stepladder:target"] == DEPLOYMENT).collect()
 }
 
-/// What was carried out that is no look, since it was asked for last.
+/// The changes that were carried out since the last such question.
 fn carried_out(tenancy: &Tenancy) -> Vec<String> {
     let changes = |operation: &str| !operation.starts_with("Get") && !operation.starts_with("List");
     let done = |request: &Request| (200..300).contains(&request.status) && changes(&request.operation);
@@ -40,8 +40,8 @@ fn size(tenancy: &Tenancy) -> (u64, String) {
     (tenancy.instances(), tenancy.shape())
 }
 
-/// Defect 1: the answer about a low alarm that existed was asked for a member that it does not have, whosever
-/// alarm of that name it was.
+/// Defect 1: a member was read that the answer about an existing scale-down alarm does not have, no matter who owned
+/// the alarm of that name.
 #[rstest]
 #[case::cpu(CPU)]
 #[case::memory(MEMORY)]
@@ -50,32 +50,32 @@ fn a_low_alarm_that_exists_already_does_not_stop_a_scale_up(#[case] pressure: Pr
     let (event, low, (instances, shape)) = pressure;
     put_another(&tenancy, low);
     let function = tenancy.emulator.function(&[]);
-    let told = outcome(&function, &sample(event, &tenancy.high));
-    assert_eq!(told["result"], "applied", "{told:#}");
+    let record = outcome(&function, &sample(event, &tenancy.high));
+    assert_eq!(record["result"], "applied", "{record:#}");
     assert_eq!(size(&tenancy), (instances, shape.to_owned()));
     assert_eq!(called(&tenancy, low), [false, true], "the other's is the other's");
-    // Nor does our own, when it goes up again. A new process remembers no change of its own.
+    // Nor does stepladder's own, when it scales up again. A new process remembers no change of its own.
     let function = tenancy.emulator.function(&[]);
     tenancy.emulator.forget_requests();
-    let told = outcome(&function, &sample(event, &tenancy.high));
-    assert_eq!(told["result"], "applied", "{told:#}");
+    let record = outcome(&function, &sample(event, &tenancy.high));
+    assert_eq!(record["result"], "applied", "{record:#}");
     assert_eq!(carried_out(&tenancy), ["UpdateModelDeployment"]);
 }
 
-/// Defect 2: what the creation of the low alarm answered could not be printed, and the update came after that.
+/// Defect 2: what the creation of the scale-down alarm answered could not be printed, and the update came after that.
 #[rstest]
 #[case::cpu(CPU)]
 #[case::memory(MEMORY)]
 fn a_scale_up_reaches_the_update_although_the_pair_is_made_first(#[case] pressure: Pressure) {
     let Some(tenancy) = Tenancy::new() else { return };
     let (event, low, (instances, shape)) = pressure;
-    let told = outcome(&tenancy.emulator.function(&[]), &sample(event, &tenancy.high));
-    assert_eq!(told["result"], "applied", "{told}");
-    let calls: Vec<&Value> = told["calls"].as_array().unwrap().iter().map(|call| &call["call"]).collect();
+    let record = outcome(&tenancy.emulator.function(&[]), &sample(event, &tenancy.high));
+    assert_eq!(record["result"], "applied", "{record}");
+    let calls: Vec<&Value> = record["calls"].as_array().unwrap().iter().map(|call| &call["call"]).collect();
     assert_eq!(calls, ["oci:CreateAlarm", "oci:UpdateModelDeployment"]);
     assert_eq!(carried_out(&tenancy), ["CreateAlarm", "UpdateModelDeployment"]);
-    // It says which alarm it was, and that the update is only under way.
-    let [created, updated] = [0, 1].map(|at| told["calls"][at]["detail"].as_str().unwrap());
+    // It names the alarm, and reports that the update is only in progress.
+    let [created, updated] = [0, 1].map(|at| record["calls"][at]["detail"].as_str().unwrap());
     assert!(created.contains("ocid1.alarm."), "{created}");
     assert!(updated.contains("accepted, work request ocid1."), "{updated}");
     assert_eq!(tenancy.document()["lifecycleState"], "UPDATING");
@@ -98,8 +98,8 @@ fn a_pair_on_a_later_page_is_found() {
     // A new process remembers no change of its own.
     let function = tenancy.emulator.function(&[]);
     tenancy.emulator.forget_requests();
-    let told = outcome(&function, &sample(event, &tenancy.high));
-    assert_eq!(told["result"], "applied", "{told:#}");
+    let record = outcome(&function, &sample(event, &tenancy.high));
+    assert_eq!(record["result"], "applied", "{record:#}");
     assert!(tenancy.emulator.requests_of("ListAlarms").len() > 6);
     assert_eq!(carried_out(&tenancy), ["UpdateModelDeployment"], "the pair was found");
     assert_eq!(called(&tenancy, low), [false, false, false, true, false, false, false]);
@@ -121,8 +121,8 @@ fn a_throttled_call_is_tried_again_and_one_that_takes_minutes_is_not() {
     // Somebody else's change is under way, which takes minutes.
     fails("UpdateModelDeployment", 409, "IncorrectState", 9);
     let event = sample("high-cpu.firing.json", &tenancy.high);
-    let told = outcome(&function, &event);
-    assert_eq!(told["decision"]["reason"], "busy", "{told}");
+    let record = outcome(&function, &event);
+    assert_eq!(record["decision"]["reason"], "busy", "{record}");
     let tries = |operation| emulator.requests_of(operation).len();
     assert_eq!([tries("GetAlarm"), tries("CreateAlarm"), tries("UpdateModelDeployment")], [3, 3, 1]);
     // One that would answer too late is not waited for: Notifications calls again.

@@ -10,7 +10,7 @@ use super::function::Function;
 pub(super) use crate::server::root;
 use crate::server::{self, Server};
 
-/// No update ends by itself within a test, and no minute passes: the test says when.
+/// No update ends by itself within a test, and no minute passes: the test decides when.
 const WHEN_TOLD: Pace = Pace { update_seconds: 3600.0, minute_seconds: 0.0 };
 
 /// The deployment that [`deployment`] describes.
@@ -48,7 +48,7 @@ pub(super) struct Request {
 }
 
 impl Emulator {
-    /// Starts one in which nothing happens by itself. Where it is not installed, says that the test is skipped.
+    /// Starts one in which nothing happens by itself. Where it is not installed, prints that the test is skipped.
     pub(super) fn start() -> Option<Self> {
         Self::start_at(WHEN_TOLD)
     }
@@ -65,12 +65,12 @@ impl Emulator {
                 .args(["--update-seconds", &pace.update_seconds.to_string()])
                 .args(["--minute-seconds", &pace.minute_seconds.to_string()]),
         );
-        let ready = serde_json::from_str(&server.ready).expect("the emulator says where it listens");
+        let ready = serde_json::from_str(&server.ready).expect("the emulator prints where it listens");
         Self { _server: server, ready }
     }
 
-    /// What it said at its start: an address of a service, a file's path, or an OCID.
-    pub(super) fn told(&self, name: &str) -> &str {
+    /// What it printed at its start: an address of a service, a file's path, or an OCID.
+    pub(super) fn announced(&self, name: &str) -> &str {
         self.ready[name].as_str().unwrap_or_else(|| panic!("no `{name}` in {}", self.ready))
     }
 
@@ -78,24 +78,24 @@ impl Emulator {
     pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
         let principal = [
             ("OCI_RESOURCE_PRINCIPAL_VERSION", "2.2"),
-            ("OCI_RESOURCE_PRINCIPAL_RPST", self.told("rpst")),
-            ("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM", self.told("pem")),
-            ("OCI_RESOURCE_PRINCIPAL_REGION", self.told("region")),
+            ("OCI_RESOURCE_PRINCIPAL_RPST", self.announced("rpst")),
+            ("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM", self.announced("pem")),
+            ("OCI_RESOURCE_PRINCIPAL_REGION", self.announced("region")),
         ];
         self.services().into_iter().chain(principal).map(|(name, value)| (name, value.to_owned())).collect()
     }
 
     /// The same for a person with an API key.
     pub(super) fn profile(&self) -> Vec<(&'static str, String)> {
-        let profile = ("OCI_CONFIG_FILE", self.told("config"));
+        let profile = ("OCI_CONFIG_FILE", self.announced("config"));
         self.services().into_iter().chain([profile]).map(|(name, value)| (name, value.to_owned())).collect()
     }
 
     fn services(&self) -> [(&'static str, &str); 3] {
         [
-            ("STEPLADDER_OCI_DATASCIENCE_ENDPOINT", self.told("datascience")),
-            ("STEPLADDER_OCI_MONITORING_ENDPOINT", self.told("monitoring")),
-            ("STEPLADDER_OCI_NOTIFICATION_ENDPOINT", self.told("notifications")),
+            ("STEPLADDER_OCI_DATASCIENCE_ENDPOINT", self.announced("datascience")),
+            ("STEPLADDER_OCI_MONITORING_ENDPOINT", self.announced("monitoring")),
+            ("STEPLADDER_OCI_NOTIFICATION_ENDPOINT", self.announced("notifications")),
         ]
     }
 
@@ -184,7 +184,7 @@ impl Emulator {
         self.control("POST", "/deny", &json!({ "operation": operation, "denied": denied }));
     }
 
-    /// Makes every request take a while, so that those which wait for one another can be told apart.
+    /// Makes every request take a while, so that those which wait for one another can be distinguished.
     pub(super) fn slow_down(&self) {
         self.control("POST", "/delay", &json!({ "seconds": 0.05 }));
     }
@@ -212,7 +212,7 @@ impl Emulator {
 
     /// Tells Notifications where the function listens that is subscribed to the ready topic.
     pub(super) fn deliver_to(&self, url: &str) {
-        self.control("POST", "/functions", &json!({ "functions": { self.told("function"): url } }));
+        self.control("POST", "/functions", &json!({ "functions": { self.announced("function"): url } }));
     }
 
     /// Every attempt to deliver a message.
@@ -250,7 +250,7 @@ impl Emulator {
 
     /// Asks the control server.
     pub(super) fn control(&self, method: &str, path: &str, body: &Value) -> Value {
-        server::control(self.told("control"), method, path, body)
+        server::control(self.announced("control"), method, path, body)
     }
 }
 

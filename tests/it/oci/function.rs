@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::emulators::{interpreter, root};
 
-/// Long enough for anything that needs no cloud, the start too, whoever else is at work. How fast it is, is the benchmark's
-/// to say: the agent waits five seconds for the socket.
+/// Long enough for anything that needs no cloud, the start too, on a busy machine. The benchmark measures how fast it
+/// is: the agent waits five seconds for the socket.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 const SOCKET: &str = "lsnr.sock";
@@ -54,7 +54,7 @@ impl Function {
             .spawn()
             .unwrap();
         let function = Self { child, scratch };
-        // A link that an earlier one left leads to nobody who listens.
+        // A link that an earlier one left leads to no listener.
         until("it listens", || UnixStream::connect(function.socket()).is_ok());
         function
     }
@@ -113,7 +113,7 @@ fn terminate(child: &Child) {
 }
 
 impl Connection {
-    /// Calls the function as the agent does, with a body of a length that is told.
+    /// Calls the function as the agent does, with a body whose length is sent.
     pub(super) fn call(&mut self, body: &[u8], headers: &[(&str, &str)]) -> Answer {
         let mut head =
             format!("POST /call HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n", body.len());

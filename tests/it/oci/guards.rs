@@ -11,19 +11,19 @@ use super::tenancy::{FIRED, Tenancy, calls, outcome, sample, with_tags, with_val
 const HIGH: &str = "high-cpu.firing.json";
 const LOW: &str = "low-cpu.repeat.json";
 
-/// So many hours from now, as a pause says it.
+/// So many hours from now, as a pause has it.
 fn until(hours: i64) -> String {
     format!("down;until={}", Timestamp::now() + SignedDuration::from_hours(hours))
 }
 
-fn reason(told: &Value) -> &str {
-    told["decision"]["reason"].as_str().unwrap_or_else(|| panic!("not held: {told:#}"))
+fn reason(record: &Value) -> &str {
+    record["decision"]["reason"].as_str().unwrap_or_else(|| panic!("not held: {record:#}"))
 }
 
-/// Whether nothing was asked for but to be told.
-fn only_looked(requests: &[Request]) -> bool {
-    let looks = ["Get", "List", "Summarize"];
-    requests.iter().all(|request| looks.iter().any(|look| request.operation.starts_with(look)))
+/// Whether every request was a read.
+fn only_read(requests: &[Request]) -> bool {
+    let reads = ["Get", "List", "Summarize"];
+    requests.iter().all(|request| reads.iter().any(|read| request.operation.starts_with(read)))
 }
 
 fn tags(tenancy: &Tenancy) -> Value {
@@ -39,19 +39,19 @@ fn another(tenancy: &Tenancy, policy: &str) -> Function {
 fn a_pause_holds_its_way_alone() {
     let Some(tenancy) = Tenancy::with(&with_tags(2, &[("stepladder:pause", &until(1))])) else { return };
     let function = tenancy.function();
-    let told = outcome(&function, &sample(LOW, &tenancy.high));
-    assert_eq!(reason(&told), "paused", "{told:#}");
-    assert!(told["because"].as_str().unwrap().contains("stepladder:pause"), "{told:#}");
+    let record = outcome(&function, &sample(LOW, &tenancy.high));
+    assert_eq!(reason(&record), "paused", "{record:#}");
+    assert!(record["because"].as_str().unwrap().contains("stepladder:pause"), "{record:#}");
     assert_eq!(tenancy.document()["lifecycleState"], "ACTIVE");
-    let told = outcome(&function, &sample(HIGH, &tenancy.high));
-    assert_eq!(told["decision"]["to"]["instances"], 3, "{told:#}");
+    let record = outcome(&function, &sample(HIGH, &tenancy.high));
+    assert_eq!(record["decision"]["to"]["instances"], 3, "{record:#}");
 }
 
 #[test]
 fn a_pause_that_is_over_holds_nothing() {
     let Some(tenancy) = Tenancy::with(&with_tags(2, &[("stepladder:pause", &until(-1))])) else { return };
-    let told = outcome(&tenancy.function(), &sample(LOW, &tenancy.high));
-    assert_eq!(told["decision"]["to"]["instances"], 1, "{told:#}");
+    let record = outcome(&tenancy.function(), &sample(LOW, &tenancy.high));
+    assert_eq!(record["decision"]["to"]["instances"], 1, "{record:#}");
 }
 
 #[rstest]
@@ -62,25 +62,25 @@ fn a_pause_that_is_over_holds_nothing() {
 #[case::somebody_elses("team:max", "1", "")]
 fn a_tag_lowers_the_ceiling(#[case] tag: &str, #[case] value: &str, #[case] held: &str) {
     let Some(tenancy) = Tenancy::with(&with_tags(1, &[(tag, value)])) else { return };
-    let told = outcome(&tenancy.function(), &sample(HIGH, &tenancy.high));
+    let record = outcome(&tenancy.function(), &sample(HIGH, &tenancy.high));
     if held.is_empty() {
-        assert_eq!(told["decision"]["to"]["instances"], 2, "{told:#}");
+        assert_eq!(record["decision"]["to"]["instances"], 2, "{record:#}");
     } else {
-        assert_eq!(reason(&told), held, "{told:#}");
-        assert!(only_looked(&tenancy.requests()));
+        assert_eq!(reason(&record), held, "{record:#}");
+        assert!(only_read(&tenancy.requests()));
     }
 }
 
-/// The second larger step adds what it is larger by. How much that is stands in a tag: no process remembers it.
+/// The second larger step adds what it is larger by. A tag records how much that is: no process remembers it.
 #[test]
 fn a_larger_step_during_a_cooldown_adds_the_difference() {
     let policy = "[[rule]]\nalarm = \"*high_cpu\"\naxis = \"instances\"\nevidence = \"fired\"\ncooldown = { up = \"10m\" }\n\
                   steps = [{ above = 0, add = 1 }, { above = 10, add = 2 }]\n";
     let Some(tenancy) = Tenancy::new() else { return };
     for (value, expected) in [("85", 2), ("95", 3)] {
-        let told = outcome(&another(&tenancy, policy), &with_value(HIGH, &tenancy.high, Some(value)));
-        assert_eq!(told["decision"]["to"]["instances"], expected, "{told:#}");
-        assert_eq!(calls(&told), ["oci:UpdateModelDeployment"]);
+        let record = outcome(&another(&tenancy, policy), &with_value(HIGH, &tenancy.high, Some(value)));
+        assert_eq!(record["decision"]["to"]["instances"], expected, "{record:#}");
+        assert_eq!(calls(&record), ["oci:UpdateModelDeployment"]);
         tenancy.finish();
         // What fires after the change is younger than it by a millisecond at least.
         std::thread::sleep(std::time::Duration::from_millis(2));
@@ -90,9 +90,9 @@ fn a_larger_step_during_a_cooldown_adds_the_difference() {
         recent.as_str().unwrap().split(' ').map(|one| one.split_once('i').unwrap().1).collect();
     assert_eq!(added, ["+1", "+2"]);
     tenancy.requests();
-    let told = outcome(&another(&tenancy, policy), &with_value(HIGH, &tenancy.high, Some("95")));
-    assert_eq!(reason(&told), "cooling_down", "{told:#}");
-    assert!(only_looked(&tenancy.requests()));
+    let record = outcome(&another(&tenancy, policy), &with_value(HIGH, &tenancy.high, Some("95")));
+    assert_eq!(reason(&record), "cooling_down", "{record:#}");
+    assert!(only_read(&tenancy.requests()));
     assert_eq!(tenancy.instances(), 3);
 }
 
@@ -105,20 +105,20 @@ fn changes_of_an_hour_are_counted(#[case] tags_with_size: bool) {
     tenancy.emulator.set(&json!({ "tags_with_size": tags_with_size }));
     let policy = "[defaults]\nevidence = \"fired\"\nmax_changes_per_hour = 1\n";
     let function = another(&tenancy, policy);
-    let told = outcome(&function, &sample(HIGH, &tenancy.high));
-    assert_eq!(told["result"], "applied", "{told:#}");
+    let record = outcome(&function, &sample(HIGH, &tenancy.high));
+    assert_eq!(record["result"], "applied", "{record:#}");
     tenancy.finish();
     assert_eq!(tags(&tenancy)["stepladder:recent"].is_string(), tags_with_size);
     std::thread::sleep(std::time::Duration::from_millis(2));
     tenancy.requests();
     let again = sample("high-cpu.repeat.json", &tenancy.high);
-    let told = outcome(&function, &again);
-    assert_eq!(reason(&told), "too_many_changes", "{told:#}");
-    assert!(only_looked(&tenancy.requests()));
-    // Who has never heard of it reads it in the tags.
-    let told = outcome(&another(&tenancy, policy), &again);
-    let decided = told["decision"]["reason"].as_str();
-    assert_eq!(decided == Some("too_many_changes"), tags_with_size, "{told:#}");
+    let record = outcome(&function, &again);
+    assert_eq!(reason(&record), "too_many_changes", "{record:#}");
+    assert!(only_read(&tenancy.requests()));
+    // A process that does not know it reads it in the tags.
+    let record = outcome(&another(&tenancy, policy), &again);
+    let decided = record["decision"]["reason"].as_str();
+    assert_eq!(decided == Some("too_many_changes"), tags_with_size, "{record:#}");
 }
 
 /// What an operator has written stays, whatever becomes of a change.

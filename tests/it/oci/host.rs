@@ -17,7 +17,7 @@ const BROKEN_POLICY: (&str, &str) = ("STEPLADDER_POLICY", "mode = 'perhaps'");
 #[rstest]
 // Nothing to do is an answer.
 #[case(CLEARED, "/outcomes/0/decision/reason", "not_firing")]
-// Nobody to ask, for nobody has said whom: another delivery would not help.
+// No cloud is configured: another delivery would not help.
 #[case(FIRING, "/outcomes/0/error/kind", "unconfigured")]
 // No payload at all.
 #[case(b"", "/error/kind", "empty")]
@@ -25,7 +25,7 @@ const BROKEN_POLICY: (&str, &str) = ("STEPLADDER_POLICY", "mode = 'perhaps'");
 #[case(b"{", "/error/kind", "not_json")]
 // Another kind of message.
 #[case(b"{}", "/error/kind", "not_an_alarm")]
-// More than is ever looked at, by a byte and by far.
+// More than is ever read, by a byte and by far.
 #[case(&vec![b' '; 1_048_577], "/error/kind", "too_large")]
 #[case(&vec![b'1'; 5_000_000], "/error/kind", "too_large")]
 fn what_would_fail_again_is_handled(#[case] body: &[u8], #[case] at: &str, #[case] said: &str) {
@@ -338,7 +338,7 @@ fn the_socket_is_a_link_to_one_that_all_may_use() {
 }
 
 #[rstest]
-// Nothing says where.
+// No variable names it.
 #[case("FN_LISTENER", "", "`FN_LISTENER` is not set")]
 // Another kind of socket.
 #[case("FN_LISTENER", "tcp:127.0.0.1:8080", "`tcp:127.0.0.1:8080`")]
@@ -350,7 +350,7 @@ fn the_socket_is_a_link_to_one_that_all_may_use() {
 #[case("FN_LISTENER", "unix:/nowhere/lsnr.sock", "the directory must be there")]
 // Longer than an address may be.
 #[case("FN_LISTENER", &format!("unix:/{}/lsnr.sock", "x".repeat(92)), "108 bytes")]
-// The old way to speak to functions.
+// The old way to call functions.
 #[case("FN_FORMAT", "json", "`FN_FORMAT` is `json`")]
 fn it_does_not_start_without_a_way_to_be_called(#[case] name: &str, #[case] value: &str, #[case] said: &str) {
     let scratch = tempfile::tempdir().unwrap();
@@ -361,7 +361,7 @@ fn it_does_not_start_without_a_way_to_be_called(#[case] name: &str, #[case] valu
 }
 
 #[test]
-fn it_ends_when_it_is_told_and_takes_its_files_along() {
+fn it_ends_on_a_signal_and_removes_its_files() {
     let function = Function::start();
     let mut idle = function.connect();
     idle.call(CLEARED, &[]);
@@ -370,8 +370,8 @@ fn it_ends_when_it_is_told_and_takes_its_files_along() {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// The same questions for ours and for a function made with Oracle's own kit, so that no question asks for
-/// more than the real agent does.
+/// The same requests to stepladder's function and to one made with Oracle's own kit, so that no request is more than
+/// the real agent sends.
 #[rstest]
 #[case::ours(&[env!("CARGO_BIN_EXE_stepladder-oci")])]
 #[case::oracles(&["target/oci-venv/bin/python", "tests/emulators/oci/reference_function.py"])]

@@ -30,7 +30,8 @@ const OPERATIONS: [&str; 10] = [
 /// The statements for the function, as the command prints them. An administrator fills in where the topic is.
 fn printed(tenancy: &Tenancy) -> Vec<String> {
     let emulator = &tenancy.emulator;
-    let [compartment, function, topic] = ["compartment", "function", "topic"].map(|key| emulator.told(key));
+    let [compartment, function, topic] =
+        ["compartment", "function", "topic"].map(|key| emulator.announced(key));
     let dir = TempDir::new().unwrap();
     let policy = write(
         &dir,
@@ -60,7 +61,7 @@ fn grant(tenancy: &Tenancy, statements: &[String]) {
 /// Scales up and down along both axes, with a pair that is created, rewritten and deleted. Returns the function's requests.
 fn a_day(tenancy: &Tenancy) -> Vec<Request> {
     tenancy.emulator.gauge(DEPLOYMENT, "CpuUtilization", 4.0);
-    let notify = format!("[[notify]]\nto = \"{}\"\n", tenancy.emulator.told("topic"));
+    let notify = format!("[[notify]]\nto = \"{}\"\n", tenancy.emulator.announced("topic"));
     let function = |pair: &str| {
         let policy = format!("[defaults]\nevidence = \"fired\"\n{pair}\n{notify}");
         tenancy.emulator.function(&[("STEPLADDER_POLICY", &policy)])

@@ -11,7 +11,7 @@ use crate::cli::write;
 /// A topic of our own, besides the one that the emulator has.
 const OURS: &str = "topic = \"pressure\"";
 
-/// An emulator, and whoever provisions on it.
+/// An emulator, and the operator who provisions on it.
 struct Operator {
     emulator: Emulator,
     dir: TempDir,
@@ -22,18 +22,18 @@ impl Operator {
         Some(Self { emulator: Emulator::start()?, dir: TempDir::new().unwrap() })
     }
 
-    fn told(&self, key: &str) -> &str {
-        self.emulator.told(key)
+    fn announced(&self, key: &str) -> &str {
+        self.emulator.announced(key)
     }
 
     /// Runs a verb on a policy whose table has these keys, too; returns the exit code and what it prints as JSON.
     fn run(&self, verb: &str, keys: &str, more: &[&str]) -> (i32, Value) {
-        self.run_in(self.told("compartment"), verb, keys, more)
+        self.run_in(self.announced("compartment"), verb, keys, more)
     }
 
     /// The same in another compartment.
     fn run_in(&self, compartment: &str, verb: &str, keys: &str, more: &[&str]) -> (i32, Value) {
-        let function = self.told("function");
+        let function = self.announced("function");
         let policy = write(
             &self.dir,
             "stepladder.toml",
@@ -48,19 +48,20 @@ impl Operator {
             .envs(self.emulator.profile())
             .output()
             .unwrap();
-        let told = String::from_utf8(output.stdout).unwrap();
-        let shown = || format!("{told}\n{}", String::from_utf8_lossy(&output.stderr));
-        let value: Value = serde_json::from_str(&told).unwrap_or_else(|error| panic!("{error}: {}", shown()));
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let shown = || format!("{stdout}\n{}", String::from_utf8_lossy(&output.stderr));
+        let value: Value =
+            serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {}", shown()));
         (output.status.code().unwrap(), value)
     }
 
-    /// What stands, as the service has it.
+    /// What exists, as the service has it.
     fn state(&self) -> Value {
         self.emulator.state()
     }
 
-    /// Every operation that was asked for since the last time, reads included.
-    fn asked(&self) -> Vec<String> {
+    /// Every operation that was requested since the last time, reads included.
+    fn requested(&self) -> Vec<String> {
         let requests = self.emulator.requests();
         self.emulator.forget_requests();
         assert!(requests.iter().all(|request| request.sdk_equal == Some(true)), "signed as the SDK signs");
@@ -74,7 +75,7 @@ fn calls<'a>(report: &'a Value, status: &str) -> Vec<&'a str> {
     steps.map(|step| step["call"].as_str().unwrap()).collect()
 }
 
-/// How much stands there that is marked as ours.
+/// How much exists there with stepladder's mark.
 fn marked(state: &Value, kind: &str) -> usize {
     let all = state[kind].as_array().unwrap();
     all.iter().filter(|one| one["freeformTags"]["stepladder:provisioned"] == "pressure").count()
@@ -92,20 +93,20 @@ fn everything_is_set_up_once_put_right_and_taken_down() {
 
     let (code, applied) = operator.run("provision", OURS, &["--apply"]);
     assert_eq!((code, calls(&applied, "done")), (0, all.to_vec()), "{applied:#}");
-    let stands = operator.state();
-    let ours = ["topics", "subscriptions", "alarms"].map(|kind| marked(&stands, kind));
-    assert_eq!(ours, [1, 1, 2], "{stands:#}");
+    let state = operator.state();
+    let ours = ["topics", "subscriptions", "alarms"].map(|kind| marked(&state, kind));
+    assert_eq!(ours, [1, 1, 2], "{state:#}");
     let topic = &applied["configuration"]["STEPLADDER_ALARM_ACTION"];
-    assert_eq!(stands["alarms"][0]["destinations"], json!([topic]));
-    assert_eq!(stands["alarms"][0]["repeatNotificationDuration"], "PT5M");
+    assert_eq!(state["alarms"][0]["destinations"], json!([topic]));
+    assert_eq!(state["alarms"][0]["repeatNotificationDuration"], "PT5M");
 
-    operator.asked();
+    operator.requested();
     let (code, again) = operator.run("provision", OURS, &["--apply"]);
     assert_eq!((code, &again["nothing_left"], &again["steps"]), (0, &json!(true), &json!([])));
     let reads = ["GetAlarm", "ListAlarms", "ListSubscriptions", "ListTopics"];
-    let asked = operator.asked();
-    assert!(asked.iter().all(|operation| reads.contains(&operation.as_str())), "{asked:?}");
-    assert_eq!(operator.state(), stands);
+    let requested = operator.requested();
+    assert!(requested.iter().all(|operation| reads.contains(&operation.as_str())), "{requested:?}");
+    assert_eq!(operator.state(), state);
 
     let alarm = "[[oci.alarm]]\nname = \"model_deployment_high_cpu\"\nmetric = \"CpuUtilization\"\nscale_up_threshold = 95";
     let (code, other) = operator.run("provision", &format!("{OURS}\n{alarm}"), &["--apply"]);
@@ -131,12 +132,12 @@ fn everything_is_set_up_once_put_right_and_taken_down() {
 fn a_topic_of_somebody_else_is_in_the_way_or_used_as_it_is() {
     let Some(operator) = Operator::start() else { return };
     let before = operator.state();
-    // The emulator's own topic carries no tag of ours.
+    // The emulator's own topic carries no tag of stepladder.
     let (code, refused) = operator.run("provision", "", &["--apply"]);
     assert_eq!((code, refused["conflicts"].as_array().unwrap().len()), (1, 1), "{refused:#}");
     assert_eq!(operator.state(), before);
 
-    let topic = format!("topic = \"{}\"", operator.told("topic"));
+    let topic = format!("topic = \"{}\"", operator.announced("topic"));
     let (code, used) = operator.run("provision", &topic, &["--apply"]);
     let done = ["oci:CreateAlarm", "oci:CreateAlarm"];
     assert_eq!((code, calls(&used, "done")), (0, done.to_vec()), "its function is subscribed: {used:#}");
@@ -184,7 +185,7 @@ fn a_pair_beside_its_deployment_is_found_and_that_of_another_set_stays() {
         })
     };
     operator.emulator.put_alarm(&pair("ours", ours));
-    operator.emulator.put_alarm(&pair("another", &json!(operator.told("topic"))));
+    operator.emulator.put_alarm(&pair("another", &json!(operator.announced("topic"))));
     let (code, gone) = operator.run("teardown", &keys, &["--apply"]);
     assert_eq!((code, &gone["nothing_left"]), (0, &json!(true)), "{gone:#}");
     let left: Vec<Value> =
@@ -205,14 +206,14 @@ fn what_failed_is_finished_by_the_next_run() {
 }
 
 #[test]
-fn who_may_not_look_is_told_the_statement() {
+fn without_a_permission_the_statement_is_reported() {
     let Some(operator) = Operator::start() else { return };
     operator.emulator.deny("ListTopics", true);
     let (code, denied) = operator.run("provision", OURS, &[]);
     let message = denied["error"]["message"].as_str().unwrap();
     let statement = format!(
         "you need `Allow group <yours> to inspect ons-topics in compartment id {}`",
-        operator.told("compartment")
+        operator.announced("compartment")
     );
     assert!(code == 1 && message.ends_with(&statement), "{code}: {message}");
 }

@@ -24,14 +24,14 @@ fn summaries(requests: &[Request]) -> Vec<&Request> {
     requests.iter().filter(|request| request.operation == SUMMARIZE).collect()
 }
 
-/// Where the message tells the value nothing is read; where it does not, Monitoring is asked beside everything else.
+/// Where the message has the value, nothing is read; where it does not, Monitoring is read beside everything else.
 #[rstest]
 // 3 × 91.4 / 60 is 4.57
 #[case::the_messages_own(Some("91.4"), 5, 0)]
 // 3 × 62 / 60 is 3.1
 #[case::what_was_measured(None, 4, 1)]
 fn a_metric_is_brought_to_its_target_in_one_step(
-    #[case] told: Option<&str>,
+    #[case] value: Option<&str>,
     #[case] instances: u64,
     #[case] read: usize,
 ) {
@@ -39,9 +39,9 @@ fn a_metric_is_brought_to_its_target_in_one_step(
     tenancy.emulator.gauge(DEPLOYMENT, "CpuUtilization", 62.0);
     tenancy.emulator.slow_down();
     let function = function(&tenancy, TRACK);
-    let told = outcome(&function, &with_value(HIGH, &tenancy.high, told));
-    assert_eq!(told["decision"]["to"]["instances"], instances, "{told:#}");
-    assert_eq!(calls(&told), ["oci:CreateAlarm", "oci:UpdateModelDeployment"]);
+    let record = outcome(&function, &with_value(HIGH, &tenancy.high, value));
+    assert_eq!(record["decision"]["to"]["instances"], instances, "{record:#}");
+    assert_eq!(calls(&record), ["oci:CreateAlarm", "oci:UpdateModelDeployment"]);
     let requests = tenancy.requests();
     assert_eq!(summaries(&requests).len(), read);
     assert_eq!(super::emulators::sequential(&requests), 3, "{requests:#?}");
@@ -50,7 +50,7 @@ fn a_metric_is_brought_to_its_target_in_one_step(
 }
 
 #[test]
-fn monitoring_is_asked_for_the_alarms_window() {
+fn monitoring_is_queried_for_the_alarms_window() {
     let Some(tenancy) = Tenancy::new() else { return };
     tenancy.emulator.gauge(DEPLOYMENT, "CpuUtilization", 90.0);
     outcome(&function(&tenancy, TRACK), &with_value(HIGH, &tenancy.high, None));
@@ -82,36 +82,36 @@ fn metrics_are_read_where_the_deployment_lives() {
     metric("ocid1.compartment.oc1..emulator", 300.0);
     let function = function(&tenancy, TRACK);
     tenancy.emulator.slow_down();
-    let told = outcome(&function, &with_value(HIGH, &tenancy.high, None));
-    assert_eq!(told["decision"]["to"]["instances"], 2, "{told:#}");
+    let record = outcome(&function, &with_value(HIGH, &tenancy.high, None));
+    assert_eq!(record["decision"]["to"]["instances"], 2, "{record:#}");
     assert_eq!(tenancy.round_trips(), 4);
     // The process knows the way.
     tenancy.finish_long_ago();
-    let told = outcome(&function, &with_value(HIGH, &tenancy.high, None));
-    assert_eq!(told["decision"]["to"]["instances"], 4, "{told:#}");
+    let record = outcome(&function, &with_value(HIGH, &tenancy.high, None));
+    assert_eq!(record["decision"]["to"]["instances"], 4, "{record:#}");
     assert_eq!(tenancy.round_trips(), 2);
 }
 
 #[rstest]
 #[case::of_one(TRACK, None)]
-// The cores are told, and the memory is not known.
+// The cores are reported, and the memory is not known.
 #[case::of_one_of_two(CHEAPEST, Some("91.4"))]
-fn without_data_nothing_is_changed(#[case] policy: &str, #[case] told: Option<&str>) {
+fn without_data_nothing_is_changed(#[case] policy: &str, #[case] value: Option<&str>) {
     let Some(tenancy) = Tenancy::new() else { return };
     let function = function(&tenancy, policy);
     let before = tenancy.document();
     tenancy.emulator.slow_down();
-    let told = outcome(&function, &with_value(HIGH, &tenancy.high, told));
+    let record = outcome(&function, &with_value(HIGH, &tenancy.high, value));
     assert_eq!(
-        (&told["result"], &told["decision"]["reason"]),
+        (&record["result"], &record["decision"]["reason"]),
         (&json!("held"), &json!("no_data")),
-        "{told:#}"
+        "{record:#}"
     );
-    assert_eq!(calls(&told), [""; 0]);
+    assert_eq!(calls(&record), [""; 0]);
     let requests = tenancy.requests();
     assert_eq!(super::emulators::sequential(&requests), 1, "{requests:#?}");
-    let looks = ["Get", "List", SUMMARIZE];
-    assert!(requests.iter().all(|request| looks.iter().any(|look| request.operation.starts_with(look))));
+    let reads = ["Get", "List", SUMMARIZE];
+    assert!(requests.iter().all(|request| reads.iter().any(|read| request.operation.starts_with(read))));
     assert_eq!(tenancy.document(), before);
     assert!(tenancy.pairs().is_empty());
 }
@@ -129,16 +129,16 @@ fn the_cheapest_size_takes_cpu_and_memory(
     #[case] memory: f64,
     #[case] instances: u64,
     #[case] shape: &str,
-    #[values(Some("91.4"), None)] told: Option<&str>,
+    #[values(Some("91.4"), None)] value: Option<&str>,
 ) {
     let Some(tenancy) = Tenancy::new() else { return };
     tenancy.emulator.gauge(DEPLOYMENT, "MemoryUtilization", memory);
     tenancy.emulator.gauge(DEPLOYMENT, "CpuUtilization", 91.4);
     tenancy.emulator.slow_down();
     let function = function(&tenancy, CHEAPEST);
-    let read = 1 + usize::from(told.is_none());
-    let told = outcome(&function, &with_value(HIGH, &tenancy.high, told));
-    assert_eq!(told["result"], "applied", "{told:#}");
+    let read = 1 + usize::from(value.is_none());
+    let record = outcome(&function, &with_value(HIGH, &tenancy.high, value));
+    assert_eq!(record["result"], "applied", "{record:#}");
     let requests = tenancy.requests();
     assert_eq!(summaries(&requests).len(), read);
     assert_eq!(super::emulators::sequential(&requests), 2, "{requests:#?}");
@@ -147,37 +147,37 @@ fn the_cheapest_size_takes_cpu_and_memory(
 }
 
 #[test]
-fn who_may_not_read_metrics_is_told_the_statement() {
+fn without_permission_to_read_metrics_the_statement_is_reported() {
     let Some(tenancy) = Tenancy::new() else { return };
     tenancy.emulator.deny(SUMMARIZE, true);
     let function = function(&tenancy, TRACK);
-    let told = outcome(&function, &with_value(HIGH, &tenancy.high, None));
-    assert_eq!(told["error"]["kind"], "not_found_or_denied", "{told:#}");
-    assert!(told["error"]["hint"].as_str().unwrap().contains("read metrics"), "{told:#}");
+    let record = outcome(&function, &with_value(HIGH, &tenancy.high, None));
+    assert_eq!(record["error"]["kind"], "not_found_or_denied", "{record:#}");
+    assert!(record["error"]["hint"].as_str().unwrap().contains("read metrics"), "{record:#}");
     assert!(tenancy.pairs().is_empty());
-    // A message that tells its value needs none.
-    let told = outcome(&function, &with_value(HIGH, &tenancy.high, Some("91.4")));
-    assert_eq!(told["result"], "applied", "{told:#}");
+    // A message with its value needs none.
+    let record = outcome(&function, &with_value(HIGH, &tenancy.high, Some("91.4")));
+    assert_eq!(record["result"], "applied", "{record:#}");
     // Nor does what changes already: it is left alone whatever it measures.
-    let told = outcome(&function, &with_value(HIGH, &tenancy.high, None));
-    assert_eq!(told["decision"]["reason"], "busy", "{told:#}");
+    let record = outcome(&function, &with_value(HIGH, &tenancy.high, None));
+    assert_eq!(record["decision"]["reason"], "busy", "{record:#}");
 }
 
 #[rstest]
 #[case::slow_down(json!({ "status": 429, "times": 2 }))]
 #[case::not_now(json!({ "status": 503, "times": 2 }))]
 #[case::hung_up(json!({ "close": true }))]
-fn a_reading_is_asked_for_again(#[case] fault: Value) {
+fn a_reading_is_requested_again(#[case] fault: Value) {
     let Some(tenancy) = Tenancy::new() else { return };
     tenancy.emulator.gauge(DEPLOYMENT, "CpuUtilization", 90.0);
     let mut fault = fault;
     fault["operation"] = json!(SUMMARIZE);
     tenancy.emulator.fail(&fault);
-    let told = outcome(&function(&tenancy, TRACK), &with_value(HIGH, &tenancy.high, None));
-    assert_eq!(told["decision"]["to"]["instances"], 2, "{told:#}");
+    let record = outcome(&function(&tenancy, TRACK), &with_value(HIGH, &tenancy.high, None));
+    assert_eq!(record["decision"]["to"]["instances"], 2, "{record:#}");
 }
 
-/// An alarm that looks back for a minute: what is late is waited for as Monitoring itself does.
+/// An alarm with a window of one minute: late data is waited for as Monitoring itself does.
 #[test]
 fn data_that_is_late_counts() {
     let Some(tenancy) = Tenancy::new() else { return };
@@ -191,6 +191,6 @@ fn data_that_is_late_counts() {
     tenancy.emulator.evaluate(2);
     let mut event = with_value(HIGH, &high, None);
     event["alarmMetaData"][0]["query"] = alarm["query"].clone();
-    let told = outcome(&function(&tenancy, TRACK), &event);
-    assert_eq!(told["decision"]["to"]["instances"], 2, "{told:#}");
+    let record = outcome(&function(&tenancy, TRACK), &event);
+    assert_eq!(record["decision"]["to"]["instances"], 2, "{record:#}");
 }

@@ -1,4 +1,4 @@
-//! What does not go as it should: credentials, permissions, compartments, faults, and what is told of each.
+//! What fails: credentials, permissions, compartments, faults, and what is reported of each.
 
 use std::path::Path;
 use std::process::Command;
@@ -34,26 +34,26 @@ fn keys_are_changed(#[case] write: &str, #[case] refused: bool) {
     tenancy.finish_long_ago();
     tenancy.requests();
     tenancy.emulator.rotate(write);
-    let told = outcome(&function, &sample("high-cpu.repeat.json", &tenancy.high));
-    assert_eq!(told["result"], "applied", "{told:#}");
+    let record = outcome(&function, &sample("high-cpu.repeat.json", &tenancy.high));
+    assert_eq!(record["result"], "applied", "{record:#}");
     let requests = tenancy.requests();
     assert_eq!(requests.iter().any(|request| request.status == 401), refused, "{requests:#?}");
 }
 
 #[test]
-fn who_is_not_known_says_that_it_is_not_set_up() {
+fn an_unknown_function_reports_that_it_is_not_set_up() {
     let Some(tenancy) = Tenancy::new() else { return };
     // A key that does not go with the token.
-    let key = Path::new(tenancy.emulator.told("config")).with_file_name("api_key.pem");
+    let key = Path::new(tenancy.emulator.announced("config")).with_file_name("api_key.pem");
     let wrong = [("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM", key.to_str().unwrap())];
     let function = tenancy.emulator.function(&wrong);
-    let told = outcome(&function, &sample(HIGH, &tenancy.high));
+    let record = outcome(&function, &sample(HIGH, &tenancy.high));
     assert_eq!(
-        (&told["result"], &told["error"]["kind"]),
+        (&record["result"], &record["error"]["kind"]),
         (&json!("failed"), &json!("unconfigured")),
-        "{told:#}"
+        "{record:#}"
     );
-    assert!(told["error"]["message"].as_str().unwrap().contains("NotAuthenticated"), "{told:#}");
+    assert!(record["error"]["message"].as_str().unwrap().contains("NotAuthenticated"), "{record:#}");
     let requests = tenancy.emulator.requests_of("GetModelDeployment");
     assert_eq!(requests.len(), 4, "the key is read anew each time: {requests:#?}");
 }
@@ -62,17 +62,17 @@ fn who_is_not_known_says_that_it_is_not_set_up() {
 #[rstest]
 #[case::looking("GetModelDeployment", "manage data-science-model-deployments", 0)]
 #[case::finding_pairs("ListAlarms", "manage alarms", 0)]
-// No capacity without what takes it back.
+// No capacity without an alarm that removes it.
 #[case::pairing("CreateAlarm", "manage alarms", 0)]
 #[case::changing("UpdateModelDeployment", "manage data-science-model-deployments", 1)]
 fn what_is_hidden_names_the_policy(#[case] operation: &str, #[case] statement: &str, #[case] pairs: usize) {
     let Some(tenancy) = Tenancy::new() else { return };
     tenancy.emulator.deny(operation, true);
     let function = tenancy.function();
-    let told = outcome(&function, &sample(HIGH, &tenancy.high));
-    assert_eq!(told["error"]["kind"], "not_found_or_denied", "{told:#}");
-    assert_eq!(told["error"]["retryable"], false);
-    assert!(told["error"]["hint"].as_str().unwrap().contains(statement), "{told:#}");
+    let record = outcome(&function, &sample(HIGH, &tenancy.high));
+    assert_eq!(record["error"]["kind"], "not_found_or_denied", "{record:#}");
+    assert_eq!(record["error"]["retryable"], false);
+    assert!(record["error"]["hint"].as_str().unwrap().contains(statement), "{record:#}");
     assert_eq!(tenancy.pairs().len(), pairs);
     assert_eq!(tenancy.document()["lifecycleState"], "ACTIVE");
     // With the policy the next message goes through.
@@ -82,27 +82,27 @@ fn what_is_hidden_names_the_policy(#[case] operation: &str, #[case] statement: &
 }
 
 #[test]
-fn an_alarm_that_cannot_be_read_notifies_what_the_function_was_told() {
+fn a_pair_of_an_unreadable_alarm_notifies_the_functions_own_topic() {
     let Some(tenancy) = Tenancy::new() else { return };
     tenancy.emulator.deny("GetAlarm", true);
-    let told = outcome(&tenancy.function(), &sample(HIGH, &tenancy.high));
-    assert_eq!(told["decision"]["reason"], "no_pair_action", "{told:#}");
-    let topic = tenancy.emulator.told("topic");
+    let record = outcome(&tenancy.function(), &sample(HIGH, &tenancy.high));
+    assert_eq!(record["decision"]["reason"], "no_pair_action", "{record:#}");
+    let topic = tenancy.emulator.announced("topic");
     let function = tenancy.emulator.function(&[("STEPLADDER_ALARM_ACTION", topic)]);
-    let told = outcome(&function, &sample(HIGH, &tenancy.high));
-    assert_eq!(told["result"], "applied", "{told:#}");
+    let record = outcome(&function, &sample(HIGH, &tenancy.high));
+    assert_eq!(record["result"], "applied", "{record:#}");
     assert_eq!(tenancy.pair()["destinations"], json!([topic]));
 }
 
 #[test]
-fn a_deployment_that_is_gone_is_told() {
+fn a_deployment_that_is_gone_is_reported() {
     let Some(tenancy) = Tenancy::new() else { return };
     tenancy.emulator.remove(DEPLOYMENT);
-    let told = outcome(&tenancy.function(), &sample(HIGH, &tenancy.high));
+    let record = outcome(&tenancy.function(), &sample(HIGH, &tenancy.high));
     assert_eq!(
-        (&told["result"], &told["decision"]["reason"]),
+        (&record["result"], &record["decision"]["reason"]),
         (&json!("failed"), &json!("not_observed")),
-        "{told:#}"
+        "{record:#}"
     );
 }
 
@@ -121,8 +121,8 @@ fn another_compartment_costs_one_round_trip_once(#[case] of_alarm: &str, #[case]
     tenancy.emulator.slow_down();
     let function = tenancy.function();
     let first = sample(HIGH, &high);
-    let told = outcome(&function, &first);
-    assert_eq!(told["result"], "applied", "{told:#}");
+    let record = outcome(&function, &first);
+    assert_eq!(record["result"], "applied", "{record:#}");
     assert_eq!(tenancy.round_trips(), 4);
     let pair = tenancy.pair();
     assert_eq!(
@@ -135,8 +135,8 @@ fn another_compartment_costs_one_round_trip_once(#[case] of_alarm: &str, #[case]
     assert_eq!(outcome(&function, &first)["decision"]["reason"], "stale");
     assert_eq!(tenancy.round_trips(), 1);
     tenancy.finish_long_ago();
-    let told = outcome(&function, &sample("high-cpu.repeat.json", &high));
-    assert_eq!(told["decision"]["to"]["instances"], 3, "{told:#}");
+    let record = outcome(&function, &sample("high-cpu.repeat.json", &high));
+    assert_eq!(record["decision"]["to"]["instances"], 3, "{record:#}");
     assert_eq!(tenancy.round_trips(), 2);
 }
 
@@ -147,12 +147,12 @@ fn another_compartment_costs_one_round_trip_once(#[case] of_alarm: &str, #[case]
 #[case::alarms_slow_down("ListAlarms", json!({ "status": 429, "times": 2 }))]
 #[case::the_alarm_not_now("GetAlarm", json!({ "status": 500, "times": 2 }))]
 #[case::creating_slow_down("CreateAlarm", json!({ "status": 429, "times": 2 }))]
-#[case::created_but_not_told("CreateAlarm", json!({ "close": true, "after": true }))]
+#[case::created_without_an_answer("CreateAlarm", json!({ "close": true, "after": true }))]
 #[case::created_and_failed("CreateAlarm", json!({ "status": 500, "after": true }))]
 #[case::update_slow_down("UpdateModelDeployment", json!({ "status": 429, "times": 2 }))]
 #[case::update_not_now("UpdateModelDeployment", json!({ "status": 503, "times": 2 }))]
 #[case::update_locked("UpdateModelDeployment", json!({ "status": 409, "code": "LockConflict" }))]
-// Somebody has touched it since the look: look again, decide again.
+// Somebody has changed it since the observation: observe and decide again.
 #[case::update_too_late("UpdateModelDeployment", json!({ "status": 412 }))]
 #[case::hung_up("GetModelDeployment", json!({ "close": true }))]
 #[case::work_requests_not_now("ListWorkRequests", json!({ "status": 503, "times": 2 }))]
@@ -160,12 +160,12 @@ fn what_passes_is_no_failure(#[case] operation: &str, #[case] fault: Value) {
     let Some(tenancy) = Tenancy::new() else { return };
     let function = tenancy.function();
     inject(&tenancy.emulator, operation, &fault);
-    let told = outcome(&function, &sample(HIGH, &tenancy.high));
-    assert_eq!(told["result"], "applied", "{told:#}");
+    let record = outcome(&function, &sample(HIGH, &tenancy.high));
+    assert_eq!(record["result"], "applied", "{record:#}");
     assert_eq!(tenancy.pairs().len(), 1);
     tenancy.finish();
     assert_eq!(tenancy.instances(), 2);
-    // Whoever creates the pair again says that it is the same one.
+    // A second request for the pair has the same token.
     let mut tokens: Vec<Option<String>> = tenancy.requests().into_iter().map(|one| one.retry_token).collect();
     tokens.retain(Option::is_some);
     tokens.dedup();
@@ -178,7 +178,7 @@ fn inject(emulator: &Emulator, operation: &str, fault: &Value) {
     emulator.fail(&fault);
 }
 
-/// An update may have arrived though nobody said so: what is there is looked at, and it is never carried out twice.
+/// An update may have arrived without an answer: the deployment is read, and the update is never carried out twice.
 #[rstest]
 #[case::without_a_word(json!({ "close": true, "after": true }))]
 #[case::with_a_failure(json!({ "status": 500, "after": true }))]
@@ -186,15 +186,15 @@ fn an_answer_that_is_lost_is_no_second_update(#[case] fault: Value) {
     let Some(tenancy) = Tenancy::new() else { return };
     let function = tenancy.function();
     inject(&tenancy.emulator, "UpdateModelDeployment", &fault);
-    let told = outcome(&function, &sample(HIGH, &tenancy.high));
-    assert_eq!(told["result"], "applied", "{told:#}");
+    let record = outcome(&function, &sample(HIGH, &tenancy.high));
+    assert_eq!(record["result"], "applied", "{record:#}");
     tenancy.finish_long_ago();
     assert_eq!(tenancy.instances(), 2);
     let done = tenancy.emulator.state()["workRequests"].as_array().unwrap().len();
     assert_eq!(done, 1);
 }
 
-/// What does not pass is told as what it is: worth another delivery, or not.
+/// A fault that does not pass is reported as what it is: worth another delivery, or not.
 #[rstest]
 #[case::never_well("GetModelDeployment", json!({ "status": 503, "times": 99 }), 502, "unavailable", 4)]
 #[case::always_too_much("GetModelDeployment", json!({ "status": 429, "times": 99 }), 502, "throttled", 4)]
@@ -209,7 +209,7 @@ fn an_answer_that_is_lost_is_no_second_update(#[case] fault: Value) {
 #[case::no_such_thing("UpdateModelDeployment", json!({ "status": 501, "times": 99 }), 200, "refused", 2)]
 #[case::too_many("UpdateModelDeployment", json!({ "status": 400, "code": "LimitExceeded", "times": 99 }), 200, "over_quota", 1)]
 #[case::no_room("UpdateModelDeployment", json!({ "status": 500, "code": "OutOfHostCapacity", "times": 99 }), 200, "over_quota", 1)]
-fn what_does_not_pass_is_told(
+fn what_does_not_pass_is_reported(
     #[case] operation: &str,
     #[case] fault: Value,
     #[case] status: u16,
@@ -221,9 +221,9 @@ fn what_does_not_pass_is_told(
     inject(&tenancy.emulator, operation, &fault);
     let answer = called(&function, &sample(HIGH, &tenancy.high));
     assert_eq!(answer.status, status, "{answer:#?}");
-    let told = only_outcome(answer.body);
-    assert_eq!((&told["result"], &told["error"]["kind"]), (&json!("failed"), &json!(kind)), "{told:#}");
-    assert_eq!(told["error"]["retryable"], status == 502);
+    let record = only_outcome(answer.body);
+    assert_eq!((&record["result"], &record["error"]["kind"]), (&json!("failed"), &json!(kind)), "{record:#}");
+    assert_eq!(record["error"]["retryable"], status == 502);
     assert_eq!(count(&tenancy.requests(), operation), tries);
     assert_eq!(tenancy.document()["lifecycleState"], "ACTIVE");
     assert!(function.stderr().contains(kind), "{}", function.stderr());
@@ -235,18 +235,18 @@ fn what_does_not_pass_is_told(
 }
 
 #[test]
-fn a_quota_is_told_and_not_asked_again() {
+fn a_quota_is_reported_and_not_requested_again() {
     let Some(tenancy) = Tenancy::new() else { return };
     tenancy.emulator.set(&json!({ "quotas": { "VM.Standard2.4": 0 } }));
     let function = tenancy.function();
-    let told = outcome(&function, &sample("high-mem.firing.json", &tenancy.high));
+    let record = outcome(&function, &sample("high-mem.firing.json", &tenancy.high));
     assert_eq!(
-        (&told["result"], &told["error"]["kind"]),
+        (&record["result"], &record["error"]["kind"]),
         (&json!("failed"), &json!("over_quota")),
-        "{told:#}"
+        "{record:#}"
     );
-    assert!(told["error"]["message"].as_str().unwrap().contains("VM.Standard2.4"));
-    // What could not be had may be written down, but is not asked for again.
+    assert!(record["error"]["message"].as_str().unwrap().contains("VM.Standard2.4"));
+    // A shape that was unavailable may be recorded, but is not requested again.
     let mut asked = tenancy.requests();
     asked.retain(|request| !request.body["modelDeploymentConfigurationDetails"].is_null());
     assert_eq!(asked.len(), 1, "{asked:#?}");
@@ -257,9 +257,13 @@ fn an_update_that_is_refused_for_another_is_held() {
     let Some(tenancy) = Tenancy::new() else { return };
     let function = tenancy.function();
     inject(&tenancy.emulator, "UpdateModelDeployment", &json!({ "status": 409 }));
-    let told = outcome(&function, &sample(HIGH, &tenancy.high));
-    assert_eq!((&told["result"], &told["decision"]["reason"]), (&json!("held"), &json!("busy")), "{told:#}");
-    assert_eq!(calls(&told), ["oci:CreateAlarm", "oci:UpdateModelDeployment"]);
+    let record = outcome(&function, &sample(HIGH, &tenancy.high));
+    assert_eq!(
+        (&record["result"], &record["decision"]["reason"]),
+        (&json!("held"), &json!("busy")),
+        "{record:#}"
+    );
+    assert_eq!(calls(&record), ["oci:CreateAlarm", "oci:UpdateModelDeployment"]);
     assert_eq!(count(&tenancy.requests(), "UpdateModelDeployment"), 1);
 }
 
@@ -288,7 +292,7 @@ fn what_hangs_is_given_up_in_time(#[case] operation: &str, #[case] fault: Value)
     assert_eq!(called(&function, &sample("high-cpu.cleared.json", &tenancy.high)).status, 200);
 }
 
-/// A service that says nothing.
+/// A service that answers nothing.
 fn silent() -> Value {
     json!({ "hang": 30, "times": 99 })
 }
@@ -304,8 +308,8 @@ fn a_frozen_process_connects_again() {
     tenancy.emulator.hang_up();
     signal(&function, "CONT");
     tenancy.requests();
-    let told = outcome(&function, &sample("high-cpu.repeat.json", &tenancy.high));
-    assert_eq!(told["result"], "applied", "{told:#}");
+    let record = outcome(&function, &sample("high-cpu.repeat.json", &tenancy.high));
+    assert_eq!(record["result"], "applied", "{record:#}");
     let requests = tenancy.requests();
     assert_eq!(count(&requests, "GetModelDeployment"), 1, "{requests:#?}");
 }

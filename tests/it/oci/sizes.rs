@@ -27,7 +27,7 @@ fn group() -> Value {
     document
 }
 
-/// A deployment whose shape is as large as it is told to be.
+/// A deployment with a shape of configurable size.
 fn flexible() -> Value {
     let mut document = deployment();
     let instance = &mut document[CONFIGURATION]["modelConfigurationDetails"]["instanceConfiguration"];
@@ -96,7 +96,7 @@ fn titled(title: &str, alarm: &str) -> Value {
     event
 }
 
-/// A message from a paired alarm, as it stands there.
+/// A message from a paired alarm, as it exists there.
 fn of_pair(pair: &Value) -> Value {
     let mut event = titled(pair["displayName"].as_str().unwrap(), pair["id"].as_str().unwrap());
     event["alarmMetaData"][0]["query"] = pair["query"].clone();
@@ -146,8 +146,8 @@ fn one_step_up_and_back(#[case] before: Value, #[case] step: Step) {
         tenancy.emulator.gauge(DEPLOYMENT, metric, 4.0);
     }
     let function = tenancy.function();
-    let told = outcome(&function, &titled(step.high, &tenancy.high));
-    assert_eq!(told["result"], "applied", "{told:#}");
+    let record = outcome(&function, &titled(step.high, &tenancy.high));
+    assert_eq!(record["result"], "applied", "{record:#}");
     tenancy.finish_long_ago();
 
     // Only that, whatever else there is.
@@ -164,12 +164,12 @@ fn one_step_up_and_back(#[case] before: Value, #[case] step: Step) {
         assert_eq!(after.pointer(leaf), Some(expected), "{leaf}");
     }
 
-    // Its pair takes it back.
+    // Its pair scales it down.
     let pair = tenancy.pair();
     assert_eq!(pair["displayName"], step.low);
     assert!(pair["query"].as_str().unwrap().starts_with(step.metric), "{pair:#}");
-    let told = outcome(&function, &of_pair(&pair));
-    assert_eq!(told["result"], "applied", "{told:#}");
+    let record = outcome(&function, &of_pair(&pair));
+    assert_eq!(record["result"], "applied", "{record:#}");
     tenancy.finish_long_ago();
     let after = tenancy.document();
     for (leaf, _) in &step.leaves {
@@ -211,7 +211,7 @@ fn number_or_text(document: &Value, leaf: &str) -> Value {
 )]
 #[case::what_is_switched_off(in_state("INACTIVE"), "model_deployment_high_cpu", "busy", "INACTIVE")]
 #[case::what_is_being_made(in_state("CREATING"), "model_deployment_high_cpu", "busy", "CREATING")]
-fn what_is_not_ours_to_change_is_left_with_a_reason(
+fn what_stepladder_may_not_change_is_left_with_a_reason(
     #[case] before: Value,
     #[case] alarm: &str,
     #[case] reason: &str,
@@ -219,10 +219,14 @@ fn what_is_not_ours_to_change_is_left_with_a_reason(
 ) {
     let Some(tenancy) = Tenancy::with(&before) else { return };
     let function = tenancy.function();
-    let told = outcome(&function, &titled(alarm, &tenancy.high));
-    assert_eq!((&told["result"], &told["decision"]["reason"]), (&json!("held"), &json!(reason)), "{told:#}");
-    assert!(told["because"].as_str().unwrap().contains(said), "{told:#}");
-    assert_eq!(calls(&told), [""; 0]);
+    let record = outcome(&function, &titled(alarm, &tenancy.high));
+    assert_eq!(
+        (&record["result"], &record["decision"]["reason"]),
+        (&json!("held"), &json!(reason)),
+        "{record:#}"
+    );
+    assert!(record["because"].as_str().unwrap().contains(said), "{record:#}");
+    assert_eq!(calls(&record), [""; 0]);
     assert!(tenancy.pairs().is_empty());
     assert_eq!(differences(&before, &tenancy.document()), ["/timeCreated"]);
 }

@@ -1,4 +1,4 @@
-//! Plays a load on the whole loop, in minutes of a second each, tells what happens as it happens, and draws it.
+//! Plays a load on the whole loop, in minutes of a second each, prints what happens as it happens, and draws it.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -18,8 +18,8 @@ use crate::story::{Act, Alarm, Sample, Script};
 /// A minute takes a second, and an update three: OCI's takes ten minutes and more, but the story is in a hurry.
 const PACE: Pace = Pace { update_seconds: 3.0, minute_seconds: 1.0 };
 
-/// The deployment is looked at so often, and its metric set: often enough that no minute has an old one only.
-const LOOK: Duration = Duration::from_millis(250);
+/// The deployment is observed so often, and its metric set: often enough that no minute has an old one only.
+const EVERY: Duration = Duration::from_millis(250);
 /// What an act waits for must be seen so often in a row.
 const SURE: usize = 12;
 /// The longest that an act may take.
@@ -33,7 +33,7 @@ pub(super) struct Ending {
     pub(super) resizes: Vec<[String; 2]>,
     /// The alarms that are left.
     pub(super) alarms: Vec<String>,
-    /// How many updates were asked for.
+    /// How many updates were requested.
     pub(super) updates: usize,
     /// Whether each request was signed as Oracle's SDK signs it.
     pub(super) all_signed: bool,
@@ -57,7 +57,7 @@ pub(super) fn play(script: &Script<'_>) -> Option<Ending> {
         _policy: policy,
         narrator: Narrator::new(script.name),
         samples: Vec::new(),
-        heard: 0,
+        printed: 0,
         resizes: Vec::new(),
     };
     stage.put_high_alarm();
@@ -76,34 +76,34 @@ struct Stage<'a> {
     _policy: NamedTempFile,
     narrator: Narrator,
     samples: Vec<Sample>,
-    /// So many deliveries have been told.
-    heard: usize,
+    /// So many deliveries have been printed.
+    printed: usize,
     resizes: Vec<[String; 2]>,
 }
 
 impl Stage<'_> {
     fn play(&mut self, act: &Act) {
-        self.narrator.say(&format!("── {}: {} {}", act.name, act.load, self.script.load));
+        self.narrator.print(&format!("── {}: {} {}", act.name, act.load, self.script.load));
         let deadline = Instant::now() + PATIENCE;
         let mut sure = 0;
         while sure < SURE {
             assert!(Instant::now() < deadline, "`{}` does not end: {:#}", act.name, self.emulator.state());
-            let sample = self.look(act);
+            let sample = self.observe(act);
             self.emulator.gauge(DEPLOYMENT, self.script.metric, sample.measured);
             if self.script.metric != "CpuUtilization" {
                 // A smaller shape must carry its cores, too.
                 self.emulator.gauge(DEPLOYMENT, "CpuUtilization", 20.0);
             }
             // First why, then what.
-            self.hear();
+            self.record();
             self.narrator.changes(self.script, self.samples.last(), &sample);
             sure = if (act.until)(&sample) { sure + 1 } else { 0 };
             self.samples.push(sample);
-            std::thread::sleep(LOOK);
+            std::thread::sleep(EVERY);
         }
     }
 
-    /// The high alarm, as an operator would make it.
+    /// The scale-up alarm, as an operator would make it.
     fn put_high_alarm(&self) {
         let Script { metric, alarm, above, .. } = self.script;
         let query =
@@ -114,7 +114,7 @@ impl Stage<'_> {
         self.emulator.put_alarm(&details);
     }
 
-    fn look(&self, act: &Act) -> Sample {
+    fn observe(&self, act: &Act) -> Sample {
         let mut state = self.emulator.state();
         let document = state["deployments"][DEPLOYMENT]["document"].take();
         let text = |path: &str| document.pointer(path).and_then(Value::as_str).unwrap().to_owned();
@@ -134,14 +134,14 @@ impl Stage<'_> {
             size,
             alarms: state["alarms"].as_array().unwrap().iter().map(named).collect(),
             leftovers: Vec::new(),
-            at_rest: text("/lifecycleState") == "ACTIVE",
+            settled: text("/lifecycleState") == "ACTIVE",
         }
     }
 
     /// Keeps what the function has answered to messages.
-    fn hear(&mut self) {
+    fn record(&mut self) {
         let deliveries = self.emulator.deliveries();
-        for delivery in deliveries.iter().skip(self.heard) {
+        for delivery in deliveries.iter().skip(self.printed) {
             assert_eq!(delivery["status"], 200, "{delivery:#}");
             let answer: Value = serde_json::from_str(delivery["answer"].as_str().unwrap()).unwrap();
             let message: Value = serde_json::from_str(delivery["body"].as_str().unwrap()).unwrap();
@@ -153,12 +153,12 @@ impl Stage<'_> {
             }
             self.narrator.outcome(&word(&message["type"]), outcome);
         }
-        self.heard = deliveries.len();
+        self.printed = deliveries.len();
     }
 
     fn end(self) -> Ending {
         let file = chart::draw(self.script, &self.samples);
-        self.narrator.say(&format!("drawn in {}", file.strip_prefix(root()).unwrap().display()));
+        self.narrator.print(&format!("drawn in {}", file.strip_prefix(root()).unwrap().display()));
         let requests = self.emulator.requests();
         let last = self.samples.last().unwrap();
         Ending {

@@ -27,8 +27,8 @@ fn where_tags_do_not_go_with_a_size_the_size_goes_alone(#[case] tags_only: &str)
     tenancy.emulator.set(&json!({ "tags_with_size": false, "tags_only": tags_only }));
     let function = tenancy.emulator.function(&[FIRED]);
     let high = sample("high-cpu.firing.json", &tenancy.high);
-    let told = outcome(&function, &high);
-    assert_eq!((&told["result"], &told["error"]), (&json!("applied"), &Value::Null), "{told:#}");
+    let record = outcome(&function, &high);
+    assert_eq!((&record["result"], &record["error"]), (&json!("applied"), &Value::Null), "{record:#}");
     // Both, the size, the stamp.
     let (both, size, stamp) = ((true, true, 400), (true, false, 200), (false, true, 409));
     assert_eq!(updates(&tenancy.requests()), [both, size, stamp]);
@@ -41,8 +41,8 @@ fn where_tags_do_not_go_with_a_size_the_size_goes_alone(#[case] tags_only: &str)
     assert_eq!(outcome(&function, &high)["decision"]["reason"], "stale");
 
     // The process has learned it.
-    let told = outcome(&function, &sample("high-cpu.repeat.json", &tenancy.high));
-    assert_eq!(told["result"], "applied", "{told:#}");
+    let record = outcome(&function, &sample("high-cpu.repeat.json", &tenancy.high));
+    assert_eq!(record["result"], "applied", "{record:#}");
     assert_eq!(updates(&tenancy.requests()), [size, stamp]);
     tenancy.finish();
     assert_eq!(tenancy.instances(), 3);
@@ -51,50 +51,50 @@ fn where_tags_do_not_go_with_a_size_the_size_goes_alone(#[case] tags_only: &str)
 #[rstest]
 #[case::that_shows_at_once("at_once")]
 #[case::that_shows_at_the_end("at_end")]
-fn the_stamp_alone_tells_of_a_change(#[case] visible: &str) {
+fn the_stamp_alone_shows_a_change(#[case] visible: &str) {
     let Some(tenancy) = Tenancy::new() else { return };
     tenancy.emulator.set(&json!({ "tags_visible": visible }));
     tenancy.emulator.deny("ListWorkRequests", true);
     let high = sample("high-cpu.firing.json", &tenancy.high);
     // Each time another process: nothing is remembered.
-    let told = outcome(&tenancy.emulator.function(&[]), &high);
-    assert_eq!(told["result"], "applied", "{told:#}");
+    let record = outcome(&tenancy.emulator.function(&[]), &high);
+    assert_eq!(record["result"], "applied", "{record:#}");
     assert_eq!(outcome(&tenancy.emulator.function(&[]), &high)["decision"]["reason"], "busy");
     tenancy.finish();
-    let told = outcome(&tenancy.emulator.function(&[]), &high);
-    assert_eq!(told["decision"]["reason"], "stale", "{told:#}");
-    assert_eq!(told["observed"]["last_change"], *tenancy.document().pointer(STAMP).unwrap());
-    // What fires by data from after the change says something new.
+    let record = outcome(&tenancy.emulator.function(&[]), &high);
+    assert_eq!(record["decision"]["reason"], "stale", "{record:#}");
+    assert_eq!(record["observed"]["last_change"], *tenancy.document().pointer(STAMP).unwrap());
+    // An alarm that fires by data from after the change is new evidence.
     tenancy.finish_long_ago();
-    let told = outcome(&tenancy.emulator.function(&[]), &sample("high-cpu.repeat.json", &tenancy.high));
-    assert_eq!(told["decision"]["to"]["instances"], 3, "{told:#}");
+    let record = outcome(&tenancy.emulator.function(&[]), &sample("high-cpu.repeat.json", &tenancy.high));
+    assert_eq!(record["decision"]["to"]["instances"], 3, "{record:#}");
 }
 
 #[test]
-fn a_work_request_tells_when_a_change_was_completed() {
+fn a_work_request_shows_when_a_change_was_completed() {
     let Some(tenancy) = Tenancy::new() else { return };
     let function = tenancy.emulator.function(&[FIRED]);
     let high = sample("high-cpu.firing.json", &tenancy.high);
     outcome(&function, &high);
-    // Fired after the change was asked for, before it was completed.
+    // Fired after the change was requested, before it was completed.
     let meanwhile = sample("high-cpu.repeat.json", &tenancy.high);
-    // Both are told in milliseconds, and this is a later one.
+    // Both have milliseconds, and this is a later one.
     std::thread::sleep(std::time::Duration::from_millis(2));
     tenancy.finish();
     let finished = tenancy.emulator.state()["workRequests"][0]["timeFinished"].clone();
-    let told = outcome(&function, &meanwhile);
-    assert_eq!(told["decision"]["reason"], "stale", "{told:#}");
+    let record = outcome(&function, &meanwhile);
+    assert_eq!(record["decision"]["reason"], "stale", "{record:#}");
     let time = |text: &Value| text.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
-    assert_eq!(time(&told["observed"]["last_change"]), time(&finished));
+    assert_eq!(time(&record["observed"]["last_change"]), time(&finished));
 
     // Without them only the stamp is known, which the message is younger than.
     tenancy.emulator.deny("ListWorkRequests", true);
-    let told = outcome(&function, &meanwhile);
-    assert_eq!(told["decision"]["to"]["instances"], 3, "{told:#}");
+    let record = outcome(&function, &meanwhile);
+    assert_eq!(record["decision"]["to"]["instances"], 3, "{record:#}");
 }
 
 #[test]
-fn a_change_that_failed_is_asked_for_again() {
+fn a_change_that_failed_is_requested_again() {
     let Some(tenancy) = Tenancy::new() else { return };
     let function = tenancy.emulator.function(&[FIRED]);
     tenancy.emulator.fail_update(DEPLOYMENT, "NEEDS_ATTENTION");
@@ -104,9 +104,9 @@ fn a_change_that_failed_is_asked_for_again() {
         (tenancy.document()["lifecycleState"].as_str(), tenancy.instances()),
         (Some("NEEDS_ATTENTION"), 1)
     );
-    let told = outcome(&function, &sample("high-cpu.repeat.json", &tenancy.high));
-    assert_eq!(told["decision"]["to"]["instances"], 2, "{told:#}");
-    assert_eq!(calls(&told), ["oci:UpdateModelDeployment"], "the pair stands: {told:#}");
+    let record = outcome(&function, &sample("high-cpu.repeat.json", &tenancy.high));
+    assert_eq!(record["decision"]["to"]["instances"], 2, "{record:#}");
+    assert_eq!(calls(&record), ["oci:UpdateModelDeployment"], "the pair exists: {record:#}");
     tenancy.finish();
     assert_eq!(tenancy.instances(), 2);
 }

@@ -11,9 +11,9 @@ use super::tenancy::{Tenancy, calls, differences, fired_now, only_outcome, outco
 
 const CONFIGURATION: &str = "/modelDeploymentConfigurationDetails/modelConfigurationDetails";
 
-/// The pair of what the count or the shape goes up by.
+/// The pair of the alarm that scales the count or the shape.
 fn expected_pair(tenancy: &Tenancy, name: &str, metric: &str) -> Value {
-    let compartment = tenancy.emulator.told("compartment");
+    let compartment = tenancy.emulator.announced("compartment");
     // The thresholds of the operator's alarms.
     let above = if metric == "CpuUtilization" { "CpuUtilization:80" } else { "MemoryUtilization:85" };
     json!({
@@ -24,20 +24,20 @@ fn expected_pair(tenancy: &Tenancy, name: &str, metric: &str) -> Value {
         "query": format!("{metric}[5m]{{resourceId = \"{DEPLOYMENT}\"}}.groupBy(resourceId).mean() < 10"),
         // As the operator's alarm that fires has them.
         "severity": "WARNING",
-        "destinations": [tenancy.emulator.told("topic")],
+        "destinations": [tenancy.emulator.announced("topic")],
         "isEnabled": true,
         "repeatNotificationDuration": "PT5M",
         "pendingDuration": "PT1M",
-        "body": format!("Takes back what stepladder added to {DEPLOYMENT}."),
+        "body": format!("Removes the capacity that stepladder added to {DEPLOYMENT}."),
         "freeformTags": { "stepladder:target": DEPLOYMENT, "stepladder:pair": name, "stepladder:above": above },
     })
 }
 
-/// A message of the guide that the function answers, filled in; says so where the guide's are not at hand.
+/// A message of the guide that the function answers, filled in. Prints a line where the guide's messages are missing.
 fn guides_message(name: &str, alarm: &str) -> Option<Value> {
     let shared = std::env::var_os("STEPLADDER_SHARED").map_or_else(|| root().join("../shared"), Into::into);
     let Ok(text) = std::fs::read_to_string(shared.join("fixtures/oci").join(name)) else {
-        eprintln!("skipped: there is no `{name}` (STEPLADDER_SHARED says where)");
+        eprintln!("skipped: there is no `{name}` (STEPLADDER_SHARED names its place)");
         return None;
     };
     let text = text.replace("<YOUR_MODEL_DEPLOYMENT_OCID>", DEPLOYMENT);
@@ -56,15 +56,19 @@ fn the_guides_messages_step_up(
     let Some(tenancy) = Tenancy::new() else { return };
     let Some(event) = guides_message(message, &tenancy.high) else { return };
     let function = tenancy.emulator.function(&[]);
-    let told = outcome(&function, &event);
-    assert_eq!((&told["result"], &told["decision"]["axis"]), (&json!("applied"), &json!(axis)), "{told:#}");
+    let record = outcome(&function, &event);
+    assert_eq!(
+        (&record["result"], &record["decision"]["axis"]),
+        (&json!("applied"), &json!(axis)),
+        "{record:#}"
+    );
     tenancy.finish();
     assert_eq!((tenancy.shape().as_str(), tenancy.instances()), (shape, instances));
     assert_eq!(tenancy.pairs().len(), 1);
     assert_eq!(outcome(&function, &event)["decision"]["reason"], "stale");
 }
 
-/// One of the two axes that the guide's alarms speak of.
+/// One of the two axes of the guide's alarms.
 struct Axis {
     high: &'static str,
     low: &'static str,
@@ -117,11 +121,11 @@ fn up_twice_with_one_pair_and_all_the_way_back(#[case] axis: Axis) {
     let level = || tenancy.document().pointer(&leaf).cloned().unwrap();
     tenancy.emulator.slow_down();
 
-    // Up: the pair first, then the size. Nothing but the one leaf is changed, and the stamp says when.
+    // Up: the pair first, then the size. Only the one leaf is changed, and the stamp has the time.
     let high = sample(axis.high, &tenancy.high);
-    let told = outcome(&function, &high);
-    assert_eq!(told["result"], "applied", "{told:#}");
-    assert_eq!(calls(&told), ["oci:CreateAlarm", "oci:UpdateModelDeployment"]);
+    let record = outcome(&function, &high);
+    assert_eq!(record["result"], "applied", "{record:#}");
+    assert_eq!(calls(&record), ["oci:CreateAlarm", "oci:UpdateModelDeployment"]);
     let requests = tenancy.requests();
     assert_eq!(super::emulators::sequential(&requests), 3, "{requests:#?}");
     let put = requests.iter().find(|request| request.operation == "UpdateModelDeployment").unwrap();
@@ -132,7 +136,7 @@ fn up_twice_with_one_pair_and_all_the_way_back(#[case] axis: Axis) {
         assert_eq!(&pair[key], expected, "{key}");
     }
 
-    // The same message while the change is under way, and after it: one look, and nothing.
+    // The same message while the change is under way, and after it: one observation, and no change.
     assert_eq!(outcome(&function, &high)["decision"]["reason"], "busy");
     assert_eq!(tenancy.round_trips(), 1);
     tenancy.finish();
@@ -144,12 +148,12 @@ fn up_twice_with_one_pair_and_all_the_way_back(#[case] axis: Axis) {
     assert_eq!(changed, ["/freeformTags/stepladder:changed", &leaf]);
     assert_eq!(level(), axis.levels[1]);
 
-    // What fires still, longer than a window after the change, says that it was not enough.
+    // An alarm that still fires, longer than a window after the change, shows that it was not enough.
     tenancy.finish_long_ago();
     let mut again = sample(axis.high, &tenancy.high);
     again["type"] = json!("REPEAT");
-    let told = outcome(&function, &again);
-    assert_eq!(calls(&told), ["oci:UpdateModelDeployment"], "the pair stands: {told:#}");
+    let record = outcome(&function, &again);
+    assert_eq!(calls(&record), ["oci:UpdateModelDeployment"], "the pair exists: {record:#}");
     assert_eq!(tenancy.round_trips(), 2);
     tenancy.finish_long_ago();
     assert_eq!(level(), axis.levels[2]);
@@ -157,8 +161,8 @@ fn up_twice_with_one_pair_and_all_the_way_back(#[case] axis: Axis) {
     // Down, step by step, by the pair.
     let pair = pair["id"].as_str().unwrap();
     for below in [&axis.levels[1], &axis.levels[0]] {
-        let told = outcome(&function, &sample(axis.low, pair));
-        assert_eq!(calls(&told), ["oci:UpdateModelDeployment"], "{told:#}");
+        let record = outcome(&function, &sample(axis.low, pair));
+        assert_eq!(calls(&record), ["oci:UpdateModelDeployment"], "{record:#}");
         assert_eq!(tenancy.round_trips(), 2);
         assert_eq!(tenancy.pairs().len(), 1, "the floor is not yet observed");
         tenancy.finish_long_ago();
@@ -166,16 +170,16 @@ fn up_twice_with_one_pair_and_all_the_way_back(#[case] axis: Axis) {
     }
 
     // Seen at the floor: the pair goes, and nothing else happens.
-    let told = outcome(&function, &sample(axis.low, pair));
-    assert_eq!(told["decision"]["reason"], "at_floor", "{told:#}");
-    assert_eq!(calls(&told), ["oci:DeleteAlarm"]);
+    let record = outcome(&function, &sample(axis.low, pair));
+    assert_eq!(record["decision"]["reason"], "at_floor", "{record:#}");
+    assert_eq!(calls(&record), ["oci:DeleteAlarm"]);
     assert!(tenancy.pairs().is_empty());
     assert_eq!(level(), axis.levels[0]);
     assert_eq!(tenancy.emulator.alarms().len(), 1, "the operator's own stays");
     tenancy.requests();
 }
 
-/// The messages are the emulator's own, of the alarms that stand there, evaluated over what it measures.
+/// The messages are the emulator's own, of the alarms that exist there, evaluated over what it measures.
 #[test]
 fn the_pair_fires_by_itself_and_is_answered() {
     let Some(tenancy) = Tenancy::new() else { return };
@@ -183,16 +187,16 @@ fn the_pair_fires_by_itself_and_is_answered() {
     let message = |of: &str| {
         let sent = tenancy.emulator.evaluate(6);
         let sent = sent.as_array().unwrap().iter().rfind(|sent| sent["alarm"] == of);
-        let message = sent.unwrap_or_else(|| panic!("`{of}` says nothing"))["message"].clone();
+        let message = sent.unwrap_or_else(|| panic!("`{of}` sends nothing"))["message"].clone();
         message.as_str().map_or(message.clone(), |text| serde_json::from_str(text).unwrap())
     };
     tenancy.emulator.gauge(DEPLOYMENT, "CpuUtilization", 92.0);
-    let told = outcome(&function, &message(&tenancy.high));
-    assert_eq!(told["decision"]["to"]["instances"], 2, "{told:#}");
+    let record = outcome(&function, &message(&tenancy.high));
+    assert_eq!(record["decision"]["to"]["instances"], 2, "{record:#}");
     tenancy.finish_long_ago();
     tenancy.emulator.gauge(DEPLOYMENT, "CpuUtilization", 3.0);
-    let told = outcome(&function, &message(tenancy.pair()["id"].as_str().unwrap()));
-    assert_eq!(told["decision"]["to"]["instances"], 1, "{told:#}");
+    let record = outcome(&function, &message(tenancy.pair()["id"].as_str().unwrap()));
+    assert_eq!(record["decision"]["to"]["instances"], 1, "{record:#}");
 }
 
 #[test]
@@ -217,11 +221,11 @@ fn a_second_pair_is_deleted_and_an_alarm_of_the_same_name_is_not() {
     let mut stray = expected_pair(&tenancy, "model_deployment_low_cpu", "CpuUtilization");
     stray["severity"] = json!("INFO");
     tenancy.emulator.put_alarm(&stray);
-    let told = outcome(&function, &sample("high-cpu.cleared.json", &tenancy.high));
-    assert_eq!(told["decision"]["reason"], "not_firing", "{told:#}");
-    let told = outcome(&function, &sample("high-cpu.repeat.json", &tenancy.high));
-    assert_eq!(told["result"], "applied", "{told:#}");
-    assert!(calls(&told).contains(&"oci:DeleteAlarm"), "{told:#}");
+    let record = outcome(&function, &sample("high-cpu.cleared.json", &tenancy.high));
+    assert_eq!(record["decision"]["reason"], "not_firing", "{record:#}");
+    let record = outcome(&function, &sample("high-cpu.repeat.json", &tenancy.high));
+    assert_eq!(record["result"], "applied", "{record:#}");
+    assert!(calls(&record).contains(&"oci:DeleteAlarm"), "{record:#}");
     let kept = tenancy.pair();
     assert!(kept["id"] == pair["id"] || kept["severity"] == "INFO", "one of the two: {kept:#}");
 
@@ -244,24 +248,24 @@ fn a_second_pair_is_deleted_and_an_alarm_of_the_same_name_is_not() {
 #[rstest]
 #[case::which_takes_it(202)]
 #[case::or_is_not_there(404)]
-fn a_topic_is_told_after_the_update(#[case] status: u64) {
+fn a_topic_is_notified_after_the_update(#[case] status: u64) {
     let Some(tenancy) = Tenancy::new() else { return };
     let topic = "ocid1.onstopic.oc1.iad.operators";
-    let heard = tenancy.emulator.told("topic").to_owned();
-    let to = if status == 202 { &heard } else { topic };
+    let topic_id = tenancy.emulator.announced("topic").to_owned();
+    let to = if status == 202 { &topic_id } else { topic };
     let policy = format!("[[notify]]\nto = \"{to}\"\n");
     let function = tenancy.emulator.function(&[("STEPLADDER_POLICY", &policy)]);
-    let told = outcome(&function, &sample("high-cpu.firing.json", &tenancy.high));
-    assert_eq!(told["result"], "applied", "{told:#}");
-    assert_eq!(told["error"], Value::Null);
-    assert_eq!(calls(&told), ["oci:CreateAlarm", "oci:UpdateModelDeployment"]);
+    let record = outcome(&function, &sample("high-cpu.firing.json", &tenancy.high));
+    assert_eq!(record["result"], "applied", "{record:#}");
+    assert_eq!(record["error"], Value::Null);
+    assert_eq!(calls(&record), ["oci:CreateAlarm", "oci:UpdateModelDeployment"]);
     let requests = tenancy.requests();
     let last = requests.last().unwrap();
     assert_eq!((last.operation.as_str(), last.status), ("PublishMessage", status), "{requests:#?}");
     let said = last.body["title"].as_str().unwrap();
     assert!(said.contains("instances") || said.contains(DEPLOYMENT), "{said}");
-    let notice = &told["notices"][0];
-    assert_eq!(notice["status"], if status == 202 { "done" } else { "failed" }, "{told:#}");
+    let notice = &record["notices"][0];
+    assert_eq!(notice["status"], if status == 202 { "done" } else { "failed" }, "{record:#}");
 }
 
 #[test]
@@ -281,13 +285,13 @@ fn the_command_does_the_same_with_a_persons_key() {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         only_outcome(serde_json::from_slice(&done.stdout).unwrap())
     };
-    let told = handled(&["--dry-run"]);
-    assert_eq!(told["result"], "dry_run", "{told:#}");
+    let record = handled(&["--dry-run"]);
+    assert_eq!(record["result"], "dry_run", "{record:#}");
     assert_eq!(differences(&deployment(), &tenancy.document()), ["/timeCreated"]);
     assert!(tenancy.pairs().is_empty());
-    let told = handled(&[]);
-    assert_eq!(told["result"], "applied", "{told:#}");
-    assert_eq!(calls(&told), ["oci:CreateAlarm", "oci:UpdateModelDeployment"]);
+    let record = handled(&[]);
+    assert_eq!(record["result"], "applied", "{record:#}");
+    assert_eq!(calls(&record), ["oci:CreateAlarm", "oci:UpdateModelDeployment"]);
     assert_eq!(handled(&[])["decision"]["reason"], "busy");
     tenancy.finish();
     assert_eq!(tenancy.instances(), 2);

@@ -1,4 +1,4 @@
-//! A tenancy with one deployment and its operator's alarm, and what the tests ask of it.
+//! A tenancy with one deployment and its operator's alarm, and what the tests need of it.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::emulators::{DEPLOYMENT, Emulator, Request, deployment, root, sequential};
 use super::function::Function;
 
-/// Longer ago than any alarm of these tests looks back.
+/// Longer ago than the window of any alarm of these tests.
 const AN_HOUR: i64 = 3600;
 
 /// With this, evidence counts from the moment at which the alarm fired: a process remembers what it has done, and
@@ -44,7 +44,7 @@ impl Tenancy {
         self.emulator.document(DEPLOYMENT)
     }
 
-    /// How many instances it asks for.
+    /// How many instances it requests.
     pub(super) fn instances(&self) -> u64 {
         let document = self.document();
         let count = document.pointer(
@@ -84,7 +84,7 @@ impl Tenancy {
         pairs.into_iter().next().unwrap()
     }
 
-    /// The requests since they were counted last. Each that was let in is signed as Oracle's SDK signs it.
+    /// The requests since they were counted last. Each accepted one is signed as Oracle's SDK signs it.
     pub(super) fn requests(&self) -> Vec<Request> {
         let requests = self.emulator.requests();
         self.emulator.forget_requests();
@@ -105,12 +105,12 @@ impl Tenancy {
 pub(super) fn operators_alarm(emulator: &Emulator) -> Value {
     json!({
         "displayName": "model_deployment_high_cpu",
-        "compartmentId": emulator.told("compartment"),
-        "metricCompartmentId": emulator.told("compartment"),
+        "compartmentId": emulator.announced("compartment"),
+        "metricCompartmentId": emulator.announced("compartment"),
         "namespace": "oci_datascience_modeldeploy",
         "query": format!("CpuUtilization[5m]{{resourceId = \"{DEPLOYMENT}\"}}.groupBy(resourceId).mean() > 80"),
         "severity": "WARNING",
-        "destinations": [emulator.told("topic")],
+        "destinations": [emulator.announced("topic")],
         "isEnabled": true,
         "repeatNotificationDuration": "PT5M",
         "body": "The churn model has too little CPU."

@@ -1,4 +1,4 @@
-//! Puts a situation to the program, and compares what is decided, recorded and planned with what the oracle says.
+//! Puts a situation to the program, and compares what is decided, recorded and planned with the oracle's answer.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -109,7 +109,7 @@ fn case(situation: &Situation) -> Case {
         Cloud::Aws => case.variant(observed.instances, step.aws),
     };
     let case = observe(case, situation);
-    case.told(|alarm| {
+    case.with_alarm(|alarm| {
         alarm.transition = fired.transition;
         alarm.muted = fired.is_muted;
         let measurement = &mut alarm.measurement;

@@ -1,8 +1,8 @@
 //! Compares every decision with an oracle: a second reading of the rules, which shares no code with the first.
 //!
-//! Policies, deployments and alarms are random, from a seed. A difference is made as small as it can be, and printed with
-//! the policy that it takes. `STEPLADDER_ORACLE_SEED` starts elsewhere, and `STEPLADDER_ORACLE_POLICIES` says how many
-//! policies are tried.
+//! Policies, deployments and alarms are random, from a seed. A difference is made as small as it can be, and printed
+//! with the policy that it takes. `STEPLADDER_ORACLE_SEED` starts elsewhere, and `STEPLADDER_ORACLE_POLICIES` sets how
+//! many policies are tried.
 
 mod compare;
 mod rules;
@@ -26,7 +26,7 @@ fn number(variable: &str, default: u64) -> u64 {
 }
 
 #[test]
-fn every_decision_is_what_the_rules_say() {
+fn every_decision_follows_the_rules() {
     let (first, policies) =
         (number("STEPLADDER_ORACLE_SEED", 1), number("STEPLADDER_ORACLE_POLICIES", POLICIES));
     let mut decided = 0;

@@ -54,7 +54,7 @@ pub(super) fn answer(situation: &Situation) -> Answer {
     }
 }
 
-/// The evidence begins before the last change was completed, or nobody knows when.
+/// The evidence begins before the last change was completed, or at an unknown time.
 fn is_stale(s: &Situation) -> bool {
     let Some(changed) = s.observed.changed else { return false };
     let ends = match s.fired.evidence {
@@ -67,7 +67,7 @@ fn is_stale(s: &Situation) -> bool {
     begins > i64::from(changed)
 }
 
-/// A change that a rule asks for.
+/// A change that a rule requests.
 struct Proposal {
     way: Way,
     /// The number or the place to reach, before any limit.
@@ -93,18 +93,18 @@ fn count_bounds(s: &Situation) -> [u32; 2] {
     s.observed.platform.map_or([min, max], |[low, high]| [min.max(low), max.min(high)])
 }
 
-/// What is asked for: `no_data` or `on_target` where it is nothing.
+/// What is requested: `no_data` or `on_target` where it is nothing.
 fn proposed(s: &Situation) -> Result<Proposal, &'static str> {
     let proposal = by_scaling(s);
     let [floor, ceiling] = count_bounds(s);
     let is_short = s.policy.axis == Axis::Instances && s.observed.instances < floor && floor <= ceiling;
-    // Fewer than the floor, and the alarm asks for more: the floor at least, whatever is measured.
+    // Fewer than the floor, and the alarm requests more: the floor at least, whatever is measured.
     if is_short && s.policy.is_high {
         let to_floor = Proposal { way: Way::Up, to: floor, is_step: false, is_for_load: false };
         return Ok(proposal.ok().filter(|proposal| proposal.way == Way::Up).unwrap_or(to_floor));
     }
     let proposal = proposal?;
-    // Nothing was measured, as far as anybody knows: that takes nothing away.
+    // Nothing is known to be measured: that removes nothing.
     let is_measured = !s.fired.is_missing && (is_plain(s) || value(s).is_some());
     if proposal.way == Way::Up || is_measured { Ok(proposal) } else { Err("no_data") }
 }
@@ -204,7 +204,7 @@ fn tracked(s: &Situation, target: f64) -> Result<Proposal, &'static str> {
     let proposal = match s.policy.axis {
         Axis::Shape => Some(rung_for(s, load / target)),
         Axis::Instances | Axis::Bandwidth => {
-            // The least number with which each carries no more than the target, but for the noise of a division.
+            // The least number with which each carries no more than the target, except for the noise of a division.
             let least = (0..=100_000).find(|to| f64::from(*to) + 1e-6 >= f64::from(now) * (load / target));
             toward(now, least.unwrap(), false)
         }
@@ -360,7 +360,7 @@ fn is_in_budget(s: &Situation, to: u32) -> bool {
     s.policy.max_cents.is_none_or(|most| cost <= most)
 }
 
-/// A size down must leave the load a tenth under the threshold of the alarm that adds, where both are known.
+/// A size down must leave the load a tenth under the threshold of the scale-up alarm, where both are known.
 fn is_steady(s: &Situation, to: u32) -> bool {
     let usual = (s.fired.metric != Metric::Latency).then_some(80);
     let Some(threshold) = s.policy.threshold.or(usual) else { return true };
@@ -417,9 +417,9 @@ pub(super) fn pair(s: &Situation, answer: Answer) -> Pair {
     let is_above = |number: u32| number > floor(s);
     match answer {
         Hold("no_pair_action") => Pair::Untouched,
-        // Whoever changes it now has written the pair before, or is about to: a second one must not exist.
+        // The process that changes it now has written the pair before, or is about to: a second one must not exist.
         Hold(_) if is_changing && s.observed.pair == PairAlarm::Missing => Pair::Untouched,
-        // Nothing can be written that notifies nobody.
+        // No pair is written without an action.
         _ if !pair_notifies(s) => Pair::Untouched,
         Resize(_) if is_above(after) => Pair::Written,
         Resize(_) => Pair::Free,

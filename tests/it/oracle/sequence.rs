@@ -1,7 +1,8 @@
 //! Sequences of events about one deployment, each with one to three alarms, against a small model of what must follow.
 //!
-//! The model knows a deployment on OCI whose updates take five minutes, and the rules that need no policy file: one more or
-//! fewer instance, the next rung up or down. It says for each alarm what is decided, and which pairs are left.
+//! The model knows a deployment on OCI whose updates take five minutes, and the rules that need no policy file: one
+//! more or fewer instance, the next rung up or down. It reports for each alarm what is decided, and which pairs are
+//! left.
 
 use jiff::SignedDuration;
 use stepladder::alarm::Transition;
@@ -17,7 +18,7 @@ use crate::support::{
 /// How many sequences are tried.
 const SEQUENCES: u64 = 60;
 
-/// The minutes that an update takes, that a low alarm waits after a change, and that an alarm's data reaches back.
+/// The minutes that an update takes, that a scale-down alarm waits after a change, and that an alarm's data reaches back.
 const UPDATE: i64 = 5;
 const COOLDOWN: i64 = 5;
 const WINDOW: i64 = 5;
@@ -45,14 +46,14 @@ struct Model {
 
 /// One alarm of an event.
 #[derive(Debug, Clone, Copy)]
-struct Told {
+struct Sent {
     alarm: &'static str,
     transition: Transition,
     /// When its data ends, in minutes from the beginning.
     at: i64,
 }
 
-impl Told {
+impl Sent {
     fn is_high(self) -> bool {
         [HIGH_CPU, HIGH_MEM].contains(&self.alarm)
     }
@@ -75,41 +76,41 @@ impl Model {
     }
 
     /// The alarms of one event, in the order in which they are answered, with what is decided about each.
-    fn event(&mut self, told: &[Told]) -> Vec<(&'static str, &'static str)> {
-        let (high, low): (Vec<Told>, Vec<Told>) = told.iter().partition(|told| told.is_high());
+    fn event(&mut self, sent: &[Sent]) -> Vec<(&'static str, &'static str)> {
+        let (high, low): (Vec<Sent>, Vec<Sent>) = sent.iter().partition(|sent| sent.is_high());
         let mut has_resized = false;
         // Scale-ups that were needed and not made: of the count, and of the shape.
         let mut short = [false, false];
         let mut decided = Vec::new();
-        for told in high.into_iter().chain(low) {
-            let stops = !told.is_high() && (short[0] || (short[1] && !told.is_of_count()));
-            let reason = if !told.fires() {
+        for sent in high.into_iter().chain(low) {
+            let stops = !sent.is_high() && (short[0] || (short[1] && !sent.is_of_count()));
+            let reason = if !sent.fires() {
                 "not_firing"
             } else if has_resized || stops {
                 "superseded"
             } else {
-                let reason = self.decide(told);
+                let reason = self.decide(sent);
                 has_resized |= reason == "resize";
-                if told.is_high() && ["at_ceiling", "cooling_down"].contains(&reason) {
-                    short[usize::from(!told.is_of_count())] = true;
+                if sent.is_high() && ["at_ceiling", "cooling_down"].contains(&reason) {
+                    short[usize::from(!sent.is_of_count())] = true;
                 }
                 reason
             };
-            decided.push((told.alarm, reason));
+            decided.push((sent.alarm, reason));
         }
         decided
     }
 
-    fn decide(&mut self, told: Told) -> &'static str {
+    fn decide(&mut self, sent: Sent) -> &'static str {
         let Place { instances, rung } = self.place;
         let reason = if self.next.is_some() {
             "busy"
-        } else if self.changed.is_some_and(|changed| told.at.min(self.now) - WINDOW < changed) {
+        } else if self.changed.is_some_and(|changed| sent.at.min(self.now) - WINDOW < changed) {
             "stale"
-        } else if !told.is_high() && self.changed.is_some_and(|changed| self.now < changed + COOLDOWN) {
+        } else if !sent.is_high() && self.changed.is_some_and(|changed| self.now < changed + COOLDOWN) {
             "cooling_down"
         } else {
-            match told.alarm {
+            match sent.alarm {
                 HIGH_CPU if instances == MAX => "at_ceiling",
                 HIGH_MEM if rung == OCI_RUNGS.len() - 1 => "at_ceiling",
                 LOW_CPU if instances == 1 => "at_floor",
@@ -118,7 +119,7 @@ impl Model {
             }
         };
         if reason == "resize" {
-            let place = match told.alarm {
+            let place = match sent.alarm {
                 HIGH_CPU => Place { instances: instances + 1, rung },
                 LOW_CPU => Place { instances: instances - 1, rung },
                 HIGH_MEM => Place { instances, rung: rung + 1 },
@@ -126,28 +127,28 @@ impl Model {
             };
             self.next = Some((place, self.now + UPDATE));
         }
-        self.repair(told, reason);
+        self.repair(sent, reason);
         reason
     }
 
-    /// The pair of the alarm's rule exists above the floor, and is gone where a low alarm finds the floor.
-    fn repair(&mut self, told: Told, reason: &str) {
+    /// The pair of the alarm's rule exists above the floor, and is gone where a scale-down alarm finds the floor.
+    fn repair(&mut self, sent: Sent, reason: &str) {
         let heading = self.next.map_or(self.place, |(place, _)| place);
-        let height = |place: Place| if told.is_of_count() { place.instances - 1 } else { place.rung };
-        let pair = &mut self.pairs[usize::from(!told.is_of_count())];
+        let height = |place: Place| if sent.is_of_count() { place.instances - 1 } else { place.rung };
+        let pair = &mut self.pairs[usize::from(!sent.is_of_count())];
         if height(heading) > 0 || (reason != "resize" && height(self.place) > 0) {
-            // While it is changing, only whoever changes it writes a new pair.
+            // While it is changing, only the process that changes it writes a new pair.
             *pair |= reason != "busy";
-        } else if self.next.is_none() && !told.is_high() {
+        } else if self.next.is_none() && !sent.is_high() {
             *pair = false;
         }
     }
 }
 
-fn event(random: &mut Random, now: i64) -> Vec<Told> {
+fn event(random: &mut Random, now: i64) -> Vec<Sent> {
     let mut alarms = vec![HIGH_CPU, LOW_CPU, HIGH_MEM, LOW_MEM];
     let count = random.pick(&[1, 1, 1, 2, 2, 3]);
-    let mut told = Vec::new();
+    let mut sent = Vec::new();
     for _ in 0..count {
         let alarm = random.pick(&alarms);
         alarms.retain(|other| *other != alarm);
@@ -158,17 +159,17 @@ fn event(random: &mut Random, now: i64) -> Vec<Told> {
             Transition::Repeat,
             Transition::Cleared,
         ]);
-        told.push(Told { alarm, transition, at: now - i64::from(random.pick(&[0_u32, 0, 0, 0, 1, 4, 6])) });
+        sent.push(Sent { alarm, transition, at: now - i64::from(random.pick(&[0_u32, 0, 0, 0, 1, 4, 6])) });
     }
-    told
+    sent
 }
 
-fn payload(told: &[Told]) -> Vec<u8> {
-    let bodies: Vec<Vec<u8>> = told
+fn payload(sent: &[Sent]) -> Vec<u8> {
+    let bodies: Vec<Vec<u8>> = sent
         .iter()
-        .map(|told| {
-            let at = at(0) + SignedDuration::from_mins(told.at);
-            let notice: Notice = notice(told.alarm, CHURN).with_transition(told.transition).at(at);
+        .map(|sent| {
+            let at = at(0) + SignedDuration::from_mins(sent.at);
+            let notice: Notice = notice(sent.alarm, CHURN).with_transition(sent.transition).at(at);
             notice.body()
         })
         .collect();
@@ -191,10 +192,10 @@ fn sequence(seed: u64, policy: &Policy) -> usize {
         model.pass(minutes);
         let now = at(0) + SignedDuration::from_mins(model.now);
         cloud.advance(now);
-        let told = event(random, model.now);
-        history.push((minutes, told.clone()));
-        let expected = model.event(&told);
-        let outcomes = answer(&payload(&told), &cloud, policy, now).outcomes;
+        let sent = event(random, model.now);
+        history.push((minutes, sent.clone()));
+        let expected = model.event(&sent);
+        let outcomes = answer(&payload(&sent), &cloud, policy, now).outcomes;
         let decided: Vec<_> =
             outcomes.iter().map(|outcome| (outcome.alarm.name.to_string(), reason(outcome))).collect();
         let expected: Vec<_> =
@@ -215,7 +216,7 @@ fn sequence(seed: u64, policy: &Policy) -> usize {
 }
 
 #[test]
-fn every_sequence_of_events_leads_where_the_rules_say() {
+fn every_sequence_of_events_follows_the_rules() {
     let first = number("STEPLADDER_ORACLE_SEED", 1);
     let policy = policy(&format!("[defaults]\ninstances = {{ min = 1, max = {MAX} }}"));
     let decisions: usize = (first..first + SEQUENCES).map(|seed| sequence(seed, &policy)).sum();

@@ -188,7 +188,7 @@ pub(super) enum Evidence {
     Unknown,
 }
 
-/// An alarm as its payload tells it.
+/// An alarm as its payload reports it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Fired {
     pub(super) transition: Transition,

@@ -19,10 +19,10 @@ use crate::cli::{CommandError, file_name, parse_time, read_event, read_world};
 /// The delay of a notification between the alarm and the function.
 const DELIVERY: SignedDuration = SignedDuration::from_secs(5);
 
-/// When a case takes place that says no time: noon of a Monday.
+/// The time of a case that sets none: noon of a Monday.
 const USUAL_NOW: &str = "2026-01-05T12:00:00Z";
 
-/// The window of an alarm that says none.
+/// The window of an alarm that sets none.
 const USUAL_WINDOW: SignedDuration = SignedDuration::from_mins(5);
 
 /// A file of cases.

@@ -29,7 +29,7 @@ const MOST_SUPERSEDED: usize = 3;
 pub(super) struct Prefetched {
     /// The one that is guessed to be active.
     pub(super) configuration: Option<Value>,
-    /// Copies of ours, active or not.
+    /// Copies that stepladder made, active or not.
     copies: Vec<CopiedConfiguration>,
 }
 

@@ -104,7 +104,7 @@ pub(super) async fn deregister(client: &Client, target: &str) -> Result<String, 
         .send()
         .await;
     match sent.map_err(|error| service_error("aws:DeregisterScalableTarget", &error)) {
-        Ok(_) => Ok("taken out, with its policies and actions".to_owned()),
+        Ok(_) => Ok("deregistered, with its policies and actions".to_owned()),
         Err(Error::NotFound { .. }) => Ok("out already".to_owned()),
         Err(error) => Err(error),
     }

@@ -75,7 +75,7 @@ pub(super) fn next(
     NextConfiguration { name, body: Some(body), notes }
 }
 
-/// Whether what exists under a copy's name is that copy: the same content, and the same tags of ours.
+/// Whether what exists under a copy's name is that copy: the same content, and the same tags of stepladder.
 pub fn is_the_copy(existing: &Value, existing_tags: &Tags, body: &Value) -> bool {
     let ours = |tags: &Tags| -> Tags {
         tags.iter()
@@ -89,7 +89,7 @@ pub fn is_the_copy(existing: &Value, existing_tags: &Tags, body: &Value) -> bool
     is_equal(&writable(existing), &content) && ours(existing_tags) == ours(&tags_from(tags))
 }
 
-/// Whether two documents say the same. A service may write a number in another way than it was sent.
+/// Whether two documents have the same content. A service may write a number in another way than it was sent.
 fn is_equal(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Object(one), Value::Object(other)) => {
@@ -165,7 +165,8 @@ fn tags(endpoint: &Endpoint, endpoint_name: &str, variant: &str) -> Value {
     tags.into_iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect()
 }
 
-/// Whether the active configuration is a copy of ours for this endpoint. Somebody else's copy of it has another name.
+/// Whether the active configuration is stepladder's copy for this endpoint. Somebody else's copy of it has another
+/// name.
 fn is_copy(endpoint: &Endpoint, endpoint_name: &str) -> bool {
     name(&endpoint.configuration).starts_with(&prefix(endpoint_name))
         && is_ours(&endpoint.configuration_tags, endpoint_name)
@@ -362,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_taken_is_left_to_whoever_has_it() {
+    fn a_name_that_is_taken_is_left_to_its_owner() {
         let plain = endpoint(configuration("ml.m5.large"));
         let foreseen = step(&plain, "ml.m5.xlarge").name;
         let taken = Endpoint { taken: vec![foreseen.clone()], ..plain };
@@ -403,7 +404,7 @@ mod tests {
         assert!(!is_the_copy(&described(&|_| {}), &forged, &body));
         forged = tags.clone();
         forged.insert("team".to_owned(), "another".to_owned());
-        assert!(is_the_copy(&described(&|_| {}), &forged, &body), "tags of others say nothing");
+        assert!(is_the_copy(&described(&|_| {}), &forged, &body), "tags of others do not matter");
     }
 
     #[test]
@@ -444,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_copied_without_those_of_aws_and_ours() {
+    fn tags_are_copied_except_those_of_aws_and_stepladder() {
         let tags = [("team", "ml"), ("aws:cloudformation:stack", "s"), ("stepladder:endpoint", "old")];
         let configuration_tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         let start = Endpoint { configuration_tags, ..endpoint(configuration("ml.m5.large")) };

@@ -20,9 +20,9 @@ pub struct Endpoint {
     pub configuration_tags: Tags,
     /// The configuration that the active one was first copied from, if the active one is ours and the original exists.
     pub original: Option<Value>,
-    /// Inactive configurations of ours for this endpoint, with the times of their creation.
+    /// Inactive configurations that stepladder created for this endpoint, with the times of their creation.
     pub superseded: Vec<(String, Option<Timestamp>)>,
-    /// Names that copies of ours would have, and configurations with another content have.
+    /// Names that stepladder's copies would have, and configurations with another content have.
     pub taken: Vec<String>,
     /// The variant's state in Application Auto Scaling.
     pub native: NativeScaling,

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_count_of_some_variants_is_not_ours() {
+    fn some_variants_have_a_fixed_count() {
         let rows = [
             (json!({ "InstanceType": "ml.m5.large" }), None),
             (json!({ "ServerlessConfig": { "MaxConcurrency": 5 } }), Some("serverless")),

@@ -73,12 +73,12 @@ pub(super) fn suspended_tags(native: &NativeScaling, target: &TargetId) -> Optio
 /// A note with the suspended scaling in one line. It goes to the log, in case somebody removes the tags.
 pub(super) fn suspended_note(native: &NativeScaling, target: &TargetId) -> Option<String> {
     let suspended = SuspendedTarget::of(native, target)?;
-    Some(format!("parked: {}", serde_json::to_string(&suspended).ok()?))
+    Some(format!("suspended: {}", serde_json::to_string(&suspended).ok()?))
 }
 
 /// Restores what is missing of the suspended scaling, and repoints alarms to restored policies. The tags are removed
-/// when nothing is missing. What the tags hold counts only where the policy suspends native scaling, and only if stepladder
-/// could have written it for this variant: whoever may tag the endpoint could have written it, too.
+/// when nothing is missing. What the tags hold counts only where the policy suspends native scaling, and only if
+/// stepladder could have written it for this variant: anybody who may tag the endpoint could have written it, too.
 pub(super) fn restore(
     endpoint: &Endpoint,
     target: &TargetId,
@@ -270,7 +270,7 @@ mod tests {
             to: "new".to_owned(),
         };
         assert_eq!(done.calls[0], expected);
-        // one is missing: the alarms of existing policies are repointed all the same
+        // one is missing: the alarms of existing policies are repointed anyway
         back.scheduled.clear();
         let part = restore(&back, &tags);
         let calls = vec!["aws:PutMetricAlarm", "aws:PutScheduledAction"];

@@ -1,7 +1,7 @@
 //! The record of suspended scaling in an endpoint's tags: written, and read back only if stepladder could have written it.
 //!
-//! Whoever may tag the endpoint can write such tags. So a record counts only where everything in it is about this very
-//! variant: its scalable target without a role, its policies with their former ARNs, its scheduled actions.
+//! Anybody who may tag the endpoint can write such tags. So a record counts only where everything in it is about this
+//! very variant: its scalable target without a role, its policies with their former ARNs, its scheduled actions.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
@@ -25,7 +25,7 @@ pub(super) const CHUNK: usize = 256;
 const READ_ONLY: [&str; 6] =
     ["CreationTime", "ScalableTargetARN", "PredictedCapacity", "PolicyARN", "Alarms", "ScheduledActionARN"];
 
-/// The members that name what a document is about, and what they must say.
+/// The members that name what a document is about, and the values that they must have.
 const NAMESPACE: (&str, &str) = ("ServiceNamespace", "sagemaker");
 const DIMENSION: (&str, &str) = ("ScalableDimension", "sagemaker:variant:DesiredInstanceCount");
 const RESOURCE: &str = "ResourceId";

@@ -113,7 +113,7 @@ pub(super) async fn delete(api: &Api, id: &str, if_match: Option<&str>) -> Resul
         .header("if-match", etag.as_deref());
     match api.send(api_request).await {
         Ok(_) => Ok("deleted".to_owned()),
-        // Reading it tells a concurrent deletion from a missing permission.
+        // Reading it distinguishes a concurrent deletion from a missing permission.
         Err(Error::Hidden { .. }) if get(api, id).await?.is_none() => Ok("gone already".to_owned()),
         Err(error) => Err(error),
     }

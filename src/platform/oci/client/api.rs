@@ -259,7 +259,7 @@ impl Api {
         self.try_send(request).await.map_err(|failed| failed.error)
     }
 
-    /// The same. An error also says whether the request may have succeeded.
+    /// The same. An error also reports whether the request may have succeeded.
     pub(super) async fn try_send(&self, request: ApiRequest<'_>) -> Result<ApiResponse, SendError> {
         let mut may_have_succeeded = false;
         let mut attempts = 1;

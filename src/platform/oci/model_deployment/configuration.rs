@@ -82,7 +82,7 @@ pub fn read(configuration: &Value, running: Option<u32>) -> ConfiguredSize {
         }
     }
     if flex.is_none() && shape.is_some_and(|shape| shape.ends_with(".Flex")) {
-        let why = "its flexible shape does not say how large it is made".to_owned();
+        let why = "its description does not report the OCPUs and memory of its flexible shape".to_owned();
         fixed.entry(Axis::Shape).or_insert(why);
     }
     let size = Size {

@@ -96,20 +96,20 @@ pub fn joined(tags: &Tags, others: &Tags) -> Tags {
 pub fn caught_up(now: &Tags, intended: &Tags) -> Tags {
     let mut tags = joined(now, intended);
     let ours = [TAG_CHANGED, TAG_INFEASIBLE].into_iter().filter_map(|key| intended.get_key_value(key));
-    let later = asked_at(now) > asked_at(intended);
+    let later = requested_at(now) > requested_at(intended);
     let ours = ours.filter(|(key, _)| !(later && key.as_str() == TAG_CHANGED));
     tags.extend(ours.map(|(key, value)| (key.clone(), value.clone())));
     tags
 }
 
 /// When the stamped change was requested.
-pub fn asked_at(tags: &Tags) -> Option<Timestamp> {
+pub fn requested_at(tags: &Tags) -> Option<Timestamp> {
     tags.get(TAG_CHANGED)?.split(' ').next()?.parse().ok()
 }
 
 /// When the last change was completed: the end of the latest work request, or the time of the stamp if that is later.
 pub fn last_change(tags: &Tags, finished: Option<Finished>) -> Option<Timestamp> {
-    finished.map(|finished| finished.at).max(asked_at(tags))
+    finished.map(|finished| finished.at).max(requested_at(tags))
 }
 
 /// The infeasible shapes: the recorded one, and the one of a stamp whose update has failed.
@@ -121,7 +121,7 @@ pub fn infeasible(
 ) -> Vec<Infeasible> {
     let matches_stamp = |finished: &Finished| {
         let distance = |stamp| finished.accepted.map(|accepted| accepted.duration_since(stamp).abs());
-        asked_at(tags).is_some_and(|stamp| {
+        requested_at(tags).is_some_and(|stamp| {
             finished.at >= stamp && distance(stamp).is_none_or(|distance| distance <= TOLERANCE)
         })
     };
@@ -181,7 +181,7 @@ mod tests {
             (&shape, "VM.Standard2.2", Some((5000, true)), vec![]),
             // work requests cannot be read
             (&shape, "VM.Standard2.2", None, vec![]),
-            // a failed change of the count says nothing about shapes
+            // a failed change of the count is no evidence about shapes
             (&count, "VM.Standard2.2", Some((400, true)), vec![]),
         ];
         for (tags, shape, finished, expected) in rows {
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_stamp_has_the_time_of_its_request() {
         let tags = stamped(&Tags::new(), &[], Some("A"), second(100));
-        assert_eq!(asked_at(&tags), Some(second(100)));
+        assert_eq!(requested_at(&tags), Some(second(100)));
         let later = Finished { accepted: None, at: second(300), failed: false };
         assert_eq!(last_change(&tags, Some(later)), Some(second(300)));
         assert_eq!(last_change(&tags, None), Some(second(100)));

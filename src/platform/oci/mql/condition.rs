@@ -61,7 +61,7 @@ impl QueryComparison {
 pub(crate) enum Streams {
     /// Each may be of one instance, where the metric has a stream for each.
     OfInstances,
-    /// They are of whole deployments, as a message says.
+    /// They are of whole deployments, as in a message.
     OfDeployments,
 }
 
@@ -120,16 +120,16 @@ impl<'a> Part<'a> {
         Self { metric: metric(text.raw), condition, ..Self::default() }
     }
 
-    /// The part of a joined query that a decision follows, with its own metric and its own side: one that asks for
+    /// The part of a joined query that a decision follows, with its own metric and its own side: one that requests
     /// more, of a utilization, if there is one. Its numbers are no numbers of the whole.
     fn decisive(parts: &[Self]) -> Self {
         let is_utilization =
             |part: &&Self| part.metric.is_some_and(|metric| usage(metric) == Usage::Utilization);
-        let asks_for_more = |part: &Self| part.side() == Some(Side::Above);
+        let requests_more = |part: &Self| part.side() == Some(Side::Above);
         // Where any part is about a utilization, it is one of those, whichever way it points.
         let of_use: Vec<&Self> = parts.iter().filter(is_utilization).collect();
         let candidates = if of_use.is_empty() { parts.iter().collect() } else { of_use };
-        let best = candidates.into_iter().min_by_key(|part| !asks_for_more(part));
+        let best = candidates.into_iter().min_by_key(|part| !requests_more(part));
         let condition = best.and_then(Self::side).map_or(Condition::Unknown, Condition::Sided);
         Self { metric: best.and_then(|part| part.metric), condition, ..Self::default() }
     }
@@ -162,7 +162,7 @@ impl<'a> Part<'a> {
         Some(Self::of(text, if is_scaled { sided() } else { Condition::Unknown }))
     }
 
-    /// A count of what crosses another threshold: it only says that there are many above.
+    /// A count of what crosses another threshold: it only shows that there are many above.
     fn nested(inner: &Self, side: Option<Side>) -> Self {
         let many_above = (inner.side(), side) == (Some(Side::Above), Some(Side::Above));
         let condition = if many_above { Condition::Sided(Side::Above) } else { Condition::Unknown };
@@ -183,7 +183,7 @@ impl<'a> Part<'a> {
             Some((side, threshold)) if is_plain => {
                 Condition::Plain(alarm::Comparison { threshold, side, value: None })
             }
-            // Few measurements, or none, say nothing about the load.
+            // Few measurements, or none, are no measure of the load.
             Some((Side::Below, _)) if statistic.is_none() || statistic == Some(Statistic::Count) => {
                 Condition::Unknown
             }
@@ -230,7 +230,7 @@ impl<'a> Stream<'a> {
             "mean" | "avg" => Some(Statistic::Mean),
             "sum" => Some(Statistic::Sum),
             "count" => Some(Statistic::Count),
-            // It is asked for as it stands, so nothing but a number may be in it.
+            // It is requested as written, so only a number may be in it.
             "max" | "min" | "percentile"
                 if self.arguments.chars().all(|c| c.is_ascii_digit() || c == '.') =>
             {
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_may_say_that_a_stream_is_of_the_whole_deployment() {
+    fn a_message_may_show_that_a_stream_is_of_the_whole_deployment() {
         let whole = measurement("CpuUtilization[5m].mean() > 80", Streams::OfDeployments);
         assert_eq!(whole.condition, plain(80.0, Side::Above));
     }

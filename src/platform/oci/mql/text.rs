@@ -67,7 +67,7 @@ impl<'a> QueryText<'a> {
         bare
     }
 
-    /// What stands in parentheses at the beginning, and the rest behind them.
+    /// What is in parentheses at the beginning, and the rest behind them.
     pub(super) fn parenthesized(self) -> Option<Parenthesized<'a>> {
         let open = self.masked.find(|c: char| !c.is_whitespace())?;
         if !self.masked.get(open..)?.starts_with('(') {
@@ -154,10 +154,10 @@ pub(super) struct Parenthesized<'a> {
 
 /// A comparison.
 pub(super) struct ComparedText<'a> {
-    /// What stands on the left.
+    /// What is left of the sign.
     pub(super) left: QueryText<'a>,
     /// The sign between the two.
     pub(super) sign: &'a str,
-    /// What stands on the right.
+    /// What is right of the sign.
     pub(super) right: QueryText<'a>,
 }

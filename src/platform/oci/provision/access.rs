@@ -27,8 +27,8 @@ pub const READS: &[Operation] = &[
     Operation::new("oci:GetAlarm", &["read alarms", "read metrics"]),
 ];
 
-/// The permission that each operation of the function asks for, where the verb that holds it holds others, too: to delete
-/// deployments, to call their models, or to move alarms. See
+/// The permission that each operation of the function needs, where the verb that grants it grants others, too: to
+/// delete deployments, to call their models, or to move alarms. See
 /// <https://docs.oracle.com/en-us/iaas/Content/Identity/policyreference/monitoringpolicyreference.htm> and
 /// <https://docs.oracle.com/en-us/iaas/Content/data-science/using/policies.htm>.
 pub const REQUESTED: &[(&str, &str)] = &[
@@ -48,7 +48,7 @@ pub struct Access {
     pub matching_rule: String,
     /// What the function's dynamic group must be allowed.
     pub function: Vec<String>,
-    /// What whoever provisions must be allowed.
+    /// What the operator who provisions must be allowed.
     pub operator: Vec<String>,
 }
 
@@ -103,12 +103,14 @@ fn condition(need: &str) -> String {
     if !need.starts_with("manage ") {
         return String::new();
     }
-    let asks = |operation: &Operation| {
+    let requested_by = |operation: &Operation| {
         let is_for = operation.permissions.contains(&need);
         REQUESTED.iter().find(|(name, _)| is_for && *name == operation.name)
     };
-    let requested: BTreeSet<&str> = function_operations().filter_map(asks).map(|(_, asked)| *asked).collect();
-    let each: Vec<String> = requested.iter().map(|asked| format!("request.permission = '{asked}'")).collect();
+    let requested: BTreeSet<&str> =
+        function_operations().filter_map(requested_by).map(|(_, permission)| *permission).collect();
+    let each: Vec<String> =
+        requested.iter().map(|permission| format!("request.permission = '{permission}'")).collect();
     if each.is_empty() { String::new() } else { format!(" where any {{{}}}", each.join(", ")) }
 }
 
@@ -146,7 +148,7 @@ fn strongest(permissions: Vec<&str>) -> Vec<String> {
 /// Where a permission is needed.
 fn places(wanted: &Desired, permission: &str) -> Vec<String> {
     let ids = match (permission.split_once(' ').map_or("", |(_, resource)| resource), &wanted.topic) {
-        // The policy does not say where the function is, and to look would take one permission more.
+        // The policy does not name the function's compartment, and to read it would take one more permission.
         ("fn-invocation", _) => return vec!["compartment <of the function>".to_owned()],
         ("ons-topics", Topic::Given(id)) => return vec![of_topic(id)],
         ("alarms", _) => wanted.alarm_homes(),

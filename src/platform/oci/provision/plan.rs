@@ -13,7 +13,7 @@ use crate::tags::Tags;
 /// The freeform tag that makes something ours: its value is the policy's `topic`, which names everything that is
 /// provisioned together.
 pub const TAG_PROVISIONED: &str = "stepladder:provisioned";
-/// The freeform tag that tells which of the policy's alarms this is, whatever it is called meanwhile.
+/// The freeform tag that identifies which of the policy's alarms this is, whatever its name is now.
 pub const TAG_ALARM: &str = "stepladder:alarm";
 
 /// The protocol of a subscription that calls a function.
@@ -24,9 +24,10 @@ pub const FUNCTIONS: &str = "ORACLE_FUNCTIONS";
 pub struct Existing {
     /// The topic of the policy's name or OCID. One that is being deleted does not exist any more.
     pub topic: Option<ExistingTopic>,
-    /// What listens to it.
+    /// Its subscriptions.
     pub subscriptions: Vec<ExistingSubscription>,
-    /// The alarms in the compartment: ours whole, the others as far as a listing tells of them.
+    /// The alarms in the compartment: those that stepladder provisioned as a whole, the others as far as a listing
+    /// describes them.
     pub alarms: Vec<ExistingAlarm>,
 }
 
@@ -69,7 +70,7 @@ pub struct ExistingSubscription {
 pub struct ExistingAlarm {
     /// Its OCID.
     pub id: String,
-    /// Changes with every update; `None` where a listing does not tell.
+    /// Changes with every update; `None` where a listing does not report it.
     pub etag: Option<String>,
     /// What it is set to.
     pub alarm: OciAlarm,
@@ -81,8 +82,8 @@ pub struct ProvisionPlan {
     /// In this order.
     pub steps: Vec<PlannedCall>,
     /// What exists as it should.
-    pub standing: Vec<String>,
-    /// What is in the way and not ours to move. Nothing is sent while anything is.
+    pub existing: Vec<String>,
+    /// What is in the way and belongs to somebody else. Nothing is sent while anything is.
     pub conflicts: Vec<String>,
     /// What an operator should know besides.
     pub notes: Vec<String>,
@@ -122,8 +123,8 @@ struct AlarmTopic {
     known: bool,
 }
 
-/// Every call between what exists and what is wanted. `run` tells attempts of one run from those of another: a
-/// retry token whose alarm has been deleted since is refused for a day.
+/// Every call between what exists and what is wanted. `run` distinguishes the attempts of one run from those of
+/// another: a retry token whose alarm has been deleted since is refused for a day.
 pub fn plan(wanted: &Desired, existing: &Existing, run: Timestamp) -> ProvisionPlan {
     let mut plan = ProvisionPlan::default();
     let Some(topic) = keep_topic(wanted, existing, run, &mut plan) else { return plan };
@@ -146,7 +147,7 @@ fn keep_topic(
 ) -> Option<AlarmTopic> {
     match (&wanted.topic, &existing.topic) {
         (Topic::Given(_), Some(found)) => {
-            plan.standing.push(format!(
+            plan.existing.push(format!(
                 "topic `{}`, {} and left as it is",
                 found.name,
                 whose(wanted, &found.tags)
@@ -160,7 +161,7 @@ fn keep_topic(
             None
         }
         (Topic::Named(_), Some(found)) if is_ours(wanted, &found.tags) => {
-            plan.standing.push(format!("topic `{}`", found.name));
+            plan.existing.push(format!("topic `{}`", found.name));
             Some(AlarmTopic { id: found.id.clone(), known: true })
         }
         (Topic::Named(name), Some(found)) => {
@@ -198,7 +199,7 @@ fn keep_subscription(
     let calls_it = |found: &&ExistingSubscription| found.protocol == FUNCTIONS && found.endpoint == *function;
     let is_there = existing.subscriptions.iter().any(|found| calls_it(&found));
     if is_there {
-        plan.standing.push(format!("subscription that calls `{function}`"));
+        plan.existing.push(format!("subscription that calls `{function}`"));
     } else {
         let call = Call::CreateSubscription {
             topic: topic.id.clone(),
@@ -235,7 +236,7 @@ fn keep_alarm(
     tags.extend(alarm.tags.clone());
     let alarm = OciAlarm { tags, ..alarm }.spelled_like(&found.alarm);
     if found.alarm == alarm {
-        plan.standing.push(format!("alarm {alarm}"));
+        plan.existing.push(format!("alarm {alarm}"));
     } else {
         let changes = differences(&found.alarm, &alarm);
         let call =
@@ -272,21 +273,21 @@ fn create_alarm(
         });
         return;
     }
-    // Two who provision at once make one alarm; one that was deleted since is made again.
+    // Two operators who provision at once create one alarm; one that was deleted since is created again.
     let identity = ("alarm", &high.name, &high.deployment, &topic.id);
     let (token, next_token) = (RetryToken::of(identity), RetryToken::of((identity, run)));
     plan.add(Call::CreateAlarm { alarm: Box::new(alarm), retry_token: token, next_token }, topic.known);
 }
 
-/// Whether it is another's alarm of this name that speaks of the deployment, by its OCID or of all of them.
+/// Whether it is another's alarm of this name on the deployment: its query names the OCID, or covers every deployment.
 fn is_rival(wanted: &Desired, found: &ExistingAlarm, high: &HighAlarm) -> bool {
     let query = found.alarm.query.to_ascii_lowercase();
-    let speaks_of = query.contains(&high.deployment.to_ascii_lowercase()) || !query.contains("resourceid");
+    let covers = query.contains(&high.deployment.to_ascii_lowercase()) || !query.contains("resourceid");
     let alike = found.alarm.name == high.name && found.alarm.namespace == NAMESPACE;
-    alike && speaks_of && !is_ours(wanted, &found.alarm.tags)
+    alike && covers && !is_ours(wanted, &found.alarm.tags)
 }
 
-/// The alarm that asks for more, as the policy has it.
+/// The scale-up alarm, as the policy defines it.
 fn alarm(wanted: &Desired, high: &HighAlarm, topic: &AlarmTopic) -> OciAlarm {
     let HighAlarm { deployment, name, metric, statistic, threshold, window, pending, repeat, severity } =
         high;
@@ -344,12 +345,12 @@ pub(super) fn delete_subscription(found: &ExistingSubscription) -> Call {
     }
 }
 
-/// The tags of everything that is ours.
+/// The tags of everything that stepladder provisioned.
 fn marker(wanted: &Desired) -> Tags {
     [(TAG_PROVISIONED.to_owned(), wanted.topic.as_str().to_owned())].into()
 }
 
-/// Whether these are the tags of something of ours: by them it is known, never by its name.
+/// Whether these are the tags of something that stepladder provisioned. Tags identify it, never its name.
 pub fn is_ours(wanted: &Desired, tags: &Tags) -> bool {
     set_of(tags) == Some(wanted.topic.as_str())
 }
@@ -378,7 +379,7 @@ pub(super) fn ours<'a>(
     existing.alarms.iter().filter(|found| is_ours(wanted, &found.alarm.tags))
 }
 
-/// Whether it is this alarm of the policy, given that it is ours.
+/// Whether it is this alarm of the policy, given that stepladder provisioned it.
 fn is_this(found: &ExistingAlarm, high: &HighAlarm) -> bool {
     let tag = |key: &str, value: &str| found.alarm.tags.get(key).is_some_and(|text| text == value);
     tag(TAG_TARGET, &high.deployment) && tag(TAG_ALARM, &high.name)

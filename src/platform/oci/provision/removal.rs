@@ -1,4 +1,4 @@
-//! What is ours, as calls that remove it. Pure.
+//! Plans the calls that remove what stepladder provisioned. Pure.
 
 use jiff::Timestamp;
 
@@ -10,7 +10,7 @@ use crate::platform::oci::call::Call;
 use crate::platform::oci::model_deployment::{TAG_PAIR, TAG_TARGET};
 use crate::platform::oci::provision::{Desired, Topic};
 
-/// Every call that removes what is ours, and nothing else.
+/// Every call that removes what stepladder provisioned, and nothing else.
 pub fn removal(wanted: &Desired, existing: &Existing, _run: Timestamp) -> ProvisionPlan {
     let mut plan = ProvisionPlan::default();
     // What calls goes before what is called.
@@ -51,7 +51,7 @@ fn remove_pairs(wanted: &Desired, existing: &Existing, plan: &mut ProvisionPlan)
         if notifies(wanted, existing, found) {
             plan.add(delete_alarm(found), true);
             plan.notes.push(format!(
-                "`{name}` would have taken back what was added to `{deployment}`: it keeps the size that it has"
+                "without `{name}`, nothing removes what was added to `{deployment}`: it keeps its size"
             ));
         } else {
             let topic = wanted.topic.as_str();
@@ -60,7 +60,7 @@ fn remove_pairs(wanted: &Desired, existing: &Existing, plan: &mut ProvisionPlan)
     }
 }
 
-/// The deployment of the policy for which the function has written this low alarm.
+/// The deployment of the policy for which the function has written this scale-down alarm.
 fn paired_with<'a>(wanted: &Desired, found: &'a ExistingAlarm) -> Option<&'a String> {
     let tags = &found.alarm.tags;
     let target = tags.get(TAG_TARGET).filter(|_| tags.contains_key(TAG_PAIR));

@@ -38,14 +38,14 @@ const ALWAYS_REPORTED: &str = "CpuUtilization";
 /// How late a scheduled minimum may be reached. An invocation that changes nothing costs next to nothing.
 const SCHEDULES_ARE_KEPT_EVERY: SignedDuration = SignedDuration::from_mins(5);
 
-/// What shall exist on OCI, checked.
+/// What is wanted on OCI, checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Desired {
     /// Where the topic, its subscription and the alarms live.
     pub compartment: String,
     /// Where the deployments and their metrics are.
     pub metric_compartment: String,
-    /// The function that the alarms call, by its OCID.
+    /// The function that the alarms notify, by its OCID.
     pub function: String,
     /// What the alarms notify.
     pub topic: Topic,
@@ -53,7 +53,7 @@ pub struct Desired {
     pub deployments: Vec<String>,
     /// One per deployment and kind of pressure.
     pub alarms: Vec<HighAlarm>,
-    /// The topics that learn of a resize, by their OCIDs: the policy's `notify`.
+    /// The topics that are notified of a resize, by their OCIDs: the policy's `notify`.
     pub notifies: Vec<String>,
 }
 
@@ -134,7 +134,7 @@ impl Topic {
     }
 }
 
-/// An alarm that asks for more.
+/// A scale-up alarm.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HighAlarm {
     /// The deployment that it measures.
@@ -143,7 +143,7 @@ pub struct HighAlarm {
     pub name: String,
     /// What it measures, as the service spells it.
     pub metric: String,
-    /// How the values of a window are made one.
+    /// How the values of a window are combined.
     pub statistic: AlarmStatistic,
     /// It fires above this.
     pub threshold: f64,
@@ -174,7 +174,7 @@ impl HighAlarm {
         }
     }
 
-    /// Whether it only lets schedules be kept.
+    /// Whether it only keeps schedules.
     pub fn is_of_schedules(&self) -> bool {
         self.name == SCHEDULE_ALARM
     }
