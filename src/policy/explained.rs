@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
+use super::rule::BUILT_IN;
 use super::tags::{Pause, TagSettings, UnreadableTag, tag_of};
 use super::{MatchedRule, Origin, Policy, Role, Rule, Schedule};
-use crate::platform::target::tag_scope;
-use crate::size::Direction;
+use crate::platform::target::{self, tag_scope};
+use crate::size::{Axis, Direction};
 use crate::tags::{self, Tags};
 use crate::target::TargetId;
 
@@ -93,6 +94,9 @@ impl Setting {
     }
 }
 
+/// The bounds along an axis that only some kinds of target have.
+const BANDWIDTH: &str = "bandwidth";
+
 /// The one setting that has a key of its own at the top of the file.
 const MODE: &str = "mode";
 
@@ -108,13 +112,14 @@ impl Policy {
         };
         let matched: Vec<MatchedRule> = match alarm {
             Some(alarm) => self.rule_for(alarm, target).into_iter().collect(),
-            None => self.rules.iter().filter(|rule| rule.is_for(target)).map(matching).collect(),
+            None => self.rules_for(target).map(matching).collect(),
         };
         let rules = matched.into_iter().map(|matched| {
             let untagged = self.effective(matched, target, now);
             let mut matched = untagged.clone();
             matched.narrow(&tag_settings.settings, &|key| Origin::Tag(tag_of(key, &tags)));
-            let settings = differing(self.settings_of(&matched), &self.settings_of(&untagged));
+            let mut settings = differing(self.settings_of(&matched), &self.settings_of(&untagged));
+            settings.retain(|setting| setting.key != BANDWIDTH || has_axis(target, Axis::Bandwidth));
             ExplainedRule { matched, settings }
         });
         Explained {
@@ -124,6 +129,12 @@ impl Policy {
             unreadable,
             rules: rules.collect(),
         }
+    }
+
+    /// The rules for a target. Of the built-in ones, only those that change what a target of its kind has.
+    fn rules_for(&self, target: &TargetId) -> impl Iterator<Item = &Rule> {
+        let can_change = |rule: &Rule| rule.origin != BUILT_IN || has_axis(target, rule.axis);
+        self.rules.iter().filter(move |rule| rule.is_for(target) && can_change(rule))
     }
 
     /// Every effective setting of a rule, and its origin.
@@ -203,6 +214,11 @@ impl Policy {
         };
         own.iter().filter(|rule| rule.pair.is_none() && rule.adds() && !is_removed(rule)).collect()
     }
+}
+
+/// Whether a target of this kind has a size along an axis.
+fn has_axis(target: &TargetId, axis: Axis) -> bool {
+    target::of(target.kind()).is_none_or(|row| row.axes.contains(&axis))
 }
 
 /// Notes the value without tags where they change it.

@@ -84,6 +84,29 @@ fn effective_settings_are_shown(#[case] name: &str, #[case] line: &str) {
     insta::assert_snapshot!(format!("policy-explain-{name}"), shown(line));
 }
 
+/// A target of one platform is explained without what only the other one has.
+#[test]
+fn what_another_platform_has_is_not_shown() {
+    let of =
+        |target: &str, more: &[&str]| run(&[["policy", "explain", target].as_slice(), more].concat()).out;
+    let of_variant = of(VARIANT, &[]) + &of(VARIANT, &["--format", "json"]);
+    for word in ["CpuUtilization", "PredictBandwidth", "bandwidth", "again every", "\"repeat\": \"5m\""] {
+        assert!(!of_variant.contains(word), "{word} in {of_variant}");
+    }
+    assert!(of_variant.contains("CPUUtilization below 10 over 5m: instances -1"), "{of_variant}");
+    let of_deployment = of(CHURN, &[]);
+    for words in
+        ["CpuUtilization below 10 over 5m, again every 5m", "PredictBandwidth", "bandwidth            "]
+    {
+        assert!(of_deployment.contains(words), "{words} in {of_deployment}");
+    }
+    // A rule of the policy is shown, so that its author learns that it does nothing there.
+    let dir = TempDir::new().unwrap();
+    let policy = write(&dir, "policy.toml", "[[rule]]\nalarm = \"*wide\"\naxis = \"bandwidth\"");
+    let own = of(VARIANT, &["--policy", &policy]);
+    assert!(own.contains("changes              nothing: a target of this kind has no bandwidth"), "{own}");
+}
+
 #[rstest]
 // eight in the morning in Berlin: by UTC seven in winter, and six in summer
 #[case::winter("2026-03-28T06:30:00Z", "2", "`[[target]]` 1, `endpoint/churn/*`")]

@@ -7,7 +7,7 @@ use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use stepladder::pair::Pair;
-use stepladder::platform;
+use stepladder::platform::{self, target};
 use stepladder::policy::tags::UnreadableTag;
 use stepladder::policy::{
     ActiveSchedule, ExplainRequest, Explained, ExplainedRule, MatchedRule, Role, Setting,
@@ -181,7 +181,7 @@ fn rule_text(
     let mut line = |label: &str, value: &str| {
         let _ = writeln!(text, "  {label:<20} {}", plain(value));
     };
-    line("changes", &changes(rule.axis, matched.scaling_policy()));
+    line("changes", &changes_of(matched, target));
     if let Some(pair) = &rule.pair {
         line("pair", &pair_text(pair, target, rule.axis));
     }
@@ -229,12 +229,33 @@ fn changes(axis: Axis, scaling_policy: &ScalingPolicy) -> String {
     }
 }
 
+/// What a rule changes on a target; nothing where a target of its kind has no such axis.
+fn changes_of(matched: &MatchedRule, target: &TargetId) -> String {
+    let axis = matched.rule.axis;
+    match target::of(target.kind()) {
+        Some(row) if !row.axes.contains(&axis) => format!("nothing: a target of this kind has no {axis}"),
+        Some(_) | None => changes(axis, matched.scaling_policy()),
+    }
+}
+
 fn pair_text(pair: &Pair, target: &TargetId, axis: Axis) -> String {
-    let Pair { metric, below, window, repeat, scaling_policy, .. } = pair;
     let name = platform::pair_name(target, &pair.alarm);
-    let changes = changes(axis, scaling_policy);
-    let below = number(*below);
-    format!("`{name}`: {metric} below {below} over {window:#}, again every {repeat:#}: {changes}")
+    let (metric, below, window) = (metric_name(pair, target), number(pair.below), pair.window);
+    let again = repeat(pair, target).map_or_else(String::new, |repeat| format!(", again every {repeat}"));
+    let changes = changes(axis, &pair.scaling_policy);
+    format!("`{name}`: {metric} below {below} over {window:#}{again}: {changes}")
+}
+
+/// The pair's metric, as the target's platform spells it.
+fn metric_name<'a>(pair: &'a Pair, target: &TargetId) -> &'a str {
+    let known = target::of(target.kind()).and_then(|row| row.metric(&pair.metric));
+    known.map_or(&pair.metric, |metric| metric.name)
+}
+
+/// How often the pair notifies again while it fires. `None` where its service notifies once, and the tick repeats it.
+fn repeat(pair: &Pair, target: &TargetId) -> Option<String> {
+    let is_ticked = target::of(target.kind()).is_some_and(|row| row.is_ticked);
+    (!is_ticked).then(|| format!("{:#}", pair.repeat))
 }
 
 fn steps_table(steps: &StepAdjustments) -> String {
@@ -270,10 +291,10 @@ fn rule_value(ExplainedRule { matched, settings }: &ExplainedRule, target: &Targ
         "stride": scaling_policy_value(matched.scaling_policy()),
         "pair": rule.pair.as_ref().map(|pair| json!({
             "name": platform::pair_name(target, &pair.alarm),
-            "metric": pair.metric,
+            "metric": metric_name(pair, target),
             "below": pair.below,
             "window": format!("{:#}", pair.window),
-            "repeat": format!("{:#}", pair.repeat),
+            "repeat": repeat(pair, target),
             "stride": scaling_policy_value(&pair.scaling_policy),
         })),
         "settings": settings.iter().map(setting).collect::<Vec<_>>(),
