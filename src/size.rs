@@ -5,6 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// The shape of a deployment whose instances have none of their own.
+pub const NO_SHAPE: &str = "none";
+
 /// How much of a deployment there is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Size {
@@ -33,6 +36,11 @@ impl Size {
     /// So many instances of a shape that has one size.
     pub fn new(instances: u32, shape: impl Into<String>) -> Self {
         Self { instances, shape: shape.into(), flex: None, bandwidth_mbps: None }
+    }
+
+    /// Whether its instances have one shape. Those of a serverless deployment, or of several shapes, have none.
+    pub fn has_shape(&self) -> bool {
+        self.shape != NO_SHAPE
     }
 
     /// Its place on a ladder: the shape, and for a flexible one how large it is made.
@@ -73,7 +81,11 @@ impl Flex {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} × {}", self.instances, self.shape)?;
+        match (self.instances, self.has_shape()) {
+            (0, false) => return f.write_str("serverless"),
+            (instances, false) => write!(f, "{instances} instances")?,
+            (instances, true) => write!(f, "{instances} × {}", self.shape)?,
+        }
         if let Some(Flex { ocpus, memory_gib }) = self.flex {
             write!(f, " ({ocpus} OCPU, {memory_gib} GB)")?;
         }

@@ -164,7 +164,9 @@ fn conclusion(outcome: &Outcome, policy: &Policy, evaluation: Option<&Evaluation
         }
         (None, Decision::Hold(hold)) => format!("Decision: hold, because {hold}."),
     };
-    let cost = outcome.observed.as_ref().map(|observed| cost_text(outcome, observed, policy));
+    // What has no instances of its own has no price by the hour either.
+    let priced = outcome.observed.as_ref().filter(|observed| observed.size.has_shape());
+    let cost = priced.map(|observed| cost_text(outcome, observed, policy));
     let mode = evaluation.map_or(policy.mode, |evaluation| evaluation.mode(policy));
     let heading = match mode {
         _ if outcome.calls.is_empty() => "No call would be sent.".to_owned(),

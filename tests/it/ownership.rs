@@ -2,8 +2,12 @@
 
 use rstest::rstest;
 use serde_json::{Value, json};
+use stepladder::decide::Hold;
 use stepladder::platform::simulated::SimulatedCloud;
+use stepladder::size::Axis;
+use tempfile::TempDir;
 
+use crate::cli::{run, write};
 use crate::support::{
     HIGH_CPU, HIGH_MEM, LOW_CPU, VARIANT, built_in, cloud_with, configured, notice, policy, reason, send,
 };
@@ -80,7 +84,25 @@ fn a_size_is_shown_as_the_service_reports_it() {
         let outcome = send(&notice(HIGH_CPU, VARIANT), &with(members), &built_in());
         outcome.observed.unwrap().size.to_string()
     };
-    assert_eq!(observed(&serverless()), "0 × none");
-    assert_eq!(observed(&pools()), "2 × none");
+    assert_eq!(observed(&serverless()), "serverless");
+    assert_eq!(observed(&pools()), "2 instances");
     assert_eq!(observed(&managed()), "2 × ml.m5.xlarge");
+}
+
+/// A serverless variant is called so, and nothing is said of the price of instances that it does not have.
+#[test]
+fn a_serverless_variant_is_explained_without_a_price() {
+    let dir = TempDir::new().unwrap();
+    let cloud = with(&serverless());
+    let world = write(&dir, "world.json", cloud.snapshot().to_json().unwrap());
+    let ran = run(&["explain", "events/cloudwatch/sns.high-cpu.firing.json", "--world", &world]);
+    assert!(ran.out.contains("Deployment: serverless, `InService`"), "{ran}");
+    assert!(!ran.out.contains("none`") && !ran.out.contains("Cost"), "{ran}");
+}
+
+#[test]
+fn instances_belong_to_their_owner_in_the_plural() {
+    let owned = |axis| Hold::OwnedElsewhere { axis, who: "a policy".to_owned(), can_be_suspended: false };
+    assert_eq!(owned(Axis::Instances).to_string(), "its instances belong to a policy");
+    assert_eq!(owned(Axis::Shape).to_string(), "its shape belongs to a policy");
 }

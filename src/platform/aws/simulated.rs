@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::alarm::CloudwatchAlarm;
 use super::call::Call;
 use super::state_reason::StateReason;
-use super::variant::configuration::{self, NO_SHAPE, TAG_ORIGINAL};
+use super::variant::configuration::{self, TAG_ORIGINAL};
 use super::variant::{self, Endpoint, Marker, NativeScaling, TARGET, metric, native, notes};
 use super::{alarm, id, state_reason};
 use crate::alarm::Transition;
@@ -19,7 +19,7 @@ use crate::platform::simulated::{
     lifecycle, readings,
 };
 use crate::platform::{ActiveAlarm, AlarmDefinition, Error, Facts, Observation, ObserveRequest};
-use crate::size::Size;
+use crate::size::{NO_SHAPE, Size};
 use crate::tags::{self, Tags};
 use crate::target::TargetId;
 

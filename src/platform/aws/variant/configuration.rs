@@ -226,9 +226,6 @@ pub fn floor<'a>(endpoint: &'a Endpoint, endpoint_name: &str, variant: &str) -> 
     deployed.map(String::as_str).or_else(|| shape_of(&endpoint.configuration, variant))
 }
 
-/// The placeholder for the type of a variant without one. The axes of such a variant are fixed.
-pub const NO_SHAPE: &str = "none";
-
 /// A production variant's entry in a configuration.
 pub fn find<'a>(document: &'a Value, variant: &str) -> Option<&'a Value> {
     listed(document, "ProductionVariants").iter().find(|entry| is_named(entry, variant))
