@@ -231,7 +231,9 @@ fn next_steps(file: &str, draft: &Draft) -> String {
 Next:
   stepladder policy check {file}
   stepladder explain EVENT --policy {file}
-  stepladder policy test FILE --policy {file}
+  stepladder policy test CASES --policy {file}
+
+EVENT is a file that holds an alarm's payload. CASES is a file that you write: `stepladder policy test --help` shows one.
 ",
         draft.summary()
     )
