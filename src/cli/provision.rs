@@ -40,8 +40,8 @@ impl ProvisionCloud {
 /// Create the topic, its subscription and the alarms of the policy's table `[oci]`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Shows what exists, what would be created or changed, and the policy statements that an administrator has to add.
---apply sends the calls; a second run then finds nothing to do. Resources that stepladder did not create are never
+    after_help = "Shows what exists, what would be created or changed, and the policy statements that an administrator has to add. \
+--apply sends the calls; a second run then finds nothing to do. Resources that stepladder did not create are never \
 changed or deleted. Only the compartments in the table are read.
 
 Exit codes: 0 done, or no conflict; 1 a failure or a conflict; 2 unusable policy.
@@ -59,8 +59,8 @@ pub(super) struct Provision {
 /// Delete what `provision` created, and the paired alarms of its deployments
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Shows what would be deleted; --apply deletes it. Only resources with stepladder's marker are deleted. A topic stays
-if `provision` did not create it, or if another alarm or subscription in its compartment uses it. Other compartments
+    after_help = "Shows what would be deleted; --apply deletes it. Only resources with stepladder's marker are deleted. A topic stays \
+if `provision` did not create it, or if another alarm or subscription in its compartment uses it. Other compartments \
 are not checked. Deployments keep their size.
 
 Exit codes: 0 done, or nothing to do; 1 a failure; 2 unusable policy.

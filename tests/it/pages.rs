@@ -85,3 +85,28 @@ fn the_library_knows_nothing_of_completions_and_pages() {
         }
     }
 }
+
+/// Each command shows every option with its value, and the notes keep the lines of tables and examples.
+#[test]
+fn a_page_shows_values_and_keeps_tables() {
+    let dir = TempDir::new().unwrap();
+    let ran = run(&["man", dir.path().to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{ran}");
+    let page = |name: &str| fs::read_to_string(dir.path().join(format!("stepladder{name}.1"))).unwrap();
+    assert!(page("-policy-test").contains(
+        r"\fBstepladder policy test\fR <FILE>... [\-\-policy <FILE>] [\-\-format <FORMAT>] [\-\-help]"
+    ));
+    assert!(page("-policy-explain").contains(r"<TARGET> [\-\-alarm <NAME>]"));
+    assert!(page("-policy-explain").contains(r"[\-\-tag <NAME=VALUE>]..."));
+    assert!(page("").contains(r"\fBstepladder\fR [\-\-help] [\-\-version] <COMMAND>"));
+    for entry in fs::read_dir(dir.path()).unwrap() {
+        let page = fs::read_to_string(entry.unwrap().path()).unwrap();
+        assert!(!page.contains(".SH EXTRA"), "{page}");
+        let mut is_filled = true;
+        for line in page.lines().skip_while(|line| *line != ".SH NOTES") {
+            is_filled = if line == ".nf" || line == ".fi" { line == ".fi" } else { is_filled };
+            assert!(!(is_filled && line.starts_with(' ')), "a table is filled: {line}");
+        }
+        assert!(is_filled, "{page}");
+    }
+}
