@@ -3,8 +3,7 @@
 //! Results go to standard output, errors and warnings to standard error. Exit codes: 0 success, 1 failure, 2 invalid
 //! input.
 
-use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -22,6 +21,7 @@ mod completions;
 mod explain;
 mod handle;
 mod init;
+mod input;
 mod man;
 mod parse;
 mod policy;
@@ -29,6 +29,8 @@ mod provision;
 mod replay;
 mod shapes;
 mod terminal;
+
+use input::{FileKind, file_name, read_event};
 
 /// Turns cloud alarms into changes of size of model deployments, and explains each decision.
 #[derive(Debug, Parser)]
@@ -74,20 +76,29 @@ struct PolicyOption {
 impl PolicyOption {
     fn load(&self) -> Result<Policy, CommandError> {
         let policy = match (&self.policy, config::place()) {
-            (Some(path), _) => config::policy_from_file(path),
+            (Some(path), _) => return policy_from_file(path),
             (None, PolicySource::Parameter(parameter)) => return policy_from_parameter(&parameter),
             (None, PolicySource::BuiltIn | PolicySource::Text(_) | PolicySource::File(_)) => {
                 config::policy_from_env()
             }
         };
-        policy.map_err(|error| match error {
-            config::Error::Policy { origin, errors } => CommandError::invalid_policy(&origin, &errors),
-            other @ (config::Error::Unreadable { .. }
-            | config::Error::Elsewhere(_)
-            | config::Error::OneAtATime(_)
-            | config::Error::Mode(_)) => CommandError::invalid_input("policy", text::chain(&other)),
-        })
+        policy.map_err(CommandError::from)
     }
+}
+
+/// Reads the policy from a file, or from standard input for `-`.
+fn policy_from_file(path: &Path) -> Result<Policy, CommandError> {
+    let name = file_name(path);
+    let text = input::read_text(path).map_err(|error| {
+        CommandError::invalid_input("policy", format!("policy `{name}` cannot be read: {error}"))
+    })?;
+    let policy = config::policy_from_text(&input::raw_name(path), &text);
+    policy.map_err(|error| match input::mistaken(FileKind::Policy, path, &text) {
+        Some(advice) if matches!(error, config::Error::Policy { .. }) => {
+            CommandError::invalid_input("policy", format!("policy `{name}` is not valid: {advice}"))
+        }
+        Some(_) | None => error.into(),
+    })
 }
 
 /// Reads the policy from a parameter on AWS.
@@ -155,6 +166,18 @@ impl CommandError {
         };
         let message = format!("{what} `{file}` is not valid: {}", errors.in_one_line());
         Self { problems: Some(problems), ..Self::invalid_input(kind, text::plain(&message)) }
+    }
+}
+
+impl From<config::Error> for CommandError {
+    fn from(error: config::Error) -> Self {
+        match error {
+            config::Error::Policy { origin, errors } => Self::invalid_policy(&origin, &errors),
+            other @ (config::Error::Unreadable { .. }
+            | config::Error::Elsewhere(_)
+            | config::Error::OneAtATime(_)
+            | config::Error::Mode(_)) => Self::invalid_input("policy", text::chain(&other)),
+        }
     }
 }
 
@@ -239,28 +262,6 @@ fn print_unchanged(document: &[u8]) -> Result<CommandOutput, CommandError> {
     })
 }
 
-/// Reads an event from a file, or from standard input for `-`. One byte more than the limit is enough to reject a larger
-/// event.
-fn read_event(path: &Path) -> Result<Vec<u8>, CommandError> {
-    let limit = source::MAX_BYTES as u64 + 1;
-    let mut body = Vec::new();
-    let read = if path.as_os_str() == "-" {
-        io::stdin().take(limit).read_to_end(&mut body)
-    } else {
-        File::open(path).and_then(|file| file.take(limit).read_to_end(&mut body))
-    };
-    let name = file_name(path);
-    read.map_err(|error| {
-        CommandError::invalid_input("unreadable_file", format!("event `{name}` cannot be read: {error}"))
-    })?;
-    Ok(body)
-}
-
-/// A file's name, escaped for one line.
-fn file_name(path: &Path) -> String {
-    text::plain(&path.display().to_string())
-}
-
 /// A simulated cloud in the state that a file holds; an empty one without a file.
 fn simulated_cloud(path: Option<&Path>) -> Result<SimulatedCloud, CommandError> {
     let world = path.map_or_else(|| Ok(World::default()), read_world)?;
@@ -271,8 +272,10 @@ fn read_world(path: &Path) -> Result<World, CommandError> {
     let name = file_name(path);
     let unusable =
         |message: String| CommandError::invalid_input("world", format!("world `{name}`: {message}"));
-    let text = std::fs::read(path).map_err(|error| unusable(format!("it cannot be read: {error}")))?;
-    World::from_json(&text).map_err(|error| unusable(text::chain(&error)))
+    let text = input::read_text(path).map_err(|error| unusable(format!("it cannot be read: {error}")))?;
+    World::from_json(text.as_bytes()).map_err(|error| {
+        unusable(input::mistaken(FileKind::World, path, &text).unwrap_or_else(|| text::chain(&error)))
+    })
 }
 
 fn write_world(path: &Path, simulated: &SimulatedCloud) -> Result<(), CommandError> {

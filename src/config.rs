@@ -1,6 +1,7 @@
 //! The place of the policy, and the settings of the host.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error as ThisError;
@@ -82,7 +83,7 @@ pub enum Error {
         path: String,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The policy cannot be used.
     #[error("policy `{origin}` is not valid: {}", errors.in_one_line())]
@@ -127,9 +128,21 @@ pub fn policy_from_parameter(parameter: &PolicyParameter, text: &str) -> Result<
     with_host(read_policy(&parameter.to_string(), text)?)
 }
 
-/// The policy in a file.
-pub fn policy_from_file(path: &Path) -> Result<Policy, Error> {
-    with_host(policy_file(path)?)
+/// The policy that a text is; `origin` is where the text comes from, in words.
+pub fn policy_from_text(origin: &str, text: &str) -> Result<Policy, Error> {
+    with_host(read_policy(origin, text)?)
+}
+
+/// The error of reading a file, with what to do about it where its own message does not say.
+pub fn with_advice(error: io::Error) -> io::Error {
+    let advice = if error.kind() == io::ErrorKind::InvalidData {
+        "it is not UTF-8 text: save it as UTF-8"
+    } else if error.kind() == io::ErrorKind::IsADirectory {
+        "it is a directory: name a file in it"
+    } else {
+        return error;
+    };
+    io::Error::new(error.kind(), advice)
 }
 
 /// The policy with the host's settings from the environment.
@@ -166,8 +179,8 @@ fn one_at_a_time(value: Option<&str>) -> Result<Option<bool>, Error> {
 
 fn policy_file(path: &Path) -> Result<Policy, Error> {
     let shown = path.display().to_string();
-    let text =
-        std::fs::read_to_string(path).map_err(|source| Error::Unreadable { path: shown.clone(), source })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Error::Unreadable { path: shown.clone(), source: with_advice(error) })?;
     read_policy(&shown, &text)
 }
 

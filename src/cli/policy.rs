@@ -8,6 +8,7 @@ use stepladder::policy::{Mode, Policy, SCHEMA};
 use stepladder::text::plain;
 use stepladder::{config, environment};
 
+use super::input::raw_name;
 use super::{CommandError, CommandOutput, Format, PolicyOption, terminal};
 
 mod explain;
@@ -52,7 +53,7 @@ Examples:
   stepladder policy check stepladder.toml --format json"
 )]
 struct CheckOptions {
-    /// The policy file [default: the one that `STEPLADDER_POLICY` names, else the built-in rules]
+    /// The policy file, or `-` for standard input [default: the one that `STEPLADDER_POLICY` names, else the built-in rules]
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// Exit with code 2 where there are warnings
@@ -93,7 +94,7 @@ impl PolicyCommand {
 impl CheckOptions {
     fn run(self) -> Result<CommandOutput, CommandError> {
         let source = match &self.file {
-            Some(file) => Some(file.display().to_string()),
+            Some(file) => Some(raw_name(file)),
             None => environment::variable(config::POLICY).map(|_| config::POLICY.to_owned()),
         };
         let policy = PolicyOption { policy: self.file }.load()?;

@@ -69,6 +69,11 @@ pub(crate) fn run(args: &[&str]) -> Ran {
     ran(args, &mut stepladder(args), b"")
 }
 
+/// A run with something on its standard input.
+pub(crate) fn run_with(args: &[&str], input: &[u8]) -> Ran {
+    ran(args, &mut stepladder(args), input)
+}
+
 fn ran(args: &[&str], command: &mut Command, input: &[u8]) -> Ran {
     let mut child = command.spawn().unwrap();
     feed(&mut child, input);

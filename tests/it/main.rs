@@ -34,6 +34,7 @@ mod keys;
 mod ladders;
 mod limits;
 mod measured;
+mod mistaken;
 mod named;
 #[cfg(any(feature = "aws", feature = "oci"))]
 mod narrator;

@@ -192,7 +192,7 @@ pub struct SentMessage {
 pub enum WorldError {
     /// The file is not a valid world.
     #[error(
-        "it is no world: expected JSON such as `{{\"deployments\": {{\"endpoint/a/variant/b\": {{\"instances\": 1, \"shape\": \"ml.m5.xlarge\"}}}}}}`"
+        "it is not a world file: expected JSON such as `{{\"deployments\": {{\"endpoint/a/variant/b\": {{\"instances\": 1, \"shape\": \"ml.m5.xlarge\"}}}}}}`"
     )]
     Unreadable(#[source] serde_json::Error),
 }

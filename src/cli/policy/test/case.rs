@@ -14,7 +14,8 @@ use stepladder::target::TargetId;
 use stepladder::{duration, platform};
 
 use super::expectation::Expectation;
-use crate::cli::{CommandError, file_name, parse_time, read_event, read_world};
+use crate::cli::input::{self, FileKind, file_name, read_event};
+use crate::cli::{CommandError, parse_time, read_world};
 
 /// The delay of a notification between the alarm and the function.
 const DELIVERY: SignedDuration = SignedDuration::from_secs(5);
@@ -108,12 +109,14 @@ impl CaseFile {
     /// Reads a file, and every payload and world that it names.
     pub(super) fn read(path: &Path) -> Result<Self, CommandError> {
         let name = file_name(path);
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            CommandError::invalid_input("test_file", format!("test file `{name}` cannot be read: {error}"))
-        })?;
+        let unusable = |message: String| CommandError::invalid_input("test_file", message);
+        let text = input::read_text(path)
+            .map_err(|error| unusable(format!("test file `{name}` cannot be read: {error}")))?;
         let directory = path.parent().unwrap_or(Path::new(""));
-        parse(&text, directory)
-            .map_err(|errors| CommandError::invalid_file(["test_file", "test file"], &name, &errors))
+        parse(&text, directory).map_err(|errors| match input::mistaken(FileKind::Cases, path, &text) {
+            Some(advice) => unusable(format!("test file `{name}` is not valid: {advice}")),
+            None => CommandError::invalid_file(["test_file", "test file"], &name, &errors),
+        })
     }
 }
 
