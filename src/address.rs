@@ -80,10 +80,10 @@ pub fn shown(text: &str) -> String {
 pub fn masked(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at);
+    while let Some(mark) = rest.find("://") {
+        let (before, after) = rest.split_at(mark);
         let scheme = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric()).len();
-        let end = at + after.find(ENDS).unwrap_or(after.len());
+        let end = mark + after.find(ENDS).unwrap_or(after.len());
         kept.push_str(rest.get(..scheme).unwrap_or_default());
         kept.push_str(&shown(rest.get(scheme..end).unwrap_or_default()));
         rest = rest.get(end..).unwrap_or_default();

@@ -33,7 +33,7 @@ pub struct Rule {
     pub(super) target: WildMatch,
     /// What it changes. For the cheapest size it is the shape, whose observation includes the count.
     pub axis: Axis,
-    /// How far it goes.
+    /// By how much it changes it.
     pub scaling_policy: ScalingPolicy,
     /// The scale-down alarm that removes what this rule adds.
     pub pair: Option<Pair>,
@@ -68,7 +68,7 @@ pub struct MatchedRule<'a> {
 }
 
 impl MatchedRule<'_> {
-    /// How far it goes for this alarm.
+    /// The scaling policy for this alarm: the pair has its own.
     pub fn scaling_policy(&self) -> &ScalingPolicy {
         let pair = self.rule.pair.as_ref().filter(|_| self.role == Role::Pair);
         pair.map_or(&self.rule.scaling_policy, |pair| &pair.scaling_policy)

@@ -134,7 +134,7 @@ fn read(path: &str) -> String {
 }
 
 /// Every Rust file at or below a path, relative to the top.
-fn rust_files(path: &str) -> Vec<String> {
+pub(crate) fn rust_files(path: &str) -> Vec<String> {
     let full = root().join(path);
     if full.is_file() {
         return vec![path.to_owned()];

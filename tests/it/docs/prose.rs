@@ -2,12 +2,15 @@
 //!
 //! Checked are the documents, the descriptions of the policy's keys, the help of the command, and messages.
 
+use std::fs;
+
 use pulldown_cmark::{Event, Tag, TagEnd};
 use serde_json::Value;
 use stepladder::policy::SCHEMA;
 
-use super::{Page, none, pages, reasons};
+use super::{Page, none, pages, reasons, root};
 use crate::cli::run;
+use crate::tidy::rust_files;
 
 /// The words of the longest sentence.
 const LONGEST: usize = 35;
@@ -244,6 +247,22 @@ fn help(command: &[&str], found: &mut Vec<Sentence>) {
     for name in &subcommands {
         help(&[command, &[name.as_str()]].concat(), found);
     }
+}
+
+// Messages, comments and names: what a user or a contributor reads of the code.
+#[test]
+fn the_code_avoids_the_same_words() {
+    let mut found = Vec::new();
+    for path in rust_files("src") {
+        let text = fs::read_to_string(root().join(&path)).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim_start().trim_start_matches('/');
+            found.extend(avoided(line).iter().map(|(word, better)| {
+                format!("{path}:{}: `{word}` ({better}): {}", number + 1, line.trim())
+            }));
+        }
+    }
+    none(&found, "prose");
 }
 
 #[test]
