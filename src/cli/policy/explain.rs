@@ -277,7 +277,7 @@ fn steps_table(steps: &StepAdjustments) -> String {
 fn rule_value(ExplainedRule { matched, settings }: &ExplainedRule, target: &TargetId) -> Value {
     let MatchedRule { rule, role, by } = matched;
     let (role, by) = match role {
-        Role::Pair => ("takes_back", json!(by)),
+        Role::Pair => ("pair", json!(by)),
         Role::Rule | Role::Schedule | Role::ReconcileOnly => ("answers", Value::Null),
     };
     let setting = |setting: &Setting| json!({ "key": setting.key, "value": setting.value, "by": setting.set_by(), "instead_of": setting.without_tags });
@@ -288,14 +288,14 @@ fn rule_value(ExplainedRule { matched, settings }: &ExplainedRule, target: &Targ
         "alarm": rule.alarms(),
         "target": rule.targets(),
         "axis": axis_text(rule.axis, &rule.scaling_policy),
-        "stride": scaling_policy_value(matched.scaling_policy()),
+        "scaling_policy": scaling_policy_value(matched.scaling_policy()),
         "pair": rule.pair.as_ref().map(|pair| json!({
             "name": platform::pair_name(target, &pair.alarm),
             "metric": metric_name(pair, target),
             "below": pair.below,
             "window": format!("{:#}", pair.window),
             "repeat": repeat(pair, target),
-            "stride": scaling_policy_value(&pair.scaling_policy),
+            "scaling_policy": scaling_policy_value(&pair.scaling_policy),
         })),
         "settings": settings.iter().map(setting).collect::<Vec<_>>(),
     })
