@@ -261,7 +261,7 @@ impl Firing {
     }
 
     /// What is decided from each source, in a world in which the metric has this value.
-    fn from_every_source(
+    fn through_every_source(
         &self,
         policy: &Policy,
         instances: u32,
@@ -347,7 +347,7 @@ fn the_same_alarm_decides_the_same_from_every_source(
     #[case] reads: f64,
     #[case] expected: &str,
 ) {
-    for (source, outcome) in firing.from_every_source(&rules(keys), instances, Some(reads)) {
+    for (source, outcome) in firing.through_every_source(&rules(keys), instances, Some(reads)) {
         assert_eq!(decided(&outcome), expected, "from {source}: {outcome:#?}");
     }
 }
@@ -362,7 +362,7 @@ fn the_same_alarm_decides_the_same_from_every_source(
 fn an_expression_takes_nothing_away_unread(#[case] expression: &'static str) {
     let firing = Firing { expression: Some(expression), ..Firing::low() };
     for (reads, expected) in [(None, "no_data"), (Some(380.0), "would_flap"), (Some(40.0), "5")] {
-        for (source, outcome) in firing.from_every_source(&rules("step = -1"), 6, reads) {
+        for (source, outcome) in firing.through_every_source(&rules("step = -1"), 6, reads) {
             assert_eq!(decided(&outcome), expected, "{reads:?} from {source}: {outcome:#?}");
         }
     }
@@ -397,7 +397,7 @@ fn a_band_was_left_on_the_side_of_the_latest_datapoint(
     #[case] expected: &str,
 ) {
     let reads = datapoints.first().copied();
-    for (source, outcome) in Firing::outside(name, datapoints).from_every_source(&ticked(), 3, reads) {
+    for (source, outcome) in Firing::outside(name, datapoints).through_every_source(&ticked(), 3, reads) {
         assert_eq!(decided(&outcome), expected, "from {source}: {outcome:#?}");
     }
 }
@@ -438,7 +438,7 @@ fn every_payload_has_the_same_value(
 ) {
     let firing = Firing { datapoints, needed, ..Firing::high() };
     let policy = rules(STEPS);
-    for (source, outcome) in firing.from_every_source(&policy, 3, None).into_iter().take(3) {
+    for (source, outcome) in firing.through_every_source(&policy, 3, None).into_iter().take(3) {
         assert_eq!(decided(&outcome), expected, "from {source}: {outcome:#?}");
     }
 }
@@ -705,7 +705,7 @@ proptest! {
             let [lower, upper] = [value.min(*threshold), value.max(*threshold) + 1.0];
             let [value, threshold] = if firing.below { [lower, upper] } else { [upper, lower] };
             let firing = Firing { datapoints: vec![value; 3], threshold, ..firing.clone() };
-            firing.from_every_source(&rules(keys), instances, reads)
+            firing.through_every_source(&rules(keys), instances, reads)
         };
         let decisions: Vec<String> =
             numbers.iter().flat_map(handled).map(|(_, outcome)| decided(&outcome)).collect();
@@ -725,7 +725,7 @@ proptest! {
         let firing = Firing { name, below, threshold, datapoints: vec![value; periods], needed: periods, ..Firing::high() };
         prop_assume!(firing.crosses(value));
         let decisions: Vec<String> = firing
-            .from_every_source(&rules(keys), instances, Some(value))
+            .through_every_source(&rules(keys), instances, Some(value))
             .into_iter()
             .map(|(_, outcome)| decided(&outcome))
             .collect();
@@ -740,7 +740,7 @@ proptest! {
     ) {
         prop_assume!(!firing.below && firing.expression.is_none_or(|expression| ["m1/4", "FILL(m1, 0)"].contains(&expression)));
         let firing = Firing { datapoints: vec![9000.0; 3], threshold: 8000.0, ..firing };
-        for (_, outcome) in firing.from_every_source(&rules(TRACK), instances, reads) {
+        for (_, outcome) in firing.through_every_source(&rules(TRACK), instances, reads) {
             let shrinks = matches!(&outcome.decision, Decision::Resize { to, .. } if to.instances < instances);
             prop_assert!(!shrinks, "{outcome:#?}");
         }
