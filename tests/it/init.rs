@@ -193,8 +193,10 @@ fn a_directory_that_is_not_there_is_a_failure() {
 }
 
 /// What is written after these answers on a terminal, and what the terminal shows.
+///
+/// Each answer is typed when its question is there, or else the terminal would show it in the midst of the question.
 #[cfg(unix)]
-fn answered(more: &[&str], answers: &str) -> (String, Option<String>) {
+fn answered(more: &[&str], answers: &[&str]) -> (String, Option<String>) {
     use std::io::{Read as _, Write as _};
 
     let dir = TempDir::new().unwrap();
@@ -202,10 +204,14 @@ fn answered(more: &[&str], answers: &str) -> (String, Option<String>) {
     let command = pty_process::blocking::Command::new(env!("CARGO_BIN_EXE_stepladder"));
     let command = command.args(["init", "new.toml"]).args(more).env_clear().current_dir(dir.path());
     let mut child = command.spawn(other_end).unwrap();
-    terminal.write_all(answers.as_bytes()).unwrap();
-    let mut shown = Vec::new();
+    let (mut shown, mut part, mut answers) = (Vec::new(), [0; 256], answers.iter());
     // Linux reports the end of the program as an error.
-    let _ = terminal.read_to_end(&mut shown);
+    while let Ok(read @ 1..) = terminal.read(&mut part) {
+        shown.extend_from_slice(&part[..read]);
+        if let Some(answer) = shown.ends_with(b"] ").then(|| answers.next()).flatten() {
+            terminal.write_all(answer.as_bytes()).unwrap();
+        }
+    }
     child.wait().unwrap();
     let shown = String::from_utf8(shown).unwrap().replace("\r\n", "\n");
     (shown, fs::read_to_string(dir.path().join("new.toml")).ok())
@@ -214,7 +220,8 @@ fn answered(more: &[&str], answers: &str) -> (String, Option<String>) {
 #[cfg(unix)]
 #[test]
 fn on_a_terminal_it_asks_for_what_no_option_sets() {
-    let (shown, written) = answered(&["--max", "6"], "azure\noci\ncpu, bandwidth\n0\n2\n\n");
+    let (shown, written) =
+        answered(&["--max", "6"], &["azure\n", "oci\n", "cpu, bandwidth\n", "0\n", "2\n", "\n"]);
     let questions = [
         "Platform: aws or oci [aws] ",
         "expected `aws` or `oci`, found `azure`\n",
@@ -236,8 +243,8 @@ fn on_a_terminal_it_asks_for_what_no_option_sets() {
 #[cfg(unix)]
 #[test]
 fn empty_answers_take_the_defaults_and_yes_asks_nothing() {
-    let (_, asked) = answered(&[], "\n\n\n\n\n");
-    let (shown, unasked) = answered(&["--yes"], "");
+    let (_, asked) = answered(&[], &["\n"; 5]);
+    let (shown, unasked) = answered(&["--yes"], &[]);
     assert!(asked.is_some() && asked == unasked, "{shown}");
     assert!(!shown.contains('['), "{shown}");
 }
@@ -246,6 +253,6 @@ fn empty_answers_take_the_defaults_and_yes_asks_nothing() {
 #[cfg(unix)]
 #[test]
 fn the_end_of_the_answers_takes_the_defaults() {
-    let (shown, written) = answered(&["--platform", "aws"], "\u{4}\u{4}\u{4}\u{4}");
+    let (shown, written) = answered(&["--platform", "aws"], &["\u{4}"; 4]);
     assert!(written.is_some(), "{shown}");
 }
