@@ -92,6 +92,11 @@ fn policy_from_file(path: &Path) -> Result<Policy, CommandError> {
     let text = input::read_text(path).map_err(|error| {
         CommandError::invalid_input("policy", format!("policy `{name}` cannot be read: {error}"))
     })?;
+    // An empty file means the built-in rules. An empty pipe means that the program before it failed.
+    if input::is_stdin(path) && text.trim().is_empty() {
+        let message = "standard input is empty: expected a policy as TOML";
+        return Err(CommandError::invalid_input("policy", message.to_owned()));
+    }
     let policy = config::policy_from_text(&input::raw_name(path), &text);
     policy.map_err(|error| match input::mistaken(FileKind::Policy, path, &text) {
         Some(advice) if matches!(error, config::Error::Policy { .. }) => {

@@ -91,6 +91,11 @@ fn a_policy_and_cases_are_read_from_standard_input() {
     let ran = run_with(&["policy", "check", "-"], b"mod = 1");
     assert!(ran.code == 2 && ran.err.contains("--> standard input:1:1"), "{ran}");
     let event = "events/cloudwatch/sns.high-cpu.firing.json";
+    for args in [&["policy", "check", "-"][..], &["handle", event, "--policy", "-"]] {
+        let ran = run_with(args, b" \n");
+        assert_eq!(ran.code, 2, "{ran}");
+        assert_eq!(ran.err, "error: standard input is empty: expected a policy as TOML\n");
+    }
     let ran = run_with(&["handle", event, "--policy", "-"], POLICY.as_bytes());
     assert!(ran.code == 0 && ran.out.contains("observe"), "{ran}");
     let case = "[[case]]\nname = \"it fires\"\ngiven.event = \"events/cloudwatch/sns.high-cpu.firing.json\"\n\
